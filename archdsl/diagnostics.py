@@ -1,0 +1,188 @@
+"""What can be wrong with a spec, as values: a code, a message, a place, what to write instead."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+CODES = {
+    "E0101": "the file cannot be read",
+    "E0102": "the file is not text",
+    "E0103": "the file is not YAML",
+    "E0104": "the document is not a spec",
+    "E0105": "the same key twice",
+    "E0106": "a limit is reached",
+    "E0107": "YAML that a spec may not use",
+    "E0201": "unknown key",
+    "E0202": "missing key",
+    "E0203": "wrong type of value",
+    "E0204": "an item without a verb, or with two",
+    "E0205": "unknown verb",
+    "E0206": "unknown argument",
+    "E0207": "missing argument",
+    "E0208": "a name that cannot be used",
+    "E0209": "unknown language version",
+    "E0210": "another spec cannot be used",
+    "E0211": "a block that contains itself",
+    "E0212": "columns that do not fit",
+    "E0301": "an expression that cannot be read",
+    "E0302": "unknown name in an expression",
+    "E0303": "an expression that has no value",
+    "E0304": "not a whole number",
+    "E0305": "a value out of range",
+    "E0401": "two things with one path",
+    "E0402": "unknown reference",
+    "E0403": "a result that nothing uses",
+    "E0404": "the wrong number of inputs",
+    "E0501": "shapes that do not fit together",
+    "E0502": "an operation that does not fit its input",
+    "E0503": "shared weights that do not fit",
+    "E0601": "not what the spec expects",
+    "W0101": "compound scaling far from doubling",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A place in a file; lines and columns count from 1, the end is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def part(self, offset: int, length: int) -> "Span":
+        """The characters `offset` to `offset + length` of a span that lies on one line."""
+        if self.line != self.end_line:
+            return self
+        start = min(self.column + offset, self.end_column)
+        return Span(
+            self.file, self.line, start, self.line, min(start + length, max(self.end_column, start))
+        )
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that explains the first."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing wrong: `message` is one terse sentence, `help` what to write instead."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    labels: tuple[Label, ...] = ()
+    help: str = ""
+    severity: Severity = "error"
+
+
+class SpecError(Exception):
+    """A spec is wrong; `diagnostics` says every way in which it is."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{d.span}: {d.code} {d.message}" if d.span else f"{d.code} {d.message}"
+            for d in self.diagnostics
+        )
+
+
+class UsageError(Exception):
+    """The call is wrong (a missing file, an unknown `--set` name), whatever the spec says."""
+
+
+@dataclass
+class Sink:
+    """Collects the diagnostics of one run; the same complaint about the same place counts once."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    context: tuple[Label, ...] = ()
+    _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        *,
+        labels: Iterable[Label] = (),
+        help: str = "",
+        severity: Severity = "error",
+    ) -> None:
+        """Adds a diagnostic, with the labels of the surrounding `within`."""
+        where = (code, span, "" if self.context else message)
+        if where in self._seen:
+            return
+        self._seen.add(where)
+        extra = tuple(label for label in self.context if label.span != span)
+        self.diagnostics.append(
+            Diagnostic(code, message, span, (*labels, *extra), help, severity)
+        )
+
+    @contextmanager
+    def within(self, span: Span | None, text: str) -> Iterator[None]:
+        """Everything reported inside carries the label (`in this call of bottleneck`)."""
+        before = self.context
+        if span is not None:
+            self.context = (Label(span, text), *before)
+        try:
+            yield
+        finally:
+            self.context = before
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self.diagnostics)
+
+    def raise_if_failed(self) -> None:
+        if self.failed:
+            raise SpecError(in_order(self.diagnostics))
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """By place in the file, so that a reader goes through the spec once."""
+    return sorted(
+        diagnostics, key=lambda d: (d.span.file, d.span.line, d.span.column) if d.span else ("", 0, 0)
+    )
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `name` was most likely meant to be, or None."""
+    known = sorted(set(candidates))
+    lowered = {candidate.lower(): candidate for candidate in reversed(known)}
+    if name.lower() in lowered:
+        return lowered[name.lower()]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """A help line: the nearest candidate, else the short list of what there is."""
+    known = list(candidates)
+    close = nearest(name, known)
+    if close is not None:
+        return f"did you mean `{close}`?"
+    if not known:
+        return ""
+    shown = sorted(known)[:12]
+    return "known: " + ", ".join(shown) + (", ..." if len(known) > len(shown) else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 input`, `2 inputs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

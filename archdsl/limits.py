@@ -1,0 +1,29 @@
+"""The bounds that keep a spec from a stranger harmless; each can be raised with `--limit`."""
+
+from dataclasses import dataclass, fields, replace
+
+from archdsl.diagnostics import UsageError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a spec and what it describes may be."""
+
+    document_bytes: int = 1_000_000
+    nesting: int = 64
+    values: int = 200_000  # YAML values after aliases are expanded
+    nodes: int = 500_000
+    parameters: int = 100_000_000_000
+
+    def override(self, settings: dict[str, str]) -> "Limits":
+        """The same limits with some replaced; raises UsageError for a name or number it can't use."""
+        known = [f.name for f in fields(self)]
+        values = {}
+        for name, text in settings.items():
+            if name not in known:
+                raise UsageError(f"unknown limit `{name}`; {did_you_mean(name, known)}")
+            digits = text.replace("_", "")
+            if not digits.isdecimal() or int(digits) < 1:
+                raise UsageError(f"limit {name}: `{text}` is not a positive whole number")
+            values[name] = int(digits)
+        return replace(self, **values)

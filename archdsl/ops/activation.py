@@ -1,0 +1,105 @@
+"""Activations: elementwise but for softmax, none changes the shape."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archdsl.ops.base import FLAG, NUMBER, Op, Weight, argument
+from archdsl.tensor import TensorSpec
+
+
+@dataclass(frozen=True)
+class Relu(Op):
+    """`max(x, 0)`."""
+
+    verb: ClassVar[str] = "relu"
+
+
+@dataclass(frozen=True)
+class Relu6(Op):
+    """`min(max(x, 0), 6)`."""
+
+    verb: ClassVar[str] = "relu6"
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Op):
+    """`x` where positive, `slope * x` elsewhere."""
+
+    verb: ClassVar[str] = "leaky_relu"
+    slope: float = argument(NUMBER, "slope where negative", 0.01)
+
+
+@dataclass(frozen=True)
+class PRelu(Op):
+    """Leaky ReLU with one learned slope per channel, or one for all."""
+
+    verb: ClassVar[str] = "prelu"
+    shared: bool = argument(FLAG, "one slope for all channels", False)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return (Weight("weight", (1 if self.shared else inputs[0].channels,)),)
+
+
+@dataclass(frozen=True)
+class Elu(Op):
+    """`x` where positive, `alpha * (exp(x) - 1)` elsewhere."""
+
+    verb: ClassVar[str] = "elu"
+    alpha: float = argument(NUMBER, "minus the value at minus infinity", 1.0)
+
+
+@dataclass(frozen=True)
+class Gelu(Op):
+    """`x` times the Gaussian distribution function of `x`."""
+
+    verb: ClassVar[str] = "gelu"
+    tanh: bool = argument(FLAG, "the approximation by tanh", False)
+
+
+@dataclass(frozen=True)
+class Silu(Op):
+    """`x * sigmoid(x)`, also called swish."""
+
+    verb: ClassVar[str] = "silu"
+
+
+@dataclass(frozen=True)
+class Mish(Op):
+    """`x * tanh(softplus(x))`."""
+
+    verb: ClassVar[str] = "mish"
+
+
+@dataclass(frozen=True)
+class HardSwish(Op):
+    """`x * relu6(x + 3) / 6`."""
+
+    verb: ClassVar[str] = "hard_swish"
+
+
+@dataclass(frozen=True)
+class HardSigmoid(Op):
+    """`relu6(x + 3) / 6`."""
+
+    verb: ClassVar[str] = "hard_sigmoid"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Op):
+    """`1 / (1 + exp(-x))`."""
+
+    verb: ClassVar[str] = "sigmoid"
+
+
+@dataclass(frozen=True)
+class Tanh(Op):
+    """Hyperbolic tangent."""
+
+    verb: ClassVar[str] = "tanh"
+
+
+@dataclass(frozen=True)
+class Softmax(Op):
+    """Softmax over the channels."""
+
+    verb: ClassVar[str] = "softmax"

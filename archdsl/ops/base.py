@@ -1,0 +1,216 @@
+"""What every op declares: its arguments, its output, its weights, its cost and a label."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from math import ceil, floor
+from typing import Any, ClassVar, Literal
+
+from archdsl.tensor import TensorSpec
+
+
+class ShapeError(Exception):
+    """An op cannot take its input; `argument` is the one to blame, if one is."""
+
+    def __init__(self, message: str, argument: str | None = None, help: str = "") -> None:
+        super().__init__(message)
+        self.message, self.argument, self.help = message, argument, help
+
+
+class ArgumentError(Exception):
+    """A value that an argument cannot take."""
+
+    def __init__(self, message: str, help: str = "", code: str = "E0305") -> None:
+        super().__init__(message)
+        self.message, self.help, self.code = message, help, code
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that an op owns: `name` as in a state_dict, empty if the item's own name is the key."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: Literal["parameter", "buffer"] = "parameter"
+
+
+Read = Callable[[Any, int], Any]  # value as written, spatial rank of the input -> normalised value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of argument: `read` normalises a value or raises ArgumentError; `words` stay words."""
+
+    name: str
+    read: Read
+    words: tuple[str, ...] = ()
+
+
+CHANNELS: Any = object()  # a default that stands for the channels of the input
+
+
+def argument(kind: Kind, doc: str, default: Any = MISSING) -> Any:
+    """A field of an op: its kind, one line of documentation, a default unless it is required."""
+    metadata = {"kind": kind, "doc": doc}
+    if default is MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Op:
+    """The facts about an operation that are true whatever the output is."""
+
+    verb: ClassVar[str]
+    inputs: ClassVar[int | None] = 1  # None: any number, at least two
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        """The output for these inputs; raises ShapeError if there is none."""
+        return inputs[0]
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        """Parameters and buffers, in the order of a state_dict."""
+        return ()
+
+    def macs(self, *inputs: TensorSpec) -> int:
+        """Multiply-accumulates in which a weight meets the input, or two inputs meet in a matrix product."""
+        return 0
+
+    def label(self) -> str:
+        """A few words for figures and tables."""
+        return self.verb.replace("_", " ")
+
+
+@cache
+def arguments(op: type[Op]) -> dict[str, Field[Any]]:
+    """The arguments of an op by name, in order."""
+    return {f.name: f for f in fields(op)}
+
+
+def whole_number(value: Any) -> int:
+    """An int, from an int or a float without a fraction."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        if isinstance(value, float):
+            help = "round it: floor(...), round(...) or make_divisible(..., 8)"
+            raise ArgumentError(f"{value:g} is not a whole number", help, "E0304")
+        raise ArgumentError(f"expected a whole number, not {kind_of(value)}", code="E0203")
+    return value
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in a reader's words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the word `{value}`"
+    if value is None:
+        return "nothing"
+    names = {dict: "a mapping", list: "a list", tuple: "a list"}
+    return names.get(type(value), f"{value}")
+
+
+def _whole(minimum: int) -> Read:
+    def read(value: Any, rank: int) -> int:
+        number = whole_number(value)
+        if number < minimum:
+            raise ArgumentError(f"{number} is less than {minimum}")
+        return number
+
+    return read
+
+
+def _number(minimum: float, maximum: float) -> Read:
+    def read(value: Any, rank: int) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ArgumentError(f"expected a number, not {kind_of(value)}", code="E0203")
+        if not minimum <= value <= maximum:
+            bounds = f"{minimum:g} to {maximum:g}" if maximum < 1e300 else f"{minimum:g} or more"
+            raise ArgumentError(f"{value:g} is out of range ({bounds})")
+        return float(value)
+
+    return read
+
+
+def _flag(value: Any, rank: int) -> bool:
+    if not isinstance(value, bool):
+        raise ArgumentError(f"expected true or false, not {kind_of(value)}", code="E0203")
+    return value
+
+
+def _axes(minimum: int, words: tuple[str, ...] = ()) -> Read:
+    def read(value: Any, rank: int) -> tuple[int, ...] | str:
+        if isinstance(value, str) and value in words:
+            return value
+        items = list(value) if isinstance(value, list | tuple) else [value] * rank
+        if len(items) != rank:
+            raise ArgumentError(f"{len(items)} numbers for {rank} spatial axes")
+        return tuple(_whole(minimum)(item, rank) for item in items)
+
+    return read
+
+
+def _shape(value: Any, rank: int) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple):
+        raise ArgumentError(f"expected a list, not {kind_of(value)}", code="E0203")
+    return tuple(whole_number(item) for item in value)
+
+
+def _word(words: tuple[str, ...]) -> Read:
+    def read(value: Any, rank: int) -> str:
+        if value not in words:
+            raise ArgumentError(f"expected one of {', '.join(words)}, not {kind_of(value)}")
+        return str(value)
+
+    return read
+
+
+WHOLE = Kind("whole number, 1 or more", _whole(1))
+INDEX = Kind("whole number, 0 or more", _whole(0))
+NUMBER = Kind("number", _number(-1e300, 1e300))
+POSITIVE = Kind("number, 0 or more", _number(0, 1e300))
+RATE = Kind("number from 0 to 1", _number(0, 1))
+FLAG = Kind("true or false", _flag)
+AXES = Kind("whole number, or one per axis", _axes(1))
+SHAPE = Kind("list of whole numbers", _shape)
+REFERENCE = Kind("reference", lambda value, rank: bool(value))
+CONV_PADDING = Kind(
+    "auto, same, valid, or whole numbers", _axes(0, ("auto", "same", "valid")), ("auto", "same", "valid")
+)
+POOL_PADDING = Kind("same, or whole numbers", _axes(0, ("same",)), ("same",))
+BORDERS = Kind("whole number, or one per axis", _axes(0))
+
+
+def words(*choices: str) -> Kind:
+    """An argument that is one of some words."""
+    return Kind(" or ".join(choices), _word(choices), choices)
+
+
+def window(
+    size: int, kernel: int, stride: int, padding: int | str, dilation: int = 1, ceil_mode: bool = False
+) -> int:
+    """How many windows fit along one axis: `floor((n + 2p - d(k - 1) - 1) / s) + 1`.
+
+    With `ceil_mode` the last window may hang over the end, if it starts inside the input or its
+    left padding. `same` pads as TensorFlow does, to `ceil(n / s)`.
+    """
+    if padding == "same":
+        return -(-size // stride)
+    assert isinstance(padding, int)
+    steps = (size + 2 * padding - dilation * (kernel - 1) - 1) / stride
+    count = (ceil(steps) if ceil_mode else floor(steps)) + 1
+    if ceil_mode and (count - 1) * stride >= size + padding:
+        count -= 1
+    return count
+
+
+def require_map(op: Op, x: TensorSpec, argument: str | None = None) -> None:
+    """Raises ShapeError unless `x` has spatial axes before which the channels stand."""
+    if x.layout != "channels_first" or not 1 <= x.rank <= 3:
+        raise ShapeError(f"{op.verb} needs a map, its input is {x}", argument)
+
+
+def times(sizes: tuple[int, ...]) -> str:
+    """`3x3` from `(3, 3)`."""
+    return "x".join(map(str, sizes))

@@ -1,0 +1,136 @@
+"""Convolutions."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from archdsl.ops.base import (
+    AXES, BORDERS, CHANNELS, CONV_PADDING, FLAG, WHOLE, Op, ShapeError, Weight,
+    argument, require_map, times, window,
+)  # fmt: skip
+from archdsl.ops.init import INIT, Init
+from archdsl.tensor import TensorSpec
+
+
+def _check_groups(groups: int, inputs: int, outputs: int) -> None:
+    for channels, side in ((inputs, "input"), (outputs, "output")):
+        if channels % groups:
+            raise ShapeError(f"{groups} groups do not divide {channels} {side} channels", "groups")
+
+
+@dataclass(frozen=True)
+class Conv(Op):
+    """Convolution (cross-correlation) over the spatial axes, as `torch.nn.Conv1d` to `Conv3d`."""
+
+    verb: ClassVar[str] = "conv"
+    kernel: tuple[int, ...] = argument(AXES, "size of the kernel")
+    out: int = argument(WHOLE, "output channels", CHANNELS)
+    stride: tuple[int, ...] = argument(AXES, "step between windows", 1)
+    padding: tuple[int, ...] | str = argument(
+        CONV_PADDING,
+        "`auto` keeps the size at stride 1, `same` pads as TensorFlow does, `valid` not at all",
+        "auto",
+    )
+    dilation: tuple[int, ...] = argument(AXES, "step between kernel elements", 1)
+    groups: int = argument(WHOLE, "groups of channels that do not mix", 1)
+    bias: bool = argument(FLAG, "adds a learned offset per channel", True)
+    init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)
+
+    @property
+    def pad(self) -> tuple[int, ...] | str:
+        """The padding per axis, or `same`."""
+        if self.padding == "auto":
+            return tuple(d * (k - 1) // 2 for k, d in zip(self.kernel, self.dilation, strict=True))
+        return (0,) * len(self.kernel) if self.padding == "valid" else self.padding
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if self.padding == "auto" and any(
+            d * (k - 1) % 2 for k, d in zip(self.kernel, self.dilation, strict=True)
+        ):
+            raise ShapeError(
+                f"padding cannot keep the size under an even kernel ({times(self.kernel)})",
+                "kernel",
+                "say the padding: `padding: 0`, or `padding: same` for TensorFlow's",
+            )
+        _check_groups(self.groups, x.channels, self.out)
+        size = window_sizes(self, x, self.pad, self.dilation)
+        return TensorSpec((self.out, *size))
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        weight = Weight("weight", (self.out, inputs[0].channels // self.groups, *self.kernel))
+        return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
+
+    def macs(self, *inputs: TensorSpec) -> int:
+        (x,) = inputs
+        return self.infer(x).elements * x.channels // self.groups * prod(self.kernel)
+
+    def label(self) -> str:
+        stride = "" if set(self.stride) == {1} else f", /{times(tuple(sorted(set(self.stride))))}"
+        return f"{times(self.kernel)} conv, {self.out}{stride}"
+
+
+def window_sizes(
+    op: "Conv | Op", x: TensorSpec, pad: tuple[int, ...] | str, dilation: tuple[int, ...], ceil: bool = False
+) -> tuple[int, ...]:
+    """The output size of a windowed op along every axis; raises ShapeError if a window does not fit."""
+    kernel: tuple[int, ...] = op.kernel  # type: ignore[union-attr]
+    stride: tuple[int, ...] = op.stride  # type: ignore[union-attr]
+    pads = (pad,) * x.rank if isinstance(pad, str) else pad
+    size = tuple(
+        window(n, k, s, p, d, ceil)
+        for n, k, s, p, d in zip(x.spatial, kernel, stride, pads, dilation, strict=True)
+    )
+    if min(size) < 1:
+        padded = "" if isinstance(pad, str) or not any(pad) else f" with padding {times(pad)}"
+        raise ShapeError(
+            f"a {times(kernel)} kernel does not fit a map of {times(x.spatial)}{padded}", "kernel"
+        )
+    return size
+
+
+@dataclass(frozen=True)
+class ConvTranspose(Op):
+    """Transposed convolution, as `torch.nn.ConvTranspose1d` to `ConvTranspose3d`."""
+
+    verb: ClassVar[str] = "conv_transpose"
+    kernel: tuple[int, ...] = argument(AXES, "size of the kernel")
+    out: int = argument(WHOLE, "output channels", CHANNELS)
+    stride: tuple[int, ...] = argument(AXES, "how many times the map grows", 1)
+    padding: tuple[int, ...] = argument(BORDERS, "removed from every border", 0)
+    output_padding: tuple[int, ...] = argument(BORDERS, "added to the far border", 0)
+    dilation: tuple[int, ...] = argument(AXES, "step between kernel elements", 1)
+    groups: int = argument(WHOLE, "groups of channels that do not mix", 1)
+    bias: bool = argument(FLAG, "adds a learned offset per channel", True)
+    init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        _check_groups(self.groups, x.channels, self.out)
+        if any(
+            o >= max(s, d)
+            for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)
+        ):
+            raise ShapeError("output_padding must be less than the stride or the dilation", "output_padding")
+        size = tuple(
+            (n - 1) * s - 2 * p + d * (k - 1) + o + 1
+            for n, k, s, p, d, o in zip(
+                x.spatial, self.kernel, self.stride, self.padding, self.dilation, self.output_padding,
+                strict=True,
+            )
+        )  # fmt: skip
+        if min(size) < 1:
+            raise ShapeError(f"the padding removes the whole map of {times(x.spatial)}", "padding")
+        return TensorSpec((self.out, *size))
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        weight = Weight("weight", (inputs[0].channels, self.out // self.groups, *self.kernel))
+        return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
+
+    def macs(self, *inputs: TensorSpec) -> int:
+        return inputs[0].elements * (self.out // self.groups) * prod(self.kernel)
+
+    def label(self) -> str:
+        return f"{times(self.kernel)} up-conv, {self.out}"

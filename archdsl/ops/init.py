@@ -1,0 +1,66 @@
+"""How weights start: a scheme of `torch.nn.init` and its settings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from archdsl.ops.base import ArgumentError, Kind, kind_of
+
+# scheme -> settings it takes; words where a setting is one of some words, else a number
+SCHEMES: dict[str, dict[str, tuple[str, ...] | None]] = {
+    "kaiming_normal": {"mode": ("fan_in", "fan_out"), "nonlinearity": ("relu", "leaky_relu", "linear")},
+    "kaiming_uniform": {"mode": ("fan_in", "fan_out"), "nonlinearity": ("relu", "leaky_relu", "linear"), "a": None},
+    "xavier_normal": {"gain": None},
+    "xavier_uniform": {"gain": None},
+    "normal": {"mean": None, "std": None},
+    "trunc_normal": {"mean": None, "std": None, "a": None, "b": None},
+    "uniform": {"a": None, "b": None},
+    "constant": {"val": None},
+    "zeros": {},
+    "ones": {},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """A scheme of `torch.nn.init` for the weight, and where the bias starts (None: PyTorch's own)."""
+
+    scheme: str
+    settings: tuple[tuple[str, float | str], ...] = ()
+    bias: float | None = None
+
+
+def _read(value: Any, rank: int) -> Init:
+    if isinstance(value, Init):
+        return value
+    if isinstance(value, str):
+        value = {value: {}}
+    if not isinstance(value, dict) or not value:
+        raise ArgumentError(f"expected a scheme, not {kind_of(value)}", _KNOWN, "E0203")
+    value = dict(value)
+    bias = value.pop("bias", None)
+    if len(value) != 1 or next(iter(value)) not in SCHEMES:
+        raise ArgumentError(f"`{', '.join(value)}` is not a scheme", _KNOWN)
+    ((scheme, settings),) = value.items()
+    if bias is not None and (isinstance(bias, bool) or not isinstance(bias, int | float)):
+        raise ArgumentError(f"the bias starts at a number, not {kind_of(bias)}")
+    return Init(scheme, _settings(scheme, settings or {}), None if bias is None else float(bias))
+
+
+def _settings(scheme: str, settings: Any) -> tuple[tuple[str, float | str], ...]:
+    if not isinstance(settings, dict):
+        raise ArgumentError(f"{scheme} takes a mapping of settings, not {kind_of(settings)}", code="E0203")
+    known = SCHEMES[scheme]
+    for name, value in settings.items():
+        if name not in known:
+            takes = ", ".join(known) or "none"
+            raise ArgumentError(f"{scheme} has no setting `{name}`", f"it takes {takes}", "E0206")
+        choices = known[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if (value not in choices) if choices else not number:
+            expected = " or ".join(choices) if choices else "a number"
+            raise ArgumentError(f"{name} of {scheme} is {expected}, not {kind_of(value)}")
+    return tuple(settings.items())
+
+
+_KNOWN = "known: " + ", ".join(SCHEMES)
+INIT = Kind("initialisation scheme", _read, tuple(SCHEMES))

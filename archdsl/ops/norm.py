@@ -1,0 +1,89 @@
+"""Normalisation."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archdsl.ops.base import (
+    FLAG, NUMBER, POSITIVE, RATE, WHOLE, Op, ShapeError, Weight, argument, require_map,
+)  # fmt: skip
+from archdsl.ops.init import INIT, Init
+from archdsl.tensor import TensorSpec
+
+
+def _affine(channels: int) -> tuple[Weight, ...]:
+    return Weight("weight", (channels,)), Weight("bias", (channels,))
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op):
+    """Batch normalisation per channel, as `torch.nn.BatchNorm1d` to `BatchNorm3d`."""
+
+    verb: ClassVar[str] = "batch_norm"
+    eps: float = argument(POSITIVE, "added to the variance", 1e-5)
+    momentum: float = argument(RATE, "share of the new batch in the running statistics", 0.1)
+    affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
+    init: Init | None = argument(INIT, "how the scale starts; at one without it", None)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if x.layout != "channels_first":
+            raise ShapeError(f"batch_norm needs channels first, its input is tokens of {x}")
+        return x
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        channels = inputs[0].channels
+        statistics = (
+            Weight("running_mean", (channels,), "buffer"),
+            Weight("running_var", (channels,), "buffer"),
+            Weight("num_batches_tracked", (), "buffer"),
+        )
+        return (*_affine(channels), *statistics) if self.affine else statistics
+
+
+@dataclass(frozen=True)
+class LayerNorm(Op):
+    """Layer normalisation over the channels, at every position of a map or sequence on its own."""
+
+    verb: ClassVar[str] = "layer_norm"
+    eps: float = argument(POSITIVE, "added to the variance", 1e-5)
+    affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
+    init: Init | None = argument(INIT, "how the scale starts; at one without it", None)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return _affine(inputs[0].channels) if self.affine else ()
+
+
+@dataclass(frozen=True)
+class GroupNorm(Op):
+    """Normalisation over groups of channels, as `torch.nn.GroupNorm`."""
+
+    verb: ClassVar[str] = "group_norm"
+    groups: int = argument(WHOLE, "number of groups")
+    eps: float = argument(POSITIVE, "added to the variance", 1e-5)
+    affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
+    init: Init | None = argument(INIT, "how the scale starts; at one without it", None)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if x.channels % self.groups:
+            raise ShapeError(f"{self.groups} groups do not divide {x.channels} channels", "groups")
+        return x
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return _affine(inputs[0].channels) if self.affine else ()
+
+
+@dataclass(frozen=True)
+class LocalResponseNorm(Op):
+    """Local response normalisation across channels (AlexNet, section 3.3)."""
+
+    verb: ClassVar[str] = "lrn"
+    size: int = argument(WHOLE, "channels summed over", 5)
+    alpha: float = argument(NUMBER, "factor of the mean square", 1e-4)
+    beta: float = argument(NUMBER, "exponent", 0.75)
+    k: float = argument(NUMBER, "added before the power", 1.0)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        require_map(self, inputs[0])
+        return inputs[0]

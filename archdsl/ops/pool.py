@@ -1,0 +1,88 @@
+"""Pooling."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archdsl.ops.base import AXES, FLAG, POOL_PADDING, Op, ShapeError, argument, require_map, times
+from archdsl.ops.conv import window_sizes
+from archdsl.tensor import TensorSpec
+
+KERNEL = object()  # a default that stands for the kernel
+
+
+@dataclass(frozen=True)
+class _Pool(Op):
+    kernel: tuple[int, ...] = argument(AXES, "size of the window")
+    stride: tuple[int, ...] = argument(AXES, "step between windows; the kernel without it", KERNEL)
+    padding: tuple[int, ...] | str = argument(
+        POOL_PADDING, "added to every border; `same` pads as TensorFlow does", 0
+    )
+    ceil: bool = argument(FLAG, "lets the last window hang over the end", False)
+
+    def __post_init__(self) -> None:
+        if self.stride is KERNEL:
+            object.__setattr__(self, "stride", self.kernel)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if not isinstance(self.padding, str):
+            if any(2 * p > k for p, k in zip(self.padding, self.kernel, strict=True)):
+                raise ShapeError(
+                    f"padding {times(self.padding)} is more than half of the kernel {times(self.kernel)}",
+                    "padding",
+                )
+        size = window_sizes(self, x, self.padding, (1,) * x.rank, self.ceil)
+        return TensorSpec((x.channels, *size))
+
+    def label(self) -> str:
+        stride = "" if set(self.stride) == {1} else f", /{times(tuple(sorted(set(self.stride))))}"
+        return f"{times(self.kernel)} {self.verb.replace('_', ' ')}{stride}"
+
+
+@dataclass(frozen=True)
+class MaxPool(_Pool):
+    """The largest value of every window."""
+
+    verb: ClassVar[str] = "max_pool"
+
+
+@dataclass(frozen=True)
+class AvgPool(_Pool):
+    """The mean of every window."""
+
+    verb: ClassVar[str] = "avg_pool"
+    count_padding: bool = argument(FLAG, "padded zeros count in the mean", True)
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool(Op):
+    """Mean pooling to a given size, whatever the input's."""
+
+    verb: ClassVar[str] = "adaptive_avg_pool"
+    size: tuple[int, ...] = argument(AXES, "output size")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        require_map(self, inputs[0])
+        return TensorSpec((inputs[0].channels, *self.size))
+
+    def label(self) -> str:
+        return f"{self.verb.split('_')[1]} pool to {times(self.size)}"
+
+
+@dataclass(frozen=True)
+class AdaptiveMaxPool(AdaptiveAvgPool):
+    """Maximum pooling to a given size, whatever the input's."""
+
+    verb: ClassVar[str] = "adaptive_max_pool"
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(Op):
+    """The mean of every channel, as a map of size 1."""
+
+    verb: ClassVar[str] = "global_avg_pool"
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        require_map(self, inputs[0])
+        return TensorSpec((inputs[0].channels, *(1,) * inputs[0].rank))

@@ -1,0 +1,44 @@
+"""Ops that scale or drop what passes through them."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archdsl.ops.base import NUMBER, RATE, Op, Weight, argument
+from archdsl.tensor import TensorSpec
+
+
+@dataclass(frozen=True)
+class Dropout(Op):
+    """In training zeroes single values at random and scales up the others."""
+
+    verb: ClassVar[str] = "dropout"
+    rate: float = argument(RATE, "probability of zeroing", 0.5)
+
+
+@dataclass(frozen=True)
+class DropPath(Op):
+    """In training zeroes whole examples at random and scales up the others (stochastic depth)."""
+
+    verb: ClassVar[str] = "drop_path"
+    rate: float = argument(RATE, "probability of zeroing")
+
+
+@dataclass(frozen=True)
+class Scale(Op):
+    """Multiplies by a constant."""
+
+    verb: ClassVar[str] = "scale"
+    factor: float = argument(NUMBER, "the constant")
+
+
+@dataclass(frozen=True)
+class LayerScale(Op):
+    """Multiplies every channel by a learned factor; the item's name is the parameter's."""
+
+    verb: ClassVar[str] = "layer_scale"
+    start: float = argument(NUMBER, "where the factors start", 1e-6)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        (x,) = inputs
+        ones = (1,) * x.rank if x.layout == "channels_first" else ()
+        return (Weight("", (x.channels, *ones)),)

@@ -1,0 +1,188 @@
+"""Ops that move values without weights: reshaping, resizing, cutting, shuffling."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from archdsl.ops.base import (
+    AXES, BORDERS, FLAG, INDEX, POSITIVE, REFERENCE, SHAPE, WHOLE, Op, ShapeError, argument,
+    require_map, times, words,
+)  # fmt: skip
+from archdsl.tensor import TensorSpec
+
+
+@dataclass(frozen=True)
+class Identity(Op):
+    """Passes its input on."""
+
+    verb: ClassVar[str] = "identity"
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """A map as one vector."""
+
+    verb: ClassVar[str] = "flatten"
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        return TensorSpec((inputs[0].elements,))
+
+
+@dataclass(frozen=True)
+class Resize(Op):
+    """Interpolates a map to `scale` times its size, to `size`, or to the size of another map."""
+
+    verb: ClassVar[str] = "resize"
+    scale: float | None = argument(POSITIVE, "how many times larger", None)
+    size: tuple[int, ...] | None = argument(AXES, "output size", None)
+    like: bool = argument(REFERENCE, "a map whose size to take", False)
+    mode: str = argument(words("nearest", "bilinear", "bicubic"), "interpolation", "nearest")
+    align_corners: bool = argument(FLAG, "corner pixels stay in the corners", False)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        x = inputs[0]
+        require_map(self, x)
+        if (self.scale is not None) + (self.size is not None) + self.like != 1:
+            raise ShapeError("resize takes exactly one of scale, size and like")
+        if self.mode != "nearest" and x.rank != 2:
+            raise ShapeError(f"{self.mode} needs a map of two axes, its input is {x}", "mode")
+        if self.mode == "nearest" and self.align_corners:
+            raise ShapeError("align_corners has no meaning for nearest", "align_corners")
+        if self.like:
+            size = inputs[1].spatial
+        elif self.size is not None:
+            size = self.size
+        else:
+            assert self.scale is not None
+            size = tuple(int(n * self.scale) for n in x.spatial)
+        if len(size) != x.rank or min(size) < 1:
+            raise ShapeError(f"a map of {x} cannot become {times(size)}")
+        return TensorSpec((x.channels, *size))
+
+
+@dataclass(frozen=True)
+class Pad(Op):
+    """Adds a border."""
+
+    verb: ClassVar[str] = "pad"
+    border: tuple[int, ...] = argument(BORDERS, "width of the border per axis")
+    mode: str = argument(words("zeros", "reflect", "replicate"), "what the border holds", "zeros")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if self.mode == "reflect" and any(b >= n for b, n in zip(self.border, x.spatial, strict=True)):
+            raise ShapeError(f"a reflected border must be narrower than the map ({x})", "border")
+        return TensorSpec(
+            (x.channels, *(n + 2 * b for n, b in zip(x.spatial, self.border, strict=True)))
+        )
+
+
+@dataclass(frozen=True)
+class Crop(Op):
+    """Cuts the centre out of a map, to `size` or to the size of another map."""
+
+    verb: ClassVar[str] = "crop"
+    size: tuple[int, ...] | None = argument(AXES, "output size", None)
+    like: bool = argument(REFERENCE, "a map whose size to take", False)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        x = inputs[0]
+        require_map(self, x)
+        if (self.size is not None) + self.like != 1:
+            raise ShapeError("crop takes exactly one of size and like")
+        size = inputs[1].spatial if self.size is None else self.size
+        if len(size) != x.rank or any(s > n for s, n in zip(size, x.spatial, strict=True)):
+            raise ShapeError(f"cannot crop {x} to {times(size)}")
+        return TensorSpec((x.channels, *size))
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """The channels `start` to `stop` (exclusive)."""
+
+    verb: ClassVar[str] = "slice"
+    stop: int = argument(WHOLE, "first channel not taken")
+    start: int = argument(INDEX, "first channel taken", 0)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if not self.start < self.stop <= x.channels:
+            raise ShapeError(f"no channels {self.start} to {self.stop} in {x}", "stop")
+        return x.with_channels(self.stop - self.start)
+
+
+@dataclass(frozen=True)
+class ChannelShuffle(Op):
+    """Interleaves groups of channels (ShuffleNet, figure 1)."""
+
+    verb: ClassVar[str] = "channel_shuffle"
+    groups: int = argument(WHOLE, "number of groups")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if x.channels % self.groups:
+            raise ShapeError(f"{self.groups} groups do not divide {x.channels} channels", "groups")
+        return x
+
+
+@dataclass(frozen=True)
+class PixelShuffle(Op):
+    """Turns channels into pixels: `C r^2` x H x W to C x `rH` x `rW`."""
+
+    verb: ClassVar[str] = "pixel_shuffle"
+    factor: int = argument(WHOLE, "how many times larger")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if x.rank != 2 or x.channels % self.factor**2:
+            raise ShapeError(f"{self.factor}^2 does not divide the channels of {x}", "factor")
+        return TensorSpec((x.channels // self.factor**2, *(n * self.factor for n in x.spatial)))
+
+
+@dataclass(frozen=True)
+class SpaceToDepth(Op):
+    """Turns pixels into channels, the inverse of `pixel_shuffle`."""
+
+    verb: ClassVar[str] = "space_to_depth"
+    factor: int = argument(WHOLE, "how many times smaller")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if x.rank != 2 or any(n % self.factor for n in x.spatial):
+            raise ShapeError(f"{self.factor} does not divide the size of {x}", "factor")
+        return TensorSpec((x.channels * self.factor**2, *(n // self.factor for n in x.spatial)))
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """The same values in another shape; one axis may be -1."""
+
+    verb: ClassVar[str] = "reshape"
+    shape: tuple[int, ...] = argument(SHAPE, "the new shape, channels first, without the batch")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        known = prod(n for n in self.shape if n != -1)
+        free = self.shape.count(-1)
+        if free > 1 or known < 1 or min(self.shape, default=0) < -1 or x.elements % known:
+            raise ShapeError(f"{x} cannot be reshaped to {times(self.shape)}", "shape")
+        shape = tuple(x.elements // known if n == -1 else n for n in self.shape)
+        if prod(shape) != x.elements:
+            raise ShapeError(f"{x} cannot be reshaped to {times(self.shape)}", "shape")
+        return TensorSpec(shape)
+
+
+@dataclass(frozen=True)
+class Permute(Op):
+    """The same values with the axes in another order."""
+
+    verb: ClassVar[str] = "permute"
+    order: tuple[int, ...] = argument(SHAPE, "old axes in their new order, the channels being 0")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if sorted(self.order) != list(range(len(x.shape))):
+            raise ShapeError(f"{times(self.order)} is not an order of the axes of {x}", "order")
+        return TensorSpec(tuple(x.shape[axis] for axis in self.order))
