@@ -130,9 +130,7 @@ class Sink:
             return
         self._seen.add(where)
         extra = tuple(label for label in self.context if label.span != span)
-        self.diagnostics.append(
-            Diagnostic(code, message, span, (*labels, *extra), help, severity)
-        )
+        self.diagnostics.append(Diagnostic(code, message, span, (*labels, *extra), help, severity))
 
     @contextmanager
     def within(self, span: Span | None, text: str) -> Iterator[None]:
@@ -157,7 +155,8 @@ class Sink:
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """By place in the file, so that a reader goes through the spec once."""
     return sorted(
-        diagnostics, key=lambda d: (d.span.file, d.span.line, d.span.column) if d.span else ("", 0, 0)
+        diagnostics,
+        key=lambda d: (d.span.file, d.span.line, d.span.column) if d.span else ("", 0, 0),
     )
 
 

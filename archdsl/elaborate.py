@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 
 from archdsl import scaling
 from archdsl.diagnostics import Label, Sink, Span, counted, did_you_mean
-from archdsl.expressions import ExpressionError, Names, Template, Value, describe, parse, parse_template
+from archdsl.expressions import (
+    ExpressionError,
+    Names,
+    Template,
+    Value,
+    describe,
+    parse,
+    parse_template,
+)
 from archdsl.graph import INPUT, Graph, Node, Scope, ScopeKind
 from archdsl.limits import Limits
 from archdsl.ops import OPS, WORDS, ArgumentError, Op, ShapeError, arguments, construct
@@ -19,7 +27,16 @@ from archdsl.ops.base import kind_of, whole_number
 from archdsl.scaling import Rule
 from archdsl.source import Path, Source
 from archdsl.syntax import (
-    COMBINATORS, Block, Document, Item, Parameter, ParameterForm, RuleForm, Sequence, name_problem, report_expression,
+    COMBINATORS,
+    Block,
+    Document,
+    Item,
+    Parameter,
+    ParameterForm,
+    RuleForm,
+    Sequence,
+    name_problem,
+    report_expression,
 )  # fmt: skip
 from archdsl.tensor import TensorSpec
 
@@ -214,7 +231,13 @@ class _Elaborator:
         for name, form in forms.items():
             here: Path = ("scaling", name)
             if not isinstance(form, RuleForm):
-                self.error("E0203", f"the rule {name} must be a mapping", context, here, "write {factor: ...}")
+                self.error(
+                    "E0203",
+                    f"the rule {name} must be a mapping",
+                    context,
+                    here,
+                    "write {factor: ...}",
+                )
                 raise Poison
             settings: dict[str, Any] = {}
             for word in ("base", "factor", "multiple_of", "min", "max"):
@@ -253,11 +276,15 @@ class _Elaborator:
             path: Path = ("input", position)
             shape.append(self.whole(self.evaluate(part, context, path, {}, None), context, path, 1))
         if not 1 <= len(shape) <= 4:
-            self.error("E0305", "input is [C, H, W] (or [C], [C, L], [C, D, H, W])", context, ("input",))
+            self.error(
+                "E0305", "input is [C, H, W] (or [C], [C, L], [C, D, H, W])", context, ("input",)
+            )
             raise Poison
         return TensorSpec(tuple(shape))
 
-    def side_results(self, sequence: Sequence, context: Context, root: Frame, x: Flow) -> dict[str, Flow]:
+    def side_results(
+        self, sequence: Sequence, context: Context, root: Frame, x: Flow
+    ) -> dict[str, Flow]:
         """The results of `aux`: every item stands alone."""
         results: dict[str, Flow] = {}
         for item in sequence.items:
@@ -296,7 +323,12 @@ class _Elaborator:
     # sequences, items, modifiers
 
     def sequence(
-        self, sequence: Sequence, context: Context, frame: Frame, names: Mapping[str, Value], x: Flow
+        self,
+        sequence: Sequence,
+        context: Context,
+        frame: Frame,
+        names: Mapping[str, Value],
+        x: Flow,
     ) -> Flow:
         for item in sequence.items:
             for bound in self.copies(item, context, names, x):
@@ -338,7 +370,9 @@ class _Elaborator:
                 raise Poison
         else:
             headings = list(columns)
-            cells = [self.column(columns[name], context, (*path, name), names, x) for name in headings]
+            cells = [
+                self.column(columns[name], context, (*path, name), names, x) for name in headings
+            ]
             lengths = {len(column) for column in cells}
             if len(lengths) > 1:
                 shown = ", ".join(f"{n} has {len(c)}" for n, c in zip(headings, cells, strict=True))
@@ -347,7 +381,12 @@ class _Elaborator:
             table = list(zip(*cells, strict=True))
         last = len(table) - 1
         return [
-            {**dict(zip(headings, row, strict=True)), "row": n, "first_row": n == 0, "last_row": n == last}
+            {
+                **dict(zip(headings, row, strict=True)),
+                "row": n,
+                "first_row": n == 0,
+                "last_row": n == last,
+            }
             for n, row in enumerate(table)
         ]
 
@@ -367,7 +406,9 @@ class _Elaborator:
         try:
             source = x
             if "from" in item.modifiers:
-                source = self.references(item.modifiers["from"], context, (*item.path, "from"), frame)
+                source = self.references(
+                    item.modifiers["from"], context, (*item.path, "from"), frame
+                )
             if "each" in item.modifiers:
                 result = self.each(item, context, frame, names)
             else:
@@ -380,14 +421,22 @@ class _Elaborator:
             self.tap(tap, result, context, (*item.path, "tap"), names, x)
         return result
 
-    def poison_name(self, item: Item, context: Context, frame: Frame, names: Mapping[str, Value]) -> None:
+    def poison_name(
+        self, item: Item, context: Context, frame: Frame, names: Mapping[str, Value]
+    ) -> None:
         """After a failure the item's name stands for a poisoned value, so that nobody misses it."""
         if item.key is not None and not item.key.names - set(names) - set(context.values):
             name = item.key.format(Names({**context.values, **names}, self.functions))
             frame.names.setdefault(name, None)
 
     def tap(
-        self, text: str, value: Flow, context: Context, path: Path, names: Mapping[str, Value], x: Flow
+        self,
+        text: str,
+        value: Flow,
+        context: Context,
+        path: Path,
+        names: Mapping[str, Value],
+        x: Flow,
     ) -> None:
         try:
             name = self.format(text, context, path, names, x)
@@ -401,7 +450,13 @@ class _Elaborator:
             first = self.tap_spans[name]
             label = [Label(first, "first here")] if first and first != span else []
             message = f"two taps named {name}"
-            self.sink.error("E0401", message, span, labels=label, help="a tap in a copied item needs a name that differs: tap: c{row + 2}")
+            self.sink.error(
+                "E0401",
+                message,
+                span,
+                labels=label,
+                help="a tap in a copied item needs a name that differs: tap: c{row + 2}",
+            )
         else:
             self.taps[name], self.tap_spans[name] = value, span
 
@@ -505,13 +560,16 @@ class _Elaborator:
     def resolve(self, item: Item, context: Context) -> tuple[str, Block | None, dict[str, Given]]:
         """The verb (behind `$name`), its block if it is one, and the arguments, also the parameter's."""
         given = {
-            name: Given(raw, context.source, (*item.inside, name)) for name, raw in item.arguments.items()
+            name: Given(raw, context.source, (*item.inside, name))
+            for name, raw in item.arguments.items()
         }
         if not item.verb.startswith("$"):
             return item.verb, context.blocks.get(item.verb), given
         value = context.values[item.verb[1:]]
         if not isinstance(value, ItemValue):
-            self.error("E0205", f"`{item.verb}` is {describe(value)}, not a verb", context, item.inside)
+            self.error(
+                "E0205", f"`{item.verb}` is {describe(value)}, not a verb", context, item.inside
+            )
             raise Poison
         for name, argument in value.arguments:
             if name in given:
@@ -536,7 +594,9 @@ class _Elaborator:
     def residual(
         self, item: Item, context: Context, frame: Frame, names: Mapping[str, Value], x: Flow
     ) -> Flow:
-        when = self.evaluate(item.arguments.get("when", True), context, (*item.inside, "when"), names, x)
+        when = self.evaluate(
+            item.arguments.get("when", True), context, (*item.inside, "when"), names, x
+        )
         result = self.sequence(item.parts["body"], context, frame, names, x)
         if when:
             shortcut = x
@@ -546,7 +606,9 @@ class _Elaborator:
                 raise Poison
             self.check_residual(item, context, result, shortcut)
             op = OPS["add"]()
-            result = self.emit(op, (result, shortcut), frame.level.child("_add"), frame, context, item.path)
+            result = self.emit(
+                op, (result, shortcut), frame.level.child("_add"), frame, context, item.path
+            )
         if "after" in item.parts:
             result = self.sequence(item.parts["after"], context, frame, names, result)
         return result
@@ -560,7 +622,11 @@ class _Elaborator:
             return
         b, s = body.spec, shortcut.spec
         help = "give the shortcut the body's shape"
-        if b.rank == s.rank and b.rank and all(n % m == 0 for n, m in zip(s.spatial, b.spatial, strict=True)):
+        if (
+            b.rank == s.rank
+            and b.rank
+            and all(n % m == 0 for n, m in zip(s.spatial, b.spatial, strict=True))
+        ):
             stride = s.spatial[0] // b.spatial[0]
             projection = f"{{conv: {{out: {b.channels}, kernel: 1{f', stride: {stride}' if stride > 1 else ''}}}}}"
             help = f"project the shortcut: `shortcut: {{projection: {projection}}}`"
@@ -589,7 +655,9 @@ class _Elaborator:
         if len(results) == 1:
             return results[0]
         join = item.arguments.get("join", "concat")
-        return self.emit(OPS[join](), tuple(results), frame.level.child(f"_{join}"), frame, context, item.path)
+        return self.emit(
+            OPS[join](), tuple(results), frame.level.child(f"_{join}"), frame, context, item.path
+        )
 
     def split(
         self, item: Item, context: Context, frame: Frame, names: Mapping[str, Value], x: Flow
@@ -599,7 +667,9 @@ class _Elaborator:
             return None
         where = (*item.inside, "split")
         value = self.evaluate(item.arguments["split"], context, where, names, x)
-        counts = [self.whole(v, context, where, 1) for v in value] if isinstance(value, list) else []
+        counts = (
+            [self.whole(v, context, where, 1) for v in value] if isinstance(value, list) else []
+        )
         channels = x.spec.channels if isinstance(x, Tensor) else 0
         if len(counts) != len(item.parts["paths"].items) or sum(counts) != channels:
             message = f"split {describe(value)} must give {channels} channels to {counted(len(item.parts['paths'].items), 'path')}"
@@ -609,7 +679,11 @@ class _Elaborator:
         start = 0
         for position, count in enumerate(counts):
             op = construct(OPS["slice"], {"start": start, "stop": start + count}, x.spec)  # type: ignore[union-attr]
-            slices.append(self.emit(op, (x,), frame.level.child(f"_slice{position}"), frame, context, item.path))
+            slices.append(
+                self.emit(
+                    op, (x,), frame.level.child(f"_slice{position}"), frame, context, item.path
+                )
+            )
             start += count
         return slices
 
@@ -623,14 +697,18 @@ class _Elaborator:
             seen = x
             if turn:
                 op = OPS["concat"]()
-                seen = self.emit(op, tuple(maps), frame.level.child(f"_concat{turn}"), frame, context, item.path)
+                seen = self.emit(
+                    op, tuple(maps), frame.level.child(f"_concat{turn}"), frame, context, item.path
+                )
             result = self.sequence(item.parts["layer"], context, frame, bound, seen)
             if _poisoned(result):
                 raise Poison
             maps.append(result)
         if not count:
             return x
-        return self.emit(OPS["concat"](), tuple(maps), frame.level.child("_concat"), frame, context, item.path)
+        return self.emit(
+            OPS["concat"](), tuple(maps), frame.level.child("_concat"), frame, context, item.path
+        )
 
     # blocks
 
@@ -650,7 +728,9 @@ class _Elaborator:
             raise Poison
         if block in self.calls or len(self.calls) >= MAX_BLOCK_DEPTH:
             chain = " -> ".join([called.name for called in self.calls] + [block.name])
-            self.error("E0211", f"block {block.name} contains itself: {chain}", context, item.inside)
+            self.error(
+                "E0211", f"block {block.name} contains itself: {chain}", context, item.inside
+            )
             raise Poison
         inputs = self.block_inputs(block, item, context, x)
         values = self.block_values(block, given, item, context, names, x)
@@ -701,7 +781,9 @@ class _Elaborator:
         finally:
             self.calls.pop()
 
-    def block_inputs(self, block: Block, item: Item, context: Context, x: Flow) -> tuple[Tensor, ...]:
+    def block_inputs(
+        self, block: Block, item: Item, context: Context, x: Flow
+    ) -> tuple[Tensor, ...]:
         """The tensors a block is given; as many as its `inputs` say."""
         flows = x if isinstance(x, tuple) else (x,)
         wanted = max(1, len(block.inputs))
@@ -725,7 +807,14 @@ class _Elaborator:
         unknown = [name for name in given if name not in block.parameters]
         for name in unknown:
             help = did_you_mean(name, block.parameters)
-            self.error("E0206", f"{block.name} has no argument `{name}`", context, given[name].path, help, key=True)
+            self.error(
+                "E0206",
+                f"{block.name} has no argument `{name}`",
+                context,
+                given[name].path,
+                help,
+                key=True,
+            )
         failed = bool(unknown)
         for name, parameter in block.parameters.items():
             values.pop(name, None)
@@ -733,12 +822,16 @@ class _Elaborator:
                 if name in given:
                     values[name] = self.parameter_value(parameter, given[name], context, names, x)
                 elif parameter.default is MISSING:
-                    self.error("E0207", f"{block.name} needs `{name}`", context, item.inside, key=True)
+                    self.error(
+                        "E0207", f"{block.name} needs `{name}`", context, item.inside, key=True
+                    )
                     failed = True
                 else:
                     inner = Context(block.source, values, block.defaults, block.blocks)
                     default = Given(parameter.default, block.source, parameter.path)
-                    with self.sink.within(context.source.span(item.path), f"in this call of {block.name}"):
+                    with self.sink.within(
+                        context.source.span(item.path), f"in this call of {block.name}"
+                    ):
                         values[name] = self.parameter_value(parameter, default, inner, {}, x)
             except Poison:
                 failed = True
@@ -751,7 +844,12 @@ class _Elaborator:
         return self.values if block.source is self.document.source else {}
 
     def parameter_value(
-        self, parameter: Parameter, given: Given, context: Context, names: Mapping[str, Value], x: Flow
+        self,
+        parameter: Parameter,
+        given: Given,
+        context: Context,
+        names: Mapping[str, Value],
+        x: Flow,
     ) -> Value:
         """A parameter's value, checked against its type and bounds."""
         context = replace(context, source=given.source)
@@ -770,7 +868,12 @@ class _Elaborator:
                 value = int(value)
             problem = self.bounds_problem(parameter.form, value, context, given.path)
         if problem:
-            self.error("E0305" if ":" in problem else "E0203", f"{parameter.name}: {problem}".replace(":: ", ": "), context, given.path)
+            self.error(
+                "E0305" if ":" in problem else "E0203",
+                f"{parameter.name}: {problem}".replace(":: ", ": "),
+                context,
+                given.path,
+            )
             raise Poison
         return value
 
@@ -782,9 +885,13 @@ class _Elaborator:
             return not raw.startswith("$")
         return parameter.type is None and raw in WORDS and raw not in {**context.values, **names}
 
-    def bounds_problem(self, form: ParameterForm, value: Value, context: Context, path: Path) -> str | None:
-        if form.choices is not None and value not in form.choices and not (
-            isinstance(value, ItemValue) and value.verb in form.choices
+    def bounds_problem(
+        self, form: ParameterForm, value: Value, context: Context, path: Path
+    ) -> str | None:
+        if (
+            form.choices is not None
+            and value not in form.choices
+            and not (isinstance(value, ItemValue) and value.verb in form.choices)
         ):
             return f"expected one of: {', '.join(map(str, form.choices))}"
         if isinstance(value, int | float):
@@ -821,10 +928,21 @@ class _Elaborator:
         for name, value in (given or {}).items():
             if name not in accepted:
                 help = did_you_mean(name, accepted)
-                self.error("E0206", f"{verb} has no argument `{name}`", context, (*path, verb, name), help, key=True)
+                self.error(
+                    "E0206",
+                    f"{verb} has no argument `{name}`",
+                    context,
+                    (*path, verb, name),
+                    help,
+                    key=True,
+                )
                 raise Poison
             words = accepted[name].metadata["kind"].words if verb in OPS else ()
-            kept = value if value in words else self.evaluate(value, context, (*path, verb, name), names, x)
+            kept = (
+                value
+                if value in words
+                else self.evaluate(value, context, (*path, verb, name), names, x)
+            )
             values.append((name, kept))
         return ItemValue(verb, tuple(values), context.blocks.get(verb))
 
@@ -846,7 +964,9 @@ class _Elaborator:
         for scope in recorded.scopes:
             outer = level.scope if scope.id == recorded.path else path + scope.parent[cut:] + end
             span = context.source.span(item.path) if scope.id == recorded.path else scope.span
-            self.scopes.append(replace(scope, id=path + scope.id[cut:] + end, parent=outer, span=span))
+            self.scopes.append(
+                replace(scope, id=path + scope.id[cut:] + end, parent=outer, span=span)
+            )
         for node in recorded.nodes:
             id = renamed[node.id] = path + node.id[cut:] + end
             scope_id = path + node.scope[cut:] + end
@@ -880,13 +1000,23 @@ class _Elaborator:
         for argument, argument_given in given.items():
             if argument not in arguments(cls):
                 known = did_you_mean(argument, arguments(cls))
-                self.error("E0206", f"{verb} has no argument `{argument}`", context, argument_given.path, known, key=True)
+                self.error(
+                    "E0206",
+                    f"{verb} has no argument `{argument}`",
+                    context,
+                    argument_given.path,
+                    known,
+                    key=True,
+                )
                 failed = True
                 continue
             kind = arguments(cls)[argument].metadata["kind"]
             try:
                 if kind.name == "reference":
-                    inputs = (*inputs, self.reference(argument_given.raw, context, argument_given.path, frame))
+                    inputs = (
+                        *inputs,
+                        self.reference(argument_given.raw, context, argument_given.path, frame),
+                    )
                     values[argument] = True
                 else:
                     values[argument] = self.argument(argument_given, kind.words, context, names, x)
@@ -903,13 +1033,20 @@ class _Elaborator:
         except ArgumentError as error:
             blamed = getattr(error, "argument", None)
             path = given[blamed].path if blamed in given else item.inside
-            self.error(error.code, f"{blamed} of {verb}: {error.message}", context, path, error.help)
+            self.error(
+                error.code, f"{blamed} of {verb}: {error.message}", context, path, error.help
+            )
             raise Poison from None
         blame = {argument: g.path for argument, g in given.items()}
         return self.emit(op, tensors, frame.level.child(name), frame, context, item.path, blame)
 
     def op_inputs(
-        self, cls: type[Op], values: Mapping[str, Any], inputs: tuple[Flow, ...], context: Context, item: Item
+        self,
+        cls: type[Op],
+        values: Mapping[str, Any],
+        inputs: tuple[Flow, ...],
+        context: Context,
+        item: Item,
     ) -> tuple[Tensor, ...]:
         tensors = tuple(flow for flow in inputs if isinstance(flow, Tensor))
         wanted = 1 + bool(values.get("like")) if cls.inputs == 1 else None
@@ -920,12 +1057,19 @@ class _Elaborator:
             raise Poison
         if wanted is None and len(tensors) < 2:
             message = f"{cls.verb} joins two or more inputs, here 1"
-            self.error("E0404", message, context, item.path, f"write {{{cls.verb}: {{}}, from: [a, b]}}")
+            self.error(
+                "E0404", message, context, item.path, f"write {{{cls.verb}: {{}}, from: [a, b]}}"
+            )
             raise Poison
         return tensors
 
     def argument(
-        self, given: Given, words: tuple[str, ...], context: Context, names: Mapping[str, Value], x: Flow
+        self,
+        given: Given,
+        words: tuple[str, ...],
+        context: Context,
+        names: Mapping[str, Value],
+        x: Flow,
     ) -> Value:
         """The value of an op's argument: a word it knows, or an expression."""
         raw = given.raw
@@ -936,7 +1080,13 @@ class _Elaborator:
         return self.evaluate(raw, replace(context, source=given.source), given.path, names, x)
 
     def settings(
-        self, raw: dict[str, Any], given: Given, words: tuple[str, ...], context: Context, names: Mapping[str, Value], x: Flow
+        self,
+        raw: dict[str, Any],
+        given: Given,
+        words: tuple[str, ...],
+        context: Context,
+        names: Mapping[str, Value],
+        x: Flow,
     ) -> Value:
         """A mapping argument (`init: {trunc_normal: {std: 0.1}}`), its numbers evaluated."""
         result: dict[str, Any] = {}
@@ -973,7 +1123,9 @@ class _Elaborator:
                 if (known := self.spans.get(tensor.id)) is not None
             ]
             code = "E0501" if len(tensors) > 1 else "E0502"
-            self.sink.error(code, error.message, context.source.span(path_), labels=labels, help=error.help)
+            self.sink.error(
+                code, error.message, context.source.span(path_), labels=labels, help=error.help
+            )
             raise Poison from None
         id = path + self.application
         if id in self.taken or len(self.nodes) >= self.limits.nodes:
@@ -982,7 +1134,9 @@ class _Elaborator:
             self.twice(id, context, where)
         self.taken[id] = span
         self.spans[id] = span
-        node = Node(id, op, tuple([tensor.id for tensor in tensors]), output, frame.level.scope, span)
+        node = Node(
+            id, op, tuple([tensor.id for tensor in tensors]), output, frame.level.scope, span
+        )
         weights = op.weights(*specs)
         if weights and node.name.startswith("_"):
             message = f"{op.verb} has weights, so its name cannot start with `_`"
@@ -995,7 +1149,13 @@ class _Elaborator:
         return Tensor(id, output)
 
     def check_shared(
-        self, op: Op, weights: Any, path: str, context: Context, where: Path, inputs: tuple[Tensor, ...]
+        self,
+        op: Op,
+        weights: Any,
+        path: str,
+        context: Context,
+        where: Path,
+        inputs: tuple[Tensor, ...],
     ) -> None:
         """The weights of a repeated application are those of the first."""
         first = self.applied.get(path)
@@ -1004,7 +1164,9 @@ class _Elaborator:
         before = tuple(self.outputs_of[id] for id in first.inputs)
         if first.op.weights(*before) != weights:
             message = f"one {op.verb} cannot serve inputs of {before[0]} and {inputs[0].spec}"
-            self.error("E0503", message, context, where, "give the inputs of `each` the same channels")
+            self.error(
+                "E0503", message, context, where, "give the inputs of `each` the same channels"
+            )
             raise Poison
 
     # names and levels
@@ -1083,7 +1245,13 @@ class _Elaborator:
         later = any(_could_be(template, name) for template in self.document.names)
         if not (later and self.sink.failed):
             help = f"`{name}` stands later, or inside another part: a reference needs an earlier item or a tap"
-            self.error("E0402", f"unknown reference `{name}`", context, path, help if later else did_you_mean(name, known))
+            self.error(
+                "E0402",
+                f"unknown reference `{name}`",
+                context,
+                path,
+                help if later else did_you_mean(name, known),
+            )
         raise Poison
 
     def joined(self, flow: Flow) -> Flow:
@@ -1094,7 +1262,13 @@ class _Elaborator:
     # values
 
     def format(
-        self, text: str, context: Context, path: Path, names: Mapping[str, Value], x: Flow, key: bool = False
+        self,
+        text: str,
+        context: Context,
+        path: Path,
+        names: Mapping[str, Value],
+        x: Flow,
+        key: bool = False,
     ) -> str:
         try:
             return parse_template(text).format(self.names(context, names, x))
@@ -1115,14 +1289,22 @@ class _Elaborator:
     ) -> Value:
         """A value as written: an expression, `$name`, a list of them, or itself."""
         if isinstance(raw, list):
-            return [self.evaluate(item, context, (*path, n), names, x) for n, item in enumerate(raw)]
+            return [
+                self.evaluate(item, context, (*path, n), names, x) for n, item in enumerate(raw)
+            ]
         if not isinstance(raw, str):
             return raw
         scope = self.names(context, names, x)
         if raw.startswith("$"):
             if raw[1:] in scope.values:
                 return scope.values[raw[1:]]
-            self.error("E0302", f"unknown parameter `{raw}`", context, path, did_you_mean(raw[1:], scope.values))
+            self.error(
+                "E0302",
+                f"unknown parameter `{raw}`",
+                context,
+                path,
+                did_you_mean(raw[1:], scope.values),
+            )
             raise Poison
         try:
             return parse(raw)(scope)
@@ -1152,7 +1334,13 @@ class _Elaborator:
         return number
 
     def error(
-        self, code: str, message: str, context: Context, path: Path, help: str = "", key: bool = False
+        self,
+        code: str,
+        message: str,
+        context: Context,
+        path: Path,
+        help: str = "",
+        key: bool = False,
     ) -> None:
         span = context.source.key_span(path) if key else context.source.span(path)
         self.sink.error(code, message, span, help=help)
@@ -1217,8 +1405,16 @@ def _could_be(template: Template, name: str) -> bool:
 
 def _citation(cite: Any) -> str:
     """`Title. arXiv:1512.03385, table 1`."""
-    place = [f"arXiv:{cite.arxiv}" if cite.arxiv else "", f"doi:{cite.doi}" if cite.doi else "", cite.url or ""]
-    place += [f"{word} {getattr(cite, word)}" for word in ("table", "figure", "section") if getattr(cite, word)]
+    place = [
+        f"arXiv:{cite.arxiv}" if cite.arxiv else "",
+        f"doi:{cite.doi}" if cite.doi else "",
+        cite.url or "",
+    ]
+    place += [
+        f"{word} {getattr(cite, word)}"
+        for word in ("table", "figure", "section")
+        if getattr(cite, word)
+    ]
     who = [cite.authors or "", str(cite.year or ""), cite.title or "", cite.venue or ""]
     where = ", ".join(part for part in place if part)
     return ". ".join(part for part in (", ".join(w for w in who if w), where) if part)

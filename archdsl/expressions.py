@@ -129,7 +129,9 @@ def _tokens(text: str) -> list[_Token]:
                 "|": "write `or`",
                 "{": "expressions need no braces",
             }.get(bad, "")
-            raise ExpressionError("E0301", f"`{bad}` does not belong in an expression", position, 1, help)
+            raise ExpressionError(
+                "E0301", f"`{bad}` does not belong in an expression", position, 1, help
+            )
         kind = str(match.lastgroup)
         tokens.append(_Token(kind, match[kind], match.start(kind)))
         position = match.end()
@@ -166,13 +168,21 @@ class _Parser:
 
     def expect_end(self) -> None:
         if self.position < len(self.tokens):
-            help = "YAML ends a value at a comma inside {...}: put it in quotes" if self.peek() == "," else ""
-            raise ExpressionError("E0301", f"`{self.peek()}` is not expected here", *self.here(), help)
+            help = (
+                "YAML ends a value at a comma inside {...}: put it in quotes"
+                if self.peek() == ","
+                else ""
+            )
+            raise ExpressionError(
+                "E0301", f"`{self.peek()}` is not expected here", *self.here(), help
+            )
 
     def nested(self) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ExpressionError("E0106", f"an expression nested deeper than {MAX_DEPTH}", *self.here())
+            raise ExpressionError(
+                "E0106", f"an expression nested deeper than {MAX_DEPTH}", *self.here()
+            )
 
     def ternary(self) -> Evaluate:
         self.nested()
@@ -261,7 +271,9 @@ class _Parser:
         if token.text == "[":
             parts = self.until("]")
             return lambda n: _bounded([p(n) for p in parts], token)
-        raise ExpressionError("E0301", f"`{token.text}` is not expected here", token.offset, len(token.text))
+        raise ExpressionError(
+            "E0301", f"`{token.text}` is not expected here", token.offset, len(token.text)
+        )
 
     def until(self, close: str) -> list[Evaluate]:
         parts = []
@@ -290,7 +302,9 @@ def _name(token: _Token) -> Evaluate:
         try:
             return names.values[name]
         except KeyError:
-            raise ExpressionError("E0302", f"unknown name `{name}`", token.offset, len(name)) from None
+            raise ExpressionError(
+                "E0302", f"unknown name `{name}`", token.offset, len(name)
+            ) from None
 
     return evaluate
 
@@ -322,11 +336,15 @@ def _combine(token: _Token, left: Evaluate, right: Evaluate) -> Evaluate:
             if token.text == "**" and abs(b) * math.log2(abs(a) + 2) > 63:
                 raise OverflowError
             if isinstance(a, str | list) or isinstance(b, str | list):
-                if token.text not in ("==", "!=") and not (token.text == "+" and type(a) is type(b) is list):
+                if token.text not in ("==", "!=") and not (
+                    token.text == "+" and type(a) is type(b) is list
+                ):
                     raise TypeError
             return _bounded(compute(a, b), token)
         except ZeroDivisionError:
-            raise ExpressionError("E0303", "division by zero", token.offset, len(token.text)) from None
+            raise ExpressionError(
+                "E0303", "division by zero", token.offset, len(token.text)
+            ) from None
         except OverflowError:
             message = f"the result of `{token.text}` is too large"
             raise ExpressionError("E0303", message, token.offset, len(token.text)) from None

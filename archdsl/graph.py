@@ -232,7 +232,9 @@ def _encode_graph(graph: Graph) -> dict[str, Any]:
             {
                 "id": node.id,
                 "op": node.op.verb,
-                "arguments": {f.name: _encode_value(getattr(node.op, f.name)) for f in fields(node.op)},
+                "arguments": {
+                    f.name: _encode_value(getattr(node.op, f.name)) for f in fields(node.op)
+                },
                 "inputs": list(node.inputs),
                 "output": _encode_spec(node.output),
                 "scope": node.scope,

@@ -10,7 +10,13 @@ from archdsl.limits import Limits
 from archdsl.scaling import RULES
 from archdsl.source import Path, Source, parse, read_text
 from archdsl.syntax import (
-    Block, Document, check_version, name_problem, read_blocks, read_bodies, read_document,
+    Block,
+    Document,
+    check_version,
+    name_problem,
+    read_blocks,
+    read_bodies,
+    read_document,
 )  # fmt: skip
 
 MERGED = {"params": 1, "scaling": 2, "defaults": 2, "blocks": 1, "weights": 1}  # key -> depth
@@ -25,7 +31,10 @@ class Loader:
     sources: dict[str, str] = field(default_factory=dict)
 
     def load(
-        self, path: str, settings: Mapping[str, str] | None = None, scale: Mapping[str, str] | None = None
+        self,
+        path: str,
+        settings: Mapping[str, str] | None = None,
+        scale: Mapping[str, str] | None = None,
     ) -> Document | None:
         """The document at `path` with `--set` and `--scale` applied, or None with reasons in `sink`.
 
@@ -83,11 +92,17 @@ class Loader:
             return None
         target = os.path.join(os.path.dirname(source.name), name)
         if _identity(target) in (*chain, _identity(source.name)):
-            self.sink.error("E0210", f"{path[0]} goes round in a circle: {name} leads back here", span)
+            self.sink.error(
+                "E0210", f"{path[0]} goes round in a circle: {name} leads back here", span
+            )
             return None
         if not os.path.isfile(target):
             folder = os.path.dirname(target) or "."
-            beside = [f for f in os.listdir(folder) if f.endswith(".yaml")] if os.path.isdir(folder) else []
+            beside = (
+                [f for f in os.listdir(folder) if f.endswith(".yaml")]
+                if os.path.isdir(folder)
+                else []
+            )
             help = did_you_mean(os.path.basename(name), beside) if beside else ""
             self.sink.error("E0210", f"no file {target}", span, help=help)
             return None
@@ -120,12 +135,23 @@ class Loader:
             read_bodies([b for b in known.values() if b.source is other], known, other, self.sink)
             for name in own:
                 if name in blocks:
-                    label = [Label(blocks[name].span, "first imported here")] if blocks[name].span else []
-                    self.sink.error("E0401", f"two imported blocks named {name}", source.span(path), labels=label)
+                    label = (
+                        [Label(blocks[name].span, "first imported here")]
+                        if blocks[name].span
+                        else []
+                    )
+                    self.sink.error(
+                        "E0401",
+                        f"two imported blocks named {name}",
+                        source.span(path),
+                        labels=label,
+                    )
                 elif name in known:
                     blocks[name] = known[name]
 
-    def override(self, source: Source, settings: Mapping[str, str], scale: Mapping[str, str]) -> None:
+    def override(
+        self, source: Source, settings: Mapping[str, str], scale: Mapping[str, str]
+    ) -> None:
         """`--set` changes `params`, `--scale` changes `scaling`; the values are read as YAML."""
         if not isinstance(source.data, dict):
             return
@@ -146,9 +172,13 @@ class Loader:
                 rules[name] = dict(rules[name]) if isinstance(rules.get(name), dict) else {}
                 self.put(source, rules[name], ("scaling", name, "factor"), text, "--scale")
             else:
-                raise UsageError(f"--scale {name}: no such rule; {did_you_mean(name, [*RULES, *rules, 'phi'])}")
+                raise UsageError(
+                    f"--scale {name}: no such rule; {did_you_mean(name, [*RULES, *rules, 'phi'])}"
+                )
 
-    def put(self, source: Source, table: dict[str, Any], path: Path, text: str, option: str) -> None:
+    def put(
+        self, source: Source, table: dict[str, Any], path: Path, text: str, option: str
+    ) -> None:
         name = f"{option} {path[1]}={text}"
         value = self.parsed(text, name)
         if value is not None:

@@ -25,7 +25,9 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+_CORE_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
+}
 
 
 @dataclass(slots=True)
@@ -133,7 +135,9 @@ class _Composer:
         if self.values > self.limits.values:
             self.refuse("E0106", f"more than {self.limits.values:,} values", span, "values")
         if len(path) > self.limits.nesting:
-            self.refuse("E0106", f"nested deeper than {self.limits.nesting} levels", span, "nesting")
+            self.refuse(
+                "E0106", f"nested deeper than {self.limits.nesting} levels", span, "nesting"
+            )
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event.anchor, path, span)
         if event.tag is not None and event.tag not in _CORE_TAGS and event.tag != "!":
@@ -206,7 +210,10 @@ class _Composer:
         self.values += size
         if self.values > self.limits.values:
             self.refuse(
-                "E0106", f"aliases expand to more than {self.limits.values:,} values", span, "values"
+                "E0106",
+                f"aliases expand to more than {self.limits.values:,} values",
+                span,
+                "values",
             )
         self.copy_places(value, origin, path)
         return value
@@ -215,7 +222,9 @@ class _Composer:
         self.source.spans[path] = self.source.spans[origin]
         if len(path) > self.limits.nesting:
             span = self.source.spans[path]
-            self.refuse("E0106", f"nested deeper than {self.limits.nesting} levels", span, "nesting")
+            self.refuse(
+                "E0106", f"nested deeper than {self.limits.nesting} levels", span, "nesting"
+            )
         if isinstance(value, dict):
             for key, child in value.items():
                 self.source.keys[*path, key] = self.source.keys[*origin, key]
@@ -228,11 +237,15 @@ class _Composer:
         start, end = self.source.spans[path], event.end_mark
         if end.column == 0 and end.line + 1 > start.line:  # a block ends before the next line
             return
-        self.source.spans[path] = Span(start.file, start.line, start.column, end.line + 1, end.column + 1)
+        self.source.spans[path] = Span(
+            start.file, start.line, start.column, end.line + 1, end.column + 1
+        )
 
     def span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(self.source.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        return Span(
+            self.source.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1
+        )
 
     def refuse(self, code: str, message: str, span: Span, limit: str = "") -> NoReturn:
         help = f"--limit {limit}=N allows more" if limit else ""
@@ -257,7 +270,9 @@ def _report_syntax(error: yaml.YAMLError, text: str, name: str, sink: Sink) -> N
     labels = []
     context = getattr(error, "context_mark", None)
     if context is not None and context.line + 1 != line:
-        place = Span(name, context.line + 1, context.column + 1, context.line + 1, context.column + 2)
+        place = Span(
+            name, context.line + 1, context.column + 1, context.line + 1, context.column + 2
+        )
         labels.append(Label(place, getattr(error, "context", "") or "begun here"))
     span = Span(name, line, column, line, column + 1)
     sink.error("E0103", f"the file is not YAML: {problem}", span, labels=labels, help=help)

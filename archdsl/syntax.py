@@ -6,7 +6,15 @@ from dataclasses import MISSING, dataclass, field
 from keyword import iskeyword
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from archdsl import expressions
 from archdsl.diagnostics import Label, Sink, Span, did_you_mean, nearest
@@ -33,16 +41,7 @@ _LOOP_NAMES = {"for": ("row", "first_row", "last_row"), "repeat": ("i", "first",
 
 # Attributes that every PyTorch module has: an item of this name would hide one of them.
 RESERVED = frozenset(
-    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda "
-    "double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
-    "get_submodule half ipu load_state_dict modules mtia named_buffers named_children "
-    "named_modules named_parameters parameters register_backward_hook register_buffer "
-    "register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_full_backward_pre_hook register_load_state_dict_post_hook "
-    "register_load_state_dict_pre_hook register_module register_parameter "
-    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
-    "set_submodule share_memory state_dict to to_empty train training type xpu zero_grad "
-    "append extend insert pop items keys values feature_info".split()
+    ["T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers", "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train", "training", "type", "xpu", "zero_grad", "append", "extend", "insert", "pop", "items", "keys", "values", "feature_info"]
 )
 _NAME = re.compile(r"[^\W\d]\w*|\d+")
 
@@ -198,7 +197,9 @@ def read_document(source: Source, imported: Mapping[str, Block], sink: Sink) -> 
     assert isinstance(form, DocumentForm)
     reader = _Reader(source, sink, form)
     reader.check_name(form.name, ("name",), identifier=True)
-    blocks = read_blocks(source, form.blocks, form.defaults, sink, {**imported}, {*form.params}, form)
+    blocks = read_blocks(
+        source, form.blocks, form.defaults, sink, {**imported}, {*form.params}, form
+    )
     reader.blocks = blocks
     parameters = reader.parameters(form.params, ("params",))
     document = Document(form, source, parameters, blocks, names=reader.names)
@@ -228,7 +229,12 @@ def check_version(source: Source, sink: Sink) -> bool:
     if "archdsl" not in data:
         help = "begin the file with `archdsl: 1`"
         close = nearest("archdsl", [k for k in data])
-        sink.error("E0202", "`archdsl` is missing", source.key_span((close,)) if close else start, help=help)
+        sink.error(
+            "E0202",
+            "`archdsl` is missing",
+            source.key_span((close,)) if close else start,
+            help=help,
+        )
         return False
     version = data["archdsl"]
     if version != VERSION or isinstance(version, bool):
@@ -256,7 +262,9 @@ def read_blocks(
         reader.check_name(name, path, identifier=True, key=True)
         if name in OPS or name in COMBINATORS or name in MODIFIERS:
             what = "an op" if name in OPS else "a word of the language"
-            sink.error("E0208", f"`{name}` is {what}", source.key_span(path), help="choose another name")
+            sink.error(
+                "E0208", f"`{name}` is {what}", source.key_span(path), help="choose another name"
+            )
             continue
         known[name] = Block(name, {}, (), source, defaults, known, span=source.key_span(path))
     for name, data in raw.items():
@@ -271,7 +279,9 @@ def read_blocks(
     return known
 
 
-def read_bodies(blocks: Iterable[Block], known: dict[str, Block], source: Source, sink: Sink) -> None:
+def read_bodies(
+    blocks: Iterable[Block], known: dict[str, Block], source: Source, sink: Sink
+) -> None:
     """Reads the bodies of imported blocks, which see `known` and their own parameters."""
     reader = _Reader(source, sink, None)
     reader.blocks = known
@@ -298,7 +308,9 @@ class _Reader:
 
     # names and expressions
 
-    def check_name(self, name: str, path: Path, identifier: bool = False, key: bool = False) -> bool:
+    def check_name(
+        self, name: str, path: Path, identifier: bool = False, key: bool = False
+    ) -> bool:
         """Whether a name can be a module's; reports it if not."""
         problem = name_problem(name, identifier)
         if problem:
@@ -315,7 +327,9 @@ class _Reader:
                 self.expression(item, (*path, key), visible)
         elif isinstance(raw, str) and raw.startswith("$"):
             if raw[1:] not in {*visible}:
-                self.error("E0302", f"unknown parameter `{raw}`", path, did_you_mean(raw[1:], visible))
+                self.error(
+                    "E0302", f"unknown parameter `{raw}`", path, did_you_mean(raw[1:], visible)
+                )
         elif isinstance(raw, str):
             try:
                 names = expressions.parse(raw).names
@@ -336,7 +350,9 @@ class _Reader:
                     help = f"`{name}` is a function: write `{name}(...)`"
                 self.sink.error("E0302", f"unknown name `{name}`", span, help=help)
 
-    def template(self, text: str, path: Path, visible: Iterable[str], key: bool = False) -> Template | None:
+    def template(
+        self, text: str, path: Path, visible: Iterable[str], key: bool = False
+    ) -> Template | None:
         try:
             template = expressions.parse_template(text)
         except ExpressionError as error:
@@ -352,7 +368,9 @@ class _Reader:
 
     # parameters
 
-    def parameters(self, raw: Mapping[str, Any], base: Path, required: bool = False) -> dict[str, Parameter]:
+    def parameters(
+        self, raw: Mapping[str, Any], base: Path, required: bool = False
+    ) -> dict[str, Parameter]:
         """The parameters of a document, or of a block, where a type name means required."""
         result: dict[str, Parameter] = {}
         for name, value in raw.items():
@@ -366,7 +384,9 @@ class _Reader:
             result[name] = self.parameter(name, value, path, required, {*self.visible, *result})
         return result
 
-    def parameter(self, name: str, value: Any, path: Path, required: bool, earlier: set[str]) -> Parameter:
+    def parameter(
+        self, name: str, value: Any, path: Path, required: bool, earlier: set[str]
+    ) -> Parameter:
         form = ParameterForm()
         if isinstance(value, dict) and (set(value) & {"type", "default", "choices"}):
             checked = _validate(ParameterForm, self.source, path, self.sink)
@@ -407,7 +427,9 @@ class _Reader:
         for verb, values in (data if isinstance(data, dict) else {}).items():
             path: Path = ("defaults", verb)
             if verb not in OPS:
-                self.error("E0205", f"`{verb}` is not an op", path, did_you_mean(verb, OPS), key=True)
+                self.error(
+                    "E0205", f"`{verb}` is not an op", path, did_you_mean(verb, OPS), key=True
+                )
                 continue
             self.arguments(verb, values, path, frozenset(self.visible), complete=False)
 
@@ -421,7 +443,9 @@ class _Reader:
         own = frozenset(block.parameters)
         visible = own | self.visible
         inputs = data.get("inputs") or []
-        if not isinstance(inputs, list) or not all(isinstance(n, str) and n.isidentifier() for n in inputs):
+        if not isinstance(inputs, list) or not all(
+            isinstance(n, str) and n.isidentifier() for n in inputs
+        ):
             self.error("E0203", "inputs must be a list of names", (*path, "inputs"))
             inputs = []
         block.inputs = tuple(inputs)
@@ -435,7 +459,9 @@ class _Reader:
             block.body = self.verb(None, verb, value, {}, path, visible)
             return
         if not rest:
-            self.error("E0204", f"block {block.name} has no body", path, "say `body:` and its items", True)
+            self.error(
+                "E0204", f"block {block.name} has no body", path, "say `body:` and its items", True
+            )
             return
         unknown = [k for k in rest if k != "body" and k not in COMBINATORS and not self.is_verb(k)]
         if unknown and unknown != list(rest):
@@ -477,14 +503,18 @@ class _Reader:
 
     def bound_names(self, modifiers: Mapping[str, Any]) -> frozenset[str]:
         """The names that `for` and `repeat` (also the one inside `dense`) bind."""
-        names = {name for word in ("for", "repeat") if word in modifiers for name in _LOOP_NAMES[word]}
+        names = {
+            name for word in ("for", "repeat") if word in modifiers for name in _LOOP_NAMES[word]
+        }
         columns = modifiers.get("for")
         if isinstance(columns, dict):
             listed = columns.get("columns") if "rows" in columns else list(columns)
             names.update(name for name in listed or () if isinstance(name, str))
         return frozenset(names)
 
-    def item(self, key: Template | None, value: Any, path: Path, visible: frozenset[str]) -> Item | None:
+    def item(
+        self, key: Template | None, value: Any, path: Path, visible: frozenset[str]
+    ) -> Item | None:
         """Any of the forms of an item."""
         if isinstance(value, str):
             return self.verb(key, value, None, {}, path, visible, bare=True)
@@ -524,14 +554,22 @@ class _Reader:
                     help = f"`{word}` is an argument: write {{{owner}: {{{word}: ...}}}}"
                 self.error("E0201", f"unknown modifier `{word}`", (*path, word), help, True)
             else:
-                help = f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}" if owner else ""
+                help = (
+                    f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}"
+                    if owner
+                    else ""
+                )
                 help = help or did_you_mean(word, [*OPS, *COMBINATORS, *self.blocks])
                 self.error("E0205", f"unknown verb `{word}`", (*path, word), help, True)
                 return None
         return known[0]
 
     def check_modifiers(
-        self, modifiers: Mapping[str, Any], path: Path, visible: frozenset[str], bound: frozenset[str]
+        self,
+        modifiers: Mapping[str, Any],
+        path: Path,
+        visible: frozenset[str],
+        bound: frozenset[str],
     ) -> None:
         rows = bound - set(_LOOP_NAMES["repeat"]) | (visible & set(_LOOP_NAMES["repeat"]))
         columns = modifiers.get("for")
@@ -548,8 +586,12 @@ class _Reader:
         for word in ("from", "each"):
             references = modifiers.get(word, [])
             listed = references if isinstance(references, list) else [references]
-            if not all(isinstance(r, str) for r in listed) or (word == "each" and listed is not references):
-                expected = "a reference or a list of them" if word == "from" else "a list of references"
+            if not all(isinstance(r, str) for r in listed) or (
+                word == "each" and listed is not references
+            ):
+                expected = (
+                    "a reference or a list of them" if word == "from" else "a list of references"
+                )
                 self.error("E0203", f"{word} must be {expected}", (*path, word))
 
     def check_columns(self, columns: Any, path: Path, visible: frozenset[str]) -> None:
@@ -558,7 +600,9 @@ class _Reader:
         elif "rows" not in columns:
             for name, column in columns.items():
                 if not name.isidentifier() or iskeyword(name):
-                    self.error("E0208", f"`{name}` cannot be a column's name", (*path, name), key=True)
+                    self.error(
+                        "E0208", f"`{name}` cannot be a column's name", (*path, name), key=True
+                    )
                 if isinstance(column, str):
                     self.expression(column, (*path, name), visible)
                 elif not isinstance(column, list):
@@ -599,8 +643,16 @@ class _Reader:
         if verb.startswith("$"):
             parameter = self.items_of.get(verb[1:])
             if verb[1:] not in visible or (parameter is not None and parameter.type != "item"):
-                help = did_you_mean(verb[1:], [n for n, p in self.items_of.items() if p.type == "item"])
-                self.error("E0205", f"`{verb}` is not a parameter that names a verb", inside, help, not bare)
+                help = did_you_mean(
+                    verb[1:], [n for n, p in self.items_of.items() if p.type == "item"]
+                )
+                self.error(
+                    "E0205",
+                    f"`{verb}` is not a parameter that names a verb",
+                    inside,
+                    help,
+                    not bare,
+                )
                 return None
             self.expression_arguments(value, inside, visible)
         elif not self.is_verb(verb):
@@ -622,7 +674,9 @@ class _Reader:
     ) -> bool:
         """Checks the arguments of an op or block against what it declares."""
         if value is not None and not isinstance(value, dict):
-            first = next(iter(arguments(OPS[verb]) if verb in OPS else self.blocks[verb].parameters), "...")
+            first = next(
+                iter(arguments(OPS[verb]) if verb in OPS else self.blocks[verb].parameters), "..."
+            )
             shown = value if isinstance(value, int | float | str) else "..."
             help = f"write {{{verb}: {{{first}: {shown}}}}}"
             self.error("E0203", f"the arguments of {verb} must be a mapping", path, help)
@@ -649,20 +703,37 @@ class _Reader:
             typed = known[name].type if verb not in OPS else None
             if isinstance(raw, str) and (raw in plain or typed in ("str", "item")):
                 continue
-            if verb not in OPS and typed is None and isinstance(raw, str) and raw in WORDS - visible:
+            if (
+                verb not in OPS
+                and typed is None
+                and isinstance(raw, str)
+                and raw in WORDS - visible
+            ):
                 continue
             if isinstance(raw, dict) and (typed == "item" or plain):
                 continue
-            if plain and known[name].metadata["kind"].name == " or ".join(plain) and not str(raw).startswith("$"):
+            if (
+                plain
+                and known[name].metadata["kind"].name == " or ".join(plain)
+                and not str(raw).startswith("$")
+            ):
                 shown = ", ".join(plain)
-                self.error("E0305", f"{name} must be one of {shown}", here, did_you_mean(str(raw), plain))
+                self.error(
+                    "E0305", f"{name} must be one of {shown}", here, did_you_mean(str(raw), plain)
+                )
                 good = False
                 continue
             self.expression(raw, here, visible)
         missing = [name for name in known if name in required and name not in given]
         if missing and complete:
             shown = ", ".join(f"`{name}`" for name in missing)
-            self.error("E0207", f"{verb} needs {shown}", path, f"write {{{verb}: {{{missing[0]}: ...}}}}", True)
+            self.error(
+                "E0207",
+                f"{verb} needs {shown}",
+                path,
+                f"write {{{verb}: {{{missing[0]}: ...}}}}",
+                True,
+            )
             good = False
         return good
 
@@ -694,7 +765,9 @@ class _Reader:
     ) -> Item | None:
         known = COMBINATORS[verb]
         if not isinstance(value, dict):
-            self.error("E0203", f"{verb} needs a mapping", inside, f"write {{{verb}: {{{known[0]}: ...}}}}")
+            self.error(
+                "E0203", f"{verb} needs a mapping", inside, f"write {{{verb}: {{{known[0]}: ...}}}}"
+            )
             return None
         for name in value:
             if name not in known:
@@ -710,7 +783,9 @@ class _Reader:
         for name in _PARTS:
             if name in value and name in known:
                 if name == "paths" and not isinstance(value[name], dict):
-                    self.error("E0203", "paths must be a mapping", (*inside, name), "name every path")
+                    self.error(
+                        "E0203", "paths must be a mapping", (*inside, name), "name every path"
+                    )
                     continue
                 parts[name] = self.sequence(value[name], (*inside, name), visible | loop)
         for name in ("when", "repeat", "split"):
@@ -767,7 +842,9 @@ def _validate(model: type[_Model], source: Source, base: Path, sink: Sink) -> _M
                     path = (*path, step)
             if problem["type"] == "missing":
                 name = problem["loc"][-1]
-                sink.error("E0202", f"`{name}` is missing", source.key_span(path) or source.span(()))
+                sink.error(
+                    "E0202", f"`{name}` is missing", source.key_span(path) or source.span(())
+                )
             elif problem["type"] == "extra_forbidden":
                 name = str(problem["loc"][-1])
                 known = [field.alias or key for key, field in _fields_at(model, problem["loc"])]

@@ -8,7 +8,17 @@ from archdsl.ops import activation, conv, join, linear, norm, pool, regularize, 
 from archdsl.ops.base import CHANNELS, ArgumentError, Kind, Op, ShapeError, Weight, arguments
 from archdsl.tensor import TensorSpec
 
-__all__ = ["OPS", "WORDS", "ArgumentError", "Kind", "Op", "ShapeError", "Weight", "arguments", "construct"]
+__all__ = [
+    "OPS",
+    "WORDS",
+    "ArgumentError",
+    "Kind",
+    "Op",
+    "ShapeError",
+    "Weight",
+    "arguments",
+    "construct",
+]
 
 OPS: dict[str, type[Op]] = {
     op.verb: op
@@ -60,7 +70,10 @@ OPS: dict[str, type[Op]] = {
 }
 
 WORDS = frozenset(  # that some argument takes as they are: `same`, `bilinear`, ...
-    word for op in OPS.values() for field in arguments(op).values() for word in field.metadata["kind"].words
+    word
+    for op in OPS.values()
+    for field in arguments(op).values()
+    for word in field.metadata["kind"].words
 )
 
 

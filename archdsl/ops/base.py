@@ -176,7 +176,9 @@ AXES = Kind("whole number, or one per axis", _axes(1))
 SHAPE = Kind("list of whole numbers", _shape)
 REFERENCE = Kind("reference", lambda value, rank: bool(value))
 CONV_PADDING = Kind(
-    "auto, same, valid, or whole numbers", _axes(0, ("auto", "same", "valid")), ("auto", "same", "valid")
+    "auto, same, valid, or whole numbers",
+    _axes(0, ("auto", "same", "valid")),
+    ("auto", "same", "valid"),
 )
 POOL_PADDING = Kind("same, or whole numbers", _axes(0, ("same",)), ("same",))
 BORDERS = Kind("whole number, or one per axis", _axes(0))
@@ -188,7 +190,12 @@ def words(*choices: str) -> Kind:
 
 
 def window(
-    size: int, kernel: int, stride: int, padding: int | str, dilation: int = 1, ceil_mode: bool = False
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: int | str,
+    dilation: int = 1,
+    ceil_mode: bool = False,
 ) -> int:
     """How many windows fit along one axis: `floor((n + 2p - d(k - 1) - 1) / s) + 1`.
 

@@ -5,8 +5,19 @@ from math import prod
 from typing import ClassVar
 
 from archdsl.ops.base import (
-    AXES, BORDERS, CHANNELS, CONV_PADDING, FLAG, WHOLE, Op, ShapeError, Weight,
-    argument, require_map, times, window,
+    AXES,
+    BORDERS,
+    CHANNELS,
+    CONV_PADDING,
+    FLAG,
+    WHOLE,
+    Op,
+    ShapeError,
+    Weight,
+    argument,
+    require_map,
+    times,
+    window,
 )  # fmt: skip
 from archdsl.ops.init import INIT, Init
 from archdsl.tensor import TensorSpec
@@ -72,7 +83,11 @@ class Conv(Op):
 
 
 def window_sizes(
-    op: "Conv | Op", x: TensorSpec, pad: tuple[int, ...] | str, dilation: tuple[int, ...], ceil: bool = False
+    op: "Conv | Op",
+    x: TensorSpec,
+    pad: tuple[int, ...] | str,
+    dilation: tuple[int, ...],
+    ceil: bool = False,
 ) -> tuple[int, ...]:
     """The output size of a windowed op along every axis; raises ShapeError if a window does not fit."""
     kernel: tuple[int, ...] = op.kernel  # type: ignore[union-attr]
@@ -113,7 +128,9 @@ class ConvTranspose(Op):
             o >= max(s, d)
             for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)
         ):
-            raise ShapeError("output_padding must be less than the stride or the dilation", "output_padding")
+            raise ShapeError(
+                "output_padding must be less than the stride or the dilation", "output_padding"
+            )
         size = tuple(
             (n - 1) * s - 2 * p + d * (k - 1) + o + 1
             for n, k, s, p, d, o in zip(

@@ -48,7 +48,9 @@ def _read(value: Any, rank: int) -> Init:
 
 def _settings(scheme: str, settings: Any) -> tuple[tuple[str, float | str], ...]:
     if not isinstance(settings, dict):
-        raise ArgumentError(f"{scheme} takes a mapping of settings, not {kind_of(settings)}", code="E0203")
+        raise ArgumentError(
+            f"{scheme} takes a mapping of settings, not {kind_of(settings)}", code="E0203"
+        )
     known = SCHEMES[scheme]
     for name, value in settings.items():
         if name not in known:

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import (
-    FLAG, NUMBER, POSITIVE, RATE, WHOLE, Op, ShapeError, Weight, argument, require_map,
+    FLAG,
+    NUMBER,
+    POSITIVE,
+    RATE,
+    WHOLE,
+    Op,
+    ShapeError,
+    Weight,
+    argument,
+    require_map,
 )  # fmt: skip
 from archdsl.ops.init import INIT, Init
 from archdsl.tensor import TensorSpec

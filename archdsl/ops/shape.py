@@ -5,8 +5,20 @@ from math import prod
 from typing import ClassVar
 
 from archdsl.ops.base import (
-    AXES, BORDERS, FLAG, INDEX, POSITIVE, REFERENCE, SHAPE, WHOLE, Op, ShapeError, argument,
-    require_map, times, words,
+    AXES,
+    BORDERS,
+    FLAG,
+    INDEX,
+    POSITIVE,
+    REFERENCE,
+    SHAPE,
+    WHOLE,
+    Op,
+    ShapeError,
+    argument,
+    require_map,
+    times,
+    words,
 )  # fmt: skip
 from archdsl.tensor import TensorSpec
 
@@ -71,7 +83,9 @@ class Pad(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         require_map(self, x)
-        if self.mode == "reflect" and any(b >= n for b, n in zip(self.border, x.spatial, strict=True)):
+        if self.mode == "reflect" and any(
+            b >= n for b, n in zip(self.border, x.spatial, strict=True)
+        ):
             raise ShapeError(f"a reflected border must be narrower than the map ({x})", "border")
         return TensorSpec(
             (x.channels, *(n + 2 * b for n, b in zip(x.spatial, self.border, strict=True)))
