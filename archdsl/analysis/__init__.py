@@ -1,1 +1,1 @@
-"""What a graph costs, without running it."""
+"""What can be known of a network without running it: graph to frozen result."""

@@ -1,0 +1,36 @@
+"""Files written whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+from archdsl.diagnostics import UsageError
+
+
+def make_folder(path: Path) -> None:
+    """The folder and those above it; raises UsageError if that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is a file" if path.is_file() else (error.strerror or str(error))
+        raise UsageError(f"cannot make the folder {path}: {reason}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text aside, in the same folder, and renames it over what was there before.
+
+    Whoever reads the file sees the old text or the new one, however the writing ends. Raises
+    UsageError if it cannot be written; what was there before is still there then.
+    """
+    aside = path.with_name(f".archdsl-{secrets.token_hex(4)}")
+    try:
+        try:
+            with open(aside, "x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,177 @@
+"""A summary as a table: text, Markdown, LaTeX, JSON, CSV."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from archdsl.analysis.cost import Cost
+from archdsl.analysis.summary import Stage, Summary
+
+HEADINGS = ("stage", "what", "output", "parameters", "%", "MACs", "%")
+_LEFT = 3  # columns of words; those of numbers follow
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+
+
+def quantity(number: int) -> str:
+    """A count in a reader's digits: `25.56 M`, `4.09 G`, `640`."""
+    for unit, name in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K")):
+        if number >= unit * 0.999995:  # from there on it rounds to 1.00
+            return f"{number / unit:.2f} {name}"
+    return str(number)
+
+
+def share(part: int, whole: int) -> str:
+    """A part in percent: `12.3%`, nothing for nothing."""
+    return f"{100 * part / whole:.1f}%" if part else ""
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = _LEFT) -> list[str]:
+    """Rows as lines of columns, `left` of them aligned left; a rule under the first row."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if position < left else cell.rjust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return [lines[0], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[1:]]
+
+
+def text(summary: Summary, styled: bool = False) -> str:
+    """Aligned columns under a line that says what the network takes and gives.
+
+    With `styled` the headings and the totals are bold, by the escape codes of terminals.
+    """
+    headings, rule, *rows, total = aligned([HEADINGS, *_rows(summary), _total(summary)])
+    if styled:
+        headings, total = (f"\x1b[1m{line}\x1b[0m" for line in (headings, total))
+    about = [f"{summary.name}: {_signature(summary)}", *filter(None, [summary.citation])]
+    return "\n".join([*about, "", headings, rule, *rows, rule, total, ""])
+
+
+def markdown(summary: Summary) -> str:
+    """A heading and a table as GitHub shows it."""
+    rule = [":--"] * _LEFT + ["--:"] * (len(HEADINGS) - _LEFT)
+    rows = [[f"`{path}`", *map(_escape_markdown, rest)] for path, *rest in _rows(summary)]
+    total = [f"**{cell}**" if cell else "" for cell in _total(summary)]
+    table = ["| " + " | ".join(row) + " |" for row in (HEADINGS, rule, *rows, total)]
+    source = [_escape_markdown(summary.citation), ""] if summary.citation else []
+    title = [f"# {_escape_markdown(summary.name)}", ""]
+    return "\n".join([*title, *source, f"`{_signature(summary)}`", "", *table, ""])
+
+
+def latex(summary: Summary) -> str:
+    """A `tabular` with the rules of the booktabs package."""
+    columns = "l" * _LEFT + "r" * (len(HEADINGS) - _LEFT)
+    comment = " ".join(f"{summary.name}: {_signature(summary)} {summary.citation}".split())
+    rows = [_latex_row(row) for row in _rows(summary)]
+    lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}"]
+    lines += [r"\toprule", _latex_row(HEADINGS), r"\midrule", *rows]
+    lines += [r"\midrule", _latex_row(_total(summary)), r"\bottomrule", r"\end{tabular}", ""]
+    return "\n".join(lines)
+
+
+def to_json(summary: Summary) -> str:
+    """Everything that the summary holds, numbers exact, shapes as lists without the batch."""
+    data = {
+        "name": summary.name,
+        "title": summary.title,
+        "citation": summary.citation,
+        "input": summary.input.shape,
+        "outputs": {name: spec.shape for name, spec in summary.outputs.items()},
+        "stages": [_record(stage, stage.output.shape) for stage in summary.stages],
+        "total": asdict(summary.total),
+    }
+    shapes_on_one_line = re.sub(r"\[\n\s+([\d,\s]+?)\n\s+\]", _unbroken, json.dumps(data, indent=1))
+    return shapes_on_one_line + "\n"
+
+
+def to_csv(summary: Summary) -> str:
+    """One line per stage and one for the total, numbers exact."""
+    records = [_record(stage, str(stage.output)) for stage in summary.stages]
+    records.append({"path": "total", **asdict(summary.total)})
+    file = io.StringIO()
+    fields = ["path", "what", "output", *asdict(Cost())]
+    writer = csv.DictWriter(file, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[Summary], str]] = {
+    "table": text,
+    "markdown": markdown,
+    "latex": latex,
+    "json": to_json,
+    "csv": to_csv,
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A summary that shows itself: as text in a terminal, as a table in a notebook."""
+
+    summary: Summary
+
+    def __str__(self) -> str:
+        return text(self.summary)
+
+    def __repr__(self) -> str:
+        return text(self.summary)
+
+    def _repr_markdown_(self) -> str:
+        return markdown(self.summary)
+
+    def render(self, format: str = "table") -> str:
+        """The table in one of FORMATS."""
+        return FORMATS[format](self.summary)
+
+
+def _rows(summary: Summary) -> list[list[str]]:
+    return [
+        [stage.path, stage.what, str(stage.output), *_numbers(stage.cost, summary.total)]
+        for stage in summary.stages
+    ]
+
+
+def _total(summary: Summary) -> list[str]:
+    cost = summary.total
+    return ["total", "", "", quantity(cost.parameters), "", quantity(cost.macs), ""]
+
+
+def _numbers(cost: Cost, total: Cost) -> list[str]:
+    pairs = (cost.parameters, total.parameters), (cost.macs, total.macs)
+    return [cell for part, whole in pairs for cell in (quantity(part), share(part, whole))]
+
+
+def _signature(summary: Summary) -> str:
+    """`3x224x224 -> 1000`."""
+    outputs = [f"{name} {spec}".strip() for name, spec in summary.outputs.items()]
+    return f"{summary.input} -> {', '.join(outputs)}"
+
+
+def _record(stage: Stage, output: Any) -> dict[str, Any]:
+    return {"path": stage.path, "what": stage.what, "output": output, **asdict(stage.cost)}
+
+
+def _unbroken(match: re.Match[str]) -> str:
+    return f"[{' '.join(match[1].split())}]"
+
+
+def _escape_markdown(cell: str) -> str:
+    return re.sub(r"([\\`*<>|\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(cell.split()))
+
+
+def _latex_row(row: Sequence[str]) -> str:
+    cells = ["".join(_LATEX.get(letter, letter) for letter in cell) for cell in row]
+    sized = [re.sub(r"(?<=\d)x(?=\d)|(?<= )x(?= \d)", r"$\\times$", cell) for cell in cells[1:]]
+    return " & ".join([cells[0], *sized]) + r" \\"
