@@ -1,0 +1,327 @@
+"""TORCH: one row per op, giving the PyTorch call as data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from archdsl.ops import OPS, Op, activation, conv, join, linear, norm, pool, regularize, shape
+from archdsl.tensor import TensorSpec
+
+Form = Literal["module", "function", "parameter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a call; `default` is what PyTorch takes without it, `keyword` how it is written."""
+
+    name: str
+    value: Any
+    default: Any = None
+    keyword: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What PyTorch is asked for.
+
+    A module is made by `target(arguments)` and applied to the input. A function's `target` is a
+    template of `{0}`, `{1}`... (`{all}` for all inputs) and argument names. A parameter is a
+    tensor of its own: `target(arguments)` makes it, and it multiplies the input.
+    """
+
+    target: str
+    arguments: tuple[Argument, ...] = ()
+    form: Form = "module"
+
+
+Row = Callable[[Any, tuple[TensorSpec, ...]], Call]
+
+
+def call(op: Op, inputs: tuple[TensorSpec, ...]) -> Call:
+    """The PyTorch call for an op on inputs of these shapes."""
+    return TORCH[type(op)](op, inputs)
+
+
+def _plain(sizes: tuple[int, ...] | Any) -> Any:
+    """`3` for `(3, 3)`."""
+    return sizes[0] if isinstance(sizes, tuple) and len(set(sizes)) == 1 else sizes
+
+
+def _size(name: str, sizes: Any, default: Any = None) -> Argument:
+    return Argument(name, _plain(sizes), default)
+
+
+def _positional(name: str, value: Any) -> Argument:
+    return Argument(name, _plain(value), keyword=False)
+
+
+def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
+    same = op.pad == "same" and set(op.stride) != {1}
+    padding = () if same else (_size("padding", op.pad, 0),)
+    return Call(
+        f"Conv{x[0].rank}dSame" if same else f"nn.Conv{x[0].rank}d",
+        (
+            _positional("in_channels", x[0].channels),
+            _positional("out_channels", op.out),
+            _size("kernel_size", op.kernel),
+            _size("stride", op.stride, 1),
+            *padding,
+            _size("dilation", op.dilation, 1),
+            Argument("groups", op.groups, 1),
+            Argument("bias", op.bias, True),
+        ),
+    )
+
+
+def _conv_transpose(op: conv.ConvTranspose, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        f"nn.ConvTranspose{x[0].rank}d",
+        (
+            _positional("in_channels", x[0].channels),
+            _positional("out_channels", op.out),
+            _size("kernel_size", op.kernel),
+            _size("stride", op.stride, 1),
+            _size("padding", op.padding, 0),
+            _size("output_padding", op.output_padding, 0),
+            _size("dilation", op.dilation, 1),
+            Argument("groups", op.groups, 1),
+            Argument("bias", op.bias, True),
+        ),
+    )
+
+
+def _linear(op: linear.Linear, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "nn.Linear",
+        (
+            _positional("in_features", x[0].channels),
+            _positional("out_features", op.out),
+            Argument("bias", op.bias, True),
+        ),
+    )
+
+
+def _batch_norm(op: norm.BatchNorm, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        f"nn.BatchNorm{max(1, x[0].rank)}d",
+        (
+            _positional("num_features", x[0].channels),
+            Argument("eps", op.eps, 1e-5),
+            Argument("momentum", op.momentum, 0.1),
+            Argument("affine", op.affine, True),
+        ),
+    )
+
+
+def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
+    is_map = x[0].layout == "channels_first" and x[0].rank > 0
+    return Call(
+        "LayerNorm2d" if is_map else "nn.LayerNorm",
+        (
+            _positional("normalized_shape", x[0].channels),
+            Argument("eps", op.eps, 1e-5),
+            Argument("elementwise_affine", op.affine, True),
+        ),
+    )
+
+
+def _group_norm(op: norm.GroupNorm, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "nn.GroupNorm",
+        (
+            _positional("num_groups", op.groups),
+            _positional("num_channels", x[0].channels),
+            Argument("eps", op.eps, 1e-5),
+            Argument("affine", op.affine, True),
+        ),
+    )
+
+
+def _lrn(op: norm.LocalResponseNorm, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "nn.LocalResponseNorm",
+        (
+            _positional("size", op.size),
+            Argument("alpha", op.alpha, 1e-4),
+            Argument("beta", op.beta, 0.75),
+            Argument("k", op.k, 1.0),
+        ),
+    )
+
+
+def _module(target: str, *arguments: tuple[str, str, Any]) -> Row:
+    """A row whose arguments are fields of the op: (PyTorch's name, field, PyTorch's default)."""
+
+    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+        given = tuple(
+            Argument(name, _plain(getattr(op, attribute)), default)
+            for name, attribute, default in arguments
+        )
+        return Call(target.format(rank=x[0].rank), given)
+
+    return row
+
+
+def _softmax(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("nn.Softmax", (Argument("dim", 1 if x[0].layout == "channels_first" else -1),))
+
+
+def _prelu(op: activation.PRelu, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("nn.PReLU", (Argument("num_parameters", 1 if op.shared else x[0].channels, 1),))
+
+
+def _gelu(op: activation.Gelu, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("nn.GELU", (Argument("approximate", "tanh" if op.tanh else "none", "none"),))
+
+
+def _pool(kind: str) -> Row:
+    def row(op: Any, x: tuple[TensorSpec, ...]) -> Call:
+        if op.padding == "same":
+            sizes = (_positional("kernel_size", op.kernel), _positional("stride", op.stride))
+            return Call(f"{kind}PoolSame", tuple(Argument(a.name, s, keyword=False) for a, s in
+                        zip(sizes, (op.kernel, op.stride), strict=True)))  # fmt: skip
+        arguments = [
+            Argument("kernel_size", _plain(op.kernel), keyword=False),
+            Argument("stride", _plain(op.stride)),
+            Argument("padding", _plain(op.padding), 0),
+            Argument("ceil_mode", op.ceil, False),
+        ]
+        if kind == "Avg":
+            arguments.append(Argument("count_include_pad", op.count_padding, True))
+        return Call(f"nn.{kind}Pool{x[0].rank}d", tuple(arguments))
+
+    return row
+
+
+def _adaptive(kind: str) -> Row:
+    def row(op: Any, x: tuple[TensorSpec, ...]) -> Call:
+        size = getattr(op, "size", 1)
+        return Call(f"nn.Adaptive{kind}Pool{x[0].rank}d", (_positional("output_size", size),))
+
+    return row
+
+
+def _join(template: str) -> Row:
+    return lambda op, x: Call(template, form="function")
+
+
+def _resize(op: shape.Resize, x: tuple[TensorSpec, ...]) -> Call:
+    mode = "nearest" if op.mode == "nearest" else op.mode
+    corners = op.align_corners if op.mode != "nearest" else None
+    settings = (Argument("mode", mode, "nearest"), Argument("align_corners", corners))
+    if op.like:
+        align = "" if corners is None else ", align_corners={align_corners}"
+        return Call(f"F.interpolate({{0}}, size={{1}}.shape[2:], mode={{mode}}{align})", settings, "function")
+    if op.size is not None:
+        return Call("nn.Upsample", (_size("size", op.size), *settings))
+    assert op.scale is not None
+    factor = int(op.scale) if op.scale.is_integer() else op.scale
+    return Call("nn.Upsample", (Argument("scale_factor", factor), *settings))
+
+
+def _pad(op: shape.Pad, x: tuple[TensorSpec, ...]) -> Call:
+    kind = {"zeros": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}[op.mode]
+    sides = tuple(width for width in reversed(op.border) for _ in range(2))
+    return Call(f"nn.{kind}{x[0].rank}d", (_positional("padding", sides),))
+
+
+def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
+    if op.like:
+        return Call("center_crop({0}, {1}.shape[2:])", form="function")
+    assert op.size is not None
+    return Call("CenterCrop", tuple(_positional(f"size{n}", size) for n, size in enumerate(op.size)))
+
+
+def _slice(op: shape.Slice, x: tuple[TensorSpec, ...]) -> Call:
+    axis = "[:, {start}:{stop}]" if x[0].layout == "channels_first" else "[..., {start}:{stop}]"
+    return Call("{0}" + axis, (Argument("start", op.start), Argument("stop", op.stop)), "function")
+
+
+def _numbers(target: str, field: str) -> Row:
+    """A row whose arguments are the numbers of one field."""
+
+    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+        numbers = getattr(op, field)
+        return Call(target, tuple(Argument(f"{field}{n}", v, keyword=False) for n, v in enumerate(numbers)))
+
+    return row
+
+
+def _permute(op: shape.Permute, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "Permute", tuple(Argument(f"axis{n}", axis + 1, keyword=False) for n, axis in enumerate(op.order))
+    )
+
+
+def _layer_scale(op: regularize.LayerScale, x: tuple[TensorSpec, ...]) -> Call:
+    (weight,) = op.weights(*x)
+    arguments = (
+        Argument("size", weight.shape, keyword=False),
+        Argument("fill_value", op.start, keyword=False),
+    )
+    return Call("torch.full", arguments, "parameter")
+
+
+TORCH: dict[type[Op], Row] = {
+    conv.Conv: _conv,
+    conv.ConvTranspose: _conv_transpose,
+    linear.Linear: _linear,
+    norm.BatchNorm: _batch_norm,
+    norm.LayerNorm: _layer_norm,
+    norm.GroupNorm: _group_norm,
+    norm.LocalResponseNorm: _lrn,
+    activation.Relu: _module("nn.ReLU"),
+    activation.Relu6: _module("nn.ReLU6"),
+    activation.LeakyRelu: _module("nn.LeakyReLU", ("negative_slope", "slope", 0.01)),
+    activation.PRelu: _prelu,
+    activation.Elu: _module("nn.ELU", ("alpha", "alpha", 1.0)),
+    activation.Gelu: _gelu,
+    activation.Silu: _module("nn.SiLU"),
+    activation.Mish: _module("nn.Mish"),
+    activation.HardSwish: _module("nn.Hardswish"),
+    activation.HardSigmoid: _module("nn.Hardsigmoid"),
+    activation.Sigmoid: _module("nn.Sigmoid"),
+    activation.Tanh: _module("nn.Tanh"),
+    activation.Softmax: _softmax,
+    pool.MaxPool: _pool("Max"),
+    pool.AvgPool: _pool("Avg"),
+    pool.AdaptiveAvgPool: _adaptive("Avg"),
+    pool.AdaptiveMaxPool: _adaptive("Max"),
+    pool.GlobalAvgPool: _adaptive("Avg"),
+    join.Concat: _join("torch.cat([{all}], 1)"),
+    join.Add: _join("{+}"),
+    join.Multiply: _join("{*}"),
+    regularize.Dropout: _module("nn.Dropout", ("p", "rate", 0.5)),
+    regularize.DropPath: _module("DropPath", ("p", "rate", None)),
+    regularize.Scale: _module("Scale", ("factor", "factor", None)),
+    regularize.LayerScale: _layer_scale,
+    shape.Identity: _module("nn.Identity"),
+    shape.Flatten: _module("nn.Flatten"),
+    shape.Resize: _resize,
+    shape.Pad: _pad,
+    shape.Crop: _crop,
+    shape.Slice: _slice,
+    shape.ChannelShuffle: _module("nn.ChannelShuffle", ("groups", "groups", None)),
+    shape.PixelShuffle: _module("nn.PixelShuffle", ("upscale_factor", "factor", None)),
+    shape.SpaceToDepth: _module("nn.PixelUnshuffle", ("downscale_factor", "factor", None)),
+    shape.Reshape: _numbers("Reshape", "shape"),
+    shape.Permute: _permute,
+}
+
+assert set(TORCH) == set(OPS.values())
+
+REQUIRES = {  # what a class of the prelude uses
+    "CenterCrop": ("center_crop",),
+    "Conv1dSame": ("pad_same",),
+    "Conv2dSame": ("pad_same",),
+    "Conv3dSame": ("pad_same",),
+    "MaxPoolSame": ("pad_same",),
+    "AvgPoolSame": ("pad_same",),
+}
+
+# An activation may write over its input where the op before it does not need its own output to
+# compute gradients; an addition may too.
+OVERWRITING = {"nn.ReLU", "nn.ReLU6", "nn.LeakyReLU", "nn.ELU", "nn.SiLU", "nn.Mish", "nn.Hardswish"}
+OVERWRITABLE = (
+    conv.Conv, conv.ConvTranspose, linear.Linear, norm.BatchNorm, norm.GroupNorm, join.Concat, join.Add,
+)  # fmt: skip

@@ -1,0 +1,269 @@
+"""Scopes to classes: instances of one block become one class with parameters.
+
+The instances are laid side by side. Where they differ in a value, the class takes a parameter;
+where one lacks a module or a step that another has, the class takes a flag. Instances that differ
+in any other way get classes of their own.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archdsl.backends.structure import (
+    INPUTS, ROOT, Instance, Origin, Part, Ref, Slot, Step, Structure, Taken,
+)  # fmt: skip
+from archdsl.backends.values import CHANNELS, Parameters
+from archdsl.graph import Node, Scope
+
+
+@dataclass
+class ClassDefinition:
+    """A class of the emitted source."""
+
+    name: str
+    doc: str
+    parts: tuple[Part, ...]
+    steps: tuple[Step, ...]
+    results: tuple[Ref, ...]
+    inputs: int
+    chain: bool  # the whole class is an `nn.Sequential`
+    parameters: Parameters = field(default_factory=Parameters)
+
+
+@dataclass
+class Program:
+    """Everything that is emitted: classes in order of use, the network last."""
+
+    classes: list[ClassDefinition]
+    root: ClassDefinition
+
+
+class Lowering:
+    """Reads every class of a structure; `made` says for each scope which class with what arguments."""
+
+    def __init__(self, structure: Structure, names: dict[Hashable, str]) -> None:
+        self.structure, self.names = structure, names
+        self.made: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.arguments: dict[str, tuple[Taken, ...]] = {}
+
+    def program(self) -> Program:
+        classes = []
+        for key, scopes in self.structure.classes().items():
+            instances = [self.instance(scope) for scope in scopes]
+            for number, group in enumerate(clusters(instances)):
+                name = self.names[key] + (str(number + 1) if number else "")
+                classes.append(self.define(name, group))
+        root = self.instance(ROOT)
+        definition = ClassDefinition("", "", root.parts, root.steps, root.results, 1, chain=False)
+        definition.parameters.settle([root], {})
+        return Program(classes, definition)
+
+    def define(self, name: str, group: list[Instance]) -> ClassDefinition:
+        structure, base = self.structure, group[0]
+        scope = base.scope
+        chain = structure.is_chain(scope) and all(part.name.isdecimal() for part in base.parts)
+        doc = f"The block `{scope.block}`." if scope.block else f"The part `{scope.path}`."
+        inputs = len(structure.inputs[scope.id])
+        definition = ClassDefinition(
+            name, doc, base.parts, base.steps, base.results, inputs, chain
+        )
+        channels = {
+            "in_channels": [
+                structure.graph.spec(structure.inputs[i.scope.id][0]).channels
+                if structure.inputs[i.scope.id] else 0
+                for i in group
+            ],
+            "out_channels": [
+                structure.graph.spec(structure.outputs[i.scope.id][0]).channels for i in group
+            ],
+        }  # fmt: skip
+        definition.parameters.settle(group, channels)
+        self.arguments[name] = definition.parameters.signature()
+        for index, instance in enumerate(group):
+            self.made[instance.scope.id] = (name, definition.parameters.values_of(index))
+        return definition
+
+    # instances
+
+    def instance(self, scope: Scope) -> Instance:
+        """A scope as parts, steps, results and values."""
+        reader = _Reader(self, scope)
+        reader.read(scope, ())
+        graph = self.structure.graph
+        results: Iterable[str] = self.structure.outputs[scope.id]
+        if scope is ROOT:
+            results = [*graph.outputs.values(), *graph.aux.values()]
+        refs = tuple(reader.refs[id] for id in results)
+        return Instance(scope, tuple(reader.parts), tuple(reader.steps), refs, reader.values)
+
+
+class _Reader:
+    def __init__(self, lowering: Lowering, scope: Scope) -> None:
+        self.lowering, self.structure = lowering, lowering.structure
+        self.parts: list[Part] = []
+        self.steps: list[Step] = []
+        self.values: dict[Slot, Any] = {}
+        inputs = self.structure.inputs[scope.id] if scope is not ROOT else ["input"]
+        self.refs = {id: Ref(INPUTS, n) for n, id in enumerate(inputs)}
+        self.made: set[str] = set()
+        self.attributes: dict[str, str] = {}  # by path
+
+    def read(self, scope: Scope, access: tuple[str, ...], outer: Origin = ()) -> None:
+        """The children of a scope as parts and steps; those of a walked container under `access`."""
+        for child, origin in self.originated(scope, outer):
+            if isinstance(child, Scope) and self.structure.is_walked(child):
+                if not access and child.path not in self.made:
+                    self.parts.append(self.part(child, origin))
+                self.made.add(child.path)
+                self.read(child, (*access, child.name), origin)
+                continue
+            self.step(child, origin, access)
+            module = isinstance(child, Scope) or self.structure.calls[child.id].form != "function"
+            if not access and module and child.path not in self.made:
+                self.made.add(child.path)
+                self.parts.append(self.part(child, origin))
+
+    def originated(self, scope: Scope, outer: Origin) -> list[tuple[Node | Scope, Origin]]:
+        """The children with what identifies each across instances: place in the spec and turn."""
+        turns: Counter[Hashable] = Counter()
+        result = []
+        for child in self.structure.children[scope.id]:
+            place = self.structure.origin_of(child)
+            mark = child.id.partition("@")[2]
+            result.append((child, (*outer, place, turns[place], mark)))
+            turns[place] += 1
+        return result
+
+    def step(self, child: Node | Scope, origin: Origin, access: tuple[str, ...]) -> None:
+        taken, given = self.structure.borders(child)
+        inputs = tuple(self.refs[id] for id in taken)
+        side = set(given) <= self.structure.side and bool(given)
+        name = child.name if access else self.attribute(child)
+        step = Step(origin, inputs, len(given), (*access, name), side=side)
+        if isinstance(child, Node):
+            call = self.structure.calls[child.id]
+            if call.form == "function":
+                target = call.target
+                if child.id in self.structure.overwriting:
+                    target = "{+=}"
+                names = tuple(argument.name for argument in call.arguments)
+                step = replace(step, access=(), template=target, arguments=names)
+                for argument in call.arguments:
+                    self.values[(origin, argument.name)] = argument.value
+            elif call.form == "parameter":
+                step = replace(step, template="self.{name} * {0}")
+        self.steps.append(step)
+        self.refs.update({id: Ref(origin, n) for n, id in enumerate(given)})
+
+    def attribute(self, child: Node | Scope) -> str:
+        """The name of a child as an attribute: a weightless one loses its `_`, and may get a number."""
+        if child.path not in self.attributes:
+            name = plain = child.name.lstrip("_") or "identity"
+            number = 2
+            while name in self.attributes.values():
+                name, number = f"{plain}{number}", number + 1
+            self.attributes[child.path] = name
+        return self.attributes[child.path]
+
+    def part(self, child: Node | Scope, origin: Origin, name: str | None = None) -> Part:
+        """How a child is made, its values going to `values`."""
+        structure = self.structure
+        if name is None:
+            name = self.attribute(child)
+        if isinstance(child, Node):
+            return self.call_part(child, origin, name)
+        if structure.is_class(child):
+            first = structure.graph.scope_by_id.get(child.path, child)
+            target, values = self.lowering.made[first.id]
+            arguments = self.lowering.arguments[target]
+            for argument in arguments:
+                self.values[(origin, argument.name)] = values[argument.name]
+            return Part(origin, name, target, arguments)
+        children = [
+            self.part(inner, place, inner.name)
+            for inner, place in self.originated(child, origin)
+            if structure.is_module(inner)
+        ]
+        dense = structure.is_dense(child)
+        return Part(
+            origin, name, "DenseBlock" if dense else "nn.Sequential", children=tuple(children)
+        )
+
+    def call_part(self, node: Node, origin: Origin, name: str) -> Part:
+        call = self.structure.calls[node.id]
+        arguments = [Taken(a.name, a.default, a.keyword, a.name in CHANNELS) for a in call.arguments]
+        for argument in call.arguments:
+            self.values[(origin, argument.name)] = argument.value
+        if node.id in self.structure.overwriting and call.form == "module":
+            arguments.append(Taken("inplace", default=False, keyword=True))
+            self.values[(origin, "inplace")] = True
+        return Part(origin, name, call.target, tuple(arguments), parameter=call.form == "parameter")
+
+
+# variants
+
+
+def clusters(instances: list[Instance]) -> list[list[Instance]]:
+    """Instances that one class can serve, the one with the most parts first."""
+    variants: dict[Hashable, list[Instance]] = {}
+    for instance in instances:
+        variants.setdefault(instance.signature, []).append(instance)
+    result: list[list[Instance]] = []
+    largest = sorted(variants.values(), key=lambda group: -_size(group[0]))
+    for group in largest:
+        home = next((cluster for cluster in result if embeds(cluster[0], group[0])), None)
+        if home is None:
+            result.append(list(group))
+        else:
+            home.extend(group)
+    return result
+
+
+def _size(instance: Instance) -> int:
+    def count(parts: Iterable[Part]) -> int:
+        return sum(1 + count(part.children or ()) for part in parts)
+
+    return count(instance.parts) + len(instance.steps)
+
+
+def embeds(base: Instance, other: Instance) -> bool:
+    """Whether `other` is `base` without some parts and steps, each of which passes its input on."""
+    if not _within(base.parts, other.parts, numbered=False):
+        return False
+    present = {step.origin: step for step in other.steps}
+    steps = {step.origin: step for step in base.steps}
+    if [o for o in steps if o in present] != list(present):
+        return False
+
+    def through(ref: Ref) -> Ref:
+        while ref.origin != INPUTS and ref.origin not in present:
+            step = steps[ref.origin]
+            ref = step.inputs[0]
+        return ref
+
+    for step in base.steps:
+        if step.origin in present:
+            moved = replace(step, inputs=tuple(through(ref) for ref in step.inputs))
+            if moved != present[step.origin]:
+                return False
+        elif step.outputs != 1:
+            return False
+    return tuple(through(ref) for ref in base.results) == other.results
+
+
+def _within(base: tuple[Part, ...], other: tuple[Part, ...], numbered: bool) -> bool:
+    """Whether `other` is a subsequence of `base`, part by part."""
+    remaining = iter(base)
+    for part in other:
+        match = next((b for b in remaining if b.origin == part.origin), None)
+        if match is None or match.target != part.target or match.arguments != part.arguments:
+            return False
+        if match.name != part.name and not (numbered and part.name.isdecimal()):
+            return False
+        if match.children is not None and part.children is not None:
+            all_numbers = all(child.name.isdecimal() for child in match.children)
+            same = len(match.children) == len(part.children)
+            if not (all_numbers or same) or not _within(match.children, part.children, all_numbers):
+                return False
+    return True

@@ -1,0 +1,364 @@
+"""Graph to Python source that stands alone: one class per block, the network last."""
+
+import ast
+import re
+import textwrap
+from collections.abc import Hashable, Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from archdsl.backends.calls import REQUIRES
+from archdsl.backends.forward import FLAGS, Forward, access
+from archdsl.backends.initialize import initialization
+from archdsl.backends.layout import WIDTH, Code, Group, indented, lay_out
+from archdsl.backends.lower import ClassDefinition, Lowering, Program
+from archdsl.backends.structure import INPUTS, ROOT, Part, Structure
+from archdsl.backends.values import Parameters
+from archdsl.graph import Graph
+
+_RESERVED_CLASSES = {"Tensor", "OrderedDict", "F"}
+
+
+def emit(graph: Graph) -> str:
+    """Source that defines the network's class, imports only torch, and makes what `graph` says.
+
+    The modules are those that the graph's outputs need; `compile_graph` selects features first.
+    """
+    graph = graph.select(graph.outputs, graph.aux)
+    return _Writer(graph).source()
+
+
+def class_name(name: str) -> str:
+    """`ConvBnRelu` from `conv_bn_relu`."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"_+", name) if part) or "Network"
+
+
+@cache
+def _prelude() -> dict[str, str]:
+    """The source of every definition in prelude.py by name."""
+    text = files("archdsl.backends").joinpath("prelude.py").read_text(encoding="utf-8")
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found[node.name] = ast.get_source_segment(text, node) or ""
+    return found
+
+
+class _Writer:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.structure = Structure(graph)
+        self.root_name = self.unique(class_name(graph.name), set())
+        self.program: Program = Lowering(self.structure, self.class_names()).program()
+        self.used: set[str] = set()
+
+    @staticmethod
+    def unique(name: str, taken: Iterable[str]) -> str:
+        taken = {*taken, *_prelude(), *_RESERVED_CLASSES}
+        free, number = name, 2
+        while free in taken:
+            free, number = f"{name}{'Block' if number == 2 else number}", number + 1
+        return free
+
+    def class_names(self) -> dict[Hashable, str]:
+        names: dict[Hashable, str] = {}
+        for key, scopes in self.structure.classes().items():
+            plain = class_name(scopes[0].block or scopes[0].name)
+            if plain[:1].isdecimal():
+                plain = f"Part{plain}"
+            names[key] = self.unique(plain, {self.root_name, *names.values()})
+        return names
+
+    def source(self) -> str:
+        classes = [self.class_lines(definition) for definition in self.program.classes]
+        classes.append(self.root_lines())
+        helpers = [_prelude()[name].splitlines() for name in self.helpers(classes)]
+        body = [line for part in (*helpers, *classes) for line in ("", "", *part)]
+        text = "\n".join(body)
+        head = [*self.docstring(), ""]
+        if "OrderedDict(" in text:
+            head += ["from collections import OrderedDict", ""]
+        if re.search(r"\btorch\.", text):
+            head.append("import torch")
+        if re.search(r"\bF\.", text):
+            head.append("import torch.nn.functional as F")
+        return "\n".join([*head, "from torch import Tensor, nn", *body]) + "\n"
+
+    def helpers(self, classes: list[list[str]]) -> list[str]:
+        """The definitions of the prelude that the classes use, those they need first."""
+        text = "\n".join(line for lines in classes for line in lines)
+        wanted = [name for name in _prelude() if re.search(rf"(?<![\w.]){name}\(", text)]
+        needed = [*wanted, *(other for name in wanted for other in REQUIRES.get(name, ()))]
+        return [name for name in _prelude() if name in needed]
+
+    def docstring(self) -> list[str]:
+        graph = self.graph
+        title = f"{graph.name}: {graph.citation}" if graph.citation else graph.name
+        parameters = sum(
+            weight.elements
+            for weight in {
+                key: weight for node in graph.nodes for key, weight in graph.weights(node)
+            }.values()
+            if weight.kind == "parameter"
+        )
+        macs = sum(node.op.macs(*graph.specs(node)) for node in graph.nodes)
+        lines = [
+            f"{title}.",
+            "",
+            f"Written by archdsl from the spec `{graph.name}`; it needs nothing but PyTorch.",
+            f"Input {graph.input}, {parameters:,} parameters, {macs:,} MACs.",
+        ]
+        first, *rest = [part for line in lines for part in textwrap.wrap(_safe(line), 96) or [""]]
+        return [f'"""{first}', *rest, '"""']
+
+    # classes
+
+    def class_lines(self, definition: ClassDefinition) -> list[str]:
+        base = "nn.Sequential" if definition.chain else "nn.Module"
+        lines = [f"class {definition.name}({base}):", f'    """{_safe(definition.doc)}"""', ""]
+        arguments = [
+            f"{name}: {_annotation(definition.parameters.vectors[name])}"
+            + (f" = {default!r}" if name in definition.parameters.defaults else "")
+            for name, default, *_ in definition.parameters.signature()
+        ]
+        signature = Group("(", ("self", *arguments))
+        lines += lay_out("def __init__", signature, " -> None:", 4)
+        if definition.chain:
+            return lines + self.chain_body(definition)
+        lines.append("        super().__init__()")
+        lines += self.attributes(definition)
+        forward = Forward(definition)
+        inputs = ", ".join(f"{name}: Tensor" for name in forward.argument_names())
+        count = len(definition.results)
+        returned = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
+        lines += ["", f"    def forward(self, {inputs}) -> {returned}:"]
+        return lines + indented(forward.write(", ".join), 8)
+
+    def chain_body(self, definition: ClassDefinition) -> list[str]:
+        parts, parameters = definition.parts, definition.parameters
+        if not any(part.origin in parameters.conditions for part in parts):
+            items = self.items(parts, parameters)
+            return lay_out("super().__init__", Group("(", items), "", 8)
+        return [*self.appended(parts, parameters), "        super().__init__(*layers)"]
+
+    def attributes(self, definition: ClassDefinition) -> list[str]:
+        """The assignments of `__init__`: flags, then modules in order."""
+        parameters = definition.parameters
+        lines = []
+        for step in definition.steps:
+            condition = parameters.conditions.get(step.origin)
+            if step.template and condition:
+                line = f"        self.{FLAGS.get(step.template, 'joined')} = {condition}"
+                if line not in lines:
+                    lines.append(line)
+        for part in definition.parts:
+            lines += self.attribute(part, parameters)
+        return lines
+
+    def attribute(self, part: Part, parameters: Parameters) -> list[str]:
+        condition = parameters.conditions.get(part.origin)
+        lines: list[str] = []
+        if part.children is not None and any(
+            child.origin in parameters.conditions for child in part.children
+        ):
+            lines = self.appended(part.children, parameters)
+            code: Code = "nn.Sequential(*layers)"
+        else:
+            code = self.code(part, parameters)
+        if part.parameter:
+            code = f"nn.Parameter({code})"
+        if part.name.isdecimal():
+            return [*lines, *lay_out("self.add_module", Group("(", (f'"{part.name}"', code)), "", 8)]
+        if not condition:
+            return lines + lay_out(f"self.{part.name} = ", code, "", 8)
+        otherwise = "None" if part.parameter else "nn.Identity()"
+        line = f"        self.{part.name} = {code} if {condition} else {otherwise}"
+        if len(line) <= WIDTH:
+            return [*lines, line]
+        assign = lay_out(f"self.{part.name} = ", code, "", 12)
+        other = f"            self.{part.name} = {otherwise}"
+        return [*lines, f"        if {condition}:", *assign, "        else:", other]
+
+    def appended(self, parts: tuple[Part, ...], parameters: Parameters) -> list[str]:
+        """A list of layers, some of them only under a condition."""
+        lines = ["        layers: list[nn.Module] = []"]
+        plain: list[Part] = []
+
+        def flush() -> None:
+            if plain:
+                lines.extend(
+                    lay_out("layers += ", Group("[", self.items(tuple(plain), parameters), "]"), "", 8)
+                )
+                plain.clear()
+
+        for part in parts:
+            condition = parameters.conditions.get(part.origin)
+            if condition is None:
+                plain.append(part)
+                continue
+            flush()
+            lines.append(f"        if {condition}:")
+            lines += lay_out("layers.append", Group("(", (self.code(part, parameters),)), "", 12)
+        flush()
+        return lines
+
+    # parts
+
+    def code(self, part: Part, parameters: Parameters) -> Code:
+        """The expression that makes a part."""
+        if part.children is None:
+            return Group(f"{part.target}(", tuple(self.arguments(part, parameters)))
+        if all(child.name == str(n) for n, child in enumerate(part.children)):
+            return Group(f"{part.target}(", self.items(part.children, parameters))
+        return Group(f"{part.target}(", (self.named(part.children, parameters),))
+
+    def arguments(self, part: Part, parameters: Parameters) -> list[str]:
+        written = []
+        for argument in part.arguments:
+            expression = parameters.expressions[(part.origin, argument.name)]
+            if expression == repr(argument.default) and argument.keyword:
+                continue
+            written.append(f"{argument.name}={expression}" if argument.keyword else expression)
+        return written
+
+    def items(self, parts: tuple[Part, ...], parameters: Parameters) -> tuple[Code, ...]:
+        """The parts of a numbered container, runs of like ones as a generator."""
+        codes = [self.code(part, parameters) for part in parts]
+        items: list[Code] = []
+        start = 0
+        while start < len(codes):
+            end, pattern = _run(codes, start)
+            if end - start < 2 or (end - start == 2 and len(str(codes[start])) < 30):
+                items.append(codes[start])
+                start += 1
+                continue
+            variable = "i" if _uses_i(pattern) else "_"
+            items.append(f"*({pattern} for {variable} in range({end - start}))")
+            start = end
+        return tuple(items)
+
+    def named(self, parts: tuple[Part, ...], parameters: Parameters) -> Code:
+        """The parts of a named container as an `OrderedDict`."""
+        codes = [self.code(part, parameters) for part in parts]
+        prefix = parts[0].name.rstrip("0123456789")
+        first = parts[0].name[len(prefix) :]
+        end, pattern = _run(codes, 0)
+        if len(parts) > 2 and end == len(parts) and first.isdecimal():
+            if all(part.name == f"{prefix}{int(first) + n}" for n, part in enumerate(parts)):
+                number = "i" if first == "0" else f"i + {first}"
+                pair = f'(f"{prefix}{{{number}}}", {pattern})'
+                return f"OrderedDict({pair} for i in range({len(parts)}))"
+        if all(part.name.isidentifier() for part in parts):
+            pairs = [
+                Group(f"{part.name}={code.open}", code.items, code.close)
+                if isinstance(code, Group)
+                else f"{part.name}={code}"
+                for part, code in zip(parts, codes, strict=True)
+            ]
+            return Group("OrderedDict(", tuple(pairs))
+        tuples = [Group("(", (f'"{part.name}"', code)) for part, code in zip(parts, codes, strict=True)]
+        return Group("OrderedDict([", tuple(tuples), "])")
+
+    # the network
+
+    def root_lines(self) -> list[str]:
+        graph, definition = self.graph, self.program.root
+        lines = [f"class {self.root_name}(nn.Module):", f'    """{_safe(self.root_doc())}"""', ""]
+        named = [name for name in graph.outputs if name]
+        if named:
+            pairs = tuple(self.feature(name) for name in named)
+            lines += [*lay_out("feature_info = ", Group("{", pairs, "}"), "", 4), ""]
+        lines += ["    def __init__(self) -> None:", "        super().__init__()"]
+        lines += self.attributes(definition)
+        lines += indented(initialization(graph, self.structure), 8)
+        returned = "dict[str, Tensor]" if named else "Tensor"
+        if graph.aux:
+            returned = f"{returned} | tuple[{returned}, dict[str, Tensor]]"
+        lines += ["", f"    def forward(self, x: Tensor) -> {returned}:"]
+        return lines + indented(Forward(definition).write(self.result), 8)
+
+    def root_doc(self) -> str:
+        shapes = ", ".join(
+            f"{name} {self.graph.spec(id)}" if name else str(self.graph.spec(id))
+            for name, id in self.graph.outputs.items()
+        )
+        return f"{self.graph.title or self.graph.name}: {self.graph.input} to {shapes}."
+
+    def feature(self, name: str) -> str:
+        id = self.graph.outputs[name]
+        channels, reduction = self.graph.spec(id).channels, self.graph.reduction(id)
+        return f'"{name}": {{"channels": {channels}, "reduction": {reduction}}}'
+
+    def result(self, variables: list[str]) -> str:
+        """What the network returns, from the variables of its outputs and side results."""
+        names = list(self.graph.outputs)
+        main = _dictionary(names, variables) if any(names) else variables[0]
+        if len(variables) == len(names):
+            return main
+        side = _dictionary(list(self.graph.aux), variables[len(names) :])
+        return f"({main}, {side})"
+
+
+def _dictionary(names: list[str], variables: list[str]) -> str:
+    pairs = ", ".join(f'"{name}": {variable}' for name, variable in zip(names, variables, strict=True))
+    return f"{{{pairs}}}"
+
+
+_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+
+
+def _run(codes: list[Code], start: int) -> tuple[int, str]:
+    """Where a run of like expressions from `start` ends, and its pattern in `i`.
+
+    Expressions are alike if they are equal but for whole numbers that grow by a fixed step.
+    """
+    texts = [str(code) for code in codes[start:]]
+    base = _NUMBER.sub("#", texts[0])
+    numbers = [tuple(map(int, _NUMBER.findall(texts[0])))]
+    for text in texts[1:]:
+        if _NUMBER.sub("#", text) != base:
+            break
+        numbers.append(tuple(map(int, _NUMBER.findall(text))))
+    if len(numbers) < 2:
+        return start + 1, texts[0]
+    steps = tuple(b - a for a, b in zip(numbers[0], numbers[1], strict=True))
+    length = 2
+    while length < len(numbers) and steps == tuple(
+        b - a for a, b in zip(numbers[length - 1], numbers[length], strict=True)
+    ):
+        length += 1
+    if any(steps) and length < 3:
+        return start + 1, texts[0]
+    values = iter(zip(numbers[0], steps, strict=True))
+
+    def progression(match: re.Match[str]) -> str:
+        first, step = next(values)
+        factor = "i" if step == 1 else f"{step} * i"
+        return str(first) if not step else factor if not first else f"{first} + {factor}"
+
+    return start + length, _NUMBER.sub(progression, texts[0])
+
+
+def _uses_i(pattern: str) -> bool:
+    return re.search(r"\bi\b", pattern) is not None
+
+
+def _annotation(vector: Iterable[Any]) -> str:
+    names = []
+    for value in vector:
+        name = type(value).__name__
+        if isinstance(value, tuple):
+            name = f"tuple[{', '.join(type(item).__name__ for item in value)}]"
+        if name not in names:
+            names.append(name)
+    return " | ".join(sorted(names))
+
+
+def _safe(text: str) -> str:
+    """Text that cannot end a docstring or hide anything in it."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').rstrip('"')
+
+
+__all__ = ["INPUTS", "ROOT", "access", "class_name", "emit"]

@@ -1,0 +1,276 @@
+"""Graph to module tree: which scopes are classes, which are containers, and who calls whom.
+
+Every scope that a block made is an instance of that block's class; a scope that only chains its
+children is an `nn.Sequential`; a dense one a `DenseBlock`. What a scope takes from outside and what
+it gives to the outside become the arguments and results of its `forward`.
+"""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archdsl.backends.calls import OVERWRITABLE, OVERWRITING, Call, call
+from archdsl.graph import INPUT, Graph, Node, Scope
+
+Origin = tuple[Hashable, ...]
+Slot = tuple[Origin, str]  # where a value of a constructor or function stands
+
+
+class Ref(NamedTuple):
+    """A value inside a class: output `index` of the step `origin`, or input `index` of `forward`."""
+
+    origin: Origin
+    index: int
+
+
+INPUTS: Origin = ("input",)
+
+
+class Taken(NamedTuple):
+    """An argument that a constructor takes; `counting` if it is a number of channels."""
+
+    name: str
+    default: Any
+    keyword: bool
+    counting: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """How a child module is made; equal parts differ at most in the values of their arguments.
+
+    `target` is the name of the class: PyTorch's, of the prelude, or emitted.
+    """
+
+    origin: Origin
+    name: str
+    target: str
+    arguments: tuple[Taken, ...] = ()
+    children: tuple["Part", ...] | None = None
+    parameter: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement of `forward`: a call of the module at `access`, or a function's template."""
+
+    origin: Origin
+    inputs: tuple[Ref, ...]
+    outputs: int
+    access: tuple[str, ...] = ()
+    template: str = ""
+    arguments: tuple[str, ...] = ()
+    side: bool = False  # in training only
+
+
+@dataclass
+class Instance:
+    """One scope read as an instance of a class."""
+
+    scope: Scope
+    parts: tuple[Part, ...]
+    steps: tuple[Step, ...]
+    results: tuple[Ref, ...]
+    values: dict[Slot, Any]
+
+    @property
+    def signature(self) -> Hashable:
+        return (self.parts, self.steps, self.results)
+
+
+ROOT = Scope("", "sequence", "")
+
+
+@dataclass
+class Structure:
+    """The scopes of a graph with their children, inputs and outputs."""
+
+    graph: Graph
+    children: dict[str, list[Node | Scope]] = field(default_factory=dict)
+    inputs: dict[str, list[str]] = field(default_factory=dict)
+    outputs: dict[str, list[str]] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
+    side: set[str] = field(default_factory=set)  # nodes that run in training only
+    overwriting: set[str] = field(default_factory=set)  # nodes that may write over their input
+    _chains: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        graph = self.graph
+        for scope in (ROOT, *graph.scopes):
+            self.children[scope.id], self.inputs[scope.id], self.outputs[scope.id] = [], [], []
+        self._link()
+        for node in graph.nodes:
+            self.calls[node.id] = call(node.op, graph.specs(node))
+        kept = graph.select(graph.outputs)
+        self.side = set(graph.by_id) - set(kept.by_id)
+        self._find_overwriting()
+
+    def _link(self) -> None:
+        """Children in order, and what crosses the border of every scope."""
+        graph = self.graph
+        scopes = graph.scope_by_id
+        chains: dict[str, tuple[str, ...]] = {"": ("",)}
+        for scope in graph.scopes:
+            chains[scope.id] = (*chains[scope.parent], scope.id)
+        entered: set[str] = set()
+        for node in graph.nodes:
+            chain = chains[node.scope]
+            for outer, inner in zip(chain, chain[1:], strict=False):
+                if inner not in entered:
+                    entered.add(inner)
+                    self.children[outer].append(scopes[inner])
+            self.children[node.scope].append(node)
+            for id in node.inputs:
+                source = chains[graph.by_id[id].scope] if id != INPUT else ()
+                self._cross(id, source, chain)
+        for id in (*graph.outputs.values(), *graph.aux.values()):
+            if id != INPUT:
+                self._cross(id, chains[graph.by_id[id].scope], ())
+
+    def _cross(self, id: str, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+        shared = 0
+        while shared < min(len(source), len(target)) and source[shared] == target[shared]:
+            shared += 1
+        for scope in target[shared:]:
+            if id not in self.inputs[scope]:
+                self.inputs[scope].append(id)
+        for scope in source[shared:]:
+            if id not in self.outputs[scope]:
+                self.outputs[scope].append(id)
+
+    def _find_overwriting(self) -> None:
+        """Nodes whose first input nobody else needs, made by an op that does not need it either."""
+        graph = self.graph
+        uses: dict[str, int] = {}
+        for node in graph.nodes:
+            for id in node.inputs:
+                uses[id] = uses.get(id, 0) + 1
+        for id in (*graph.outputs.values(), *graph.aux.values()):
+            uses[id] = uses.get(id, 0) + 1
+        kept: set[Hashable] = set()  # places in the spec of which not every copy may
+        for node in graph.nodes:
+            first = node.inputs[0]
+            if self.calls[node.id].target not in (*OVERWRITING, "{+}"):
+                continue
+            before = graph.by_id.get(first)
+            free = before is not None and uses[first] == 1 and isinstance(before.op, OVERWRITABLE)
+            if free and before is not None and before.output == node.output:
+                self.overwriting.add(node.id)
+            else:
+                kept.add(self.origin_of(node))
+        self.overwriting -= {id for id in self.overwriting if self.origin_of(graph.by_id[id]) in kept}
+
+    # what a scope becomes
+
+    def borders(self, child: Node | Scope) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ids of the values that a child takes and gives."""
+        if isinstance(child, Node):
+            return tuple(child.inputs), (child.id,)
+        return tuple(self.inputs[child.id]), tuple(self.outputs[child.id])
+
+    def is_module(self, child: Node | Scope) -> bool:
+        """Whether a child can stand in an `nn.Sequential`."""
+        if isinstance(child, Node):
+            return self.calls[child.id].form == "module"
+        return bool(self.inputs[child.id])
+
+    def linear(self, scope: Scope) -> bool:
+        """Whether every child takes just what the one before it gives."""
+        children = self.children[scope.id]
+        if len(self.inputs[scope.id]) != 1 or not all(map(self.is_module, children)):
+            return False
+        before: tuple[str, ...] = tuple(self.inputs[scope.id])
+        for child in children:
+            taken, given = self.borders(child)
+            if len(taken) != 1 or taken[0] not in before:
+                return False
+            before = given
+        return len({child.name for child in children}) == len(children)
+
+    def is_chain(self, scope: Scope) -> bool:
+        """Whether the scope is an `nn.Sequential`: linear, and only the last result leaves it."""
+        if scope.id not in self._chains:
+            children = self.children[scope.id]
+            self._chains[scope.id] = (
+                self.linear(scope)
+                and all(len(self.borders(child)[1]) == 1 for child in children)
+                and self.outputs[scope.id] == list(self.borders(children[-1])[1])
+            )
+        return self._chains[scope.id]
+
+    def is_walked(self, scope: Scope) -> bool:
+        """Whether the parent calls the children one by one: a container with results on the way."""
+        plain = not scope.block and scope.kind in ("sequence", "repeat")
+        return plain and not self.is_chain(scope) and self.linear(scope)
+
+    def is_dense(self, scope: Scope) -> bool:
+        """Whether the scope is a `DenseBlock` with one module per layer."""
+        if scope.kind != "dense" or len(self.outputs[scope.id]) != 1:
+            return False
+        if len(self.inputs[scope.id]) != 1 or not self.children[scope.id]:
+            return False
+        maps, seen = list(self.inputs[scope.id]), self.inputs[scope.id][0]
+        modules = 0
+        for child in self.children[scope.id]:
+            taken, given = self.borders(child)
+            if self.is_module(child):
+                if taken != (seen,) or len(given) != 1:
+                    return False
+                maps.append(given[0])
+                modules += 1
+            elif taken != tuple(maps):
+                return False
+            else:
+                seen = given[0]
+        return modules > 0 and self.outputs[scope.id] == [seen]
+
+    def is_class(self, scope: Scope) -> bool:
+        if self.is_dense(scope) or self.is_walked(scope):
+            return False
+        return bool(scope.block) or not self.is_chain(scope)
+
+    def key(self, scope: Scope) -> Hashable:
+        """What instances of one class have in common: the block, else the place in the outer class."""
+        if scope.block:
+            return scope.block
+        outer = self.graph.scope_by_id.get(scope.parent, ROOT)
+        while outer.id and not self.is_class(outer):
+            outer = self.graph.scope_by_id.get(outer.parent, ROOT)
+        return (self.key(outer) if outer.id else "", self.origin_of(scope), scope.name)
+
+    @staticmethod
+    def origin_of(child: Node | Scope) -> Hashable:
+        """The place in the spec that wrote the child; its name where there is none."""
+        what = child.op.verb if isinstance(child, Node) else child.kind
+        return (child.span or child.name, what)
+
+    def nested_classes(self, scope: Scope) -> Iterator[Scope]:
+        """The class scopes directly inside `scope`, through containers."""
+        for child in self.children[scope.id]:
+            if isinstance(child, Scope):
+                if self.is_class(child):
+                    yield child
+                else:
+                    yield from self.nested_classes(child)
+
+    def classes(self) -> dict[Hashable, list[Scope]]:
+        """The instances of every class, inner classes before those that contain them."""
+        found: dict[Hashable, list[Scope]] = {}
+        for scope in self.graph.scopes:
+            if scope.path == scope.id and self.is_class(scope):
+                found.setdefault(self.key(scope), []).append(scope)
+        ordered: dict[Hashable, list[Scope]] = {}
+
+        def visit(key: Hashable) -> None:
+            if key in ordered:
+                return
+            inner = {
+                self.key(nested) for scope in found[key] for nested in self.nested_classes(scope)
+            }
+            for other in sorted(inner, key=str):
+                visit(other)
+            ordered[key] = found[key]
+
+        for key in found:
+            visit(key)
+        return ordered

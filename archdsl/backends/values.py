@@ -1,0 +1,229 @@
+"""The parameters of an emitted class: what its instances differ in, and how that is said."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from keyword import iskeyword
+from typing import Any
+
+from archdsl.backends.structure import Instance, Origin, Part, Slot, Taken
+
+CHANNELS = {  # arguments that count channels: they may be multiples of each other
+    "in_channels", "out_channels", "num_features", "in_features", "out_features", "groups",
+    "num_channels", "num_parameters", "normalized_shape", "start", "stop",
+}  # fmt: skip
+_ABSENT: Any = object()
+_TAKEN = {"self", "super", "nn", "torch", "layers", "x", "math", "F"}
+Vector = list[Any]
+
+
+@dataclass
+class Parameters:
+    """What the constructor of a class takes.
+
+    `expressions` says for every slot what stands there, `conditions` for every part or step that
+    not all instances have when it is there.
+    """
+
+    vectors: dict[str, Vector] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    expressions: dict[Slot, str] = field(default_factory=dict)
+    conditions: dict[Origin, str] = field(default_factory=dict)
+
+    def settle(self, group: list[Instance], channels: Mapping[str, Vector]) -> None:
+        """Finds the parameters of a class from its instances."""
+        self._arguments = _shared_arguments(group)
+        self._channels = channels
+        self._counting: set[str] = set()
+        base = group[0]
+        self._attributes = {part.name for part in base.parts}
+        self._find_conditions(group)
+        counting = _counting_slots(base.parts)
+        for slot in base.values:
+            vector = [instance.values.get(slot, _ABSENT) for instance in group]
+            counts = counting.get(slot, slot[1] in CHANNELS)
+            self.expressions[slot] = self._expression(vector, slot[1], counts)
+        self._find_defaults()
+
+    def signature(self) -> tuple[Taken, ...]:
+        """The parameters as the constructor takes them, those without default first."""
+        counting = [name for name in self.vectors if name in self._counting]
+        others = [name for name in self.vectors if name not in self._counting]
+        required = counting + [name for name in others if name not in self.defaults]
+        positional = required[:2]
+        return tuple(
+            Taken(name, self.defaults.get(name), name not in positional, name in self._counting)
+            for name in (*required, *(name for name in self.vectors if name in self.defaults))
+        )
+
+    def values_of(self, index: int) -> dict[str, Any]:
+        """What the instance number `index` gives for every parameter."""
+        return {name: vector[index] for name, vector in self.vectors.items()}
+
+    # conditions
+
+    def _find_conditions(self, group: list[Instance]) -> None:
+        base = group[0]
+        present = [_origins(instance) for instance in group]
+        named = [(step.origin, _step_name(step.template)) for step in base.steps if step.template]
+        named += [(part.origin, name) for part, name in _named_parts(base.parts)]
+        for origin, name in named:
+            vector = [origin in origins for origins in present]
+            if not all(vector) and origin not in self.conditions:
+                self.conditions[origin] = self._condition(vector, name)
+
+    def _condition(self, vector: Vector, name: str) -> str:
+        for known, other in self.vectors.items():
+            if other == vector:
+                return known
+        fewest = sorted(self._arguments.items(), key=lambda pair: len(set(map(repr, pair[1]))))
+        for argument, values in fewest:
+            if values == vector and all(isinstance(v, bool) for v in values):
+                return self._add(argument, values)
+            without = {repr(v): v for v, there in zip(values, vector, strict=True) if not there}
+            with_it = {repr(v) for v, there in zip(values, vector, strict=True) if there}
+            if len(without) == 1 and not with_it & set(without) and not isinstance(values[0], bool):
+                (value,) = without.values()
+                return f"{self._add(argument, values)} != {value!r}"
+        free = self._free(name, avoid=self._attributes if name == "residual" else set())
+        self.defaults[free] = False
+        return self._add(free, vector)
+
+    # values
+
+    def _expression(self, vector: Vector, argument: str, counting: bool) -> str:
+        values = [value for value in vector if value is not _ABSENT]
+        if all(type(value) is type(values[0]) and value == values[0] for value in values):
+            return repr(values[0])
+        for name, other in self.vectors.items():
+            if (name in self._counting) == counting and _matches(vector, other):
+                return name
+        if counting:
+            derived = self._derived(vector)
+            if derived:
+                return derived
+        if argument == "padding":
+            for name, other in self.vectors.items():
+                if all(type(k) is int and p == k // 2 for p, k in _pairs(vector, other)):
+                    return f"{name} // 2"
+        return self._new(vector, argument, counting)
+
+    def _derived(self, vector: Vector) -> str | None:
+        """A multiple or part of a parameter, or of it and an argument of the block."""
+        for name in self._counting & set(self.vectors):
+            pairs = _pairs(vector, self.vectors[name])
+            factors = {a // b for a, b in pairs if a % b == 0}
+            if len(factors) == 1 and all(a % b == 0 for a, b in pairs):
+                return f"{factors.pop()} * {name}"
+            parts = {b // a for a, b in pairs if a and b % a == 0}
+            if len(parts) == 1 and all(b == a * next(iter(parts)) for a, b in pairs):
+                return f"{name} // {parts.pop()}"
+        for name in self._counting & set(self.vectors):
+            for argument, values in self._arguments.items():
+                if all(type(v) is int for v in values):
+                    product = [a * b for a, b in zip(self.vectors[name], values, strict=True)]
+                    if len(set(values)) > 1 and _matches(vector, product):
+                        return f"{self._add(argument, values)} * {name}"
+        return None
+
+    def _new(self, vector: Vector, argument: str, counting: bool) -> str:
+        hint = {"kernel_size": "kernel", "out_channels": "out"}.get(argument, argument)
+        ranked = sorted(self._arguments, key=lambda name: name != hint)
+        candidates = {**{name: self._arguments[name] for name in ranked}, **self._channels}
+        for name, values in self._channels.items():
+            if counting and argument.startswith("in") and _matches(vector, values):
+                candidates = {name: values, **candidates}
+        for name, values in candidates.items():
+            if name not in self.vectors and _matches(vector, values):
+                return self._count(self._add(name, values), counting)
+        common = Counter(repr(v) for v in vector if v is not _ABSENT).most_common(1)[0][0]
+        filler = next(v for v in vector if repr(v) == common)
+        filled = [filler if value is _ABSENT else value for value in vector]
+        return self._count(self._add(self._free(argument), filled), counting)
+
+    def _count(self, name: str, counting: bool) -> str:
+        if counting:
+            self._counting.add(name)
+        return name
+
+    def _add(self, name: str, vector: Vector) -> str:
+        self.vectors.setdefault(name, vector)
+        return name
+
+    def _free(self, name: str, avoid: Iterable[str] = ()) -> str:
+        taken = {*self.vectors, *self._arguments, *self._channels, *_TAKEN, *avoid}
+        if not name.isidentifier() or iskeyword(name):
+            name = f"with_{name}"
+        number, free = 2, name
+        while free in taken:
+            free, number = f"{name}{number}", number + 1
+        return free
+
+    def _find_defaults(self) -> None:
+        for position, (name, vector) in enumerate(self.vectors.items()):
+            if name in self.defaults or name in self._counting or position == 0:
+                continue
+            value, count = Counter(map(repr, vector)).most_common(1)[0]
+            if 2 * count >= len(vector):
+                self.defaults[name] = next(v for v in vector if repr(v) == value)
+
+
+def _shared_arguments(group: list[Instance]) -> dict[str, Vector]:
+    """The arguments of the block that are plain values in all instances and differ between them."""
+    given = [dict(instance.scope.arguments) for instance in group]
+    result = {}
+    for name in given[0]:
+        values = [arguments.get(name, _ABSENT) for arguments in given]
+        plain = all(isinstance(value, int | float | str) for value in values)
+        if plain and name not in _TAKEN and not iskeyword(name) and len(set(map(repr, values))) > 1:
+            result[name] = values
+    return result
+
+
+def _origins(instance: Instance) -> set[Origin]:
+    """Everything an instance has: parts, parts of parts, and steps."""
+    found = {step.origin for step in instance.steps}
+
+    def visit(parts: Iterable[Part]) -> None:
+        for part in parts:
+            found.add(part.origin)
+            visit(part.children or ())
+
+    visit(instance.parts)
+    return found
+
+
+def _counting_slots(parts: Iterable[Part]) -> dict[Slot, bool]:
+    """For every slot of a constructor whether it holds a number of channels."""
+    found = {}
+    for part in parts:
+        found.update({(part.origin, a.name): a.counting for a in part.arguments})
+        found.update(_counting_slots(part.children or ()))
+    return found
+
+
+def _named_parts(parts: Iterable[Part]) -> list[tuple[Part, str]]:
+    """Every part with a name for its flag: its own, or what it is where it has only a number."""
+    found = []
+    for part in parts:
+        name = part.name
+        if name.isdecimal():
+            name = str(part.target).removeprefix("nn.").lower()
+        found.append((part, name))
+        found += _named_parts(part.children or ())
+    return found
+
+
+def _step_name(template: str) -> str:
+    return {"{+}": "residual", "{+=}": "residual", "{*}": "gated"}.get(template, "joined")
+
+
+def _pairs(vector: Vector, other: Vector) -> list[tuple[Any, Any]]:
+    return [(a, b) for a, b in zip(vector, other, strict=True) if a is not _ABSENT]
+
+
+def _matches(vector: Vector, other: Vector) -> bool:
+    """Whether the vectors agree wherever the first has a value."""
+    return all(
+        a is _ABSENT or (type(a) is type(b) and a == b) for a, b in zip(vector, other, strict=True)
+    )
