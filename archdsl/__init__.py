@@ -1,1 +1,50 @@
-"""archdsl."""
+"""archdsl: convolutional networks said in YAML, compiled to PyTorch.
+
+graph = archdsl.load("resnet50")              # or a path: shapes, weights, hierarchy
+print(archdsl.summarize(graph))               # parameters and MACs by stage
+model = archdsl.compile(graph)                # a torch.nn.Module
+backbone = archdsl.compile("resnet50", features=["c3", "c4", "c5"])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from archdsl.api import analyze, check, compile, emit, load, loads, summarize
+from archdsl.diagnostics import Diagnostic, SpecError, UsageError
+
+if TYPE_CHECKING:
+    from archdsl.graph import Graph, Node, Scope
+    from archdsl.tensor import TensorSpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Diagnostic",
+    "Graph",
+    "Node",
+    "Scope",
+    "SpecError",
+    "TensorSpec",
+    "UsageError",
+    "__version__",
+    "analyze",
+    "check",
+    "compile",
+    "emit",
+    "load",
+    "loads",
+    "summarize",
+]
+
+_LATER = {"Graph": "graph", "Node": "graph", "Scope": "graph", "TensorSpec": "tensor"}
+
+
+def __getattr__(name: str) -> Any:
+    """The classes of the graph, imported when they are asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

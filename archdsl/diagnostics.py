@@ -16,6 +16,7 @@ CODES = {
     "E0105": "the same key twice",
     "E0106": "a limit is reached",
     "E0107": "YAML that a spec may not use",
+    "E0108": "a comma that needs quotes",
     "E0201": "unknown key",
     "E0202": "missing key",
     "E0203": "wrong type of value",
@@ -89,14 +90,14 @@ class Diagnostic:
 
 
 class SpecError(Exception):
-    """A spec is wrong; `diagnostics` says every way in which it is."""
+    """A spec is wrong; `diagnostics` says every way in which it is, `report` shows them."""
 
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        super().__init__(self.diagnostics)
+    def __init__(self, diagnostics: Iterable[Diagnostic], report: str = "") -> None:
+        self.diagnostics, self.report = tuple(diagnostics), report
+        super().__init__(self.diagnostics, report)
 
     def __str__(self) -> str:
-        return "\n".join(
+        return self.report or "\n".join(
             f"{d.span}: {d.code} {d.message}" if d.span else f"{d.code} {d.message}"
             for d in self.diagnostics
         )

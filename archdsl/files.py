@@ -12,7 +12,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if path.is_file() else (error.strerror or str(error))
+        reason = "it is a file" if os.path.isfile(path) else (error.strerror or str(error))
         raise UsageError(f"cannot make the folder {path}: {reason}") from error
 
 

@@ -87,7 +87,7 @@ def count(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def printable(text: str) -> str:
-    """The text in one line, without characters that move a terminal's cursor or turn its colours."""
+    """The text in one line, without characters that would act on a terminal."""
     return "".join(
         "\ufffd" if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") else letter
         for letter in text.replace("\n", " ").replace("\t", _TAB)
@@ -175,7 +175,7 @@ def _reading_order(mark: _Mark) -> tuple[int, bool, int]:
 
 
 def _excerpt(line: str, span: Span) -> tuple[str, int, int]:
-    """The line as shown, cut around the span if it is long; where the underline starts, its length."""
+    """The line as shown, cut if it is long; where the underline starts, how long it is."""
     first = min(span.column - 1, len(line))
     last = span.end_column - 1 if span.end_line == span.line else len(line.rstrip())
     begin = max(0, min(first - WIDTH // 3, len(line) - WIDTH))
@@ -195,4 +195,4 @@ def _columns(text: str) -> int:
 
 
 def _span_record(span: Span | None) -> dict[str, Any] | None:
-    return span and asdict(span) | {"file": file_name(span.file)}
+    return asdict(span) | {"file": file_name(span.file)} if span else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 from archdsl.graph import INPUT, Graph, Node
 from archdsl.tensor import TensorSpec
@@ -14,7 +13,8 @@ class Cost:
 
     `parameters` and `buffers` are numbers of elements; weights that are applied again count where
     they are applied first. `macs` and `activations` (elements of the outputs of the nodes) are of
-    inference: nodes that the network's outputs do not need, as those of `aux`, add none.
+    inference: what only `aux` needs adds none. What only a tap needs costs nothing: it is no part
+    of the network until `graph.select` makes the tap a result.
     """
 
     nodes: int = 0
@@ -66,14 +66,17 @@ def analyze(graph: Graph) -> Analysis:
 def _node_costs(graph: Graph) -> dict[str, Cost]:
     """One op on inputs of one shape costs the same wherever it stands, so it is asked once."""
     specs = {INPUT: graph.input, **{node.id: node.output for node in graph.nodes}}
+    built = {node.id for node in graph.select(graph.outputs, graph.aux).nodes}
     needed = {node.id for node in graph.select(graph.outputs).nodes}
     known: dict[object, Cost] = {}
     costs: dict[str, Cost] = {}
     owners: set[str] = set()
     for node in graph.nodes:
         inputs = tuple([specs[id] for id in node.inputs])
-        owns, runs = node.path not in owners, node.id in needed
-        owners.add(node.path)
+        owns = node.id in built and node.path not in owners
+        if owns:
+            owners.add(node.path)
+        runs = node.id in needed
         key = (id(node.op), inputs, owns, runs)
         if key not in known:
             known[key] = _node_cost(node, inputs, owns, runs)
@@ -84,6 +87,6 @@ def _node_costs(graph: Graph) -> dict[str, Cost]:
 def _node_cost(node: Node, inputs: tuple[TensorSpec, ...], owns: bool, runs: bool) -> Cost:
     sizes = {"parameter": 0, "buffer": 0}
     for weight in node.op.weights(*inputs) if owns else ():
-        sizes[weight.kind] += prod(weight.shape)
+        sizes[weight.kind] += weight.elements
     macs = node.op.macs(*inputs) if runs else 0
     return Cost(1, sizes["parameter"], sizes["buffer"], macs, node.output.elements if runs else 0)

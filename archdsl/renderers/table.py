@@ -12,7 +12,7 @@ from archdsl.analysis.cost import Cost
 from archdsl.analysis.summary import Stage, Summary
 
 HEADINGS = ("stage", "what", "output", "parameters", "%", "MACs", "%")
-_LEFT = 3  # columns of words; those of numbers follow
+COLUMNS = "lllrrrr"  # words left, numbers right
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -33,13 +33,13 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}%" if part else ""
 
 
-def aligned(rows: Sequence[Sequence[str]], left: int = _LEFT) -> list[str]:
-    """Rows as lines of columns, `left` of them aligned left; a rule under the first row."""
+def aligned(rows: Sequence[Sequence[str]], columns: str = COLUMNS) -> list[str]:
+    """Rows as lines, with a rule under the first; `columns` says l(eft) or r(ight) for each."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
-            cell.ljust(width) if position < left else cell.rjust(width)
-            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if side == "l" else cell.rjust(width)
+            for cell, width, side in zip(row, widths, columns, strict=True)
         ).rstrip()
         for row in rows
     ]
@@ -60,7 +60,7 @@ def text(summary: Summary, styled: bool = False) -> str:
 
 def markdown(summary: Summary) -> str:
     """A heading and a table as GitHub shows it."""
-    rule = [":--"] * _LEFT + ["--:"] * (len(HEADINGS) - _LEFT)
+    rule = [":--" if side == "l" else "--:" for side in COLUMNS]
     rows = [[f"`{path}`", *map(_escape_markdown, rest)] for path, *rest in _rows(summary)]
     total = [f"**{cell}**" if cell else "" for cell in _total(summary)]
     table = ["| " + " | ".join(row) + " |" for row in (HEADINGS, rule, *rows, total)]
@@ -71,10 +71,9 @@ def markdown(summary: Summary) -> str:
 
 def latex(summary: Summary) -> str:
     """A `tabular` with the rules of the booktabs package."""
-    columns = "l" * _LEFT + "r" * (len(HEADINGS) - _LEFT)
     comment = " ".join(f"{summary.name}: {_signature(summary)} {summary.citation}".split())
     rows = [_latex_row(row) for row in _rows(summary)]
-    lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}"]
+    lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{COLUMNS}}}"]
     lines += [r"\toprule", _latex_row(HEADINGS), r"\midrule", *rows]
     lines += [r"\midrule", _latex_row(_total(summary)), r"\bottomrule", r"\end{tabular}", ""]
     return "\n".join(lines)

@@ -1,0 +1,172 @@
+"""From a spec, by path or name, to a graph, a module, its source, its costs."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from warnings import warn
+
+from archdsl.diagnostics import Diagnostic, Sink, SpecError, UsageError, in_order
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archdsl.analysis.cost import Analysis
+    from archdsl.graph import Graph
+    from archdsl.limits import Limits
+    from archdsl.renderers.table import Table
+
+    Spec = str | os.PathLike[str] | Graph
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of reading a spec: its graph unless it is wrong, and everything there is to say."""
+
+    graph: "Graph | None"
+    diagnostics: list[Diagnostic]
+    sources: Mapping[str, str]
+
+    def report(self, format: str = "full", color: bool = False) -> str:
+        """The diagnostics in one of `report.FORMATS`."""
+        from archdsl.report import FORMATS
+
+        return FORMATS[format](self.diagnostics, self.sources, color)
+
+    def require(self) -> "Graph":
+        """The graph; raises SpecError if there is none, and warns of what is merely doubtful."""
+        if self.graph is None:
+            raise SpecError(self.diagnostics, self.report())
+        if self.diagnostics:
+            warn(self.report(), stacklevel=3)
+        return self.graph
+
+
+def read(
+    spec: str | os.PathLike[str],
+    settings: Mapping[str, str] | None = None,
+    scale: Mapping[str, str] | None = None,
+    limits: "Limits | None" = None,
+) -> Reading:
+    """Reads the spec at a path or of a name; `settings` and `scale` are as on the command line.
+
+    Raises UsageError for a file that is not there or a setting that the spec does not have.
+    """
+    from archdsl.gallery import find
+    from archdsl.inherit import Loader
+    from archdsl.limits import Limits
+
+    loader = Loader(Sink(), limits or Limits())
+    return _elaborated(loader, loader.load(find(spec), settings, scale))
+
+
+def load(
+    spec: str | os.PathLike[str],
+    *,
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+) -> "Graph":
+    """The graph of a spec: a path, or the name of one in the gallery (`resnet50`).
+
+    `params` changes the spec's parameters (`{"classes": 10}`), `scale` its scaling rules
+    (`{"width": 1.4}`, `{"phi": 3}`). Raises SpecError if the spec is wrong, UsageError if there is
+    no such file or parameter.
+    """
+    return read(spec, _as_text(params), _as_text(scale)).require()
+
+
+def loads(text: str) -> "Graph":
+    """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
+    from archdsl.inherit import Loader
+
+    loader = Loader(Sink())
+    return _elaborated(loader, loader.loads(text)).require()
+
+
+def check(spec: str | os.PathLike[str]) -> list[Diagnostic]:
+    """Everything that is wrong with a spec, or doubtful, in the order of the file."""
+    return read(spec).diagnostics
+
+
+def compile(
+    spec: "Spec",
+    *,
+    features: Sequence[str] | None = None,
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+) -> "nn.Module":
+    """The PyTorch module of a spec or graph; `params` and `scale` as for `load`.
+
+    With `features`, names of taps, it is a backbone: `forward` gives a dict of these maps,
+    `feature_info` says the channels and the reduction of each, and nothing behind the last is made.
+    """
+    from archdsl.backends.module import compile_graph
+
+    return compile_graph(_graph(spec, params, scale), features)
+
+
+def emit(
+    spec: "Spec",
+    *,
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+) -> str:
+    """The Python source of a spec or graph, which needs only PyTorch."""
+    from archdsl.backends.python import emit
+
+    return emit(_graph(spec, params, scale))
+
+
+def analyze(
+    spec: "Spec",
+    *,
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+) -> "Analysis":
+    """Parameters, multiply-accumulates and activations of every node, every scope, the whole."""
+    from archdsl.analysis.cost import analyze
+
+    return analyze(_graph(spec, params, scale))
+
+
+def summarize(
+    spec: "Spec",
+    depth: int | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+) -> "Table":
+    """The stages of a spec or graph, to a depth of names, as a table that shows itself."""
+    from archdsl.analysis.summary import summarize
+    from archdsl.renderers.table import Table
+
+    return Table(summarize(_graph(spec, params, scale), depth))
+
+
+def _graph(
+    spec: "Spec", params: Mapping[str, Any] | None, scale: Mapping[str, Any] | None
+) -> "Graph":
+    from archdsl.graph import Graph
+
+    if not isinstance(spec, Graph):
+        return read(spec, _as_text(params), _as_text(scale)).require()
+    if params or scale:
+        raise UsageError("params and scale change a spec; a graph is past that")
+    return spec
+
+
+def _elaborated(loader: Any, document: Any) -> Reading:
+    from archdsl.elaborate import elaborate
+
+    sink = loader.sink
+    graph = elaborate(document, sink, loader.limits) if document is not None else None
+    return Reading(None if sink.failed else graph, in_order(sink.diagnostics), loader.sources)
+
+
+def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
+    """Values as the command line would have them: text in YAML, of which JSON is a part."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in (values or {}).items()
+    }

@@ -1,0 +1,74 @@
+"""A graph to files - source, JSON, table - and the proof that the source is the graph."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdsl.analysis.summary import Summary
+from archdsl.diagnostics import UsageError
+from archdsl.files import make_folder, write_text
+from archdsl.graph import Graph
+from archdsl.renderers.table import markdown
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class InternalError(Exception):
+    """Two parts of archdsl disagree about a network: a bug in archdsl, not in the spec."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a build writes: the PyTorch source, the graph in JSON, the table in Markdown."""
+
+    source: Path
+    graph: Path
+    summary: Path
+
+
+def write(graph: Graph, summary: Summary, out: Path) -> Files:
+    """Writes the files of a network into `out/<name>/`; raises UsageError if that cannot be."""
+    from archdsl.backends.python import emit
+
+    texts = emit(graph), graph.to_json(), markdown(summary)
+    folder = out / graph.name
+    make_folder(folder)
+    files = Files(folder / f"{graph.name}.py", folder / f"{graph.name}.json", folder / "summary.md")
+    for path, text in zip((files.source, files.graph, files.summary), texts, strict=True):
+        write_text(path, text)
+    return files
+
+
+def run(summary: Summary, source: Path) -> None:
+    """Runs a written network on a random image, in eval mode, and holds it to its summary.
+
+    Raises InternalError if the shape of an output or the number of parameters is another than the
+    summary's, UsageError if the network does not fit into memory.
+    """
+    from archdsl.backends.module import new_module
+
+    try:
+        module = new_module(source.read_text(encoding="utf-8"), summary.name).eval()
+        outputs = _outputs(module, summary)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):
+            raise
+        raise UsageError(f"{source} is written, but too large to be run here") from error
+    expected = {name: (1, *spec.shape) for name, spec in summary.outputs.items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in outputs.items()}
+    if shapes != expected:
+        raise InternalError(f"{source} gives {shapes}, expected {expected}")
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    if parameters != summary.total.parameters:
+        raise InternalError(
+            f"{source} has {parameters:,} parameters, expected {summary.total.parameters:,}"
+        )
+
+
+def _outputs(module: "nn.Module", summary: Summary) -> "dict[str, Tensor]":
+    import torch
+
+    with torch.inference_mode():
+        result = module(torch.rand(1, *summary.input.shape))
+    return result if isinstance(result, dict) else {"": result}
