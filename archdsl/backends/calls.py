@@ -12,7 +12,7 @@ Form = Literal["module", "function", "parameter"]
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a call; `default` is what PyTorch takes without it, `keyword` how it is written."""
+    """An argument of a call; `default` is what PyTorch takes for it where it is not written."""
 
     name: str
     value: Any
@@ -211,7 +211,11 @@ def _resize(op: shape.Resize, x: tuple[TensorSpec, ...]) -> Call:
     settings = (Argument("mode", mode, "nearest"), Argument("align_corners", corners))
     if op.like:
         align = "" if corners is None else ", align_corners={align_corners}"
-        return Call(f"F.interpolate({{0}}, size={{1}}.shape[2:], mode={{mode}}{align})", settings, "function")
+        return Call(
+            f"F.interpolate({{0}}, size={{1}}.shape[2:], mode={{mode}}{align})",
+            settings,
+            "function",
+        )
     if op.size is not None:
         return Call("nn.Upsample", (_size("size", op.size), *settings))
     assert op.scale is not None
@@ -229,7 +233,9 @@ def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
     if op.like:
         return Call("center_crop({0}, {1}.shape[2:])", form="function")
     assert op.size is not None
-    return Call("CenterCrop", tuple(_positional(f"size{n}", size) for n, size in enumerate(op.size)))
+    return Call(
+        "CenterCrop", tuple(_positional(f"size{n}", size) for n, size in enumerate(op.size))
+    )
 
 
 def _slice(op: shape.Slice, x: tuple[TensorSpec, ...]) -> Call:
@@ -242,14 +248,17 @@ def _numbers(target: str, field: str) -> Row:
 
     def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
         numbers = getattr(op, field)
-        return Call(target, tuple(Argument(f"{field}{n}", v, keyword=False) for n, v in enumerate(numbers)))
+        return Call(
+            target, tuple(Argument(f"{field}{n}", v, keyword=False) for n, v in enumerate(numbers))
+        )
 
     return row
 
 
 def _permute(op: shape.Permute, x: tuple[TensorSpec, ...]) -> Call:
     return Call(
-        "Permute", tuple(Argument(f"axis{n}", axis + 1, keyword=False) for n, axis in enumerate(op.order))
+        "Permute",
+        tuple(Argument(f"axis{n}", axis + 1, keyword=False) for n, axis in enumerate(op.order)),
     )
 
 
@@ -321,7 +330,21 @@ REQUIRES = {  # what a class of the prelude uses
 
 # An activation may write over its input where the op before it does not need its own output to
 # compute gradients; an addition may too.
-OVERWRITING = {"nn.ReLU", "nn.ReLU6", "nn.LeakyReLU", "nn.ELU", "nn.SiLU", "nn.Mish", "nn.Hardswish"}
+OVERWRITING = {
+    "nn.ReLU",
+    "nn.ReLU6",
+    "nn.LeakyReLU",
+    "nn.ELU",
+    "nn.SiLU",
+    "nn.Mish",
+    "nn.Hardswish",
+}
 OVERWRITABLE = (
-    conv.Conv, conv.ConvTranspose, linear.Linear, norm.BatchNorm, norm.GroupNorm, join.Concat, join.Add,
-)  # fmt: skip
+    conv.Conv,
+    conv.ConvTranspose,
+    linear.Linear,
+    norm.BatchNorm,
+    norm.GroupNorm,
+    join.Concat,
+    join.Add,
+)

@@ -1,6 +1,5 @@
 """Steps to the statements of a `forward`: which variable holds which value, and for how long."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from keyword import iskeyword
@@ -18,8 +17,8 @@ class Forward:
     """The body of one `forward`; `write` gives its lines."""
 
     definition: ClassDefinition
+    result_names: tuple[str, ...] = ()
     variables: dict[Ref, str] = field(default_factory=dict)
-    _last: dict[Ref, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         definition = self.definition
@@ -40,7 +39,7 @@ class Forward:
         return ["x", "y", "z", "w"][:count] if count <= 4 else [f"x{n}" for n in range(count)]
 
     def write(self, result: Callable[[list[str]], str]) -> list[str]:
-        """The statements; `result` makes the returned expression of the variables of the results."""
+        """The statements; `result` makes what is returned from the variables of the results."""
         lines: list[str] = []
         main = [i for i, step in enumerate(self.steps) if not step.side]
         side = [i for i, step in enumerate(self.steps) if step.side]
@@ -67,7 +66,9 @@ class Forward:
         inputs = [self.variables[ref] for ref in step.inputs]
         value = self.value(step, inputs)
         targets = [self.target(index, n) for n in range(step.outputs)]
-        condition = self.definition.parameters.conditions.get(step.origin) if step.template else None
+        condition = (
+            self.definition.parameters.conditions.get(step.origin) if step.template else None
+        )
         flag = self.flag(step) if condition else ""
         if step.template == "{+=}" and targets == inputs[:1] and len(inputs) == 2:
             line = f"{inputs[0]} += {inputs[1]}"
@@ -104,7 +105,7 @@ class Forward:
             output == 0
             and first is not None
             and max(self.uses[first]) == index
-            and not (first.origin == INPUTS and self.joins_later(ref))
+            and not (first.origin == INPUTS and (self.joins_later(ref) or self.result_name(ref)))
         )
         name = self.variables[first] if reuse and first is not None else self.fresh(index, ref)
         self.variables[ref] = name
@@ -134,6 +135,15 @@ class Forward:
         step, first = self.meeting(ref)
         return step is not None and not first and step.template != "{+=}"
 
+    def result_name(self, ref: Ref) -> str:
+        """The name of the result that a value becomes, going through single steps."""
+        results = dict(zip(self.definition.results, self.result_names, strict=False))
+        for index in [None, *self.following(ref)]:
+            end = ref if index is None else Ref(self.steps[index].origin, 0)
+            if end in results:
+                return results[end]
+        return ""
+
     def fresh(self, index: int, ref: Ref) -> str:
         """A new variable, named after the modules that its value goes through."""
         step, first = self.meeting(ref)
@@ -144,8 +154,10 @@ class Forward:
             for i in [index, *alone]
             if self.steps[i].access and not self.steps[i].access[-1].isdecimal()
         ]
-        prefix = os.path.commonprefix(names).rstrip("_0123456789") if len(names) > 1 else ""
-        if len(prefix) >= 3:
+        prefix = _common_start(names) if len(names) > 1 else ""
+        if self.result_name(ref):
+            name = self.result_name(ref)
+        elif len(prefix) >= 3:
             name = prefix
         elif step is not None and step.template in ("{+}", "{+=}"):
             name = "out" if first else "shortcut"
@@ -178,7 +190,9 @@ class Forward:
                 variable = self.variables[self.steps[start].inputs[0]]
                 stop = int(first) + end - start
                 part = f"{access(container)}[{first}:{stop}]"
-                statements[start] = f"for layer in {part}:\n            {variable} = layer({variable})"
+                statements[start] = (
+                    f"for layer in {part}:\n            {variable} = layer({variable})"
+                )
                 statements[start + 1 : end] = [""] * (end - start - 1)
             start = max(end, start + 1)
 
@@ -191,6 +205,14 @@ class Forward:
         in_order = int(step.access[-1]) == int(begin.access[-1]) + index - start
         simple = statements[index] == f"{variable} = {access(step.access)}({variable})"
         return same and in_order and simple
+
+
+def _common_start(names: list[str]) -> str:
+    """What all names begin with: `branch5x5` of `branch5x5_1` and `branch5x5_2`."""
+    shared = 0
+    while all(shared < len(name) and name[shared] == names[0][shared] for name in names):
+        shared += 1
+    return names[0][:shared].rstrip("_")
 
 
 FLAGS = {"{+}": "residual", "{+=}": "residual", "{*}": "gated"}

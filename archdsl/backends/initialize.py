@@ -20,7 +20,9 @@ def initialization(graph: Graph, structure: Structure) -> list[str]:
         common, _ = Counter(by_path.values()).most_common(1)[0]
         if common is not None:
             loop.append(f"    {'elif' if loop else 'if'} isinstance(module, {target}):")
-            loop += [f"        {line}" for line in _statements(common, "module", _bias(graph, by_path))]
+            loop += [
+                f"        {line}" for line in _statements(common, "module", _bias(graph, by_path))
+            ]
         groups: dict[Init, list[str]] = {}
         for path, scheme in by_path.items():
             if scheme != common:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Union
 
 WIDTH = 100
 
@@ -19,7 +18,7 @@ class Group:
         return f"{self.open}{', '.join(map(str, self.items))}{self.close}"
 
 
-Code = Union[str, Group]
+Code = str | Group
 
 
 def lay_out(prefix: str, code: Code, suffix: str = "", indent: int = 0) -> list[str]:

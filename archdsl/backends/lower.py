@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archdsl.backends.structure import (
-    INPUTS, ROOT, Instance, Origin, Part, Ref, Slot, Step, Structure, Taken,
+    INPUTS,
+    ROOT,
+    Instance,
+    Origin,
+    Part,
+    Ref,
+    Slot,
+    Step,
+    Structure,
+    Taken,
 )  # fmt: skip
 from archdsl.backends.values import CHANNELS, Parameters
 from archdsl.graph import Node, Scope
@@ -40,7 +49,7 @@ class Program:
 
 
 class Lowering:
-    """Reads every class of a structure; `made` says for each scope which class with what arguments."""
+    """Reads every class of a structure; `made` gives each scope its class and arguments."""
 
     def __init__(self, structure: Structure, names: dict[Hashable, str]) -> None:
         self.structure, self.names = structure, names
@@ -65,9 +74,7 @@ class Lowering:
         chain = structure.is_chain(scope) and all(part.name.isdecimal() for part in base.parts)
         doc = f"The block `{scope.block}`." if scope.block else f"The part `{scope.path}`."
         inputs = len(structure.inputs[scope.id])
-        definition = ClassDefinition(
-            name, doc, base.parts, base.steps, base.results, inputs, chain
-        )
+        definition = ClassDefinition(name, doc, base.parts, base.steps, base.results, inputs, chain)
         channels = {
             "in_channels": [
                 structure.graph.spec(structure.inputs[i.scope.id][0]).channels
@@ -110,7 +117,7 @@ class _Reader:
         self.attributes: dict[str, str] = {}  # by path
 
     def read(self, scope: Scope, access: tuple[str, ...], outer: Origin = ()) -> None:
-        """The children of a scope as parts and steps; those of a walked container under `access`."""
+        """The children of a scope as parts and steps; inside a walked container under `access`."""
         for child, origin in self.originated(scope, outer):
             if isinstance(child, Scope) and self.structure.is_walked(child):
                 if not access and child.path not in self.made:
@@ -157,7 +164,7 @@ class _Reader:
         self.refs.update({id: Ref(origin, n) for n, id in enumerate(given)})
 
     def attribute(self, child: Node | Scope) -> str:
-        """The name of a child as an attribute: a weightless one loses its `_`, and may get a number."""
+        """The name of a child as an attribute; a weightless one loses its `_`."""
         if child.path not in self.attributes:
             name = plain = child.name.lstrip("_") or "identity"
             number = 2
@@ -192,7 +199,9 @@ class _Reader:
 
     def call_part(self, node: Node, origin: Origin, name: str) -> Part:
         call = self.structure.calls[node.id]
-        arguments = [Taken(a.name, a.default, a.keyword, a.name in CHANNELS) for a in call.arguments]
+        arguments = [
+            Taken(a.name, a.default, a.keyword, a.name in CHANNELS) for a in call.arguments
+        ]
         for argument in call.arguments:
             self.values[(origin, argument.name)] = argument.value
         if node.id in self.structure.overwriting and call.form == "module":

@@ -35,7 +35,9 @@ def select_features(graph: Graph, features: Sequence[str]) -> Graph:
         raise UsageError("name at least one feature")
     for name in features:
         if name not in graph.taps:
-            raise UsageError(f"{graph.name} has no feature `{name}`; {did_you_mean(name, graph.taps)}")
+            raise UsageError(
+                f"{graph.name} has no feature `{name}`; {did_you_mean(name, graph.taps)}"
+            )
     return graph.select({name: graph.taps[name] for name in features})
 
 
@@ -73,7 +75,11 @@ def import_source(source: str, name: str) -> ModuleType:
 def _is_own_class(value: Any, module: ModuleType) -> bool:
     from torch import nn
 
-    return isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == module.__name__
+    return (
+        isinstance(value, type)
+        and issubclass(value, nn.Module)
+        and value.__module__ == module.__name__
+    )
 
 
 def _reducer(source: str, name: str) -> Any:

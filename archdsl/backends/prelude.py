@@ -103,9 +103,9 @@ def pad_same(
     dilation: tuple[int, ...],
     value: float = 0.0,
 ) -> Tensor:
-    """Pads to `ceil(size / stride)` windows as TensorFlow does: the odd pixel goes to the far side."""
+    """Pads to `ceil(size / stride)` windows as TensorFlow does: an odd pixel at the far side."""
     pads: list[int] = []
-    for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation):
+    for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):
         total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
         pads = [total // 2, total - total // 2, *pads]
     return F.pad(x, pads, value=value)

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from archdsl.analysis.cost import analyze
 from archdsl.backends.calls import REQUIRES
 from archdsl.backends.forward import FLAGS, Forward, access
 from archdsl.backends.initialize import initialization
@@ -31,7 +32,9 @@ def emit(graph: Graph) -> str:
 
 def class_name(name: str) -> str:
     """`ConvBnRelu` from `conv_bn_relu`."""
-    return "".join(part[:1].upper() + part[1:] for part in re.split(r"_+", name) if part) or "Network"
+    return (
+        "".join(part[:1].upper() + part[1:] for part in re.split(r"_+", name) if part) or "Network"
+    )
 
 
 @cache
@@ -95,19 +98,12 @@ class _Writer:
     def docstring(self) -> list[str]:
         graph = self.graph
         title = f"{graph.name}: {graph.citation}" if graph.citation else graph.name
-        parameters = sum(
-            weight.elements
-            for weight in {
-                key: weight for node in graph.nodes for key, weight in graph.weights(node)
-            }.values()
-            if weight.kind == "parameter"
-        )
-        macs = sum(node.op.macs(*graph.specs(node)) for node in graph.nodes)
+        cost = analyze(graph).total
         lines = [
             f"{title}.",
             "",
             f"Written by archdsl from the spec `{graph.name}`; it needs nothing but PyTorch.",
-            f"Input {graph.input}, {parameters:,} parameters, {macs:,} MACs.",
+            f"Input {graph.input}, {cost.parameters:,} parameters, {cost.macs:,} MACs.",
         ]
         first, *rest = [part for line in lines for part in textwrap.wrap(_safe(line), 96) or [""]]
         return [f'"""{first}', *rest, '"""']
@@ -169,7 +165,10 @@ class _Writer:
         if part.parameter:
             code = f"nn.Parameter({code})"
         if part.name.isdecimal():
-            return [*lines, *lay_out("self.add_module", Group("(", (f'"{part.name}"', code)), "", 8)]
+            return [
+                *lines,
+                *lay_out("self.add_module", Group("(", (f'"{part.name}"', code)), "", 8),
+            ]
         if not condition:
             return lines + lay_out(f"self.{part.name} = ", code, "", 8)
         otherwise = "None" if part.parameter else "nn.Identity()"
@@ -188,7 +187,9 @@ class _Writer:
         def flush() -> None:
             if plain:
                 lines.extend(
-                    lay_out("layers += ", Group("[", self.items(tuple(plain), parameters), "]"), "", 8)
+                    lay_out(
+                        "layers += ", Group("[", self.items(tuple(plain), parameters), "]"), "", 8
+                    )
                 )
                 plain.clear()
 
@@ -244,11 +245,13 @@ class _Writer:
         prefix = parts[0].name.rstrip("0123456789")
         first = parts[0].name[len(prefix) :]
         end, pattern = _run(codes, 0)
-        if len(parts) > 2 and end == len(parts) and first.isdecimal():
-            if all(part.name == f"{prefix}{int(first) + n}" for n, part in enumerate(parts)):
-                number = "i" if first == "0" else f"i + {first}"
-                pair = f'(f"{prefix}{{{number}}}", {pattern})'
-                return f"OrderedDict({pair} for i in range({len(parts)}))"
+        numbered = first.isdecimal() and all(
+            part.name == f"{prefix}{int(first) + n}" for n, part in enumerate(parts)
+        )
+        if numbered and len(parts) > 2 and end == len(parts):
+            number = "i" if first == "0" else f"i + {first}"
+            pair = f'(f"{prefix}{{{number}}}", {pattern})'
+            return f"OrderedDict({pair} for i in range({len(parts)}))"
         if all(part.name.isidentifier() for part in parts):
             pairs = [
                 Group(f"{part.name}={code.open}", code.items, code.close)
@@ -257,15 +260,18 @@ class _Writer:
                 for part, code in zip(parts, codes, strict=True)
             ]
             return Group("OrderedDict(", tuple(pairs))
-        tuples = [Group("(", (f'"{part.name}"', code)) for part, code in zip(parts, codes, strict=True)]
+        tuples = [
+            Group("(", (f'"{part.name}"', code)) for part, code in zip(parts, codes, strict=True)
+        ]
         return Group("OrderedDict([", tuple(tuples), "])")
 
     # the network
 
     def root_lines(self) -> list[str]:
         graph, definition = self.graph, self.program.root
-        lines = [f"class {self.root_name}(nn.Module):", f'    """{_safe(self.root_doc())}"""', ""]
+        lines = [f"class {self.root_name}(nn.Module):", f'    """{self.root_doc()}"""', ""]
         named = [name for name in graph.outputs if name]
+        names = (*graph.outputs, *graph.aux)
         if named:
             pairs = tuple(self.feature(name) for name in named)
             lines += [*lay_out("feature_info = ", Group("{", pairs, "}"), "", 4), ""]
@@ -276,14 +282,17 @@ class _Writer:
         if graph.aux:
             returned = f"{returned} | tuple[{returned}, dict[str, Tensor]]"
         lines += ["", f"    def forward(self, x: Tensor) -> {returned}:"]
-        return lines + indented(Forward(definition).write(self.result), 8)
+        return lines + indented(Forward(definition, names).write(self.result), 8)
 
     def root_doc(self) -> str:
-        shapes = ", ".join(
-            f"{name} {self.graph.spec(id)}" if name else str(self.graph.spec(id))
-            for name, id in self.graph.outputs.items()
-        )
-        return f"{self.graph.title or self.graph.name}: {self.graph.input} to {shapes}."
+        """One line: an image of which shape becomes what."""
+        given = f"An image of {self.graph.input} to"
+        named = [name for name in self.graph.outputs if name]
+        if named:
+            return (
+                f"{given} {len(named)} maps by name." if len(named) > 1 else f"{given} {named[0]}."
+            )
+        return f"{given} {self.graph.spec(self.graph.outputs[''])}."
 
     def feature(self, name: str) -> str:
         id = self.graph.outputs[name]
@@ -301,7 +310,9 @@ class _Writer:
 
 
 def _dictionary(names: list[str], variables: list[str]) -> str:
-    pairs = ", ".join(f'"{name}": {variable}' for name, variable in zip(names, variables, strict=True))
+    pairs = ", ".join(
+        f'"{name}": {variable}' for name, variable in zip(names, variables, strict=True)
+    )
     return f"{{{pairs}}}"
 
 

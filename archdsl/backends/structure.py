@@ -7,6 +7,7 @@ it gives to the outside become the arguments and results of its `forward`.
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from archdsl.backends.calls import OVERWRITABLE, OVERWRITING, Call, call
@@ -17,10 +18,10 @@ Slot = tuple[Origin, str]  # where a value of a constructor or function stands
 
 
 class Ref(NamedTuple):
-    """A value inside a class: output `index` of the step `origin`, or input `index` of `forward`."""
+    """A value inside a class: output `output` of the step `origin`, or that input of `forward`."""
 
     origin: Origin
-    index: int
+    output: int
 
 
 INPUTS: Origin = ("input",)
@@ -115,7 +116,7 @@ class Structure:
         entered: set[str] = set()
         for node in graph.nodes:
             chain = chains[node.scope]
-            for outer, inner in zip(chain, chain[1:], strict=False):
+            for outer, inner in pairwise(chain):
                 if inner not in entered:
                     entered.add(inner)
                     self.children[outer].append(scopes[inner])
@@ -158,7 +159,9 @@ class Structure:
                 self.overwriting.add(node.id)
             else:
                 kept.add(self.origin_of(node))
-        self.overwriting -= {id for id in self.overwriting if self.origin_of(graph.by_id[id]) in kept}
+        self.overwriting -= {
+            id for id in self.overwriting if self.origin_of(graph.by_id[id]) in kept
+        }
 
     # what a scope becomes
 
@@ -230,7 +233,7 @@ class Structure:
         return bool(scope.block) or not self.is_chain(scope)
 
     def key(self, scope: Scope) -> Hashable:
-        """What instances of one class have in common: the block, else the place in the outer class."""
+        """What instances of one class share: the block, else the place in the outer class."""
         if scope.block:
             return scope.block
         outer = self.graph.scope_by_id.get(scope.parent, ROOT)

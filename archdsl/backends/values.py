@@ -76,8 +76,7 @@ class Parameters:
         for known, other in self.vectors.items():
             if other == vector:
                 return known
-        fewest = sorted(self._arguments.items(), key=lambda pair: len(set(map(repr, pair[1]))))
-        for argument, values in fewest:
+        for argument, values in self._usable(fewest_first=True):
             if values == vector and all(isinstance(v, bool) for v in values):
                 return self._add(argument, values)
             without = {repr(v): v for v, there in zip(values, vector, strict=True) if not there}
@@ -99,7 +98,9 @@ class Parameters:
             if (name in self._counting) == counting and _matches(vector, other):
                 return name
         if counting:
-            derived = self._derived(vector)
+            said = [name for name, values in self._usable() if _matches(vector, values)]
+            known_input = _matches(vector, self._channels.get("in_channels", []))
+            derived = None if said or known_input else self._derived(vector)
             if derived:
                 return derived
         if argument == "padding":
@@ -119,7 +120,7 @@ class Parameters:
             if len(parts) == 1 and all(b == a * next(iter(parts)) for a, b in pairs):
                 return f"{name} // {parts.pop()}"
         for name in self._counting & set(self.vectors):
-            for argument, values in self._arguments.items():
+            for argument, values in self._usable():
                 if all(type(v) is int for v in values):
                     product = [a * b for a, b in zip(self.vectors[name], values, strict=True)]
                     if len(set(values)) > 1 and _matches(vector, product):
@@ -141,6 +142,11 @@ class Parameters:
         filled = [filler if value is _ABSENT else value for value in vector]
         return self._count(self._add(self._free(argument), filled), counting)
 
+    def _usable(self, fewest_first: bool = False) -> list[tuple[str, Vector]]:
+        """The block's arguments whose names no other parameter has taken."""
+        free = [(n, v) for n, v in self._arguments.items() if self.vectors.get(n, v) == v]
+        return sorted(free, key=lambda pair: len(set(map(repr, pair[1])))) if fewest_first else free
+
     def _count(self, name: str, counting: bool) -> str:
         if counting:
             self._counting.add(name)
@@ -151,7 +157,7 @@ class Parameters:
         return name
 
     def _free(self, name: str, avoid: Iterable[str] = ()) -> str:
-        taken = {*self.vectors, *self._arguments, *self._channels, *_TAKEN, *avoid}
+        taken = {*self.vectors, *self._channels, *_TAKEN, *avoid}
         if not name.isidentifier() or iskeyword(name):
             name = f"with_{name}"
         number, free = 2, name
@@ -174,7 +180,7 @@ def _shared_arguments(group: list[Instance]) -> dict[str, Vector]:
     result = {}
     for name in given[0]:
         values = [arguments.get(name, _ABSENT) for arguments in given]
-        plain = all(isinstance(value, int | float | str) for value in values)
+        plain = all(isinstance(value, int | float | str | tuple) for value in values)
         if plain and name not in _TAKEN and not iskeyword(name) and len(set(map(repr, values))) > 1:
             result[name] = values
     return result
@@ -224,6 +230,6 @@ def _pairs(vector: Vector, other: Vector) -> list[tuple[Any, Any]]:
 
 def _matches(vector: Vector, other: Vector) -> bool:
     """Whether the vectors agree wherever the first has a value."""
-    return all(
-        a is _ABSENT or (type(a) is type(b) and a == b) for a, b in zip(vector, other, strict=True)
+    return len(vector) == len(other) and all(
+        a is _ABSENT or (type(a) is type(b) and a == b) for a, b in zip(vector, other, strict=False)
     )
