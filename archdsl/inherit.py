@@ -1,8 +1,10 @@
 """Several files to one document: `extends`, `import`, and what the command line changes."""
 
 import os
+import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean
@@ -19,6 +21,7 @@ from archdsl.syntax import (
     read_document,
 )  # fmt: skip
 
+LIBRARY = pathlib.Path(__file__).parent / "library"
 MERGED = {"params": 1, "scaling": 2, "defaults": 2, "blocks": 1, "weights": 1}  # key -> depth
 
 
@@ -109,45 +112,50 @@ class Loader:
         return target
 
     def imports(self, source: Source, blocks: dict[str, Block], chain: tuple[str, ...]) -> None:
-        """Adds the blocks of imported files; each sees the blocks of its own file and its imports."""
+        """Adds the blocks of imported files, then those of the library that the file names."""
         listed = source.data.get("import", [])
         single = isinstance(listed, str)
         for index in range(1 if single else len(listed) if isinstance(listed, list) else 0):
             path: Path = ("import",) if single else ("import", index)
             target = self.target(source, path, chain)
-            if target is None:
-                continue
-            try:
-                other = self.merged(target, chain)
-            except UsageError as error:
-                self.sink.error("E0210", str(error), source.span(path))
-                continue
-            if other is None or not check_version(other, self.sink):
-                continue
-            inner: dict[str, Block] = {}
-            self.imports(other, inner, (*chain, _identity(source.name)))
-            raw, defaults = other.data.get("blocks"), other.data.get("defaults") or {}
-            if not isinstance(raw, dict) or not raw:
-                self.sink.error("E0210", f"{target} has no blocks to import", source.span(path))
-                continue
-            own = {name: data for name, data in raw.items() if isinstance(data, dict)}
-            known = read_blocks(other, own, defaults, self.sink, inner, set())
-            read_bodies([b for b in known.values() if b.source is other], known, other, self.sink)
-            for name in own:
-                if name in blocks:
-                    label = (
-                        [Label(blocks[name].span, "first imported here")]
-                        if blocks[name].span
-                        else []
-                    )
-                    self.sink.error(
-                        "E0401",
-                        f"two imported blocks named {name}",
-                        source.span(path),
-                        labels=label,
-                    )
-                elif name in known:
-                    blocks[name] = known[name]
+            if target is not None:
+                self.import_file(target, source, path, blocks, chain)
+        own = source.data.get("blocks")
+        defined = {*blocks, *(own if isinstance(own, dict) else ())}
+        for name in sorted((_words(source.data) & library_names()) - defined):
+            target = str(LIBRARY.joinpath(f"{name}.yaml"))
+            if _identity(target) not in (*chain, _identity(source.name)):
+                self.import_file(target, source, (), blocks, chain)
+
+    def import_file(
+        self,
+        target: str,
+        source: Source,
+        path: Path,
+        blocks: dict[str, Block],
+        chain: tuple[str, ...],
+    ) -> None:
+        """Adds the blocks of one file; each sees the blocks of its own file and its imports."""
+        other = self.merged(target, chain)
+        if other is None or not check_version(other, self.sink):
+            return
+        inner: dict[str, Block] = {}
+        self.imports(other, inner, (*chain, _identity(source.name)))
+        raw, defaults = other.data.get("blocks"), other.data.get("defaults") or {}
+        if not isinstance(raw, dict) or not raw:
+            self.sink.error("E0210", f"{target} has no blocks to import", source.span(path))
+            return
+        own = {name: data for name, data in raw.items() if isinstance(data, dict)}
+        known = read_blocks(other, own, defaults, self.sink, inner, set())
+        read_bodies([b for b in known.values() if b.source is other], known, other, self.sink)
+        for name in own:
+            if name in blocks:
+                first = blocks[name].span
+                label = [Label(first, "first imported here")] if first else []
+                message = f"two imported blocks named {name}"
+                self.sink.error("E0401", message, source.span(path), labels=label)
+            elif name in known:
+                blocks[name] = known[name]
 
     def override(
         self, source: Source, settings: Mapping[str, str], scale: Mapping[str, str]
@@ -184,6 +192,21 @@ class Loader:
         if value is not None:
             table[str(path[-1])] = value.data
             source.copy_spans(Source(name, text, None, {path: value.spans[()]}), path)
+
+
+@cache
+def library_names() -> frozenset[str]:
+    """The blocks of the standard library: one file each, named like the block."""
+    return frozenset(file.stem for file in LIBRARY.glob("*.yaml"))
+
+
+def _words(data: Any) -> set[str]:
+    """Every key and word in a document: where the names of blocks can stand."""
+    if isinstance(data, dict):
+        return set(data).union(*map(_words, data.values()))
+    if isinstance(data, list):
+        return set().union(*map(_words, data))
+    return {data.removeprefix("$")} if isinstance(data, str) else set()
 
 
 def _identity(path: str) -> str:
