@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
-from math import ceil, floor
+from math import ceil, floor, prod
 from typing import Any, ClassVar, Literal
 
 from archdsl.tensor import TensorSpec
@@ -32,6 +32,10 @@ class Weight:
     name: str
     shape: tuple[int, ...]
     kind: Literal["parameter", "buffer"] = "parameter"
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
 
 
 Read = Callable[[Any, int], Any]  # value as written, spatial rank of the input -> normalised value
