@@ -302,7 +302,8 @@ class _Writer:
     def result(self, variables: list[str]) -> str:
         """What the network returns, from the variables of its outputs and side results."""
         names = list(self.graph.outputs)
-        main = _dictionary(names, variables) if any(names) else variables[0]
+        given = variables[: len(names)]
+        main = _dictionary(names, given) if any(names) else given[0]
         if len(variables) == len(names):
             return main
         side = _dictionary(list(self.graph.aux), variables[len(names) :])
