@@ -18,6 +18,8 @@ from archdsl.diagnostics import Diagnostic, UsageError
 from archdsl.progress import progress
 
 if TYPE_CHECKING:
+    from archdsl.analysis.summary import Summary
+    from archdsl.build import Files
     from archdsl.graph import Graph
 
 OK, WRONG_SPEC, WRONG_CALL, BUG, INTERRUPTED = 0, 1, 2, 3, 130
@@ -153,12 +155,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
             _complain(f"internal error, please report it: {error}")
             raise click.exceptions.Exit(BUG) from error
     _print(text(result, _color(sys.stdout)))
-    _print(
-        f"\n{files.source}  PyTorch source; on a random image of 1x{graph.input}"
-        " its shapes and parameters are those above\n"
-        f"{files.graph}  the graph\n"
-        f"{files.summary}  this table\n"
-    )
+    _print(f"\n{_written(files)}\n{_proof(result)}\n")
 
 
 @cli.command(name="list")
@@ -197,6 +194,26 @@ def _graph(spec: str, settings: Settings, scale: Settings, limits: Settings) -> 
     if reading.graph is None:
         raise click.exceptions.Exit(WRONG_SPEC)
     return reading.graph
+
+
+def _written(files: "Files") -> str:
+    """Where the files are and what they hold, a line each."""
+    width = max(len(str(path)) for path in (files.source, files.graph, files.summary))
+    lines = (
+        (files.source, "PyTorch source"),
+        (files.graph, "the graph"),
+        (files.summary, "this table"),
+    )
+    return "\n".join(f"{path!s:{width}}  {what}" for path, what in lines)
+
+
+def _proof(summary: "Summary") -> str:
+    """What was found when the source ran."""
+    outputs = ", ".join(f"{name} 1x{spec}".strip() for name, spec in summary.outputs.items())
+    return (
+        f"ran on a random image of 1x{summary.input}: gives {outputs},"
+        f" has {summary.total.parameters:,} parameters, as in the table"
+    )
 
 
 def _color(stream: TextIO) -> bool:

@@ -127,6 +127,8 @@ class _Page:
             yield title + message
             gutter = " " * max(len(str(mark.span.line)) for mark in marks)
             yield from self.excerpts(marks, gutter)
+        if d.help and gutter:
+            yield self.paint(f"{gutter} |", "aside")
         if d.help:
             yield self.paint(f"{gutter} = ", "aside") + f"help: {printable(d.help)}"
 
@@ -140,7 +142,6 @@ class _Page:
             yield self.paint(f"{gutter}{arrow} ", "aside") + place(here[0].span)
             yield bar
             yield from self.marked_lines(sorted(here, key=_reading_order), gutter)
-            yield bar
 
     def marked_lines(self, marks: Sequence[_Mark], gutter: str) -> Iterator[str]:
         """Every marked line once, with its underlines; a long one again for every underline."""

@@ -66,8 +66,10 @@ def analyze(graph: Graph) -> Analysis:
 def _node_costs(graph: Graph) -> dict[str, Cost]:
     """One op on inputs of one shape costs the same wherever it stands, so it is asked once."""
     specs = {INPUT: graph.input, **{node.id: node.output for node in graph.nodes}}
-    built = {node.id for node in graph.select(graph.outputs, graph.aux).nodes}
     needed = {node.id for node in graph.select(graph.outputs).nodes}
+    built = needed
+    if graph.aux:
+        built = {node.id for node in graph.select(graph.outputs, graph.aux).nodes}
     known: dict[object, Cost] = {}
     costs: dict[str, Cost] = {}
     owners: set[str] = set()

@@ -54,7 +54,7 @@ def text(summary: Summary, styled: bool = False) -> str:
     headings, rule, *rows, total = aligned([HEADINGS, *_rows(summary), _total(summary)])
     if styled:
         headings, total = (f"\x1b[1m{line}\x1b[0m" for line in (headings, total))
-    about = [f"{summary.name}: {_signature(summary)}", *filter(None, [summary.citation])]
+    about = [f"{summary.name}: {_signature(summary)}", *filter(None, [_line(summary.citation)])]
     return "\n".join([*about, "", headings, rule, *rows, rule, total, ""])
 
 
@@ -71,7 +71,7 @@ def markdown(summary: Summary) -> str:
 
 def latex(summary: Summary) -> str:
     """A `tabular` with the rules of the booktabs package."""
-    comment = " ".join(f"{summary.name}: {_signature(summary)} {summary.citation}".split())
+    comment = _line(f"{summary.name}: {_signature(summary)} {summary.citation}")
     rows = [_latex_row(row) for row in _rows(summary)]
     lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{COLUMNS}}}"]
     lines += [r"\toprule", _latex_row(HEADINGS), r"\midrule", *rows]
@@ -166,11 +166,16 @@ def _unbroken(match: re.Match[str]) -> str:
     return f"[{' '.join(match[1].split())}]"
 
 
+def _line(text: str) -> str:
+    """Free text in one line, without characters that would act on a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def _escape_markdown(cell: str) -> str:
-    return re.sub(r"([\\`*<>|\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(cell.split()))
+    return re.sub(r"([\\`*<>|\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", _line(cell))
 
 
 def _latex_row(row: Sequence[str]) -> str:
-    cells = ["".join(_LATEX.get(letter, letter) for letter in cell) for cell in row]
+    cells = ["".join(_LATEX.get(letter, letter) for letter in _line(cell)) for cell in row]
     sized = [re.sub(r"(?<=\d)x(?=\d)|(?<= )x(?= \d)", r"$\\times$", cell) for cell in cells[1:]]
     return " & ".join([cells[0], *sized]) + r" \\"
