@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from archdsl.diagnostics import UsageError
@@ -17,17 +19,23 @@ def make_folder(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text aside, in the same folder, and renames it over what was there before.
+    """Writes UTF-8 text, whole or not at all, in the way of `replacing`."""
+    with replacing(path) as aside, open(aside, "x", encoding="utf-8", newline="\n") as file:
+        file.write(text)
 
-    Whoever reads the file sees the old text or the new one, however the writing ends. Raises
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path in the same folder to write to, renamed over `path` if the body ends well.
+
+    Whoever reads the file sees the old one or the new one, however the writing ends. Raises
     UsageError if it cannot be written; what was there before is still there then.
     """
-    aside = path.with_name(f".archdsl-{secrets.token_hex(4)}")
+    aside = path.with_name(f".archdsl-{secrets.token_hex(4)}{path.suffix}")
     try:
         try:
-            with open(aside, "x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
+            yield aside
+            with open(aside, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(aside, path)
         finally:
