@@ -304,7 +304,8 @@ def _encode_value(value: Any) -> Any:
 
 def _decode_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return Init(value["scheme"], tuple((k, v) for k, v in value["settings"]), value["bias"])
+        settings = tuple((k, v) for k, v in value["settings"])
+        return Init(value["scheme"], settings, _decode_value(value["bias"]))
     return _tuples(value)
 
 

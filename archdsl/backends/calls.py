@@ -4,7 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from archdsl.ops import OPS, Op, activation, conv, join, linear, norm, pool, regularize, shape
+from archdsl.ops import (
+    OPS,
+    Op,
+    activation,
+    attention,
+    conv,
+    join,
+    linear,
+    norm,
+    pool,
+    regularize,
+    shape,
+)
 from archdsl.tensor import TensorSpec
 
 Form = Literal["module", "function", "parameter"]
@@ -26,12 +38,14 @@ class Call:
 
     A module is made by `target(arguments)` and applied to the input. A function's `target` is a
     template of `{0}`, `{1}`... (`{all}` for all inputs) and argument names. A parameter is a
-    tensor of its own: `target(arguments)` makes it, and it multiplies the input.
+    tensor of its own, which `target(arguments)` makes, and `use` the template of what is done
+    with it (`{name}`).
     """
 
     target: str
     arguments: tuple[Argument, ...] = ()
     form: Form = "module"
+    use: str = ""
 
 
 Row = Callable[[Any, tuple[TensorSpec, ...]], Call]
@@ -268,7 +282,73 @@ def _layer_scale(op: regularize.LayerScale, x: tuple[TensorSpec, ...]) -> Call:
         Argument("size", weight.shape, keyword=False),
         Argument("fill_value", op.start, keyword=False),
     )
-    return Call("torch.full", arguments, "parameter")
+    return Call("torch.full", arguments, "parameter", "self.{name} * {0}")
+
+
+def _class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
+    (weight,) = op.weights(*x)
+    use = "torch.cat([self.{name}.expand({0}.shape[0], -1, -1), {0}], 1)"
+    sizes = tuple(_positional(f"size{n}", size) for n, size in enumerate(weight.shape))
+    return Call("torch.zeros", sizes, "parameter", use)
+
+
+def _position_embedding(op: attention.PositionEmbedding, x: tuple[TensorSpec, ...]) -> Call:
+    (weight,) = op.weights(*x)
+    sizes = Argument("size", weight.shape, keyword=True)
+    arguments = (_positional("mean", 0.0), _positional("std", op.std), sizes)
+    return Call("torch.normal", arguments, "parameter", "{0} + self.{name}")
+
+
+def _axes(target: str) -> Row:
+    """A row that moves the channels: `Permute` to channels last or first."""
+
+    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+        rank = x[0].rank
+        last = target == "last"
+        order = (*range(2, rank + 2), 1) if last else (rank + 1, *range(1, rank + 1))
+        return Call("Permute", tuple(_positional(f"axis{n}", a) for n, a in enumerate(order)))
+
+    return row
+
+
+def _attention(op: attention.Attention, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "SelfAttention",
+        (
+            _positional("embed_dim", x[0].channels),
+            _positional("num_heads", op.heads),
+            Argument("dropout", op.dropout, 0.0),
+            Argument("bias", op.bias, True),
+            Argument("batch_first", True, False),
+        ),
+    )
+
+
+def _window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "WindowAttention",
+        (
+            _positional("channels", x[0].channels),
+            _positional("heads", op.heads),
+            Argument("window", op.window),
+            Argument("shift", op.shift, (0, 0)),
+        ),
+    )
+
+
+def _patch_merging(op: attention.PatchMerging, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "PatchMerging",
+        (
+            _positional("in_channels", x[0].channels),
+            _positional("out_channels", op.out),
+            Argument("eps", op.eps, 1e-5),
+        ),
+    )
+
+
+def _token(op: attention.Token, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("{0}[:, {index}]", (Argument("index", op.index),), "function")
 
 
 TORCH: dict[type[Op], Row] = {
@@ -315,6 +395,15 @@ TORCH: dict[type[Op], Row] = {
     shape.SpaceToDepth: _module("nn.PixelUnshuffle", ("downscale_factor", "factor", None)),
     shape.Reshape: _numbers("Reshape", "shape"),
     shape.Permute: _permute,
+    attention.ChannelsLast: _axes("last"),
+    attention.ChannelsFirst: _axes("first"),
+    attention.Tokens: _module("Tokens"),
+    attention.ClassToken: _class_token,
+    attention.PositionEmbedding: _position_embedding,
+    attention.Token: _token,
+    attention.Attention: _attention,
+    attention.WindowAttention: _window_attention,
+    attention.PatchMerging: _patch_merging,
 }
 
 assert set(TORCH) == set(OPS.values())

@@ -178,4 +178,8 @@ def _listed(what: str, keys: list[str]) -> list[str]:
     if not keys:
         return []
     rest = [f"    ... and {len(keys) - SHOWN} more"] if len(keys) > SHOWN else []
-    return [f"  {counted(len(keys), 'key')} {what}:", *(f"    {key}" for key in keys[:SHOWN]), *rest]
+    return [
+        f"  {counted(len(keys), 'key')} {what}:",
+        *(f"    {key}" for key in keys[:SHOWN]),
+        *rest,
+    ]

@@ -3,60 +3,92 @@
 from collections import Counter
 
 from archdsl.backends.structure import Structure
-from archdsl.graph import Graph, Node
+from archdsl.graph import Graph
 from archdsl.ops.init import Init
+
+Schemes = dict[str, Init | None]  # by path
+
+# Modules of the prelude that hold linear layers: these take the scheme.
+LINEAR = "nn.Linear"
+HOLDERS = {"WindowAttention": ("qkv", "proj"), "PatchMerging": ("reduction",)}
 
 
 def initialization(graph: Graph, structure: Structure) -> list[str]:
-    """The statements; none where PyTorch's own initialisation stays."""
-    schemes: dict[str, dict[str, Init | None]] = {}  # PyTorch class -> path -> scheme
+    """The statements; none where PyTorch's own initialisation stays.
+
+    The scheme that most modules of a class have is set in one loop over all modules, the others by
+    path.
+    """
+    schemes: dict[str, Schemes] = {}  # PyTorch class -> path -> scheme
     for node in graph.nodes:
         if node.id == node.path and structure.calls[node.id].form == "module":
             target = structure.calls[node.id].target
             schemes.setdefault(target, {})[node.path] = getattr(node.op, "init", None)
+    biased = {key.rpartition(".")[0] for node in graph.nodes for key, _ in graph.weights(node)
+              if key.endswith(".bias")}  # fmt: skip
     loop: list[str] = []
     single: list[str] = []
+    covered = [target for target in HOLDERS if target in schemes and _common(LINEAR, schemes)]
     for target, by_path in schemes.items():
-        common, _ = Counter(by_path.values()).most_common(1)[0]
+        if target in covered:  # the loop reaches the linear layers inside
+            continue
+        common = _common(target, schemes)
         if common is not None:
-            loop.append(f"    {'elif' if loop else 'if'} isinstance(module, {target}):")
-            loop += [
-                f"        {line}" for line in _statements(common, "module", _bias(graph, by_path))
-            ]
-        groups: dict[Init, list[str]] = {}
+            bias = "some" if target == LINEAR and covered else _bias(by_path, biased, target)
+            loop.append(f"    {'elif' if loop else 'if'} type(module) is {target}:")
+            loop += [f"        {line}" for line in _statements(common, "module", target, bias)]
+        groups: dict[Init | None, Schemes] = {}
         for path, scheme in by_path.items():
             if scheme != common:
-                groups.setdefault(scheme or Init("default"), []).append(path)
+                groups.setdefault(scheme, {})[path] = scheme
         for scheme, paths in groups.items():
-            single += _named(scheme, paths, _bias(graph, dict.fromkeys(paths)))
+            single += _named(scheme, paths, target, _bias(paths, biased, target))
     return ["for module in self.modules():", *loop, *single] if loop else single
 
 
-def _bias(graph: Graph, paths: dict[str, Init | None]) -> str:
+def _common(target: str, schemes: dict[str, Schemes]) -> Init | None:
+    """The scheme to set in the loop: the most frequent, unless linear layers elsewhere differ."""
+    if target not in schemes:
+        return None
+    common = Counter(schemes[target].values()).most_common(1)[0][0]
+    held = [s for holder in HOLDERS for s in schemes.get(holder, {}).values()]
+    return None if target == LINEAR and any(s != common for s in held) else common
+
+
+def _bias(paths: Schemes, biased: set[str], target: str) -> str:
     """Whether `all`, `some` or `no` modules at these paths have a bias."""
-    nodes: list[Node] = [graph.by_id[path] for path in paths]
-    having = sum(any(w.name == "bias" for _, w in graph.weights(node)) for node in nodes)
-    return "no" if not having else "all" if having == len(nodes) else "some"
+    inner = HOLDERS.get(target, ("",))
+    having = sum(f"{path}.{inner[0]}".rstrip(".") in biased for path in paths)
+    return "no" if not having else "all" if having == len(paths) else "some"
 
 
-def _statements(scheme: Init, module: str, bias: str) -> list[str]:
-    if scheme.scheme == "default":
+def _statements(scheme: Init | None, module: str, target: str, bias: str) -> list[str]:
+    if scheme is None:
         return [f"{module}.reset_parameters()"]
-    settings = "".join(f", {name}={value!r}" for name, value in scheme.settings)
-    lines = [f"nn.init.{scheme.scheme}_({module}.weight{settings})"]
-    if scheme.bias is not None and bias != "no":
-        line = f"nn.init.constant_({module}.bias, {scheme.bias!r})"
-        if bias == "some":
-            lines += [f"if {module}.bias is not None:", f"    {line}"]
-        else:
-            lines.append(line)
+    lines = []
+    for inner in HOLDERS.get(target, ("",)):
+        owner = f"{module}.{inner}" if inner else module
+        lines.append(_call(scheme, f"{owner}.weight"))
+        if scheme.bias is not None and bias != "no":
+            line = _call(scheme.bias, f"{owner}.bias")
+            if bias == "some":
+                lines += [f"if {owner}.bias is not None:", f"    {line}"]
+            else:
+                lines.append(line)
     return lines
 
 
-def _named(scheme: Init, paths: list[str], bias: str) -> list[str]:
+def _call(scheme: Init, tensor: str) -> str:
+    """`nn.init.zeros_(module.bias)`."""
+    settings = "".join(f", {name}={value!r}" for name, value in scheme.settings)
+    return f"nn.init.{scheme.scheme}_({tensor}{settings})"
+
+
+def _named(scheme: Init | None, paths: Schemes, target: str, bias: str) -> list[str]:
     """Statements for single modules, by their paths."""
     if len(paths) == 1:
-        return _statements(scheme, f'self.get_submodule("{paths[0]}")', bias)
+        (path,) = paths
+        return _statements(scheme, f'self.get_submodule("{path}")', target, bias)
     listed = [f'    "{path}",' for path in paths]
-    inner = [f"    {line}" for line in _statements(scheme, "module", bias)]
+    inner = [f"    {line}" for line in _statements(scheme, "module", target, bias)]
     return ["for path in (", *listed, "):", "    module = self.get_submodule(path)", *inner]

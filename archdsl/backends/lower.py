@@ -159,7 +159,7 @@ class _Reader:
                 for argument in call.arguments:
                     self.values[(origin, argument.name)] = argument.value
             elif call.form == "parameter":
-                step = replace(step, template="self.{name} * {0}")
+                step = replace(step, template=call.use)
         self.steps.append(step)
         self.refs.update({id: Ref(origin, n) for n, id in enumerate(given)})
 

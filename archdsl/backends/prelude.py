@@ -159,3 +159,92 @@ class AvgPoolSame(nn.Module):
         x = pad_same(x, self.kernel_size, self.stride, ones)
         pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(ones) - 1]
         return pool(x, self.kernel_size, self.stride) / pool(inside, self.kernel_size, self.stride)
+
+
+class Tokens(nn.Module):
+    """A map as a sequence of vectors, one for every position."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(2).transpose(1, 2)
+
+
+class SelfAttention(nn.MultiheadAttention):
+    """Attention of a sequence to itself."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x, x, x, need_weights=False)[0]
+
+
+class PatchMerging(nn.Module):
+    """Joins every 2x2 patch of a map (channels last) into one position."""
+
+    def __init__(self, in_channels: int, out_channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.reduction = nn.Linear(4 * in_channels, out_channels, bias=False)
+        self.norm = nn.LayerNorm(4 * in_channels, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        corners = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(corners, -1)))
+
+
+class WindowAttention(nn.Module):
+    """Self-attention inside shifted windows of a map (channels last), with relative positions."""
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        window: tuple[int, int],
+        shift: tuple[int, int] = (0, 0),
+    ) -> None:
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        rows, columns = 2 * window[0] - 1, 2 * window[1] - 1
+        self.relative_position_bias_table = nn.Parameter(torch.empty(rows * columns, heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        y = torch.arange(window[0]).repeat_interleave(window[1])
+        x = torch.arange(window[1]).repeat(window[0])
+        up = y[:, None] - y[None, :] + window[0] - 1
+        left = x[:, None] - x[None, :] + window[1] - 1
+        self.register_buffer("relative_position_index", (up * columns + left).flatten())
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def split(self, x: Tensor) -> Tensor:
+        """`(n, h, w, c)` to `(n, windows, positions, c)`."""
+        n, h, w, c = x.shape
+        high, wide = self.window
+        x = x.reshape(n, h // high, high, w // wide, wide, c).transpose(2, 3)
+        return x.reshape(n, -1, high * wide, c)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, height, width, c = x.shape
+        high, wide = self.window
+        x = F.pad(x, (0, 0, 0, -width % wide, 0, -height % high))
+        h, w = x.shape[1:3]
+        shift = (self.shift[0] if h > high else 0, self.shift[1] if w > wide else 0)
+        x = torch.roll(x, (-shift[0], -shift[1]), (1, 2))
+        qkv = self.qkv(self.split(x)).unflatten(-1, (3, self.heads, c // self.heads))
+        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)
+        scores = (q * (c // self.heads) ** -0.5) @ k.transpose(-2, -1)
+        bias = self.relative_position_bias_table[self.relative_position_index]
+        scores = scores + bias.view(high * wide, high * wide, self.heads).permute(2, 0, 1)
+        if shift != (0, 0):
+            scores = scores + self.mask(h, w, shift, x)
+        x = (scores.softmax(-1) @ v).transpose(2, 3).reshape(n, -1, high * wide, c)
+        x = self.proj(x).reshape(n, h // high, w // wide, high, wide, c)
+        x = torch.roll(x.transpose(2, 3).reshape(n, h, w, c), shift, (1, 2))
+        return x[:, :height, :width].contiguous()
+
+    def mask(self, h: int, w: int, shift: tuple[int, int], like: Tensor) -> Tensor:
+        """-100 between positions that are neighbours only because of the shift."""
+        regions = []
+        for size, window, step in zip((h, w), self.window, shift, strict=True):
+            at = torch.arange(size, device=like.device)
+            regions.append((at >= size - window).long() + (at >= size - step).long())
+        region = (3 * regions[0][:, None] + regions[1][None, :])[None, :, :, None]
+        region = self.split(region).squeeze(-1)[0]
+        apart = region[:, :, None] != region[:, None, :]
+        return apart.to(like.dtype)[:, None] * -100.0

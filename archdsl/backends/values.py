@@ -10,7 +10,7 @@ from archdsl.backends.structure import Instance, Origin, Part, Slot, Taken
 
 CHANNELS = {  # arguments that count channels: they may be multiples of each other
     "in_channels", "out_channels", "num_features", "in_features", "out_features", "groups",
-    "num_channels", "num_parameters", "normalized_shape", "start", "stop",
+    "num_channels", "channels", "embed_dim", "num_parameters", "normalized_shape", "start", "stop",
 }  # fmt: skip
 _ABSENT: Any = object()
 _TAKEN = {"self", "super", "nn", "torch", "layers", "x", "math", "F"}

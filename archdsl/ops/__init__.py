@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any
 
-from archdsl.ops import activation, conv, join, linear, norm, pool, regularize, shape
+from archdsl.ops import activation, attention, conv, join, linear, norm, pool, regularize, shape
 from archdsl.ops.base import CHANNELS, ArgumentError, Kind, Op, ShapeError, Weight, arguments
 from archdsl.tensor import TensorSpec
 
@@ -66,6 +66,15 @@ OPS: dict[str, type[Op]] = {
         shape.SpaceToDepth,
         shape.Reshape,
         shape.Permute,
+        attention.ChannelsLast,
+        attention.ChannelsFirst,
+        attention.Tokens,
+        attention.ClassToken,
+        attention.PositionEmbedding,
+        attention.Token,
+        attention.Attention,
+        attention.WindowAttention,
+        attention.PatchMerging,
     )
 }
 

@@ -22,11 +22,11 @@ SCHEMES: dict[str, dict[str, tuple[str, ...] | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """A scheme of `torch.nn.init` for the weight, and where the bias starts (None: PyTorch's own)."""
+    """A scheme of `torch.nn.init` for the weight, and one for the bias (None: PyTorch's own)."""
 
     scheme: str
     settings: tuple[tuple[str, float | str], ...] = ()
-    bias: float | None = None
+    bias: "Init | None" = None
 
 
 def _read(value: Any, rank: int) -> Init:
@@ -41,9 +41,10 @@ def _read(value: Any, rank: int) -> Init:
     if len(value) != 1 or next(iter(value)) not in SCHEMES:
         raise ArgumentError(f"`{', '.join(value)}` is not a scheme", _KNOWN)
     ((scheme, settings),) = value.items()
-    if bias is not None and (isinstance(bias, bool) or not isinstance(bias, int | float)):
-        raise ArgumentError(f"the bias starts at a number, not {kind_of(bias)}")
-    return Init(scheme, _settings(scheme, settings or {}), None if bias is None else float(bias))
+    if isinstance(bias, int | float) and not isinstance(bias, bool):
+        bias = {"constant": {"val": float(bias)}}
+    start = None if bias is None else _read(bias, rank)
+    return Init(scheme, _settings(scheme, settings or {}), start)
 
 
 def _settings(scheme: str, settings: Any) -> tuple[tuple[str, float | str], ...]:

@@ -1,0 +1,220 @@
+"""Tokens and attention: sequences of vectors, channels last."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from archdsl.ops.base import (
+    AXES,
+    BORDERS,
+    CHANNELS,
+    FLAG,
+    INDEX,
+    RATE,
+    WHOLE,
+    Op,
+    ShapeError,
+    Weight,
+    argument,
+    require_map,
+    times,
+)
+from archdsl.ops.init import INIT, Init
+from archdsl.tensor import TensorSpec
+
+
+def _require_tokens(op: Op, x: TensorSpec, rank: int) -> None:
+    if x.layout != "channels_last" or x.rank != rank:
+        what = "tokens" if rank == 1 else "a map with channels last"
+        help = "put `tokens` before it" if rank == 1 else "put `channels_last` before it"
+        raise ShapeError(f"{op.verb} needs {what}, its input is {x}", help=help)
+
+
+def _check_heads(heads: int, channels: int) -> None:
+    if channels % heads:
+        raise ShapeError(f"{heads} heads do not divide {channels} channels", "heads")
+
+
+@dataclass(frozen=True)
+class ChannelsLast(Op):
+    """A map with its channels as the last axis."""
+
+    verb: ClassVar[str] = "channels_last"
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        return TensorSpec((*x.spatial, x.channels), "channels_last")
+
+
+@dataclass(frozen=True)
+class ChannelsFirst(Op):
+    """A map with its channels as the first axis again."""
+
+    verb: ClassVar[str] = "channels_first"
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if x.layout != "channels_last":
+            raise ShapeError(f"channels_first needs channels last, its input is {x}")
+        return TensorSpec((x.channels, *x.spatial))
+
+
+@dataclass(frozen=True)
+class Tokens(Op):
+    """A map as a sequence of vectors, one for every position, row by row."""
+
+    verb: ClassVar[str] = "tokens"
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        return TensorSpec((prod(x.spatial), x.channels), "channels_last")
+
+
+@dataclass(frozen=True)
+class ClassToken(Op):
+    """Puts one learned token before the others; the item's name is the parameter's (ViT, 3.1)."""
+
+    verb: ClassVar[str] = "class_token"
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        _require_tokens(self, x, 1)
+        return TensorSpec((x.shape[0] + 1, x.channels), "channels_last")
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return (Weight("", (1, 1, inputs[0].channels)),)
+
+
+@dataclass(frozen=True)
+class PositionEmbedding(Op):
+    """Adds a learned vector to every token; the item's name is the parameter's."""
+
+    verb: ClassVar[str] = "position_embedding"
+    std: float = argument(RATE, "standard deviation at the start", 0.02)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        _require_tokens(self, inputs[0], 1)
+        return inputs[0]
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return (Weight("", (1, *inputs[0].shape)),)
+
+
+@dataclass(frozen=True)
+class Token(Op):
+    """One token of a sequence, as a vector."""
+
+    verb: ClassVar[str] = "token"
+    index: int = argument(INDEX, "which token, the first being 0", 0)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        _require_tokens(self, x, 1)
+        if self.index >= x.shape[0]:
+            raise ShapeError(f"no token {self.index} among {x.shape[0]}", "index")
+        return TensorSpec((x.channels,))
+
+
+@dataclass(frozen=True)
+class Attention(Op):
+    """Self-attention with several heads, as `torch.nn.MultiheadAttention` on one input."""
+
+    verb: ClassVar[str] = "attention"
+    heads: int = argument(WHOLE, "number of heads")
+    bias: bool = argument(FLAG, "adds learned offsets to all projections", True)
+    dropout: float = argument(RATE, "probability of zeroing a weight of the attention", 0.0)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        _require_tokens(self, x, 1)
+        _check_heads(self.heads, x.channels)
+        return x
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        c = inputs[0].channels
+        entry, exit = Weight("in_proj_weight", (3 * c, c)), Weight("out_proj.weight", (c, c))
+        if not self.bias:
+            return entry, exit
+        return entry, Weight("in_proj_bias", (3 * c,)), exit, Weight("out_proj.bias", (c,))
+
+    def macs(self, *inputs: TensorSpec) -> int:
+        count, c = inputs[0].shape
+        return 4 * count * c * c + 2 * count * count * c
+
+    def label(self) -> str:
+        return f"attention, {self.heads} heads"
+
+
+@dataclass(frozen=True)
+class WindowAttention(Op):
+    """Self-attention inside shifted windows, with learned relative positions (Swin, 3.2).
+
+    Where the map is no larger than a window there is one window and no shift.
+    """
+
+    verb: ClassVar[str] = "window_attention"
+    heads: int = argument(WHOLE, "number of heads")
+    window: tuple[int, ...] = argument(AXES, "size of a window")
+    shift: tuple[int, ...] = argument(BORDERS, "how far the windows are shifted", 0)
+    init: Init | None = argument(
+        INIT, "how the projections start; PyTorch's own way without it", None
+    )
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        _require_tokens(self, x, 2)
+        _check_heads(self.heads, x.channels)
+        if any(s >= w for s, w in zip(self.shift, self.window, strict=True)):
+            raise ShapeError(f"a shift of {times(self.shift)} is not inside the window", "shift")
+        return x
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        c, area = inputs[0].channels, prod(self.window)
+        return (
+            Weight(
+                "relative_position_bias_table",
+                (prod(2 * w - 1 for w in self.window), self.heads),
+            ),
+            Weight("relative_position_index", (area * area,), "buffer"),
+            Weight("qkv.weight", (3 * c, c)),
+            Weight("qkv.bias", (3 * c,)),
+            Weight("proj.weight", (c, c)),
+            Weight("proj.bias", (c,)),
+        )
+
+    def macs(self, *inputs: TensorSpec) -> int:
+        (x,) = inputs
+        padded = [-(-n // w) * w for n, w in zip(x.spatial, self.window, strict=True)]
+        count = prod(padded)
+        return 4 * count * x.channels**2 + 2 * count * prod(self.window) * x.channels
+
+    def label(self) -> str:
+        return f"{times(self.window)} window attention, {self.heads} heads"
+
+
+@dataclass(frozen=True)
+class PatchMerging(Op):
+    """Joins every 2x2 patch into one position: layer norm, then a projection (Swin, 3.1)."""
+
+    verb: ClassVar[str] = "patch_merging"
+    out: int = argument(WHOLE, "output channels", CHANNELS)
+    eps: float = argument(RATE, "added to the variance", 1e-5)
+    init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        _require_tokens(self, x, 2)
+        return TensorSpec((*(-(-n // 2) for n in x.spatial), self.out), "channels_last")
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        c = 4 * inputs[0].channels
+        return (
+            Weight("reduction.weight", (self.out, c)),
+            Weight("norm.weight", (c,)),
+            Weight("norm.bias", (c,)),
+        )
+
+    def macs(self, *inputs: TensorSpec) -> int:
+        return self.infer(*inputs).elements * 4 * inputs[0].channels
