@@ -77,6 +77,7 @@ class Given(NamedTuple):
     source: Source
     path: Path
     evaluated: bool = False
+    context: "Context | None" = None  # to evaluate it in, if not where the op stands
 
 
 @dataclass
@@ -167,6 +168,7 @@ class _Elaborator:
         self.application = ""
         self.functions = scaling.functions({})
         self.values: Mapping[str, Value] = {}  # of the document's parameters
+        self.context: Context  # the document's, as soon as these are known
         self.outputs_of: dict[str, TensorSpec] = {}  # by id, the input's too
         self.applied: dict[str, Node] = {}  # by id
 
@@ -177,7 +179,7 @@ class _Elaborator:
         context = Context(source, {}, form.defaults, self.document.blocks)
         try:
             self.values = self.parameter_values(context)
-            context = replace(context, values=self.values)
+            self.context = context = replace(context, values=self.values)
             self.functions = scaling.functions(self.rules(context))
             input = self.outputs_of[INPUT] = self.input_spec(context)
         except Poison:
@@ -380,8 +382,10 @@ class _Elaborator:
                 raise Poison
             table = list(zip(*cells, strict=True))
         last = len(table) - 1
+        whole = {f"all_{name}": [row[n] for row in table] for n, name in enumerate(headings)}
         return [
             {
+                **whole,
                 **dict(zip(headings, row, strict=True)),
                 "row": n,
                 "first_row": n == 0,
@@ -597,11 +601,12 @@ class _Elaborator:
         when = self.evaluate(
             item.arguments.get("when", True), context, (*item.inside, "when"), names, x
         )
-        result = self.sequence(item.parts["body"], context, frame, names, x)
+        sides: dict[str, Flow] = {"shortcut": x}
+        for side, part in item.parts.items():  # in the order in which they are written
+            if side == "body" or (side == "shortcut" and when):
+                sides[side] = self.sequence(part, context, frame, names, x)
+        result, shortcut = sides["body"], sides["shortcut"]
         if when:
-            shortcut = x
-            if "shortcut" in item.parts:
-                shortcut = self.sequence(item.parts["shortcut"], context, frame, names, x)
             if _poisoned(result) or _poisoned(shortcut):
                 raise Poison
             self.check_residual(item, context, result, shortcut)
@@ -991,19 +996,21 @@ class _Elaborator:
         name: str,
     ) -> Flow:
         cls = OPS[verb]
-        for argument, raw in context.defaults.get(verb, {}).items():
-            if argument not in given:
-                given[argument] = Given(raw, context.source, ("defaults", verb, argument))
+        for owner in (context, self.context):  # the file's own defaults, then the document's
+            for argument, raw in owner.defaults.get(verb, {}).items():
+                path: Path = ("defaults", verb, argument)
+                given.setdefault(argument, Given(raw, owner.source, path, context=owner))
         inputs = x if isinstance(x, tuple) else (x,)
         values: dict[str, Any] = {}
         failed = False
         for argument, argument_given in given.items():
+            where = argument_given.context or context
             if argument not in arguments(cls):
                 known = did_you_mean(argument, arguments(cls))
                 self.error(
                     "E0206",
                     f"{verb} has no argument `{argument}`",
-                    context,
+                    where,
                     argument_given.path,
                     known,
                     key=True,
@@ -1019,7 +1026,7 @@ class _Elaborator:
                     )
                     values[argument] = True
                 else:
-                    values[argument] = self.argument(argument_given, kind.words, context, names, x)
+                    values[argument] = self.argument(argument_given, kind.words, where, names, x)
             except Poison:
                 failed = True
         missing = [n for n, f in arguments(cls).items() if f.default is MISSING and n not in given]
@@ -1033,9 +1040,8 @@ class _Elaborator:
         except ArgumentError as error:
             blamed = getattr(error, "argument", None)
             path = given[blamed].path if blamed in given else item.inside
-            self.error(
-                error.code, f"{blamed} of {verb}: {error.message}", context, path, error.help
-            )
+            where = (given[blamed].context if blamed in given else None) or context
+            self.error(error.code, f"{blamed} of {verb}: {error.message}", where, path, error.help)
             raise Poison from None
         blame = {argument: g.path for argument, g in given.items()}
         return self.emit(op, tensors, frame.level.child(name), frame, context, item.path, blame)

@@ -509,7 +509,8 @@ class _Reader:
         columns = modifiers.get("for")
         if isinstance(columns, dict):
             listed = columns.get("columns") if "rows" in columns else list(columns)
-            names.update(name for name in listed or () if isinstance(name, str))
+            headings = [name for name in listed or () if isinstance(name, str)]
+            names.update(headings, (f"all_{name}" for name in headings))
         return frozenset(names)
 
     def item(
@@ -780,8 +781,8 @@ class _Reader:
             return None
         loop = frozenset(_LOOP_NAMES["repeat"]) if verb == "dense" else frozenset()
         parts = {}
-        for name in _PARTS:
-            if name in value and name in known:
+        for name in value:
+            if name in _PARTS and name in known:
                 if name == "paths" and not isinstance(value[name], dict):
                     self.error(
                         "E0203", "paths must be a mapping", (*inside, name), "name every path"
