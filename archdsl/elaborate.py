@@ -450,7 +450,7 @@ class _Elaborator:
         span = context.source.span(path)
         if problem:
             self.sink.error("E0208", problem, span)
-        elif name in self.taps:
+        elif name in self.taps and not (parse_template(text).names and self.tap_spans[name] == span):
             first = self.tap_spans[name]
             label = [Label(first, "first here")] if first and first != span else []
             message = f"two taps named {name}"
@@ -459,9 +459,9 @@ class _Elaborator:
                 message,
                 span,
                 labels=label,
-                help="a tap in a copied item needs a name that differs: tap: c{row + 2}",
+                help="a tap in a copied item needs a name that depends on the copy: tap: c{row + 2}",
             )
-        else:
+        else:  # among the copies of one item the last that gives a name has it
             self.taps[name], self.tap_spans[name] = value, span
 
     def each(self, item: Item, context: Context, frame: Frame, names: Mapping[str, Value]) -> Flow:
@@ -740,14 +740,15 @@ class _Elaborator:
         inputs = self.block_inputs(block, item, context, x)
         values = self.block_values(block, given, item, context, names, x)
         body, level = block.body, frame.level
-        shown = tuple((p, _freeze(values[p])) for p in block.parameters)
+        shown = tuple((p, _freeze(_plain(values[p]))) for p in block.parameters)
         if body.verb not in COMBINATORS:
             return self.enter(block, values, inputs, frame.level, item, context, name, x)
         if name.startswith("_"):
             with level.below(name):
                 return self.enter(block, values, inputs, level, item, context, None, x)
         path = level.child(name)
-        key = (id(block), shown, tuple(t.spec for t in inputs))
+        same = tuple(_freeze(values[p]) for p in block.parameters)
+        key = (id(block), same, tuple(t.spec for t in inputs))
         if key in self.recorded:
             return self.replay(self.recorded[key], path, level, item, context, inputs)
         marks = len(self.nodes), len(self.scopes), len(self.taps)
@@ -942,14 +943,25 @@ class _Elaborator:
                     key=True,
                 )
                 raise Poison
-            words = accepted[name].metadata["kind"].words if verb in OPS else ()
-            kept = (
-                value
-                if value in words
-                else self.evaluate(value, context, (*path, verb, name), names, x)
-            )
-            values.append((name, kept))
+            argument = Given(value, context.source, (*path, verb, name))
+            values.append((name, self.item_argument(verb, name, argument, context, names, x)))
         return ItemValue(verb, tuple(values), context.blocks.get(verb))
+
+    def item_argument(
+        self,
+        verb: str,
+        name: str,
+        given: Given,
+        context: Context,
+        names: Mapping[str, Value],
+        x: Flow,
+    ) -> Value:
+        """An argument of a verb that is given as a value; it may itself be a verb."""
+        if verb in OPS:
+            words = arguments(OPS[verb])[name].metadata["kind"].words
+            return self.argument(given, words, context, names, x)
+        parameter = context.blocks[verb].parameters[name]
+        return self.parameter_value(parameter, given, context, names, x)
 
     def replay(
         self,
@@ -1373,9 +1385,19 @@ def _renamed(flow: Flow, names: Mapping[str, str]) -> Flow:
     return tuple(_renamed(part, names) for part in flow) if flow is not None else None
 
 
-def _freeze(value: Value) -> Any:
+def _freeze(value: Any) -> Any:
     """The value in a hashable form."""
-    return tuple(_freeze(v) for v in value) if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return tuple((name, _freeze(v)) for name, v in value.items())
+    return tuple(_freeze(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """The value as the graph keeps it: a verb by its name, with its arguments if it has some."""
+    if not isinstance(value, ItemValue):
+        return value
+    given = [(name, _plain(argument)) for name, argument in value.arguments]
+    return [value.verb, given] if given else value.verb
 
 
 def _flat(flows: Mapping[str, Flow]) -> dict[str, str]:
