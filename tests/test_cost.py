@@ -218,6 +218,20 @@ def test_dense_blocks_and_repeats_stay_closed() -> None:
     }
 
 
+def test_a_sequence_of_equal_blocks_stays_closed() -> None:
+    equal, different = (
+        graph_of(f"""
+blocks: {{unit: {{params: {{out: C}}, seq: [{{conv: {{out: out, kernel: 1}}}}, relu]}}}}
+backbone:
+  stem: relu
+  all: [{units}]
+""")
+        for units in ("{unit: {}}, {unit: {}}, {unit: {}}", "{unit: {}}, {unit: {out: 8}}")
+    )
+    assert what(equal) == {"stem": "relu", "all": "unit x 3"}
+    assert paths(different) == ["stem", "all.0", "all.1"]
+
+
 def test_a_block_stays_closed_however_large() -> None:
     graph = graph_of("""
 blocks:
