@@ -190,13 +190,16 @@ class Reshape(Op):
 
 @dataclass(frozen=True)
 class Permute(Op):
-    """The same values with the axes in another order."""
+    """The same values with the axes in another order; channels that come to the end stay channels."""
 
     verb: ClassVar[str] = "permute"
-    order: tuple[int, ...] = argument(SHAPE, "old axes in their new order, the channels being 0")
+    order: tuple[int, ...] = argument(SHAPE, "old axes in their new order, counted without the batch")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         if sorted(self.order) != list(range(len(x.shape))):
             raise ShapeError(f"{times(self.order)} is not an order of the axes of {x}", "order")
-        return TensorSpec(tuple(x.shape[axis] for axis in self.order))
+        channels = 0 if x.layout == "channels_first" else len(x.shape) - 1
+        last = len(x.shape) > 1 and self.order[-1] == channels
+        shape = tuple(x.shape[axis] for axis in self.order)
+        return TensorSpec(shape, "channels_last" if last else "channels_first")
