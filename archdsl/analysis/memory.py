@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from archdsl.analysis.cost import analyze
 from archdsl.graph import INPUT, Graph, Node
 from archdsl.ops import Op
 from archdsl.tensor import TensorSpec
@@ -45,6 +46,9 @@ class Behavior:
 def _statistics(per: Callable[[Any, TensorSpec], int]) -> Extra:
     """Means and deviations, of which there are `per(op, input)` each."""
     return lambda op, x, y, element: 2 * per(op, x[0]) * element
+
+
+_position_statistics = _statistics(lambda op, x: x.elements // x.channels)
 
 
 def _indices(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
@@ -122,7 +126,7 @@ BEHAVIOR: dict[str, Behavior] = {
     "conv_transpose": Behavior(INPUTS),
     "linear": Behavior(INPUTS),
     "batch_norm": Behavior(INPUTS, kept=_statistics(lambda op, x: x.channels)),
-    "layer_norm": Behavior(INPUTS, kept=_statistics(lambda op, x: x.elements // x.channels)),
+    "layer_norm": Behavior(INPUTS, kept=_position_statistics, scratch=_position_statistics),
     "group_norm": Behavior(INPUTS, kept=_statistics(lambda op, x: op.groups)),
     "lrn": Behavior(INPUTS, kept=_sums_of_squares, scratch=_sums_of_squares),
     "relu": Behavior(OUTPUT, overwrites=True),
@@ -171,6 +175,7 @@ BEHAVIOR: dict[str, Behavior] = {
     "window_attention": Behavior(kept=_windows_keep, scratch=_windows_scratch),
     "patch_merging": Behavior(kept=_patches, scratch=_patches),
 }  # fmt: skip
+_WHOLE_NUMBERS = ("num_batches_tracked", "relative_position_index")
 REWRITABLE = ("conv", "conv_transpose", "linear", "batch_norm", "group_norm", "concat", "add")
 
 
@@ -216,23 +221,31 @@ def memory(
     `optimizer_states` is how many numbers an optimizer keeps per parameter: 1 for SGD with momentum,
     2 for Adam, 0 for plain SGD.
     """
-    weights = parameters = 0
-    seen: set[str] = set()
     built = graph.select(graph.outputs, graph.aux)
-    for node in built.nodes:
-        for key, weight in built.weights(node) if node.path not in seen else ():
-            whole = weight.kind == "buffer" and not weight.name.startswith("running")
-            weights += weight.elements * (INDEX if whole else element)
-            parameters += weight.elements * element if weight.kind == "parameter" else 0
-        seen.add(node.path)
+    weights = sum(weight_bytes(built, element).values())
+    parameters = analyze(built).total.parameters * element
     live = live_bytes(graph.select(graph.outputs), element)
     return Memory(
         weights,
         {id: batch * size for id, size in live.items()},
-        batch * saved_bytes(built, element),
+        batch * sum(saved_bytes(built, element).values()),
         parameters,
         optimizer_states * parameters,
     )
+
+
+def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
+    """By node, the bytes of its parameters and buffers; shared weights count where they come first."""
+    sizes: dict[str, int] = {}
+    seen: set[str] = set()
+    for node in graph.nodes:
+        weights = () if node.path in seen else node.op.weights(*graph.specs(node))
+        sizes[node.id] = sum(
+            weight.elements * (INDEX if weight.name in _WHOLE_NUMBERS else element)
+            for weight in weights
+        )
+        seen.add(node.path)
+    return sizes
 
 
 def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
@@ -252,25 +265,24 @@ def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     return live
 
 
-def saved_bytes(graph: Graph, element: int = ELEMENT) -> int:
-    """The bytes of what training keeps of one image; memory that two ops keep counts once."""
-    homes = _homes(graph, training=True)
-    kept: dict[str, int] = {}
-    extra = 0
+def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
+    """By node, the bytes training keeps of one image; what two nodes keep counts at the first."""
+    homes, kept = _homes(graph, training=True), set()
+    saved: dict[str, int] = {}
     for node in graph.nodes:
         behavior = BEHAVIOR[node.op.verb]
-        specs = graph.specs(node)
-        extra += behavior.kept(node.op, specs, node.output, element)
-        overwritten = not behavior.view and homes[node.id] == homes[node.inputs[0]]
+        size = behavior.kept(node.op, graph.specs(node), node.output, element)
         saves = () if _is_constant(graph, node) else behavior.saves
-        if "output" in saves:
-            kept[homes[node.id]] = graph.spec(homes[node.id]).elements * element
+        overwritten = not behavior.view and homes[node.id] == homes[node.inputs[0]]
         if "input" in saves and overwritten:  # a copy, since the input is gone
-            extra += node.output.elements * element
-        elif "input" in saves:
-            for id in node.inputs:
-                kept[homes[id]] = graph.spec(homes[id]).elements * element
-    return extra + sum(kept.values())
+            size += node.output.elements * element
+        wanted = [homes[id] for id in node.inputs] if "input" in saves and not overwritten else []
+        wanted += [homes[node.id]] if "output" in saves else []
+        for home in wanted:
+            size += 0 if home in kept else graph.spec(home).elements * element
+            kept.add(home)
+        saved[node.id] = size
+    return saved
 
 
 def _is_constant(graph: Graph, node: Node) -> bool:

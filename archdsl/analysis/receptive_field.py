@@ -264,7 +264,5 @@ def _union(views: list[_View]) -> _View:
     first = views[0]
     axes = first.axes
     for view in views[1:]:
-        axes = tuple(
-            a if a == b else a.joined(b) for a, b in zip(axes, view.axes, strict=True)
-        )
+        axes = tuple(a if a == b else a.joined(b) for a, b in zip(axes, view.axes, strict=True))
     return _View(axes, first.everywhere)
