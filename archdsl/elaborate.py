@@ -450,9 +450,7 @@ class _Elaborator:
         span = context.source.span(path)
         if problem:
             self.sink.error("E0208", problem, span)
-        elif name in self.taps and not (
-            parse_template(text).names and self.tap_spans[name] == span
-        ):
+        elif name in self.taps and not (parse_template(text).names and self.tap_spans[name] == span):
             first = self.tap_spans[name]
             label = [Label(first, "first here")] if first and first != span else []
             message = f"two taps named {name}"

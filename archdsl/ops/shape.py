@@ -193,9 +193,7 @@ class Permute(Op):
     """The same values with the axes in another order; channels that come to the end stay channels."""
 
     verb: ClassVar[str] = "permute"
-    order: tuple[int, ...] = argument(
-        SHAPE, "old axes in their new order, counted without the batch"
-    )
+    order: tuple[int, ...] = argument(SHAPE, "old axes in their new order, counted without the batch")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
