@@ -24,6 +24,7 @@ from archdsl.graph import INPUT, Graph, Node, Scope, ScopeKind
 from archdsl.limits import Limits
 from archdsl.ops import OPS, WORDS, ArgumentError, Op, ShapeError, arguments, construct
 from archdsl.ops.base import kind_of, whole_number
+from archdsl.ops.init import SETTING_WORDS
 from archdsl.scaling import Rule
 from archdsl.source import Path, Source
 from archdsl.syntax import (
@@ -1110,7 +1111,7 @@ class _Elaborator:
         result: dict[str, Any] = {}
         for key, value in raw.items():
             here = given._replace(raw=value, path=(*given.path, key))
-            plain = words + ("fan_in", "fan_out", "relu", "leaky_relu", "linear")
+            plain = (*words, *SETTING_WORDS)
             result[key] = self.argument(here, plain, context, names, x)
         return result
 

@@ -5,10 +5,14 @@ from typing import Any
 
 from archdsl.ops.base import ArgumentError, Kind, kind_of
 
+PER_GROUP = "fan_out_per_group"  # as TensorFlow counts; torch.nn.init adds the groups up
+_FANS = ("fan_in", "fan_out", PER_GROUP)
+_GAINS = ("relu", "leaky_relu", "linear")
+
 # scheme -> settings it takes; words where a setting is one of some words, else a number
 SCHEMES: dict[str, dict[str, tuple[str, ...] | None]] = {
-    "kaiming_normal": {"mode": ("fan_in", "fan_out"), "nonlinearity": ("relu", "leaky_relu", "linear")},
-    "kaiming_uniform": {"mode": ("fan_in", "fan_out"), "nonlinearity": ("relu", "leaky_relu", "linear"), "a": None},
+    "kaiming_normal": {"mode": _FANS, "nonlinearity": _GAINS},
+    "kaiming_uniform": {"mode": _FANS, "nonlinearity": _GAINS, "a": None},
     "xavier_normal": {"gain": None},
     "xavier_uniform": {"gain": None},
     "normal": {"mean": None, "std": None},
@@ -18,6 +22,9 @@ SCHEMES: dict[str, dict[str, tuple[str, ...] | None]] = {
     "zeros": {},
     "ones": {},
 }  # fmt: skip
+
+
+SETTING_WORDS = (*_FANS, *_GAINS)
 
 
 @dataclass(frozen=True, slots=True)
