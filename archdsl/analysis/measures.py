@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from archdsl.analysis.cost import Analysis, analyze
 from archdsl.analysis.memory import (
@@ -89,9 +89,7 @@ class Facts:
         device = self.device
         if device is None:
             raise UsageError("time and bound need a device: --device flops=19.5T,bandwidth=900G")
-        return max(
-            self.flops(node) / device.flops, self.moved.get(node.id, 0) / device.bandwidth
-        )
+        return max(self.flops(node) / device.flops, self.moved.get(node.id, 0) / device.bandwidth)
 
 
 def is_layer(graph: Graph, node: Node) -> bool:
@@ -115,9 +113,7 @@ class Measure:
 
 
 def _cost(name: str) -> Callable[[Facts, Nodes], Value]:
-    return lambda facts, nodes: sum(
-        getattr(facts.analysis.costs[node.id], name) for node in nodes
-    )
+    return lambda facts, nodes: sum(getattr(facts.analysis.costs[node.id], name) for node in nodes)
 
 
 def _sum(name: str) -> Callable[[Facts, Nodes], Value]:

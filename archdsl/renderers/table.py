@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -104,9 +104,7 @@ def to_json(summary: Summary) -> str:
         "citation": summary.citation,
         "input": summary.input.shape,
         "outputs": {name: spec.shape for name, spec in summary.outputs.items()},
-        "stages": [
-            _record(stage, stage.output and stage.output.shape) for stage in summary.stages
-        ],
+        "stages": [_record(stage, stage.output and stage.output.shape) for stage in summary.stages],
         "total": {**asdict(summary.total), **summary.values},
     }
     shapes_on_one_line = re.sub(r"\[\n\s+([\d,\s]+?)\n\s+\]", _unbroken, json.dumps(data, indent=1))
