@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics import UsageError, counted, nearest
-from archdsl.expressions import ExpressionError, Names, Template, parse_template
+from archdsl.expressions import ExpressionError, Names
 from archdsl.files import replacing
+from archdsl.templates import Template, parse_template
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
