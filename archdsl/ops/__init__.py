@@ -10,7 +10,7 @@ from archdsl.ops.base import (
     arguments,
     construct,
     kind,
-)  # fmt: skip
+)
 
 __all__ = [
     "OPS",

@@ -14,7 +14,7 @@ from archdsl.ops.base import (
     Weight,
     argument,
     require_map,
-)  # fmt: skip
+)
 from archdsl.ops.init import SCALE_INIT, Init
 from archdsl.tensor import TensorSpec
 

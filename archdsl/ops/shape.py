@@ -19,7 +19,7 @@ from archdsl.ops.base import (
     require_map,
     times,
     words,
-)  # fmt: skip
+)
 from archdsl.tensor import TensorSpec
 
 
