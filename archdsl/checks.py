@@ -12,7 +12,7 @@ from archdsl.syntax import (
     TURN_NAMES,
     identifier_problem,
     name_problem,
-)  # fmt: skip
+)
 from archdsl.templates import Template, parse_template
 
 Visible = frozenset[str]  # the names that an expression may use

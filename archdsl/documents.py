@@ -25,7 +25,7 @@ from archdsl.syntax import (
     Parameter,
     identifier_problem,
     name_problem,
-)  # fmt: skip
+)
 from archdsl.tensor import INPUT
 
 _BLOCK_KEYS = ("doc", "cite", "params", "inputs")  # beside the body

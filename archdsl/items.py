@@ -21,7 +21,7 @@ from archdsl.syntax import (
     Item,
     Parameter,
     Sequence,
-)  # fmt: skip
+)
 from archdsl.templates import Template, parse_template
 
 

@@ -72,7 +72,7 @@ def rules(keys: Mapping[str, str | None]) -> tuple[Rule, ...]:
     for rule in result:
         try:
             known = {*rule.pattern.groupindex}
-            unknown = rule.template.names - known
+            unknown = rule.template.names.keys() - known
         except (ExpressionError, re.error) as error:
             raise ValueError(f"{rule.theirs}: {error}") from None
         if unknown:

@@ -18,7 +18,7 @@ from archdsl.ops.base import (
     argument,
     require_map,
     times,
-)  # fmt: skip
+)
 from archdsl.ops.init import INIT, Init
 from archdsl.tensor import TensorSpec
 

@@ -19,7 +19,7 @@ from archdsl.ops.base import (
     stride_label,
     times,
     window,
-)  # fmt: skip
+)
 from archdsl.ops.init import INIT, Init
 from archdsl.tensor import TensorSpec
 

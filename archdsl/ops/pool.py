@@ -14,7 +14,7 @@ from archdsl.ops.base import (
     require_map,
     stride_label,
     times,
-)  # fmt: skip
+)
 from archdsl.ops.conv import window_sizes
 from archdsl.tensor import TensorSpec
 
