@@ -93,7 +93,7 @@ def device_of(text: str) -> "Device":
 @click.argument("before")
 @click.argument("after", required=False)
 @click.option(
-    "--depth", type=click.IntRange(min=1), help="How deep to go; without it, to the cause."
+    "--depth", type=click.IntRange(min=1), help="How deep to go; else to the cause."
 )
 @click.option(
     "--format",
@@ -123,11 +123,9 @@ def diff(
         raise UsageError("diff needs a second spec, or --set or --scale to change the first")
     with progress() as say:
         say(f"reading {before}")
-        graphs = (
-            graph_of(before, {}, {}, limits),
-            graph_of(after or before, settings, scale, limits),
-        )
-    show(FORMATS[format](compare(*graphs, depth)))
+        old = graph_of(before, {}, {}, limits)
+        new = graph_of(after or before, settings, scale, limits)
+    show(FORMATS[format](compare(old, new, depth)))
 
 
 COMMANDS: Sequence[click.Command] = (summary, diff)

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.graph import Graph, Node, Scope
-from archdsl.ops import arguments
 from archdsl.tensor import TensorSpec
 
 Kind = Literal["changed", "added", "removed", "renamed"]
@@ -77,8 +76,8 @@ def compare(before: Graph, after: Graph, depth: int | None = None) -> Difference
     roots = _tree(before), _tree(after)
     changes = _changes(*roots, depth or 0, depth is None)
     if before.input != after.input:
-        sides = [Side("input", "input", graph.input, Cost()) for graph in (before, after)]
-        changes.insert(0, Change("changed", *sides))
+        old, new = (Side("input", "input", graph.input, Cost()) for graph in (before, after))
+        changes.insert(0, Change("changed", old, new))
     return Difference(roots[0].side, roots[1].side, tuple(_merged(changes)))
 
 
@@ -109,7 +108,7 @@ def _home(id: str, parts: dict[str, _Part], scopes: dict[str, Scope], analysis: 
 
 def _leaf(graph: Graph, node: Node, analysis: Analysis) -> _Part:
     side = Side(node.id, node.op.label(), node.output, analysis.costs[node.id])
-    settings = {name: getattr(node.op, name) for name in arguments(type(node.op))}
+    settings = vars(node.op).copy()
     key = (node.op, graph.specs(node), node.output)
     return _Part(node.name, side, key, settings, block=node.op.verb)
 
@@ -122,7 +121,7 @@ def _changes(before: _Part, after: _Part, depth: int, explain: bool) -> list[Cha
             if explain and (old or new or before).name.startswith("_"):
                 continue
             kind: Kind = "removed" if new is None else "added"
-            changes.append(Change(kind, old and old.side, new and new.side))
+            changes.append(Change(kind, old.side if old else None, new.side if new else None))
         elif old.key != new.key:
             changes += _changed(old, new, depth, explain)
         elif old.name != new.name:
@@ -165,7 +164,7 @@ def _shown(value: Any) -> str:
 def _pairs(
     before: Sequence[_Part], after: Sequence[_Part]
 ) -> list[tuple[_Part | None, _Part | None]]:
-    """Parts of one name, then what is left of equal content, else alone; in the order of `after`."""
+    """Parts of one name, then of equal content, then those left alone; in the order of `after`."""
     names = {part.name: part for part in before}
     partner = {part.name: names.pop(part.name) for part in after if part.name in names}
     left = [part for part in before if part.name in names]

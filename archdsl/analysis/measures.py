@@ -1,4 +1,4 @@
-"""What can be measured of a part of a network: one table of columns for summaries, sweeps, plots."""
+"""What can be measured of a part of a network: the columns of summaries, sweeps and plots."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -186,7 +186,11 @@ MEASURES: dict[str, Measure] = {
         lambda facts, nodes: max(facts.live.get(node.id, 0) for node in nodes),
     ),
     "saved": Measure(
-        "saved", "bytes that training keeps for the backward pass, one image", "bytes", _sum("saved"), True
+        "saved",
+        "bytes that training keeps for the backward pass, one image",
+        "bytes",
+        _sum("saved"),
+        True,
     ),
     "training": Measure(
         "training",

@@ -30,9 +30,9 @@ def _nothing(op: Op, x: Inputs, y: TensorSpec, element: int) -> int:
 class Behavior:
     """How an op treats memory.
 
-    `view`: its output is its input's memory (`passes`: in inference). `overwrites`: it writes over its input where nobody
-    else needs that. `saves`: what its backward pass needs, `input` (all inputs), `output`, or both;
-    `kept` is what it keeps besides, `scratch` what it needs besides its output while it runs.
+    `view`: its output is its input's memory (`passes`: in inference). `overwrites`: it writes over
+    its input where nobody else needs that. `saves`: what its backward pass needs, `input` (all
+    inputs) or `output`; `kept` is what it keeps besides, `scratch` what it needs while it runs.
     """
 
     saves: tuple[str, ...] = ()
@@ -71,7 +71,8 @@ def _padded(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
     dilation = getattr(op, "dilation", (1,) * x[0].rank)
     sizes = zip(x[0].spatial, op.kernel, op.stride, dilation, strict=True)
     sides = (max((-(-n // s) - 1) * s + d * (k - 1) + 1, n) for n, k, s, d in sizes)
-    return prod(sides) * x[0].channels * element
+    elements: int = prod(sides) * x[0].channels
+    return elements * element
 
 
 def _sums_of_squares(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
@@ -89,7 +90,8 @@ def _border_keeps(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
 
 def _attention_keeps(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
     """Queries, keys, values, their mix, a sum per head and token."""
-    return (4 * y.elements + op.heads * y.shape[0]) * element
+    sums: int = op.heads * y.shape[0]
+    return (4 * y.elements + sums) * element
 
 
 def _attention_scratch(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
@@ -158,6 +160,7 @@ BEHAVIOR: dict[str, Behavior] = {
     "flatten": _VIEW,
     "resize": _NEW,
     "pad": Behavior(kept=_border_keeps),
+    "pad_channels": _NEW,
     "crop": _VIEW,
     "slice": _VIEW,
     "channel_shuffle": _NEW,
@@ -209,7 +212,7 @@ class Memory:
 
     @property
     def training(self) -> int:
-        """Weights, gradients, optimizer state and saved activations, as the backward pass begins."""
+        """All of it as the backward pass begins: weights, gradients, optimizer, saved activations."""
         return self.weights + self.gradients + self.optimizer + self.saved
 
 
@@ -218,8 +221,8 @@ def memory(
 ) -> Memory:
     """The memory a graph needs for `batch` images with numbers of `element` bytes.
 
-    `optimizer_states` is how many numbers an optimizer keeps per parameter: 1 for SGD with momentum,
-    2 for Adam, 0 for plain SGD.
+    `optimizer_states` is how many numbers an optimizer keeps per parameter: 1 for SGD with
+    momentum, 2 for Adam, 0 for plain SGD.
     """
     built = graph.select(graph.outputs, graph.aux)
     weights = sum(weight_bytes(built, element).values())
@@ -235,7 +238,7 @@ def memory(
 
 
 def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
-    """By node, the bytes of its parameters and buffers; shared weights count where they come first."""
+    """By node, the bytes of its parameters and buffers; shared ones count where they come first."""
     sizes: dict[str, int] = {}
     seen: set[str] = set()
     for node in graph.nodes:

@@ -95,7 +95,7 @@ def _window(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
 
 
 def _transposed(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    """Output p gets input q where `p = q s - pad + d k`; a phase that gets none reads its neighbour."""
+    """Output p gets input q where `p = q s - pad + d k`; where there is none, its neighbour."""
     kernel, stride = op.kernel[axis], op.stride[axis]
     pad, dilation = op.padding[axis], op.dilation[axis]
     first, last = [], []
@@ -161,10 +161,10 @@ def _merged(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
 REACH: dict[str, Axis] = {
     **dict.fromkeys(
         [
-            "batch_norm", "layer_norm", "lrn", "relu", "relu6", "leaky_relu", "prelu", "elu", "gelu",
-            "silu", "mish", "hard_swish", "hard_sigmoid", "sigmoid", "tanh", "softmax", "concat",
+            "batch_norm", "layer_norm", "lrn", "relu", "relu6", "leaky_relu", "prelu", "elu",
+            "gelu", "silu", "mish", "hard_swish", "hard_sigmoid", "sigmoid", "tanh", "softmax", "concat",
             "add", "multiply", "dropout", "drop_path", "scale", "layer_scale", "identity", "slice",
-            "channel_shuffle", "channels_last", "channels_first", "linear",
+            "channel_shuffle", "pad_channels", "channels_last", "channels_first", "linear",
         ],
         _same,
     ),
@@ -195,8 +195,8 @@ class ReceptiveField:
 
     `size`: pixels that one position sees, padding and pixels beyond the border included; `jump`:
     pixels from the field of one position to that of the next; `offset`: the first pixel that
-    position 0 sees, negative in the padding. `gated`: besides, something computed from the whole
-    image acts on every position (a squeeze-and-excitation gate, a group norm), which these leave out.
+    position 0 sees, negative in the padding. `gated`: something computed from the whole image acts
+    on every position besides (a squeeze-and-excitation gate, a group norm); the sizes leave it out.
     """
 
     size: tuple[int, ...]

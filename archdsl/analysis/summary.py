@@ -29,7 +29,7 @@ class Stage:
     values: Mapping[str, Value] = field(default_factory=dict)  # of further columns
 
     def value(self, column: str) -> Value:
-        return getattr(self.cost, column) if column in COSTS else self.values[column]  # type: ignore[no-any-return]
+        return getattr(self.cost, column) if column in COSTS else self.values[column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Summary:
     by: By = "stage"
 
     def value(self, column: str) -> Value:
-        return getattr(self.total, column) if column in COSTS else self.values[column]  # type: ignore[no-any-return]
+        return getattr(self.total, column) if column in COSTS else self.values[column]
 
 
 def summarize(
