@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from archdsl import __version__, cli_analysis, gallery
+from archdsl import __version__, cli_analysis, cli_study, gallery
 from archdsl.api import read
 from archdsl.console import (
     BUG,
@@ -115,7 +115,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
     show(f"\n{_written(files)}\n{_proof(result)}\n")
 
 
-for command in cli_analysis.COMMANDS:
+for command in (*cli_analysis.COMMANDS, *cli_study.COMMANDS):
     cli.add_command(command)
 
 

@@ -92,9 +92,7 @@ def device_of(text: str) -> "Device":
 @click.command()
 @click.argument("before")
 @click.argument("after", required=False)
-@click.option(
-    "--depth", type=click.IntRange(min=1), help="How deep to go; else to the cause."
-)
+@click.option("--depth", type=click.IntRange(min=1), help="How deep to go; else to the cause.")
 @click.option(
     "--format",
     type=click.Choice(["table", "markdown", "json"]),

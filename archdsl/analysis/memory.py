@@ -212,7 +212,7 @@ class Memory:
 
     @property
     def training(self) -> int:
-        """All of it as the backward pass begins: weights, gradients, optimizer, saved activations."""
+        """All of it as the backward pass begins, with the saved activations."""
         return self.weights + self.gradients + self.optimizer + self.saved
 
 
