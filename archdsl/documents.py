@@ -7,9 +7,10 @@ from typing import Any
 from archdsl.checks import Visible
 from archdsl.diagnostics import Sink, did_you_mean
 from archdsl.expressions import FUNCTIONS
-from archdsl.forms import ParameterForm, ParameterType, RuleForm, read_form, validate
+from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form, validate
 from archdsl.items import Reader
 from archdsl.ops import OPS, arguments
+from archdsl.renames import Rename
 from archdsl.scaling import RULES
 from archdsl.source import Place, Source
 from archdsl.syntax import (
@@ -54,6 +55,12 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     reader.expression(form.input, source.at("input"), visible)
     _check_rules(reader, document, visible)
     read_bodies(opened)
+    document.renames = _renames(form, source, sink)
+    for section in form.under or {}:
+        if section not in SECTIONS:
+            place = source.at("under", section)
+            help = did_you_mean(section, SECTIONS)
+            sink.error("E0201", f"unknown section `{section}`", place.key, help=help)
     for section in SECTIONS:
         if section in source.data:
             raw, place = source.data[section], source.at(section)
@@ -65,6 +72,19 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
         document.written += read.written
         document.lost += read.lost
     return document
+
+
+def _renames(form: DocumentForm, source: Source, sink: Sink) -> dict[str, tuple[Rename, ...]]:
+    """The rules by which the keys of each source of weights become ours."""
+    result = {}
+    for name, weights in form.weights.items():
+        rules = [Rename(theirs, ours) for theirs, ours in weights.rename.items()]
+        for rule in rules:
+            if problem := rule.problem():
+                place = source.at("weights", name, "keys", rule.theirs)
+                sink.error("E0301", problem, place.key)
+        result[name] = tuple(rules)
+    return result
 
 
 def read_library(source: Source, file: File, sink: Sink) -> None:

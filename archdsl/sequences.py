@@ -34,6 +34,7 @@ class Run:
         self.calls: list[Block] = []  # that are open
         self.titles: dict[Block, str] = {}
         self.recorded: dict[Any, Recorded] = {}
+        self.aux: dict[str, Flow] = {}  # results that exist in training only
         self.lost = list(document.lost)  # names that would stand for something had it not failed
         self.failed: set[int] = set()  # items whose names are lost
 
@@ -119,10 +120,10 @@ class Run:
             return True
         return self.values.test(item.modifiers["if"], item.place / "if", here)
 
-    # from, repeat, each, tap
+    # from, repeat, each, tap, aux
 
     def single(self, item: Item, here: Here) -> Flow:
-        """One copy of an item with its `from`, `repeat`, `each` and `tap`."""
+        """One copy of an item with its `from`, `repeat`, `each`, `tap` and `aux`."""
         result: Flow = None
         try:
             if "each" in item.modifiers:
@@ -133,7 +134,24 @@ class Run:
             self.lose(item, here)
         if "tap" in item.modifiers:
             self.tap(item, here, result)
+        if "aux" in item.modifiers:
+            self.side(item, here, result)
+            return here.x
         return result
+
+    def side(self, item: Item, here: Here, result: Flow) -> None:
+        """Keeps a result beside the flow: it exists in training only."""
+        if item.key is None:
+            help = "write the items as a mapping: its key names the result"
+            fail(self.sink, "E0208", "an aux item needs a name", (item.place / "aux").key, help)
+        try:
+            name = self.values.name(item.key, item.place, here)
+        except Poison:
+            return
+        here.frame.names.pop(name, None)
+        if name in self.aux:
+            self.sink.error("E0401", f"two aux results named {name}", item.place.key)
+        self.aux[name] = result
 
     def fed(self, item: Item, here: Here) -> Here:
         if "from" not in item.modifiers:

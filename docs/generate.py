@@ -32,7 +32,9 @@ def ops() -> str:
             parts.append(f"### `{op.verb}`\n\n{(op.__doc__ or '').strip()}\n")
             rows = [_argument(name, field) for name, field in arguments(op).items()]
             if rows:
-                parts.append("\n".join(["| argument | value | default | |", "|---|---|---|---|", *rows, ""]))
+                parts.append(
+                    "\n".join(["| argument | value | default | |", "|---|---|---|---|", *rows, ""])
+                )
     return "\n".join(parts)
 
 
