@@ -1,4 +1,4 @@
-"""Results beside the flow (`aux`), sections under a path (`under`), names of weights (`weights`)."""
+"""Results beside the flow, sections under a path, and other people's names of weights."""
 
 import pytest
 import torch
