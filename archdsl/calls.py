@@ -175,6 +175,8 @@ def _names(
                 names[name] = run.values.parameter(parameter, given[name], here)
             elif parameter.default is MISSING:
                 fail(run.sink, "E0207", f"{block.name} needs `{name}`", item.inside.key)
+            elif parameter.broken:
+                raise Poison
             else:
                 default = Given(parameter.default, parameter.place)
                 with run.sink.within(item.place.span, f"in this call of {block.name}"):

@@ -32,7 +32,9 @@ def elaborate(document: Document, sink: Sink, limits: Limits | None = None) -> G
 
 def _elaborate(run: Run) -> Graph | None:
     document, root = run.document, Frame(Level("", ""), None)
-    run.parameters = _parameters(run, Here(document.file, root, {}, ()))
+    nothing = Here(document.file, root, {}, ())
+    run.values.functions = _functions(run, nothing)  # those that no parameter changes
+    run.parameters = _parameters(run, nothing)
     here = Here(document.file, root, run.parameters, ())
     run.values.functions = _functions(run, here)
     root.given = _input(run, here)
@@ -79,6 +81,8 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
             if parameter.default is MISSING:
                 message, help = f"parameter {name} has no value", f"give it one: --set {name}=..."
                 fail(run.sink, "E0207", message, parameter.place.key, help)
+            if parameter.broken:
+                continue
             given = Given(parameter.default, parameter.place)
             names[name] = run.values.parameter(parameter, given, here)
         except Poison:
