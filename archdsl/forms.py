@@ -91,6 +91,14 @@ class ExpectForm(Form):
     output: list[StrictInt] | None = None
 
 
+class WeightsForm(Form):
+    """A source of weights: its keys and ours, where they differ."""
+
+    rename: dict[str, StrictStr | None] = Field({}, alias="keys")
+    doc: Text | None = None
+    url: Text | None = None
+
+
 class DocumentForm(Form):
     """The keys of a document; where one is wrong, a stand-in lets the rest be checked."""
 
@@ -110,7 +118,8 @@ class DocumentForm(Form):
     head: Any = None
     aux: Any = None
     outputs: dict[str, StrictStr] | None = None
-    weights: dict[str, Any] = {}
+    under: dict[str, StrictStr] | None = None
+    weights: dict[str, WeightsForm] = {}
     expect: ExpectForm | None = None
 
 

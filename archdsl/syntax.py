@@ -7,11 +7,12 @@ from keyword import iskeyword
 from typing import Any
 
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm
+from archdsl.renames import Rename
 from archdsl.source import Place, Source
 from archdsl.templates import Template
 from archdsl.tensor import INPUT
 
-MODIFIERS = ("for", "if", "from", "repeat", "each", "tap")
+MODIFIERS = ("for", "if", "from", "repeat", "each", "tap", "aux")
 SECTIONS = ("backbone", "neck", "aux", "head")  # in the order in which modules are made
 COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first is required
     "seq": (),
@@ -44,6 +45,7 @@ RESERVED = frozenset(
     """.split()  # noqa: SIM905 - one a line would be fifty
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+")
+_MODULE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,17 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a block or document: `default` is as written, MISSING where required."""
+    """A parameter of a block or document: `default` is as written, MISSING where required.
+
+    The default of a broken one is wrong, and reported.
+    """
 
     name: str
     type: ParameterType | None
     default: Any
     form: ParameterForm
     place: Place
+    broken: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +126,7 @@ class Document:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     rules: Mapping[str, RuleForm] = field(default_factory=dict)
     sections: dict[str, Sequence] = field(default_factory=dict)
+    renames: Mapping[str, tuple[Rename, ...]] = field(default_factory=dict)
     written: list[Template] = field(default_factory=list)
     lost: list[Template] = field(default_factory=list)
 
@@ -134,12 +141,13 @@ def items_in(item: Item) -> Iterator[Item]:
 
 def name_problem(name: str) -> str:
     """Why an item, tap or output cannot have this name, or nothing."""
-    if not _NAME.fullmatch(name):
-        return f"`{name}` cannot be a name: names are letters, digits and `_`"
-    if iskeyword(name):
-        return f"`{name}` is a word of Python and cannot be a name"
-    if name in RESERVED:
-        return f"`{name}` is an attribute of every module and cannot be a name"
+    if not _MODULE_NAME.fullmatch(name):
+        return f"`{name}` cannot be a name: names are letters, digits, `_`, and `-` inside"
+    plain = name.lstrip("_")  # as the module calls it, which `_` keeps out of the path
+    if iskeyword(plain):
+        return f"`{plain}` is a word of Python and cannot be a name"
+    if plain in RESERVED:
+        return f"`{plain}` is an attribute of every module and cannot be a name"
     if name == INPUT:
         return f"`{name}` is what a network or block is given and cannot be a name"
     if name.startswith("__"):
