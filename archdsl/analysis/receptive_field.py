@@ -163,8 +163,9 @@ REACH: dict[str, Axis] = {
         [
             "batch_norm", "layer_norm", "lrn", "relu", "relu6", "leaky_relu", "prelu", "elu",
             "gelu", "silu", "mish", "hard_swish", "hard_sigmoid", "sigmoid", "tanh", "softmax",
-            "concat", "add", "multiply", "dropout", "drop_path", "scale", "layer_scale", "identity", "slice",
-            "channel_shuffle", "pad_channels", "channels_last", "channels_first", "linear",
+            "concat", "add", "multiply", "dropout", "drop_path", "scale", "layer_scale",
+            "identity", "slice", "channel_shuffle", "pad_channels", "channels_last",
+            "channels_first", "linear",
         ],
         _same,
     ),

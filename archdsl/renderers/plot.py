@@ -1,6 +1,6 @@
 """Plots of what analysis finds: vectors, told apart without colour (matplotlib, extra `plot`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREYS = ("black", "0.45", "0.65", "0.25")
 SUFFIXES = (".svg", ".pdf", ".png")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "0.9",
     "svg.fonttype": "none",
     "svg.hashsalt": "archdsl",
@@ -68,7 +69,7 @@ def memory(graph: Graph, path: Path) -> None:
         axes.step(range(len(live)), [size for _, size in live], color="black", where="mid", lw=1)
         top = max(range(len(live)), key=lambda n: live[n][1])
         words = f"{live[top][0]}: {cell(live[top][1], 'bytes')}"
-        axes.annotate(words, (top, live[top][1]), (0, 6), textcoords="offset points")
+        axes.annotate(words, (top, live[top][1]), (8, -6), textcoords="offset points")
         axes.set_title(graph.name)
         _label(axes, "op, in order", "memory of activations", y_kind="bytes")
 
@@ -133,8 +134,10 @@ def frontier(
         raise UsageError(f"no results with numbers in both {x} and {y}")
     best = undominated(points, smallest)
     with Figure(path) as axes:
-        axes.scatter(*zip(*points, strict=True), s=14, facecolors="none", edgecolors="0.55")
-        axes.plot(*zip(*best, strict=True), "o-", color="black", ms=4, lw=1)
+        all_x, all_y = zip(*points, strict=True)
+        axes.scatter(all_x, all_y, s=14, facecolors="none", edgecolors="0.55")
+        best_x, best_y = zip(*best, strict=True)
+        axes.plot(best_x, best_y, "o-", color="black", ms=4, lw=1)
         _label(axes, _heading(x), _heading(y), _kind(x), _kind(y))
 
 
@@ -179,11 +182,14 @@ def _label(
     axes.set_ylabel(y)
     for axis, kind in ((axes.xaxis, x_kind), (axes.yaxis, y_kind)):
         if kind is not None:
-            axis.set_major_formatter(lambda value, _, kind=kind: _tick(value, kind))
+            axis.set_major_formatter(_ticks(kind))
 
 
-def _tick(value: float, kind: Kind) -> str:
-    return cell(value, kind) if value >= 0 else ""
+def _ticks(kind: Kind) -> Callable[[float, int], str]:
+    def tick(value: float, position: int) -> str:
+        return cell(value, kind).replace(".00 ", " ") if value > 0 else f"{value:g}"
+
+    return tick
 
 
 def _heading(column: str) -> str:

@@ -55,11 +55,11 @@ class StudyForm(Form):
     study: StrictStr
     spec: StrictStr
     doc: StrictStr | None = None
-    scale: dict[str, list[float] | AxisForm] = {}
-    set: dict[str, list[Any] | AxisForm] = {}
+    scale: dict[str, list[float] | AxisForm] = Field(default={})
+    set: dict[str, list[Any] | AxisForm] = Field(default={})
     sample: Literal["grid"] | SampleForm = "grid"
-    where: list[StrictStr] = []
-    columns: list[StrictStr] = list(COLUMNS)
+    where: list[StrictStr] = Field(default=[])
+    columns: list[StrictStr] = Field(default=list(COLUMNS))
     objective: ObjectiveForm | None = None
     minimize: StrictStr | None = None
     maximize: StrictStr | None = None

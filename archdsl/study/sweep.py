@@ -172,11 +172,11 @@ def _executors(workers: int, dask: str | None) -> Iterator[tuple[Make, int]]:
         yield lambda: ProcessPoolExecutor(workers, mp_context=context), workers + 1
         return
     try:
-        from distributed import Client
+        import distributed
     except ImportError:
         raise UsageError("--dask needs Dask: pip install archdsl[sweep]") from None
     try:
-        client = Client(dask, timeout=10)
+        client: Any = distributed.Client(dask, timeout=10)  # type: ignore[no-untyped-call,unused-ignore]
     except (OSError, ValueError) as error:
         raise UsageError(f"--dask {dask}: no scheduler answers there") from error
     with client:
