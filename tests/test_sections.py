@@ -74,7 +74,7 @@ def test_a_path_that_was_left_cannot_be_entered_again() -> None:
 
 @pytest.mark.parametrize(
     ("under", "code"),
-    [("{backbone: my-body}", "E0208"), ("{backbon: body}", "E0201"), ("{head: 3}", "E0203")],
+    [("{backbone: my body}", "E0208"), ("{backbon: body}", "E0201"), ("{head: 3}", "E0203")],
 )
 def test_a_bad_under_is_reported(under: str, code: str) -> None:
     assert [c for c, _ in codes(BODY + f"under: {under}\n")] == [code]
