@@ -185,8 +185,8 @@ def _label(
             axis.set_major_formatter(_ticks(kind))
 
 
-def _ticks(kind: Kind) -> Callable[[float, int], str]:
-    def tick(value: float, position: int) -> str:
+def _ticks(kind: Kind) -> Callable[[float, float], str]:
+    def tick(value: float, position: float) -> str:
         return cell(value, kind).replace(".00 ", " ") if value > 0 else f"{value:g}"
 
     return tick
