@@ -26,7 +26,7 @@ class Checker:
 
     def __init__(self, sink: Sink, functions: frozenset[str]) -> None:
         self.sink, self.functions = sink, functions
-        self.dependent: set[str] = set()  # functions that exist, but not here
+        self.dependent: frozenset[str] = frozenset()  # functions that exist, but not here
         self.written: list[Template] = []  # keys and taps
 
     def error(self, code: str, message: str, span: Span | None, help: str = "") -> None:

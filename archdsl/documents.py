@@ -45,9 +45,9 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     document.rules = _rules(source, form.scaling, sink)
     functions = frozenset({*FUNCTIONS, *RULES, *document.rules})
     declare_blocks(file, form.blocks, sink)
-    dependent = _dependent(document)
-    first = Reader(sink, file, {}, functions - dependent)
-    first.dependent = dependent
+    document.dependent = _dependent(document)
+    first = Reader(sink, file, {}, functions - document.dependent)
+    first.dependent = document.dependent
     parameters = declare_parameters(first, form.params, source.at("params"))
     opened = open_blocks(file, parameters, functions, sink)
     document.parameters = check_defaults(first, parameters)
@@ -127,7 +127,7 @@ def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, Rule
     return rules
 
 
-def _dependent(document: Document) -> set[str]:
+def _dependent(document: Document) -> frozenset[str]:
     """The rules that depend on parameters, so that no parameter can depend on them."""
     phi = document.form.scaling.get("phi")
     dependent = set()
@@ -135,7 +135,7 @@ def _dependent(document: Document) -> set[str]:
         raws = [*rule.model_dump(exclude={"round"}).values(), phi]
         if any(isinstance(raw, str) and _mentions_names(raw) for raw in raws):
             dependent.add(name)
-    return dependent
+    return frozenset(dependent)
 
 
 def _mentions_names(text: str) -> bool:

@@ -33,7 +33,7 @@ def elaborate(document: Document, sink: Sink, limits: Limits | None = None) -> G
 def _elaborate(run: Run) -> Graph | None:
     document, root = run.document, Frame(Level("", ""), None)
     nothing = Here(document.file, root, {}, ())
-    run.values.functions = _functions(run, nothing)  # those that no parameter changes
+    run.values.functions = _functions(run, nothing, without=document.dependent)
     run.parameters = _parameters(run, nothing)
     here = Here(document.file, root, run.parameters, ())
     run.values.functions = _functions(run, here)
@@ -108,13 +108,17 @@ def _input(run: Run, here: Here) -> Tensor | None:
 # scaling
 
 
-def _functions(run: Run, here: Here) -> Mapping[str, Function]:
+def _functions(
+    run: Run, here: Here, without: frozenset[str] = frozenset()
+) -> Mapping[str, Function]:
     """What expressions may call; a rule that fails is missing, and found missing later."""
     place = here.file.source.at("scaling")
     rules: dict[str, Rule] = {}
     bases: dict[str, float] = {}
-    failed = []
+    failed = set(without)
     for name, form in run.document.rules.items():
+        if name in without:
+            continue
         try:
             phi = run.values.number(run.document.form.scaling.get("phi", 0), place / "phi", here)
             base = 1.0
@@ -123,7 +127,7 @@ def _functions(run: Run, here: Here) -> Mapping[str, Function]:
             rules[name] = _rule(run, form, base, phi, place / name, here)
             bases[name] = base
         except Poison:
-            failed.append(name)
+            failed.add(name)
     _warn_of_growth(run, bases, place)
     functions = scaling.functions(rules)
     return {name: function for name, function in functions.items() if name not in failed}

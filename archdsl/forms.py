@@ -188,6 +188,8 @@ def _report(form: type[Form], problems: list[Any], place: Place, sink: Sink) -> 
         expected = first["ctx"]["expected"].replace("'", "`")
     else:
         found = {problem["type"] for problem in problems}
+        if "float_type" in found:
+            found.discard("int_type")
         expected = " or ".join(words for type, words in _EXPECTED.items() if type in found)
     sink.error("E0203", f"{place.path[-1]} must be {expected}", place.span)
 

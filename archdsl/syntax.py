@@ -117,14 +117,15 @@ class Block:
 class Document:
     """A whole spec, checked as far as it can be without shapes.
 
-    `written` are the keys and taps that stand anywhere in it, `lost` those of items that could
-    not be read.
+    `dependent` are the scaling rules that depend on parameters, `written` the keys and taps that
+    stand anywhere in it, `lost` those of items that could not be read.
     """
 
     form: DocumentForm
     file: File
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     rules: Mapping[str, RuleForm] = field(default_factory=dict)
+    dependent: frozenset[str] = frozenset()
     sections: dict[str, Sequence] = field(default_factory=dict)
     renames: Mapping[str, tuple[Rename, ...]] = field(default_factory=dict)
     written: list[Template] = field(default_factory=list)
