@@ -131,10 +131,10 @@ def efficientnets() -> str:
     head = ["network", "published", "computed", "growth", "of B0, of 2^phi", "MACs at phi"]
     return (
         "## Each EfficientNet, and the doubling of cost with every phi\n\n"
-        "Tan & Le 2019, table 2 and equation 3. B1 to B7 are not the formula: the authors' code has\n"
-        "a table of factors, and the last column is what the bases 1.2, 1.1 and 1.15 of B0 give.\n"
-        "Cost grows faster than it should at first, as the depth of a stage of one layer is rounded\n"
-        "up to two, and as widths are rounded to multiples of 8.\n\n" + table(head, rows)
+        "Tan & Le 2019, table 2 and equation 3. B1 to B7 are not the formula: the authors' code\n"
+        "has a table of factors, and the last column is what the bases 1.2, 1.1 and 1.15 of B0\n"
+        "give. Cost grows faster than it should at first, as the depth of a stage of one layer is\n"
+        "rounded up to two, and as widths are rounded to multiples of 8.\n\n" + table(head, rows)
     )
 
 
@@ -161,8 +161,8 @@ def page() -> str:
         separable(),
         compared(
             "GoogLeNet has 12 times fewer parameters than AlexNet",
-            'Szegedy et al. 2015, section 1: "12x fewer parameters" than the network of 2012, which\n'
-            "had 60 million. That is 5 million; as it is built it has 6.6, and 9.2 times fewer. Its\n"
+            'Szegedy et al. 2015, section 1: "12x fewer parameters" than the network of 2012, of\n'
+            "60 million. That is 5 million; as it is built it has 6.6, and 9.2 times fewer. Its\n"
             "side classifiers, which only training uses, are left out here.",
             ["googlenet", "alexnet"],
             costs,
