@@ -1,0 +1,131 @@
+"""The hero figure: the strip, and under it its distinct blocks, tied to their stages by letters."""
+
+from dataclasses import replace
+
+from archdsl.diagnostics import UsageError
+from archdsl.renderers.block import Inset, choose, legend_of, title
+from archdsl.renderers.description import BlockKind, Description, block_kinds
+from archdsl.renderers.layout import Direction
+from archdsl.renderers.legend import Entry, draw_legend
+from archdsl.renderers.options import Options
+from archdsl.renderers.pen import CONTAINER, LINE, Pen
+from archdsl.renderers.scene import moved
+from archdsl.renderers.strip import Strip, draw_strip
+
+MARGIN, HEADING, BETWEEN = 7.0, 17.0, 8.0  # inside an inset, its title, between insets
+LEADER = 12.0  # between the strip and the insets
+LETTERS = 9.0  # room above the slabs
+INSETS = 6  # more are for --kind block
+
+Row = list[Inset]
+
+
+def hero(description: Description, options: Options, pen: Pen) -> float:
+    """The kind `hero`; gives the height."""
+    kinds = _shown(block_kinds(description))
+    if not kinds:
+        strip = draw_strip(pen, description, options, LINE)
+        return _legend(pen, strip.entries, options, strip.bottom)
+    strip = draw_strip(pen, description, options, LETTERS)
+    _letters(pen, kinds, strip)
+    bottom = strip.bottom + LEADER
+    for row in _rows(kinds, description, options, pen):
+        bottom = _draw_row(pen, row, options.width, bottom)
+        bottom += BETWEEN
+    found = strip.entries + [e for e in legend_of(kinds, pen) if e not in strip.entries]
+    return _legend(pen, _distinct(found), options, bottom - BETWEEN)
+
+
+def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
+    """The most frequent kinds, in the order of the network."""
+    frequent = sorted(kinds, key=lambda kind: -len(kind.units))[:INSETS]
+    return [kind for kind in kinds if kind in frequent]
+
+
+def _legend(pen: Pen, found: list[Entry], options: Options, bottom: float) -> float:
+    return draw_legend(pen, found, options.width, bottom + 6) if options.legend else bottom
+
+
+def _distinct(found: list[Entry]) -> list[Entry]:
+    """One entry a color: a block goes by the color of its most telling op."""
+    named: dict[object, Entry] = {}
+    for paint, words in found:
+        old = named.get(paint)
+        named[paint] = (paint, f"{words}, {old[1]}") if old and old[1] != words else (paint, words)
+    return list(named.values())
+
+
+def _letters(pen: Pen, kinds: list[BlockKind], strip: Strip) -> None:
+    """Over the slabs of every kind its letter, once for slabs in a row."""
+    letter_of = {unit.id: kind.letter for kind in kinds for unit in kind.units}
+    runs: list[tuple[str, list[tuple[float, float]]]] = []
+    for id, place in strip.places.items():
+        letter = letter_of.get(id, "")
+        if runs and runs[-1][0] == letter and abs(runs[-1][1][-1][1] - place[1]) < 0.1:
+            runs[-1][1].append(place)
+        else:
+            runs.append((letter, [place]))
+    for letter, places in runs:
+        middle = (places[0][0] + places[-1][0]) / 2
+        pen.text(middle, places[0][1] - 2.6, letter, pen.theme.sizes.dimension, pen.theme.dimension)
+
+
+def _rows(
+    kinds: list[BlockKind], description: Description, options: Options, pen: Pen
+) -> list[Row]:
+    """Insets side by side where two or more fit to the right, else downwards."""
+    ways: tuple[Direction, ...] = ("right", "down")
+    directions = ways if options.direction == "auto" else (options.direction,)
+    best: list[Row] = []
+    for direction in directions:
+        asked = replace(options, direction=direction)
+        try:
+            made = [
+                choose(kind, description, asked, pen, options.width - 2 * MARGIN) for kind in kinds
+            ]
+        except UsageError:
+            if direction == directions[-1] and not best:
+                raise
+            continue
+        rows = _filled(pen, made, options.width)
+        if not best or _height(rows) < _height(best):
+            best = rows
+    return best
+
+
+def _filled(pen: Pen, made: Row, width: float) -> list[Row]:
+    rows: list[Row] = [[]]
+    for one in made:
+        filled = sum(_wide(pen, other) + BETWEEN for other in rows[-1])
+        if rows[-1] and filled + _wide(pen, one) > width:
+            rows.append([])
+        rows[-1].append(one)
+    return rows
+
+
+def _height(rows: list[Row]) -> float:
+    return sum(max(one.height for one in row) + HEADING + MARGIN + BETWEEN for row in rows)
+
+
+def _wide(pen: Pen, one: Inset) -> float:
+    heading = pen.measure(title(one.kind), pen.theme.sizes.caption)
+    return max(one.width, heading) + 2 * MARGIN
+
+
+def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
+    """Containers that fill the width, each with its title and its block; gives the bottom."""
+    widths = [_wide(pen, one) for one in row]
+    more = (width - CONTAINER - sum(widths) - BETWEEN * (len(row) - 1)) / len(row)
+    height = max(one.height for one in row) + HEADING + MARGIN
+    x, size = CONTAINER / 2, pen.theme.sizes.caption
+    for one, wide in zip(row, widths, strict=True):
+        wide += more
+        pen.rectangle(x, top, wide, height, pen.theme.container, CONTAINER, radius=4.0)
+        pen.text(x + MARGIN, top + 4 + size, title(one.kind), size, anchor="start")
+        inner = height - HEADING - MARGIN
+        dy = top + HEADING + (inner - one.height) / 2
+        pen.items += moved(one.items, x + (wide - one.width) / 2, dy)
+        x += wide + BETWEEN
+    return top + height
+
+
