@@ -28,9 +28,10 @@ class Inset:
 
 
 def inset(
-    kind: BlockKind, description: Description, options: Options, pen: Pen, direction: Direction
-) -> Inset:
-    """A block with the shapes at its ends."""
+    kind: BlockKind, description: Description, options: Options, pen: Pen, direction: Direction,
+    brief: bool = False,
+) -> Inset:  # fmt: skip
+    """A block with the shapes at its ends, or only their channels if it is to be `brief`."""
     inner = Pen(pen.theme)
     layout = BlockLayout(inner, direction, description.analysis)
     chain = kind.shown.chain
@@ -41,18 +42,18 @@ def inset(
     for end in layout.place(chain, origin, 0):
         layout.arrow([end, (end[0] + PORT, end[1])])
     length = origin + size.length + PORT
-    _ports(inner, kind, direction, length, "shapes" in options.show)
+    if "shapes" in options.show:
+        _ports(inner, kind, direction, length, brief and direction == "right")
     left, top, right, bottom = bounds(inner.items)
     items = moved(inner.items, -left, -top)
     axis = -top if direction == "right" else -left
     return Inset(kind, items, right - left, bottom - top, axis)
 
 
-def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, shown: bool) -> None:
+def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, brief: bool) -> None:
     size, color = pen.theme.sizes.dimension, pen.theme.dimension
-    ends = labels.shape(kind.shown.input), labels.shape(kind.shown.chain[-1].output)
-    if not shown:
-        return
+    specs = kind.shown.input, kind.shown.chain[-1].output
+    ends = [(Run(str(s.channels)),) if brief else labels.shape(s) for s in specs]
     if direction == "down":
         pen.text(0, -3.5, ends[0], size, color)
         pen.text(0, length + size * 0.72 + 3, ends[1], size, color)
@@ -61,14 +62,20 @@ def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, shown
         pen.text(length + 3, 0.36 * size, ends[1], size, color, "start")
 
 
-def title(kind: BlockKind, letter: bool = True) -> tuple[Run, ...]:
-    """`(a) bottleneck, projection` after the path of the block."""
+def title(kind: BlockKind) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """`(a) layer3.0`, bold, and `bottleneck, projection`."""
     unit = kind.shown
     what = unit.block.replace("_", " ")
     if unit.residual:
         what += ", projection" if _projects(unit.chain) else ", identity"
-    mark = f"({kind.letter}) " if letter else ""
-    return (*words(mark + kind.name, bold=True), Run(" "), *words(what))
+    return words(f"({kind.letter}) {kind.name}", bold=True), words(what)
+
+
+def heading(pen: Pen, kind: BlockKind, width: float) -> list[tuple[Run, ...]]:
+    """The title in one line if that is not wider, else in two."""
+    bold, rest = title(kind)
+    line = (*bold, Run(" "), *rest)
+    return [line] if pen.measure(line, pen.theme.sizes.caption) <= width else [bold, rest]
 
 
 def _projects(chain: Chain) -> bool:
@@ -100,12 +107,13 @@ def block(description: Description, options: Options, pen: Pen) -> float:
 
 
 def choose(
-    kind: BlockKind, description: Description, options: Options, pen: Pen, width: float
-) -> Inset:
+    kind: BlockKind, description: Description, options: Options, pen: Pen, width: float,
+    brief: bool = False,
+) -> Inset:  # fmt: skip
     """The inset in the direction asked for, else the one that fits; raises UsageError."""
     wanted = options.direction
     ways: list[Direction] = ["down", "right"] if wanted == "auto" else [wanted]
-    made = [inset(kind, description, options, pen, way) for way in ways]
+    made = [inset(kind, description, options, pen, way, brief) for way in ways]
     fitting = [one for one in made if one.width <= width]
     if not fitting:
         need = min(one.width for one in made)
@@ -117,7 +125,8 @@ def choose(
 
 
 def _width(pen: Pen, one: Inset) -> float:
-    return max(one.width, pen.measure(title(one.kind), pen.theme.sizes.caption))
+    size = pen.theme.sizes.caption
+    return max(one.width, *(pen.measure(line, size) for line in heading(pen, one.kind, one.width)))
 
 
 def _rows(made: list[Inset], widths: list[float], width: float) -> list[list[tuple[Inset, float]]]:
@@ -136,11 +145,14 @@ def _draw_row(pen: Pen, row: list[tuple[Inset, float]], width: float, top: float
     free = width - sum(wide for _, wide in row)
     between = min(free / (len(row) + 1), 3 * COLUMN) if len(row) > 1 else 0.0
     x = (free - between * (len(row) - 1)) / 2
-    size = pen.theme.sizes.caption
+    size, most = pen.theme.sizes.caption, 1
     for one, wide in row:
         pen.items += moved(one.items, x + (wide - one.width) / 2, top)
-        pen.text(x + wide / 2, top + height + 6 + size, title(one.kind), size)
+        lines = heading(pen, one.kind, wide)
+        for number, line in enumerate(lines):
+            pen.text(x + wide / 2, top + height + 6 + size * (1 + 1.2 * number), line, size)
+        most = max(most, len(lines))
         x += wide + between
-    return top + height + 6 + 1.3 * size
+    return top + height + 6 + size * (0.1 + 1.2 * most)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from archdsl.diagnostics import UsageError
-from archdsl.renderers.block import Inset, choose, legend_of, title
+from archdsl.renderers.block import Inset, choose, heading, legend_of
 from archdsl.renderers.description import BlockKind, Description, block_kinds
 from archdsl.renderers.layout import Direction
 from archdsl.renderers.legend import Entry, draw_legend
@@ -16,6 +16,8 @@ MARGIN, HEADING, BETWEEN = 7.0, 17.0, 8.0  # inside an inset, its title, between
 LEADER = 12.0  # between the strip and the insets
 LETTERS = 9.0  # room above the slabs
 INSETS = 6  # more are for --kind block
+TALLEST = 560.0  # points: of a figure that leaves room for its caption on a page
+WIDE_ENOUGH = 60.0
 
 Row = list[Inset]
 
@@ -27,13 +29,17 @@ def hero(description: Description, options: Options, pen: Pen) -> float:
         strip = draw_strip(pen, description, options, LINE)
         return _legend(pen, strip.entries, options, strip.bottom)
     strip = draw_strip(pen, description, options, LETTERS)
-    _letters(pen, kinds, strip)
     bottom = strip.bottom + LEADER
-    for row in _rows(kinds, description, options, pen):
+    rows = _rows(kinds, description, options, pen)
+    while bottom + _height(rows) > TALLEST and len(kinds) > 1:
+        kinds.remove(min(reversed(kinds), key=lambda kind: len(kind.units)))
+        rows = _rows(kinds, description, options, pen)
+    _letters(pen, kinds, strip)
+    for row in rows:
         bottom = _draw_row(pen, row, options.width, bottom)
         bottom += BETWEEN
-    found = strip.entries + [e for e in legend_of(kinds, pen) if e not in strip.entries]
-    return _legend(pen, _distinct(found), options, bottom - BETWEEN)
+    named = dict([*strip.entries, *legend_of(kinds, pen)])  # a color goes by what it is in blocks
+    return _legend(pen, list(named.items()), options, bottom - BETWEEN)
 
 
 def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
@@ -44,15 +50,6 @@ def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
 
 def _legend(pen: Pen, found: list[Entry], options: Options, bottom: float) -> float:
     return draw_legend(pen, found, options.width, bottom + 6) if options.legend else bottom
-
-
-def _distinct(found: list[Entry]) -> list[Entry]:
-    """One entry a color: a block goes by the color of its most telling op."""
-    named: dict[object, Entry] = {}
-    for paint, words in found:
-        old = named.get(paint)
-        named[paint] = (paint, f"{words}, {old[1]}") if old and old[1] != words else (paint, words)
-    return list(named.values())
 
 
 def _letters(pen: Pen, kinds: list[BlockKind], strip: Strip) -> None:
@@ -81,7 +78,8 @@ def _rows(
         asked = replace(options, direction=direction)
         try:
             made = [
-                choose(kind, description, asked, pen, options.width - 2 * MARGIN) for kind in kinds
+                choose(kind, description, asked, pen, options.width - 2 * MARGIN, True)
+                for kind in kinds
             ]
         except UsageError:
             if direction == directions[-1] and not best:
@@ -108,22 +106,29 @@ def _height(rows: list[Row]) -> float:
 
 
 def _wide(pen: Pen, one: Inset) -> float:
-    heading = pen.measure(title(one.kind), pen.theme.sizes.caption)
-    return max(one.width, heading) + 2 * MARGIN
+    size = pen.theme.sizes.caption
+    lines = heading(pen, one.kind, max(one.width, WIDE_ENOUGH))
+    return max(one.width, *(pen.measure(line, size) for line in lines)) + 2 * MARGIN
 
 
 def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
     """Containers that fill the width, each with its title and its block; gives the bottom."""
     widths = [_wide(pen, one) for one in row]
     more = (width - CONTAINER - sum(widths) - BETWEEN * (len(row) - 1)) / len(row)
-    height = max(one.height for one in row) + HEADING + MARGIN
     x, size = CONTAINER / 2, pen.theme.sizes.caption
-    for one, wide in zip(row, widths, strict=True):
+    titles = [
+        heading(pen, one.kind, wide + more - 2 * MARGIN)
+        for one, wide in zip(row, widths, strict=True)
+    ]
+    above = HEADING + (max(map(len, titles)) - 1) * 1.2 * size
+    height = max(one.height for one in row) + above + MARGIN
+    for one, wide, lines in zip(row, widths, titles, strict=True):
         wide += more
         pen.rectangle(x, top, wide, height, pen.theme.container, CONTAINER, radius=4.0)
-        pen.text(x + MARGIN, top + 4 + size, title(one.kind), size, anchor="start")
-        inner = height - HEADING - MARGIN
-        dy = top + HEADING + (inner - one.height) / 2
+        for number, line in enumerate(lines):
+            place = top + 4 + size * (1 + 1.2 * number)
+            pen.text(x + MARGIN, place, line, size, anchor="start")
+        dy = top + above + (height - above - MARGIN - one.height) / 2
         pen.items += moved(one.items, x + (wide - one.width) / 2, dy)
         x += wide + BETWEEN
     return top + height

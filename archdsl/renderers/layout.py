@@ -13,7 +13,8 @@ from archdsl.renderers.tree import Box, Chain, Element, Join, boxes
 
 Direction = Literal["down", "right"]
 
-GAP, STUB = 10.0, 6.0  # between boxes, room for an arrow; before a fork
+GAPS = {"down": 10.0, "right": 7.6}  # between boxes, room for an arrow
+STUB = 6.0  # before a fork
 LANE = 7.0  # between a body and its shortcut
 PATHS = 7.0  # between paths of a join
 BARE = 12.0  # what a path without boxes takes across
@@ -38,6 +39,7 @@ class BlockLayout:
 
     def __init__(self, pen: Pen, direction: Direction, analysis: Analysis) -> None:
         self.pen, self.direction, self.analysis = pen, direction, analysis
+        self.between = GAPS[direction]
         self.known: dict[int, Extent] = {}
         self.columns: dict[int, float] = {}
 
@@ -55,7 +57,7 @@ class BlockLayout:
         return self.known[id(chain)]
 
     def gap(self, item: Element) -> float:
-        return GAP if isinstance(item, Box) else STUB
+        return self.between if isinstance(item, Box) else STUB
 
     def element(self, item: Element, chain: Chain) -> Extent:
         if isinstance(item, Box):
@@ -65,7 +67,7 @@ class BlockLayout:
     def box(self, box: Box, chain: Chain) -> Extent:
         """In a column all boxes are as wide as the widest."""
         if self.direction == "right":
-            return Extent(self.pen.box_width(box.label), BOX_HEIGHT / 2, BOX_HEIGHT / 2)
+            return Extent(self.pen.box_width(box.label, False), BOX_HEIGHT / 2, BOX_HEIGHT / 2)
         wide = self.columns.get(id(chain)) or self.column(chain)
         return Extent(BOX_HEIGHT, wide / 2, wide / 2)
 
@@ -81,15 +83,15 @@ class BlockLayout:
 
     def residual(self, join: Join) -> Extent:
         body, shortcut = self.measure(join.body), self.measure(join.shortcut)
-        inner = max(body.length, shortcut.length + 2 * (GAP - PLUS))
+        inner = max(body.length, shortcut.length + 2 * (self.between - PLUS))
         after = max(body.after, PLUS) + LANE + shortcut.across
-        return Extent(2 * GAP + inner + 2 * PLUS, max(body.before, PLUS), after)
+        return Extent(2 * self.between + inner + 2 * PLUS, max(body.before, PLUS), after)
 
     def branches(self, join: Join) -> Extent:
         extents = [self.measure(path) for path in join.paths]
         across = sum(max(e.across, BARE) for e in extents) + PATHS * (len(extents) - 1)
         longest = max(extent.length for extent in extents)
-        length = GAP + longest + (GAP + BAR if join.verb else 0.0)
+        length = self.between + longest + (self.between + BAR if join.verb else 0.0)
         if join.verb:
             label = self.pen.measure(self.bar_label(join), self.pen.theme.sizes.box)
             across = max(across, label + 10)
@@ -142,7 +144,7 @@ class BlockLayout:
         """A dot, the body, the sign on the axis; the shortcut beside them into the sign's side."""
         body, shortcut = self.measure(join.body), self.measure(join.shortcut)
         end = main + extent.length - PLUS
-        start = main + GAP + (extent.length - 2 * GAP - 2 * PLUS - body.length) / 2
+        start = main + self.between + (extent.length - 2 * self.between - 2 * PLUS - body.length) / 2
         self.enter(join.body, (main, cross), start, cross)
         leaving = self.place(join.body, start, cross)
         for place in leaving:
@@ -173,7 +175,7 @@ class BlockLayout:
         extents = [self.measure(path) for path in join.paths]
         wanted = sum(max(e.across, BARE) for e in extents) + PATHS * (len(extents) - 1)
         longest = max(e.length for e in extents)
-        first, edge = main + GAP, cross - wanted / 2
+        first, edge = main + self.between, cross - wanted / 2
         leaving: list[tuple[float, float]] = []
         for path, size in zip(join.paths, extents, strict=True):
             axis = edge + max(size.before, BARE / 2)

@@ -23,7 +23,8 @@ from archdsl.renderers.theme import Paint, Theme, mixed
 LINE, EDGE, CONTAINER = 0.65, 0.7, 0.5  # points
 CORNER, DASH = 2.2, (2.2, 1.5)
 ARROW_LENGTH, ARROW_WIDTH = 4.2, 3.2
-BOX_HEIGHT, BOX_WIDTH, BOX_MARGIN = 13.5, 44.0, 5.0
+BOX_HEIGHT, BOX_WIDTH, BOX_MARGIN = 13.5, 44.0, 5.0  # of a box in a column
+BOX_TIGHT = 4.0  # margin of a box in a row
 PLUS, DOT, TURN = 4.6, 1.15, 4.0  # radii of a plus in its circle, a fork, the turn of a line
 DEPTH_X, DEPTH_Y = 0.30, 0.186  # how far a slab of height 1 goes back
 
@@ -74,9 +75,10 @@ class Pen:
         runs = words(runs) if isinstance(runs, str) else runs
         return width(runs, size, self.theme.family)
 
-    def box_width(self, label: str) -> float:
+    def box_width(self, label: str, column: bool = True) -> float:
         """How wide a box must be for a label."""
-        return max(BOX_WIDTH, self.measure(label, self.theme.sizes.box) + 2 * BOX_MARGIN)
+        inner = self.measure(label, self.theme.sizes.box)
+        return max(BOX_WIDTH, inner + 2 * BOX_MARGIN) if column else inner + 2 * BOX_TIGHT
 
     def rectangle(
         self, x: float, y: float, w: float, h: float, paint: Paint, line: float = LINE,

@@ -210,3 +210,21 @@ def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
 def _toward(a: tuple[float, float], b: tuple[float, float], reach: float) -> tuple[float, float]:
     length = _distance(a, b) or 1.0
     return a[0] + (b[0] - a[0]) * reach / length, a[1] + (b[1] - a[1]) * reach / length
+
+
+def magnified(scene: Scene, factor: float) -> Scene:
+    """The scene larger, its text and lines with it."""
+    if factor == 1:
+        return scene
+    items = tuple(_magnified(item, factor) for item in scene.items)
+    return replace(scene, width=scene.width * factor, height=scene.height * factor, items=items)
+
+
+def _magnified(item: Item, factor: float) -> Item:
+    if isinstance(item, Group):
+        return replace(item, items=tuple(_magnified(part, factor) for part in item.items))
+    if isinstance(item, Text):
+        return replace(item, x=item.x * factor, y=item.y * factor, size=item.size * factor)
+    commands = tuple((a, tuple(n * factor for n in numbers)) for a, numbers in item.commands)
+    dash = tuple(part * factor for part in item.dash)
+    return replace(item, commands=commands, width=item.width * factor, dash=dash)

@@ -37,6 +37,7 @@ class Piece:
     slab: Slab
     paint: Paint
     gap: float
+    more: bool = False  # dots in the gap: units that are not drawn
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,9 @@ class _Cells:
             gap = 0.0 if number == 0 else APART if number == 1 and differs else TOUCH
             if number and slab.height < before.height:
                 gap += before.width - before.thick
-            if hidden and number == len(units) - 1:
-                gap = 10.0 + slab.width - slab.thick
-            yield Piece(unit, slab, paint, gap)
+            more = hidden and number == len(units) - 1
+            gap += 10.0 + slab.width - slab.thick if more else 0.0
+            yield Piece(unit, slab, paint, gap, more)
             before = slab
 
 
@@ -289,7 +290,7 @@ def _draw_cell(
     x = middle - cell.slab_width / 2
     for piece in cell.pieces:
         back = piece.slab.width - piece.slab.thick
-        if piece.gap >= 10.0 + back:
+        if piece.more:
             _dots(pen, x + back + 5.0, axis)
         x += piece.gap
         inside = len(pen.items)
