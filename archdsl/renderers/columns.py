@@ -40,7 +40,7 @@ class Layers:
         return inner + (2 * MARGIN + 2 * APART / 3 if self.count > 1 else 0.0)
 
 
-def _layers(description: Description) -> Iterator[Layers]:
+def layers_of(description: Description) -> Iterator[Layers]:
     """What a column shows, from the input on."""
     for unit in description.units:
         if unit.role == "norm" and unit.kind == "op":
@@ -87,32 +87,34 @@ def _key(one: Layers) -> object:
     return tuple(box.label for box in one.boxes), one.residual, one.projected, one.unit.output
 
 
+def rows_of(columns: Sequence[Sequence[Layers]]) -> list[list[TensorSpec]]:
+    """The rows: outputs of nearly one size each, the largest first."""
+    specs = {one.unit.output for column in columns for one in column}
+    rows: list[list[TensorSpec]] = []
+    for spec in sorted(specs, key=lambda s: (-resolution(s), s.shape)):
+        if rows and resolution(rows[-1][0]) < ALIKE * resolution(spec):
+            rows[-1].append(spec)
+        else:
+            rows.append([spec])
+    return rows
+
+
 class _Columns:
     """Places the layers of several networks in common rows."""
 
     def __init__(self, descriptions: Sequence[Description], options: Options, pen: Pen) -> None:
         self.descriptions, self.options, self.pen = descriptions, options, pen
-        self.columns = [list(_layers(description)) for description in descriptions]
-        fold = options.fold
-        if fold is not None and (fold or self.height(self.columns) > TALLEST):
-            self.columns = [_folded(column) for column in self.columns]
-        self.rows = self.sizes()
+        self.columns = [list(layers_of(description)) for description in descriptions]
+        self.columns = [self.folded(column) for column in self.columns]
+        self.rows = rows_of(self.columns)
         self.widths = [self.width(column) for column in self.columns]
         self.lanes = [self.lane(column) for column in self.columns]
 
-    def height(self, columns: list[list[Layers]]) -> float:
-        return max(sum(one.height + APART for one in column) for column in columns)
-
-    def sizes(self) -> list[list[TensorSpec]]:
-        """The rows: outputs of nearly one size each, the largest first."""
-        specs = {one.unit.output for column in self.columns for one in column}
-        rows: list[list[TensorSpec]] = []
-        for spec in sorted(specs, key=lambda s: (-resolution(s), s.shape)):
-            if rows and resolution(rows[-1][0]) < ALIKE * resolution(spec):
-                rows[-1].append(spec)
-            else:
-                rows.append([spec])
-        return rows
+    def folded(self, column: list[Layers]) -> list[Layers]:
+        """A column with its repeats folded, if it is asked for or too long without."""
+        long = sum(one.height + APART for one in column) > TALLEST
+        fold = self.options.fold
+        return _folded(column) if fold is not None and (fold or long) else column
 
     def row_of(self, spec: TensorSpec) -> int:
         return next(i for i, row in enumerate(self.rows) if spec in row)

@@ -35,7 +35,7 @@ def _draw(pen: Pen, unit: Unit, layers: int, width: float, extra: float) -> floa
     step = BOX + MAP.width + 2 * gap
     left = (width - layers * step - MAP.width) / 2
     bus = layers > SHOWN
-    crest = 14.0 if bus else 10.0 + 9.0 * layers
+    crest = 12.0 if bus else 9.0 * layers - 1.0
     axis = crest + MAP.height / 2 + MAP.rise / 2 + 4
     growth = _growth(unit)
     for layer in range(layers + 1):
@@ -75,7 +75,7 @@ def _texts(pen: Pen, x: float, y: float, layer: int, channels: int) -> None:
 
 
 def _indexed(letter: str, index: int) -> tuple[Run, ...]:
-    return Run(letter, True), Run(str(index))
+    return Run(letter, True), Run(str(index), sub=True)
 
 
 def _layer(pen: Pen, x: float, axis: float, layer: int, gap: float) -> None:

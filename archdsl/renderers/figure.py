@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from archdsl.diagnostics import UsageError, did_you_mean
 from archdsl.graph import Graph
+from archdsl.renderers import comparison
 from archdsl.renderers.block import block
 from archdsl.renderers.captions import caption_of, description_of
 from archdsl.renderers.columns import columns
@@ -48,13 +49,24 @@ KINDS: dict[str, Draw] = {
 }
 
 
+def _table(descriptions: Sequence[Description]) -> dict[str, str]:
+    compared = comparison.compare(descriptions)
+    return {suffix: write(compared) for suffix, write in comparison.FORMATS.items()}
+
+
+TEXTS: dict[str, Callable[[Sequence[Description]], dict[str, str]]] = {"table": _table}
+
+
 def picture(graphs: Sequence[Graph], kind: str, options: Options, theme: Theme) -> Picture:
     """Draws networks; raises UsageError if the kind does not suit them or the width is too small."""
-    if kind not in KINDS:
-        raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, KINDS)}")
+    kinds = [*KINDS, *TEXTS]
+    if kind not in kinds:
+        raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, kinds)}")
     descriptions = [_described(graph, options) for graph in graphs]
     caption = caption_of(descriptions, kind, options)
     description = description_of(descriptions)
+    if kind in TEXTS:
+        return Picture(caption, description, texts=TEXTS[kind](descriptions))
     pen = Pen(theme)
     height = KINDS[kind](descriptions, options, pen)
     items, height = _titled(pen, options, height)

@@ -9,16 +9,21 @@ from archdsl.renderers.truetype import font
 
 Anchor = Literal["start", "middle", "end"]
 Command = tuple[str, tuple[float, ...]]  # M, L, C (two control points and the end) or Z
-RAISED, SHRUNK = 0.34, 0.68  # of a superscript, relative to the size of its text
+RAISED, LOWERED, SHRUNK = 0.34, 0.16, 0.68  # of super- and subscripts, relative to the text
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A piece of a text in one style; `sup` raises it."""
+    """A piece of a text in one style; `sup` and `sub` make it small, and raise or lower it."""
 
     text: str
     bold: bool = False
     sup: bool = False
+    sub: bool = False
+
+    @property
+    def scale(self) -> float:
+        return SHRUNK if self.sup or self.sub else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,9 @@ class Text:
         shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor]
         x = -self.width * shift
         for run in self.runs:
-            size = self.size * (SHRUNK if run.sup else 1)
-            yield run, x, self.size * RAISED if run.sup else 0.0, size
+            size = self.size * run.scale
+            rise = RAISED if run.sup else -LOWERED if run.sub else 0.0
+            yield run, x, self.size * rise, size
             x += font(self.family, run.bold).width(run.text, size)
 
     def box(self) -> tuple[float, float, float, float]:
@@ -153,9 +159,7 @@ def words(text: str, bold: bool = False) -> tuple[Run, ...]:
 
 def width(runs: Sequence[Run], size: float, family: str = "sans") -> float:
     """The width of a line in points."""
-    return sum(
-        font(family, run.bold).width(run.text, size * (SHRUNK if run.sup else 1)) for run in runs
-    )
+    return sum(font(family, run.bold).width(run.text, size * run.scale) for run in runs)
 
 
 def polygon(points: Sequence[tuple[float, float]], closed: bool = True) -> tuple[Command, ...]:

@@ -91,7 +91,8 @@ def _text(text: Text) -> str:
 
 def _run(run: Run) -> str:
     text = escaped(run.text)
-    text = rf"\textsuperscript{{{text}}}" if run.sup else text
+    if run.sup or run.sub:
+        text = rf"\text{'super' if run.sup else 'sub'}script{{{text}}}"
     return rf"\textbf{{{text}}}" if run.bold else text
 
 
