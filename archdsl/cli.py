@@ -175,7 +175,7 @@ def list_() -> int:
                 continue
             graph, total = reading.graph, analyze(reading.graph).total
             numbers = quantity(total.parameters), quantity(total.macs)
-            rows.append([name, *numbers, str(graph.input), graph.citation])
+            rows.append([name, *numbers, str(graph.input), graph.title])
     _print("\n".join([*aligned(rows, "lrrll"), ""]))
     return status
 

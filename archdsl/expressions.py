@@ -1,13 +1,15 @@
 """Expressions: parsed once, evaluated often, bounded in size and in what they compute.
 
-The grammar is Python's for numbers, names, `+ - * / // % **`, comparisons, `and or not`,
-`a if test else b`, lists, indexing, and calls of listed functions; nothing else exists.
+The grammar is Python's for numbers, names, `+ - * / // % **`, comparisons (also chained),
+`and or not`, `a if test else b`, lists, indexing, and calls of listed functions; nothing else
+exists. `and`, `or` and `not` give true or false, and `round` rounds halves up.
 """
 
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,6 +33,14 @@ class ExpressionError(Exception):
         self.offset, self.length = offset, max(length, 1)
 
 
+class UnknownName(ExpressionError):
+    """A name or function that nothing stands for."""
+
+    def __init__(self, name: str, kind: str, offset: int) -> None:
+        super().__init__("E0302", f"unknown {kind} `{name}`", offset, len(name))
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the names in an expression stand for."""
@@ -44,10 +54,14 @@ Evaluate = Callable[[Names], Value]
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A parsed expression; call it with the names it may use."""
+    """A parsed expression; call it with the names it may use.
+
+    `names` and `functions` are those it mentions, each with the place of its first mention.
+    """
 
     text: str
-    names: frozenset[str]
+    names: Mapping[str, int]
+    functions: Mapping[str, int]
     evaluate: Evaluate
 
     def __call__(self, names: Names) -> Value:
@@ -83,16 +97,27 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][-+]?\d+)?)"
     r"|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:]))"
 )
-_BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
-    "<": (4, operator.lt), "<=": (4, operator.le), ">": (4, operator.gt), ">=": (4, operator.ge),
-    "==": (4, operator.eq), "!=": (4, operator.ne),
-    "+": (5, operator.add), "-": (5, operator.sub),
-    "*": (6, operator.mul), "/": (6, operator.truediv), "//": (6, operator.floordiv),
-    "%": (6, operator.mod), "**": (8, operator.pow),
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
-_UNARY = 7
+_BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
+    "+": (1, operator.add), "-": (1, operator.sub),
+    "*": (2, operator.mul), "/": (2, operator.truediv), "//": (2, operator.floordiv),
+    "%": (2, operator.mod), "**": (4, operator.pow),
+}  # fmt: skip
+_UNARY = 3  # between `*` and `**`: -2 ** 2 is -4
 _WORDS = {"and", "or", "not", "if", "else", "true", "false"}
 _CONSTANTS = {"true": True, "false": False}
+_FOREIGN = {
+    ".": "expressions have no attributes",
+    "$": "in an expression write the parameter's name without `$`",
+    "=": "compare with `==`",
+    "!": "write `not`",
+    "&": "write `and`",
+    "|": "write `or`",
+    "{": "expressions need no braces",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +125,9 @@ class _Token:
     kind: str
     text: str
     offset: int
+
+    def error(self, code: str, message: str, help: str = "") -> ExpressionError:
+        return ExpressionError(code, message, self.offset, len(self.text), help)
 
 
 @lru_cache(maxsize=20_000)
@@ -109,29 +137,19 @@ def parse(text: str) -> Expression:
         raise ExpressionError("E0106", f"an expression of more than {MAX_LENGTH} characters")
     parser = _Parser(text)
     evaluate = parser.ternary()
-    parser.expect_end()
-    return Expression(text, frozenset(parser.names), evaluate)
+    if parser.peek():
+        raise parser.unexpected()
+    return Expression(text, parser.names, parser.functions, evaluate)
 
 
 def _tokens(text: str) -> list[_Token]:
     tokens, position = [], 0
-    while text[position:].strip():
+    while rest := text[position:].lstrip():
         match = _TOKEN.match(text, position)
         if match is None:
-            position += len(text[position:]) - len(text[position:].lstrip())
-            bad = text[position]
-            help = {
-                ".": "expressions have no attributes",
-                "$": "in an expression write the parameter's name without `$`",
-                "=": "compare with `==`",
-                "!": "write `not`",
-                "&": "write `and`",
-                "|": "write `or`",
-                "{": "expressions need no braces",
-            }.get(bad, "")
-            raise ExpressionError(
-                "E0301", f"`{bad}` does not belong in an expression", position, 1, help
-            )
+            message = f"`{rest[0]}` does not belong in an expression"
+            help = _FOREIGN.get(rest[0], "")
+            raise ExpressionError("E0301", message, len(text) - len(rest), 1, help)
         kind = str(match.lastgroup)
         tokens.append(_Token(kind, match[kind], match.start(kind)))
         position = match.end()
@@ -143,7 +161,8 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text, self.tokens, self.position, self.depth = text, _tokens(text), 0, 0
-        self.names: set[str] = set()
+        self.names: dict[str, int] = {}
+        self.functions: dict[str, int] = {}
 
     def peek(self) -> str:
         return self.tokens[self.position].text if self.position < len(self.tokens) else ""
@@ -154,103 +173,126 @@ class _Parser:
         self.position += 1
         return self.tokens[self.position - 1]
 
+    def accept(self, text: str) -> bool:
+        found = self.peek() == text
+        self.position += found
+        return found
+
     def expect(self, text: str) -> None:
-        if self.peek() != text:
-            found = f"found `{self.peek()}`" if self.peek() else "the expression ends"
-            raise ExpressionError("E0301", f"expected `{text}`, {found}", *self.here())
-        self.position += 1
+        if self.accept(text):
+            return
+        if not self.peek():
+            raise ExpressionError("E0301", f"expected `{text}` at the end", len(self.text))
+        raise self.unexpected(f", only `{text}`")
 
-    def here(self) -> tuple[int, int]:
-        if self.position < len(self.tokens):
-            token = self.tokens[self.position]
-            return token.offset, len(token.text)
-        return len(self.text), 1
+    def unexpected(self, but: str = "") -> ExpressionError:
+        token = self.next()
+        return token.error("E0301", f"`{token.text}` is not expected here{but}")
 
-    def expect_end(self) -> None:
-        if self.position < len(self.tokens):
-            help = (
-                "YAML ends a value at a comma inside {...}: put it in quotes"
-                if self.peek() == ","
-                else ""
-            )
-            raise ExpressionError(
-                "E0301", f"`{self.peek()}` is not expected here", *self.here(), help
-            )
-
-    def nested(self) -> None:
+    @contextmanager
+    def nested(self) -> Iterator[None]:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ExpressionError(
-                "E0106", f"an expression nested deeper than {MAX_DEPTH}", *self.here()
-            )
+            message = f"an expression nested deeper than {MAX_DEPTH}"
+            raise ExpressionError("E0106", message, 0, len(self.text))
+        yield
+        self.depth -= 1
 
     def ternary(self) -> Evaluate:
-        self.nested()
-        value = self.either()
-        if self.peek() == "if":
-            self.position += 1
+        with self.nested():
+            value = self.either()
+            if not self.accept("if"):
+                return value
             test = self.either()
             self.expect("else")
             other = self.ternary()
-            chosen = value
-            value = lambda n: chosen(n) if test(n) else other(n)  # noqa: E731
-        self.depth -= 1
-        return value
+            return lambda n: value(n) if test(n) else other(n)
 
     def either(self) -> Evaluate:
         parts = [self.both()]
-        while self.peek() == "or":
-            self.position += 1
+        while self.accept("or"):
             parts.append(self.both())
         return parts[0] if len(parts) == 1 else lambda n: any(p(n) for p in parts)
 
     def both(self) -> Evaluate:
         parts = [self.negation()]
-        while self.peek() == "and":
-            self.position += 1
+        while self.accept("and"):
             parts.append(self.negation())
         return parts[0] if len(parts) == 1 else lambda n: all(p(n) for p in parts)
 
     def negation(self) -> Evaluate:
-        if self.peek() == "not":
-            self.position += 1
-            self.nested()
+        if not self.accept("not"):
+            return self.comparison()
+        with self.nested():
             value = self.negation()
-            self.depth -= 1
             return lambda n: not value(n)
-        return self.binary(4)
+
+    def comparison(self) -> Evaluate:
+        first, rest = self.binary(1), []
+        while self.peek() in _COMPARISONS:
+            rest.append((self.next(), self.binary(1)))
+        if not rest:
+            return first
+
+        def evaluate(names: Names) -> Value:
+            left = first(names)
+            for token, operand in rest:
+                right = operand(names)
+                if not _compute(token, _COMPARISONS[token.text], left, right):
+                    return False
+                left = right
+            return True
+
+        return evaluate
 
     def binary(self, lowest: int) -> Evaluate:
-        self.nested()
-        left = self.unary()
-        while self.peek() in _BINARY and _BINARY[self.peek()][0] >= lowest:
-            token = self.next()
-            strength = _BINARY[token.text][0]
-            right = self.binary(strength if token.text == "**" else strength + 1)
-            left = _combine(token, left, right)
-        self.depth -= 1
-        return left
+        """Operators that bind at least as strongly as `lowest`; only `**` groups to the right."""
+        with self.nested():
+            first, rest = self.unary(), []
+            while self.peek() in _BINARY and _BINARY[self.peek()][0] >= lowest:
+                token = self.next()
+                strength = _BINARY[token.text][0]
+                rest.append((token, self.binary(strength + (token.text != "**"))))
+        if not rest:
+            return first
+
+        def evaluate(names: Names) -> Value:
+            value = first(names)
+            for token, operand in rest:
+                value = _compute(token, _BINARY[token.text][1], value, operand(names))
+            return value
+
+        return evaluate
 
     def unary(self) -> Evaluate:
-        if self.peek() in ("-", "+"):
-            token = self.next()
-            value = self.binary(_UNARY)
-            return _combine(token, lambda n: 0, value)
-        return self.indexed()
+        if self.peek() not in ("-", "+"):
+            return self.indexed()
+        token = self.next()
+        sign = -1 if token.text == "-" else 1
+        value = self.binary(_UNARY)
+        return lambda n: _compute(token, operator.mul, sign, value(n))
 
     def indexed(self) -> Evaluate:
         value = self.atom()
+        if self.peek() != "[":
+            return value
+        parts = []
         while self.peek() == "[":
             token = self.next()
             start = None if self.peek() == ":" else self.ternary()
-            if self.peek() == ":":
-                self.position += 1
-                stop = None if self.peek() == "]" else self.ternary()
-                value = _slice(token, value, start, stop)
-            elif start is not None:
-                value = _index(token, value, start)
+            slice = self.accept(":")
+            stop = self.ternary() if slice and self.peek() != "]" else None
             self.expect("]")
-        return value
+            parts.append((token, slice, start, stop))
+
+        def evaluate(names: Names) -> Value:
+            items = value(names)
+            for token, slice, start, stop in parts:
+                ends = [end and end(names) for end in (start, stop)]
+                items = _part(token, items, slice, ends[0], ends[1])
+            return items
+
+        return evaluate
 
     def atom(self) -> Evaluate:
         token = self.next()
@@ -259,10 +301,10 @@ class _Parser:
         if token.text in _CONSTANTS:
             return _constant(_CONSTANTS[token.text])
         if token.kind == "name" and token.text not in _WORDS:
-            if self.peek() == "(":
-                self.position += 1
+            if self.accept("("):
+                self.functions.setdefault(token.text, token.offset)
                 return _call(token, self.until(")"))
-            self.names.add(token.text)
+            self.names.setdefault(token.text, token.offset)
             return _name(token)
         if token.text == "(":
             value = self.ternary()
@@ -271,17 +313,15 @@ class _Parser:
         if token.text == "[":
             parts = self.until("]")
             return lambda n: _bounded([p(n) for p in parts], token)
-        raise ExpressionError(
-            "E0301", f"`{token.text}` is not expected here", token.offset, len(token.text)
-        )
+        self.position -= 1
+        raise self.unexpected()
 
     def until(self, close: str) -> list[Evaluate]:
         parts = []
-        while self.peek() != close:
+        while not self.accept(close):
             parts.append(self.ternary())
             if self.peek() != close:
-                self.expect(",")
-        self.position += 1
+                self.expect("," if self.peek() else close)
         return parts
 
 
@@ -296,15 +336,11 @@ def _constant(value: Value) -> Evaluate:
 
 
 def _name(token: _Token) -> Evaluate:
-    name = token.text
-
     def evaluate(names: Names) -> Value:
         try:
-            return names.values[name]
+            return names.values[token.text]
         except KeyError:
-            raise ExpressionError(
-                "E0302", f"unknown name `{name}`", token.offset, len(name)
-            ) from None
+            raise UnknownName(token.text, "name", token.offset) from None
 
     return evaluate
 
@@ -315,92 +351,70 @@ def _call(token: _Token, arguments: list[Evaluate]) -> Evaluate:
     def evaluate(names: Names) -> Value:
         function = FUNCTIONS.get(name) or names.functions.get(name)
         if function is None:
-            raise ExpressionError("E0302", f"unknown function `{name}`", token.offset, len(name))
+            raise UnknownName(name, "function", token.offset)
         values = [argument(names) for argument in arguments]
         try:
+            if any(isinstance(value, str) for value in values):
+                raise TypeError
             return _bounded(function(*values), token)
         except (TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError):
             shown = ", ".join(describe(v) for v in values)
-            message = f"{name}({shown}) has no value"
-            raise ExpressionError("E0303", message, token.offset, len(name)) from None
+            raise token.error("E0303", f"{name}({shown}) has no value") from None
 
     return evaluate
 
 
-def _combine(token: _Token, left: Evaluate, right: Evaluate) -> Evaluate:
-    compute = _BINARY[token.text][1]
-
-    def evaluate(names: Names) -> Value:
-        a, b = left(names), right(names)
-        try:
-            if token.text == "**" and abs(b) * math.log2(abs(a) + 2) > 63:
+def _compute(token: _Token, operation: Callable[[Any, Any], Any], a: Value, b: Value) -> Value:
+    """`a` and `b` under one operator; words and lists can only be compared, lists also joined."""
+    try:
+        if token.text == "**" and isinstance(a, int) and isinstance(b, int):
+            if a.bit_length() * b > 128:
                 raise OverflowError
-            if isinstance(a, str | list) or isinstance(b, str | list):
-                if token.text not in ("==", "!=") and not (
-                    token.text == "+" and type(a) is type(b) is list
-                ):
-                    raise TypeError
-            return _bounded(compute(a, b), token)
-        except ZeroDivisionError:
-            raise ExpressionError(
-                "E0303", "division by zero", token.offset, len(token.text)
-            ) from None
-        except OverflowError:
-            message = f"the result of `{token.text}` is too large"
-            raise ExpressionError("E0303", message, token.offset, len(token.text)) from None
-        except TypeError:
-            message = f"`{token.text}` does not apply to {describe(a)} and {describe(b)}"
-            raise ExpressionError("E0303", message, token.offset, len(token.text)) from None
-
-    return evaluate
+        elif isinstance(a, str | list) or isinstance(b, str | list):
+            joined = token.text == "+" and isinstance(a, list) and isinstance(b, list)
+            if not joined and token.text not in ("==", "!="):
+                raise TypeError
+        return _bounded(operation(a, b), token)
+    except ZeroDivisionError:
+        raise token.error("E0303", "division by zero") from None
+    except OverflowError:
+        raise token.error("E0303", f"the result of `{token.text}` is too large") from None
+    except TypeError:
+        message = f"`{token.text}` does not apply to {describe(a)} and {describe(b)}"
+        raise token.error("E0303", message) from None
 
 
-def _index(token: _Token, value: Evaluate, index: Evaluate) -> Evaluate:
-    def evaluate(names: Names) -> Value:
-        items, i = value(names), index(names)
-        if not isinstance(items, list) or not isinstance(i, int):
-            message = f"{describe(items)} cannot be indexed by {describe(i)}"
-            raise ExpressionError("E0303", message, token.offset)
-        if not -len(items) <= i < len(items):
-            message = f"index {i} is outside a list of {len(items)}"
-            raise ExpressionError("E0303", message, token.offset)
-        return items[i]
-
-    return evaluate
-
-
-def _slice(
-    token: _Token, value: Evaluate, start: Evaluate | None, stop: Evaluate | None
-) -> Evaluate:
-    def evaluate(names: Names) -> Value:
-        items = value(names)
-        ends = [end and end(names) for end in (start, stop)]
-        if not isinstance(items, list) or not all(e is None or isinstance(e, int) for e in ends):
-            raise ExpressionError("E0303", f"{describe(items)} has no such part", token.offset)
-        return items[ends[0] : ends[1]]
-
-    return evaluate
+def _part(token: _Token, items: Value, slice: bool, start: Value, stop: Value) -> Value:
+    """`items[start]`, or with `slice` `items[start:stop]`."""
+    whole = all(isinstance(end, int) for end in (start, stop) if end is not None)
+    if not isinstance(items, list) or not whole:
+        message = f"{describe(items)} cannot be indexed by {describe(start)}"
+        raise token.error("E0303", message)
+    if slice:
+        return items[start:stop]
+    if not -len(items) <= start < len(items):
+        raise token.error("E0303", f"index {start} is outside a list of {len(items)}")
+    return items[start]
 
 
 def _bounded(value: Value, token: _Token) -> Value:
     if isinstance(value, list):
         if len(value) > MAX_ITEMS:
-            message = f"a list of more than {MAX_ITEMS:,}"
-            raise ExpressionError("E0106", message, token.offset, len(token.text))
+            raise token.error("E0106", f"a list of more than {MAX_ITEMS:,}")
         if any(isinstance(part, list) for item in value if isinstance(item, list) for part in item):
-            raise ExpressionError("E0106", "lists nested deeper than two", token.offset, 1)
+            raise token.error("E0106", "lists nested deeper than two")
     elif isinstance(value, int | float):
         if not abs(value) <= MAX_MAGNITUDE:
-            message = f"the result of `{token.text}` is too large"
-            raise ExpressionError("E0303", message, token.offset, len(token.text))
+            raise token.error("E0303", f"the result of `{token.text}` is too large")
     elif isinstance(value, complex):
-        message = f"the result of `{token.text}` is not a real number"
-        raise ExpressionError("E0303", message, token.offset, len(token.text))
+        raise token.error("E0303", f"the result of `{token.text}` is not a real number")
     return value
 
 
 def describe(value: Value) -> str:
     """A value as a message shows it."""
+    if value is None:
+        return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -409,54 +423,3 @@ def describe(value: Value) -> str:
         shown = ["[...]" if isinstance(v, list | tuple) else str(v) for v in value[:6]]
         return "[" + ", ".join(shown) + (", ...]" if len(value) > 6 else "]")
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A name with expressions in braces: `layer{row + 1}`."""
-
-    text: str
-    parts: tuple[str | tuple[int, Expression], ...]
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset().union(*(p[1].names for p in self.parts if not isinstance(p, str)))
-
-    def format(self, names: Names) -> str:
-        """The name; raises ExpressionError for a part that is neither a word nor a whole number."""
-        shown = []
-        for part in self.parts:
-            if isinstance(part, str):
-                shown.append(part)
-                continue
-            offset, expression = part
-            try:
-                value = expression(names)
-            except ExpressionError as error:
-                error.offset += offset
-                raise
-            if isinstance(value, float) and value.is_integer():
-                value = int(value)
-            if isinstance(value, bool | float | list):
-                message = f"{describe(value)} cannot be part of a name"
-                raise ExpressionError("E0208", message, offset, len(expression.text))
-            shown.append(str(value))
-        return "".join(shown)
-
-
-@lru_cache(maxsize=20_000)
-def parse_template(text: str) -> Template:
-    """Reads a name; raises ExpressionError for an expression or brace that can't be read."""
-    parts: list[str | tuple[int, Expression]] = []
-    for match in re.finditer(r"\{([^{}]*)\}|([^{}]+)|(.)", text):
-        if match[3]:
-            raise ExpressionError("E0301", f"`{match[3]}` without its partner", match.start())
-        if match[2]:
-            parts.append(match[2])
-            continue
-        try:
-            parts.append((match.start(1), parse(match[1])))
-        except ExpressionError as error:
-            moved = (error.offset + match.start(1), error.length, error.help)
-            raise ExpressionError(error.code, error.message, *moved) from None
-    return Template(text, tuple(parts))

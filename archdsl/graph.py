@@ -1,21 +1,21 @@
-"""The graph: flat, typed, frozen. Hierarchy is metadata: every node knows the scope it stands in."""
+"""The graph: flat, typed, frozen. Hierarchy is metadata: a node knows the scope it stands in."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics import Span
 from archdsl.ops import OPS, Op, Weight
 from archdsl.ops.init import Init
+from archdsl.tensor import INPUT as INPUT
 from archdsl.tensor import TensorSpec
 
 if TYPE_CHECKING:
     import networkx
 
 FORMAT = 1  # of the JSON form
-INPUT = "input"  # the id of the image; no node has it
 
 ScopeKind = Literal["block", "sequence", "repeat", "dense", "residual", "branches"]
 
@@ -122,14 +122,10 @@ class Graph:
                 wanted.update(node.inputs)
                 kept.append(node)
         kept.reverse()
-        used = {node.scope for node in kept}
-        for scope in reversed(self.scopes):
-            if scope.id in used:
-                used.add(scope.parent)
         return replace(
             self,
             nodes=tuple(kept),
-            scopes=tuple(scope for scope in self.scopes if scope.id in used),
+            scopes=holding(self.scopes, kept),
             outputs=dict(outputs),
             taps={name: id for name, id in self.taps.items() if id in wanted},
             aux=aux,
@@ -143,7 +139,7 @@ class Graph:
         return max(1, round(self.input.spatial[0] / spec.spatial[0]))
 
     def to_networkx(self) -> "networkx.DiGraph[str]":
-        """A `networkx.DiGraph` of node ids, with `op`, `shape`, `scope` on nodes, `shape` on edges."""
+        """A `networkx.DiGraph` of ids, with `op`, `shape`, `scope` on nodes, `shape` on edges."""
         import networkx
 
         view: networkx.DiGraph[str] = networkx.DiGraph(name=self.name)
@@ -167,6 +163,15 @@ class Graph:
             raise ValueError(f"not a graph in JSON: {error!r}") from error
         verify(graph)
         return graph
+
+
+def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]:
+    """The scopes that hold one of the nodes, at any depth."""
+    used = {node.scope for node in nodes}
+    for scope in reversed(scopes):
+        if scope.id in used:
+            used.add(scope.parent)
+    return tuple(scope for scope in scopes if scope.id in used)
 
 
 def verify(graph: Graph) -> None:
@@ -291,11 +296,11 @@ def _decode_spec(data: dict[str, Any]) -> TensorSpec:
 
 
 def _encode_span(span: Span | None) -> list[Any] | None:
-    return span and [span.file, span.line, span.column, span.end_line, span.end_column]
+    return list(astuple(span)) if span is not None else None
 
 
 def _decode_span(data: list[Any] | None) -> Span | None:
-    return data and Span(*data)
+    return Span(*data) if data is not None else None
 
 
 def _encode_value(value: Any) -> Any:
@@ -311,8 +316,3 @@ def _decode_value(value: Any) -> Any:
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-
-
-def unique(ids: Iterable[str]) -> list[str]:
-    """The ids without repetitions, in order of first appearance."""
-    return list(dict.fromkeys(ids))

@@ -1,25 +1,19 @@
-"""Several files to one document: `extends`, `import`, and what the command line changes."""
+"""Several files to one document: `extends`, `import`, the library, and the command line."""
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean
+from archdsl.documents import is_long_form, read_document, read_library
+from archdsl.forms import check_version
 from archdsl.limits import Limits
 from archdsl.scaling import RULES
-from archdsl.source import Path, Source, parse, read_text
-from archdsl.syntax import (
-    Block,
-    Document,
-    check_version,
-    name_problem,
-    read_blocks,
-    read_bodies,
-    read_document,
-)  # fmt: skip
+from archdsl.source import Path, Place, Source, parse, read_text
+from archdsl.syntax import Document, File
 
 LIBRARY = pathlib.Path(__file__).parent / "library"
 MERGED = {"params": 1, "scaling": 2, "defaults": 2, "blocks": 1, "weights": 1}  # key -> depth
@@ -32,6 +26,7 @@ class Loader:
     sink: Sink
     limits: Limits = field(default_factory=Limits)
     sources: dict[str, str] = field(default_factory=dict)
+    imported: dict[str, File | None] = field(default_factory=dict)
 
     def load(
         self,
@@ -39,159 +34,219 @@ class Loader:
         settings: Mapping[str, str] | None = None,
         scale: Mapping[str, str] | None = None,
     ) -> Document | None:
-        """The document at `path` with `--set` and `--scale` applied, or None with reasons in `sink`.
+        """The document at `path`, or None with the reasons in `sink`.
 
-        Raises UsageError for a file that can't be read and for a setting that the spec does not have.
+        `settings` changes its parameters and `scale` its scaling rules, both to values as text.
+        Raises UsageError for a file that can't be read and for what the spec does not have.
         """
-        source = self.merged(path, ())
-        return None if source is None else self.document(source, settings, scale)
+        text = read_text(path, self.limits, self.sink)
+        return None if text is None else self.loads(text, path, settings, scale)
 
-    def loads(self, text: str, name: str = "<text>") -> Document | None:
-        """The document in a string; `extends` is relative to the working directory."""
-        source = self.extended(self.parsed(text, name), ())
-        return None if source is None else self.document(source, None, None)
-
-    def document(
-        self, source: Source, settings: Mapping[str, str] | None, scale: Mapping[str, str] | None
+    def loads(
+        self,
+        text: str,
+        name: str = "<text>",
+        settings: Mapping[str, str] | None = None,
+        scale: Mapping[str, str] | None = None,
     ) -> Document | None:
-        self.override(source, settings or {}, scale or {})
-        blocks: dict[str, Block] = {}
-        if isinstance(source.data, dict):
-            self.imports(source, blocks, ())
-        return read_document(source, blocks, self.sink)
+        """The document in a string; other files are relative to where `name` would be."""
+        source = self.extended(self.parsed(text, name), ())
+        if source is None or not check_version(source, self.sink):
+            return None
+        if settings or scale:
+            source = overlay(source, self.changes(source, settings or {}, scale or {}))
+        try:
+            return read_document(source, self.file(source, ()), self.sink)
+        except RecursionError:
+            message = "items are nested deeper than this machine can follow"
+            self.sink.error("E0106", message, source.at().span)
+            return None
 
     def parsed(self, text: str, name: str) -> Source | None:
         self.sources[name] = text
         return parse(text, name, self.sink, self.limits)
 
-    def merged(self, path: str, chain: tuple[str, ...]) -> Source | None:
-        """A file with what it extends."""
-        text = read_text(path, self.limits, self.sink)
-        return None if text is None else self.extended(self.parsed(text, path), chain)
+    # extends
 
     def extended(self, source: Source | None, chain: tuple[str, ...]) -> Source | None:
+        """A source with what it extends; `chain` are the files that led here."""
         if source is None or not isinstance(source.data, dict) or "extends" not in source.data:
             return source
         if not check_version(source, self.sink):
             return None
-        target = self.target(source, ("extends",), chain)
+        place = source.at("extends")
+        if "name" not in source.data:
+            self.sink.error("E0202", "`name` is missing", place.key)
+        target = self.target(place, chain)
         if target is None:
             return None
-        span = source.span(("extends",))
-        with self.sink.within(span, f"{source.name} extends it here"):
-            base = self.merged(target, (*chain, _identity(source.name)))
-        if base is None or not isinstance(base.data, dict) or not check_version(base, self.sink):
-            return None
-        return _overlay(base, source)
+        with self.sink.within(place.span, "extended here"):
+            base = self.read(target, (*chain, _identity(source.name)))
+            if base is None or not check_version(base, self.sink):
+                return None
+        return overlay(base, source)
 
-    def target(self, source: Source, path: Path, chain: tuple[str, ...]) -> str | None:
-        """The file that `extends` or `import` at `path` names, if it can be used."""
-        name: Any = source.data
-        for step in path:
-            name = name[step]
-        span = source.span(path)
+    def read(self, path: str, chain: tuple[str, ...]) -> Source | None:
+        """Another file with what it extends."""
+        text = read_text(path, self.limits, self.sink)
+        return None if text is None else self.extended(self.parsed(text, path), chain)
+
+    def target(self, place: Place, chain: tuple[str, ...]) -> str | None:
+        """The file whose name stands at `place`, if it can be used."""
+        word, name, source = place.path[0], place.data, place.source
         if not isinstance(name, str):
-            self.sink.error("E0203", f"{path[0]} must be the path of a file", span)
+            self.sink.error("E0203", f"{word} must be the path of a file", place.span)
             return None
         target = os.path.join(os.path.dirname(source.name), name)
-        if _identity(target) in (*chain, _identity(source.name)):
-            self.sink.error(
-                "E0210", f"{path[0]} goes round in a circle: {name} leads back here", span
+        problem, help = "", ""
+        if os.path.isabs(name):
+            problem, help = f"{word} takes a path relative to this file", ""
+        elif _identity(target) in (*chain, _identity(source.name)):
+            problem = f"{word} goes round in a circle: {name} leads back here"
+        elif not os.path.isfile(target):
+            problem, help = (
+                f"no file {target}",
+                did_you_mean(os.path.basename(name), _beside(target)),
             )
-            return None
-        if not os.path.isfile(target):
-            folder = os.path.dirname(target) or "."
-            beside = (
-                [f for f in os.listdir(folder) if f.endswith(".yaml")]
-                if os.path.isdir(folder)
-                else []
-            )
-            help = did_you_mean(os.path.basename(name), beside) if beside else ""
-            self.sink.error("E0210", f"no file {target}", span, help=help)
-            return None
-        return target
+        elif not os.access(target, os.R_OK):
+            problem = f"cannot read {target}"
+        if problem:
+            self.sink.error("E0210", problem, place.span, help=help)
+        return None if problem else target
 
-    def imports(self, source: Source, blocks: dict[str, Block], chain: tuple[str, ...]) -> None:
-        """Adds the blocks of imported files, then those of the library that the file names."""
-        listed = source.data.get("import", [])
-        single = isinstance(listed, str)
-        for index in range(1 if single else len(listed) if isinstance(listed, list) else 0):
-            path: Path = ("import",) if single else ("import", index)
-            target = self.target(source, path, chain)
+    # import
+
+    def file(self, source: Source, chain: tuple[str, ...]) -> File:
+        """The blocks that a source imports, and those of the library that it names."""
+        file = File(source, elsewhere=library_names())
+        for place in self.imports(source):
+            target = self.target(place, chain)
             if target is not None:
-                self.import_file(target, source, path, blocks, chain)
+                self.add(file, target, place, chain)
         own = source.data.get("blocks")
-        defined = {*blocks, *(own if isinstance(own, dict) else ())}
+        defined = {*file.blocks, *(own if isinstance(own, dict) else ())}
         for name in sorted((_words(source.data) & library_names()) - defined):
-            target = str(LIBRARY.joinpath(f"{name}.yaml"))
+            target = str(LIBRARY / f"{name}.yaml")
             if _identity(target) not in (*chain, _identity(source.name)):
-                self.import_file(target, source, (), blocks, chain)
+                self.add(file, target, source.at(), chain)
+        return file
 
-    def import_file(
-        self,
-        target: str,
-        source: Source,
-        path: Path,
-        blocks: dict[str, Block],
-        chain: tuple[str, ...],
-    ) -> None:
-        """Adds the blocks of one file; each sees the blocks of its own file and its imports."""
-        other = self.merged(target, chain)
-        if other is None or not check_version(other, self.sink):
-            return
-        inner: dict[str, Block] = {}
-        self.imports(other, inner, (*chain, _identity(source.name)))
-        raw, defaults = other.data.get("blocks"), other.data.get("defaults") or {}
-        if not isinstance(raw, dict) or not raw:
-            self.sink.error("E0210", f"{target} has no blocks to import", source.span(path))
-            return
-        own = {name: data for name, data in raw.items() if isinstance(data, dict)}
-        known = read_blocks(other, own, defaults, self.sink, inner, set())
-        read_bodies([b for b in known.values() if b.source is other], known, other, self.sink)
-        for name in own:
-            if name in blocks:
-                first = blocks[name].span
-                label = [Label(first, "first imported here")] if first else []
-                message = f"two imported blocks named {name}"
-                self.sink.error("E0401", message, source.span(path), labels=label)
-            elif name in known:
-                blocks[name] = known[name]
+    def imports(self, source: Source) -> Iterator[Place]:
+        listed, place = source.data.get("import", []), source.at("import")
+        if isinstance(listed, list):
+            yield from (place / n for n in range(len(listed)))
+        else:
+            yield place
 
-    def override(
-        self, source: Source, settings: Mapping[str, str], scale: Mapping[str, str]
-    ) -> None:
-        """`--set` changes `params`, `--scale` changes `scaling`; the values are read as YAML."""
-        if not isinstance(source.data, dict):
-            return
-        params = source.data.get("params")
-        for name, text in settings.items():
-            if not isinstance(params, dict) or name not in params:
-                known = params if isinstance(params, dict) else {}
-                raise UsageError(f"--set {name}: no such parameter; {did_you_mean(name, known)}")
-            source.data["params"] = params = {**params}
-            self.put(source, params, ("params", name), text, "--set")
-        rules = source.data.get("scaling")
-        for name, text in scale.items():
-            rules = dict(rules) if isinstance(rules, dict) else {}
-            source.data["scaling"] = rules
-            if name == "phi":
-                self.put(source, rules, ("scaling", "phi"), text, "--scale")
-            elif name in RULES or name in rules:
-                rules[name] = dict(rules[name]) if isinstance(rules.get(name), dict) else {}
-                self.put(source, rules[name], ("scaling", name, "factor"), text, "--scale")
+    def add(self, file: File, target: str, place: Place, chain: tuple[str, ...]) -> None:
+        """Adds the blocks of another file; each sees the blocks of its own file and its imports."""
+        key = _identity(target)
+        if key not in self.imported:
+            with self.sink.within(place.span if place.path else None, "imported here"):
+                self.imported[key] = self.blocks_of(target, (*chain, _identity(file.source.name)))
+        other = self.imported[key]
+        own = [b for b in other.blocks.values() if b.file is other] if other is not None else []
+        if other is not None and not own:
+            self.sink.error("E0210", f"{target} has no blocks to import", place.span)
+        for block in own:
+            if block.name in file.blocks:
+                first = file.blocks[block.name].place.key
+                labels = [Label(first, "first imported from here")] if first else []
+                message = f"two imported blocks are named {block.name}"
+                self.sink.error("E0401", message, place.span, labels=labels)
             else:
-                raise UsageError(
-                    f"--scale {name}: no such rule; {did_you_mean(name, [*RULES, *rules, 'phi'])}"
-                )
+                file.blocks[block.name] = block
 
-    def put(
-        self, source: Source, table: dict[str, Any], path: Path, text: str, option: str
-    ) -> None:
-        name = f"{option} {path[1]}={text}"
-        value = self.parsed(text, name)
-        if value is not None:
-            table[str(path[-1])] = value.data
-            source.copy_spans(Source(name, text, None, {path: value.spans[()]}), path)
+    def blocks_of(self, target: str, chain: tuple[str, ...]) -> File | None:
+        source = self.read(target, chain)
+        if source is None or not check_version(source, self.sink):
+            return None
+        file = self.file(source, chain)
+        read_library(source, file, self.sink)
+        return file
+
+    # the command line
+
+    def changes(
+        self, source: Source, settings: Mapping[str, str], scale: Mapping[str, str]
+    ) -> Source:
+        """What is set from outside, as a source that says the same; values are read as YAML."""
+        params, rules = source.data.get("params") or {}, source.data.get("scaling") or {}
+        changes = Source(source.name, "", {})
+        for name, text in settings.items():
+            if name not in params:
+                help = did_you_mean(name, params)
+                raise UsageError(f"--set {name}: no such parameter; {help}")
+            self.change(changes, ("params", name), text, f"--set {name}={text}")
+        for name, text in scale.items():
+            if name not in ("phi", *RULES, *rules):
+                help = did_you_mean(name, ["phi", *RULES, *rules])
+                raise UsageError(f"--scale {name}: no such rule; {help}")
+            if name == "phi" and not any("base" in rule for rule in rules.values() if rule):
+                raise UsageError("--scale phi: no rule of the spec has a base")
+            path = ("scaling", name) if name == "phi" else ("scaling", name, "factor")
+            self.change(changes, path, text, f"--scale {name}={text}")
+        return changes
+
+    def change(self, changes: Source, path: Path, text: str, option: str) -> None:
+        if not text.strip():
+            raise UsageError(f"{option} has no value")
+        value = self.parsed(text, option)
+        if value is None:
+            return
+        table = changes.data
+        for step in path[:-1]:
+            table = table.setdefault(step, {})
+        table[path[-1]] = value.data
+        changes.spans.update({(*path, *rest): span for rest, span in value.spans.items()})
+        changes.keys.update({(*path, *rest): span for rest, span in value.keys.items()})
+
+
+def overlay(base: Source, child: Source) -> Source:
+    """The base with the child's entries in place of its own; every span stays in its file.
+
+    What was expected of the base need not hold any more, so `expect` is not taken over.
+    """
+    data = {key: value for key, value in base.data.items() if key not in ("extends", "expect")}
+    moved: dict[Path, Path] = {}  # from the child to where it stands in the result
+    for key, value in child.data.items():
+        if key != "extends":
+            _put(data, (key,), value, MERGED.get(key, 0), moved)
+    result = Source(child.name, child.text, data)
+    replaced = set(moved.values())
+    for mine, old, new in (
+        (result.spans, base.spans, child.spans),
+        (result.keys, base.keys, child.keys),
+    ):
+        mine.update({p: span for p, span in old.items() if not any(_heads(p, replaced))})
+        for path, span in new.items():
+            for head in _heads(path, moved):
+                mine[(*moved[head], *path[len(head) :])] = span
+    result.spans[()] = child.spans.get((), base.spans[()])
+    return result
+
+
+def _put(
+    table: dict[str, Any], path: Path, value: Any, depth: int, moved: dict[Path, Path]
+) -> None:
+    """Puts one entry into a table, merging to a depth; a parameter's long form keeps its type."""
+    key = str(path[-1])
+    old = table.get(key)
+    if depth and isinstance(value, dict) and isinstance(old, dict):
+        table[key] = dict(old)
+        for name, part in value.items():
+            _put(table[key], (*path, name), part, depth - 1, moved)
+    elif path[0] == "params" and is_long_form(old) and not is_long_form(value):
+        table[key] = {**table[key], "default": value}
+        moved[path] = (*path, "default")
+    else:
+        table[key] = value
+        moved[path] = path
+
+
+def _heads(path: Path, known: Mapping[Path, Any] | set[Path]) -> Iterator[Path]:
+    """The beginnings of a path that are known."""
+    return (path[:n] for n in range(1, min(len(path), 4) + 1) if path[:n] in known)
 
 
 @cache
@@ -209,31 +264,13 @@ def _words(data: Any) -> set[str]:
     return {data.removeprefix("$")} if isinstance(data, str) else set()
 
 
+def _beside(target: str) -> list[str]:
+    """The specs in the folder where a file was looked for."""
+    try:
+        return [name for name in os.listdir(os.path.dirname(target) or ".") if ".yaml" in name]
+    except (OSError, ValueError):
+        return []
+
+
 def _identity(path: str) -> str:
     return os.path.realpath(path)
-
-
-def _overlay(base: Source, child: Source) -> Source:
-    """The base with the child's entries in place of its own, and every span in the file it is from."""
-    merged = Source(child.name, child.text, dict(base.data), dict(base.spans), dict(base.keys))
-    merged.data.pop("extends", None)
-    merged.spans[()] = child.spans[()]
-
-    def put(target: dict[str, Any], data: dict[str, Any], path: Path, depth: int) -> None:
-        for key, value in data.items():
-            here = (*path, key)
-            if depth and isinstance(value, dict) and isinstance(target.get(key), dict):
-                target[key] = dict(target[key])
-                put(target[key], value, here, depth - 1)
-            else:
-                target[key] = value
-                merged.copy_spans(child, here)
-
-    for key, value in child.data.items():
-        if key == "extends":
-            continue
-        put(merged.data, {key: value}, (), MERGED.get(key, 0))
-    return merged
-
-
-__all__ = ["Loader", "name_problem"]

@@ -10,13 +10,16 @@ class Limits:
     """How large a spec and what it describes may be."""
 
     document_bytes: int = 1_000_000
-    nesting: int = 64
+    nesting: int = 64  # of YAML values, and of items in items through blocks
     values: int = 200_000  # YAML values after aliases are expanded
-    nodes: int = 500_000
+    items: int = 2_000_000  # that are elaborated, every copy counted, nodes or not
+    nodes: int = 500_000  # and as many scopes
+    connections: int = 5_000_000  # inputs of all nodes
+    elements: int = 1_000_000_000_000  # of one tensor, for one image
     parameters: int = 100_000_000_000
 
     def override(self, settings: dict[str, str]) -> "Limits":
-        """The same limits with some replaced; raises UsageError for a name or number it can't use."""
+        """The same limits with some replaced; raises UsageError for what it can't use."""
         known = [f.name for f in fields(self)]
         values = {}
         for name, text in settings.items():

@@ -1,7 +1,7 @@
 """Scaling rules: functions from a base size to a scaled one (Tan & Le 2019, section 3.3)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from archdsl.expressions import make_divisible
 Rounding = Literal["up", "down", "nearest"]
 
 RULES: dict[str, Rounding] = {"depth": "up", "width": "nearest", "resolution": "nearest"}
+Function = Callable[..., Any]
 _SLACK = 1e-9  # 10 * 1.1 is 11.000000000000002 and still 11 layers
 
 
@@ -43,8 +44,8 @@ class Rule:
         return math.floor(size + 0.5)
 
 
-def functions(rules: dict[str, Rule]) -> dict[str, Callable[..., Any]]:
-    """What expressions may call: the document's rules, and the identity for the three without one."""
+def functions(rules: Mapping[str, Rule]) -> dict[str, Function]:
+    """What expressions may call: the rules, and the identity for those of the three without one."""
     return {**dict.fromkeys(RULES, _identity), **rules}
 
 

@@ -8,7 +8,8 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from itertools import takewhile
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
@@ -20,19 +21,20 @@ Path = tuple[str | int, ...]
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_CORE_TAGS = {
-    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
-}
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
+_PIECES = 16  # into which commas may have cut one expression
+_TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Source:
-    """A parsed file: plain data, and for every path into it the span of the value and of its key."""
+    """A parsed file: plain data, and for every path into it the spans of the value and its key."""
 
     name: str
     text: str
@@ -46,20 +48,36 @@ class Source:
             path = path[:-1]
         return self.spans.get(path)
 
-    def key_span(self, path: Path) -> Span | None:
-        """The span of the key that leads to `path`, else of the value."""
-        return self.keys.get(path) or self.span(path)
-
-    def copy_spans(self, other: "Source", path: Path) -> None:
-        """Takes over from `other` the spans of everything at and below `path`."""
-        for mine, theirs in ((self.spans, other.spans), (self.keys, other.keys)):
-            for old in [p for p in mine if p[: len(path)] == path]:
-                del mine[old]
-            mine.update({p: s for p, s in theirs.items() if p[: len(path)] == path})
+    def at(self, *path: str | int) -> "Place":
+        return Place(self, path)
 
 
-class _Refused(Exception):
-    """Parsing cannot go on; the diagnostic is in the sink."""
+class Place(NamedTuple):
+    """A path into a source: where a value stands, for messages about it."""
+
+    source: Source
+    path: Path
+
+    def __truediv__(self, step: str | int) -> "Place":
+        return Place(self.source, (*self.path, step))
+
+    @property
+    def data(self) -> Any:
+        """The value itself."""
+        value = self.source.data
+        for step in self.path:
+            value = value[step]
+        return value
+
+    @property
+    def span(self) -> Span | None:
+        """The span of the value, else of the nearest enclosing one."""
+        return self.source.span(self.path)
+
+    @property
+    def key(self) -> Span | None:
+        """The span of the key that leads to the value, else of the value."""
+        return self.source.keys.get(self.path) or self.span
 
 
 def read_text(path: str, limits: Limits, sink: Sink) -> str | None:
@@ -73,30 +91,25 @@ def read_text(path: str, limits: Limits, sink: Sink) -> str | None:
         raise UsageError(f"no file {path}") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
-    start = Span(path, 1, 1, 1, 1)
     if len(raw) > limits.document_bytes:
-        sink.error(
-            "E0106",
-            f"the file is larger than {limits.document_bytes:,} bytes",
-            start,
-            help="--limit document_bytes=N allows more",
-        )
+        message = f"the file is larger than {limits.document_bytes:,} bytes"
+        help = "--limit document_bytes=N allows more"
+        sink.error("E0106", message, Span(path, 1, 1, 1, 1), help=help)
         return None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        place = Span(path, line, 1, line, 1)
-        sink.error("E0102", f"the file is not UTF-8 text: byte {raw[error.start]:#04x}", place)
+        message = f"the file is not UTF-8 text: byte {raw[error.start]:#04x}"
+        sink.error("E0102", message, Span(path, line, 1, line, 1))
         return None
 
 
 def parse(text: str, name: str, sink: Sink, limits: Limits | None = None) -> Source | None:
     """Plain data with spans, or None with the reasons in `sink`."""
     source = Source(name, text, None)
-    composer = _Composer(source, sink, limits or Limits())
     try:
-        source.data = composer.document()
+        source.data = _Composer(source, sink, limits or Limits()).document()
     except _Refused:
         return None
     except yaml.YAMLError as error:
@@ -108,19 +121,24 @@ def parse(text: str, name: str, sink: Sink, limits: Limits | None = None) -> Sou
     return source
 
 
+class _Refused(Exception):
+    """Parsing cannot go on; the diagnostic is in the sink."""
+
+
 class _Composer:
+    """Builds the data from the events of the parser, and counts while it does."""
+
     def __init__(self, source: Source, sink: Sink, limits: Limits) -> None:
         self.source, self.sink, self.limits = source, sink, limits
         self.events: Iterator[Any] = yaml.parse(source.text, Loader=_Loader)
-        self.anchors: dict[str, tuple[Path, int, Any]] = {}
+        self.anchors: dict[str, tuple[Path, int, Any]] = {}  # place, number of values, value
         self.values = 0
 
     def document(self) -> Any:
-        name = self.source.name
         event = next(self.events)
         while not isinstance(event, yaml.DocumentStartEvent):
             if isinstance(event, yaml.StreamEndEvent):
-                self.refuse("E0104", "the file is empty", Span(name, 1, 1, 1, 1))
+                self.refuse("E0104", "the file is empty", Span(self.source.name, 1, 1, 1, 1))
             event = next(self.events)
         data = self.value(next(self.events), ())
         next(self.events)
@@ -131,36 +149,33 @@ class _Composer:
 
     def value(self, event: Any, path: Path) -> Any:
         span = self.span(event)
-        self.values += 1
-        if self.values > self.limits.values:
-            self.refuse("E0106", f"more than {self.limits.values:,} values", span, "values")
-        if len(path) > self.limits.nesting:
-            self.refuse(
-                "E0106", f"nested deeper than {self.limits.nesting} levels", span, "nesting"
-            )
+        self.count(1, span)
+        self.check_nesting(path, span)
         if isinstance(event, yaml.AliasEvent):
-            return self.alias(event.anchor, path, span)
-        if event.tag is not None and event.tag not in _CORE_TAGS and event.tag != "!":
+            return self.alias(str(event.anchor), path, span)
+        if event.tag is not None and event.tag not in _TEXT_TAGS:
             self.refuse("E0107", f"a spec may not use the tag {event.tag}", span)
         before = self.values
-        result: Any
+        self.source.spans[path] = span
         if isinstance(event, yaml.ScalarEvent):
             result = self.scalar(event, path)
         elif isinstance(event, yaml.SequenceStartEvent):
-            result = []
-            self.source.spans[path] = span
-            while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-                result.append(self.value(event, (*path, len(result))))
-            self.close(path, event)
+            result = self.sequence(event, path)
         else:
-            result = self.mapping(path, span)
-        if getattr(event, "anchor", None):
+            result = self.mapping(event, path)
+        if event.anchor:
             self.anchors[event.anchor] = (path, self.values - before + 1, result)
         return result
 
-    def mapping(self, path: Path, span: Span) -> dict[str, Any]:
+    def sequence(self, start: Any, path: Path) -> list[Any]:
+        result: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            result.append(self.value(event, (*path, len(result))))
+        self.close(path, event)
+        return self.mend_list(result, path) if start.flow_style else result
+
+    def mapping(self, start: Any, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        self.source.spans[path] = span
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             where = self.span(event)
             if not isinstance(event, yaml.ScalarEvent):
@@ -170,28 +185,22 @@ class _Composer:
                 self.refuse("E0107", "a spec may not use merge keys (`<<`)", where)
             there = (*path, key)
             if key in result:
-                first = self.source.keys[there]
-                self.sink.error(
-                    "E0105",
-                    f"`{key}` stands here twice",
-                    where,
-                    labels=[Label(first, "first here")],
-                    help="keep one of the two",
-                )
+                first = [Label(self.source.keys[there], "first here")]
+                message, help = f"`{key}` stands here twice", "keep one of the two"
+                self.sink.error("E0105", message, where, labels=first, help=help)
                 there = (*path, f"{key} (again)")
             self.source.keys[there] = where
             value = self.value(next(self.events), there)
             result.setdefault(key, value)
         self.close(path, event)
-        return result
+        return self.mend_mapping(result, path) if start.flow_style else result
 
     def scalar(self, event: Any, path: Path) -> Any:
-        span = self.span(event)
-        text = event.value
+        span, text = self.source.spans[path], event.value
         if event.style in ("'", '"') and span.line == span.end_line:
-            span = Span(span.file, span.line, span.column + 1, span.line, span.end_column - 1)
-        self.source.spans[path] = span
-        if event.tag == "tag:yaml.org,2002:str" or not event.implicit[0]:
+            inside = Span(span.file, span.line, span.column + 1, span.line, span.end_column - 1)
+            self.source.spans[path] = inside
+        if not event.implicit[0]:
             return text
         if text in _WORDS:
             return _WORDS[text]
@@ -201,30 +210,21 @@ class _Composer:
             return int(text, 0 if text[:2] in ("0o", "0x") else 10)
         if _FLOAT.fullmatch(text):
             return float(text)
+        if _INFINITE.fullmatch(text):
+            return float(text.replace(".", ""))
         return text
 
     def alias(self, anchor: str, path: Path, span: Span) -> Any:
         if anchor not in self.anchors:
             self.refuse("E0103", f"the alias *{anchor} has no finished anchor before it", span)
         origin, size, value = self.anchors[anchor]
-        self.values += size
-        if self.values > self.limits.values:
-            self.refuse(
-                "E0106",
-                f"aliases expand to more than {self.limits.values:,} values",
-                span,
-                "values",
-            )
+        self.count(size, span)
         self.copy_places(value, origin, path)
         return value
 
     def copy_places(self, value: Any, origin: Path, path: Path) -> None:
-        self.source.spans[path] = self.source.spans[origin]
-        if len(path) > self.limits.nesting:
-            span = self.source.spans[path]
-            self.refuse(
-                "E0106", f"nested deeper than {self.limits.nesting} levels", span, "nesting"
-            )
+        span = self.source.spans[path] = self.source.spans[origin]
+        self.check_nesting(path, span)
         if isinstance(value, dict):
             for key, child in value.items():
                 self.source.keys[*path, key] = self.source.keys[*origin, key]
@@ -233,7 +233,68 @@ class _Composer:
             for index, child in enumerate(value):
                 self.copy_places(child, (*origin, index), (*path, index))
 
+    # what YAML takes apart at a comma: `{out: max(1, C)}` is `out: max(1` and a key `C)`
+
+    def mend_mapping(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
+        keys, mended = list(data), dict(data)
+        for start, key in enumerate(keys):
+            if not _opens(data[key]):
+                continue
+            rest = keys[start + 1 : start + _PIECES]
+            pieces = [data[key], *takewhile(lambda name: data[name] is None, rest)]
+            length = _closing(pieces)
+            if length:
+                last = self.source.keys[*path, keys[start + length - 1]]
+                mended[key] = self.mend((*path, key), pieces[:length], last, f"{key}: ")
+                for piece in pieces[1:length]:
+                    del mended[piece]
+        return mended
+
+    def mend_list(self, data: list[Any], path: Path) -> list[Any]:
+        mended: list[Any] = []
+        start = 0
+        while start < len(data):
+            here, there = (*path, start), (*path, len(mended))
+            value, length = data[start], 0
+            if _opens(value):
+                length = _closing(data[start : start + _PIECES])
+            if length:
+                last = self.source.spans[*path, start + length - 1]
+                value = self.mend(here, data[start : start + length], last, "")
+            if here != there:
+                self.copy_places(value, here, there)
+            mended.append(value)
+            start += length or 1
+        return mended
+
+    def mend(self, path: Path, pieces: list[Any], last: Span, before: str) -> str:
+        """The whole text, reported as what needs quotes."""
+        first = self.source.spans[path]
+        span = Span(first.file, first.line, first.column, last.end_line, last.end_column)
+        text = ", ".join(map(str, pieces))
+        if span.line == span.end_line:
+            line = _LINE_BREAK.split(self.source.text)[span.line - 1]
+            text = line[span.column - 1 : span.end_column - 1]
+        self.source.spans[path] = span
+        message = "YAML ends a value at a comma inside {...} and [...]"
+        self.sink.error("E0108", message, span, help=f'put it in quotes: {before}"{text}"')
+        return text
+
+    # limits and places
+
+    def count(self, number: int, span: Span) -> None:
+        self.values += number
+        if self.values > self.limits.values:
+            message = f"more than {self.limits.values:,} values, aliases expanded"
+            self.refuse("E0106", message, span, "values")
+
+    def check_nesting(self, path: Path, span: Span) -> None:
+        if len(path) > self.limits.nesting:
+            message = f"nested deeper than {self.limits.nesting} levels"
+            self.refuse("E0106", message, span, "nesting")
+
     def close(self, path: Path, event: Any) -> None:
+        """Extends the span of a list or mapping to its end."""
         start, end = self.source.spans[path], event.end_mark
         if end.column == 0 and end.line + 1 > start.line:  # a block ends before the next line
             return
@@ -243,9 +304,8 @@ class _Composer:
 
     def span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(
-            self.source.name, start.line + 1, start.column + 1, end.line + 1, end.column + 1
-        )
+        name = self.source.name
+        return Span(name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def refuse(self, code: str, message: str, span: Span, limit: str = "") -> NoReturn:
         help = f"--limit {limit}=N allows more" if limit else ""
@@ -253,26 +313,49 @@ class _Composer:
         raise _Refused
 
 
+def _opens(value: Any) -> bool:
+    return isinstance(value, str) and value.count("(") > value.count(")")
+
+
+def _closing(pieces: list[Any]) -> int:
+    """How many pieces it takes until the parentheses that the first one opens are closed, or 0."""
+    depth = 0
+    for length, piece in enumerate(pieces, 1):
+        if isinstance(piece, list | dict):
+            return 0
+        depth += str(piece).count("(") - str(piece).count(")")
+        if depth <= 0:
+            return length
+    return 0
+
+
 def _report_syntax(error: yaml.YAMLError, text: str, name: str, sink: Sink) -> None:
     """One diagnostic for a YAML error, with the usual suspects named."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    problem = getattr(error, "problem", None) or "unreadable character"
-    lines = text.splitlines() or [""]
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable"))
+    lines = _LINE_BREAK.split(text)
     here = lines[line - 1] if line <= len(lines) else ""
-    help = ""
-    if "\t" in here[: len(here) - len(here.lstrip())] or "'\\t'" in problem:
-        help = "indent with spaces: YAML does not allow tabs"
-    elif re.search(r"[\[{]", text) and ("flow" in problem or "expected ','" in problem):
-        help = "a bracket is not closed, or a comma is missing before this"
-    elif re.search(r"\w:[^\s/]", here):
-        help = "put a space after the colon"
     labels = []
     context = getattr(error, "context_mark", None)
     if context is not None and context.line + 1 != line:
-        place = Span(
-            name, context.line + 1, context.column + 1, context.line + 1, context.column + 2
-        )
+        at = context.line + 1, context.column + 1
+        place = Span(name, *at, at[0], at[1] + 1)
         labels.append(Label(place, getattr(error, "context", "") or "begun here"))
     span = Span(name, line, column, line, column + 1)
+    help = _syntax_help(problem, here)
     sink.error("E0103", f"the file is not YAML: {problem}", span, labels=labels, help=help)
+
+
+def _syntax_help(problem: str, line: str) -> str:
+    if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in problem:
+        return "indent with spaces: YAML does not allow tabs"
+    if re.search(r"\{[^}]*:\s*[^\s,\"'\[{}]+[\[{]", line):
+        return "inside {...} a value with brackets needs quotes"
+    if "flow" in problem or "expected ','" in problem:
+        return "a bracket is not closed, or a comma is missing before this"
+    if re.search(r"\w:[^\s/]", line):
+        return "put a space after the colon"
+    return ""

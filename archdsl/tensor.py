@@ -6,6 +6,7 @@ from typing import Literal
 
 Layout = Literal["channels_first", "channels_last"]
 
+INPUT = "input"  # the name of what a network or block is given
 AXES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}  # names of the spatial axes by rank
 
 

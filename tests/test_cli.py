@@ -162,13 +162,13 @@ def test_list_shows_the_gallery(capsys: Captured) -> None:
     headings, _, *rows = lines(capsys.readouterr().out)
     assert headings.split() == ["name", "parameters", "MACs", "input", "paper"]
     assert [row.split()[0] for row in rows] == gallery.names()
-    (resnet,) = (row for row in rows if row.startswith("resnet50"))
+    (resnet,) = (row for row in rows if row.startswith("resnet50 "))
     assert re.split(r"\s{2,}", resnet) == [
         "resnet50",
         "25.56 M",
         "4.09 G",
         "3x224x224",
-        "Deep Residual Learning for Image Recognition. arXiv:1512.03385, table 1",
+        "Deep Residual Learning for Image Recognition",
     ]
 
 
@@ -437,7 +437,7 @@ def test_a_reader_that_stops_reading_is_no_error(here: Path) -> None:
     process.stdout.read(10)
     process.stdout.close()
     assert process.stderr.read() == b""
-    assert process.wait() in (0, -signal.SIGPIPE)
+    assert process.wait() == -signal.SIGPIPE  # as any other program
     process.stderr.close()
 
 

@@ -73,6 +73,17 @@ backbone:
     assert analysis.outputs["last"].shape == (5, 8, 8)
 
 
+def test_a_scope_gives_what_its_last_node_gives() -> None:
+    graph = graph_of("""
+backbone:
+  stage: {seq: {inner: {seq: [{conv: {out: 4, kernel: 1}}]}, last: {conv: {out: 5, kernel: 1}}}}
+  other: {seq: {first: {conv: {out: 6, kernel: 1}}, inner: {seq: [{conv: {out: 7, kernel: 1}}]}}}
+""")
+    outputs = analyze(graph).outputs
+    assert outputs["stage"].channels == 5
+    assert outputs["other"].channels == 7
+
+
 SHARED = """
 backbone:
   a: {conv: {out: 4, kernel: 3, bias: false}}
@@ -198,10 +209,37 @@ def test_a_sequence_that_holds_most_of_the_network_is_opened(name: str) -> None:
 
 
 def test_dense_blocks_and_repeats_stay_closed() -> None:
-    shown = paths(archdsl.load("densenet121"))
-    assert [path for path in shown if "denseblock" in path] == [
-        f"features.denseblock{n}" for n in (1, 2, 3, 4)
-    ]
+    described = what(archdsl.load("densenet121"))
+    assert {path: text for path, text in described.items() if "denseblock" in path} == {
+        "features.denseblock1": "dense_layer x 6",
+        "features.denseblock2": "dense_layer x 12",
+        "features.denseblock3": "dense_layer x 24",
+        "features.denseblock4": "dense_layer x 16",
+    }
+
+
+def test_a_sequence_of_equal_blocks_stays_closed() -> None:
+    equal, different = (
+        graph_of(f"""
+blocks: {{unit: {{params: {{out: C}}, seq: [{{conv: {{out: out, kernel: 1}}}}, relu]}}}}
+backbone:
+  stem: relu
+  all: [{units}]
+""")
+        for units in ("{unit: {}}, {unit: {}}, {unit: {}}", "{unit: {}}, {unit: {out: 8}}")
+    )
+    assert what(equal) == {"stem": "relu", "all": "unit x 3"}
+    assert paths(different) == ["stem", "all.0", "all.1"]
+
+
+def test_a_block_stays_closed_however_large() -> None:
+    graph = graph_of("""
+blocks:
+  body: {seq: [{conv: {out: 4, kernel: 1}}, relu, relu, relu]}
+backbone: {all: {body: {}}, last: relu}
+""")
+    assert paths(graph) == ["all", "last"]
+    assert what(graph)["all"] == "body"
 
 
 @pytest.mark.parametrize(("depth", "rows"), [(1, 11), (2, 4 + 8 + 3), (99, 69)])

@@ -161,6 +161,12 @@ def test_a_very_long_line_is_cut_around_the_word(position: int) -> None:
     assert len(longest) <= WIDTH + len("1 | ......")
 
 
+def test_an_underline_ends_where_a_long_line_is_cut() -> None:
+    lines = shown("x" * 5_000, Diagnostic("E0205", "", at(1, 2_000, 2_000))).splitlines()
+    assert lines[3].endswith("x...")
+    assert len(lines[4]) == len(lines[3].removesuffix("..."))
+
+
 def test_two_words_far_apart_in_a_long_line_are_both_shown() -> None:
     line = "first " + "x" * 3_000 + " second"
     labels = (Label(at(1, 1, 5), "against this"),)

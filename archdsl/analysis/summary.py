@@ -38,7 +38,8 @@ def summarize(graph: Graph, depth: int | None = None) -> Summary:
     """The network's stages to a depth of names, 1 or more: `layer1` is at 1, `layer1.0` at 2.
 
     Without a depth these are the parts at depth 1, but a plain sequence that holds more than half
-    of the network (the `features` of many networks) stands there by its own parts.
+    of the network (the `features` of many networks) stands there by its own parts, unless they are
+    all the same (the layers of a transformer).
     """
     analysis = analyze(graph)
     return Summary(
@@ -69,17 +70,33 @@ def stages(
 
 def _shown(graph: Graph, depth: int | None, analysis: Analysis) -> dict[str, str]:
     """For every scope the scope in whose row it counts, "" if its parts have rows of their own."""
-    shown, level = {"": ""}, {"": 0}
+    shown, level, uniform = {"": ""}, {"": 0}, _uniform(graph)
     half = analysis.total.nodes / 2
     for scope in graph.scopes:
         level[scope.id] = level[scope.parent] + 1
         if depth is None:
             plain = scope.kind == "sequence" and not scope.block
-            opened = plain and analysis.costs[scope.id].nodes > half
+            opened = plain and scope.id not in uniform and analysis.costs[scope.id].nodes > half
         else:
             opened = level[scope.id] < depth
         shown[scope.id] = shown[scope.parent] or ("" if opened else scope.id)
     return shown
+
+
+def _uniform(graph: Graph) -> set[str]:
+    """The scopes that hold copies of one block and nothing else."""
+    first: dict[str, Scope] = {}
+    mixed = {node.scope for node in graph.nodes}
+    for scope in graph.scopes:
+        copied = first.setdefault(scope.parent, scope)
+        same = (scope.block, scope.arguments, scope.inputs) == (
+            copied.block,
+            copied.arguments,
+            copied.inputs,
+        )
+        if not scope.block or not same:
+            mixed.add(scope.parent)
+    return first.keys() - mixed
 
 
 class _Descriptions:

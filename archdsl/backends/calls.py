@@ -39,7 +39,7 @@ class Call:
     A module is made by `target(arguments)` and applied to the input. A function's `target` is a
     template of `{0}`, `{1}`... (`{all}` for all inputs) and argument names. A parameter is a
     tensor of its own, which `target(arguments)` makes, and `use` the template of what is done
-    with it (`{name}`).
+    with it (`{weight}`).
     """
 
     target: str
@@ -70,7 +70,8 @@ def _positional(name: str, value: Any) -> Argument:
 
 
 def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
-    same = op.pad == "same" and set(op.stride) != {1}
+    even = any(d * (k - 1) % 2 for k, d in zip(op.kernel, op.dilation, strict=True))
+    same = op.pad == "same" and (set(op.stride) != {1} or even)
     padding = () if same else (_size("padding", op.pad, 0),)
     return Call(
         f"Conv{x[0].rank}dSame" if same else f"nn.Conv{x[0].rank}d",
@@ -219,6 +220,11 @@ def _join(template: str) -> Row:
     return lambda op, x: Call(template, form="function")
 
 
+def _concat(op: join.Concat, x: tuple[TensorSpec, ...]) -> Call:
+    axis = "1" if x[0].layout == "channels_first" else "-1"
+    return Call(f"torch.cat([{{all}}], {axis})", form="function")
+
+
 def _resize(op: shape.Resize, x: tuple[TensorSpec, ...]) -> Call:
     mode = "nearest" if op.mode == "nearest" else op.mode
     corners = op.align_corners if op.mode != "nearest" else None
@@ -241,6 +247,11 @@ def _pad(op: shape.Pad, x: tuple[TensorSpec, ...]) -> Call:
     kind = {"zeros": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}[op.mode]
     sides = tuple(width for width in reversed(op.border) for _ in range(2))
     return Call(f"nn.{kind}{x[0].rank}d", (_positional("padding", sides),))
+
+
+def _pad_channels(op: shape.PadChannels, x: tuple[TensorSpec, ...]) -> Call:
+    sides = (*(0,) * 2 * x[0].rank, 0, op.out - x[0].channels)  # from the last axis backwards
+    return Call(f"nn.ZeroPad{min(3, x[0].rank + 1)}d", (_positional("padding", sides),))
 
 
 def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
@@ -282,12 +293,12 @@ def _layer_scale(op: regularize.LayerScale, x: tuple[TensorSpec, ...]) -> Call:
         Argument("size", weight.shape, keyword=False),
         Argument("fill_value", op.start, keyword=False),
     )
-    return Call("torch.full", arguments, "parameter", "self.{name} * {0}")
+    return Call("torch.full", arguments, "parameter", "{weight} * {0}")
 
 
 def _class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
     (weight,) = op.weights(*x)
-    use = "torch.cat([self.{name}.expand({0}.shape[0], -1, -1), {0}], 1)"
+    use = "torch.cat([{weight}.expand({0}.shape[0], -1, -1), {0}], 1)"
     sizes = tuple(_positional(f"size{n}", size) for n, size in enumerate(weight.shape))
     return Call("torch.zeros", sizes, "parameter", use)
 
@@ -296,7 +307,7 @@ def _position_embedding(op: attention.PositionEmbedding, x: tuple[TensorSpec, ..
     (weight,) = op.weights(*x)
     sizes = Argument("size", weight.shape, keyword=True)
     arguments = (_positional("mean", 0.0), _positional("std", op.std), sizes)
-    return Call("torch.normal", arguments, "parameter", "{0} + self.{name}")
+    return Call("torch.normal", arguments, "parameter", "{0} + {weight}")
 
 
 def _axes(target: str) -> Row:
@@ -377,7 +388,7 @@ TORCH: dict[type[Op], Row] = {
     pool.AdaptiveAvgPool: _adaptive("Avg"),
     pool.AdaptiveMaxPool: _adaptive("Max"),
     pool.GlobalAvgPool: _adaptive("Avg"),
-    join.Concat: _join("torch.cat([{all}], 1)"),
+    join.Concat: _concat,
     join.Add: _join("{+}"),
     join.Multiply: _join("{*}"),
     regularize.Dropout: _module("nn.Dropout", ("p", "rate", 0.5)),
@@ -388,6 +399,7 @@ TORCH: dict[type[Op], Row] = {
     shape.Flatten: _module("nn.Flatten"),
     shape.Resize: _resize,
     shape.Pad: _pad,
+    shape.PadChannels: _pad_channels,
     shape.Crop: _crop,
     shape.Slice: _slice,
     shape.ChannelShuffle: _module("nn.ChannelShuffle", ("groups", "groups", None)),
@@ -437,3 +449,9 @@ OVERWRITABLE = (
     join.Concat,
     join.Add,
 )
+
+
+def overwrites(call: Call) -> bool:
+    """Whether a call can write over its first input: with a negative slope PyTorch's may not."""
+    slopes = [a.value for a in call.arguments if a.name in ("negative_slope", "alpha")]
+    return call.target == "{+}" or (call.target in OVERWRITING and all(s >= 0 for s in slopes))

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics import UsageError, counted, nearest
-from archdsl.expressions import ExpressionError, Names, Template, parse_template
+from archdsl.expressions import ExpressionError, Names
 from archdsl.files import replacing
+from archdsl.templates import Template, parse_template
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -71,7 +72,7 @@ def rules(keys: Mapping[str, str | None]) -> tuple[Rule, ...]:
     for rule in result:
         try:
             known = {*rule.pattern.groupindex}
-            unknown = rule.template.names - known
+            unknown = rule.template.names.keys() - known
         except (ExpressionError, re.error) as error:
             raise ValueError(f"{rule.theirs}: {error}") from None
         if unknown:

@@ -1,5 +1,6 @@
 """Steps to the statements of a `forward`: which variable holds which value, and for how long."""
 
+import builtins
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from keyword import iskeyword
@@ -7,23 +8,26 @@ from keyword import iskeyword
 from archdsl.backends.lower import ClassDefinition
 from archdsl.backends.structure import INPUTS, Ref, Step
 
-_TAKEN = {"self", "torch", "nn", "F", "math", "OrderedDict", "layer"}
+_TAKEN = {"self", "torch", "nn", "F", "math", "layer", "center_crop", *dir(builtins)}
 _END = 1 << 60
 _LOOP = 3  # so many calls of numbered layers in a row become a loop
 
 
 @dataclass
 class Forward:
-    """The body of one `forward`; `write` gives its lines."""
+    """The body of one `forward`; `write` gives its lines.
+
+    All results but the first `main` are those of training only.
+    """
 
     definition: ClassDefinition
+    main: int
     result_names: tuple[str, ...] = ()
     variables: dict[Ref, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         definition = self.definition
-        main = [step for step in definition.steps if not step.side]
-        self.steps = main + [step for step in definition.steps if step.side]
+        self.steps = definition.steps
         self.uses: dict[Ref, list[int]] = {}
         for index, step in enumerate(self.steps):
             for ref in step.inputs:
@@ -40,16 +44,14 @@ class Forward:
 
     def write(self, result: Callable[[list[str]], str]) -> list[str]:
         """The statements; `result` makes what is returned from the variables of the results."""
-        lines: list[str] = []
-        main = [i for i, step in enumerate(self.steps) if not step.side]
-        side = [i for i, step in enumerate(self.steps) if step.side]
-        statements = [self.statement(index) for index in main]
+        main = sum(not step.side for step in self.steps)
+        statements = [self.statement(index) for index in range(main)]
         self.loops(statements)
-        lines += [line for line in statements if line]
-        if side:
-            lines.append("if not self.training:")
-            lines.append(f"    return {result([self.variables[r] for r in self.main_results()])}")
-            lines += [self.statement(index) for index in side]
+        lines = [line for line in statements if line]
+        if self.main < len(self.definition.results):
+            given = [self.variables[ref] for ref in self.definition.results[: self.main]]
+            lines += ["if not self.training:", f"    return {result(given)}"]
+            lines += [self.statement(index) for index in range(main, len(self.steps))]
         returned = result([self.variables[ref] for ref in self.definition.results])
         if lines and not lines[-1].startswith((" ", "for", "if")):
             target, _, value = lines[-1].partition(" = ")
@@ -57,19 +59,13 @@ class Forward:
                 return [*lines[:-1], f"return {value}"]
         return [*lines, f"return {returned}"]
 
-    def main_results(self) -> list[Ref]:
-        side = {step.origin for step in self.steps if step.side}
-        return [ref for ref in self.definition.results if ref.origin not in side]
-
     def statement(self, index: int) -> str:
         step = self.steps[index]
         inputs = [self.variables[ref] for ref in step.inputs]
         value = self.value(step, inputs)
         targets = [self.target(index, n) for n in range(step.outputs)]
-        condition = (
-            self.definition.parameters.conditions.get(step.origin) if step.template else None
-        )
-        flag = self.flag(step) if condition else ""
+        attribute = self.definition.parameters.kept.get(step.origin)
+        flag = f"self.{attribute}" if attribute else ""
         if step.template == "{+=}" and targets == inputs[:1] and len(inputs) == 2:
             line = f"{inputs[0]} += {inputs[1]}"
         elif flag and targets != inputs[:1]:
@@ -78,10 +74,6 @@ class Forward:
             line = f"{', '.join(targets)} = {value}" if targets else value
         return f"if {flag}:\n            {line}" if flag else line
 
-    def flag(self, step: Step) -> str:
-        """The attribute that says whether a conditional step happens."""
-        return f"self.{FLAGS[step.template]}" if step.template in FLAGS else "self.joined"
-
     def value(self, step: Step, inputs: list[str]) -> str:
         if not step.template:
             return f"{access(step.access)}({', '.join(inputs)})"
@@ -89,10 +81,13 @@ class Forward:
             return " + ".join(inputs)
         if step.template == "{*}":
             return " * ".join(inputs)
-        expressions = self.definition.parameters.expressions
-        named = {name: expressions[(step.origin, name)] for name in step.arguments}
-        attribute = step.access[-1] if step.access else ""
-        return step.template.format(*inputs, all=", ".join(inputs), name=attribute, **named)
+        parameters, named = self.definition.parameters, {}
+        for name in step.arguments:
+            slot = (step.origin, name)
+            kept = parameters.kept.get(slot)
+            named[name] = f"self.{kept}" if kept else parameters.expressions[slot]
+        weight = access(step.access) if step.access else ""
+        return step.template.format(*inputs, all=", ".join(inputs), weight=weight, **named)
 
     # variables
 
@@ -213,9 +208,6 @@ def _common_start(names: list[str]) -> str:
     while all(shared < len(name) and name[shared] == names[0][shared] for name in names):
         shared += 1
     return names[0][:shared].rstrip("_")
-
-
-FLAGS = {"{+}": "residual", "{+=}": "residual", "{*}": "gated"}
 
 
 def access(names: tuple[str, ...]) -> str:

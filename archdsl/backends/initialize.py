@@ -4,7 +4,7 @@ from collections import Counter
 
 from archdsl.backends.structure import Structure
 from archdsl.graph import Graph
-from archdsl.ops.init import Init
+from archdsl.ops.init import PER_GROUP, Init
 
 Schemes = dict[str, Init | None]  # by path
 
@@ -69,6 +69,8 @@ def _statements(scheme: Init | None, module: str, target: str, bias: str) -> lis
     for inner in HOLDERS.get(target, ("",)):
         owner = f"{module}.{inner}" if inner else module
         lines.append(_call(scheme, f"{owner}.weight"))
+        if ("mode", PER_GROUP) in scheme.settings and "Conv" in target:
+            lines.append(f"{owner}.weight.data.mul_({owner}.groups**0.5)")
         if scheme.bias is not None and bias != "no":
             line = _call(scheme.bias, f"{owner}.bias")
             if bias == "some":
@@ -80,7 +82,8 @@ def _statements(scheme: Init | None, module: str, target: str, bias: str) -> lis
 
 def _call(scheme: Init, tensor: str) -> str:
     """`nn.init.zeros_(module.bias)`."""
-    settings = "".join(f", {name}={value!r}" for name, value in scheme.settings)
+    values = [(name, "fan_out" if v == PER_GROUP else v) for name, v in scheme.settings]
+    settings = "".join(f", {name}={value!r}" for name, value in values)
     return f"nn.init.{scheme.scheme}_({tensor}{settings})"
 
 

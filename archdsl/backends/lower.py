@@ -64,14 +64,15 @@ class Lowering:
                 name = self.names[key] + (str(number + 1) if number else "")
                 classes.append(self.define(name, group))
         root = self.instance(ROOT)
-        definition = ClassDefinition("", "", root.parts, root.steps, root.results, 1, chain=False)
+        steps = _with_sides(root.steps, root.results[: len(self.structure.graph.outputs)])
+        definition = ClassDefinition("", "", root.parts, steps, root.results, 1, chain=False)
         definition.parameters.settle([root], {})
         return Program(classes, definition)
 
     def define(self, name: str, group: list[Instance]) -> ClassDefinition:
         structure, base = self.structure, group[0]
         scope = base.scope
-        chain = structure.is_chain(scope) and all(part.name.isdecimal() for part in base.parts)
+        chain = structure.is_chain(scope) and numbered(base.parts)
         doc = f"The block `{scope.block}`." if scope.block else f"The part `{scope.path}`."
         inputs = len(structure.inputs[scope.id])
         definition = ClassDefinition(name, doc, base.parts, base.steps, base.results, inputs, chain)
@@ -113,23 +114,24 @@ class _Reader:
         self.values: dict[Slot, Any] = {}
         inputs = self.structure.inputs[scope.id] if scope is not ROOT else ["input"]
         self.refs = {id: Ref(INPUTS, n) for n, id in enumerate(inputs)}
+        self.roles = self.structure.roles.get(scope.id, {})
         self.made: set[str] = set()
-        self.attributes: dict[str, str] = {}  # by path
 
     def read(self, scope: Scope, access: tuple[str, ...], outer: Origin = ()) -> None:
         """The children of a scope as parts and steps; inside a walked container under `access`."""
-        for child, origin in self.originated(scope, outer):
-            if isinstance(child, Scope) and self.structure.is_walked(child):
-                if not access and child.path not in self.made:
-                    self.parts.append(self.part(child, origin))
-                self.made.add(child.path)
-                self.read(child, (*access, child.name), origin)
-                continue
-            self.step(child, origin, access)
+        names = self.structure.attributes(scope)
+        for position, (child, origin) in enumerate(self.originated(scope, outer)):
+            name = names[child.path]
+            place = (*access, str(position) if access and name.isdecimal() else name)
+            walked = isinstance(child, Scope) and self.structure.is_walked(child)
+            if not walked:
+                self.step(child, origin, place)
             module = isinstance(child, Scope) or self.structure.calls[child.id].form != "function"
             if not access and module and child.path not in self.made:
                 self.made.add(child.path)
-                self.parts.append(self.part(child, origin))
+                self.parts.append(self.part(child, origin, name))
+            if walked and isinstance(child, Scope):
+                self.read(child, place, origin)
 
     def originated(self, scope: Scope, outer: Origin) -> list[tuple[Node | Scope, Origin]]:
         """The children with what identifies each across instances: place in the spec and turn."""
@@ -144,10 +146,12 @@ class _Reader:
 
     def step(self, child: Node | Scope, origin: Origin, access: tuple[str, ...]) -> None:
         taken, given = self.structure.borders(child)
-        inputs = tuple(self.refs[id] for id in taken)
-        side = set(given) <= self.structure.side and bool(given)
-        name = child.name if access else self.attribute(child)
-        step = Step(origin, inputs, len(given), (*access, name), side=side)
+        uses = self.structure.uses_of(child)
+        inputs = tuple(
+            Ref(INPUTS, self.roles[use]) if use in self.roles else self.refs[id]
+            for id, use in zip(taken, uses, strict=True)
+        )
+        step = Step(origin, inputs, len(given), access)
         if isinstance(child, Node):
             call = self.structure.calls[child.id]
             if call.form == "function":
@@ -163,32 +167,20 @@ class _Reader:
         self.steps.append(step)
         self.refs.update({id: Ref(origin, n) for n, id in enumerate(given)})
 
-    def attribute(self, child: Node | Scope) -> str:
-        """The name of a child as an attribute; a weightless one loses its `_`."""
-        if child.path not in self.attributes:
-            name = plain = child.name.lstrip("_") or "identity"
-            number = 2
-            while name in self.attributes.values():
-                name, number = f"{plain}{number}", number + 1
-            self.attributes[child.path] = name
-        return self.attributes[child.path]
-
-    def part(self, child: Node | Scope, origin: Origin, name: str | None = None) -> Part:
+    def part(self, child: Node | Scope, origin: Origin, name: str) -> Part:
         """How a child is made, its values going to `values`."""
         structure = self.structure
-        if name is None:
-            name = self.attribute(child)
         if isinstance(child, Node):
             return self.call_part(child, origin, name)
         if structure.is_class(child):
-            first = structure.graph.scope_by_id.get(child.path, child)
-            target, values = self.lowering.made[first.id]
+            target, values = self.lowering.made[structure.first[child.path].id]
             arguments = self.lowering.arguments[target]
             for argument in arguments:
                 self.values[(origin, argument.name)] = values[argument.name]
             return Part(origin, name, target, arguments)
+        names = structure.attributes(child)
         children = [
-            self.part(inner, place, inner.name)
+            self.part(inner, place, names[inner.path])
             for inner, place in self.originated(child, origin)
             if structure.is_module(inner)
         ]
@@ -208,6 +200,21 @@ class _Reader:
             arguments.append(Taken("inplace", default=False, keyword=True))
             self.values[(origin, "inplace")] = True
         return Part(origin, name, call.target, tuple(arguments), parameter=call.form == "parameter")
+
+
+def _with_sides(steps: tuple[Step, ...], main: tuple[Ref, ...]) -> tuple[Step, ...]:
+    """The steps that the main results need, then the others, marked to run in training only."""
+    needed = {ref.origin for ref in main}
+    for step in reversed(steps):
+        if step.origin in needed:
+            needed.update(ref.origin for ref in step.inputs)
+    others = [replace(step, side=True) for step in steps if step.origin not in needed]
+    return (*(step for step in steps if step.origin in needed), *others)
+
+
+def numbered(parts: tuple[Part, ...]) -> bool:
+    """Whether the parts are named as an `nn.Sequential` names them."""
+    return [part.name for part in parts] == [str(n) for n in range(len(parts))]
 
 
 # variants
@@ -256,7 +263,7 @@ def embeds(base: Instance, other: Instance) -> bool:
             moved = replace(step, inputs=tuple(through(ref) for ref in step.inputs))
             if moved != present[step.origin]:
                 return False
-        elif step.outputs != 1:
+        elif step.outputs != 1 or (len(step.inputs) > 1 and not step.template):
             return False
     return tuple(through(ref) for ref in base.results) == other.results
 

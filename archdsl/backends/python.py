@@ -10,12 +10,12 @@ from typing import Any
 
 from archdsl.analysis.cost import analyze
 from archdsl.backends.calls import REQUIRES
-from archdsl.backends.forward import FLAGS, Forward, access
+from archdsl.backends.forward import Forward
 from archdsl.backends.initialize import initialization
 from archdsl.backends.layout import WIDTH, Code, Group, indented, lay_out
-from archdsl.backends.lower import ClassDefinition, Lowering, Program
-from archdsl.backends.structure import INPUTS, ROOT, Part, Structure
-from archdsl.backends.values import Parameters
+from archdsl.backends.lower import ClassDefinition, Lowering, Program, numbered
+from archdsl.backends.structure import Part, Structure
+from archdsl.backends.values import Parameters, literal
 from archdsl.graph import Graph
 
 _RESERVED_CLASSES = {"Tensor", "OrderedDict", "F"}
@@ -115,7 +115,7 @@ class _Writer:
         lines = [f"class {definition.name}({base}):", f'    """{_safe(definition.doc)}"""', ""]
         arguments = [
             f"{name}: {_annotation(definition.parameters.vectors[name])}"
-            + (f" = {default!r}" if name in definition.parameters.defaults else "")
+            + (f" = {literal(default)}" if name in definition.parameters.defaults else "")
             for name, default, *_ in definition.parameters.signature()
         ]
         signature = Group("(", ("self", *arguments))
@@ -124,7 +124,7 @@ class _Writer:
             return lines + self.chain_body(definition)
         lines.append("        super().__init__()")
         lines += self.attributes(definition)
-        forward = Forward(definition)
+        forward = Forward(definition, len(definition.results))
         inputs = ", ".join(f"{name}: Tensor" for name in forward.argument_names())
         count = len(definition.results)
         returned = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
@@ -139,15 +139,10 @@ class _Writer:
         return [*self.appended(parts, parameters), "        super().__init__(*layers)"]
 
     def attributes(self, definition: ClassDefinition) -> list[str]:
-        """The assignments of `__init__`: flags, then modules in order."""
+        """The assignments of `__init__`: what `forward` needs, then modules in order."""
         parameters = definition.parameters
-        lines = []
-        for step in definition.steps:
-            condition = parameters.conditions.get(step.origin)
-            if step.template and condition:
-                line = f"        self.{FLAGS.get(step.template, 'joined')} = {condition}"
-                if line not in lines:
-                    lines.append(line)
+        kept = parameters.attributes.items()
+        lines = [f"        self.{name} = {expression}" for name, expression in kept]
         for part in definition.parts:
             lines += self.attribute(part, parameters)
         return lines
@@ -163,21 +158,15 @@ class _Writer:
         else:
             code = self.code(part, parameters)
         if part.parameter:
-            code = f"nn.Parameter({code})"
-        if part.name.isdecimal():
-            return [
-                *lines,
-                *lay_out("self.add_module", Group("(", (f'"{part.name}"', code)), "", 8),
-            ]
+            code = Group("nn.Parameter(", (code,))
         if not condition:
-            return lines + lay_out(f"self.{part.name} = ", code, "", 8)
+            return lines + _assigned(part, code, 8)
         otherwise = "None" if part.parameter else "nn.Identity()"
-        line = f"        self.{part.name} = {code} if {condition} else {otherwise}"
-        if len(line) <= WIDTH:
-            return [*lines, line]
-        assign = lay_out(f"self.{part.name} = ", code, "", 12)
-        other = f"            self.{part.name} = {otherwise}"
-        return [*lines, f"        if {condition}:", *assign, "        else:", other]
+        line = _assigned(part, f"{code} if {condition} else {otherwise}", 8)
+        if len(line) == 1 and len(line[0]) <= WIDTH:
+            return [*lines, *line]
+        there, other = _assigned(part, code, 12), _assigned(part, otherwise, 12)
+        return [*lines, f"        if {condition}:", *there, "        else:", *other]
 
     def appended(self, parts: tuple[Part, ...], parameters: Parameters) -> list[str]:
         """A list of layers, some of them only under a condition."""
@@ -210,7 +199,7 @@ class _Writer:
         """The expression that makes a part."""
         if part.children is None:
             return Group(f"{part.target}(", tuple(self.arguments(part, parameters)))
-        if all(child.name == str(n) for n, child in enumerate(part.children)):
+        if numbered(part.children):
             return Group(f"{part.target}(", self.items(part.children, parameters))
         return Group(f"{part.target}(", (self.named(part.children, parameters),))
 
@@ -218,7 +207,7 @@ class _Writer:
         written = []
         for argument in part.arguments:
             expression = parameters.expressions[(part.origin, argument.name)]
-            if expression == repr(argument.default) and argument.keyword:
+            if expression == literal(argument.default) and argument.keyword:
                 continue
             written.append(f"{argument.name}={expression}" if argument.keyword else expression)
         return written
@@ -282,7 +271,8 @@ class _Writer:
         if graph.aux:
             returned = f"{returned} | tuple[{returned}, dict[str, Tensor]]"
         lines += ["", f"    def forward(self, x: Tensor) -> {returned}:"]
-        return lines + indented(Forward(definition, names).write(self.result), 8)
+        forward = Forward(definition, len(graph.outputs), names)
+        return lines + indented(forward.write(self.result), 8)
 
     def root_doc(self) -> str:
         """One line: an image of which shape becomes what."""
@@ -308,6 +298,14 @@ class _Writer:
             return main
         side = _dictionary(list(self.graph.aux), variables[len(names) :])
         return f"({main}, {side})"
+
+
+def _assigned(part: Part, code: Code, indent: int) -> list[str]:
+    """The statement that gives a part to its module; one named by a number cannot be assigned."""
+    if not part.name.isdecimal():
+        return lay_out(f"self.{part.name} = ", code, "", indent)
+    method = "register_parameter" if part.parameter else "add_module"
+    return lay_out(f"self.{method}", Group("(", (f'"{part.name}"', code)), "", indent)
 
 
 def _dictionary(names: list[str], variables: list[str]) -> str:
@@ -373,4 +371,4 @@ def _safe(text: str) -> str:
     return plain.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').rstrip('"')
 
 
-__all__ = ["INPUTS", "ROOT", "access", "class_name", "emit"]
+__all__ = ["class_name", "emit"]

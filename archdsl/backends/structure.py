@@ -8,12 +8,14 @@ it gives to the outside become the arguments and results of its `forward`.
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
-from archdsl.backends.calls import OVERWRITABLE, OVERWRITING, Call, call
+from archdsl.backends.calls import OVERWRITABLE, Call, call, overwrites
 from archdsl.graph import INPUT, Graph, Node, Scope
 
 Origin = tuple[Hashable, ...]
+Use = tuple[str, int]  # the id of a node, and which of its inputs
 Slot = tuple[Origin, str]  # where a value of a constructor or function stands
 
 
@@ -91,19 +93,28 @@ class Structure:
     inputs: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, list[str]] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
-    side: set[str] = field(default_factory=set)  # nodes that run in training only
     overwriting: set[str] = field(default_factory=set)  # nodes that may write over their input
+    uses: dict[str, list[Use]] = field(default_factory=dict)  # of every input of a scope, the first
+    roles: dict[str, dict[Use, int]] = field(default_factory=dict)
+    first: dict[str, Scope] = field(default_factory=dict)  # the first application of every path
     _chains: dict[str, bool] = field(default_factory=dict)
+    _attributes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         graph = self.graph
         for scope in (ROOT, *graph.scopes):
             self.children[scope.id], self.inputs[scope.id], self.outputs[scope.id] = [], [], []
+            self.uses[scope.id] = []
         self._link()
+        applications: dict[str, list[Scope]] = {}
+        for scope in graph.scopes:
+            applications.setdefault(scope.path, []).append(scope)
+        for path, scopes in applications.items():
+            self.first[path] = scopes[0]
+            if len(scopes) > 1:
+                self._align(scopes)
         for node in graph.nodes:
             self.calls[node.id] = call(node.op, graph.specs(node))
-        kept = graph.select(graph.outputs)
-        self.side = set(graph.by_id) - set(kept.by_id)
         self._find_overwriting()
 
     def _link(self) -> None:
@@ -121,23 +132,58 @@ class Structure:
                     entered.add(inner)
                     self.children[outer].append(scopes[inner])
             self.children[node.scope].append(node)
-            for id in node.inputs:
+            for position, id in enumerate(node.inputs):
                 source = chains[graph.by_id[id].scope] if id != INPUT else ()
-                self._cross(id, source, chain)
+                self._cross(id, source, chain, (node.id, position))
         for id in (*graph.outputs.values(), *graph.aux.values()):
             if id != INPUT:
-                self._cross(id, chains[graph.by_id[id].scope], ())
+                self._cross(id, chains[graph.by_id[id].scope], (), ("", 0))
 
-    def _cross(self, id: str, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+    def _cross(self, id: str, source: tuple[str, ...], target: tuple[str, ...], use: Use) -> None:
         shared = 0
         while shared < min(len(source), len(target)) and source[shared] == target[shared]:
             shared += 1
         for scope in target[shared:]:
             if id not in self.inputs[scope]:
                 self.inputs[scope].append(id)
+                self.uses[scope].append(use)
         for scope in source[shared:]:
             if id not in self.outputs[scope]:
                 self.outputs[scope].append(id)
+
+    def _align(self, scopes: list[Scope]) -> None:
+        """All applications of one module take and give as much as any of them.
+
+        What is one input where two values happen to be the same is two where they differ: an input
+        is what all applications agree on (its role), and every use from outside has one.
+        """
+        held = [self._nodes(scope) for scope in scopes]
+        inside = {node.id for node in held[0]}
+        roles: dict[tuple[str, ...], int] = {}
+        for scope in scopes:
+            self.inputs[scope.id], self.uses[scope.id], self.roles[scope.id] = [], [], {}
+        for nodes in zip(*held, strict=False):
+            for position, column in enumerate(zip(*(node.inputs for node in nodes), strict=True)):
+                if column[0] in inside:
+                    continue
+                fresh = column not in roles
+                role = roles.setdefault(column, len(roles))
+                for scope, node, id in zip(scopes, nodes, column, strict=True):
+                    self.roles[scope.id][node.id, position] = role
+                    if fresh:
+                        self.inputs[scope.id].append(id)
+                        self.uses[scope.id].append((node.id, position))
+        given = {n for scope, nodes in zip(scopes, held, strict=True)
+                 for n, node in enumerate(nodes) if node.id in self.outputs[scope.id]}  # fmt: skip
+        for scope, nodes in zip(scopes, held, strict=True):
+            self.outputs[scope.id] = [nodes[n].id for n in sorted(given) if n < len(nodes)]
+
+    def _nodes(self, scope: Scope) -> list[Node]:
+        """All nodes in a scope, in order."""
+        found: list[Node] = []
+        for child in self.children[scope.id]:
+            found += [child] if isinstance(child, Node) else self._nodes(child)
+        return found
 
     def _find_overwriting(self) -> None:
         """Nodes whose first input nobody else needs, made by an op that does not need it either."""
@@ -151,7 +197,7 @@ class Structure:
         kept: set[Hashable] = set()  # places in the spec of which not every copy may
         for node in graph.nodes:
             first = node.inputs[0]
-            if self.calls[node.id].target not in (*OVERWRITING, "{+}"):
+            if not overwrites(self.calls[node.id]):
                 continue
             before = graph.by_id.get(first)
             free = before is not None and uses[first] == 1 and isinstance(before.op, OVERWRITABLE)
@@ -165,11 +211,28 @@ class Structure:
 
     # what a scope becomes
 
+    def attributes(self, scope: Scope) -> dict[str, str]:
+        """The names of a scope's children in its module, by path; a leading `_` goes."""
+        if scope.id not in self._attributes:
+            children = {child.path: child for child in self.children[scope.id]}
+            names = {p: c.name for p, c in children.items() if not c.name.startswith("_")}
+            for path, child in children.items():
+                if path not in names:
+                    names[path] = _plain_name(child, set(names.values()))
+            self._attributes[scope.id] = names
+        return self._attributes[scope.id]
+
     def borders(self, child: Node | Scope) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The ids of the values that a child takes and gives."""
         if isinstance(child, Node):
             return tuple(child.inputs), (child.id,)
         return tuple(self.inputs[child.id]), tuple(self.outputs[child.id])
+
+    def uses_of(self, child: Node | Scope) -> list[Use]:
+        """For every value that a child takes, the first place where it is used."""
+        if isinstance(child, Node):
+            return [(child.id, position) for position in range(len(child.inputs))]
+        return self.uses[child.id]
 
     def is_module(self, child: Node | Scope) -> bool:
         """Whether a child can stand in an `nn.Sequential`."""
@@ -213,6 +276,8 @@ class Structure:
         if len(self.inputs[scope.id]) != 1 or not self.children[scope.id]:
             return False
         maps, seen = list(self.inputs[scope.id]), self.inputs[scope.id][0]
+        if self.graph.spec(seen).layout != "channels_first":
+            return False
         modules = 0
         for child in self.children[scope.id]:
             taken, given = self.borders(child)
@@ -260,7 +325,7 @@ class Structure:
         """The instances of every class, inner classes before those that contain them."""
         found: dict[Hashable, list[Scope]] = {}
         for scope in self.graph.scopes:
-            if scope.path == scope.id and self.is_class(scope):
+            if scope is self.first[scope.path] and self.is_class(scope):
                 found.setdefault(self.key(scope), []).append(scope)
         ordered: dict[Hashable, list[Scope]] = {}
 
@@ -277,3 +342,14 @@ class Structure:
         for key in found:
             visit(key)
         return ordered
+
+
+def _plain_name(child: Node | Scope, taken: set[str]) -> str:
+    """`pool` for `_pool`, unless that is taken or no name."""
+    plain = child.name.lstrip("_") or "identity"
+    if not plain.isidentifier() or iskeyword(plain):
+        plain = f"{child.op.verb if isinstance(child, Node) else child.kind}_{plain}"
+    name, number = plain, 2
+    while name in taken:
+        name, number = f"{plain}{number}", number + 1
+    return name

@@ -1,5 +1,7 @@
 """The parameters of an emitted class: what its instances differ in, and how that is said."""
 
+import ast
+import builtins
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +15,8 @@ CHANNELS = {  # arguments that count channels: they may be multiples of each oth
     "num_channels", "channels", "embed_dim", "num_parameters", "normalized_shape", "start", "stop",
 }  # fmt: skip
 _ABSENT: Any = object()
-_TAKEN = {"self", "super", "nn", "torch", "layers", "x", "math", "F"}
+_TAKEN = {"self", "nn", "torch", "layers", "x", "i", "math", "F", "OrderedDict", *dir(builtins)}
+_FLAGS = {"{+}": "residual", "{+=}": "residual", "{*}": "gated"}
 Vector = list[Any]
 
 
@@ -22,21 +25,24 @@ class Parameters:
     """What the constructor of a class takes.
 
     `expressions` says for every slot what stands there, `conditions` for every part or step that
-    not all instances have when it is there.
+    not all instances have when it is there. `attributes` are what `forward` needs of that, and
+    `kept` says under which of them a step finds its condition, or a slot its value.
     """
 
     vectors: dict[str, Vector] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     expressions: dict[Slot, str] = field(default_factory=dict)
     conditions: dict[Origin, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    kept: dict[Origin | Slot, str] = field(default_factory=dict)
 
     def settle(self, group: list[Instance], channels: Mapping[str, Vector]) -> None:
         """Finds the parameters of a class from its instances."""
-        self._arguments = _shared_arguments(group)
+        self._taken = _TAKEN | _targets(group[0].parts)
+        self._arguments = self._shared_arguments(group)
         self._channels = channels
         self._counting: set[str] = set()
         base = group[0]
-        self._attributes = {part.name for part in base.parts}
         self._find_conditions(group)
         counting = _counting_slots(base.parts)
         for slot in base.values:
@@ -44,6 +50,7 @@ class Parameters:
             counts = counting.get(slot, slot[1] in CHANNELS)
             self.expressions[slot] = self._expression(vector, slot[1], counts)
         self._find_defaults()
+        self._find_attributes(base)
 
     def signature(self) -> tuple[Taken, ...]:
         """The parameters as the constructor takes them, those without default first."""
@@ -65,7 +72,7 @@ class Parameters:
     def _find_conditions(self, group: list[Instance]) -> None:
         base = group[0]
         present = [_origins(instance) for instance in group]
-        named = [(step.origin, _step_name(step.template)) for step in base.steps if step.template]
+        named = [(s.origin, _FLAGS.get(s.template, "joined")) for s in base.steps if s.template]
         named += [(part.origin, name) for part, name in _named_parts(base.parts)]
         for origin, name in named:
             vector = [origin in origins for origins in present]
@@ -83,8 +90,8 @@ class Parameters:
             with_it = {repr(v) for v, there in zip(values, vector, strict=True) if there}
             if len(without) == 1 and not with_it & set(without) and not isinstance(values[0], bool):
                 (value,) = without.values()
-                return f"{self._add(argument, values)} != {value!r}"
-        free = self._free(name, avoid=self._attributes if name == "residual" else set())
+                return f"{self._add(argument, values)} != {literal(value)}"
+        free = self._free(name)
         self.defaults[free] = False
         return self._add(free, vector)
 
@@ -93,7 +100,7 @@ class Parameters:
     def _expression(self, vector: Vector, argument: str, counting: bool) -> str:
         values = [value for value in vector if value is not _ABSENT]
         if all(type(value) is type(values[0]) and value == values[0] for value in values):
-            return repr(values[0])
+            return literal(values[0])
         for name, other in self.vectors.items():
             if (name in self._counting) == counting and _matches(vector, other):
                 return name
@@ -156,8 +163,8 @@ class Parameters:
         self.vectors.setdefault(name, vector)
         return name
 
-    def _free(self, name: str, avoid: Iterable[str] = ()) -> str:
-        taken = {*self.vectors, *self._channels, *_TAKEN, *avoid}
+    def _free(self, name: str) -> str:
+        taken = {*self.vectors, *self._channels, *self._taken}
         if not name.isidentifier() or iskeyword(name):
             name = f"with_{name}"
         number, free = 2, name
@@ -173,17 +180,60 @@ class Parameters:
             if 2 * count >= len(vector):
                 self.defaults[name] = next(v for v in vector if repr(v) == value)
 
+    def _shared_arguments(self, group: list[Instance]) -> dict[str, Vector]:
+        """The arguments of the block that are plain values and differ between instances."""
+        given = [dict(instance.scope.arguments) for instance in group]
+        result = {}
+        for name in given[0]:
+            values = [arguments.get(name, _ABSENT) for arguments in given]
+            plain = all(isinstance(value, int | float | str | tuple) for value in values)
+            usable = name not in self._taken and not iskeyword(name)
+            if plain and usable and len(set(map(repr, values))) > 1:
+                result[name] = values
+        return result
 
-def _shared_arguments(group: list[Instance]) -> dict[str, Vector]:
-    """The arguments of the block that are plain values in all instances and differ between them."""
-    given = [dict(instance.scope.arguments) for instance in group]
-    result = {}
-    for name in given[0]:
-        values = [arguments.get(name, _ABSENT) for arguments in given]
-        plain = all(isinstance(value, int | float | str | tuple) for value in values)
-        if plain and name not in _TAKEN and not iskeyword(name) and len(set(map(repr, values))) > 1:
-            result[name] = values
-    return result
+    # what forward needs
+
+    def _find_attributes(self, base: Instance) -> None:
+        """Conditions of statements and values of functions that are no constants."""
+        taken = {part.name for part in base.parts}
+        for step in base.steps:
+            if step.template and step.origin in self.conditions:
+                name = _FLAGS.get(step.template, "joined")
+                self._keep(step.origin, self.conditions[step.origin], name, taken)
+            for name in step.arguments:
+                slot = (step.origin, name)
+                if not _is_literal(self.expressions[slot]):
+                    self._keep(slot, self.expressions[slot], name, taken)
+
+    def _keep(self, what: Origin | Slot, expression: str, name: str, taken: set[str]) -> None:
+        known = [a for a, e in self.attributes.items() if e == expression]
+        number, free = 2, name
+        while free in taken or (free in self.attributes and not known):
+            free, number = f"{name}{number}", number + 1
+        self.kept[what] = known[0] if known else free
+        self.attributes.setdefault(self.kept[what], expression)
+
+
+def literal(value: Any) -> str:
+    """A value as it is written in source."""
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _is_literal(expression: str) -> bool:
+    try:
+        ast.literal_eval(expression)
+    except ValueError:
+        return False
+    return True
+
+
+def _targets(parts: Iterable[Part]) -> set[str]:
+    """The names of the classes that parts are made of."""
+    found = set()
+    for part in parts:
+        found |= {part.target.partition(".")[0], *_targets(part.children or ())}
+    return found
 
 
 def _origins(instance: Instance) -> set[Origin]:
@@ -218,10 +268,6 @@ def _named_parts(parts: Iterable[Part]) -> list[tuple[Part, str]]:
         found.append((part, name))
         found += _named_parts(part.children or ())
     return found
-
-
-def _step_name(template: str) -> str:
-    return {"{+}": "residual", "{+=}": "residual", "{*}": "gated"}.get(template, "joined")
 
 
 def _pairs(vector: Vector, other: Vector) -> list[tuple[Any, Any]]:

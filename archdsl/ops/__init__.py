@@ -1,12 +1,16 @@
 """The primitive operations, each declared once; OPS is the list of all."""
 
-from collections.abc import Mapping
-from dataclasses import MISSING
-from typing import Any
-
 from archdsl.ops import activation, attention, conv, join, linear, norm, pool, regularize, shape
-from archdsl.ops.base import CHANNELS, ArgumentError, Kind, Op, ShapeError, Weight, arguments
-from archdsl.tensor import TensorSpec
+from archdsl.ops.base import (
+    ArgumentError,
+    Kind,
+    Op,
+    ShapeError,
+    Weight,
+    arguments,
+    construct,
+    kind,
+)
 
 __all__ = [
     "OPS",
@@ -18,6 +22,7 @@ __all__ = [
     "Weight",
     "arguments",
     "construct",
+    "kind",
 ]
 
 OPS: dict[str, type[Op]] = {
@@ -59,6 +64,7 @@ OPS: dict[str, type[Op]] = {
         shape.Flatten,
         shape.Resize,
         shape.Pad,
+        shape.PadChannels,
         shape.Crop,
         shape.Slice,
         shape.ChannelShuffle,
@@ -79,30 +85,5 @@ OPS: dict[str, type[Op]] = {
 }
 
 WORDS = frozenset(  # that some argument takes as they are: `same`, `bilinear`, ...
-    word
-    for op in OPS.values()
-    for field in arguments(op).values()
-    for word in field.metadata["kind"].words
+    word for op in OPS.values() for name in arguments(op) for word in kind(op, name).words
 )
-
-
-def construct(op: type[Op], values: Mapping[str, Any], x: TensorSpec) -> Op:
-    """An op from the values of its arguments, normalised for the rank of its first input.
-
-    Raises ArgumentError, with `argument` set to the name, for a value that cannot be taken; a
-    required argument must be among `values`.
-    """
-    settled = {}
-    for name, field in arguments(op).items():
-        value = values.get(name, field.default)
-        if value is CHANNELS:
-            value = x.channels
-        if value is None or value is MISSING or value is pool.KERNEL:
-            settled[name] = value
-            continue
-        try:
-            settled[name] = field.metadata["kind"].read(value, x.rank)
-        except ArgumentError as error:
-            error.argument = name
-            raise
-    return op(**settled)

@@ -1,9 +1,8 @@
 """What every op declares: its arguments, its output, its weights, its cost and a label."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from functools import cache
-from math import ceil, floor, prod
+from math import prod
 from typing import Any, ClassVar, Literal
 
 from archdsl.tensor import TensorSpec
@@ -18,16 +17,17 @@ class ShapeError(Exception):
 
 
 class ArgumentError(Exception):
-    """A value that an argument cannot take."""
+    """A value that an argument cannot take; `argument` is its name, once that is known."""
 
     def __init__(self, message: str, help: str = "", code: str = "E0305") -> None:
         super().__init__(message)
         self.message, self.help, self.code = message, help, code
+        self.argument = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A tensor that an op owns: `name` as in a state_dict, empty if the item's own name is the key."""
+    """A tensor that an op owns: `name` as in a state_dict, empty if that is the item's own."""
 
     name: str
     shape: tuple[int, ...]
@@ -43,14 +43,20 @@ Read = Callable[[Any, int], Any]  # value as written, spatial rank of the input 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of argument: `read` normalises a value or raises ArgumentError; `words` stay words."""
+    """A kind of argument: `read` normalises a value or raises ArgumentError; `words` stay words.
+
+    In a spec it is written as a `value` (an expression, or one of the words), a `word` (nothing
+    but one of the words), a `mapping` (or a value), or a `reference` to another item.
+    """
 
     name: str
     read: Read
     words: tuple[str, ...] = ()
+    form: Literal["value", "word", "mapping", "reference"] = "value"
 
 
 CHANNELS: Any = object()  # a default that stands for the channels of the input
+KERNEL: Any = object()  # a default that stands for the kernel
 
 
 def argument(kind: Kind, doc: str, default: Any = MISSING) -> Any:
@@ -77,7 +83,7 @@ class Op:
         return ()
 
     def macs(self, *inputs: TensorSpec) -> int:
-        """Multiply-accumulates in which a weight meets the input, or two inputs meet in a matrix product."""
+        """Multiply-accumulates of weights with the input, and of matrix products of inputs."""
         return 0
 
     def label(self) -> str:
@@ -85,10 +91,43 @@ class Op:
         return self.verb.replace("_", " ")
 
 
-@cache
+_ARGUMENTS: dict[type[Op], dict[str, Field[Any]]] = {}
+
+
 def arguments(op: type[Op]) -> dict[str, Field[Any]]:
     """The arguments of an op by name, in order."""
-    return {f.name: f for f in fields(op)}
+    if op not in _ARGUMENTS:
+        _ARGUMENTS[op] = {field.name: field for field in fields(op)}
+    return _ARGUMENTS[op]
+
+
+def kind(op: type[Op], name: str) -> Kind:
+    """The kind of one argument."""
+    found: Kind = arguments(op)[name].metadata["kind"]
+    return found
+
+
+def construct(op: type[Op], values: Mapping[str, Any], x: TensorSpec) -> Op:
+    """An op from the values of its arguments, normalised for the rank of its first input.
+
+    Raises ArgumentError for a value that cannot be taken; a required argument must be there.
+    """
+    settled: dict[str, Any] = {}
+    for name, declared in arguments(op).items():
+        value = values.get(name, declared.default)
+        if name not in values and value is CHANNELS:
+            value = x.channels
+        if name not in values and value is KERNEL:
+            settled[name] = settled["kernel"]
+        elif value is None and declared.default is None:
+            settled[name] = None
+        else:
+            try:
+                settled[name] = kind(op, name).read(value, x.rank)
+            except ArgumentError as error:
+                error.argument = name
+                raise
+    return op(**settled)
 
 
 def whole_number(value: Any) -> int:
@@ -111,8 +150,9 @@ def kind_of(value: Any) -> str:
         return f"the word `{value}`"
     if value is None:
         return "nothing"
-    names = {dict: "a mapping", list: "a list", tuple: "a list"}
-    return names.get(type(value), f"{value}")
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a mapping" if isinstance(value, dict) else str(value)
 
 
 def _whole(minimum: int) -> Read:
@@ -125,12 +165,15 @@ def _whole(minimum: int) -> Read:
     return read
 
 
+_HUGE = 1e30  # more than any setting of a network, little enough to compute with
+
+
 def _number(minimum: float, maximum: float) -> Read:
     def read(value: Any, rank: int) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ArgumentError(f"expected a number, not {kind_of(value)}", code="E0203")
         if not minimum <= value <= maximum:
-            bounds = f"{minimum:g} to {maximum:g}" if maximum < 1e300 else f"{minimum:g} or more"
+            bounds = f"{minimum:g} to {maximum:g}" if maximum < _HUGE else f"{minimum:g} or more"
             raise ArgumentError(f"{value:g} is out of range ({bounds})")
         return float(value)
 
@@ -172,13 +215,13 @@ def _word(words: tuple[str, ...]) -> Read:
 
 WHOLE = Kind("whole number, 1 or more", _whole(1))
 INDEX = Kind("whole number, 0 or more", _whole(0))
-NUMBER = Kind("number", _number(-1e300, 1e300))
-POSITIVE = Kind("number, 0 or more", _number(0, 1e300))
+NUMBER = Kind("number", _number(-_HUGE, _HUGE))
+POSITIVE = Kind("number, 0 or more", _number(0, _HUGE))
 RATE = Kind("number from 0 to 1", _number(0, 1))
 FLAG = Kind("true or false", _flag)
 AXES = Kind("whole number, or one per axis", _axes(1))
 SHAPE = Kind("list of whole numbers", _shape)
-REFERENCE = Kind("reference", lambda value, rank: bool(value))
+REFERENCE = Kind("reference", lambda value, rank: bool(value), form="reference")
 CONV_PADDING = Kind(
     "auto, same, valid, or whole numbers",
     _axes(0, ("auto", "same", "valid")),
@@ -190,7 +233,7 @@ BORDERS = Kind("whole number, or one per axis", _axes(0))
 
 def words(*choices: str) -> Kind:
     """An argument that is one of some words."""
-    return Kind(" or ".join(choices), _word(choices), choices)
+    return Kind(" or ".join(choices), _word(choices), choices, "word")
 
 
 def window(
@@ -206,11 +249,10 @@ def window(
     With `ceil_mode` the last window may hang over the end, if it starts inside the input or its
     left padding. `same` pads as TensorFlow does, to `ceil(n / s)`.
     """
-    if padding == "same":
+    if isinstance(padding, str):
         return -(-size // stride)
-    assert isinstance(padding, int)
-    steps = (size + 2 * padding - dilation * (kernel - 1) - 1) / stride
-    count = (ceil(steps) if ceil_mode else floor(steps)) + 1
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    count = (-(-room // stride) if ceil_mode else room // stride) + 1
     if ceil_mode and (count - 1) * stride >= size + padding:
         count -= 1
     return count
@@ -225,3 +267,10 @@ def require_map(op: Op, x: TensorSpec, argument: str | None = None) -> None:
 def times(sizes: tuple[int, ...]) -> str:
     """`3x3` from `(3, 3)`."""
     return "x".join(map(str, sizes))
+
+
+def stride_label(stride: tuple[int, ...]) -> str:
+    """`, /2` from `(2, 2)`, nothing for a stride of 1."""
+    if set(stride) == {1}:
+        return ""
+    return f", /{stride[0] if len(set(stride)) == 1 else times(stride)}"

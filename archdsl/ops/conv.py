@@ -16,9 +16,10 @@ from archdsl.ops.base import (
     Weight,
     argument,
     require_map,
+    stride_label,
     times,
     window,
-)  # fmt: skip
+)
 from archdsl.ops.init import INIT, Init
 from archdsl.tensor import TensorSpec
 
@@ -66,7 +67,7 @@ class Conv(Op):
                 "say the padding: `padding: 0`, or `padding: same` for TensorFlow's",
             )
         _check_groups(self.groups, x.channels, self.out)
-        size = window_sizes(self, x, self.pad, self.dilation)
+        size = window_sizes(x, self.kernel, self.stride, self.pad, self.dilation)
         return TensorSpec((self.out, *size))
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
@@ -78,30 +79,31 @@ class Conv(Op):
         return self.infer(x).elements * x.channels // self.groups * prod(self.kernel)
 
     def label(self) -> str:
-        stride = "" if set(self.stride) == {1} else f", /{times(tuple(sorted(set(self.stride))))}"
-        return f"{times(self.kernel)} conv, {self.out}{stride}"
+        return f"{times(self.kernel)} conv, {self.out}{stride_label(self.stride)}"
 
 
 def window_sizes(
-    op: "Conv | Op",
     x: TensorSpec,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
     pad: tuple[int, ...] | str,
-    dilation: tuple[int, ...],
+    dilation: tuple[int, ...] | None = None,
     ceil: bool = False,
 ) -> tuple[int, ...]:
-    """The output size of a windowed op along every axis; raises ShapeError if a window does not fit."""
-    kernel: tuple[int, ...] = op.kernel  # type: ignore[union-attr]
-    stride: tuple[int, ...] = op.stride  # type: ignore[union-attr]
-    pads = (pad,) * x.rank if isinstance(pad, str) else pad
+    """The output size of a windowed op along every axis.
+
+    Raises ShapeError if a window does not fit.
+    """
+    pads: tuple[int | str, ...] = (pad,) * x.rank if isinstance(pad, str) else pad
+    dilations = dilation or (1,) * x.rank
     size = tuple(
         window(n, k, s, p, d, ceil)
-        for n, k, s, p, d in zip(x.spatial, kernel, stride, pads, dilation, strict=True)
+        for n, k, s, p, d in zip(x.spatial, kernel, stride, pads, dilations, strict=True)
     )
     if min(size) < 1:
         padded = "" if isinstance(pad, str) or not any(pad) else f" with padding {times(pad)}"
-        raise ShapeError(
-            f"a {times(kernel)} kernel does not fit a map of {times(x.spatial)}{padded}", "kernel"
-        )
+        message = f"a {times(kernel)} kernel does not fit a map of {times(x.spatial)}{padded}"
+        raise ShapeError(message, "kernel")
     return size
 
 
@@ -134,8 +136,8 @@ class ConvTranspose(Op):
         size = tuple(
             (n - 1) * s - 2 * p + d * (k - 1) + o + 1
             for n, k, s, p, d, o in zip(
-                x.spatial, self.kernel, self.stride, self.padding, self.dilation, self.output_padding,
-                strict=True,
+                x.spatial, self.kernel, self.stride, self.padding, self.dilation,
+                self.output_padding, strict=True,
             )
         )  # fmt: skip
         if min(size) < 1:

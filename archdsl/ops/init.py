@@ -3,21 +3,27 @@
 from dataclasses import dataclass
 from typing import Any
 
-from archdsl.ops.base import ArgumentError, Kind, kind_of
+from archdsl.ops.base import ArgumentError, Kind, Read, kind_of
 
-# scheme -> settings it takes; words where a setting is one of some words, else a number
-SCHEMES: dict[str, dict[str, tuple[str, ...] | None]] = {
-    "kaiming_normal": {"mode": ("fan_in", "fan_out"), "nonlinearity": ("relu", "leaky_relu", "linear")},
-    "kaiming_uniform": {"mode": ("fan_in", "fan_out"), "nonlinearity": ("relu", "leaky_relu", "linear"), "a": None},
-    "xavier_normal": {"gain": None},
-    "xavier_uniform": {"gain": None},
-    "normal": {"mean": None, "std": None},
-    "trunc_normal": {"mean": None, "std": None, "a": None, "b": None},
-    "uniform": {"a": None, "b": None},
-    "constant": {"val": None},
-    "zeros": {},
-    "ones": {},
-}  # fmt: skip
+PER_GROUP = "fan_out_per_group"  # as TensorFlow counts; torch.nn.init adds the groups up
+_MODES = ("fan_in", "fan_out", PER_GROUP)
+_NONLINEARITIES = ("relu", "leaky_relu", "linear")
+_WORDS = {"mode": _MODES, "nonlinearity": _NONLINEARITIES}  # of settings that are no numbers
+_FAN = {  # scheme -> settings it takes; these need to know how many inputs an output has
+    "kaiming_normal": ("mode", "nonlinearity", "a"),
+    "kaiming_uniform": ("mode", "nonlinearity", "a"),
+    "xavier_normal": ("gain",),
+    "xavier_uniform": ("gain",),
+}
+_PLAIN = {
+    "normal": ("mean", "std"),
+    "trunc_normal": ("mean", "std", "a", "b"),
+    "uniform": ("a", "b"),
+    "constant": ("val",),
+    "zeros": (),
+    "ones": (),
+}
+_BOUNDS = {"trunc_normal": (-2.0, 2.0), "uniform": (0.0, 1.0)}  # where no `a` and `b` are given
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +35,68 @@ class Init:
     bias: "Init | None" = None
 
 
-def _read(value: Any, rank: int) -> Init:
-    if isinstance(value, Init):
-        return value
-    if isinstance(value, str):
-        value = {value: {}}
-    if not isinstance(value, dict) or not value:
-        raise ArgumentError(f"expected a scheme, not {kind_of(value)}", _KNOWN, "E0203")
-    value = dict(value)
-    bias = value.pop("bias", None)
-    if len(value) != 1 or next(iter(value)) not in SCHEMES:
-        raise ArgumentError(f"`{', '.join(value)}` is not a scheme", _KNOWN)
-    ((scheme, settings),) = value.items()
-    if isinstance(bias, int | float) and not isinstance(bias, bool):
-        bias = {"constant": {"val": float(bias)}}
-    start = None if bias is None else _read(bias, rank)
-    return Init(scheme, _settings(scheme, settings or {}), start)
+def _reader(schemes: dict[str, tuple[str, ...]]) -> Read:
+    """Reads a scheme's name, or a mapping of it to its settings, beside it perhaps `bias`."""
+    known = "known: " + ", ".join(schemes)
+
+    def read(value: Any, rank: int) -> Init:
+        if isinstance(value, Init):
+            return value
+        if isinstance(value, str):
+            value = {value: {}}
+        if not isinstance(value, dict):
+            raise ArgumentError(f"expected a scheme, not {kind_of(value)}", known, "E0203")
+        chosen = [name for name in value if name != "bias"]
+        if len(chosen) != 1 or chosen[0] not in schemes:
+            shown = "`" + ", ".join(chosen) + "`" if chosen else "nothing"
+            raise ArgumentError(f"expected a scheme, not {shown}", known)
+        scheme, bias = chosen[0], value.get("bias")
+        if isinstance(bias, int | float) and not isinstance(bias, bool):
+            bias = {"constant": {"val": float(bias)}}
+        settings = _settings(scheme, schemes[scheme], value[scheme] or {})
+        return Init(scheme, settings, None if bias is None else _read_vector(bias, rank))
+
+    return read
 
 
-def _settings(scheme: str, settings: Any) -> tuple[tuple[str, float | str], ...]:
+def _settings(
+    scheme: str, known: tuple[str, ...], settings: Any
+) -> tuple[tuple[str, float | str], ...]:
     if not isinstance(settings, dict):
-        raise ArgumentError(
-            f"{scheme} takes a mapping of settings, not {kind_of(settings)}", code="E0203"
-        )
-    known = SCHEMES[scheme]
+        message = f"{scheme} takes a mapping of settings, not {kind_of(settings)}"
+        raise ArgumentError(message, code="E0203")
     for name, value in settings.items():
         if name not in known:
-            takes = ", ".join(known) or "none"
-            raise ArgumentError(f"{scheme} has no setting `{name}`", f"it takes {takes}", "E0206")
-        choices = known[name]
+            takes = "it takes " + (", ".join(known) or "none")
+            raise ArgumentError(f"{scheme} has no setting `{name}`", takes, "E0206")
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if (value not in choices) if choices else not number:
-            expected = " or ".join(choices) if choices else "a number"
+        if name not in _WORDS and not number:
+            raise ArgumentError(f"{name} is a number, not {kind_of(value)}", code="E0203")
+        if name in _WORDS and value not in _WORDS[name]:
+            expected = " or ".join(_WORDS[name])
             raise ArgumentError(f"{name} of {scheme} is {expected}, not {kind_of(value)}")
+    if scheme == "constant" and "val" not in settings:
+        raise ArgumentError("constant needs `val`", "write {constant: {val: 1}}", "E0207")
+    if settings.get("std", 0) < 0:
+        raise ArgumentError(f"std of {scheme} is {settings['std']}, less than 0")
+    low, high = _BOUNDS.get(scheme, (0.0, 1.0))
+    if settings.get("a", low) >= settings.get("b", high) and scheme in _BOUNDS:
+        raise ArgumentError(f"{scheme} needs a below b")
     return tuple(settings.items())
 
 
-_KNOWN = "known: " + ", ".join(SCHEMES)
-INIT = Kind("initialisation scheme", _read, tuple(SCHEMES))
+def _read_scale(value: Any, rank: int) -> Init | None:
+    """As every vector, but a scale starts at one without being told."""
+    init = _read_vector(value, rank)
+    ones = init.scheme == "ones" or init.settings == (("val", 1),)
+    return None if ones and init.bias is None else init
+
+
+_read_vector = _reader(_PLAIN)
+INIT = Kind(
+    "initialisation scheme",
+    _reader(_FAN | _PLAIN),
+    (*_FAN, *_PLAIN, *_MODES, *_NONLINEARITIES),
+    "mapping",
+)
+SCALE_INIT = Kind(INIT.name, _read_scale, tuple(_PLAIN), "mapping")

@@ -14,13 +14,18 @@ from archdsl.ops.base import (
     Weight,
     argument,
     require_map,
-)  # fmt: skip
-from archdsl.ops.init import INIT, Init
+)
+from archdsl.ops.init import SCALE_INIT, Init
 from archdsl.tensor import TensorSpec
 
 
 def _affine(channels: int) -> tuple[Weight, ...]:
     return Weight("weight", (channels,)), Weight("bias", (channels,))
+
+
+def _check_init(affine: bool, init: Init | None) -> None:
+    if init is not None and not affine:
+        raise ShapeError("without `affine` there is no scale to start", "init")
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,13 @@ class BatchNorm(Op):
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     momentum: float = argument(RATE, "share of the new batch in the running statistics", 0.1)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
-    init: Init | None = argument(INIT, "how the scale starts; at one without it", None)
+    init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        if x.layout != "channels_first":
-            raise ShapeError(f"batch_norm needs channels first, its input is tokens of {x}")
+        if x.layout != "channels_first" or x.rank > 3:
+            raise ShapeError(f"batch_norm needs a map or a vector, its input is {x}")
+        _check_init(self.affine, self.init)
         return x
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
@@ -56,7 +62,11 @@ class LayerNorm(Op):
     verb: ClassVar[str] = "layer_norm"
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
-    init: Init | None = argument(INIT, "how the scale starts; at one without it", None)
+    init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        _check_init(self.affine, self.init)
+        return inputs[0]
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return _affine(inputs[0].channels) if self.affine else ()
@@ -70,13 +80,16 @@ class GroupNorm(Op):
     groups: int = argument(WHOLE, "number of groups")
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
-    init: Init | None = argument(INIT, "how the scale starts; at one without it", None)
+    init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        require_map(self, x)
+        if x.layout != "channels_first":
+            raise ShapeError(f"group_norm needs channels first, its input is tokens of {x}")
         if x.channels % self.groups:
             raise ShapeError(f"{self.groups} groups do not divide {x.channels} channels", "groups")
+        if x.elements == self.groups:
+            raise ShapeError(f"a group of {x} has one value, which cannot be normalised", "groups")
         return x
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:

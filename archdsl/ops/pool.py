@@ -3,11 +3,20 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import AXES, FLAG, POOL_PADDING, Op, ShapeError, argument, require_map, times
+from archdsl.ops.base import (
+    AXES,
+    FLAG,
+    KERNEL,
+    POOL_PADDING,
+    Op,
+    ShapeError,
+    argument,
+    require_map,
+    stride_label,
+    times,
+)
 from archdsl.ops.conv import window_sizes
 from archdsl.tensor import TensorSpec
-
-KERNEL = object()  # a default that stands for the kernel
 
 
 @dataclass(frozen=True)
@@ -19,25 +28,21 @@ class _Pool(Op):
     )
     ceil: bool = argument(FLAG, "lets the last window hang over the end", False)
 
-    def __post_init__(self) -> None:
-        if self.stride is KERNEL:
-            object.__setattr__(self, "stride", self.kernel)
-
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         require_map(self, x)
-        if not isinstance(self.padding, str):
-            if any(2 * p > k for p, k in zip(self.padding, self.kernel, strict=True)):
-                raise ShapeError(
-                    f"padding {times(self.padding)} is more than half of the kernel {times(self.kernel)}",
-                    "padding",
-                )
-        size = window_sizes(self, x, self.padding, (1,) * x.rank, self.ceil)
+        pad = self.padding
+        if not isinstance(pad, str) and any(
+            2 * p > k for p, k in zip(pad, self.kernel, strict=True)
+        ):
+            message = f"padding {times(pad)} is more than half of the kernel {times(self.kernel)}"
+            raise ShapeError(message, "padding")
+        size = window_sizes(x, self.kernel, self.stride, pad, ceil=self.ceil)
         return TensorSpec((x.channels, *size))
 
     def label(self) -> str:
-        stride = "" if set(self.stride) == {1} else f", /{times(tuple(sorted(set(self.stride))))}"
-        return f"{times(self.kernel)} {self.verb.replace('_', ' ')}{stride}"
+        verb = self.verb.replace("_", " ")
+        return f"{times(self.kernel)} {verb}{stride_label(self.stride)}"
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,13 @@ from archdsl.ops.base import (
     require_map,
     times,
     words,
-)  # fmt: skip
+)
 from archdsl.tensor import TensorSpec
+
+
+def _require_image(op: Op, x: TensorSpec) -> None:
+    if x.layout != "channels_first" or x.rank != 2:
+        raise ShapeError(f"{op.verb} needs a map of two axes, its input is {x}")
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,12 @@ class Resize(Op):
             raise ShapeError(f"{self.mode} needs a map of two axes, its input is {x}", "mode")
         if self.mode == "nearest" and self.align_corners:
             raise ShapeError("align_corners has no meaning for nearest", "align_corners")
-        if self.like:
-            size = inputs[1].spatial
-        elif self.size is not None:
-            size = self.size
-        else:
-            assert self.scale is not None
+        if self.scale is not None:
             size = tuple(int(n * self.scale) for n in x.spatial)
+        else:
+            size = self.size or inputs[1].spatial
         if len(size) != x.rank or min(size) < 1:
-            raise ShapeError(f"a map of {x} cannot become {times(size)}")
+            raise ShapeError(f"a map of {x} cannot become {times(size) or 'a vector'}")
         return TensorSpec((x.channels, *size))
 
 
@@ -83,13 +85,25 @@ class Pad(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         require_map(self, x)
-        if self.mode == "reflect" and any(
-            b >= n for b, n in zip(self.border, x.spatial, strict=True)
-        ):
+        sides = list(zip(x.spatial, self.border, strict=True))
+        if self.mode == "reflect" and any(border >= size for size, border in sides):
             raise ShapeError(f"a reflected border must be narrower than the map ({x})", "border")
-        return TensorSpec(
-            (x.channels, *(n + 2 * b for n, b in zip(x.spatial, self.border, strict=True)))
-        )
+        return TensorSpec((x.channels, *(size + 2 * border for size, border in sides)))
+
+
+@dataclass(frozen=True)
+class PadChannels(Op):
+    """Adds channels of zeros behind those of the input (ResNet's shortcut without weights)."""
+
+    verb: ClassVar[str] = "pad_channels"
+    out: int = argument(WHOLE, "output channels")
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if self.out < x.channels:
+            raise ShapeError(f"{x.channels} channels cannot be padded to {self.out}", "out")
+        return x.with_channels(self.out)
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,7 @@ class Crop(Op):
             raise ShapeError("crop takes exactly one of size and like")
         size = inputs[1].spatial if self.size is None else self.size
         if len(size) != x.rank or any(s > n for s, n in zip(size, x.spatial, strict=True)):
-            raise ShapeError(f"cannot crop {x} to {times(size)}")
+            raise ShapeError(f"cannot crop {x} to {times(size) or 'a vector'}")
         return TensorSpec((x.channels, *size))
 
 
@@ -150,7 +164,8 @@ class PixelShuffle(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        if x.rank != 2 or x.channels % self.factor**2:
+        _require_image(self, x)
+        if x.channels % self.factor**2:
             raise ShapeError(f"{self.factor}^2 does not divide the channels of {x}", "factor")
         return TensorSpec((x.channels // self.factor**2, *(n * self.factor for n in x.spatial)))
 
@@ -164,7 +179,8 @@ class SpaceToDepth(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        if x.rank != 2 or any(n % self.factor for n in x.spatial):
+        _require_image(self, x)
+        if any(n % self.factor for n in x.spatial):
             raise ShapeError(f"{self.factor} does not divide the size of {x}", "factor")
         return TensorSpec((x.channels * self.factor**2, *(n // self.factor for n in x.spatial)))
 
@@ -179,24 +195,25 @@ class Reshape(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         known = prod(n for n in self.shape if n != -1)
-        free = self.shape.count(-1)
-        if free > 1 or known < 1 or min(self.shape, default=0) < -1 or x.elements % known:
-            raise ShapeError(f"{x} cannot be reshaped to {times(self.shape)}", "shape")
-        shape = tuple(x.elements // known if n == -1 else n for n in self.shape)
-        if prod(shape) != x.elements:
-            raise ShapeError(f"{x} cannot be reshaped to {times(self.shape)}", "shape")
-        return TensorSpec(shape)
+        good = self.shape and min(self.shape) >= -1 and self.shape.count(-1) <= 1 and known > 0
+        if not good or x.elements % known or (-1 not in self.shape and known != x.elements):
+            shown = times(self.shape) or "nothing"
+            raise ShapeError(f"{x} cannot be reshaped to {shown}", "shape")
+        return TensorSpec(tuple(x.elements // known if n == -1 else n for n in self.shape))
 
 
 @dataclass(frozen=True)
 class Permute(Op):
-    """The same values with the axes in another order."""
+    """The same values with the axes in another order; channels put last stay channels."""
 
     verb: ClassVar[str] = "permute"
-    order: tuple[int, ...] = argument(SHAPE, "old axes in their new order, the channels being 0")
+    order: tuple[int, ...] = argument(SHAPE, "old axes in their new order, without the batch")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         if sorted(self.order) != list(range(len(x.shape))):
             raise ShapeError(f"{times(self.order)} is not an order of the axes of {x}", "order")
-        return TensorSpec(tuple(x.shape[axis] for axis in self.order))
+        channels = 0 if x.layout == "channels_first" else len(x.shape) - 1
+        last = len(x.shape) > 1 and self.order[-1] == channels
+        shape = tuple(x.shape[axis] for axis in self.order)
+        return TensorSpec(shape, "channels_last" if last else "channels_first")

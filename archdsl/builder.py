@@ -1,0 +1,244 @@
+"""The graph under construction: nodes, scopes and taps, with every path taken at most once."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from archdsl.diagnostics import Label, Sink, Span
+from archdsl.flow import Flow, Level, Poison, Tensor, fail
+from archdsl.graph import Node, Scope, ScopeKind
+from archdsl.limits import Limits
+from archdsl.ops import Op, ShapeError
+from archdsl.source import Place
+from archdsl.tensor import INPUT, TensorSpec
+
+
+class Recorded(NamedTuple):
+    """An elaborated block, to be replayed under another path."""
+
+    path: str
+    inputs: tuple[Tensor, ...]
+    nodes: Sequence[Node]
+    scopes: Sequence[Scope]
+    parameters: int
+    result: Flow
+
+
+class Builder:
+    """Adds nodes and scopes; what cannot be added is reported and raises Poison.
+
+    `application` is the mark of a repeated application of shared weights, empty in the first.
+    """
+
+    def __init__(self, sink: Sink, limits: Limits) -> None:
+        self.sink, self.limits = sink, limits
+        self.nodes: list[Node] = []
+        self.scopes: list[Scope] = []
+        self.taps: dict[str, Flow] = {}
+        self.application = ""
+        self.specs: dict[str, TensorSpec] = {}  # by id of a node, or `input`
+        self.spans: dict[str, Span | None] = {}  # of every id that is taken
+        self.tap_spans: dict[str, Span | None] = {}
+        self.counts = dict.fromkeys(("items", "connections", "parameters"), 0)
+        self.depth = 0
+
+    # limits
+
+    def count(self, limit: str, number: int, place: Place) -> None:
+        """Counts what is added, up to a limit."""
+        self.counts[limit] += number
+        self.check(limit, self.counts[limit], place)
+
+    def check(self, limit: str, number: int, place: Place, what: str = "the network") -> None:
+        most: int = getattr(self.limits, limit)
+        if number > most:
+            help = f"--limit {limit}=N allows more"
+            message = f"{what} has more than {most:,} {limit}"
+            fail(self.sink, "E0106", message, place.span, help)
+
+    @contextmanager
+    def nested(self, place: Place) -> Iterator[None]:
+        """Inside one more item."""
+        self.depth += 1
+        try:
+            if self.depth > self.limits.nesting:
+                message = f"items nested deeper than {self.limits.nesting} levels"
+                help = "--limit nesting=N allows more"
+                fail(self.sink, "E0106", message, place.span, help)
+            yield
+        finally:
+            self.depth -= 1
+
+    # nodes
+
+    def input(self, spec: TensorSpec, place: Place) -> Tensor:
+        """What the network is given."""
+        self.check("elements", spec.elements, place, "the input")
+        self.specs[INPUT], self.spans[INPUT] = spec, place.span
+        return Tensor(INPUT, spec)
+
+    def node(
+        self,
+        op: Op,
+        inputs: Iterable[Flow],
+        level: Level,
+        name: str,
+        place: Place,
+        blame: Mapping[str, Place] | None = None,
+    ) -> Tensor:
+        """Adds a node; a shape that does not fit is an error at the argument to blame."""
+        tensors = self.tensors(op, inputs, place)
+        path = level.child(name)
+        id = path + self.application
+        self.take(id, place)
+        specs = [tensor.spec for tensor in tensors]
+        output = self.output(op, tensors, place, blame or {})
+        self.check("elements", output.elements, place, f"the output of {path}")
+        weights = op.weights(*specs)
+        if weights and name.startswith("_"):
+            message = f"{op.verb} has weights, so its name cannot start with `_`"
+            fail(self.sink, "E0208", message, place.key, "a name with `_` adds no level")
+        if weights and not self.application:
+            learned = sum(w.elements for w in weights if w.kind == "parameter")
+            self.count("parameters", learned, place)
+        self.count("connections", len(tensors), place)
+        self.check("nodes", len(self.nodes) + 1, place)
+        ids = tuple([tensor.id for tensor in tensors])
+        self.nodes.append(Node(id, op, ids, output, level.scope, place.span))
+        self.specs[id] = output
+        return Tensor(id, output)
+
+    def tensors(self, op: Op, inputs: Iterable[Flow], place: Place) -> list[Tensor]:
+        tensors = []
+        for flow in inputs:
+            if flow is None:
+                raise Poison
+            if isinstance(flow, tuple):
+                message = f"{op.verb} takes tensors, and one of its inputs is a list"
+                fail(self.sink, "E0404", message, place.span)
+            tensors.append(flow)
+        return tensors
+
+    def output(
+        self, op: Op, tensors: list[Tensor], place: Place, blame: Mapping[str, Place]
+    ) -> TensorSpec:
+        try:
+            return op.infer(*[tensor.spec for tensor in tensors])
+        except ShapeError as error:
+            code = "E0501" if len(tensors) > 1 else "E0502"
+            at = blame.get(error.argument or "", place)
+            fail(self.sink, code, error.message, at.span, error.help, self.origins(tensors))
+
+    def origins(self, tensors: Iterable[Tensor]) -> tuple[Label, ...]:
+        """Where tensors come from, and their shapes."""
+        given = {tensor.id: tensor.spec for tensor in tensors}
+        return tuple(
+            Label(span, f"{id} gives {spec}" if id != INPUT else f"the input is {spec}")
+            for id, spec in given.items()
+            if (span := self.spans.get(id)) is not None
+        )
+
+    # paths
+
+    def take(self, id: str, place: Place) -> None:
+        """Claims a path; two things with one path are an error."""
+        span = place.span
+        if id not in self.spans:
+            self.spans[id] = span
+            return
+        first = self.spans[id]
+        labels = (Label(first, "first here"),) if first and first != span else ()
+        help = "give them different names; copies need one that depends on `i`, `row` or a column"
+        fail(self.sink, "E0401", f"two things are named {id}", place.key, help, labels)
+
+    def open(
+        self,
+        level: Level,
+        name: str,
+        kind: ScopeKind,
+        place: Place,
+        block: str = "",
+        arguments: tuple[tuple[str, Any], ...] = (),
+        inputs: tuple[TensorSpec, ...] = (),
+    ) -> Level:
+        """A new level under `name`, with a scope of its own."""
+        path = level.child(name)
+        id = path + self.application
+        self.take(id, place)
+        self.check("nodes", len(self.scopes) + 1, place)
+        self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, place.span))
+        return Level(path, id)
+
+    def tap(self, name: str, value: Flow, place: Place, varies: bool) -> None:
+        """Names a value as a feature.
+
+        Among the copies of an item whose tap varies, the last that gives a name has it.
+        """
+        span = place.span
+        first = self.tap_spans.get(name)
+        if name in self.taps and not (varies and first == span):
+            labels = [Label(first, "first here")] if first and first != span else []
+            help = "a tap in a copied item needs a name that depends on the copy: tap: c{row + 2}"
+            self.sink.error("E0401", f"two taps named {name}", span, labels=labels, help=help)
+        else:
+            self.taps[name], self.tap_spans[name] = value, span
+
+    # shared weights
+
+    @contextmanager
+    def applying(self, index: int) -> Iterator[None]:
+        """Inside the application of shared weights to the input at `index`."""
+        before = self.application
+        self.application = f"{before}@{index}" if before or index else ""
+        try:
+            yield
+        finally:
+            self.application = before
+
+    def check_shared(self, first: Sequence[Node], again: Sequence[Node], place: Place) -> None:
+        """What is applied again must have the ops and weights of the first application."""
+        for old, new in zip_longest(first, again):
+            if old is None or new is None:
+                message = "the inputs of `each` need different layers here"
+                fail(self.sink, "E0503", message, place.span, "one module serves all of them")
+            before, after = ([self.specs[id] for id in node.inputs] for node in (old, new))
+            same = (old.path, old.op) == (new.path, new.op)
+            if not same or old.op.weights(*before) != new.op.weights(*after):
+                message = f"one {new.op.verb} cannot serve inputs of {before[0]} and {after[0]}"
+                help = "give the inputs of `each` the same channels"
+                fail(self.sink, "E0503", message, new.span or place.span, help)
+
+    # replay
+
+    def replay(
+        self, recorded: Recorded, path: str, scope: str, inputs: Sequence[Tensor], place: Place
+    ) -> Flow:
+        """The recorded subgraph under another path and on other inputs of the same shapes."""
+        self.take(path, place)
+        self.check("nodes", len(self.nodes) + len(recorded.nodes), place)
+        self.check("nodes", len(self.scopes) + len(recorded.scopes), place)
+        self.count("parameters", recorded.parameters, place)
+        cut = len(recorded.path)
+        first, *inner = recorded.scopes
+        self.scopes.append(replace(first, id=path, parent=scope, span=place.span))
+        for old in inner:
+            moved = replace(old, id=path + old.id[cut:], parent=path + old.parent[cut:])
+            self.scopes.append(moved)
+            self.spans[moved.id] = moved.span
+        renamed = {old.id: new.id for old, new in zip(recorded.inputs, inputs, strict=True)}
+        for node in recorded.nodes:
+            id = renamed[node.id] = path + node.id[cut:]
+            ids = tuple([renamed[input] for input in node.inputs])
+            self.count("connections", len(ids), place)
+            outer = path + node.scope[cut:]
+            self.nodes.append(Node(id, node.op, ids, node.output, outer, node.span))
+            self.specs[id], self.spans[id] = node.output, node.span
+        return _renamed(recorded.result, renamed)
+
+
+def _renamed(flow: Flow, names: Mapping[str, str]) -> Flow:
+    if isinstance(flow, tuple):
+        return tuple(Tensor(names[tensor.id], tensor.spec) for tensor in flow)
+    return Tensor(names[flow.id], flow.spec) if flow is not None else None

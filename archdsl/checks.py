@@ -1,0 +1,212 @@
+"""What can be said of names and expressions where they are written, before anything is built."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from archdsl.diagnostics import Sink, Span, did_you_mean
+from archdsl.expressions import Expression, ExpressionError, parse
+from archdsl.source import Place
+from archdsl.syntax import (
+    ROW_NAMES,
+    SHAPE_NAMES,
+    TURN_NAMES,
+    identifier_problem,
+    name_problem,
+)
+from archdsl.templates import Template, parse_template
+
+Visible = frozenset[str]  # the names that an expression may use
+
+
+class Checker:
+    """Reports every name that does not exist and every expression that can't be read.
+
+    The checks say whether all is well.
+    """
+
+    def __init__(self, sink: Sink, functions: frozenset[str]) -> None:
+        self.sink, self.functions = sink, functions
+        self.written: list[Template] = []  # keys and taps
+
+    def error(self, code: str, message: str, span: Span | None, help: str = "") -> None:
+        self.sink.error(code, message, span, help=help)
+
+    def expression(
+        self,
+        raw: Any,
+        place: Place,
+        visible: Visible,
+        words: Iterable[str] = (),
+        verbs: Iterable[str] = (),
+    ) -> bool:
+        """Checks the syntax and the names of every expression in a value.
+
+        `words` stand for themselves here; `verbs` do not, but might have been meant.
+        """
+        if isinstance(raw, list):
+            items = enumerate(raw)
+            return every(self.expression(v, place / n, visible, words, verbs) for n, v in items)
+        if isinstance(raw, dict):
+            self.error("E0203", "expected a value, not a mapping", place.span)
+            return False
+        if not isinstance(raw, str) or raw in words:
+            return True
+        if raw.startswith("$"):
+            if raw[1:] in visible:
+                return True
+            help = did_you_mean(raw[1:], visible)
+            self.error("E0302", f"unknown parameter `{raw}`", place.span, help)
+            return False
+        try:
+            expression = parse(raw)
+        except ExpressionError as error:
+            report(self.sink, place.span, error)
+            return False
+        return self.known_names(expression, place.span, visible, also=(*words, *verbs))
+
+    def known_names(
+        self,
+        expression: Expression,
+        span: Span | None,
+        visible: Visible,
+        offset: int = 0,
+        also: Iterable[str] = (),
+    ) -> bool:
+        """Whether its names and functions exist; it begins at an offset in `span`.
+
+        `also` are names that might have been meant.
+        """
+        unknown = [n for n in expression.names if n not in visible and n not in SHAPE_NAMES]
+        for name in unknown:
+            help = did_you_mean(name, (*visible, *also))
+            if name in self.functions:
+                help = f"`{name}` is a function: write `{name}(...)`"
+            here = span and span.part(offset + expression.names[name], len(name))
+            self.error("E0302", f"unknown name `{name}`", here, help)
+        missing = [name for name in expression.functions if name not in self.functions]
+        for name in missing:
+            here = span and span.part(offset + expression.functions[name], len(name))
+            help = did_you_mean(name, self.functions)
+            self.error("E0302", f"unknown function `{name}`", here, help)
+        return not unknown and not missing
+
+    def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
+        """A name that may hold expressions, at `span`; None if one can't be read."""
+        try:
+            template = parse_template(text)
+        except ExpressionError as error:
+            report(self.sink, span, error)
+            return None
+        parts = template.expressions
+        good = every(self.known_names(part, span, visible, offset) for offset, part in parts)
+        return template if good else None
+
+    def template(self, text: str, span: Span | None, visible: Visible) -> Template | None:
+        """A name under which something will be found, a key or a tap."""
+        template = self.template_names(text, span, visible)
+        problem = name_problem(text) if template and not template.expressions else ""
+        if problem:
+            self.error("E0208", problem, span)
+        if template is None or problem:
+            return None
+        self.written.append(template)
+        return template
+
+    # references, taps and columns
+
+    def tap(self, raw: Any, place: Place, visible: Visible) -> bool:
+        if isinstance(raw, str):
+            return self.template(raw, place.span, visible) is not None
+        self.error("E0203", "tap must be a name", place.span)
+        return False
+
+    def references(self, raw: Any, place: Place, visible: Visible) -> bool:
+        """Whether this is a reference or a list of some, each a name that may hold expressions."""
+        listed = raw if isinstance(raw, list) else [raw]
+        names = [str(name) for name in listed if isinstance(name, str | int)]
+        if len(names) != len(listed) or not names or any(isinstance(n, bool) for n in listed):
+            message = f"{place.path[-1]} must be a reference or a list of them"
+            self.error("E0203", message, place.span)
+            return False
+        places = [place / n for n in range(len(names))] if listed is raw else [place]
+        found = zip(names, places, strict=True)
+        return every(self.template_names(name, at.span, visible) is not None for name, at in found)
+
+    def columns(self, raw: Any, place: Place, visible: Visible) -> bool:
+        """Checks the value of `for`: columns by name, or `columns` and `rows`."""
+        if not isinstance(raw, dict) or not raw:
+            help = "write for: {width: [64, 128], stride: [1, 2]}"
+            self.error("E0203", "for must be a mapping of columns", place.span, help)
+            return False
+        if "rows" in raw or "columns" in raw:
+            return self.table(raw, place)
+        good = True
+        for name, column in raw.items():
+            here = place / name
+            good &= self.column_name(name, here.key)
+            if isinstance(column, str):
+                good &= self.expression(column, here, visible)
+            elif not isinstance(column, list):
+                self.error("E0203", f"column {name} must be a list", here.span)
+                good = False
+            else:
+                good &= self.cells(column, here)
+        return good
+
+    def table(self, raw: Mapping[str, Any], place: Place) -> bool:
+        good = True
+        for key in raw:
+            if key not in ("columns", "rows"):
+                self.error("E0201", f"unknown key `{key}` beside rows", (place / key).key)
+                good = False
+        names, rows = raw.get("columns"), raw.get("rows")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            span = (place / "columns").span
+            self.error("E0203", "columns must be a list of names", span)
+            return False
+        for n, name in enumerate(names):
+            good &= self.column_name(name, (place / "columns" / n).span)
+            if name in names[:n]:
+                span = (place / "columns" / n).span
+                self.error("E0105", f"the column `{name}` stands here twice", span)
+                good = False
+        if not isinstance(rows, list):
+            self.error("E0203", "rows must be a list of lists", (place / "rows").span)
+            return False
+        for n, row in enumerate(rows):
+            here = place / "rows" / n
+            if not isinstance(row, list) or len(row) != len(names):
+                found = f"{len(row)} cells" if isinstance(row, list) else "no list"
+                message = f"row {n + 1} has {found} for {len(names)} columns"
+                self.error("E0212", message, here.span)
+                good = False
+            else:
+                good &= self.cells(row, here)
+        return good
+
+    def cells(self, cells: list[Any], place: Place) -> bool:
+        bad = [n for n, cell in enumerate(cells) if cell is None or isinstance(cell, dict)]
+        for n in bad:
+            self.error("E0203", "a cell is a number, a word or a list", (place / n).span)
+        return not bad
+
+    def column_name(self, name: str, span: Span | None) -> bool:
+        problem = identifier_problem(name)
+        if name in SHAPE_NAMES:
+            problem = f"`{name}` is the shape's, and cannot be a column's name"
+        elif name in (*ROW_NAMES, *TURN_NAMES):
+            problem = f"`{name}` is bound by `for` and `repeat`, and cannot be a column's name"
+        if problem:
+            self.error("E0208", problem, span)
+        return not problem
+
+
+def every(results: Iterable[bool]) -> bool:
+    """Whether all is well; `all` would not look behind the first that isn't."""
+    return False not in list(results)
+
+
+def report(sink: Sink, span: Span | None, error: ExpressionError) -> None:
+    """An ExpressionError as a diagnostic at its token; `span` is that of the whole expression."""
+    span = span and span.part(error.offset, error.length)
+    sink.error(error.code, error.message, span, help=error.help)

@@ -1,0 +1,281 @@
+"""A source to a document or to blocks: keys, parameters, rules, and the items in them."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING
+from typing import Any
+
+from archdsl.checks import Visible
+from archdsl.diagnostics import Sink, did_you_mean
+from archdsl.expressions import FUNCTIONS
+from archdsl.forms import ParameterForm, ParameterType, RuleForm, read_form, validate
+from archdsl.items import Reader
+from archdsl.ops import OPS, arguments
+from archdsl.scaling import RULES
+from archdsl.source import Place, Source
+from archdsl.syntax import (
+    COMBINATORS,
+    MODIFIERS,
+    SECTIONS,
+    SHAPE_NAMES,
+    TYPES,
+    Block,
+    Document,
+    File,
+    Item,
+    Parameter,
+    identifier_problem,
+    name_problem,
+)
+from archdsl.tensor import INPUT
+
+_BLOCK_KEYS = ("doc", "cite", "params", "inputs")  # beside the body
+
+
+def read_document(source: Source, file: File, sink: Sink) -> Document:
+    """The syntax tree of a document whose `extends` is resolved; what is wrong is in `sink`.
+
+    `file` holds the blocks that the document imports; the document's own are added.
+    """
+    form = read_form(source, sink)
+    problem = identifier_problem(form.name)
+    if problem:
+        sink.error("E0208", problem, source.at("name").span)
+    document = Document(form, file)
+    document.rules = _rules(source, form.scaling, sink)
+    functions = frozenset({*FUNCTIONS, *RULES, *document.rules})
+    reader = Reader(sink, file, {}, functions)
+    declare_blocks(file, form.blocks, sink)
+    document.parameters = declare_parameters(reader, form.params, source.at("params"))
+    opened = open_blocks(file, document.parameters, functions, sink)
+    check_defaults(reader, document.parameters)
+    reader.parameters = document.parameters
+    visible = frozenset(document.parameters)
+    file.defaults = _defaults(reader, form.defaults, visible)
+    reader.expression(form.input, source.at("input"), visible)
+    _check_rules(reader, document, visible)
+    read_bodies(opened)
+    for section in SECTIONS:
+        if section in source.data:
+            raw, place = source.data[section], source.at(section)
+            if section == "aux" and not isinstance(raw, dict):
+                sink.error("E0203", "aux must be a mapping", place.span, help="name every result")
+                continue
+            document.sections[section] = reader.sequence(raw, place, visible)
+    for read in (reader, *opened.values()):
+        document.written += read.written
+        document.lost += read.lost
+    return document
+
+
+def read_library(source: Source, file: File, sink: Sink) -> None:
+    """Reads the blocks of a file that is imported; they see none of the importing document."""
+    form = read_form(source, sink, required=())
+    functions = frozenset({*FUNCTIONS, *RULES})
+    declare_blocks(file, form.blocks, sink)
+    opened = open_blocks(file, {}, functions, sink)
+    file.defaults = _defaults(Reader(sink, file, {}, functions), form.defaults, frozenset())
+    read_bodies(opened)
+
+
+def is_long_form(value: Any) -> bool:
+    """Whether a parameter's value is the long form, and not an item with arguments."""
+    if not isinstance(value, dict):
+        return False
+    return len(value) != 1 or next(iter(value)) in ParameterForm.model_fields
+
+
+def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, RuleForm]:
+    rules = {}
+    for name, data in raw.items():
+        place = source.at("scaling", name)
+        if name == "phi":
+            continue
+        problem = identifier_problem(name)
+        if name in FUNCTIONS:
+            problem = f"`{name}` is a function of expressions, and cannot be a rule's name"
+        if problem:
+            sink.error("E0208", problem, place.key)
+        elif not isinstance(data, dict):
+            shown = data if isinstance(data, int | float | str) else "..."
+            help = f"write {name}: {{factor: {shown}}}"
+            sink.error("E0203", f"the rule {name} must be a mapping", place.span, help=help)
+        else:
+            rule = validate(RuleForm, data, place, sink)
+            rules[name] = rule if rule is not None else RuleForm()
+    return rules
+
+
+def _check_rules(reader: Reader, document: Document, visible: Visible) -> None:
+    place = reader.file.source.at("scaling")
+    phi = document.form.scaling.get("phi")
+    if isinstance(phi, str):
+        reader.expression(phi, place / "phi", visible)
+    for name, rule in document.rules.items():
+        for word, raw in rule.model_dump(exclude={"round"}).items():
+            reader.expression(raw, place / name / word, visible)
+
+
+def _defaults(
+    reader: Reader, raw: Mapping[str, Any], visible: Visible
+) -> dict[str, dict[str, Any]]:
+    """The default arguments of ops that can be used."""
+    defaults = {}
+    for verb, given in raw.items():
+        place = reader.file.source.at("defaults", verb)
+        if verb not in OPS:
+            help = did_you_mean(verb, OPS)
+            reader.error("E0205", f"`{verb}` is not an op", place.key, help)
+        elif not isinstance(given, dict):
+            reader.not_a_mapping(verb, given, place)
+        else:
+            reader.arguments(verb, given, place, visible)
+            known = arguments(OPS[verb])
+            defaults[verb] = {name: given[name] for name in given if name in known}
+    return defaults
+
+
+# blocks
+
+
+def declare_blocks(file: File, raw: Mapping[str, Any], sink: Sink) -> None:
+    """Adds the blocks of a file by name, so that they can be used before they are read."""
+    for name, data in raw.items():
+        place = file.source.at("blocks", name)
+        problem = identifier_problem(name)
+        if name in OPS or name in COMBINATORS or name in MODIFIERS:
+            what = "an op" if name in OPS else "a word of the language"
+            problem = f"`{name}` is {what}, and cannot be a block's name"
+        if problem:
+            sink.error("E0208", problem, place.key, help="choose another name")
+            continue
+        file.blocks[name] = Block(name, file, place, broken=not isinstance(data, dict))
+        if file.blocks[name].broken:
+            sink.error("E0203", f"block {name} must be a mapping", place.span)
+
+
+def open_blocks(
+    file: File, parameters: Mapping[str, Parameter], functions: frozenset[str], sink: Sink
+) -> dict[Block, Reader]:
+    """The blocks that a file declares, with their parameters, and a reader for each.
+
+    They see the parameters of the document, too.
+    """
+    opened = {}
+    for block in file.blocks.values():
+        if block.file is not file or block.broken:
+            continue
+        reader = opened[block] = Reader(sink, file, parameters, functions)
+        raw, place = block.place.data.get("params") or {}, block.place / "params"
+        if isinstance(raw, dict):
+            block.parameters = declare_parameters(reader, raw, place, in_block=True)
+        else:
+            reader.error("E0203", "params must be a mapping", place.span)
+            block.broken = True
+    return opened
+
+
+def read_bodies(opened: Mapping[Block, Reader]) -> None:
+    """Reads the rest of blocks, once the parameters of all are known."""
+    for block, reader in opened.items():
+        check_defaults(reader, block.parameters)
+        reader.parameters = {**reader.parameters, **block.parameters}
+        block.inputs = _inputs(reader, block.place)
+        block.body = _body(reader, block)
+
+
+def _inputs(reader: Reader, place: Place) -> tuple[str, ...]:
+    """The names of a block's inputs, none if it has one."""
+    raw, here = place.data.get("inputs", []), place / "inputs"
+    if not isinstance(raw, list) or not all(isinstance(name, str) for name in raw):
+        reader.error("E0203", "inputs must be a list of names", here.span)
+        return ()
+    for n, name in enumerate(raw):
+        problem = name_problem(name) or (f"`{name}` stands here twice" if name in raw[:n] else "")
+        if problem:
+            reader.error("E0208", problem, (here / n).span)
+    return tuple(raw)
+
+
+def _body(reader: Reader, block: Block) -> Item | None:
+    """The one item that a block is: `body: ...`, or one verb beside the block's other keys."""
+    place, visible = block.place, frozenset(reader.parameters)
+    rest = {key: value for key, value in place.data.items() if key not in _BLOCK_KEYS}
+    if list(rest) == ["body"]:
+        here = place / "body"
+        parts = {"items": reader.sequence(rest["body"], here, visible)}
+        return Item(None, "seq", {}, parts, {}, place, here)
+    if len(rest) == 1 and not {*rest} & {*MODIFIERS}:
+        ((verb, value),) = rest.items()
+        return reader.verb(Item(None, verb, {}, {}, {}, place, place / verb), value, visible)
+    unknown = [key for key in rest if key != "body" and not reader.is_verb(key)]
+    for key in unknown:
+        help = did_you_mean(key, (*_BLOCK_KEYS, "body", *COMBINATORS))
+        reader.error("E0201", f"unknown key `{key}` in a block", (place / key).key, help)
+    if not rest:
+        message = f"block {block.name} has no body"
+        reader.error("E0204", message, place.key, "say `body:` and its items")
+    elif not unknown:
+        message, second = f"block {block.name} has two verbs", place / list(rest)[1]
+        reader.error("E0204", message, second.key, "put the items under `body:`")
+    return None
+
+
+# parameters
+
+
+def declare_parameters(
+    reader: Reader, raw: Mapping[str, Any], place: Place, in_block: bool = False
+) -> dict[str, Parameter]:
+    """The parameters of a document, or of a block, where a type name means required."""
+    result: dict[str, Parameter] = {}
+    for name, value in raw.items():
+        here = place / name
+        problem = identifier_problem(name)
+        if name in SHAPE_NAMES:
+            problem = f"`{name}` is the shape's, and cannot be a parameter's name"
+        elif name in FUNCTIONS or name == INPUT:
+            problem = f"`{name}` is a word of the language, and cannot be a parameter's name"
+        if problem:
+            reader.error("E0208", problem, here.key)
+        else:
+            earlier = frozenset({**reader.parameters, **result})
+            result[name] = _parameter(reader, name, value, here, earlier, in_block)
+    return result
+
+
+def _parameter(
+    reader: Reader, name: str, value: Any, place: Place, earlier: Visible, in_block: bool
+) -> Parameter:
+    form, default = ParameterForm(), value
+    type: ParameterType | None = None
+    if is_long_form(value):
+        form = validate(ParameterForm, value, place, reader.sink) or form
+        type, default = form.type, value.get("default", MISSING)
+        place = place / "default" if "default" in value else place
+    elif in_block and value in TYPES:
+        type, default = value, MISSING
+    if type is None and default is not MISSING:
+        type = _type_of(reader, default, earlier)
+    return Parameter(name, type, default, form, place)
+
+
+def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> None:
+    """Checks the defaults, which may use what the reader knows and the parameters before."""
+    visible = set(reader.parameters)
+    for name, parameter in parameters.items():
+        if parameter.default is not MISSING:
+            known = frozenset(visible)
+            reader.argument(parameter.default, parameter.place, known, parameter.type)
+        visible.add(name)
+
+
+def _type_of(reader: Reader, default: Any, earlier: Visible) -> ParameterType | None:
+    """The type a default implies; None where others may do as well, or for an expression."""
+    if isinstance(default, bool):
+        return "bool"
+    if isinstance(default, list):
+        return "list"
+    if isinstance(default, dict):
+        return "item"
+    names_verb = isinstance(default, str) and default not in earlier and reader.is_verb(default)
+    return "item" if names_verb else None

@@ -1,0 +1,146 @@
+"""What flows through a network under construction, and what an item sees from where it stands."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn
+
+from archdsl.diagnostics import Label, Sink, Span
+from archdsl.expressions import Value
+from archdsl.source import Place
+from archdsl.syntax import Block, File
+from archdsl.tensor import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A value that flows: the node that gives it, and its shape."""
+
+    id: str
+    spec: TensorSpec
+
+
+Flow = Tensor | tuple[Tensor, ...] | None  # None: poisoned, the reason is in the sink
+
+
+class Poison(Exception):
+    """A value cannot be had; the reason is in the sink."""
+
+
+def fail(
+    sink: Sink,
+    code: str,
+    message: str,
+    span: Span | None,
+    help: str = "",
+    labels: tuple[Label, ...] = (),
+) -> NoReturn:
+    """Reports an error and gives up the value that was to be computed."""
+    sink.error(code, message, span, labels=labels, help=help)
+    raise Poison
+
+
+@dataclass(frozen=True, slots=True)
+class ItemValue:
+    """The value of a parameter that names a verb: the verb, and arguments already evaluated."""
+
+    verb: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+    block: Block | None = None  # where the verb is one
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        return f"{self.verb}({given})" if given else self.verb
+
+
+class Given(NamedTuple):
+    """An argument: as written (or evaluated already), and where."""
+
+    raw: Any
+    place: Place
+    evaluated: bool = False
+
+
+@dataclass(slots=True)
+class Level:
+    """A named part of the network: its path, the id of its scope, the next number of a list in it.
+
+    `trail` holds the keys with `_` that are open: they are no part of a module's path, but tell
+    the ids of weightless nodes (whose names start with `_`) apart.
+    """
+
+    path: str
+    scope: str
+    count: int = 0
+    trail: str = ""
+
+    def number(self) -> str:
+        """The name of the next item of a list."""
+        self.count += 1
+        return str(self.count - 1)
+
+    def child(self, name: str) -> str:
+        name = self.trail + name if name.startswith("_") else name
+        return f"{self.path}.{name}" if self.path else name
+
+    @contextmanager
+    def below(self, name: str | None) -> Iterator[None]:
+        """Inside an item whose key, if it starts with `_`, adds no level."""
+        before = self.trail
+        if name is not None and name.startswith("_"):
+            self.trail = f"{self.trail}{name}."
+        try:
+            yield
+        finally:
+            self.trail = before
+
+
+@dataclass(slots=True)
+class Frame:
+    """The items that references can name; `outer` is the enclosing frame, up to the block's border.
+
+    `given` is what the network or block was given, `taps` how many taps there were before.
+    """
+
+    level: Level
+    given: Flow
+    taps: int = 0
+    outer: "Frame | None" = None
+    names: dict[str, Flow] = field(default_factory=dict)
+
+    def inside(self, level: Level) -> "Frame":
+        return Frame(level, self.given, self.taps, self)
+
+    def find(self, name: str) -> Flow:
+        """The value of an earlier item; raises KeyError if there is none."""
+        if name in self.names:
+            return self.names[name]
+        if self.outer is None:
+            raise KeyError(name)
+        return self.outer.find(name)
+
+    def visible(self) -> list[str]:
+        return [*self.names, *(self.outer.visible() if self.outer else ())]
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where an item stands: its file, the items before it, the names it may use, its input.
+
+    `names` are parameters and what `for` and `repeat` bind; those of a failed parameter are
+    missing. The input is `()` where there is none, as in the document's parameters.
+    """
+
+    file: File
+    frame: Frame
+    names: Mapping[str, Value]
+    x: Flow
+
+    def given(self, x: Flow) -> "Here":
+        return Here(self.file, self.frame, self.names, x)
+
+    def bind(self, names: Mapping[str, Value]) -> "Here":
+        return Here(self.file, self.frame, {**self.names, **names}, self.x)
+
+    def inside(self, level: Level) -> "Here":
+        return Here(self.file, self.frame.inside(level), self.names, self.x)

@@ -1,0 +1,306 @@
+"""Sequences of items: their modifiers, names and references."""
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from archdsl.builder import Builder, Recorded
+from archdsl.diagnostics import Sink, counted, did_you_mean
+from archdsl.expressions import Value
+from archdsl.flow import Flow, Here, ItemValue, Poison, Tensor, fail
+from archdsl.limits import Limits
+from archdsl.ops.base import kind_of
+from archdsl.source import Place
+from archdsl.syntax import BROKEN, Block, Document, File, Item, Sequence, items_in, name_problem
+from archdsl.templates import parse_template
+from archdsl.tensor import INPUT
+from archdsl.values import Evaluator
+
+Apply = Callable[["Run", Item, Here, str], Flow]
+
+
+class Run:
+    """One elaboration: what is known of the whole, and how sequences run.
+
+    `apply` does what an item's verb says, under a name. What fails gives a poisoned value, with
+    which everything goes on that can, so that all errors are found; none of it complains again.
+    """
+
+    def __init__(self, document: Document, sink: Sink, limits: Limits, apply: Apply) -> None:
+        self.document, self.sink, self.apply = document, sink, apply
+        self.build = Builder(sink, limits)
+        self.values = Evaluator(sink)
+        self.parameters: Mapping[str, Value] = {}  # of the document
+        self.calls: list[Block] = []  # that are open
+        self.titles: dict[Block, str] = {}
+        self.recorded: dict[Any, Recorded] = {}
+        self.lost = list(document.lost)  # names that would stand for something had it not failed
+        self.failed: set[int] = set()  # items whose names are lost
+
+    def outer(self, file: File) -> Mapping[str, Value]:
+        """The document's parameters, which the blocks of other files do not see."""
+        return self.parameters if file is self.document.file else {}
+
+    def title(self, block: Block) -> str:
+        """The name of a block; another one if a block of another file has the same name."""
+        if block not in self.titles:
+            taken = {*self.titles.values(), *(block.file.blocks.keys() - {block.name})}
+            names = (f"{block.name}_{n}" if n > 1 else block.name for n in count(1))
+            self.titles[block] = next(name for name in names if name not in taken)
+        return self.titles[block]
+
+    def sequence(self, sequence: Sequence, here: Here) -> Flow:
+        """What comes out of items that run one after another."""
+        for item in sequence.items:
+            here = here.given(self.item(item, here))
+        return here.x
+
+    def item(self, item: Item, here: Here) -> Flow:
+        """All copies of an item, one after another."""
+        if item.verb == BROKEN:
+            return None
+        try:
+            for names in self.rows(item, here):
+                copy = here.bind(names) if names else here
+                if self.kept(item, copy):
+                    here = here.given(self.single(item, copy))
+        except Poison:
+            return self.lose(item, here)
+        return here.x
+
+    def copies(self, item: Item, here: Here) -> list[Here]:
+        """The copies of an item that stand side by side, each given the same."""
+        if item.verb == BROKEN:
+            return []
+        rows = [here.bind(names) for names in self.rows(item, here)]
+        return [copy for copy in rows if self.kept(item, copy)]
+
+    # for, if
+
+    def rows(self, item: Item, here: Here) -> list[dict[str, Value]]:
+        """The names that `for` binds, for every copy."""
+        if "for" not in item.modifiers:
+            self.build.count("items", 1, item.place)
+            return [{}]
+        columns, place = item.modifiers["for"], item.place / "for"
+        if "rows" in columns:
+            headings, table = columns["columns"], columns["rows"]
+        else:
+            headings = list(columns)
+            cells = [self.column(columns[name], place / name, here) for name in headings]
+            if len({len(column) for column in cells}) > 1:
+                lengths = [f"{n} has {len(c)}" for n, c in zip(headings, cells, strict=True)]
+                message = f"columns of unequal length: {', '.join(lengths)}"
+                fail(self.sink, "E0212", message, place.span)
+            table = list(zip(*cells, strict=True))
+        self.build.count("items", len(table), item.place)
+        last = len(table) - 1
+        whole = {f"all_{name}": [row[n] for row in table] for n, name in enumerate(headings)}
+        return [
+            {
+                **whole,
+                **dict(zip(headings, row, strict=True)),
+                "row": n,
+                "first_row": n == 0,
+                "last_row": n == last,
+            }
+            for n, row in enumerate(table)
+        ]
+
+    def column(self, raw: Any, place: Place, here: Here) -> list[Value]:
+        value = self.values.evaluate(raw, place, here) if isinstance(raw, str) else raw
+        if not isinstance(value, list):
+            message = f"a column must be a list, not {kind_of(value)}"
+            fail(self.sink, "E0203", message, place.span)
+        return value
+
+    def kept(self, item: Item, here: Here) -> bool:
+        if "if" not in item.modifiers:
+            return True
+        return self.values.test(item.modifiers["if"], item.place / "if", here)
+
+    # from, repeat, each, tap
+
+    def single(self, item: Item, here: Here) -> Flow:
+        """One copy of an item with its `from`, `repeat`, `each` and `tap`."""
+        result: Flow = None
+        try:
+            if "each" in item.modifiers:
+                result = self.each(item, here)
+            else:
+                result = self.repeated(item, self.fed(item, here))
+        except Poison:
+            self.lose(item, here)
+        if "tap" in item.modifiers:
+            self.tap(item, here, result)
+        return result
+
+    def fed(self, item: Item, here: Here) -> Here:
+        if "from" not in item.modifiers:
+            return here
+        return here.given(self.references(item.modifiers["from"], item.place / "from", here))
+
+    def each(self, item: Item, here: Here) -> Flow:
+        """The results of one module on every input; later applications are marked in the ids."""
+        raw, place = item.modifiers["each"], item.place / "each"
+        inputs = self.references(raw, place, here)
+        if isinstance(inputs, Tensor) and not isinstance(raw, list):
+            fail(self.sink, "E0404", f"`{raw}` is not a list", place.span, f"write [{raw}]")
+        flows = inputs if isinstance(inputs, tuple) else (inputs,)
+        level, build = here.frame.level, self.build
+        number, first, results = level.count, len(build.nodes), []
+        for index, value in enumerate(flows):
+            level.count, start = number, len(build.nodes)
+            with build.applying(index):
+                result = self.repeated(item, here.given(value))
+            if isinstance(result, tuple):
+                fail(self.sink, "E0404", "`each` gives a list, and here every part of it is one",
+                     item.place.span)  # fmt: skip
+            if result is None:
+                return None
+            results.append(result)
+            if index == 0:
+                end = len(build.nodes)
+            else:
+                build.check_shared(build.nodes[first:end], build.nodes[start:], item.place)
+        return tuple(results)
+
+    def repeated(self, item: Item, here: Here) -> Flow:
+        """`repeat`: a group of numbered copies, or copies side by side."""
+        if "repeat" not in item.modifiers:
+            return self.named(item, here)
+        place = item.place / "repeat"
+        times = self.values.whole(item.modifiers["repeat"], place, here, 0)
+        if item.key is None or "i" in item.key.names or self.inlines(item, here):
+            return self.turns(item, times, here, self.named)
+        name = self.values.name(item.key, item.place, here)
+        result = here.x
+        if name.startswith("_"):
+            with here.frame.level.below(name):
+                result = self.turns(item, times, here, self.numbered)
+        elif times:
+            level = self.build.open(here.frame.level, name, "repeat", item.place)
+            result = self.turns(item, times, here.inside(level), self.numbered)
+        here.frame.names[name] = result
+        return result
+
+    def turns(self, item: Item, times: int, here: Here, turn: Callable[[Item, Here], Flow]) -> Flow:
+        """The turns of a repeat; none after one that failed."""
+        for i in range(times):
+            self.build.count("items", 1, item.place)
+            bound = here.bind({"i": i, "first": i == 0, "last": i == times - 1})
+            here = here.given(turn(item, bound))
+            if here.x is None:
+                return self.lose(item, here)
+        return here.x
+
+    def numbered(self, item: Item, here: Here) -> Flow:
+        return self.placed(item, here, here.frame.level.number())
+
+    def named(self, item: Item, here: Here) -> Flow:
+        """An item under its key or its number."""
+        level = here.frame.level
+        name = self.values.name(item.key, item.place, here) if item.key is not None else None
+        if item.verb == "inline":
+            with level.below(name):
+                result = self.sequence(item.parts["items"], here)
+        elif self.inlines(item, here):
+            with level.below(name):
+                result = self.placed(item, here, "")
+        else:
+            name = name if name is not None else level.number()
+            result = self.placed(item, here, name)
+        if name is not None:
+            here.frame.names[name] = result
+        return result
+
+    def inlines(self, item: Item, here: Here) -> bool:
+        """Whether the item adds no level: `inline`, or a block that is one."""
+        if item.verb == "inline":
+            return True
+        value = here.names.get(item.verb[1:]) if item.verb.startswith("$") else None
+        block = value.block if isinstance(value, ItemValue) else here.file.blocks.get(item.verb)
+        if block is None or block.body is None or block in self.calls:
+            return False
+        return block.body.verb == "inline"
+
+    def placed(self, item: Item, here: Here, name: str) -> Flow:
+        try:
+            with self.build.nested(item.place):
+                return self.apply(self, item, here, name)
+        except Poison:
+            return self.lose(item, here)
+
+    def tap(self, item: Item, here: Here, value: Flow) -> None:
+        place = item.place / "tap"
+        try:
+            template = parse_template(item.modifiers["tap"])
+            name = self.values.format(template, place.span, here)
+        except Poison:
+            return
+        if problem := name_problem(name):
+            self.sink.error("E0208", problem, place.span)
+        else:
+            self.build.tap(name, value, place, varies=bool(template.expressions))
+
+    # references
+
+    def references(self, raw: Any, place: Place, here: Here) -> Flow:
+        """What a reference or a list of them stands for."""
+        if not isinstance(raw, list):
+            return self.reference(raw, place, here)
+        flows = [self.reference(name, place / n, here) for n, name in enumerate(raw)]
+        tensors = []
+        for n, flow in enumerate(flows):
+            if isinstance(flow, tuple):
+                message = f"`{raw[n]}` is a list of {counted(len(flow), 'tensor')} already"
+                self.sink.error("E0404", message, (place / n).span, help="name it alone")
+            elif flow is not None:
+                tensors.append(flow)
+        if len(tensors) < len(flows):
+            return None
+        return tuple(tensors) if len(tensors) > 1 else tensors[0]
+
+    def reference(self, raw: Any, place: Place, here: Here) -> Flow:
+        """What a reference stands for: an earlier item, `input`, or a tap."""
+        try:
+            name = self.values.format(parse_template(str(raw)), place.span, here)
+        except Poison:
+            return None
+        try:
+            return here.frame.find(name)
+        except KeyError:
+            pass
+        if name == INPUT:
+            return here.frame.given
+        taps = list(self.build.taps)[here.frame.taps :] if name in self.build.taps else []
+        if name in taps:
+            return self.build.taps[name]
+        if not any(template.could_be(name) for template in self.lost):
+            self.unknown_reference(name, place, here)
+        return None
+
+    def unknown_reference(self, name: str, place: Place, here: Here) -> None:
+        taps = list(self.build.taps)[here.frame.taps :]
+        known = [n for n in here.frame.visible() if not n.isdigit()]
+        help = did_you_mean(name, [*known, *taps])
+        if any(template.could_be(name) for template in self.document.written):
+            help = "it stands later or inside another part: name an earlier item or a tap"
+        self.sink.error("E0402", f"unknown reference `{name}`", place.span, help=help)
+
+    def lose(self, item: Item, here: Here) -> Flow:
+        """A poisoned value; the names that the item would have given are no mistakes elsewhere."""
+        open = [(item, here.file)]
+        while open:
+            outer, file = open.pop()
+            for inner in items_in(outer):
+                if id(inner) in self.failed:
+                    continue
+                self.failed.add(id(inner))
+                tap = inner.modifiers.get("tap")
+                self.lost += [inner.key] if inner.key is not None else []
+                self.lost += [parse_template(tap)] if tap is not None else []
+                block = file.blocks.get(inner.verb)
+                if block is not None and block.body is not None:
+                    open.append((block.body, block.file))
+        return None

@@ -1,0 +1,204 @@
+"""What is written to what it is worth: expressions, names, parameters, arguments of ops."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from archdsl.diagnostics import Sink, Span, did_you_mean
+from archdsl.expressions import ExpressionError, Names, UnknownName, Value, describe, parse
+from archdsl.flow import Flow, Given, Here, ItemValue, Poison, fail
+from archdsl.forms import ParameterForm
+from archdsl.ops import OPS, WORDS, ArgumentError, Kind, kind
+from archdsl.ops.base import kind_of, whole_number
+from archdsl.scaling import Function
+from archdsl.source import Place
+from archdsl.syntax import SHAPE_NAMES, Parameter, name_problem
+from archdsl.templates import Template
+from archdsl.tensor import TensorSpec
+
+
+class Evaluator:
+    """Evaluates what is written somewhere; what has no value is reported and raises Poison."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.functions: Mapping[str, Function] = {}  # the document's scaling rules
+
+    # expressions and names
+
+    def evaluate(self, raw: Any, place: Place, here: Here) -> Value:
+        """A value as written: an expression, `$name`, a list of them, or itself."""
+        if isinstance(raw, list):
+            return [self.evaluate(item, place / n, here) for n, item in enumerate(raw)]
+        if not isinstance(raw, str):
+            return raw
+        try:
+            return parse(raw.removeprefix("$"))(self.names(here))
+        except ExpressionError as error:
+            self.report(error, place.span, here)
+
+    def format(self, template: Template, span: Span | None, here: Here) -> str:
+        """A name with its expressions evaluated; `span` is that of the whole."""
+        if not template.expressions:
+            return template.text
+        try:
+            return template.format(self.names(here))
+        except ExpressionError as error:
+            self.report(error, span, here)
+
+    def name(self, template: Template, place: Place, here: Here) -> str:
+        """The name of an item, which a module can have."""
+        name = self.format(template, place.key, here)
+        if template.expressions and (problem := name_problem(name)):
+            fail(self.sink, "E0208", problem, place.key)
+        return name
+
+    def names(self, here: Here) -> Names:
+        first = _first(here.x)
+        if first is None:
+            return Names(here.names, self.functions)
+        return Names({**first.names(), **here.names}, self.functions)
+
+    def report(self, error: ExpressionError, span: Span | None, here: Here) -> NoReturn:
+        """Reports an error at its token.
+
+        Names were checked where they are written: one that is missing now is either the shape's or
+        that of something that failed and is reported already.
+        """
+        span = span and span.part(error.offset, error.length)
+        message, help = error.message, error.help
+        if isinstance(error, UnknownName):
+            if error.name not in SHAPE_NAMES or here.x is None:
+                raise Poison from None
+            first = _first(here.x)
+            message = f"there is no `{error.name}` here"
+            help = f"the input is {first}" if first else "a shape is known where there is an input"
+        fail(self.sink, error.code, message, span, help)
+
+    # numbers
+
+    def number(self, raw: Any, place: Place, here: Here) -> float:
+        value = self.evaluate(raw, place, here)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            message = f"expected a number, not {kind_of(value)}"
+            fail(self.sink, "E0203", message, place.span)
+        return float(value)
+
+    def whole(self, raw: Any, place: Place, here: Here, minimum: int) -> int:
+        value = self.evaluate(raw, place, here)
+        try:
+            number = whole_number(value)
+        except ArgumentError as error:
+            fail(self.sink, error.code, error.message, place.span, error.help)
+        if number < minimum:
+            fail(self.sink, "E0305", f"{number} is less than {minimum}", place.span)
+        return number
+
+    def test(self, raw: Any, place: Place, here: Here) -> bool:
+        """Whether an expression is true; a number is, unless it is 0."""
+        value = self.evaluate(raw, place, here)
+        if not isinstance(value, bool | int | float):
+            message = f"expected true or false, not {kind_of(value)}"
+            fail(self.sink, "E0203", message, place.span)
+        return bool(value)
+
+    # parameters and arguments
+
+    def parameter(self, parameter: Parameter, given: Given, here: Here) -> Value:
+        """The value of a parameter, checked against its type and bounds."""
+        value = given.raw if given.evaluated else self.written(parameter.type, given, here)
+        try:
+            value = _of_type(parameter.type, value)
+            _check_bounds(parameter.form, value)
+        except ArgumentError as error:
+            message = f"{parameter.name}: {error.message}"
+            fail(self.sink, error.code, message, given.place.span, error.help)
+        return value
+
+    def written(self, type: str | None, given: Given, here: Here) -> Value:
+        """The value of what is written for a parameter of a type."""
+        raw = given.raw
+        if type == "item" or isinstance(raw, dict):
+            return self.item(raw, given.place, here)
+        if isinstance(raw, str):
+            is_word = type == "str" and not raw.startswith("$")
+            if is_word or (type is None and raw in WORDS and raw not in here.names):
+                return raw
+        return self.evaluate(raw, given.place, here)
+
+    def item(self, raw: Any, place: Place, here: Here) -> ItemValue:
+        """A verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, or a name for one."""
+        if isinstance(raw, str) and (raw.startswith("$") or raw in here.names):
+            value = self.evaluate(raw, place, here)
+            if isinstance(value, ItemValue):
+                return value
+            raw = value
+        verb: Any = raw
+        given: Mapping[str, Any] = {}
+        if isinstance(raw, dict):
+            ((verb, given),) = raw.items()
+        block = here.file.blocks.get(verb) if isinstance(verb, str) else None
+        if block is None and (not isinstance(verb, str) or verb not in OPS):
+            known = [*OPS, *here.file.blocks]
+            help = did_you_mean(verb, known) if isinstance(verb, str) else ""
+            message = f"expected an op or block, not {describe(verb)}"
+            fail(self.sink, "E0205", message, place.span, help)
+        values = []
+        for name, value in (given or {}).items():
+            argument = Given(value, place / verb / name)
+            if block is None:
+                values.append((name, self.argument(argument, kind(OPS[verb], name), here)))
+            elif name in block.parameters:
+                values.append((name, self.parameter(block.parameters[name], argument, here)))
+        return ItemValue(verb, tuple(values), block)
+
+    def argument(self, given: Given, kind: Kind, here: Here) -> Value:
+        """The value of an op's argument: a word it knows, a mapping of such, or an expression."""
+        raw = given.raw
+        if given.evaluated or (isinstance(raw, str) and raw in kind.words):
+            return raw
+        if isinstance(raw, dict):
+            return {
+                name: self.argument(Given(value, given.place / name), kind, here)
+                for name, value in raw.items()
+            }
+        return self.evaluate(raw, given.place, here)
+
+
+def _first(flow: Flow) -> TensorSpec | None:
+    """The shape that `C`, `H` and `W` are of: the first input's."""
+    if isinstance(flow, tuple):
+        return flow[0].spec if flow else None
+    return flow.spec if flow is not None else None
+
+
+def _of_type(type: str | None, value: Value) -> Value:
+    """The value as one of the type; raises ArgumentError if it is none."""
+    if type == "int":
+        return whole_number(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    expected = {
+        "float": (number, "a number"),
+        "bool": (isinstance(value, bool), "true or false"),
+        "list": (isinstance(value, list), "a list"),
+        "str": (isinstance(value, str), "a word"),
+    }
+    good, name = expected.get(type or "", (True, ""))
+    if not good:
+        raise ArgumentError(f"expected {name}, not {kind_of(value)}", code="E0203")
+    return value
+
+
+def _check_bounds(form: ParameterForm, value: Value) -> None:
+    shown = value.verb if isinstance(value, ItemValue) else value
+    if form.choices is not None and shown not in form.choices:
+        choices = ", ".join(map(str, form.choices))
+        help = did_you_mean(shown, map(str, form.choices)) if isinstance(shown, str) else ""
+        raise ArgumentError(f"{describe(shown)} is not one of {choices}", help)
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, int | float):
+            if form.min is not None and number < form.min:
+                raise ArgumentError(f"{number:g} is less than {form.min:g}")
+            if form.max is not None and number > form.max:
+                raise ArgumentError(f"{number:g} is more than {form.max:g}")
