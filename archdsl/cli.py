@@ -249,6 +249,16 @@ def run(arguments: Sequence[str]) -> int:
     return WRONG_CALL
 
 
+def _add_commands() -> None:
+    """The commands that stand in files of their own."""
+    from archdsl.cli_draw import draw
+
+    cli.add_command(draw)
+
+
+_add_commands()
+
+
 def main() -> NoReturn:
     """The program `archdsl`. A reader that closes the pipe (`| head`) ends it quietly."""
     if hasattr(signal, "SIGPIPE"):

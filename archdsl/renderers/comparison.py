@@ -183,4 +183,4 @@ def _html_cell(cell: Cell) -> str:
     return "<br>".join(_bracketed(entry, escape, " · ") for entry in cell)
 
 
-FORMATS: dict[str, Callable[[Comparison], str]] = {".tex": latex, ".md": markdown, ".html": html}
+FORMATS: dict[str, Callable[[Comparison], str]] = {".md": markdown, ".tex": latex, ".html": html}
