@@ -118,7 +118,7 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     from archdsl.draw import draw
 
     figure = draw(graphs, job.kind, job.asked(), job.theme)  # type: ignore[arg-type]
-    if not job.outs and figure.picture.scene is None:
+    if not job.outs and figure.picture.draw is None:
         _print(figure.render(figure.formats()[0]).decode())
         return 0, readings
     outs = job.outs or [Path(f"{'-'.join(graph.name for graph in graphs)}-{job.kind}.svg")]

@@ -39,7 +39,7 @@ class Figure:
 
     def formats(self) -> tuple[str, ...]:
         """The suffixes that this kind of figure can be saved with."""
-        return tuple(self._texts()) if self.picture.scene is None else tuple(FORMATS)
+        return (*self._texts(), *(FORMATS if self.picture.draw else ()))
 
     def _texts(self) -> Mapping[str, str]:
         return self.picture.texts

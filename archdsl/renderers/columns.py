@@ -8,7 +8,7 @@ from archdsl.diagnostics import UsageError
 from archdsl.renderers import labels
 from archdsl.renderers.description import Description, Unit
 from archdsl.renderers.layout import hover
-from archdsl.renderers.legend import draw_legend, entries
+from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import CONTAINER, DASH, LINE, Pen
 from archdsl.renderers.scene import Path, Run, polygon, words
@@ -71,19 +71,19 @@ def _of_block(unit: Unit) -> Iterator[Layers]:
             yield Layers(unit, tuple(boxes(join.body)), True, bool(join.shortcut))
 
 
-def _folded(layers: Sequence[Layers]) -> list[Layers]:
+def folded(layers: Sequence[Layers]) -> list[Layers]:
     """Equal layers in a row as one with a count."""
     found: list[Layers] = []
     for one in layers:
         last = found[-1] if found else None
-        if last and _key(last) == _key(one) and one.unit.kind != "dense":
+        if last and key_of(last) == key_of(one) and one.unit.kind != "dense":
             found[-1] = replace(last, count=last.count + one.count)
         else:
             found.append(one)
     return found
 
 
-def _key(one: Layers) -> object:
+def key_of(one: Layers) -> object:
     return tuple(box.label for box in one.boxes), one.residual, one.projected, one.unit.output
 
 
@@ -102,19 +102,15 @@ def rows_of(columns: Sequence[Sequence[Layers]]) -> list[list[TensorSpec]]:
 class _Columns:
     """Places the layers of several networks in common rows."""
 
-    def __init__(self, descriptions: Sequence[Description], options: Options, pen: Pen) -> None:
+    def __init__(
+        self, descriptions: Sequence[Description], columns: list[list[Layers]], options: Options,
+        pen: Pen,
+    ) -> None:  # fmt: skip
         self.descriptions, self.options, self.pen = descriptions, options, pen
-        self.columns = [list(layers_of(description)) for description in descriptions]
-        self.columns = [self.folded(column) for column in self.columns]
+        self.columns = columns
         self.rows = rows_of(self.columns)
         self.widths = [self.width(column) for column in self.columns]
         self.lanes = [self.lane(column) for column in self.columns]
-
-    def folded(self, column: list[Layers]) -> list[Layers]:
-        """A column with its repeats folded, if it is asked for or too long without."""
-        long = sum(one.height + APART for one in column) > TALLEST
-        fold = self.options.fold
-        return _folded(column) if fold is not None and (fold or long) else column
 
     def row_of(self, spec: TensorSpec) -> int:
         return next(i for i, row in enumerate(self.rows) if spec in row)
@@ -233,9 +229,25 @@ def box_text(box: Box) -> str:
 
 def columns(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
     """The kind `columns`; gives the height."""
-    made = _Columns(descriptions, options, pen)
-    bottom = made.draw(LINE)
+    made = [_as_asked(list(layers_of(description)), options) for description in descriptions]
+    return place_columns(descriptions, made, options, pen, [])
+
+
+def _as_asked(column: list[Layers], options: Options) -> list[Layers]:
+    """A column with its repeats folded, if that is asked for or it is too long without."""
+    if options.fold is None:
+        return column
+    long = sum(one.height + APART for one in column) > TALLEST
+    return folded(column) if options.fold or long else column
+
+
+def place_columns(
+    descriptions: Sequence[Description], made: list[list[Layers]], options: Options, pen: Pen,
+    more: list[Entry],
+) -> float:  # fmt: skip
+    """Draws columns and their legend, in it `more`; gives the height."""
+    bottom = _Columns(descriptions, made, options, pen).draw(LINE)
     if not options.legend:
         return bottom
-    found = entries(pen, (box for column in made.columns for one in column for box in one.boxes))
-    return draw_legend(pen, found, options.width, bottom + 7)
+    shown = [box for column in made for one in column for box in one.boxes if box.role != "plain"]
+    return draw_legend(pen, [*entries(pen, shown), *more], options.width, bottom + 7)

@@ -1,19 +1,23 @@
 """From graphs to a picture: one table says which function draws which kind."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from archdsl.diagnostics import UsageError, did_you_mean
 from archdsl.graph import Graph
-from archdsl.renderers import comparison
+from archdsl.renderers import comparison, graphviz
 from archdsl.renderers.block import block
 from archdsl.renderers.captions import caption_of, description_of
 from archdsl.renderers.columns import columns
 from archdsl.renderers.dense import dense
 from archdsl.renderers.description import Description, describe
+from archdsl.renderers.difference import difference
 from archdsl.renderers.hero import hero
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import Pen
+from archdsl.renderers.pyramid import pyramid
+from archdsl.renderers.scaling import scaling
 from archdsl.renderers.scene import Item, Scene, bounds, magnified, moved, words
 from archdsl.renderers.strip import strip
 from archdsl.renderers.theme import Theme
@@ -27,8 +31,13 @@ class Picture:
 
     caption: str
     description: str
-    scene: Scene | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    draw: Callable[[], Scene] | None = None
+
+    @cached_property
+    def scene(self) -> Scene | None:
+        """The drawing; a kind that can do without one (`graph` as text) makes it when asked."""
+        return self.draw() if self.draw else None
 
 
 def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:
@@ -45,38 +54,58 @@ KINDS: dict[str, Draw] = {
     "strip": _of_one(strip),
     "block": _of_one(block),
     "columns": columns,
+    "scaling": scaling,
+    "diff": difference,
+    "graph": _of_one(graphviz.graph),
     "dense": _of_one(dense),
+    "pyramid": _of_one(pyramid),
 }
 
 
-def _table(descriptions: Sequence[Description]) -> dict[str, str]:
+def _table(descriptions: Sequence[Description], options: Options) -> dict[str, str]:
     compared = comparison.compare(descriptions)
     return {suffix: write(compared) for suffix, write in comparison.FORMATS.items()}
 
 
-TEXTS: dict[str, Callable[[Sequence[Description]], dict[str, str]]] = {"table": _table}
+TEXTS: dict[str, Callable[[Sequence[Description], Options], dict[str, str]]] = {
+    "table": _table,
+    "graph": graphviz.texts,
+}
 
 
 def picture(graphs: Sequence[Graph], kind: str, options: Options, theme: Theme) -> Picture:
     """Draws networks; raises UsageError if the kind does not suit them or the width is too small."""
-    kinds = [*KINDS, *TEXTS]
+    kinds = sorted({*KINDS, *TEXTS})
     if kind not in kinds:
         raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, kinds)}")
     descriptions = [_described(graph, options) for graph in graphs]
     caption = caption_of(descriptions, kind, options)
     description = description_of(descriptions)
-    if kind in TEXTS:
-        return Picture(caption, description, texts=TEXTS[kind](descriptions))
+    texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
+
+    def draw() -> Scene:
+        scene = _scene(descriptions, kind, options, theme)
+        return replace(scene, caption=caption, description=description)
+
+    made = Picture(caption, description, texts, draw if kind in KINDS else None)
+    if not texts:
+        made.scene  # noqa: B018 - so that what cannot be drawn is said now
+    return made
+
+
+def _scene(
+    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme
+) -> Scene:
     pen = Pen(theme)
     height = KINDS[kind](descriptions, options, pen)
     items, height = _titled(pen, options, height)
-    title = options.title or ", ".join(graph.name for graph in graphs)
-    scene = Scene(
-        options.width, height + 0.5, items, title, caption, description, theme.background
-    )
-    if bounds(items)[2] > options.width + 0.5:
-        raise UsageError(f"this figure needs a width of {bounds(items)[2]:.0f} pt; give it --width")
-    return Picture(caption, description, magnified(scene, options.zoom))
+    right = bounds(items)[2]
+    width = max(options.width, right) if kind == "graph" else options.width
+    if right > width + 0.5:
+        raise UsageError(f"this figure needs a width of {right:.0f} pt; give it a larger --width")
+    title = options.title or ", ".join(description.title for description in descriptions)
+    scene = Scene(width, height + 0.5, items, title, background=theme.background)
+    return magnified(scene, options.zoom)
 
 
 def _described(graph: Graph, options: Options) -> Description:

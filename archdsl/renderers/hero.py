@@ -129,6 +129,8 @@ def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
             place = top + 4 + size * (1 + 1.2 * number)
             pen.text(x + MARGIN, place, line, size, anchor="start")
         dy = top + above + (height - above - MARGIN - one.height) / 2
+        if one.axis < one.height / 2:  # to the right: inputs of all insets at one height
+            dy = top + above + max(other.axis for other in row) - one.axis
         pen.items += moved(one.items, x + (wide - one.width) / 2, dy)
         x += wide + BETWEEN
     return top + height

@@ -27,8 +27,8 @@ DRAWN = {
 JOINS = ("concat", "add", "multiply")
 
 
-def role(node: Node, channels: int) -> str:
-    """The role of a node that is given this many channels, "" if it is not drawn."""
+def role(node: Node) -> str:
+    """The role of a node, "" if it is not drawn."""
     op: Any = node.op
     if op.verb != "conv":
         return DRAWN[op.verb]
@@ -103,7 +103,7 @@ def _resize(op: Any, channels: int) -> str:
 
 _LABELS: dict[str, Callable[[Any, int], str]] = {
     "conv": _conv,
-    "conv_transpose": lambda op, channels: f"up-conv {product(op.kernel)}, {op.out}{stride(op)}",
+    "conv_transpose": lambda op, channels: f"up-conv {product(op.kernel)}, {op.out}{stride(op).replace('/', '×')}",
     "linear": lambda op, channels: f"linear, {op.out}",
     "max_pool": _pool,
     "avg_pool": _pool,

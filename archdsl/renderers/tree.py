@@ -90,9 +90,8 @@ class Reducer:
             self._see(node)
 
     def _see(self, node: Node) -> None:
-        channels = self.graph.spec(node.inputs[0]).channels
         inputs = tuple(self.source[id] for id in node.inputs)
-        role = labels.role(node, channels)
+        role = labels.role(node)
         if node.op.verb == "resize":
             inputs = inputs[:1]
         if not role or (node.op.verb in labels.JOINS and len(inputs) < 2):
