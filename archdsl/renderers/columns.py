@@ -30,8 +30,8 @@ class Layers:
 
     unit: Unit
     boxes: tuple[Box, ...]
-    residual: bool
-    projected: bool
+    residual: bool = False
+    shortcut: tuple[Box, ...] = ()
     count: int = 1
 
     @property
@@ -46,7 +46,7 @@ def layers_of(description: Description) -> Iterator[Layers]:
         if unit.role == "norm" and unit.kind == "op":
             continue
         if unit.kind == "dense":
-            yield Layers(unit, tuple(boxes(unit.chain)), False, False, unit.layers)
+            yield Layers(unit, tuple(boxes(unit.chain)), count=unit.layers)
         else:
             yield from _of_block(unit)
 
@@ -60,15 +60,15 @@ def _of_block(unit: Unit) -> Iterator[Layers]:
     )
     if not flat or not unit.chain:
         words = f"{unit.block.replace('_', ' ')}, {unit.output.channels}"
-        yield Layers(unit, (Box(unit.id, unit.block, words, unit.role, unit.output),), False, False)
+        yield Layers(unit, (Box(unit.id, unit.block, words, unit.role, unit.output),))
         return
     for part in parts:
         if isinstance(part[0], Box):
-            yield Layers(unit, tuple(b for b in part if isinstance(b, Box)), False, False)
+            yield Layers(unit, tuple(b for b in part if isinstance(b, Box)))
             continue
         for join in part:
             assert isinstance(join, Join)
-            yield Layers(unit, tuple(boxes(join.body)), True, bool(join.shortcut))
+            yield Layers(unit, tuple(boxes(join.body)), True, tuple(boxes(join.shortcut)))
 
 
 def folded(layers: Sequence[Layers]) -> list[Layers]:
@@ -84,7 +84,8 @@ def folded(layers: Sequence[Layers]) -> list[Layers]:
 
 
 def key_of(one: Layers) -> object:
-    return tuple(box.label for box in one.boxes), one.residual, one.projected, one.unit.output
+    shown = [tuple(box.label for box in part) for part in (one.boxes, one.shortcut)]
+    return *shown, one.residual, one.unit.output
 
 
 def rows_of(columns: Sequence[Sequence[Layers]]) -> list[list[TensorSpec]]:
@@ -208,7 +209,7 @@ class _Columns:
             arc = APART / 3
             self.pen.arrow(
                 [(axis, start - arc), (lane, start - arc), (lane, end + arc), (axis, end + arc)],
-                one.projected,
+                bool(one.shortcut),
             )
         self.pen.grouped(since, f"{one.unit.id}.column" if one.count > 1 else one.unit.id, "")
 

@@ -1,5 +1,6 @@
 """The hero figure: the strip, and under it its distinct blocks, tied to their stages by letters."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from archdsl.diagnostics import UsageError
@@ -34,7 +35,7 @@ def hero(description: Description, options: Options, pen: Pen) -> float:
     while bottom + _height(rows) > TALLEST and len(kinds) > 1:
         kinds.remove(min(reversed(kinds), key=lambda kind: len(kind.units)))
         rows = _rows(kinds, description, options, pen)
-    _letters(pen, kinds, strip)
+    _letters(pen, [one.kind for row in rows for one in row], strip)
     for row in rows:
         bottom = _draw_row(pen, row, options.width, bottom)
         bottom += BETWEEN
@@ -76,17 +77,13 @@ def _rows(
     best: list[Row] = []
     for direction in directions:
         asked = replace(options, direction=direction)
-        try:
-            made = [
-                choose(kind, description, asked, pen, options.width - 2 * MARGIN, True)
-                for kind in kinds
-            ]
-        except UsageError:
-            if direction == directions[-1] and not best:
-                raise
-            continue
+        made = []
+        for kind in kinds:
+            with suppress(UsageError):  # too wide: --kind block says so, here it is left out
+                made.append(choose(kind, description, asked, pen, options.width - 2 * MARGIN, True))
         rows = _filled(pen, made, options.width)
-        if not best or _height(rows) < _height(best):
+        most = sum(map(len, best))
+        if len(made) > most or len(made) == most and _height(rows) < _height(best):
             best = rows
     return best
 
@@ -98,7 +95,7 @@ def _filled(pen: Pen, made: Row, width: float) -> list[Row]:
         if rows[-1] and filled + _wide(pen, one) > width:
             rows.append([])
         rows[-1].append(one)
-    return rows
+    return [row for row in rows if row]
 
 
 def _height(rows: list[Row]) -> float:

@@ -79,6 +79,13 @@ class _Cells:
         self.analysis: Analysis = description.analysis
         specs = [description.graph.input, *(unit.output for unit in description.units)]
         self.largest = max(resolution(spec) for spec in specs)
+        self.known: dict[tuple[int, float], list[Cell]] = {}
+
+    def at(self, level: int, thickness: float) -> list[Cell]:
+        key = level, thickness
+        if key not in self.known:
+            self.known[key] = self.cells(level, thickness)
+        return self.known[key]
 
     def cells(self, level: int, thickness: float) -> list[Cell]:
         """Level 1 takes blocks of other widths together, level 2 leaves pooling without text."""
@@ -177,7 +184,7 @@ def arrange(
     for rows in range(1, ROWS + 1):
         for level in levels:
             for thickness in THICKNESS:
-                cells = make.cells(level, thickness)
+                cells = make.at(level, thickness)
                 lines = _split(cells, rows)
                 middles = [_middles(line, options.width) for line in lines]
                 if all(middles):

@@ -20,6 +20,7 @@ class Font:
 
     def __init__(self, path: Path) -> None:
         self.path, self.data = path, path.read_bytes()
+        self.widths: dict[str, float] = {}  # of texts that were measured, at size 1
         (count,) = struct.unpack_from(">H", self.data, 4)
         records = struct.iter_unpack(">4sIII", self.data[12 : 12 + 16 * count])
         self.tables = {tag.decode(): offset for tag, _, offset, _ in records}
@@ -73,9 +74,11 @@ class Font:
 
     def width(self, text: str, size: float) -> float:
         """The width in points of a text set at a size in points."""
-        last = len(self.advances) - 1
-        units = sum(self.advances[min(self.glyph(letter), last)] for letter in text)
-        return units * size / self.units
+        if text not in self.widths:
+            last = len(self.advances) - 1
+            units = sum(self.advances[min(self.glyph(letter), last)] for letter in text)
+            self.widths[text] = units / self.units
+        return self.widths[text] * size
 
     def outline(self, letter: str) -> list[Contour]:
         """The closed contours of a letter in font units, y upwards, of quadratic curves."""
