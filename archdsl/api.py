@@ -158,9 +158,12 @@ def _graph(
 
 def _elaborated(loader: Any, document: Any) -> Reading:
     from archdsl.elaborate import elaborate
+    from archdsl.expect import expectations
 
     sink = loader.sink
     graph = elaborate(document, sink, loader.limits) if document is not None else None
+    if graph is not None:
+        expectations(document, graph, sink)
     return Reading(None if sink.failed else graph, in_order(sink.diagnostics), loader.sources)
 
 

@@ -44,6 +44,7 @@ RESERVED = frozenset(
     """.split()  # noqa: SIM905 - one a line would be fifty
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+")
+_MODULE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,17 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a block or document: `default` is as written, MISSING where required."""
+    """A parameter of a block or document: `default` is as written, MISSING where required.
+
+    The default of a broken one is wrong, and reported.
+    """
 
     name: str
     type: ParameterType | None
     default: Any
     form: ParameterForm
     place: Place
+    broken: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -134,8 +139,8 @@ def items_in(item: Item) -> Iterator[Item]:
 
 def name_problem(name: str) -> str:
     """Why an item, tap or output cannot have this name, or nothing."""
-    if not _NAME.fullmatch(name):
-        return f"`{name}` cannot be a name: names are letters, digits and `_`"
+    if not _MODULE_NAME.fullmatch(name):
+        return f"`{name}` cannot be a name: names are letters, digits, `_`, and `-` inside"
     if iskeyword(name):
         return f"`{name}` is a word of Python and cannot be a name"
     if name in RESERVED:

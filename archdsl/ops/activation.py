@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import FLAG, NUMBER, Op, Weight, argument
+from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, argument
 from archdsl.tensor import TensorSpec
 
 
@@ -35,6 +35,12 @@ class PRelu(Op):
 
     verb: ClassVar[str] = "prelu"
     shared: bool = argument(FLAG, "one slope for all channels", False)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if x.layout != "channels_first" and not self.shared:
+            raise ShapeError(f"prelu needs channels first, its input is tokens of {x}")
+        return x
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return (Weight("weight", (1 if self.shared else inputs[0].channels,)),)

@@ -26,8 +26,8 @@ def _broadcast(op: Op, inputs: tuple[TensorSpec, ...]) -> TensorSpec:
     """The common shape: channels equal, sizes equal or 1 everywhere (a gate per channel)."""
     largest = max(inputs, key=lambda x: x.elements)
     for x in inputs:
-        gate = x.channels == largest.channels and x.rank == largest.rank and set(x.spatial) <= {1}
-        if x != largest and not gate:
+        like = (x.channels, x.rank, x.layout) == (largest.channels, largest.rank, largest.layout)
+        if x != largest and not (like and set(x.spatial) <= {1}):
             raise ShapeError(f"{op.verb} of {inputs[0]} and {x if x != inputs[0] else largest}")
     return largest
 

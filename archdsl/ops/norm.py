@@ -89,6 +89,8 @@ class GroupNorm(Op):
         if x.channels % self.groups:
             raise ShapeError(f"{self.groups} groups do not divide {x.channels} channels", "groups")
         if x.elements == self.groups:
+            raise ShapeError(f"{self.groups} groups of {x} hold one number each", "groups")
+        if x.elements == self.groups:
             raise ShapeError(f"a group of {x} has one value, which cannot be normalised", "groups")
         return x
 

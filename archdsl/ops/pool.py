@@ -1,6 +1,7 @@
 """Pooling."""
 
 from dataclasses import dataclass
+from operator import gt
 from typing import ClassVar
 
 from archdsl.ops.base import (
@@ -58,6 +59,13 @@ class AvgPool(_Pool):
 
     verb: ClassVar[str] = "avg_pool"
     count_padding: bool = argument(FLAG, "padded zeros count in the mean", True)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        if x.rank == 3 and self.padding != "same" and any(map(gt, self.kernel, x.spatial)):
+            # PyTorch's avg_pool3d wants room for the kernel before it pads
+            raise ShapeError(f"a {times(self.kernel)} kernel does not fit a map of {x}", "kernel")
+        return super().infer(x)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ class Resize(Op):
             raise ShapeError(f"{self.mode} needs a map of two axes, its input is {x}", "mode")
         if self.mode == "nearest" and self.align_corners:
             raise ShapeError("align_corners has no meaning for nearest", "align_corners")
+        if self.like:
+            require_map(self, inputs[1], "like")
         if self.scale is not None:
             size = tuple(int(n * self.scale) for n in x.spatial)
         else:
@@ -119,6 +121,8 @@ class Crop(Op):
         require_map(self, x)
         if (self.size is not None) + self.like != 1:
             raise ShapeError("crop takes exactly one of size and like")
+        if self.like:
+            require_map(self, inputs[1], "like")
         size = inputs[1].spatial if self.size is None else self.size
         if len(size) != x.rank or any(s > n for s, n in zip(size, x.spatial, strict=True)):
             raise ShapeError(f"cannot crop {x} to {times(size) or 'a vector'}")
