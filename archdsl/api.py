@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
 
 from archdsl.diagnostics import Diagnostic, Sink, SpecError, UsageError, in_order
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archdsl.analysis.cost import Analysis
+    from archdsl.drawing import Figure
     from archdsl.graph import Graph
     from archdsl.limits import Limits
     from archdsl.renderers.table import Table
@@ -142,6 +143,33 @@ def summarize(
     from archdsl.renderers.table import Table
 
     return Table(summarize(_graph(spec, params, scale), depth))
+
+
+def draw(
+    *specs: "Spec",
+    kind: str = "hero",
+    width: str = "neurips",
+    theme: str | os.PathLike[str] = "paper",
+    show: str = "names,shapes",
+    only: str = "",
+    title: str = "",
+    legend: bool = True,
+    scale: Literal["sqrt", "linear", "log"] = "sqrt",
+    direction: Literal["auto", "down", "right"] = "auto",
+    fold: str = "auto",
+) -> "Figure":
+    """A figure of specs or graphs, which shows itself in a notebook; `fig.save("x.pdf")` writes it.
+
+    `kind` and the rest are as for `archdsl draw`. Raises UsageError if it cannot be drawn so.
+    """
+    from archdsl.drawing import draw
+    from archdsl.renderers.options import Options, fold_of, shown_of, width_of
+
+    points, zoom = width_of(width)
+    options = Options(
+        points, zoom, shown_of(show), only, title, legend, scale, direction, fold_of(fold)
+    )
+    return draw([_graph(spec, None, None) for spec in specs], kind, options, os.fspath(theme))
 
 
 def _graph(

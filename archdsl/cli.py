@@ -198,12 +198,15 @@ def _graph(spec: str, settings: Settings, scale: Settings, limits: Settings) -> 
 
 def _written(files: "Files") -> str:
     """Where the files are and what they hold, a line each."""
-    width = max(len(str(path)) for path in (files.source, files.graph, files.summary))
-    lines = (
+    named = (
         (files.source, "PyTorch source"),
         (files.graph, "the graph"),
         (files.summary, "this table"),
+        (files.figure, "the figure"),
+        (files.table, "the architecture table in LaTeX"),
     )
+    lines = [(path, what) for path, what in named if path]
+    width = max(len(str(path)) for path, _ in lines)
     return "\n".join(f"{path!s:{width}}  {what}" for path, what in lines)
 
 

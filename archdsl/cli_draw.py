@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from archdsl.api import Reading
 from archdsl.cli import WRONG_SPEC, Settings, _color, _complain, _pairs, _print, _read
 from archdsl.diagnostics import UsageError
 from archdsl.progress import progress
+
+if TYPE_CHECKING:
+    from archdsl.renderers.options import Options
 
 KINDS = (
     "hero", "strip", "block", "columns", "dense", "pyramid", "table", "scaling", "graph", "diff",
@@ -32,7 +36,9 @@ class Job:
     rules: Settings
     settings: Settings
     limits: Settings
-    asked: Callable[[], object]  # the options of the figure; made late, when renderers are needed
+    asked: (
+        "Callable[[], Options]"  # the options of the figure; made late, when renderers are needed
+    )
 
 
 def _scales(
@@ -88,7 +94,7 @@ def draw(
     Several specs go side by side in columns, table, scaling and diff.
     """
 
-    def asked() -> object:
+    def asked() -> "Options":
         from archdsl.renderers.options import Options, fold_of, shown_of, width_of
 
         points, zoom = width_of(width)
@@ -115,9 +121,9 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     graphs = [reading.graph for reading in readings if reading.graph is not None]
     if len(graphs) < len(readings):
         return WRONG_SPEC, readings
-    from archdsl.draw import draw
+    from archdsl.drawing import draw
 
-    figure = draw(graphs, job.kind, job.asked(), job.theme)  # type: ignore[arg-type]
+    figure = draw(graphs, job.kind, job.asked(), job.theme)
     if not job.outs and figure.picture.draw is None:
         _print(figure.render(figure.formats()[0]).decode())
         return 0, readings

@@ -154,5 +154,3 @@ def _draw_row(pen: Pen, row: list[tuple[Inset, float]], width: float, top: float
         most = max(most, len(lines))
         x += wide + between
     return top + height + 6 + size * (0.1 + 1.2 * most)
-
-

@@ -18,7 +18,9 @@ def caption_of(descriptions: Sequence[Description], kind: str, options: Options)
     text = f"{names} ({amounts})." if len(descriptions) == 1 else f"{names}."
     if kind in ("hero", "strip"):
         by = _SCALES[options.scale]
-        text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(":  ", ": ")
+        text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
+            ":  ", ": "
+        )
     if kind == "hero" and any(unit.kind != "op" for unit in descriptions[0].units):
         text += " Letters mark the stages made of the blocks shown below."
     source = descriptions[0].graph.citation

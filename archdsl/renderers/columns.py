@@ -1,4 +1,4 @@
-"""Columns: networks side by side, layer by layer, rows aligned by resolution (He et al. 2016, fig. 3)."""
+"""Columns: networks side by side, layer by layer, aligned by resolution (He et al., figure 3)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -52,10 +52,10 @@ def layers_of(description: Description) -> Iterator[Layers]:
 
 
 def _of_block(unit: Unit) -> Iterator[Layers]:
-    """One for each residual of a block; a block with other joins, or that is no tree, is one box."""
+    """One for each residual; a block with other joins, or that is no tree, is one box."""
     parts = [list(group) for _, group in groupby(unit.chain, key=lambda i: isinstance(i, Box))]
     flat = all(
-        isinstance(item, Box) or item.residual and all(isinstance(b, Box) for b in item.body)
+        isinstance(item, Box) or (item.residual and all(isinstance(b, Box) for b in item.body))
         for item in unit.chain
     )
     if not flat or not unit.chain:
@@ -144,9 +144,9 @@ class _Columns:
             )
         free = (self.options.width - need) / (len(full) + 1)
         x, axes = NAMES + free, []
-        for wide, all_of_it, lane in zip(self.widths, full, self.lanes, strict=True):
-            axes.append(x + (all_of_it - lane) / 2)
-            x += all_of_it + BETWEEN + free
+        for wide, lane in zip(full, self.lanes, strict=True):
+            axes.append(x + (wide - lane) / 2)
+            x += wide + BETWEEN + free
         for axis, name, description in zip(axes, names, self.descriptions, strict=True):
             self.pen.text(axis, top + size, name, size)
             shape = labels.shape(description.graph.input)

@@ -1,4 +1,4 @@
-"""The architecture table of a paper (He et al. 2016, table 1): networks in columns, rows by size."""
+"""The architecture table of a paper (He et al., table 1): networks in columns, rows by size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -64,7 +64,7 @@ def _dimensions(size: str) -> str:
 
 
 def _entries(column: list[Layers]) -> list[Entry]:
-    """Blocks that differ by the stride or shortcut of the first are one entry, as papers have it."""
+    """Blocks that differ by stride or shortcut are one entry, as papers have it."""
     found: list[Entry] = []
     for one in column:
         texts = tuple(box_text(box) for box in one.boxes)
@@ -85,7 +85,8 @@ def _unstrided(text: str) -> str:
 
 def _rows(size: str, cells: list[list[Entry]]) -> list[Row]:
     """One row, and before and after it one for each entry that all networks begin or end with."""
-    before, after = [], []
+    before: list[Entry] = []
+    after: list[Entry] = []
     several = len(cells) > 1
     while several and all(cells) and len({cell[0] for cell in cells}) == 1:
         before.append(cells[0][0])

@@ -1,4 +1,4 @@
-"""A dense block: maps in a row, every layer taking all maps before it (Huang et al. 2017, fig. 1)."""
+"""A dense block: maps in a row, every layer takes all before it (Huang et al., figure 1)."""
 
 from archdsl.diagnostics import UsageError
 from archdsl.renderers.description import Description, Unit

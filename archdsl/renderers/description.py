@@ -1,10 +1,9 @@
 """What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
@@ -47,7 +46,7 @@ class Unit:
     @property
     def label(self) -> str:
         """The words of its only box, or the name of its block."""
-        if self.kind == "op" or len(self.chain) == 1 and isinstance(self.chain[0], Box):
+        if self.kind == "op" or (len(self.chain) == 1 and isinstance(self.chain[0], Box)):
             return boxes(self.chain)[0].label if self.chain else self.block
         return self.block
 
@@ -179,9 +178,7 @@ class _Units:
         cost = self.analysis.costs[node.id]
         block = node.op.verb.replace("_", " ")
         role = box.role
-        return Unit(
-            node.id, "op", block, role, specs[0], node.output, cost, (box,), 1, node.scope
-        )
+        return Unit(node.id, "op", block, role, specs[0], node.output, cost, (box,), 1, node.scope)
 
     def _scope(self, scope: Scope, nodes: list[Node], drawn: list[Node]) -> Unit:
         inside = {node.id for node in nodes}
@@ -263,10 +260,12 @@ def _numeric(path: str) -> bool:
 
 def _rest(first: str, last: str) -> str:
     """The part of `last` that tells it from `first`, numbers whole."""
-    common = os.path.commonprefix([first, last])
-    while common and common[-1].isdigit():
-        common = common[:-1]
-    return last[len(common) :]
+    alike = sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    )
+    while alike and first[alike - 1].isdigit():
+        alike -= 1
+    return last[alike:]
 
 
 def _short(path: str) -> str:

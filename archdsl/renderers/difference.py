@@ -27,7 +27,7 @@ def marked(columns: Sequence[list[Layers]]) -> list[list[Layers]]:
     Blocks that differ only in how often they repeat differ.
     """
     keys = [[(key_of(one), one.count) for one in column] for column in columns]
-    matched = SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks()
+    matched = SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks()
     same: tuple[set[int], set[int]] = set(), set()
     for match in matched:
         same[0].update(range(match.a, match.a + match.size))

@@ -43,7 +43,9 @@ class Picture:
 def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:
     def of_first(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
         if len(descriptions) > 1:
-            raise UsageError("this kind of figure shows one network; columns and table show several")
+            raise UsageError(
+                "this kind of figure shows one network; columns and table show several"
+            )
         return draw(descriptions[0], options, pen)
 
     return of_first
@@ -74,7 +76,7 @@ TEXTS: dict[str, Callable[[Sequence[Description], Options], dict[str, str]]] = {
 
 
 def picture(graphs: Sequence[Graph], kind: str, options: Options, theme: Theme) -> Picture:
-    """Draws networks; raises UsageError if the kind does not suit them or the width is too small."""
+    """Draws networks; raises UsageError if the kind does not suit them or they do not fit."""
     kinds = sorted({*KINDS, *TEXTS})
     if kind not in kinds:
         raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, kinds)}")
@@ -93,9 +95,7 @@ def picture(graphs: Sequence[Graph], kind: str, options: Options, theme: Theme) 
     return made
 
 
-def _scene(
-    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme
-) -> Scene:
+def _scene(descriptions: Sequence[Description], kind: str, options: Options, theme: Theme) -> Scene:
     pen = Pen(theme)
     height = KINDS[kind](descriptions, options, pen)
     items, height = _titled(pen, options, height)

@@ -123,9 +123,7 @@ def graph(description: Description, options: Options, pen: Pen) -> float:
         raise UsageError(f"{len(chosen)} ops are too many to draw; choose a part with --only")
     size = pen.theme.sizes.dimension
     runs = {vertex.id: (words(vertex.label), _second(vertex)) for vertex in chosen}
-    sizes = {
-        id: max(pen.measure(line, size) for line in pair) + 8 for id, pair in runs.items()
-    }
+    sizes = {id: max(pen.measure(line, size) for line in pair) + 8 for id, pair in runs.items()}
     placed = _run(dot(chosen, sizes))
     _, _, width, height = map(float, placed["bb"].split(","))
     left = max(LINE, (options.width - width) / 2)

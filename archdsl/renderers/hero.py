@@ -83,7 +83,7 @@ def _rows(
                 made.append(choose(kind, description, asked, pen, options.width - 2 * MARGIN, True))
         rows = _filled(pen, made, options.width)
         most = sum(map(len, best))
-        if len(made) > most or len(made) == most and _height(rows) < _height(best):
+        if len(made) > most or (len(made) == most and _height(rows) < _height(best)):
             best = rows
     return best
 
@@ -131,5 +131,3 @@ def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
         pen.items += moved(one.items, x + (wide - one.width) / 2, dy)
         x += wide + BETWEEN
     return top + height
-
-

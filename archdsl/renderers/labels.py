@@ -100,10 +100,11 @@ def _resize(op: Any, channels: int) -> str:
     return "resize" if op.like else f"resize to {product(op.size)}"
 
 
-
 _LABELS: dict[str, Callable[[Any, int], str]] = {
     "conv": _conv,
-    "conv_transpose": lambda op, channels: f"up-conv {product(op.kernel)}, {op.out}{stride(op).replace('/', '×')}",
+    "conv_transpose": lambda op, channels: (
+        f"up-conv {product(op.kernel)}, {op.out}{stride(op).replace('/', '×')}"
+    ),
     "linear": lambda op, channels: f"linear, {op.out}",
     "max_pool": _pool,
     "avg_pool": _pool,

@@ -144,7 +144,9 @@ class BlockLayout:
         """A dot, the body, the sign on the axis; the shortcut beside them into the sign's side."""
         body, shortcut = self.measure(join.body), self.measure(join.shortcut)
         end = main + extent.length - PLUS
-        start = main + self.between + (extent.length - 2 * self.between - 2 * PLUS - body.length) / 2
+        start = (
+            main + self.between + (extent.length - 2 * self.between - 2 * PLUS - body.length) / 2
+        )
         self.enter(join.body, (main, cross), start, cross)
         leaving = self.place(join.body, start, cross)
         for place in leaving:
@@ -161,9 +163,7 @@ class BlockLayout:
         self.pen.dot(*self.point(main, cross))
         self.pen.sign(*self.point(end, cross), join.verb)
 
-    def enter(
-        self, chain: Chain, origin: tuple[float, float], start: float, cross: float
-    ) -> None:
+    def enter(self, chain: Chain, origin: tuple[float, float], start: float, cross: float) -> None:
         """The line from a fork to the first element of a chain."""
         arrow = bool(chain) and isinstance(chain[0], Box)
         (self.arrow if arrow else self.line)([origin, (start, cross)])
@@ -181,7 +181,11 @@ class BlockLayout:
             axis = edge + max(size.before, BARE / 2)
             start = first + ((longest - size.length) / 2 if join.verb else 0.0)
             outer = path is join.paths[0] or path is join.paths[-1]
-            bend = [(main, cross), (main, axis), (start, axis)] if outer else [(main, axis), (start, axis)]
+            bend = (
+                [(main, cross), (main, axis), (start, axis)]
+                if outer
+                else [(main, axis), (start, axis)]
+            )
             (self.arrow if path and isinstance(path[0], Box) else self.line)(bend)
             leaving += self.place(path, start, axis)
             edge += max(size.across, BARE) + PATHS

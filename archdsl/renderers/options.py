@@ -29,7 +29,7 @@ class Options:
 
 
 def width_of(text: str) -> tuple[float, float]:
-    """Points and magnification of `single`, `neurips`, `double`, `slide`, or `12cm`, `5in`, `300pt`."""
+    """Points and magnification of `single`, `neurips`, `double`, `slide`, or `12cm`, `300pt`."""
     if text in WIDTHS:
         return WIDTHS[text], ZOOM.get(text, 1.0)
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(in|cm|mm|pt|)", text)

@@ -172,8 +172,7 @@ class _Pyramid:
             unit.id for unit in cell.units if unit.block == cell.main.block
         ]  # fmt: skip
         lines = [(words(name_of(ids, self.description.units), bold=True), False)]
-        for what in _parts(cell.units):
-            lines.append((words(what), False))
+        lines += [(words(what), False) for what in _parts(cell.units)]
         return [*lines, (labels.shape(cell.output), True)]
 
     def width(self, cell: Cell) -> float:

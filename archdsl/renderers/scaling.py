@@ -65,15 +65,15 @@ def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> 
         max(WIDEST, *(pen.measure(line, size) for line in lines)) + BETWEEN for lines in texts
     ]
     per_row = max(1, int(options.width // max(widths)))
-    deepest = max(
-        sum(stage.repeat * BLOCK + GAP for stage in _blocks(d)) for d in descriptions
-    )
+    deepest = max(sum(stage.repeat * BLOCK + GAP for stage in _blocks(d)) for d in descriptions)
     unit = BLOCK * min(1.0, TALL / deepest)
     channels = max(s.output.channels for d in descriptions for s in _blocks(d))
     bottom = LINE
     for start in range(0, len(descriptions), per_row):
         chosen = descriptions[start : start + per_row]
-        bottom = _row(pen, chosen, texts[start:], options.width / len(chosen), bottom, unit, channels)
+        bottom = _row(
+            pen, chosen, texts[start:], options.width / len(chosen), bottom, unit, channels
+        )
         bottom += 10
     if not options.legend:
         return bottom - 10

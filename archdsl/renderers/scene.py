@@ -60,7 +60,10 @@ class Text:
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the ink, by the height of capitals and descenders."""
         shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor] * self.width
-        up, down = self.size * (0.84 if any(run.sup for run in self.runs) else 0.74), 0.21 * self.size
+        up, down = (
+            self.size * (0.84 if any(run.sup for run in self.runs) else 0.74),
+            0.21 * self.size,
+        )
         if self.angle:
             return self.x - up, self.y - self.width + shift, self.x + down, self.y + shift
         return self.x - shift, self.y - up, self.x - shift + self.width, self.y + down

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import sqrt
 
 from archdsl.analysis.cost import Analysis
@@ -209,7 +210,7 @@ def _split(cells: list[Cell], rows: int) -> list[list[Cell]]:
 
 def _middles(cells: Sequence[Cell], width: float) -> list[float] | None:
     """Where the cells of a row stand, spread over the width; None if they do not fit."""
-    steps = [_least(a, b) for a, b in zip(cells, cells[1:], strict=False)]
+    steps = [_least(a, b) for a, b in pairwise(cells)]
     first = max(cells[0].slab_width, cells[0].text_width) / 2
     last = max(cells[-1].slab_width, cells[-1].text_width) / 2
     free = width - 2 * LINE - first - last - sum(steps)
@@ -280,8 +281,10 @@ def _arrows(
     comes: bool, goes: bool, width: float,
 ) -> None:  # fmt: skip
     """The line of data through a row; it comes from the row before and goes to the next."""
-    edges = [(m - c.slab_width / 2, m + c.slab_width / 2) for c, m in zip(cells, middles, strict=True)]
-    for (_, start), (end, _) in zip(edges, edges[1:], strict=False):
+    edges = [
+        (m - c.slab_width / 2, m + c.slab_width / 2) for c, m in zip(cells, middles, strict=True)
+    ]
+    for (_, start), (end, _) in pairwise(edges):
         pen.arrow([(start, axis), (end, axis)])
     if comes and edges[0][0] > 6:
         pen.arrow([(max(0.0, edges[0][0] - ARROW), axis), (edges[0][0], axis)])

@@ -139,5 +139,3 @@ def _font_faces(scene: Scene) -> str:
 def _text(text: str) -> str:
     """Escaped, without the characters that XML 1.0 does not have."""
     return escape("".join(c for c in text if c.isprintable() or c == "\n"))
-
-

@@ -13,11 +13,14 @@ _ESCAPES = {
     "−": r"\ensuremath{-}", "≤": r"\ensuremath{\leq}", "≥": r"\ensuremath{\geq}",
     "…": r"\ldots{}", "–": "--", "\u00a0": "~", "`": r"\symbol{96}",
 }  # fmt: skip
+_GREEK_NAMES = (
+    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau"
+    " upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
+)
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma"
-        " tau upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
+        _GREEK_NAMES.split(),
         strict=True,
     )
 )
@@ -37,8 +40,7 @@ def tikz(scene: Scene) -> str:
     if scene.background:
         corner = _pair(scene.width, scene.height)
         lines.append(rf"\fill[{_color(scene.background)}] (0,0) rectangle ({corner});")
-    for item in scene.flat():
-        lines.append(_path(item) if isinstance(item, Path) else _text(item))
+    lines += [_path(item) if isinstance(item, Path) else _text(item) for item in scene.flat()]
     return "\n".join([*lines, r"\end{tikzpicture}", ""])
 
 

@@ -55,9 +55,7 @@ class IrreducibleError(Exception):
 
 def length(chain: Chain) -> int:
     """The number of boxes in a chain."""
-    return sum(
-        1 if isinstance(item, Box) else sum(map(length, item.paths)) + 1 for item in chain
-    )
+    return sum(1 if isinstance(item, Box) else sum(map(length, item.paths)) + 1 for item in chain)
 
 
 def boxes(chain: Chain) -> list[Box]:
@@ -176,7 +174,7 @@ class Reducer:
 
 
 def _excited(item: Element) -> Element:
-    """Squeeze-and-excite as one box: a map times what pooling it globally gives (Hu et al. 2018)."""
+    """Squeeze-and-excite as one box: a map times what its global pooling gives (Hu et al.)."""
     if isinstance(item, Box):
         return item
     paths = tuple(tuple(_excited(part) for part in path) for path in item.paths)

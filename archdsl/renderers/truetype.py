@@ -112,7 +112,9 @@ class Font:
         firsts = [0, *(end + 1 for end in ends[:-1])]
         return [points[a : b + 1] for a, b in zip(firsts, ends, strict=True)]
 
-    def _coordinates(self, flags: list[int], at: int, short: int, same: int) -> tuple[list[int], int]:
+    def _coordinates(
+        self, flags: list[int], at: int, short: int, same: int
+    ) -> tuple[list[int], int]:
         value, values = 0, []
         for flag in flags:
             if flag & short:

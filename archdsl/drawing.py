@@ -127,7 +127,9 @@ def _theme_path(name: str, beside: Path | None) -> Path:
         return THEMES / f"{name}.yaml"
     path = beside / name if beside else Path(name)
     if not path.suffix or not path.is_file():
-        raise UsageError(f"no theme `{name}`: {did_you_mean(name, theme_names())}, or a file's path")
+        raise UsageError(
+            f"no theme `{name}`: {did_you_mean(name, theme_names())}, or a file's path"
+        )
     return path
 
 
