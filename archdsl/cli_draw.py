@@ -1,5 +1,6 @@
 """The command `draw`: specs to figures in files."""
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     readings = [_read(spec, job.settings, job.rules, job.limits) for spec in job.specs]
     for reading in readings:
         if reading.diagnostics:
-            _print(reading.report(color=_color(click.get_text_stream("stderr"))), err=True)
+            _print(reading.report(color=_color(sys.stderr)), err=True)
     graphs = [reading.graph for reading in readings if reading.graph is not None]
     if len(graphs) < len(readings):
         return WRONG_SPEC, readings

@@ -241,15 +241,25 @@ def _bare(unit: Unit) -> str:
 
 
 def _stage(units: list[Unit], everything: Sequence[Unit]) -> Stage:
-    return Stage(units[0].id, name_of([unit.id for unit in units], everything), tuple(units))
+    ids = [unit.id for unit in units]
+    parent = _whole(ids, everything)
+    return Stage(
+        parent if len(ids) > 1 and parent else ids[0], name_of(ids, everything), tuple(units)
+    )
+
+
+def _whole(ids: list[str], everything: Sequence[Unit]) -> str:
+    """The path that these and no other units lie directly or deeper under, "" if there is none."""
+    parent = ids[0].rpartition(".")[0]
+    siblings = [unit.id for unit in everything if unit.id.startswith(parent + ".")]
+    return parent if siblings == ids else ""
 
 
 def name_of(ids: list[str], everything: Sequence[Unit]) -> str:
     """What a run of paths is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
     first, last = ids[0], ids[-1]
-    parent = first.rpartition(".")[0]
-    siblings = [u.id for u in everything if u.id.startswith(parent + ".")]
-    if parent and siblings == ids and not (len(ids) == 1 and not _numeric(first)):
+    parent = _whole(ids, everything)
+    if parent and (len(ids) > 1 or _numeric(first)):
         return _short(parent)
     return _short(first if len(ids) == 1 else f"{first}–{_rest(first, last)}")
 

@@ -17,7 +17,7 @@ DRAWN = {
     "max_pool": "pool", "avg_pool": "pool", "adaptive_avg_pool": "pool",
     "adaptive_max_pool": "pool", "global_avg_pool": "pool", "resize": "pool",
     "concat": "norm", "add": "norm", "multiply": "norm",
-    "dropout": "", "drop_path": "", "scale": "", "layer_scale": "", "identity": "",
+    "dropout": "", "drop_path": "", "scale": "", "layer_scale": "", "identity": "", "pad_channels": "norm",
     "flatten": "", "pad": "", "crop": "", "slice": "norm", "channel_shuffle": "norm",
     "pixel_shuffle": "norm", "space_to_depth": "norm", "reshape": "", "permute": "",
     "channels_last": "", "channels_first": "", "tokens": "", "class_token": "norm",
