@@ -100,9 +100,8 @@ def generate(folder: Path) -> None:
     for section, figures in FIGURES.items():
         for _, command in figures:
             suffix = "md" if section == "table" else "svg"
-            text = [] if section == "table" else ["--text", "outlines"]
             out = folder / f"{name_of(command)}.{suffix}"
-            if cli.run(["draw", *shlex.split(command), *text, "-o", str(out)]):
+            if cli.run(["draw", *shlex.split(command), "-o", str(out)]):
                 sys.exit(f"archdsl draw {command} failed")
 
 
