@@ -175,6 +175,8 @@ def _names(
                 names[name] = run.values.parameter(parameter, given[name], here)
             elif parameter.default is MISSING:
                 fail(run.sink, "E0207", f"{block.name} needs `{name}`", item.inside.key)
+            elif parameter.broken:
+                raise Poison
             else:
                 default = Given(parameter.default, parameter.place)
                 with run.sink.within(item.place.span, f"in this call of {block.name}"):
@@ -221,17 +223,23 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     assert block.body is not None
     kind, title = KINDS[block.body.verb], run.title(block)
     shown = tuple((name, _shown(run, value)) for name, value in own.items())
-    marks = len(build.nodes), len(build.scopes), len(build.taps), build.counts["parameters"]
+    marks = len(build.nodes), len(build.scopes), build.counts["parameters"]
+    beside = len(build.taps), len(run.aux)
     inner = build.open(level, name, kind, place, title, shown, specs)
     result = _enter(run, call, inner)
     distinct = len({tensor.id for tensor in inputs}) == len(inputs)
-    if result is not None and distinct and not build.application and len(build.taps) == marks[2]:
+    if (
+        result is not None
+        and distinct
+        and not build.application
+        and beside == (len(build.taps), len(run.aux))
+    ):
         run.recorded[key] = Recorded(
             inner.path,
             inputs,
             build.nodes[marks[0] :],
             build.scopes[marks[1] :],
-            build.counts["parameters"] - marks[3],
+            build.counts["parameters"] - marks[2],
             result,
         )
     return result

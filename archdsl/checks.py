@@ -26,6 +26,7 @@ class Checker:
 
     def __init__(self, sink: Sink, functions: frozenset[str]) -> None:
         self.sink, self.functions = sink, functions
+        self.dependent: frozenset[str] = frozenset()  # functions that exist, but not here
         self.written: list[Template] = []  # keys and taps
 
     def error(self, code: str, message: str, span: Span | None, help: str = "") -> None:
@@ -87,6 +88,8 @@ class Checker:
         for name in missing:
             here = span and span.part(offset + expression.functions[name], len(name))
             help = did_you_mean(name, self.functions)
+            if name in self.dependent:
+                help = f"`{name}` depends on parameters, so none can depend on it"
             self.error("E0302", f"unknown function `{name}`", here, help)
         return not unknown and not missing
 

@@ -1,15 +1,16 @@
 """A source to a document or to blocks: keys, parameters, rules, and the items in them."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from typing import Any
 
 from archdsl.checks import Visible
 from archdsl.diagnostics import Sink, did_you_mean
-from archdsl.expressions import FUNCTIONS
-from archdsl.forms import ParameterForm, ParameterType, RuleForm, read_form, validate
+from archdsl.expressions import FUNCTIONS, ExpressionError, parse
+from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form, validate
 from archdsl.items import Reader
-from archdsl.ops import OPS, arguments
+from archdsl.ops import OPS
+from archdsl.renames import Rename
 from archdsl.scaling import RULES
 from archdsl.source import Place, Source
 from archdsl.syntax import (
@@ -43,17 +44,25 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     document = Document(form, file)
     document.rules = _rules(source, form.scaling, sink)
     functions = frozenset({*FUNCTIONS, *RULES, *document.rules})
-    reader = Reader(sink, file, {}, functions)
     declare_blocks(file, form.blocks, sink)
-    document.parameters = declare_parameters(reader, form.params, source.at("params"))
-    opened = open_blocks(file, document.parameters, functions, sink)
-    check_defaults(reader, document.parameters)
-    reader.parameters = document.parameters
+    document.dependent = _dependent(document)
+    first = Reader(sink, file, {}, functions - document.dependent)
+    first.dependent = document.dependent
+    parameters = declare_parameters(first, form.params, source.at("params"))
+    opened = open_blocks(file, parameters, functions, sink)
+    document.parameters = check_defaults(first, parameters)
+    reader = Reader(sink, file, document.parameters, functions)
     visible = frozenset(document.parameters)
     file.defaults = _defaults(reader, form.defaults, visible)
+    _check_rules(Reader(sink, file, document.parameters, frozenset(FUNCTIONS)), document, visible)
     reader.expression(form.input, source.at("input"), visible)
-    _check_rules(reader, document, visible)
     read_bodies(opened)
+    document.renames = _renames(form, source, sink)
+    for section in form.under or {}:
+        if section not in SECTIONS:
+            place = source.at("under", section)
+            help = did_you_mean(section, SECTIONS)
+            sink.error("E0201", f"unknown section `{section}`", place.key, help=help)
     for section in SECTIONS:
         if section in source.data:
             raw, place = source.data[section], source.at(section)
@@ -65,6 +74,19 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
         document.written += read.written
         document.lost += read.lost
     return document
+
+
+def _renames(form: DocumentForm, source: Source, sink: Sink) -> dict[str, tuple[Rename, ...]]:
+    """The rules by which the keys of each source of weights become ours."""
+    result = {}
+    for name, weights in form.weights.items():
+        rules = [Rename(theirs, ours) for theirs, ours in weights.rename.items()]
+        for rule in rules:
+            if problem := rule.problem():
+                place = source.at("weights", name, "keys", rule.theirs)
+                sink.error("E0301", problem, place.key)
+        result[name] = tuple(rules)
+    return result
 
 
 def read_library(source: Source, file: File, sink: Sink) -> None:
@@ -105,6 +127,24 @@ def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, Rule
     return rules
 
 
+def _dependent(document: Document) -> frozenset[str]:
+    """The rules that depend on parameters, so that no parameter can depend on them."""
+    phi = document.form.scaling.get("phi")
+    dependent = set()
+    for name, rule in document.rules.items():
+        raws = [*rule.model_dump(exclude={"round"}).values(), phi]
+        if any(isinstance(raw, str) and _mentions_names(raw) for raw in raws):
+            dependent.add(name)
+    return frozenset(dependent)
+
+
+def _mentions_names(text: str) -> bool:
+    try:
+        return bool(parse(text).names)
+    except ExpressionError:
+        return False
+
+
 def _check_rules(reader: Reader, document: Document, visible: Visible) -> None:
     place = reader.file.source.at("scaling")
     phi = document.form.scaling.get("phi")
@@ -128,9 +168,8 @@ def _defaults(
         elif not isinstance(given, dict):
             reader.not_a_mapping(verb, given, place)
         else:
-            reader.arguments(verb, given, place, visible)
-            known = arguments(OPS[verb])
-            defaults[verb] = {name: given[name] for name in given if name in known}
+            good = (n for n in given if reader.arguments(verb, {n: given[n]}, place, visible))
+            defaults[verb] = {name: given[name] for name in good}
     return defaults
 
 
@@ -177,7 +216,7 @@ def open_blocks(
 def read_bodies(opened: Mapping[Block, Reader]) -> None:
     """Reads the rest of blocks, once the parameters of all are known."""
     for block, reader in opened.items():
-        check_defaults(reader, block.parameters)
+        block.parameters = check_defaults(reader, block.parameters)
         reader.parameters = {**reader.parameters, **block.parameters}
         block.inputs = _inputs(reader, block.place)
         block.body = _body(reader, block)
@@ -259,14 +298,19 @@ def _parameter(
     return Parameter(name, type, default, form, place)
 
 
-def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> None:
-    """Checks the defaults, which may use what the reader knows and the parameters before."""
+def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """The parameters with those marked whose default is wrong.
+
+    A default may use what the reader knows and the parameters before it.
+    """
+    result = {}
     visible = set(reader.parameters)
     for name, parameter in parameters.items():
-        if parameter.default is not MISSING:
-            known = frozenset(visible)
-            reader.argument(parameter.default, parameter.place, known, parameter.type)
+        raw, place, type = parameter.default, parameter.place, parameter.type
+        good = raw is MISSING or reader.argument(raw, place, frozenset(visible), type)
+        result[name] = replace(parameter, broken=not good)
         visible.add(name)
+    return result
 
 
 def _type_of(reader: Reader, default: Any, earlier: Visible) -> ParameterType | None:

@@ -1,8 +1,8 @@
 """Document to graph, with shapes inferred on the way."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, replace
 
 from archdsl import scaling
 from archdsl.calls import apply
@@ -32,24 +32,27 @@ def elaborate(document: Document, sink: Sink, limits: Limits | None = None) -> G
 
 def _elaborate(run: Run) -> Graph | None:
     document, root = run.document, Frame(Level("", ""), None)
-    run.parameters = _parameters(run, Here(document.file, root, {}, ()))
+    nothing = Here(document.file, root, {}, ())
+    run.values.functions = _functions(run, nothing, without=document.dependent)
+    run.parameters = _parameters(run, nothing)
     here = Here(document.file, root, run.parameters, ())
     run.values.functions = _functions(run, here)
     root.given = _input(run, here)
     here = here.given(root.given if "backbone" in document.sections else None)
-    aux: dict[str, Flow] = {}
+    levels = _levels(run, root.level, here)
     for section, sequence in document.sections.items():
+        there = Here(here.file, here.frame.beside(next(levels)), here.names, here.x)
         if section == "aux":
-            aux = _aux(run, sequence, here)
+            _aux(run, sequence, there)
         else:
-            here = here.given(run.sequence(sequence, here))
+            here = here.given(run.sequence(sequence, there))
     source, taps = document.file.source, run.build.taps
     outputs = _outputs(run, here)
     form, nodes = document.form, tuple(run.build.nodes)
     named = {
         "outputs": _numbered(run, outputs, lambda name: source.at("outputs", name).span),
         "taps": _numbered(run, taps, lambda name: run.build.tap_spans[name]),
-        "aux": _numbered(run, aux, lambda name: source.at("aux", name).key),
+        "aux": _numbered(run, run.aux, lambda name: source.at("aux", name).key),
     }
     if run.sink.failed:
         return None
@@ -61,6 +64,7 @@ def _elaborate(run: Run) -> Graph | None:
         nodes,
         holding(run.build.scopes, nodes),
         **named,
+        renames=document.renames,
         title=cite.title or "",
         citation=str(cite),
     )
@@ -77,6 +81,8 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
             if parameter.default is MISSING:
                 message, help = f"parameter {name} has no value", f"give it one: --set {name}=..."
                 fail(run.sink, "E0207", message, parameter.place.key, help)
+            if parameter.broken:
+                continue
             given = Given(parameter.default, parameter.place)
             names[name] = run.values.parameter(parameter, given, here)
         except Poison:
@@ -102,13 +108,17 @@ def _input(run: Run, here: Here) -> Tensor | None:
 # scaling
 
 
-def _functions(run: Run, here: Here) -> Mapping[str, Function]:
+def _functions(
+    run: Run, here: Here, without: frozenset[str] = frozenset()
+) -> Mapping[str, Function]:
     """What expressions may call; a rule that fails is missing, and found missing later."""
     place = here.file.source.at("scaling")
     rules: dict[str, Rule] = {}
     bases: dict[str, float] = {}
-    failed = []
+    failed = set(without)
     for name, form in run.document.rules.items():
+        if name in without:
+            continue
         try:
             phi = run.values.number(run.document.form.scaling.get("phi", 0), place / "phi", here)
             base = 1.0
@@ -117,7 +127,7 @@ def _functions(run: Run, here: Here) -> Mapping[str, Function]:
             rules[name] = _rule(run, form, base, phi, place / name, here)
             bases[name] = base
         except Poison:
-            failed.append(name)
+            failed.add(name)
     _warn_of_growth(run, bases, place)
     functions = scaling.functions(rules)
     return {name: function for name, function in functions.items() if name not in failed}
@@ -157,17 +167,40 @@ def _warn_of_growth(run: Run, bases: Mapping[str, float], place: Place) -> None:
 # results
 
 
-def _aux(run: Run, sequence: Sequence, here: Here) -> dict[str, Flow]:
+def _aux(run: Run, sequence: Sequence, here: Here) -> None:
     """The results of `aux`: every item is given the same, and nothing behind `aux` can name it."""
-    names = here.frame.names
-    before = set(names)
     for item in sequence.items:
         try:
             for copy in run.copies(item, here):
-                run.single(item, copy)
+                run.single(replace(item, modifiers={**item.modifiers, "aux": True}), copy)
         except Poison:
             run.lose(item, here)
-    return {name: names.pop(name) for name in list(names) if name not in before}
+
+
+def _levels(run: Run, top: Level, here: Here) -> Iterator[Level]:
+    """The level of each section in turn: the top, or the path that `under` says.
+
+    Neighbours share what their paths have in common; a path that was left is taken.
+    """
+    open: list[tuple[str, Level]] = []
+    for section in run.document.sections:
+        path = (run.document.form.under or {}).get(section, "")
+        place = here.file.source.at("under", section)
+        parts = path.split(".") if path else []
+        kept = 0
+        while kept < min(len(open), len(parts)) and open[kept][0] == parts[kept]:
+            kept += 1
+        open = open[:kept]
+        for name in parts[kept:]:
+            if problem := name_problem(name):
+                run.sink.error("E0208", problem, place.span)
+                break
+            outer = open[-1][1] if open else top
+            try:
+                open.append((name, run.build.open(outer, name, "sequence", place)))
+            except Poison:
+                break
+        yield open[-1][1] if open else top
 
 
 def _outputs(run: Run, here: Here) -> dict[str, Flow]:

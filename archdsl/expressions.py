@@ -368,7 +368,7 @@ def _compute(token: _Token, operation: Callable[[Any, Any], Any], a: Value, b: V
     """`a` and `b` under one operator; words and lists can only be compared, lists also joined."""
     try:
         if token.text == "**" and isinstance(a, int) and isinstance(b, int):
-            if a.bit_length() * b > 128:
+            if abs(a) > 1 and a.bit_length() * b > 128:
                 raise OverflowError
         elif isinstance(a, str | list) or isinstance(b, str | list):
             joined = token.text == "+" and isinstance(a, list) and isinstance(b, list)

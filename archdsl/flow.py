@@ -111,6 +111,10 @@ class Frame:
     def inside(self, level: Level) -> "Frame":
         return Frame(level, self.given, self.taps, self)
 
+    def beside(self, level: Level) -> "Frame":
+        """The same items, the next ones standing at another level."""
+        return Frame(level, self.given, self.taps, self.outer, self.names)
+
     def find(self, name: str) -> Flow:
         """The value of an earlier item; raises KeyError if there is none."""
         if name in self.names:

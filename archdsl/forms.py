@@ -91,6 +91,14 @@ class ExpectForm(Form):
     output: list[StrictInt] | None = None
 
 
+class WeightsForm(Form):
+    """A source of weights: its keys and ours, where they differ."""
+
+    rename: dict[str, StrictStr | None] = Field({}, alias="keys")
+    doc: Text | None = None
+    url: Text | None = None
+
+
 class DocumentForm(Form):
     """The keys of a document; where one is wrong, a stand-in lets the rest be checked."""
 
@@ -110,7 +118,8 @@ class DocumentForm(Form):
     head: Any = None
     aux: Any = None
     outputs: dict[str, StrictStr] | None = None
-    weights: dict[str, Any] = {}
+    under: dict[str, StrictStr] | None = None
+    weights: dict[str, WeightsForm] = {}
     expect: ExpectForm | None = None
 
 
@@ -179,6 +188,8 @@ def _report(form: type[Form], problems: list[Any], place: Place, sink: Sink) -> 
         expected = first["ctx"]["expected"].replace("'", "`")
     else:
         found = {problem["type"] for problem in problems}
+        if "float_type" in found:
+            found.discard("int_type")
         expected = " or ".join(words for type, words in _EXPECTED.items() if type in found)
     sink.error("E0203", f"{place.path[-1]} must be {expected}", place.span)
 

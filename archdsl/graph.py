@@ -1,7 +1,7 @@
 """The graph: flat, typed, frozen. Hierarchy is metadata: a node knows the scope it stands in."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from archdsl.diagnostics import Span
 from archdsl.ops import OPS, Op, Weight
 from archdsl.ops.init import Init
+from archdsl.renames import Rename
 from archdsl.tensor import INPUT as INPUT
 from archdsl.tensor import TensorSpec
 
@@ -75,7 +76,8 @@ class Graph:
     """A network: nodes in an order in which they can run, scopes before what they hold.
 
     `outputs` maps names to node ids ("" names the single result of a spec without `outputs`),
-    `taps` feature names to node ids, `aux` names to node ids that exist in training only.
+    `taps` feature names to node ids, `aux` names to node ids that exist in training only,
+    `renames` sources of weights to the rules that make their keys ours.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Graph:
     outputs: Mapping[str, str]
     taps: Mapping[str, str] = field(default_factory=dict)
     aux: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, tuple[Rename, ...]] = field(default_factory=dict)
     title: str = ""
     citation: str = ""
 
@@ -111,6 +114,19 @@ class Graph:
             (f"{path}.{weight.name}" if weight.name else path, weight)
             for weight in node.op.weights(*self.specs(node))
         )
+
+    @cached_property
+    def state(self) -> dict[str, Weight]:
+        """The state_dict: keys in PyTorch's order, a module's own tensors before its children's."""
+        order: dict[str, Any] = {}
+        for node in self.nodes:
+            for key, weight in self.weights(node):
+                *path, name = key.split(".")
+                inner = order
+                for part in path:
+                    inner = inner.setdefault(part, {})
+                inner.setdefault(name, weight)
+        return dict(_flattened(order, ""))
 
     def select(self, outputs: Mapping[str, str], aux: Mapping[str, str] | None = None) -> "Graph":
         """The part of the graph that the given results need, with these results as its outputs."""
@@ -227,6 +243,10 @@ def _encode_graph(graph: Graph) -> dict[str, Any]:
         "outputs": dict(graph.outputs),
         "taps": dict(graph.taps),
         "aux": dict(graph.aux),
+        "renames": {
+            name: {rule.theirs: rule.ours for rule in rules}
+            for name, rules in graph.renames.items()
+        },
         "scopes": [
             {
                 "id": scope.id,
@@ -267,6 +287,10 @@ def _decode_graph(data: dict[str, Any]) -> Graph:
         outputs=data["outputs"],
         taps=data["taps"],
         aux=data["aux"],
+        renames={
+            name: tuple(Rename(theirs, ours) for theirs, ours in rules.items())
+            for name, rules in data["renames"].items()
+        },
         scopes=tuple(
             Scope(
                 id=scope["id"],
@@ -291,6 +315,16 @@ def _decode_graph(data: dict[str, Any]) -> Graph:
             for node in data["nodes"]
         ),
     )
+
+
+def _flattened(order: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Weight]]:
+    """The weights of a module, then those of its children; parameters before buffers."""
+    own = {name: weight for name, weight in order.items() if isinstance(weight, Weight)}
+    for name, weight in sorted(own.items(), key=lambda pair: pair[1].kind != "parameter"):
+        yield f"{prefix}{name}", weight
+    for name, inner in order.items():
+        if name not in own:
+            yield from _flattened(inner, f"{prefix}{name}.")
 
 
 def _encode_spec(spec: TensorSpec) -> dict[str, Any]:

@@ -236,7 +236,7 @@ def _put(
         table[key] = dict(old)
         for name, part in value.items():
             _put(table[key], (*path, name), part, depth - 1, moved)
-    elif path[0] == "params" and is_long_form(old) and not is_long_form(value):
+    elif path[:-1] == ("params",) and is_long_form(old) and not is_long_form(value):
         table[key] = {**table[key], "default": value}
         moved[path] = (*path, "default")
     else:

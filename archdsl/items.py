@@ -160,6 +160,10 @@ class Reader(Checker):
         for word in ("from", "each"):
             if word in modifiers:
                 good &= self.references(modifiers[word], place / word, rows)
+        if "aux" in modifiers and modifiers["aux"] is not True:
+            help = "write `aux: true` for a result that exists in training only"
+            self.error("E0203", "aux must be true", (place / "aux").span, help)
+            good = False
         if "from" in modifiers and "each" in modifiers:
             message = "`from` and `each` both say what the input is"
             self.error("E0404", message, (place / "each").key, "keep one of the two")

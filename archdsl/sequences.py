@@ -34,6 +34,7 @@ class Run:
         self.calls: list[Block] = []  # that are open
         self.titles: dict[Block, str] = {}
         self.recorded: dict[Any, Recorded] = {}
+        self.aux: dict[str, Flow] = {}  # results that exist in training only
         self.lost = list(document.lost)  # names that would stand for something had it not failed
         self.failed: set[int] = set()  # items whose names are lost
 
@@ -119,10 +120,10 @@ class Run:
             return True
         return self.values.test(item.modifiers["if"], item.place / "if", here)
 
-    # from, repeat, each, tap
+    # from, repeat, each, tap, aux
 
     def single(self, item: Item, here: Here) -> Flow:
-        """One copy of an item with its `from`, `repeat`, `each` and `tap`."""
+        """One copy of an item with its `from`, `repeat`, `each`, `tap` and `aux`."""
         result: Flow = None
         try:
             if "each" in item.modifiers:
@@ -133,7 +134,24 @@ class Run:
             self.lose(item, here)
         if "tap" in item.modifiers:
             self.tap(item, here, result)
+        if "aux" in item.modifiers:
+            self.side(item, here, result)
+            return here.x
         return result
+
+    def side(self, item: Item, here: Here, result: Flow) -> None:
+        """Keeps a result beside the flow: it exists in training only."""
+        if item.key is None:
+            help = "write the items as a mapping: its key names the result"
+            fail(self.sink, "E0208", "an aux item needs a name", (item.place / "aux").key, help)
+        try:
+            name = self.values.name(item.key, item.place, here)
+        except Poison:
+            return
+        here.frame.names.pop(name, None)
+        if name in self.aux:
+            self.sink.error("E0401", f"two aux results named {name}", item.place.key)
+        self.aux[name] = result
 
     def fed(self, item: Item, here: Here) -> Here:
         if "from" not in item.modifiers:
@@ -146,24 +164,41 @@ class Run:
         inputs = self.references(raw, place, here)
         if isinstance(inputs, Tensor) and not isinstance(raw, list):
             fail(self.sink, "E0404", f"`{raw}` is not a list", place.span, f"write [{raw}]")
-        flows = inputs if isinstance(inputs, tuple) else (inputs,)
-        level, build = here.frame.level, self.build
-        number, first, results = level.count, len(build.nodes), []
-        for index, value in enumerate(flows):
-            level.count, start = number, len(build.nodes)
-            with build.applying(index):
-                result = self.repeated(item, here.given(value))
-            if isinstance(result, tuple):
-                fail(self.sink, "E0404", "`each` gives a list, and here every part of it is one",
-                     item.place.span)  # fmt: skip
-            if result is None:
-                return None
+        number, nodes = here.frame.level.count, self.build.nodes
+        results: list[Flow] = []
+        names: dict[str, list[Flow]] = {}
+        starts = []
+        for index, value in enumerate(inputs if isinstance(inputs, tuple) else (inputs,)):
+            here.frame.level.count = number
+            starts.append(len(nodes))
+            with self.build.applying(index):
+                result, given = self.application(item, here.given(value))
             results.append(result)
-            if index == 0:
-                end = len(build.nodes)
-            else:
-                build.check_shared(build.nodes[first:end], build.nodes[start:], item.place)
-        return tuple(results)
+            for name, flow in given.items():
+                names.setdefault(name, []).append(flow)
+            if index and result is not None:
+                first, again = nodes[starts[0] : starts[1]], nodes[starts[index] :]
+                self.build.check_shared(first, again, item.place)
+        here.frame.names.update({name: self.listed(flows, item) for name, flows in names.items()})
+        return self.listed(results, item)
+
+    def application(self, item: Item, here: Here) -> tuple[Flow, dict[str, Flow]]:
+        """One application of shared weights: its result, and the names that it gave."""
+        frame = here.frame
+        before, frame.names = frame.names, dict(frame.names)
+        try:
+            result = self.repeated(item, here)
+            return result, {n: x for n, x in frame.names.items() if before.get(n, ()) is not x}
+        finally:
+            frame.names = before
+
+    def listed(self, flows: list[Flow], item: Item) -> Flow:
+        """The results of all applications as one list."""
+        if any(isinstance(flow, tuple) for flow in flows):
+            message = "`each` gives a list, and here every part of it is one"
+            fail(self.sink, "E0404", message, item.place.span)
+        tensors = [flow for flow in flows if isinstance(flow, Tensor)]
+        return tuple(tensors) if len(tensors) == len(flows) else None
 
     def repeated(self, item: Item, here: Here) -> Flow:
         """`repeat`: a group of numbered copies, or copies side by side."""

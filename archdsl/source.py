@@ -200,7 +200,7 @@ class _Composer:
         if event.style in ("'", '"') and span.line == span.end_line:
             inside = Span(span.file, span.line, span.column + 1, span.line, span.end_column - 1)
             self.source.spans[path] = inside
-        if not event.implicit[0]:
+        if event.tag is not None or not event.implicit[0]:
             return text
         if text in _WORDS:
             return _WORDS[text]
@@ -218,7 +218,7 @@ class _Composer:
         if anchor not in self.anchors:
             self.refuse("E0103", f"the alias *{anchor} has no finished anchor before it", span)
         origin, size, value = self.anchors[anchor]
-        self.count(size, span)
+        self.count(size - 1, span)  # one is counted for the alias
         self.copy_places(value, origin, path)
         return value
 

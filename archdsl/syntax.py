@@ -7,11 +7,12 @@ from keyword import iskeyword
 from typing import Any
 
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm
+from archdsl.renames import Rename
 from archdsl.source import Place, Source
 from archdsl.templates import Template
 from archdsl.tensor import INPUT
 
-MODIFIERS = ("for", "if", "from", "repeat", "each", "tap")
+MODIFIERS = ("for", "if", "from", "repeat", "each", "tap", "aux")
 SECTIONS = ("backbone", "neck", "aux", "head")  # in the order in which modules are made
 COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first is required
     "seq": (),
@@ -116,15 +117,17 @@ class Block:
 class Document:
     """A whole spec, checked as far as it can be without shapes.
 
-    `written` are the keys and taps that stand anywhere in it, `lost` those of items that could
-    not be read.
+    `dependent` are the scaling rules that depend on parameters, `written` the keys and taps that
+    stand anywhere in it, `lost` those of items that could not be read.
     """
 
     form: DocumentForm
     file: File
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     rules: Mapping[str, RuleForm] = field(default_factory=dict)
+    dependent: frozenset[str] = frozenset()
     sections: dict[str, Sequence] = field(default_factory=dict)
+    renames: Mapping[str, tuple[Rename, ...]] = field(default_factory=dict)
     written: list[Template] = field(default_factory=list)
     lost: list[Template] = field(default_factory=list)
 
@@ -141,10 +144,11 @@ def name_problem(name: str) -> str:
     """Why an item, tap or output cannot have this name, or nothing."""
     if not _MODULE_NAME.fullmatch(name):
         return f"`{name}` cannot be a name: names are letters, digits, `_`, and `-` inside"
-    if iskeyword(name):
-        return f"`{name}` is a word of Python and cannot be a name"
-    if name in RESERVED:
-        return f"`{name}` is an attribute of every module and cannot be a name"
+    plain = name.lstrip("_")  # as the module calls it, which `_` keeps out of the path
+    if iskeyword(plain):
+        return f"`{plain}` is a word of Python and cannot be a name"
+    if plain in RESERVED:
+        return f"`{plain}` is an attribute of every module and cannot be a name"
     if name == INPUT:
         return f"`{name}` is what a network or block is given and cannot be a name"
     if name.startswith("__"):

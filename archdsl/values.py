@@ -68,7 +68,7 @@ class Evaluator:
         span = span and span.part(error.offset, error.length)
         message, help = error.message, error.help
         if isinstance(error, UnknownName):
-            if error.name not in SHAPE_NAMES or here.x is None:
+            if self.sink.failed and (error.name not in SHAPE_NAMES or here.x is None):
                 raise Poison from None
             first = _first(here.x)
             message = f"there is no `{error.name}` here"
@@ -118,14 +118,16 @@ class Evaluator:
 
     def written(self, type: str | None, given: Given, here: Here) -> Value:
         """The value of what is written for a parameter of a type."""
-        raw = given.raw
+        raw, place = given.raw, given.place
         if type == "item" or isinstance(raw, dict):
-            return self.item(raw, given.place, here)
+            return self.item(raw, place, here)
+        if isinstance(raw, list):
+            return [self.written(type, Given(v, place / n), here) for n, v in enumerate(raw)]
         if isinstance(raw, str):
             is_word = type == "str" and not raw.startswith("$")
             if is_word or (type is None and raw in WORDS and raw not in here.names):
                 return raw
-        return self.evaluate(raw, given.place, here)
+        return self.evaluate(raw, place, here)
 
     def item(self, raw: Any, place: Place, here: Here) -> ItemValue:
         """A verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, or a name for one."""
@@ -155,15 +157,17 @@ class Evaluator:
 
     def argument(self, given: Given, kind: Kind, here: Here) -> Value:
         """The value of an op's argument: a word it knows, a mapping of such, or an expression."""
-        raw = given.raw
+        raw, place = given.raw, given.place
         if given.evaluated or (isinstance(raw, str) and raw in kind.words):
             return raw
         if isinstance(raw, dict):
             return {
-                name: self.argument(Given(value, given.place / name), kind, here)
+                name: self.argument(Given(value, place / name), kind, here)
                 for name, value in raw.items()
             }
-        return self.evaluate(raw, given.place, here)
+        if isinstance(raw, list):
+            return [self.argument(Given(v, place / n), kind, here) for n, v in enumerate(raw)]
+        return self.evaluate(raw, place, here)
 
 
 def _first(flow: Flow) -> TensorSpec | None:

@@ -122,7 +122,9 @@ def warm(runs: int) -> None:
         mine, theirs = in_turns(
             runs, lambda path=path: analyze(graph_of(path)), lambda name=name: constructor(name)
         )
-        rows.append([name, f"{mine * 1e3:.1f} ms", f"{theirs * 1e3:.1f} ms", f"{theirs / mine:.1f}"])
+        rows.append(
+            [name, f"{mine * 1e3:.1f} ms", f"{theirs * 1e3:.1f} ms", f"{theirs / mine:.1f}"]
+        )
     head = ["network", "check and costs", "torchvision, meta device", "times ours"]
     table("Warm: from the text of the spec each time", head, rows)
 

@@ -4,17 +4,13 @@ Files are read with safetensors, or by PyTorch with `weights_only`, so that noth
 """
 
 import os
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics import UsageError, counted, nearest
-from archdsl.expressions import ExpressionError, Names
 from archdsl.files import replacing
-from archdsl.templates import Template, parse_template
+from archdsl.renames import Rename, rename
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,60 +20,6 @@ SHOWN = 8  # keys of each kind that an error lists
 
 class CheckpointError(UsageError):
     """A file does not fit the module; the message lists every kind of difference."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`theirs: ours`, both paths of modules or prefixes of them; `ours` None drops the key."""
-
-    theirs: str
-    ours: str | None
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        parts = re.split(r"\{([^{}]*)\}", self.theirs)
-        shown = [
-            f"(?P<{part}>[^.]+?)" if position % 2 else re.escape(part)
-            for position, part in enumerate(parts)
-        ]
-        return re.compile("".join(shown) + r"(?=\.|$)")
-
-    @cached_property
-    def template(self) -> Template:
-        return parse_template(self.ours or "")
-
-    def apply(self, key: str) -> tuple[bool, str | None]:
-        """Whether the rule is for this key, and what becomes of it."""
-        match = self.pattern.match(key)
-        if match is None:
-            return False, key
-        if self.ours is None:
-            return True, None
-        values = {n: int(v) if v.isdecimal() else v for n, v in match.groupdict().items()}
-        return True, self.template.format(Names(values, {})) + key[match.end() :]
-
-
-def rename(key: str, rules: Iterable[Rule]) -> str | None:
-    """Our name for their key: by the first rule that fits, unchanged if none does, None if dropped."""
-    for rule in rules:
-        fits, name = rule.apply(key)
-        if fits:
-            return name
-    return key
-
-
-def rules(keys: Mapping[str, str | None]) -> tuple[Rule, ...]:
-    """Rules from a spec's `keys`; raises ValueError, naming the rule, for one that can't be read."""
-    result = tuple(Rule(theirs, ours) for theirs, ours in keys.items())
-    for rule in result:
-        try:
-            known = {*rule.pattern.groupindex}
-            unknown = rule.template.names.keys() - known
-        except (ExpressionError, re.error) as error:
-            raise ValueError(f"{rule.theirs}: {error}") from None
-        if unknown:
-            raise ValueError(f"{rule.theirs}: `{min(unknown)}` is not in the pattern")
-    return result
 
 
 def read_tensors(path: str) -> dict[str, "Tensor"]:
@@ -106,13 +48,13 @@ def load_weights(
     module: "nn.Module",
     path: str,
     *,
-    keys: Mapping[str, str | None] | None = None,
+    renames: Iterable[Rename] = (),
     skip: Iterable[str] = (),
 ) -> None:
     """Loads a file into a module, every key of which must be there with its shape and no other.
 
-    `keys` maps the names in the file to ours, as a spec's `weights` does; modules whose paths begin
-    with one in `skip` keep what they have (a new classifier). Nothing is changed if anything does
+    `renames` are for the names in the file: `graph.weights["timm"]`. Modules whose paths begin with
+    one in `skip` keep what they have (a new classifier). Nothing is changed if anything does
     not fit: CheckpointError lists what is missing, left over or of another shape.
     """
     skipped = tuple(skip)
@@ -121,9 +63,9 @@ def load_weights(
         if not any(_below(key, prefix) for key in wanted):
             raise CheckpointError(f"the module has nothing to skip at `{prefix}`")
     renamed: dict[str, Tensor] = {}
-    table = rules(keys or {})
+    rules = tuple(renames)
     for key, tensor in read_tensors(path).items():
-        name = rename(key, table)
+        name = rename(key, rules)
         if name is not None and name in renamed:
             raise CheckpointError(f"two keys of {path} become `{name}`")
         if name is not None and not any(_below(name, prefix) for prefix in skipped):

@@ -172,7 +172,8 @@ class SelfAttention(nn.MultiheadAttention):
     """Attention of a sequence to itself."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        return super().forward(x, x, x, need_weights=False)[0]
+        attended, _ = super().forward(x, x, x, need_weights=False)
+        return attended
 
 
 class PatchMerging(nn.Module):
@@ -186,7 +187,10 @@ class PatchMerging(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
         corners = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
-        return self.reduction(self.norm(torch.cat(corners, -1)))
+        x = torch.cat(corners, -1)
+        x = self.norm(x)
+        x = self.reduction(x)
+        return x
 
 
 class WindowAttention(nn.Module):
@@ -201,6 +205,7 @@ class WindowAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.window, self.shift = heads, window, shift
+        self.relative_position_index: Tensor
         rows, columns = 2 * window[0] - 1, 2 * window[1] - 1
         self.relative_position_bias_table = nn.Parameter(torch.empty(rows * columns, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)

@@ -1,0 +1,66 @@
+"""Writes the pages of `docs/` that are made from the code: `python docs/generate.py`.
+
+A test holds the pages to what this writes.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field
+from pathlib import Path
+from typing import Any
+
+from archdsl.ops import OPS, Op, arguments
+from archdsl.ops.base import CHANNELS
+from archdsl.ops.pool import KERNEL
+
+DOCS = Path(__file__).parent
+
+
+def ops() -> str:
+    """The reference of the ops, one table each."""
+    parts = [
+        "# Ops\n",
+        "The primitive operations, their arguments and what they stand for. Arguments have PyTorch's "
+        "meaning. An argument without a default is required; `C` is the number of input channels. "
+        "Sizes are whole numbers, or lists with one number per spatial axis.\n",
+    ]
+    families: dict[str, list[type[Op]]] = {}
+    for op in OPS.values():
+        families.setdefault(op.__module__.rpartition(".")[2], []).append(op)
+    for family, members in families.items():
+        parts.append(f"## {family.capitalize()}\n")
+        for op in members:
+            parts.append(f"### `{op.verb}`\n\n{(op.__doc__ or '').strip()}\n")
+            rows = [_argument(name, field) for name, field in arguments(op).items()]
+            if rows:
+                parts.append(
+                    "\n".join(["| argument | value | default | |", "|---|---|---|---|", *rows, ""])
+                )
+    return "\n".join(parts)
+
+
+def _argument(name: str, field: "Field[Any]") -> str:
+    default = field.default
+    if default is MISSING:
+        shown = "required"
+    elif default is CHANNELS:
+        shown = "`C`"
+    elif default is KERNEL:
+        shown = "`kernel`"
+    elif default is None:
+        shown = ""
+    else:
+        shown = f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    return f"| `{name}` | {field.metadata['kind'].name} | {shown} | {field.metadata['doc']} |"
+
+
+PAGES: dict[str, Callable[[], str]] = {"ops.md": ops}
+
+
+def main() -> None:
+    """Writes every page."""
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

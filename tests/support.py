@@ -1,0 +1,114 @@
+"""What tests of the front half share: specs in a few lines, and errors in one call.
+
+A test writes the keys it is about; the required ones are added behind them, so that line numbers
+count in what the test shows.
+"""
+
+from pathlib import Path
+from textwrap import dedent
+
+from archdsl.diagnostics import Diagnostic, Sink, in_order
+from archdsl.elaborate import elaborate
+from archdsl.expect import expectations
+from archdsl.graph import Graph, verify
+from archdsl.inherit import Loader
+from archdsl.limits import Limits
+
+REQUIRED = {"archdsl": "1", "name": "net", "input": "[3, 8, 8]", "backbone": "[relu]"}
+
+
+def whole(text: str) -> str:
+    """The spec with its required keys."""
+    text = dedent(text).lstrip("\n").rstrip() + "\n"
+    lines = text.splitlines()
+    missing = [key for key in REQUIRED if not any(line.startswith(f"{key}:") for line in lines)]
+    return text + "".join(f"{key}: {REQUIRED[key]}\n" for key in missing)
+
+
+def read(
+    text: str, limits: Limits | None = None, name: str = "spec.yaml"
+) -> tuple[Graph | None, list[Diagnostic]]:
+    """The graph of a spec, if it has one, and everything that is wrong with it."""
+    sink = Sink()
+    loader = Loader(sink, limits or Limits())
+    document = loader.loads(whole(text), name)
+    graph = elaborate(document, sink, loader.limits) if document is not None else None
+    if document is not None and graph is not None:
+        expectations(document, graph, sink)
+    return graph, in_order(sink.diagnostics)
+
+
+def graph_of(text: str, name: str = "spec.yaml") -> Graph:
+    """The graph of a spec that is right."""
+    graph, diagnostics = read(text, name=name)
+    assert diagnostics == []
+    assert graph is not None
+    verify(graph)
+    return graph
+
+
+def shapes(text: str) -> dict[str, str]:
+    """What every node of a spec gives, by id: `{"conv1": "8x4x4"}`."""
+    return {node.id: str(node.output) for node in graph_of(text).nodes}
+
+
+def verbs(text: str) -> dict[str, str]:
+    """The op of every node of a spec, by id."""
+    return {node.id: node.op.verb for node in graph_of(text).nodes}
+
+
+def wires(text: str) -> dict[str, str]:
+    """The inputs of every node of a spec, by id: `{"add": "a b"}`."""
+    return {node.id: " ".join(node.inputs) for node in graph_of(text).nodes}
+
+
+def op(text: str, id: str = "0") -> object:
+    """One op of a spec."""
+    return graph_of(text).by_id[id].op
+
+
+def errors(text: str, limits: Limits | None = None, name: str = "spec.yaml") -> list[str]:
+    """What is wrong with a spec, a line each: `3:5 E0205 unknown verb`."""
+    _, diagnostics = read(text, limits, name)
+    return [line(diagnostic) for diagnostic in diagnostics]
+
+
+def line(diagnostic: Diagnostic) -> str:
+    assert diagnostic.span is not None
+    place = f"{diagnostic.span.line}:{diagnostic.span.column}"
+    return f"{place} {diagnostic.code} {diagnostic.message}"
+
+
+def check_error(
+    text: str,
+    line: int,
+    column: int,
+    code: str,
+    message: str,
+    help: str | None = None,
+    limits: Limits | None = None,
+) -> Diagnostic:
+    """Asserts that a spec has this error and no other, and gives it for a look at its labels."""
+    graph, diagnostics = read(text, limits)
+    assert graph is None or code == "E0601"
+    assert [_shown(found) for found in diagnostics] == [(line, column, code, message)]
+    if help is not None:
+        assert diagnostics[0].help == help
+    return diagnostics[0]
+
+
+def _shown(diagnostic: Diagnostic) -> tuple[int, int, str, str]:
+    span = diagnostic.span
+    assert span is not None
+    return span.line, span.column, diagnostic.code, diagnostic.message
+
+
+def labels(diagnostic: Diagnostic) -> list[str]:
+    """The second places of a diagnostic, a line each: `3 gives 8x4x4`."""
+    return [f"{label.span.line} {label.text}" for label in diagnostic.labels]
+
+
+def write(folder: Path, **files: str) -> None:
+    """Spec files of a folder, by name without `.yaml`."""
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(dedent(text).lstrip("\n"), encoding="utf-8")
