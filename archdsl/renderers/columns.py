@@ -247,6 +247,11 @@ def place_columns(
     more: list[Entry],
 ) -> float:  # fmt: skip
     """Draws columns and their legend, in it `more`; gives the height."""
+    for description in descriptions:
+        if not description.linear:
+            raise UsageError(
+                f"{description.title} is no line of layers; --kind pyramid or graph shows its ways"
+            )
     bottom = _Columns(descriptions, made, options, pen).draw(LINE)
     if not options.legend:
         return bottom

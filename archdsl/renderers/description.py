@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby, takewhile
+from itertools import groupby, pairwise, takewhile
 from typing import Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
@@ -121,6 +121,36 @@ class Description:
 
     def _holds_only(self, container: str, block: str) -> bool:
         return len(self._blocks[container]) == 1
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """The unit of every drawn node, "" where a part that is not shown holds it."""
+        ids = {unit.id for unit in self.units}
+        owner = {INPUT: INPUT}
+        for id in self.reducer.drawn:
+            unit = id
+            while unit not in ids and unit:
+                unit = unit.rpartition(".")[0]
+            owner[id] = unit
+        return owner
+
+    @cached_property
+    def feeds(self) -> dict[str, list[str]]:
+        """For every unit the units that feed it, `input` for the network's input."""
+        found: dict[str, list[str]] = {unit.id: [] for unit in self.units}
+        for id, (_, inputs) in self.reducer.drawn.items():
+            unit = self.owners[id]
+            for source in inputs:
+                feeds = self.owners.get(source, "")
+                if unit and feeds and feeds != unit and feeds not in found[unit]:
+                    found[unit].append(feeds)
+        return found
+
+    @property
+    def linear(self) -> bool:
+        """Whether every unit is fed by the one before it and no other."""
+        ids = [unit.id for unit in self.units]
+        return all(self.feeds[b] == [a] for a, b in pairwise(ids))
 
     def only(self, path: str) -> "Description":
         """The part of the network at a path."""

@@ -50,39 +50,14 @@ class Cell:
         return telling[0] if telling else self.units[0]
 
 
-def _owners(description: Description) -> dict[str, str]:
-    """The unit of every drawn node, "" where a part that is not shown holds it."""
-    ids = {unit.id for unit in description.units}
-    owner = {INPUT: INPUT}
-    for id in description.reducer.drawn:
-        unit = id
-        while unit not in ids and unit:
-            unit = unit.rpartition(".")[0]
-        owner[id] = unit
-    return owner
-
-
-def _edges(description: Description) -> dict[str, list[str]]:
-    """For every unit the units that feed it, `input` for the network's input."""
-    owner = _owners(description)
-    found: dict[str, list[str]] = {unit.id: [] for unit in description.units}
-    for id, (_, inputs) in description.reducer.drawn.items():
-        unit = owner[id]
-        for source in inputs:
-            feeds = owner.get(source, "")
-            if unit and feeds and feeds != unit and feeds not in found[unit]:
-                found[unit].append(feeds)
-    return found
-
-
 def _cells(description: Description) -> list[Cell]:
     """Units merged along lines of one resolution; what only enlarges is said on the way."""
-    edges = _edges(description)
+    edges = description.feeds
     uses: dict[str, list[str]] = {}
     for id, sources in edges.items():
         for source in sources:
             uses.setdefault(source, []).append(id)
-    owners = _owners(description)
+    owners = description.owners
     ends = {owners.get(description.reducer.source[id]) for id in description.graph.taps.values()}
     cells: dict[str, Cell] = {}
     place: dict[str, str] = {INPUT: INPUT}  # unit: the cell it is in, by its first unit
@@ -231,7 +206,7 @@ class _Pyramid:
 
     def output(self, name: str, id: str) -> None:
         """An arrow out of the network, to the right if nothing stands there."""
-        owner = _owners(self.description).get(id)
+        owner = self.description.owners.get(id)
         cell = next((c for c in self.cells if any(u.id == owner for u in c.units)), None)
         if cell is None:
             return
