@@ -9,8 +9,18 @@ backbone = archdsl.compile("resnet50", features=["c3", "c4", "c5"])
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from archdsl.api import analyze, check, compile, emit, load, loads, summarize
-from archdsl.diagnostics import Diagnostic, SpecError, UsageError
+from archdsl.api import (
+    analyze,
+    check,
+    compile,
+    emit,
+    load,
+    load_weights,
+    loads,
+    save_weights,
+    summarize,
+)
+from archdsl.diagnostics import CheckpointError, Diagnostic, SpecError, UsageError
 
 if TYPE_CHECKING:
     from archdsl.graph import Graph, Node, Scope
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointError",
     "Diagnostic",
     "Graph",
     "Node",
@@ -32,7 +43,9 @@ __all__ = [
     "compile",
     "emit",
     "load",
+    "load_weights",
     "loads",
+    "save_weights",
     "summarize",
 ]
 
