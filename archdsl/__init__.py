@@ -10,8 +10,19 @@ archdsl.draw(graph).save("resnet50.pdf")     # or .svg, .png, .tex
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from archdsl.api import analyze, check, compile, draw, emit, load, loads, summarize
-from archdsl.diagnostics import Diagnostic, SpecError, UsageError
+from archdsl.api import (
+    analyze,
+    check,
+    compile,
+    draw,
+    emit,
+    load,
+    load_weights,
+    loads,
+    save_weights,
+    summarize,
+)
+from archdsl.diagnostics import CheckpointError, Diagnostic, SpecError, UsageError
 
 if TYPE_CHECKING:
     from archdsl.graph import Graph, Node, Scope
@@ -20,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointError",
     "Diagnostic",
     "Graph",
     "Node",
@@ -34,7 +46,9 @@ __all__ = [
     "draw",
     "emit",
     "load",
+    "load_weights",
     "loads",
+    "save_weights",
     "summarize",
 ]
 

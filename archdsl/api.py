@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from archdsl.drawing import Figure
     from archdsl.graph import Graph
     from archdsl.limits import Limits
+    from archdsl.renames import Rename
     from archdsl.renderers.table import Table
 
     Spec = str | os.PathLike[str] | Graph
@@ -201,3 +202,28 @@ def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (values or {}).items()
     }
+
+
+def load_weights(
+    module: "nn.Module",
+    path: str | os.PathLike[str],
+    *,
+    renames: "Iterable[Rename]" = (),
+    skip: Iterable[str] = (),
+) -> None:
+    """Loads a safetensors or PyTorch file into a module: every key with its shape, and no other.
+
+    `renames` are the rules for names that are not ours: `graph.renames["timm"]`. Modules whose
+    paths begin with one in `skip` keep what they have, as a new classifier. Nothing is changed if
+    anything does not fit: CheckpointError lists what is missing, left over or of another shape.
+    """
+    from archdsl.backends import checkpoint
+
+    checkpoint.load_weights(module, path, renames=renames, skip=skip)
+
+
+def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
+    """Writes the weights of a module: safetensors by the suffix, else PyTorch's format."""
+    from archdsl.backends import checkpoint
+
+    checkpoint.save_weights(module, path)
