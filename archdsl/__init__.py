@@ -4,13 +4,25 @@ graph = archdsl.load("resnet50")              # or a path: shapes, weights, hier
 print(archdsl.summarize(graph))               # parameters and MACs by stage
 model = archdsl.compile(graph)                # a torch.nn.Module
 backbone = archdsl.compile("resnet50", features=["c3", "c4", "c5"])
+archdsl.draw(graph).save("resnet50.pdf")     # or .svg, .png, .tex
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from archdsl.api import analyze, check, compile, emit, load, loads, summarize
-from archdsl.diagnostics import Diagnostic, SpecError, UsageError
+from archdsl.api import (
+    analyze,
+    check,
+    compile,
+    draw,
+    emit,
+    load,
+    load_weights,
+    loads,
+    save_weights,
+    summarize,
+)
+from archdsl.diagnostics import CheckpointError, Diagnostic, SpecError, UsageError
 
 if TYPE_CHECKING:
     from archdsl.graph import Graph, Node, Scope
@@ -19,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointError",
     "Diagnostic",
     "Graph",
     "Node",
@@ -30,9 +43,12 @@ __all__ = [
     "analyze",
     "check",
     "compile",
+    "draw",
     "emit",
     "load",
+    "load_weights",
     "loads",
+    "save_weights",
     "summarize",
 ]
 

@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
 
 from archdsl.diagnostics import Diagnostic, Sink, SpecError, UsageError, in_order
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archdsl.analysis.cost import Analysis
+    from archdsl.drawing import Figure
     from archdsl.graph import Graph
     from archdsl.limits import Limits
+    from archdsl.renames import Rename
     from archdsl.renderers.table import Table
 
     Spec = str | os.PathLike[str] | Graph
@@ -144,6 +146,33 @@ def summarize(
     return Table(summarize(_graph(spec, params, scale), depth))
 
 
+def draw(
+    *specs: "Spec",
+    kind: str = "hero",
+    width: str = "neurips",
+    theme: str | os.PathLike[str] = "paper",
+    show: str = "names,shapes",
+    only: str = "",
+    title: str = "",
+    legend: bool = True,
+    scale: Literal["sqrt", "linear", "log"] = "sqrt",
+    direction: Literal["auto", "down", "right"] = "auto",
+    fold: str = "auto",
+) -> "Figure":
+    """A figure of specs or graphs, which shows itself in a notebook; `fig.save("x.pdf")` writes it.
+
+    `kind` and the rest are as for `archdsl draw`. Raises UsageError if it cannot be drawn so.
+    """
+    from archdsl.drawing import draw
+    from archdsl.renderers.options import Options, fold_of, shown_of, width_of
+
+    points, zoom = width_of(width)
+    options = Options(
+        points, zoom, shown_of(show), only, title, legend, scale, direction, fold_of(fold)
+    )
+    return draw([_graph(spec, None, None) for spec in specs], kind, options, os.fspath(theme))
+
+
 def _graph(
     spec: "Spec", params: Mapping[str, Any] | None, scale: Mapping[str, Any] | None
 ) -> "Graph":
@@ -173,3 +202,28 @@ def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (values or {}).items()
     }
+
+
+def load_weights(
+    module: "nn.Module",
+    path: str | os.PathLike[str],
+    *,
+    renames: "Iterable[Rename]" = (),
+    skip: Iterable[str] = (),
+) -> None:
+    """Loads a safetensors or PyTorch file into a module: every key with its shape, and no other.
+
+    `renames` are the rules for names that are not ours: `graph.renames["timm"]`. Modules whose
+    paths begin with one in `skip` keep what they have, as a new classifier. Nothing is changed if
+    anything does not fit: CheckpointError lists what is missing, left over or of another shape.
+    """
+    from archdsl.backends import checkpoint
+
+    checkpoint.load_weights(module, path, renames=renames, skip=skip)
+
+
+def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
+    """Writes the weights of a module: safetensors by the suffix, else PyTorch's format."""
+    from archdsl.backends import checkpoint
+
+    checkpoint.save_weights(module, path)

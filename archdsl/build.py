@@ -1,4 +1,4 @@
-"""A graph to files - source, JSON, table - and the proof that the source is the graph."""
+"""A graph to files - source, JSON, tables, figure - and the proof that the source is the graph."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.analysis.summary import Summary
 from archdsl.diagnostics import UsageError
+from archdsl.drawing import draw
 from archdsl.files import make_folder, write_text
 from archdsl.graph import Graph
 from archdsl.renderers.table import markdown
@@ -20,11 +21,17 @@ class InternalError(Exception):
 
 @dataclass(frozen=True)
 class Files:
-    """What a build writes: the PyTorch source, the graph in JSON, the table in Markdown."""
+    """What a build writes: the PyTorch source, the graph in JSON, the table in Markdown.
+
+    And for the paper: the hero figure, None if the network does not fit one, and the architecture
+    table in LaTeX.
+    """
 
     source: Path
     graph: Path
     summary: Path
+    figure: Path | None
+    table: Path
 
 
 def write(graph: Graph, summary: Summary, out: Path) -> Files:
@@ -34,10 +41,27 @@ def write(graph: Graph, summary: Summary, out: Path) -> Files:
     texts = emit(graph), graph.to_json(), markdown(summary)
     folder = out / graph.name
     make_folder(folder)
-    files = Files(folder / f"{graph.name}.py", folder / f"{graph.name}.json", folder / "summary.md")
+    files = Files(
+        folder / f"{graph.name}.py",
+        folder / f"{graph.name}.json",
+        folder / "summary.md",
+        _hero(graph, folder / f"{graph.name}.svg"),
+        folder / f"{graph.name}.tex",
+    )
     for path, text in zip((files.source, files.graph, files.summary), texts, strict=True):
         write_text(path, text)
+    draw([graph], "table").save(files.table)
     return files
+
+
+def _hero(graph: Graph, path: Path) -> Path | None:
+    """Writes the hero figure, unless the network is none that fits one."""
+    try:
+        figure = draw([graph])
+    except UsageError:
+        return None
+    figure.save(path)
+    return path
 
 
 def run(summary: Summary, source: Path) -> None:

@@ -143,12 +143,15 @@ def list_() -> int:
 
 def _written(files: "Files") -> str:
     """Where the files are and what they hold, a line each."""
-    width = max(len(str(path)) for path in (files.source, files.graph, files.summary))
-    lines = (
+    named = (
         (files.source, "PyTorch source"),
         (files.graph, "the graph"),
         (files.summary, "this table"),
+        (files.figure, "the figure"),
+        (files.table, "the architecture table in LaTeX"),
     )
+    lines = [(path, what) for path, what in named if path]
+    width = max(len(str(path)) for path, _ in lines)
     return "\n".join(f"{path!s:{width}}  {what}" for path, what in lines)
 
 
@@ -176,6 +179,16 @@ def run(arguments: Sequence[str]) -> int:
         complain(f"this is a bug in archdsl, please report it: {error}")
         return BUG
     return WRONG_CALL
+
+
+def _add_commands() -> None:
+    """The commands that stand in files of their own."""
+    from archdsl.cli_draw import draw
+
+    cli.add_command(draw)
+
+
+_add_commands()
 
 
 def main() -> NoReturn:

@@ -107,6 +107,10 @@ class UsageError(Exception):
     """The call is wrong (a missing file, an unknown `--set` name), whatever the spec says."""
 
 
+class CheckpointError(UsageError):
+    """A file of weights does not fit a module; the message lists every kind of difference."""
+
+
 @dataclass
 class Sink:
     """Collects the diagnostics of one run; the same complaint about the same place counts once."""

@@ -166,6 +166,12 @@ class Graph:
                 view.add_edge(id, node.id, shape=self.spec(id).shape, position=position)
         return view
 
+    def _repr_svg_(self) -> str | None:
+        """The hero figure, for notebooks."""
+        from archdsl.drawing import draw
+
+        return draw([self])._repr_svg_()
+
     def to_json(self) -> str:
         """The documented JSON form, which `from_json` reads back."""
         return json.dumps(_encode_graph(self), indent=1) + "\n"

@@ -194,15 +194,23 @@ def test_build_writes_a_module_a_graph_and_a_table(here: Path, capsys: Captured)
     assert cli.run(["build", "tiny.yaml", "--set", "classes=4"]) == 0
     out, err = capsys.readouterr()
     folder = here / "out" / "tiny"
-    assert sorted(os.listdir(folder)) == ["summary.md", "tiny.json", "tiny.py"]
+    assert sorted(os.listdir(folder)) == [
+        "summary.md",
+        "tiny.json",
+        "tiny.py",
+        "tiny.svg",
+        "tiny.tex",
+    ]
     assert "class Tiny(nn.Module)" in (folder / "tiny.py").read_text()
     assert Graph.from_json((folder / "tiny.json").read_text()).by_id["fc"].output.shape == (4,)
     assert (folder / "summary.md").read_text().startswith("# tiny\n")
-    assert lines(out)[-5:] == [
+    assert lines(out)[-7:] == [
         "",
         "out/tiny/tiny.py     PyTorch source",
         "out/tiny/tiny.json   the graph",
         "out/tiny/summary.md  this table",
+        "out/tiny/tiny.svg    the figure",
+        "out/tiny/tiny.tex    the architecture table in LaTeX",
         "ran on a random image of 1x3x16x16: gives 1x4, has 260 parameters, as in the table",
     ]
     assert out.startswith("tiny: 3x16x16 -> 4\n")
@@ -226,7 +234,7 @@ def test_a_second_build_replaces_the_first(here: Path) -> None:
     assert cli.run(["build", "tiny.yaml"]) == 0
     assert cli.run(["build", "tiny.yaml", "--set", "classes=3"]) == 0
     assert "3" in (here / "out" / "tiny" / "tiny.py").read_text()
-    assert len(os.listdir(here / "out" / "tiny")) == 3
+    assert len(os.listdir(here / "out" / "tiny")) == 5
 
 
 def test_a_wrong_spec_is_not_built(here: Path, capsys: Captured) -> None:

@@ -206,7 +206,8 @@ class _Descriptions:
 
     def scope(self, scope: Scope) -> str:
         parts = [(word, len(list(run))) for word, run in groupby(self.parts[scope.id])]
-        if scope.block or scope.kind in ("residual", "branches") or not parts:
+        layers = scope.kind in ("sequence", "repeat", "dense") and parts
+        if not layers or (scope.block and scope.kind != "dense"):  # a dense block is its layers
             return scope.block or scope.kind
         words = [word if count == 1 else f"{word} x {count}" for word, count in parts]
         if len(words) > MAX_PARTS:

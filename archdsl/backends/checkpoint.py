@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archdsl.diagnostics import UsageError, counted, nearest
+from archdsl.diagnostics import CheckpointError, counted, nearest
 from archdsl.files import replacing
 from archdsl.renames import Rename, rename
 
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SHOWN = 8  # keys of each kind that an error lists
-
-
-class CheckpointError(UsageError):
-    """A file does not fit the module; the message lists every kind of difference."""
 
 
 def read_tensors(path: str) -> dict[str, "Tensor"]:
@@ -46,7 +42,7 @@ def read_tensors(path: str) -> dict[str, "Tensor"]:
 
 def load_weights(
     module: "nn.Module",
-    path: str,
+    path: str | os.PathLike[str],
     *,
     renames: Iterable[Rename] = (),
     skip: Iterable[str] = (),
@@ -57,7 +53,7 @@ def load_weights(
     one in `skip` keep what they have (a new classifier). Nothing is changed if anything does
     not fit: CheckpointError lists what is missing, left over or of another shape.
     """
-    skipped = tuple(skip)
+    path, skipped = os.fspath(path), tuple(skip)
     wanted = module.state_dict()
     for prefix in skipped:
         if not any(_below(key, prefix) for key in wanted):
@@ -75,8 +71,9 @@ def load_weights(
     module.load_state_dict({**wanted, **renamed})
 
 
-def save_weights(module: "nn.Module", path: str) -> None:
+def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """Writes a module's state_dict: safetensors by the suffix, else PyTorch's format."""
+    path = os.fspath(path)
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
     with replacing(Path(path)) as temporary:
         if path.endswith(".safetensors"):

@@ -1,0 +1,156 @@
+"""Blocks: the distinct ones side by side, each from its input to its output."""
+
+from dataclasses import dataclass
+
+from archdsl.diagnostics import UsageError
+from archdsl.renderers import labels
+from archdsl.renderers.description import BlockKind, Description, block_kinds
+from archdsl.renderers.layout import BlockLayout, Direction
+from archdsl.renderers.legend import DASHED, Entry, draw_legend, entries
+from archdsl.renderers.options import Options
+from archdsl.renderers.pen import LINE, Pen
+from archdsl.renderers.scene import Item, Run, bounds, moved, words
+from archdsl.renderers.tree import Chain, Join, boxes
+
+PORT = 12.0  # from a block to the shape at its end, an arrow long
+COLUMN, ROW = 16.0, 14.0  # between insets
+
+
+@dataclass(frozen=True)
+class Inset:
+    """A drawn block, its left top corner at 0, 0; `axis` is where its input comes in."""
+
+    kind: BlockKind
+    items: tuple[Item, ...]
+    width: float
+    height: float
+    axis: float
+
+
+def inset(
+    kind: BlockKind, description: Description, options: Options, pen: Pen, direction: Direction,
+    brief: bool = False,
+) -> Inset:  # fmt: skip
+    """A block with the shapes at its ends, or only their channels if it is to be `brief`."""
+    inner = Pen(pen.theme)
+    layout = BlockLayout(inner, direction, description.analysis)
+    chain = kind.shown.chain
+    size = layout.measure(chain)
+    starts_with_box = not isinstance(chain[0], Join)
+    origin = PORT if starts_with_box else PORT - 5
+    (layout.arrow if starts_with_box else layout.line)([(0, 0), (origin, 0)])
+    for end in layout.place(chain, origin, 0):
+        layout.arrow([end, (end[0] + PORT, end[1])])
+    length = origin + size.length + PORT
+    if "shapes" in options.show:
+        _ports(inner, kind, direction, length, brief and direction == "right")
+    left, top, right, bottom = bounds(inner.items)
+    items = moved(inner.items, -left, -top)
+    axis = -top if direction == "right" else -left
+    return Inset(kind, items, right - left, bottom - top, axis)
+
+
+def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, brief: bool) -> None:
+    size, color = pen.theme.sizes.dimension, pen.theme.dimension
+    specs = kind.shown.input, kind.shown.chain[-1].output
+    ends = [(Run(str(s.channels)),) if brief else labels.shape(s) for s in specs]
+    if direction == "down":
+        pen.text(0, -3.5, ends[0], size, color)
+        pen.text(0, length + size * 0.72 + 3, ends[1], size, color)
+    else:
+        pen.text(-3, 0.36 * size, ends[0], size, color, "end")
+        pen.text(length + 3, 0.36 * size, ends[1], size, color, "start")
+
+
+def title(kind: BlockKind) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """`(a) layer3.0`, bold, and `bottleneck, projection`."""
+    unit = kind.shown
+    what = unit.block.replace("_", " ")
+    if unit.residual:
+        what += ", projection" if _projects(unit.chain) else ", identity"
+    return words(f"({kind.letter}) {kind.name}", bold=True), words(what)
+
+
+def heading(pen: Pen, kind: BlockKind, width: float) -> list[tuple[Run, ...]]:
+    """The title in one line if that is not wider, else in two."""
+    bold, rest = title(kind)
+    line = (*bold, Run(" "), *rest)
+    return [line] if pen.measure(line, pen.theme.sizes.caption) <= width else [bold, rest]
+
+
+def _projects(chain: Chain) -> bool:
+    return any(isinstance(i, Join) and i.residual and i.shortcut for i in chain)
+
+
+def legend_of(kinds: list[BlockKind], pen: Pen) -> list[Entry]:
+    """The roles in blocks, and the dashed line if one is projected."""
+    found = [box for kind in kinds for box in boxes(kind.shown.chain)]
+    dashed = [DASHED] if any(_projects(kind.shown.chain) for kind in kinds) else []
+    return [*entries(pen, found), *dashed]
+
+
+def block(description: Description, options: Options, pen: Pen) -> float:
+    """The kind `block`: rows of insets over their titles; gives the height."""
+    kinds = list(block_kinds(description))
+    if not kinds:
+        raise UsageError(
+            f"{description.title} has no blocks to draw; --kind strip or columns shows its layers"
+        )
+    made = [choose(kind, description, options, pen, options.width) for kind in kinds]
+    top = LINE
+    for row in _rows(made, [_width(pen, inset) for inset in made], options.width):
+        top = _draw_row(pen, row, options.width, top) + ROW
+    top -= ROW
+    if not options.legend:
+        return top
+    return draw_legend(pen, legend_of(kinds, pen), options.width, top + 8)
+
+
+def choose(
+    kind: BlockKind, description: Description, options: Options, pen: Pen, width: float,
+    brief: bool = False,
+) -> Inset:  # fmt: skip
+    """The inset in the direction asked for, else the one that fits; raises UsageError."""
+    wanted = options.direction
+    ways: list[Direction] = ["down", "right"] if wanted == "auto" else [wanted]
+    made = [inset(kind, description, options, pen, way, brief) for way in ways]
+    fitting = [one for one in made if one.width <= width]
+    if not fitting:
+        need = min(one.width for one in made)
+        raise UsageError(
+            f"{kind.name} of {description.title} is {need:.0f} pt wide, more than {width:.0f} pt;"
+            " give a larger --width or another --direction"
+        )
+    return fitting[0]
+
+
+def _width(pen: Pen, one: Inset) -> float:
+    size = pen.theme.sizes.caption
+    return max(one.width, *(pen.measure(line, size) for line in heading(pen, one.kind, one.width)))
+
+
+def _rows(made: list[Inset], widths: list[float], width: float) -> list[list[tuple[Inset, float]]]:
+    """As many in a row as fit, the rows about equally full."""
+    rows: list[list[tuple[Inset, float]]] = [[]]
+    for one, wide in zip(made, widths, strict=True):
+        filled = sum(size + COLUMN for _, size in rows[-1])
+        if rows[-1] and filled + wide > width:
+            rows.append([])
+        rows[-1].append((one, wide))
+    return rows
+
+
+def _draw_row(pen: Pen, row: list[tuple[Inset, float]], width: float, top: float) -> float:
+    height = max(one.height for one, _ in row)
+    free = width - sum(wide for _, wide in row)
+    between = min(free / (len(row) + 1), 3 * COLUMN) if len(row) > 1 else 0.0
+    x = (free - between * (len(row) - 1)) / 2
+    size, most = pen.theme.sizes.caption, 1
+    for one, wide in row:
+        pen.items += moved(one.items, x + (wide - one.width) / 2, top)
+        lines = heading(pen, one.kind, wide)
+        for number, line in enumerate(lines):
+            pen.text(x + wide / 2, top + height + 6 + size * (1 + 1.2 * number), line, size)
+        most = max(most, len(lines))
+        x += wide + between
+    return top + height + 6 + size * (0.1 + 1.2 * most)

@@ -1,0 +1,42 @@
+"""A caption to start from, and alternative text: what a reader who sees no picture should know."""
+
+from collections.abc import Sequence
+
+from archdsl.renderers import labels
+from archdsl.renderers.description import Description, Stage
+from archdsl.renderers.options import Options
+from archdsl.renderers.table import quantity
+
+_SCALES = {"sqrt": "the square root of", "linear": "", "log": "the logarithm of"}
+
+
+def caption_of(descriptions: Sequence[Description], kind: str, options: Options) -> str:
+    """One or two sentences that say what is drawn and to which scale."""
+    names = " and ".join(description.graph.name for description in descriptions)
+    total = descriptions[0].analysis.total
+    amounts = f"{quantity(total.parameters)} parameters, {quantity(total.macs)} MACs"
+    text = f"{names} ({amounts})." if len(descriptions) == 1 else f"{names}."
+    if kind in ("hero", "strip"):
+        by = _SCALES[options.scale]
+        text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
+            ":  ", ": "
+        )
+    if kind == "hero" and any(unit.kind != "op" for unit in descriptions[0].units):
+        text += " Letters mark the stages made of the blocks shown below."
+    source = descriptions[0].graph.citation
+    return f"{text} After {source}." if source and len(descriptions) == 1 else text
+
+
+def description_of(descriptions: Sequence[Description]) -> str:
+    """The stages of each network in order, with shapes and repeats."""
+    return "\n".join(_network(description) for description in descriptions)
+
+
+def _network(description: Description) -> str:
+    graph = description.graph
+    stages = "; ".join(_stage(stage) for stage in description.stages)
+    return f"{graph.name}: from an input of {graph.input}: {stages}."
+
+
+def _stage(stage: Stage) -> str:
+    return f"{stage.name}, {stage.what}, giving {labels.plain(labels.shape(stage.output))}"

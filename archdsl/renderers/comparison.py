@@ -1,0 +1,187 @@
+"""The architecture table of a paper (He et al., table 1): networks in columns, rows by size."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+
+from archdsl.analysis.cost import Cost
+from archdsl.renderers import labels
+from archdsl.renderers.columns import Layers, box_text, layers_of, rows_of
+from archdsl.renderers.description import Description
+from archdsl.renderers.scene import words
+from archdsl.renderers.table import quantity
+from archdsl.renderers.tikz import escaped
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Lines in brackets and how many times they repeat; without brackets if that is once."""
+
+    lines: tuple[str, ...]
+    count: int = 1
+
+
+Cell = tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A size and a cell for every network; `shared` cells are one across all."""
+
+    size: str
+    cells: tuple[Cell, ...]
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the table says, before any markup."""
+
+    names: tuple[str, ...]
+    inputs: tuple[str, ...]
+    rows: tuple[Row, ...]
+    totals: tuple[Cost, ...]
+
+
+def compare(descriptions: Sequence[Description]) -> Comparison:
+    """Networks as columns of entries in common rows; what all have alike is shared."""
+    columns = [list(layers_of(description)) for description in descriptions]
+    rows: list[Row] = []
+    for specs in rows_of(columns):
+        size = labels.plain(labels.size(specs[0])).replace("^2", "")
+        inside = [[one for one in column if one.unit.output in specs] for column in columns]
+        rows += _rows(_dimensions(size), [_entries(column) for column in inside])
+    return Comparison(
+        tuple(words(d.graph.name)[0].text for d in descriptions),
+        tuple(str(d.graph.input) for d in descriptions),
+        tuple(rows),
+        tuple(d.analysis.total for d in descriptions),
+    )
+
+
+def _dimensions(size: str) -> str:
+    return f"{size}×{size}" if size.isdecimal() else size
+
+
+def _entries(column: list[Layers]) -> list[Entry]:
+    """Blocks that differ by stride or shortcut are one entry, as papers have it."""
+    found: list[Entry] = []
+    for one in column:
+        texts = tuple(box_text(box) for box in one.boxes)
+        block = one.unit.kind != "op" or len(texts) > 1
+        lines = tuple(_unstrided(text) for text in texts) if block else texts
+        if found and block and found[-1].lines == lines:
+            found[-1] = replace(found[-1], count=found[-1].count + one.count)
+        elif found and found[-1].lines == lines:
+            found[-1] = replace(found[-1], count=found[-1].count + 1)
+        else:
+            found.append(Entry(lines, one.count))
+    return found
+
+
+def _unstrided(text: str) -> str:
+    return ", ".join(part for part in text.split(", ") if not part.startswith("/"))
+
+
+def _rows(size: str, cells: list[list[Entry]]) -> list[Row]:
+    """One row, and before and after it one for each entry that all networks begin or end with."""
+    before: list[Entry] = []
+    after: list[Entry] = []
+    several = len(cells) > 1
+    while several and all(cells) and len({cell[0] for cell in cells}) == 1:
+        before.append(cells[0][0])
+        cells = [cell[1:] for cell in cells]
+    while several and all(cells) and len({cell[-1] for cell in cells}) == 1:
+        after.insert(0, cells[0][-1])
+        cells = [cell[:-1] for cell in cells]
+    rows = [Row(size, ((entry,),), True) for entry in before]
+    if any(cells):
+        rows.append(Row(size, tuple(map(tuple, cells)), False))
+    rows += [Row(size, ((entry,),), True) for entry in after]
+    return [rows[0], *(replace(row, size="") for row in rows[1:])]
+
+
+def latex(table: Comparison) -> str:
+    """A `tabular` with the rules of booktabs; brackets are arrays, so it needs nothing else."""
+    count = len(table.names)
+    lines = [
+        r"% \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{l{'c' * count}}}",
+        r"\toprule",
+        " & ".join(["Output", *map(escaped, table.names)]) + r" \\",
+    ]
+    for row in table.rows:
+        lines += [r"\midrule"] if row.size else []
+        if row.shared and count > 1:
+            cells = [rf"\multicolumn{{{count}}}{{c}}{{{_latex_cell(row.cells[0])}}}"]
+        else:
+            cells = [_latex_cell(cell) for cell in row.cells]
+        lines.append(" & ".join([escaped(row.size), *cells]) + r" \\")
+    totals = [f"{quantity(t.parameters)} / {quantity(t.macs)}" for t in table.totals]
+    total = " & ".join(["Params / MACs", *totals]) + r" \\"
+    return "\n".join([*lines, r"\midrule", total, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _latex_cell(cell: Cell) -> str:
+    parts = [_latex_entry(entry) for entry in cell]
+    if len(parts) < 2:
+        return "".join(parts)
+    return r"\begin{tabular}{@{}c@{}}" + r" \\ ".join(parts) + r"\end{tabular}"
+
+
+def _latex_entry(entry: Entry) -> str:
+    lines = [escaped(line) for line in entry.lines]
+    if len(lines) == 1 and entry.count == 1:
+        return lines[0]
+    inner = r" \\ ".join(rf"\text{{{line}}}" for line in lines).replace(r"\text{", r"\mbox{")
+    array = rf"\left[\begin{{array}}{{@{{}}c@{{}}}}{inner}\end{{array}}\right]"
+    return rf"${array}\times {entry.count}$"
+
+
+def markdown(table: Comparison) -> str:
+    """A table as GitHub shows it."""
+    rows = [["output", *map(_markdown_text, table.names)], ["---"] * (len(table.names) + 1)]
+    for row in table.rows:
+        cells = row.cells * len(table.names) if row.shared else row.cells
+        rows.append([row.size, *(_markdown_cell(cell) for cell in cells)])
+    totals = [f"{quantity(t.parameters)} / {quantity(t.macs)}" for t in table.totals]
+    rows.append(["params / MACs", *totals])
+    return "\n".join([*("| " + " | ".join(row) + " |" for row in rows), ""])
+
+
+def _markdown_text(text: str) -> str:
+    return "".join("\\" + c if c in r"\`*_<>|[]" else c for c in text)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    return "<br>".join(_bracketed(entry, _markdown_text, " · ") for entry in cell)
+
+
+def _bracketed(entry: Entry, escape_text: Callable[[str], str], between: str) -> str:
+    lines = between.join(escape_text(line) for line in entry.lines)
+    if entry.count == 1 and len(entry.lines) == 1:
+        return lines
+    return f"{escape_text('[')}{lines}{escape_text(']')} ×{entry.count}"
+
+
+def html(table: Comparison) -> str:
+    """A `table` element without style, its shared cells across all columns."""
+    count = len(table.names)
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("Output", *table.names))
+    rows = [f"<tr>{head}</tr>"]
+    for row in table.rows:
+        span = f' colspan="{count}"' if row.shared and count > 1 else ""
+        cells = "".join(f"<td{span}>{_html_cell(cell)}</td>" for cell in row.cells)
+        rows.append(f"<tr><th>{escape(row.size)}</th>{cells}</tr>")
+    totals = "".join(
+        f"<td>{quantity(t.parameters)} / {quantity(t.macs)}</td>" for t in table.totals
+    )
+    rows.append(f"<tr><th>Params / MACs</th>{totals}</tr>")
+    return "\n".join(["<table>", *rows, "</table>", ""])
+
+
+def _html_cell(cell: Cell) -> str:
+    return "<br>".join(_bracketed(entry, escape, " · ") for entry in cell)
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {".md": markdown, ".tex": latex, ".html": html}

@@ -1,0 +1,375 @@
+"""What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby, pairwise, takewhile
+from typing import Literal
+
+from archdsl.analysis.cost import Analysis, Cost, analyze
+from archdsl.graph import INPUT, Graph, Node, Scope
+from archdsl.renderers.tree import Box, Chain, IrreducibleError, Join, Reducer, boxes, signature
+from archdsl.tensor import TensorSpec
+
+UnitKind = Literal["op", "block", "dense"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One slab of a figure: an op, a block, or the layers of a dense block together.
+
+    `chain` is what a block holds, empty if it is no tree; `layers` counts those of a dense block.
+    """
+
+    id: str
+    kind: UnitKind
+    block: str
+    role: str
+    input: TensorSpec
+    output: TensorSpec
+    cost: Cost
+    chain: Chain
+    layers: int = 1
+    container: str = ""
+
+    @property
+    def projects(self) -> bool:
+        """Whether a block changes the size of its map, or its shortcut is no identity."""
+        if self.input.spatial != self.output.spatial and self.kind == "block":
+            return True
+        return any(isinstance(i, Join) and i.residual and i.shortcut for i in self.chain)
+
+    @property
+    def residual(self) -> bool:
+        return any(isinstance(item, Join) and item.residual for item in self.chain)
+
+    @property
+    def label(self) -> str:
+        """The words of its only box, or the name of its block."""
+        if self.kind == "op" or (len(self.chain) == 1 and isinstance(self.chain[0], Box)):
+            return boxes(self.chain)[0].label if self.chain else self.block
+        return self.block
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Units in a row that a figure shows together."""
+
+    id: str
+    name: str
+    units: tuple[Unit, ...]
+
+    @property
+    def output(self) -> TensorSpec:
+        return self.units[-1].output
+
+    @property
+    def repeat(self) -> int:
+        return sum(unit.layers for unit in self.units)
+
+    @property
+    def cost(self) -> Cost:
+        return sum((unit.cost for unit in self.units), Cost())
+
+    @property
+    def what(self) -> str:
+        """`bottleneck ×3`, `7×7, /2`."""
+        first = self.units[0]
+        if first.kind == "op":
+            words = {_bare(unit) for unit in self.units}
+            what = words.pop() if len(words) == 1 else first.block
+        else:
+            what = first.block.replace("_", " ")
+        return f"{what} ×{self.repeat}" if self.repeat > 1 else what
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network as figures see it."""
+
+    graph: Graph
+    analysis: Analysis
+    units: tuple[Unit, ...]
+    reducer: Reducer
+
+    @property
+    def title(self) -> str:
+        return self.graph.name
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """Runs of units under one parent or of one kind and size."""
+        return tuple(
+            _stage(list(run), self.units) for _, run in groupby(self.units, key=self._family)
+        )
+
+    def _family(self, unit: Unit) -> object:
+        if unit.kind == "op":
+            return unit.role, unit.label, unit.output
+        if unit.kind == "dense":
+            return unit.id
+        kind = self.graph.scope_by_id.get(unit.container)
+        alone = kind is not None and self._holds_only(unit.container, unit.block)
+        return (unit.container, unit.block) if alone else (unit.block, unit.output)
+
+    @cached_property
+    def _blocks(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for unit in self.units:
+            found.setdefault(unit.container, set()).add(f"{unit.block} {unit.output}")
+        return found
+
+    def _holds_only(self, container: str, block: str) -> bool:
+        return len(self._blocks[container]) == 1
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """The unit of every drawn node, "" where a part that is not shown holds it."""
+        ids = {unit.id for unit in self.units}
+        owner = {INPUT: INPUT}
+        for id in self.reducer.drawn:
+            unit = id
+            while unit not in ids and unit:
+                unit = unit.rpartition(".")[0]
+            owner[id] = unit
+        return owner
+
+    @cached_property
+    def feeds(self) -> dict[str, list[str]]:
+        """For every unit the units that feed it, `input` for the network's input."""
+        found: dict[str, list[str]] = {unit.id: [] for unit in self.units}
+        for id, (_, inputs) in self.reducer.drawn.items():
+            unit = self.owners[id]
+            for source in inputs:
+                feeds = self.owners.get(source, "")
+                if unit and feeds and feeds != unit and feeds not in found[unit]:
+                    found[unit].append(feeds)
+        return found
+
+    @property
+    def linear(self) -> bool:
+        """Whether every unit is fed by the one before it and no other."""
+        ids = [unit.id for unit in self.units]
+        return all(self.feeds[b] == [a] for a, b in pairwise(ids))
+
+    def only(self, path: str) -> "Description":
+        """The part of the network at a path."""
+        units = tuple(u for u in self.units if u.id == path or u.id.startswith(path + "."))
+        return replace(self, units=units)
+
+
+def describe(graph: Graph) -> Description:
+    """What figures tell of a graph: what serves its outputs, without what only `aux` needs."""
+    graph = graph.select(graph.outputs)
+    analysis, reducer = analyze(graph), Reducer(graph)
+    units = _Units(graph, analysis, reducer).units()
+    return Description(graph, analysis, tuple(units), reducer)
+
+
+class _Units:
+    """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks."""
+
+    def __init__(self, graph: Graph, analysis: Analysis, reducer: Reducer) -> None:
+        self.graph, self.analysis, self.reducer = graph, analysis, reducer
+        self.owner = self._owners()
+
+    def _owners(self) -> dict[str, str]:
+        """For every scope the scope that is its unit, "" if its parts are units themselves."""
+        scopes = self.graph.scope_by_id
+        rich = {""}  # scopes that hold whole blocks
+        for scope in self.graph.scopes:
+            if scope.kind in ("residual", "dense"):
+                id = scope.parent
+                while id and id not in rich:
+                    rich.add(id)
+                    id = scopes[id].parent
+        owner = {"": ""}
+        for scope in self.graph.scopes:
+            whole = scope.kind in ("dense", "residual", "branches") or scope.block
+            closed = whole and (scope.id not in rich or scope.kind == "dense")
+            owner[scope.id] = owner[scope.parent] or (scope.id if closed else "")
+        return owner
+
+    def units(self) -> list[Unit]:
+        members: dict[str, list[Node]] = {}
+        for node in self.graph.nodes:
+            members.setdefault(self.owner[node.scope] or node.id, []).append(node)
+        units = []
+        for id, nodes in members.items():
+            drawn = [node for node in nodes if self.reducer.source[node.id] == node.id]
+            if drawn:
+                scope = self.graph.scope_by_id.get(id)
+                units.append(self._scope(scope, nodes, drawn) if scope else self._op(nodes[0]))
+        return units
+
+    def _op(self, node: Node) -> Unit:
+        box = self.reducer.box(node)
+        specs = self.graph.specs(node)
+        cost = self.analysis.costs[node.id]
+        block = node.op.verb.replace("_", " ")
+        role = box.role
+        return Unit(node.id, "op", block, role, specs[0], node.output, cost, (box,), 1, node.scope)
+
+    def _scope(self, scope: Scope, nodes: list[Node], drawn: list[Node]) -> Unit:
+        inside = {node.id for node in nodes}
+        entry = next((id for node in nodes for id in node.inputs if id not in inside), INPUT)
+        chain: Chain = ()
+        layers = 1
+        if scope.kind == "dense":
+            layers, chain = self._dense(scope, entry, nodes)
+        else:
+            try:
+                chain = self.reducer.chain(entry, nodes[-1].id)
+            except IrreducibleError:
+                chain = ()
+        single = len(chain) == 1 and isinstance(chain[0], Box) and scope.kind != "dense"
+        kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
+        block = scope.block or scope.kind
+        if single:
+            block = {"conv": "conv"}.get(boxes(chain)[0].verb, block)
+        return Unit(
+            id=scope.id,
+            kind=kind,
+            block="dense layer" if kind == "dense" else block,
+            role=_role(chain, [self.reducer.roles[node.id] for node in drawn]),
+            input=self.graph.spec(entry),
+            output=nodes[-1].output,
+            cost=self.analysis.costs[scope.id],
+            chain=chain,
+            layers=layers,
+            container=scope.parent,
+        )
+
+    def _dense(self, scope: Scope, entry: str, nodes: list[Node]) -> tuple[int, Chain]:
+        """The number of layers and the first of them, joined to what it is given."""
+        joins = [n for n in nodes if n.scope == scope.id and n.op.verb == "concat"]
+        if not joins:
+            return 1, ()
+        layers = len(joins[-1].inputs) - 1
+        try:
+            body = self.reducer.chain(entry, joins[0].inputs[-1])
+        except IrreducibleError:
+            return layers, ()
+        return layers, (Join(joins[0].id, "concat", (body, ()), joins[0].output),)
+
+
+def _role(chain: Chain, roles: list[str]) -> str:
+    """The color of a block: that of its most telling op."""
+    found = {box.role for box in boxes(chain)} or set(roles)
+    heads = {box.role for box in boxes(chain) if box.verb != "squeeze_excite"} or found
+    for role in ("attention", "conv", "depthwise", "pointwise", "pool", "linear"):
+        if role in heads:
+            return role
+    return next(iter(found))
+
+
+def _bare(unit: Unit) -> str:
+    """The label of an op under its shape: without the channels, which stand above."""
+    words = unit.label.split(", ")
+    channels = str(unit.output.channels)
+    return ", ".join(word for word in words if word != channels).replace(" pool", "")
+
+
+def _stage(units: list[Unit], everything: Sequence[Unit]) -> Stage:
+    ids = [unit.id for unit in units]
+    parent = _whole(ids, everything)
+    return Stage(
+        parent if len(ids) > 1 and parent else ids[0], name_of(ids, everything), tuple(units)
+    )
+
+
+def _whole(ids: list[str], everything: Sequence[Unit]) -> str:
+    """The path that these and no other units lie directly or deeper under, "" if there is none."""
+    parent = ids[0].rpartition(".")[0]
+    siblings = [unit.id for unit in everything if unit.id.startswith(parent + ".")]
+    return parent if siblings == ids else ""
+
+
+def name_of(ids: list[str], everything: Sequence[Unit]) -> str:
+    """What a run of paths is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
+    first, last = ids[0], ids[-1]
+    parent = _whole(ids, everything)
+    if parent and (len(ids) > 1 or _numeric(first)):
+        return _short(parent)
+    return _short(first if len(ids) == 1 else f"{first}–{_rest(first, last)}")
+
+
+def _numeric(path: str) -> bool:
+    return path.rpartition(".")[2][:1].isdigit()
+
+
+def _rest(first: str, last: str) -> str:
+    """The part of `last` that tells it from `first`, numbers whole."""
+    alike = sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    )
+    while alike and first[alike - 1].isdigit():
+        alike -= 1
+    return last[alike:]
+
+
+def _short(path: str) -> str:
+    """The last part of a path, from the last name on if it is a number."""
+    parts = path.split(".")
+    named = [i for i, part in enumerate(parts) if not part[:1].isdigit()]
+    return ".".join(parts[named[-1] if named else 0 :])
+
+
+def grouped(description: Description) -> tuple[Stage, ...]:
+    """Fewer stages: blocks of one kind at one resolution together, whatever their channels."""
+    found = []
+    for _, run in groupby(description.stages, key=_coarse):
+        units = [unit for stage in run for unit in stage.units]
+        found.append(_stage(units, description.units))
+    return tuple(found)
+
+
+def _coarse(stage: Stage) -> object:
+    unit = stage.units[0]
+    return unit.block, unit.kind, unit.id if unit.kind == "dense" else stage.output.spatial
+
+
+@dataclass(frozen=True, slots=True)
+class BlockKind:
+    """Units that are one block but for their numbers: `shown` stands for all of them."""
+
+    letter: str
+    shown: Unit
+    name: str
+    units: tuple[Unit, ...]
+
+
+def block_kinds(description: Description) -> tuple[BlockKind, ...]:
+    """The distinct blocks in order of appearance; the longest stage shows each where it can."""
+    found: dict[object, list[Unit]] = {}
+    for unit in description.units:
+        if unit.kind != "op" and unit.chain:
+            found.setdefault((unit.block, signature(unit.chain)), []).append(unit)
+    longest = max(description.stages, key=lambda stage: stage.repeat, default=None)
+    inside = {unit.id for unit in longest.units} if longest else set()
+    kinds = []
+    for number, units in enumerate(found.values()):
+        shown = next((unit for unit in units if unit.id in inside), units[0])
+        kinds.append(
+            BlockKind(chr(ord("a") + number % 26), shown, _kind_name(shown, units, description),
+                      tuple(units))
+        )  # fmt: skip
+    return tuple(kinds)
+
+
+def _kind_name(shown: Unit, units: list[Unit], description: Description) -> str:
+    """The path of the shown block with its equals around it: `layer3.1–5`."""
+    ids = [unit.id for unit in units]
+    at = ids.index(shown.id)
+    everything = [unit.id for unit in description.units]
+    last = at
+    place = everything.index(shown.id)
+    same = shown.input, shown.output
+    while (
+        last + 1 < len(units)
+        and everything[place + last + 1 - at : place + last + 2 - at] == [ids[last + 1]]
+        and (units[last + 1].input, units[last + 1].output) == same
+    ):
+        last += 1
+    name = ids[at] if last == at else f"{ids[at]}–{_rest(ids[at], ids[last])}"
+    return _short(name)

@@ -1,0 +1,206 @@
+"""The op level, for debugging: DOT and Mermaid as text, and positions by Graphviz for a drawing.
+
+Dense blocks are one node each: with n^2 edges they would take Graphviz minutes and show nothing.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from archdsl.diagnostics import UsageError
+from archdsl.graph import INPUT, Node
+from archdsl.renderers import labels
+from archdsl.renderers.description import Description
+from archdsl.renderers.layout import hover
+from archdsl.renderers.options import Options
+from archdsl.renderers.pen import LINE, Pen
+from archdsl.renderers.scene import Path, Run, words
+from archdsl.tensor import TensorSpec
+
+HEIGHT, LINES = 20.0, 8.2  # of a node; between its two lines
+SECONDS = 60  # after which Graphviz is given up
+NODES = 3000  # more are no picture
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A node of the picture: an op, a dense block, or the input."""
+
+    id: str
+    label: str
+    role: str
+    output: TensorSpec
+    sources: tuple[str, ...]
+
+
+def vertices(description: Description) -> list[Vertex]:
+    """Every op, in order, dense blocks closed; with --only those of a part."""
+    dense = [unit.id for unit in description.units if unit.kind == "dense"]
+    inside: dict[str, str] = {}
+    found: dict[str, Vertex] = {}
+    for node in description.graph.nodes:
+        block = next((id for id in dense if node.id.startswith(id + ".")), "")
+        inside[node.id] = block or node.id
+        sources = {inside.get(id, INPUT): None for id in node.inputs}
+        sources.pop(block, None)
+        label = f"dense block {block}" if block else _label(description, node)
+        if block in found:
+            sources = dict.fromkeys([*found[block].sources, *sources])
+        role = "conv" if block else labels.DRAWN[node.op.verb] or "norm"
+        if not block and node.op.verb == "conv":
+            role = labels.role(node)
+        vertex = Vertex(block or node.id, label, role, node.output, tuple(sources))
+        found[vertex.id] = vertex
+    return [Vertex(INPUT, INPUT, "plain", description.graph.input, ()), *found.values()]
+
+
+def _label(description: Description, node: Node) -> str:
+    return labels.label(node, description.graph.spec(node.inputs[0]).channels)
+
+
+def _within(description: Description, only: str) -> list[Vertex]:
+    every = vertices(description)
+    if not only:
+        return every
+    return [v for v in every if v.id == only or v.id.startswith(only + ".")]
+
+
+def dot(chosen: Sequence[Vertex], sizes: dict[str, float] | None = None) -> str:
+    """DOT; with `sizes`, widths in points, nodes are of that width and without text."""
+    known = {vertex.id for vertex in chosen}
+    lines = ["digraph network {", "  node [shape=box];"]
+    for vertex in chosen:
+        if sizes is None:
+            text = f"{vertex.label}\\n{vertex.output}"
+            options = f"label={_quoted(text)}, tooltip={_quoted(vertex.id)}"
+        else:
+            options = f'label="", fixedsize=true, width={sizes[vertex.id] / 72:.4f}'
+            options += f", height={HEIGHT / 72:.4f}"
+        lines.append(f"  {_quoted(vertex.id)} [{options}];")
+    lines += [
+        f"  {_quoted(source)} -> {_quoted(vertex.id)};"
+        for vertex in chosen
+        for source in vertex.sources
+        if source in known
+    ]
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def mermaid(chosen: Sequence[Vertex]) -> str:
+    """A Mermaid flowchart."""
+    numbers = {vertex.id: f"n{number}" for number, vertex in enumerate(chosen)}
+    lines = ["flowchart TD"]
+    for vertex in chosen:
+        text = f"{vertex.label}<br>{vertex.output}".replace('"', "#quot;")
+        lines.append(f'  {numbers[vertex.id]}["{text}"]')
+        lines += [
+            f"  {numbers[source]} --> {numbers[vertex.id]}"
+            for source in vertex.sources
+            if source in numbers
+        ]
+    return "\n".join([*lines, ""])
+
+
+def texts(descriptions: Sequence[Description], options: Options) -> dict[str, str]:
+    """The graph as text, by suffix."""
+    chosen = _within(descriptions[0], options.only)
+    return {".dot": dot(chosen), ".mmd": mermaid(chosen)}
+
+
+def graph(description: Description, options: Options, pen: Pen) -> float:
+    """The kind `graph`, as wide as it needs to be; gives the height."""
+    chosen = _within(description, options.only)
+    if len(chosen) > NODES:
+        raise UsageError(f"{len(chosen)} ops are too many to draw; choose a part with --only")
+    size = pen.theme.sizes.dimension
+    runs = {vertex.id: (words(vertex.label), _second(vertex)) for vertex in chosen}
+    sizes = {id: max(pen.measure(line, size) for line in pair) + 8 for id, pair in runs.items()}
+    placed = _run(dot(chosen, sizes))
+    _, _, width, height = map(float, placed["bb"].split(","))
+    left = max(LINE, (options.width - width) / 2)
+    for edge in placed.get("edges", []):
+        _edge(pen, edge, left, height)
+    by_id = {vertex.id: vertex for vertex in chosen}
+    for node in placed["objects"]:
+        vertex = by_id[node["name"]]
+        x, y = map(float, node["pos"].split(","))
+        _node(pen, vertex, runs[vertex.id], left + x, height - y, sizes[vertex.id], description)
+    return height + 2
+
+
+def _second(vertex: Vertex) -> tuple[Run, ...]:
+    return labels.shape(vertex.output)
+
+
+def _node(
+    pen: Pen, vertex: Vertex, lines: tuple[tuple[Run, ...], ...], x: float, y: float, wide: float,
+    description: Description,
+) -> None:  # fmt: skip
+    since, size = len(pen.items), pen.theme.sizes.dimension
+    paint = pen.theme.paint(vertex.role)
+    pen.rectangle(x - wide / 2, y - HEIGHT / 2, wide, HEIGHT, paint)
+    for number, line in enumerate(lines):
+        pen.text(x, y + 0.36 * size + (number - 0.5) * LINES, line, size)
+    pen.grouped(since, vertex.id, hover(vertex.id, vertex.output, description.analysis))
+
+
+def _edge(pen: Pen, edge: dict[str, Any], left: float, height: float) -> None:
+    """A spline of Graphviz: `e,x,y` is the tip of the arrow, then a start and curves."""
+    tip, *points = [
+        tuple(map(float, part.removeprefix("e,").split(","))) for part in edge["pos"].split()
+    ]
+    placed = [(left + x, height - y) for x, y in points]
+    curves = [
+        ("C", (*placed[i], *placed[i + 1], *placed[i + 2])) for i in range(1, len(placed) - 2, 3)
+    ]
+    pen.items.append(Path((("M", placed[0]), *curves), "", pen.theme.edge, LINE))
+    pen.arrow([placed[-1], (left + tip[0], height - tip[1])])
+
+
+def _run(text: str) -> dict[str, Any]:
+    """Graphviz' positions as JSON."""
+    program = _program()
+    try:
+        done = subprocess.run(
+            [program, "-Tjson"], input=text, capture_output=True, text=True, timeout=SECONDS,
+            check=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(
+            f"Graphviz found no layout in {SECONDS} s; choose a part with --only"
+        ) from error
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UsageError(f"Graphviz failed: {error}") from error
+    return dict(json.loads(done.stdout))
+
+
+def _program() -> str:
+    """`dot` of the path, else that of the package graphviz-pure; UsageError without either."""
+    found = shutil.which("dot") or next(_packaged(), None)
+    if found is None:
+        raise UsageError(
+            "--kind graph needs Graphviz: pip install 'archdsl[graph]', or the graphviz package of"
+            " your system; -o graph.dot and graph.mmd write text without it"
+        )
+    return found
+
+
+def _packaged() -> Iterator[str]:
+    from importlib import metadata
+
+    try:
+        files = metadata.files("graphviz-pure") or []
+    except metadata.PackageNotFoundError:
+        return
+    for file in files:
+        if file.name in ("dot", "dot.exe"):
+            yield str(FilePath(str(file.locate())))

@@ -1,0 +1,133 @@
+"""The hero figure: the strip, and under it its distinct blocks, tied to their stages by letters."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+from archdsl.diagnostics import UsageError
+from archdsl.renderers.block import Inset, choose, heading, legend_of
+from archdsl.renderers.description import BlockKind, Description, block_kinds
+from archdsl.renderers.layout import Direction
+from archdsl.renderers.legend import Entry, draw_legend
+from archdsl.renderers.options import Options
+from archdsl.renderers.pen import CONTAINER, LINE, Pen
+from archdsl.renderers.scene import moved
+from archdsl.renderers.strip import Strip, draw_strip
+
+MARGIN, HEADING, BETWEEN = 7.0, 17.0, 8.0  # inside an inset, its title, between insets
+LEADER = 12.0  # between the strip and the insets
+LETTERS = 9.0  # room above the slabs
+INSETS = 6  # more are for --kind block
+TALLEST = 560.0  # points: of a figure that leaves room for its caption on a page
+WIDE_ENOUGH = 60.0
+
+Row = list[Inset]
+
+
+def hero(description: Description, options: Options, pen: Pen) -> float:
+    """The kind `hero`; gives the height."""
+    kinds = _shown(block_kinds(description))
+    if not kinds:
+        strip = draw_strip(pen, description, options, LINE)
+        return _legend(pen, strip.entries, options, strip.bottom)
+    strip = draw_strip(pen, description, options, LETTERS)
+    bottom = strip.bottom + LEADER
+    rows = _rows(kinds, description, options, pen)
+    while bottom + _height(rows) > TALLEST and len(kinds) > 1:
+        kinds.remove(min(reversed(kinds), key=lambda kind: len(kind.units)))
+        rows = _rows(kinds, description, options, pen)
+    _letters(pen, [one.kind for row in rows for one in row], strip)
+    for row in rows:
+        bottom = _draw_row(pen, row, options.width, bottom)
+        bottom += BETWEEN
+    named = dict([*strip.entries, *legend_of(kinds, pen)])  # a color goes by what it is in blocks
+    return _legend(pen, list(named.items()), options, bottom - BETWEEN)
+
+
+def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
+    """The most frequent kinds, in the order of the network."""
+    frequent = sorted(kinds, key=lambda kind: -len(kind.units))[:INSETS]
+    return [kind for kind in kinds if kind in frequent]
+
+
+def _legend(pen: Pen, found: list[Entry], options: Options, bottom: float) -> float:
+    return draw_legend(pen, found, options.width, bottom + 6) if options.legend else bottom
+
+
+def _letters(pen: Pen, kinds: list[BlockKind], strip: Strip) -> None:
+    """Over the slabs of every kind its letter, once for slabs in a row."""
+    letter_of = {unit.id: kind.letter for kind in kinds for unit in kind.units}
+    runs: list[tuple[str, list[tuple[float, float]]]] = []
+    for id, place in strip.places.items():
+        letter = letter_of.get(id, "")
+        if runs and runs[-1][0] == letter and abs(runs[-1][1][-1][1] - place[1]) < 0.1:
+            runs[-1][1].append(place)
+        else:
+            runs.append((letter, [place]))
+    for letter, places in runs:
+        middle = (places[0][0] + places[-1][0]) / 2
+        pen.text(middle, places[0][1] - 2.6, letter, pen.theme.sizes.dimension, pen.theme.dimension)
+
+
+def _rows(
+    kinds: list[BlockKind], description: Description, options: Options, pen: Pen
+) -> list[Row]:
+    """Insets side by side where two or more fit to the right, else downwards."""
+    ways: tuple[Direction, ...] = ("right", "down")
+    directions = ways if options.direction == "auto" else (options.direction,)
+    best: list[Row] = []
+    for direction in directions:
+        asked = replace(options, direction=direction)
+        made = []
+        for kind in kinds:
+            with suppress(UsageError):  # too wide: --kind block says so, here it is left out
+                made.append(choose(kind, description, asked, pen, options.width - 2 * MARGIN, True))
+        rows = _filled(pen, made, options.width)
+        most = sum(map(len, best))
+        if len(made) > most or (len(made) == most and _height(rows) < _height(best)):
+            best = rows
+    return best
+
+
+def _filled(pen: Pen, made: Row, width: float) -> list[Row]:
+    rows: list[Row] = [[]]
+    for one in made:
+        filled = sum(_wide(pen, other) + BETWEEN for other in rows[-1])
+        if rows[-1] and filled + _wide(pen, one) > width:
+            rows.append([])
+        rows[-1].append(one)
+    return [row for row in rows if row]
+
+
+def _height(rows: list[Row]) -> float:
+    return sum(max(one.height for one in row) + HEADING + MARGIN + BETWEEN for row in rows)
+
+
+def _wide(pen: Pen, one: Inset) -> float:
+    size = pen.theme.sizes.caption
+    lines = heading(pen, one.kind, max(one.width, WIDE_ENOUGH))
+    return max(one.width, *(pen.measure(line, size) for line in lines)) + 2 * MARGIN
+
+
+def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
+    """Containers that fill the width, each with its title and its block; gives the bottom."""
+    widths = [_wide(pen, one) for one in row]
+    more = (width - CONTAINER - sum(widths) - BETWEEN * (len(row) - 1)) / len(row)
+    x, size = CONTAINER / 2, pen.theme.sizes.caption
+    titles = [
+        heading(pen, one.kind, wide + more - 2 * MARGIN)
+        for one, wide in zip(row, widths, strict=True)
+    ]
+    above = HEADING + (max(map(len, titles)) - 1) * 1.2 * size
+    height = max(one.height for one in row) + above + MARGIN
+    for one, wide, lines in zip(row, widths, titles, strict=True):
+        wide += more
+        pen.rectangle(x, top, wide, height, pen.theme.container, CONTAINER, radius=4.0)
+        for number, line in enumerate(lines):
+            place = top + 4 + size * (1 + 1.2 * number)
+            pen.text(x + MARGIN, place, line, size, anchor="start")
+        dy = top + above + (height - above - MARGIN - one.height) / 2
+        if one.axis < one.height / 2:  # to the right: inputs of all insets at one height
+            dy = top + above + max(other.axis for other in row) - one.axis
+        pen.items += moved(one.items, x + (wide - one.width) / 2, dy)
+        x += wide + BETWEEN
+    return top + height

@@ -1,0 +1,68 @@
+"""The legend: the colors of a figure that it uses, in as many lines as it takes."""
+
+from collections.abc import Iterable
+
+from archdsl.renderers.pen import DASH, EDGE, Pen
+from archdsl.renderers.scene import Path, polygon
+from archdsl.renderers.theme import ROLES, Paint
+from archdsl.renderers.tree import Box
+
+SWATCH, HEIGHT, BETWEEN = 8.0, 11.0, 13.0
+_CHANGING = ("pool", "attention", "depthwise")  # roles that several verbs have
+_WORDS = {
+    "resize": "resize", "depthwise": "depthwise", "squeeze_excite": "squeeze-excite",
+    "attention": "attention", "window_attention": "window attention",
+}  # fmt: skip
+Entry = tuple[Paint | None, str]  # no paint: a dashed line
+
+DASHED: Entry = (None, "projection shortcut")
+
+
+def entries(pen: Pen, boxes: Iterable[Box]) -> list[Entry]:
+    """An entry for every role that boxes have, in the order of the theme."""
+    verbs: dict[str, set[str]] = {}
+    for box in boxes:
+        depthwise = box.role == "depthwise" and box.label.startswith("dw ")
+        verbs.setdefault(box.role, set()).add("depthwise" if depthwise else box.verb)
+    return [(pen.theme.paint(role), words_of(role, verbs[role])) for role in ROLES if role in verbs]
+
+
+def words_of(role: str, verbs: set[str]) -> str:
+    """What the legend says of a role, by the verbs that have it."""
+    found = [words for verb, words in _WORDS.items() if verb in verbs and role in _CHANGING]
+    if role == "pool" and verbs - {"resize"}:
+        found.insert(0, "pooling")
+    if role == "depthwise" and "conv" in verbs:
+        found.append("grouped conv")
+    return ", ".join(found) or ROLES[role]
+
+
+def draw_legend(pen: Pen, found: list[Entry], width: float, top: float) -> float:
+    """Draws the entries centered; gives the bottom."""
+    size = pen.theme.sizes.dimension
+    sizes = [SWATCH + 3 + pen.measure(words, size) for _, words in found]
+    lines: list[list[int]] = [[]]
+    for number, wide in enumerate(sizes):
+        filled = sum(sizes[i] + BETWEEN for i in lines[-1])
+        if lines[-1] and filled + wide > width:
+            lines.append([])
+        lines[-1].append(number)
+    y = top
+    for line in lines:
+        x = (width - sum(sizes[i] for i in line) - BETWEEN * (len(line) - 1)) / 2
+        for i in line:
+            _entry(pen, found[i], x, y)
+            x += sizes[i] + BETWEEN
+        y += HEIGHT if line else 0
+    return y
+
+
+def _entry(pen: Pen, entry: Entry, x: float, y: float) -> None:
+    paint, words = entry
+    size = pen.theme.sizes.dimension
+    if paint is None:
+        line = polygon([(x - 3, y + 3.5), (x + SWATCH, y + 3.5)], closed=False)
+        pen.items.append(Path(line, "", pen.theme.edge, EDGE, DASH))
+    else:
+        pen.rectangle(x, y, SWATCH, 7.0, paint, radius=1.3)
+    pen.text(x + SWATCH + 3, y + 3.5 + 0.36 * size, words, size, pen.theme.dimension, "start")

@@ -1,0 +1,140 @@
+"""A theme: colors, sizes and the family of the text. Data, so that a user can write one."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from archdsl.diagnostics import UsageError, did_you_mean
+
+FLOOR = 6.0  # points: no text is smaller, but tall columns (5.6) and superscripts
+ROLES = {
+    "conv": "k×k conv",
+    "down": "projects or strides",
+    "pointwise": "1×1 conv",
+    "depthwise": "depthwise conv",
+    "pool": "pooling",
+    "attention": "attention",
+    "linear": "linear",
+    "norm": "other",
+    "plain": "input",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """The colors of an area, as `#RRGGBB`."""
+
+    fill: str
+    stroke: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes of text in points."""
+
+    box: float
+    name: float
+    dimension: float
+    caption: float
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """How figures look. `background` may be empty: none."""
+
+    doc: str
+    family: str
+    background: str
+    ink: str
+    dimension: str
+    edge: str
+    container: Paint
+    light: str
+    sizes: Sizes
+    roles: Mapping[str, Paint]
+
+    def paint(self, role: str) -> Paint:
+        return self.roles[role]
+
+    def deeper(self, role: str) -> Paint:
+        """For the block of a stage that projects or strides."""
+        if role == "conv":
+            return self.roles["down"]
+        paint = self.roles[role]
+        return Paint(mixed(paint.fill, paint.stroke, 0.35), paint.stroke)
+
+
+def theme_from(data: Mapping[str, Any], name: str) -> Theme:
+    """A theme from plain data, whole; raises UsageError that names the key that is wrong."""
+    keys = [field.name for field in fields(Theme)]
+    for key in data:
+        if key not in keys:
+            raise UsageError(f"theme {name}: there is no key `{key}`{_maybe(str(key), keys)}")
+    for key in keys:
+        if key not in data:
+            raise UsageError(f"theme {name}: `{key}` is missing; `extends: paper` takes it over")
+    roles = _mapping(data["roles"], f"{name}: roles", list(ROLES))
+    sizes = _mapping(data["sizes"], f"{name}: sizes", [field.name for field in fields(Sizes)])
+    return Theme(
+        doc=str(data["doc"]),
+        family=_choice(data["family"], f"{name}: family", ("sans", "serif")),
+        background=data["background"] and _color(data["background"], f"{name}: background"),
+        ink=_color(data["ink"], f"{name}: ink"),
+        dimension=_color(data["dimension"], f"{name}: dimension"),
+        edge=_color(data["edge"], f"{name}: edge"),
+        container=_paint(data["container"], f"{name}: container"),
+        light=_color(data["light"], f"{name}: light"),
+        sizes=Sizes(**{key: _size(value, f"{name}: sizes.{key}") for key, value in sizes.items()}),
+        roles={role: _paint(value, f"{name}: roles.{role}") for role, value in roles.items()},
+    )
+
+
+def mixed(color: str, other: str, part: float) -> str:
+    """A color that is this part of the way to another."""
+    pairs = zip(_channels(color), _channels(other), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * part):02X}" for a, b in pairs)
+
+
+def _channels(color: str) -> tuple[int, ...]:
+    return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def _color(value: Any, place: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch("#[0-9A-Fa-f]{6}", value):
+        raise UsageError(f'theme {place}: `{value}` is not a color of the form "#1A1A1A"')
+    return value.upper()
+
+
+def _size(value: Any, place: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not FLOOR <= value <= 36:
+        raise UsageError(f"theme {place}: `{value}` is not a size from {FLOOR:g} to 36 points")
+    return float(value)
+
+
+def _choice(value: Any, place: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UsageError(f"theme {place}: `{value}` is not one of {', '.join(choices)}")
+    return str(value)
+
+
+def _paint(value: Any, place: str) -> Paint:
+    colors = _mapping(value, place, ["fill", "stroke"])
+    return Paint(**{key: _color(color, f"{place}.{key}") for key, color in colors.items()})
+
+
+def _mapping(value: Any, place: str, keys: list[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"theme {place}: expected a mapping of {', '.join(keys)}")
+    for key in value:
+        if key not in keys:
+            raise UsageError(f"theme {place}: there is no `{key}`{_maybe(str(key), keys)}")
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise UsageError(f"theme {place}: `{missing[0]}` is missing")
+    return value
+
+
+def _maybe(key: str, keys: list[str]) -> str:
+    hint = did_you_mean(key, keys)
+    return f"; {hint}" if hint else ""
