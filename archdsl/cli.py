@@ -1,56 +1,38 @@
 """The command line: reads the call, asks the library, prints. Exit status 0, 1 (the spec is
 wrong), 2 (the call is wrong), 3 (a bug in archdsl)."""
 
-import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from archdsl import __version__, gallery
-from archdsl.api import Reading, read
+from archdsl import __version__, cli_analysis, cli_study, gallery
+from archdsl.api import read
+from archdsl.console import (
+    BUG,
+    INTERRUPTED,
+    OK,
+    WRONG_CALL,
+    WRONG_SPEC,
+    Settings,
+    changes,
+    color,
+    complain,
+    graph_of,
+    reading_of,
+    show,
+)
 from archdsl.diagnostics import Diagnostic, UsageError
 from archdsl.progress import progress
 
 if TYPE_CHECKING:
     from archdsl.analysis.summary import Summary
     from archdsl.build import Files
-    from archdsl.graph import Graph
-
-OK, WRONG_SPEC, WRONG_CALL, BUG, INTERRUPTED = 0, 1, 2, 3, 130
-
-Settings = dict[str, str]
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _pairs(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Settings:
-    """The `name=value` of an option that can be given several times."""
-    settings = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not name or not sign:
-            raise click.BadParameter(f"`{text}` is not of the form name=value.")
-        settings[name] = value
-    return settings
-
-
-def _changes(command: Command) -> Command:
-    """The options that change what a spec says, or how much it may."""
-    for option, name, text in (
-        ("--limit", "limits", "Allow more than a limit does: nodes=1000000."),
-        ("--scale", "scale", "Change a scaling rule: width=1.4, phi=3."),
-        ("--set", "settings", "Change a parameter of the spec: classes=10."),
-    ):
-        decorate = click.option(
-            option, name, multiple=True, callback=_pairs, metavar="NAME=VALUE", help=text
-        )
-        command = decorate(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,7 +53,7 @@ def cli() -> None:
     show_default=True,
     help="How to show what is wrong.",
 )
-@_changes
+@changes
 def check(
     specs: Sequence[str], format: str, settings: Settings, scale: Settings, limits: Settings
 ) -> int:
@@ -85,7 +67,7 @@ def check(
         for number, spec in enumerate(specs, 1):
             say(f"checking {spec} ({number} of {len(specs)})")
             try:
-                reading = _read(spec, settings, scale, limits)
+                reading = reading_of(spec, settings, scale, limits)
             except UsageError as error:
                 complaints.append(str(error))
                 continue
@@ -93,35 +75,10 @@ def check(
             sources |= reading.sources
             if reading.graph is None:
                 status = WRONG_SPEC
-    _print(FORMATS[format](list(found.values()), sources, _color(sys.stdout)))
+    show(FORMATS[format](list(found.values()), sources, color(sys.stdout)))
     for complaint in complaints:
-        _complain(complaint)
+        complain(complaint)
     return WRONG_CALL if complaints else status
-
-
-@cli.command()
-@click.argument("spec")
-@click.option("--depth", type=click.IntRange(min=1), help="How deep to go; without it, by stages.")
-@click.option(
-    "--format",
-    type=click.Choice(["table", "markdown", "latex", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="How to write the table.",
-)
-@_changes
-def summary(
-    spec: str, depth: int | None, format: str, settings: Settings, scale: Settings, limits: Settings
-) -> None:
-    """Show a network's stages, parameters and multiply-accumulates."""
-    from archdsl.analysis.summary import summarize
-    from archdsl.renderers.table import FORMATS, text
-
-    with progress() as say:
-        say(f"reading {spec}")
-        result = summarize(_graph(spec, settings, scale, limits), depth)
-    styled = format == "table" and _color(sys.stdout)
-    _print(text(result, styled) if styled else FORMATS[format](result))
 
 
 @cli.command()
@@ -135,7 +92,7 @@ def summary(
     metavar="DIR",
     help="Where to make a folder for the network.",
 )
-@_changes
+@changes
 def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Settings) -> None:
     """Write a network as PyTorch source, run it once, and hold it to the spec."""
     from archdsl import build as steps
@@ -144,7 +101,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
 
     with progress() as say:
         say(f"reading {spec}")
-        graph = _graph(spec, settings, scale, limits)
+        graph = graph_of(spec, settings, scale, limits)
         result = summarize(graph)
         say(f"writing {out / graph.name}")
         files = steps.write(graph, result, out)
@@ -152,10 +109,14 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
         try:
             steps.run(result, files.source)
         except steps.InternalError as error:
-            _complain(f"internal error, please report it: {error}")
+            complain(f"internal error, please report it: {error}")
             raise click.exceptions.Exit(BUG) from error
-    _print(text(result, _color(sys.stdout)))
-    _print(f"\n{_written(files)}\n{_proof(result)}\n")
+    show(text(result, color(sys.stdout)))
+    show(f"\n{_written(files)}\n{_proof(result)}\n")
+
+
+for command in (*cli_analysis.COMMANDS, *cli_study.COMMANDS):
+    cli.add_command(command)
 
 
 @cli.command(name="list")
@@ -170,30 +131,14 @@ def list_() -> int:
             say(f"reading {name}")
             reading = read(name)
             if reading.graph is None:
-                _print(reading.report(color=_color(sys.stderr)), err=True)
+                show(reading.report(color=color(sys.stderr)), err=True)
                 status = WRONG_SPEC
                 continue
             graph, total = reading.graph, analyze(reading.graph).total
             numbers = quantity(total.parameters), quantity(total.macs)
             rows.append([name, *numbers, str(graph.input), graph.title])
-    _print("\n".join([*aligned(rows, "lrrll"), ""]))
+    show("\n".join([*aligned(rows, "lrrll"), ""]))
     return status
-
-
-def _read(spec: str, settings: Settings, scale: Settings, limits: Settings) -> Reading:
-    from archdsl.limits import Limits
-
-    return read(spec, settings, scale, Limits().override(limits))
-
-
-def _graph(spec: str, settings: Settings, scale: Settings, limits: Settings) -> "Graph":
-    """The graph of a spec; if it is wrong, says why and exits."""
-    reading = _read(spec, settings, scale, limits)
-    if reading.diagnostics:
-        _print(reading.report(color=_color(sys.stderr)), err=True)
-    if reading.graph is None:
-        raise click.exceptions.Exit(WRONG_SPEC)
-    return reading.graph
 
 
 def _written(files: "Files") -> str:
@@ -219,35 +164,19 @@ def _proof(summary: "Summary") -> str:
     )
 
 
-def _color(stream: TextIO) -> bool:
-    """Whether a stream is a terminal whose user has not asked for plain text (no-color.org)."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return stream.isatty() and not plain
-
-
-def _print(text: str, err: bool = False) -> None:
-    click.echo(text, nl=False, err=err)
-
-
-def _complain(message: str) -> None:
-    from archdsl.report import printable
-
-    _print(f"error: {printable(message)}\n", err=True)
-
-
 def run(arguments: Sequence[str]) -> int:
     """Runs a command; gives its exit status, having said on stderr what is wrong with the call."""
     try:
         return cli.main(list(arguments), "archdsl", standalone_mode=False) or OK
     except UsageError as error:
-        _complain(str(error))
+        complain(str(error))
     except click.ClickException as error:
         error.show()
     except click.Abort:
         return INTERRUPTED
     except Exception as error:
         traceback.print_exc()
-        _complain(f"this is a bug in archdsl, please report it: {error}")
+        complain(f"this is a bug in archdsl, please report it: {error}")
         return BUG
     return WRONG_CALL
 

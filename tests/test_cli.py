@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import archdsl as package
-from archdsl import cli, gallery
+from archdsl import cli, console, gallery
 from archdsl.backends import module, python
 from archdsl.graph import Graph
 
@@ -405,7 +405,7 @@ def test_a_bug_is_said_to_be_one(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(cli, "read", broken)
+    monkeypatch.setattr(console, "read", broken)
     assert cli.run(["check", "tiny.yaml"]) == 3
     assert lines(capsys.readouterr().err)[-1] == (
         "error: this is a bug in archdsl, please report it: division by zero"

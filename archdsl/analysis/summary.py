@@ -1,13 +1,20 @@
 """The stages of a network, as a paper's architecture table lists them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
+from typing import Any, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
+from archdsl.analysis.measures import Device, Facts, Value, measure
+from archdsl.diagnostics import counted
 from archdsl.graph import Graph, Node, Scope
 from archdsl.tensor import TensorSpec
 
+By = Literal["op", "block", "stage"]
+DEFAULT = ("parameters", "macs")  # columns
+COSTS = frozenset(field.name for field in fields(Cost))
 MAX_PARTS = 3  # that the description of a stage names
 
 
@@ -17,8 +24,12 @@ class Stage:
 
     path: str
     what: str
-    output: TensorSpec
+    output: TensorSpec | None  # None for a row that gathers parts from everywhere
     cost: Cost
+    values: Mapping[str, Value] = field(default_factory=dict)  # of further columns
+
+    def value(self, column: str) -> Value:
+        return getattr(self.cost, column) if column in COSTS else self.values[column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +43,94 @@ class Summary:
     outputs: Mapping[str, TensorSpec]
     stages: tuple[Stage, ...]
     total: Cost
+    values: Mapping[str, Value] = field(default_factory=dict)  # of further columns
+    show: tuple[str, ...] = DEFAULT
+    by: By = "stage"
+
+    def value(self, column: str) -> Value:
+        return getattr(self.total, column) if column in COSTS else self.values[column]
 
 
-def summarize(graph: Graph, depth: int | None = None) -> Summary:
+def summarize(
+    graph: Graph,
+    depth: int | None = None,
+    by: By = "stage",
+    show: Sequence[str] = DEFAULT,
+    sort: str | None = None,
+    device: Device | None = None,
+) -> Summary:
     """The network's stages to a depth of names, 1 or more: `layer1` is at 1, `layer1.0` at 2.
 
     Without a depth these are the parts at depth 1, but a plain sequence that holds more than half
     of the network (the `features` of many networks) stands there by its own parts, unless they are
-    all the same (the layers of a transformer).
+    all the same (the layers of a transformer). With `by` the rows are all uses of an op, or of a
+    block, together. `show` names columns in MEASURES; with `sort` the largest of one come first.
+    Raises UsageError for a column that does not exist, or that needs a device.
     """
-    analysis = analyze(graph)
+    facts = Facts(graph, device)
+    wanted = (*show, *([sort] if sort else []))
+    columns = {name: measure(name) for name in wanted}
+    further = {name: column for name, column in columns.items() if name not in COSTS}
+    rows = [
+        replace(row, values={name: column.of(facts, nodes) for name, column in further.items()})
+        for row, nodes in _rows(graph, depth, by, facts.analysis)
+    ]
+    if sort:
+        rows.sort(key=lambda row: _rank(row.value(sort)), reverse=True)
     return Summary(
         graph.name,
         graph.title,
         graph.citation,
         graph.input,
         {name: graph.spec(id) for name, id in graph.outputs.items()},
-        stages(graph, depth, analysis),
-        analysis.total,
+        tuple(rows),
+        facts.analysis.total,
+        {name: column.of(facts, graph.nodes) for name, column in further.items()},
+        tuple(show),
+        by,
     )
+
+
+def _rank(value: Value) -> Any:
+    """Values of a column as they compare: nothing below everything."""
+    return (value is not None, value if value is not None else 0)
+
+
+Rows = list[tuple[Stage, list[Node]]]
+
+
+def _rows(graph: Graph, depth: int | None, by: By, analysis: Analysis) -> Rows:
+    """The rows with the nodes of each."""
+    if by == "stage":
+        shown = _shown(graph, depth, analysis)
+        gathered = _gathered(graph, lambda node: shown[node.scope] or node.id)
+        return [(row, gathered[row.path]) for row in stages(graph, depth, analysis)]
+    blocks = _blocks(graph)
+    gathered = _gathered(
+        graph, lambda node: (blocks[node.scope] if by == "block" else "") or node.op.verb
+    )
+    counts = Counter(scope.block for scope in graph.scopes if scope.block)
+    rows: Rows = []
+    for word, nodes in gathered.items():
+        cost = sum((analysis.costs[node.id] for node in nodes), Cost())
+        what = counted(counts[word], "block") if counts[word] else counted(len(nodes), "op")
+        rows.append((Stage(word, what, None, cost), nodes))
+    return rows
+
+
+def _gathered(graph: Graph, key: Callable[[Node], str]) -> dict[str, list[Node]]:
+    result: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        result.setdefault(key(node), []).append(node)
+    return result
+
+
+def _blocks(graph: Graph) -> dict[str, str]:
+    """For every scope the innermost block around it, "" outside of all."""
+    blocks = {"": ""}
+    for scope in graph.scopes:
+        blocks[scope.id] = scope.block or blocks[scope.parent]
+    return blocks
 
 
 def stages(

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archdsl.analysis.cost import Cost
+from archdsl.analysis.measures import MEASURES, Kind, Value
 from archdsl.analysis.summary import Stage, Summary
 
-HEADINGS = ("stage", "what", "output", "parameters", "%", "MACs", "%")
-COLUMNS = "lllrrrr"  # words left, numbers right
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -28,12 +27,28 @@ def quantity(number: int) -> str:
     return str(number)
 
 
-def share(part: int, whole: int) -> str:
+def share(part: float, whole: float) -> str:
     """A part in percent: `12.3%`, nothing for nothing."""
     return f"{100 * part / whole:.1f}%" if part else ""
 
 
-def aligned(rows: Sequence[Sequence[str]], columns: str = COLUMNS) -> list[str]:
+def cell(value: Value, kind: Kind) -> str:
+    """A value of a measure as a reader wants it: `11.04 MB`, `427x427`, `1.25 ms`."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, tuple):
+        return "x".join(f"{number:g}" for number in value)
+    if kind == "count":
+        return quantity(round(value))
+    if kind == "bytes":
+        return f"{quantity(round(value))}B" if value >= 999.995 else f"{value} B"
+    if kind == "seconds":
+        scale, unit = (1e6, "us") if value < 1e-3 else (1e3, "ms") if value < 1 else (1, "s")
+        return f"{value * scale:.3g} {unit}"
+    return f"{value:.3g}" if kind == "ratio" else str(value)
+
+
+def aligned(rows: Sequence[Sequence[str]], columns: str) -> list[str]:
     """Rows as lines, with a rule under the first; `columns` says l(eft) or r(ight) for each."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -51,7 +66,9 @@ def text(summary: Summary, styled: bool = False) -> str:
 
     With `styled` the headings and the totals are bold, by the escape codes of terminals.
     """
-    headings, rule, *rows, total = aligned([HEADINGS, *_rows(summary), _total(summary)])
+    headings, rule, *rows, total = aligned(
+        [_headings(summary), *_rows(summary), _total(summary)], _sides(summary)
+    )
     if styled:
         headings, total = (f"\x1b[1m{line}\x1b[0m" for line in (headings, total))
     about = [f"{summary.name}: {_signature(summary)}", *filter(None, [_line(summary.citation)])]
@@ -60,10 +77,10 @@ def text(summary: Summary, styled: bool = False) -> str:
 
 def markdown(summary: Summary) -> str:
     """A heading and a table as GitHub shows it."""
-    rule = [":--" if side == "l" else "--:" for side in COLUMNS]
+    rule = [":--" if side == "l" else "--:" for side in _sides(summary)]
     rows = [[f"`{path}`", *map(_escape_markdown, rest)] for path, *rest in _rows(summary)]
     total = [f"**{cell}**" if cell else "" for cell in _total(summary)]
-    table = ["| " + " | ".join(row) + " |" for row in (HEADINGS, rule, *rows, total)]
+    table = ["| " + " | ".join(row) + " |" for row in (_headings(summary), rule, *rows, total)]
     source = [_escape_markdown(summary.citation), ""] if summary.citation else []
     title = [f"# {_escape_markdown(summary.name)}", ""]
     return "\n".join([*title, *source, f"`{_signature(summary)}`", "", *table, ""])
@@ -73,8 +90,8 @@ def latex(summary: Summary) -> str:
     """A `tabular` with the rules of the booktabs package."""
     comment = _line(f"{summary.name}: {_signature(summary)} {summary.citation}")
     rows = [_latex_row(row) for row in _rows(summary)]
-    lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{COLUMNS}}}"]
-    lines += [r"\toprule", _latex_row(HEADINGS), r"\midrule", *rows]
+    lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{_sides(summary)}}}"]
+    lines += [r"\toprule", _latex_row(_headings(summary)), r"\midrule", *rows]
     lines += [r"\midrule", _latex_row(_total(summary)), r"\bottomrule", r"\end{tabular}", ""]
     return "\n".join(lines)
 
@@ -87,8 +104,8 @@ def to_json(summary: Summary) -> str:
         "citation": summary.citation,
         "input": summary.input.shape,
         "outputs": {name: spec.shape for name, spec in summary.outputs.items()},
-        "stages": [_record(stage, stage.output.shape) for stage in summary.stages],
-        "total": asdict(summary.total),
+        "stages": [_record(stage, stage.output and stage.output.shape) for stage in summary.stages],
+        "total": {**asdict(summary.total), **summary.values},
     }
     shapes_on_one_line = re.sub(r"\[\n\s+([\d,\s]+?)\n\s+\]", _unbroken, json.dumps(data, indent=1))
     return shapes_on_one_line + "\n"
@@ -96,10 +113,12 @@ def to_json(summary: Summary) -> str:
 
 def to_csv(summary: Summary) -> str:
     """One line per stage and one for the total, numbers exact."""
-    records = [_record(stage, str(stage.output)) for stage in summary.stages]
-    records.append({"path": "total", **asdict(summary.total)})
+    records = [_record(stage, str(stage.output or "")) for stage in summary.stages]
+    records.append({"path": "total", **asdict(summary.total), **summary.values})
+    for record in records:
+        record |= {n: cell(v, "sizes") for n, v in record.items() if isinstance(v, tuple)}
     file = io.StringIO()
-    fields = ["path", "what", "output", *asdict(Cost())]
+    fields = ["path", "what", "output", *asdict(Cost()), *summary.values]
     writer = csv.DictWriter(file, fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
@@ -135,21 +154,44 @@ class Table:
         return FORMATS[format](self.summary)
 
 
+def _headings(summary: Summary) -> list[str]:
+    output = ["output"] if summary.by == "stage" else []
+    headings = [summary.by, "what", *output]
+    for name in summary.show:
+        headings += [MEASURES[name].heading, *(["%"] if MEASURES[name].share else [])]
+    return headings
+
+
+def _sides(summary: Summary) -> str:
+    """Words left, numbers right."""
+    words = "lll" if summary.by == "stage" else "ll"
+    return words + "r" * (len(_headings(summary)) - len(words))
+
+
 def _rows(summary: Summary) -> list[list[str]]:
-    return [
-        [stage.path, stage.what, str(stage.output), *_numbers(stage.cost, summary.total)]
-        for stage in summary.stages
-    ]
+    rows = []
+    for stage in summary.stages:
+        output = [str(stage.output)] if summary.by == "stage" else []
+        rows.append([stage.path, stage.what, *output, *_numbers(stage, summary)])
+    return rows
 
 
 def _total(summary: Summary) -> list[str]:
-    cost = summary.total
-    return ["total", "", "", quantity(cost.parameters), "", quantity(cost.macs), ""]
+    words = ["total", "", ""] if summary.by == "stage" else ["total", ""]
+    for name in summary.show:
+        words.append(cell(summary.value(name), MEASURES[name].kind))
+        words += [""] if MEASURES[name].share else []
+    return words
 
 
-def _numbers(cost: Cost, total: Cost) -> list[str]:
-    pairs = (cost.parameters, total.parameters), (cost.macs, total.macs)
-    return [cell for part, whole in pairs for cell in (quantity(part), share(part, whole))]
+def _numbers(stage: Stage, summary: Summary) -> list[str]:
+    cells = []
+    for name in summary.show:
+        value, whole, column = stage.value(name), summary.value(name), MEASURES[name]
+        cells.append(cell(value, column.kind))
+        if column.share and isinstance(value, int | float) and isinstance(whole, int | float):
+            cells.append(share(value, whole))
+    return cells
 
 
 def _signature(summary: Summary) -> str:
@@ -159,7 +201,8 @@ def _signature(summary: Summary) -> str:
 
 
 def _record(stage: Stage, output: Any) -> dict[str, Any]:
-    return {"path": stage.path, "what": stage.what, "output": output, **asdict(stage.cost)}
+    named = {"path": stage.path, "what": stage.what, "output": output}
+    return {**named, **asdict(stage.cost), **stage.values}
 
 
 def _unbroken(match: re.Match[str]) -> str:

@@ -1,0 +1,221 @@
+"""What can be measured of a part of a network: the columns of summaries, sweeps and plots."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from archdsl.analysis.cost import Analysis, analyze
+from archdsl.analysis.memory import (
+    BEHAVIOR,
+    ELEMENT,
+    live_bytes,
+    saved_bytes,
+    weight_bytes,
+)
+from archdsl.analysis.receptive_field import ReceptiveField, receptive_fields
+from archdsl.diagnostics import UsageError, did_you_mean
+from archdsl.graph import INPUT, Graph, Node
+
+Kind = Literal["count", "number", "bytes", "sizes", "ratio", "seconds", "word"]
+Value = int | float | str | None | tuple[int | float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A processor in two numbers: operations per second (2 for a MAC) and bytes per second."""
+
+    flops: float
+    bandwidth: float
+
+    @property
+    def ridge(self) -> float:
+        """The operations per byte above which memory is no bottleneck (Williams et al. 2009)."""
+        return self.flops / self.bandwidth
+
+
+class Facts:
+    """What is known of a graph, each analysis run when it is first asked for."""
+
+    def __init__(self, graph: Graph, device: Device | None = None) -> None:
+        self.graph, self.device = graph, device
+        self.running = graph.select(graph.outputs)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        return analyze(self.graph)
+
+    @cached_property
+    def live(self) -> Mapping[str, int]:
+        return live_bytes(self.running)
+
+    @cached_property
+    def saved(self) -> Mapping[str, int]:
+        return saved_bytes(self.graph.select(self.graph.outputs, self.graph.aux))
+
+    @cached_property
+    def weights(self) -> Mapping[str, int]:
+        return weight_bytes(self.graph.select(self.graph.outputs, self.graph.aux))
+
+    @cached_property
+    def fields(self) -> Mapping[str, ReceptiveField]:
+        return receptive_fields(self.graph)
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """By node, the weighted layers on the longest path that ends with it."""
+        depths = {INPUT: 0}
+        for node in self.graph.nodes:
+            before = max(depths[id] for id in node.inputs)
+            depths[node.id] = before + is_layer(self.graph, node)
+        return depths
+
+    @cached_property
+    def moved(self) -> Mapping[str, int]:
+        """By node, the bytes it reads and writes: inputs, weights, output; views move nothing."""
+        moved = {}
+        for node in self.running.nodes:
+            behavior, specs = BEHAVIOR[node.op.verb], self.graph.specs(node)
+            numbers = sum(spec.elements for spec in specs) + node.output.elements
+            numbers += sum(weight.elements for weight in node.op.weights(*specs))
+            moved[node.id] = 0 if behavior.view or behavior.passes else numbers * ELEMENT
+        return moved
+
+    def flops(self, node: Node) -> int:
+        return 2 * self.analysis.costs[node.id].macs
+
+    def seconds(self, node: Node) -> float:
+        """The least time on the device: that of its operations or of its bytes."""
+        device = self.device
+        if device is None:
+            raise UsageError("time and bound need a device: --device flops=19.5T,bandwidth=900G")
+        return max(self.flops(node) / device.flops, self.moved.get(node.id, 0) / device.bandwidth)
+
+
+def is_layer(graph: Graph, node: Node) -> bool:
+    """Whether a node is one of the layers that papers count: weights that x is multiplied with."""
+    specs = graph.specs(node)
+    return node.op.macs(*specs) > 0 and bool(node.op.weights(*specs))
+
+
+Nodes = Sequence[Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column: its heading, what it says, how it is written, and its value for some nodes."""
+
+    heading: str
+    doc: str
+    kind: Kind
+    of: Callable[[Facts, Nodes], Value]
+    share: bool = False  # whether a share of the whole means something
+
+
+def _cost(name: str) -> Callable[[Facts, Nodes], Value]:
+    return lambda facts, nodes: sum(getattr(facts.analysis.costs[node.id], name) for node in nodes)
+
+
+def _sum(name: str) -> Callable[[Facts, Nodes], Value]:
+    return lambda facts, nodes: sum(getattr(facts, name).get(node.id, 0) for node in nodes)
+
+
+def _training(facts: Facts, nodes: Nodes) -> Value:
+    learned = sum(facts.analysis.costs[node.id].parameters for node in nodes)
+    kept = sum(facts.weights.get(node.id, 0) + facts.saved.get(node.id, 0) for node in nodes)
+    return kept + 2 * learned * ELEMENT
+
+
+def _field(name: str) -> Callable[[Facts, Nodes], Value]:
+    def of(facts: Facts, nodes: Nodes) -> Value:
+        found = facts.fields.get(nodes[-1].id)
+        if found is None:
+            return None
+        values = getattr(found, name)
+        return tuple(int(v) if v == int(v) else float(v) for v in values)
+
+    return of
+
+
+def _intensity(facts: Facts, nodes: Nodes) -> Value:
+    moved = sum(facts.moved.get(node.id, 0) for node in nodes)
+    return sum(map(facts.flops, nodes)) / moved if moved else None
+
+
+def _seconds(facts: Facts, nodes: Nodes) -> Value:
+    return sum(map(facts.seconds, nodes))
+
+
+def _bound(facts: Facts, nodes: Nodes) -> Value:
+    """What most of the time goes to."""
+    total = sum(map(facts.seconds, nodes))
+    device = facts.device
+    assert device is not None
+    busy = sum(facts.flops(node) / device.flops for node in nodes)
+    moving = sum(facts.moved.get(node.id, 0) / device.bandwidth for node in nodes)
+    return "" if not total else "compute" if busy >= moving else "memory"
+
+
+MEASURES: dict[str, Measure] = {
+    "parameters": Measure(
+        "parameters", "learned numbers; shared ones once", "count", _cost("parameters"), True
+    ),
+    "buffers": Measure("buffers", "numbers kept, not learned", "count", _cost("buffers")),
+    "macs": Measure("MACs", "multiply-accumulates for one image", "count", _cost("macs"), True),
+    "activations": Measure(
+        "activations", "elements of all outputs, one image", "count", _cost("activations"), True
+    ),
+    "nodes": Measure("ops", "operations in the graph", "number", _cost("nodes")),
+    "layers": Measure(
+        "layers",
+        "layers with weights that the input is multiplied with",
+        "number",
+        lambda facts, nodes: sum(is_layer(facts.graph, node) for node in nodes),
+    ),
+    "depth": Measure(
+        "depth",
+        "weighted layers on the longest path to here",
+        "number",
+        lambda facts, nodes: max(facts.depths[node.id] for node in nodes),
+    ),
+    "weights": Measure("weights", "bytes of parameters and buffers", "bytes", _sum("weights")),
+    "memory": Measure(
+        "memory",
+        "peak of bytes of activations alive at once in inference, one image",
+        "bytes",
+        lambda facts, nodes: max(facts.live.get(node.id, 0) for node in nodes),
+    ),
+    "saved": Measure(
+        "saved",
+        "bytes that training keeps for the backward pass, one image",
+        "bytes",
+        _sum("saved"),
+        True,
+    ),
+    "training": Measure(
+        "training",
+        "bytes of weights, gradients, momentum and what is saved, one image",
+        "bytes",
+        _training,
+    ),
+    "field": Measure("field", "pixels that a position sees", "sizes", _field("size")),
+    "jump": Measure("jump", "pixels between the fields of neighbours", "sizes", _field("jump")),
+    "offset": Measure("offset", "first pixel that position 0 sees", "sizes", _field("offset")),
+    "moved": Measure("moved", "bytes that ops read and write", "bytes", _sum("moved"), True),
+    "intensity": Measure("FLOP/byte", "operations per byte moved", "ratio", _intensity),
+    "time": Measure("time", "least time on the device", "seconds", _seconds, True),
+    "bound": Measure("bound", "what limits the time on the device", "word", _bound),
+}  # fmt: skip
+
+
+def measure(name: str) -> Measure:
+    """The measure of that name; raises UsageError, with what was probably meant."""
+    if name not in MEASURES:
+        raise UsageError(f"unknown column `{name}`; {did_you_mean(name, MEASURES)}")
+    return MEASURES[name]
+
+
+def totals(graph: Graph, names: Sequence[str], device: Device | None = None) -> dict[str, Value]:
+    """Measures of a whole network, by name."""
+    facts = Facts(graph, device)
+    return {name: measure(name).of(facts, graph.nodes) for name in names}

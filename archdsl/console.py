@@ -1,0 +1,75 @@
+"""What the commands share: exit statuses, options that change a spec, reading one, printing."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+from archdsl.api import Reading, read
+
+if TYPE_CHECKING:
+    from archdsl.graph import Graph
+
+OK, WRONG_SPEC, WRONG_CALL, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+
+Settings = dict[str, str]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def pairs(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Settings:
+    """The `name=value` of an option that can be given several times."""
+    settings = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not name or not sign:
+            raise click.BadParameter(f"`{text}` is not of the form name=value.")
+        settings[name] = value
+    return settings
+
+
+def changes(command: Command) -> Command:
+    """The options that change what a spec says, or how much it may."""
+    for option, name, text in (
+        ("--limit", "limits", "Allow more than a limit does: nodes=1000000."),
+        ("--scale", "scale", "Change a scaling rule: width=1.4, phi=3."),
+        ("--set", "settings", "Change a parameter of the spec: classes=10."),
+    ):
+        decorate = click.option(
+            option, name, multiple=True, callback=pairs, metavar="NAME=VALUE", help=text
+        )
+        command = decorate(command)
+    return command
+
+
+def reading_of(spec: str, settings: Settings, scale: Settings, limits: Settings) -> Reading:
+    from archdsl.limits import Limits
+
+    return read(spec, settings, scale, Limits().override(limits))
+
+
+def graph_of(spec: str, settings: Settings, scale: Settings, limits: Settings) -> "Graph":
+    """The graph of a spec; if it is wrong, says why and exits."""
+    reading = reading_of(spec, settings, scale, limits)
+    if reading.diagnostics:
+        show(reading.report(color=color(sys.stderr)), err=True)
+    if reading.graph is None:
+        raise click.exceptions.Exit(WRONG_SPEC)
+    return reading.graph
+
+
+def color(stream: TextIO) -> bool:
+    """Whether a stream is a terminal whose user has not asked for plain text (no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def show(text: str, err: bool = False) -> None:
+    click.echo(text, nl=False, err=err)
+
+
+def complain(message: str) -> None:
+    from archdsl.report import printable
+
+    show(f"error: {printable(message)}\n", err=True)

@@ -1,0 +1,1 @@
+"""Many networks from one spec: scaling families, searches and sweeps."""

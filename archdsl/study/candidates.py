@@ -1,0 +1,112 @@
+"""One spec under many settings: it is read once and elaborated for each."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archdsl.analysis.measures import Value, totals
+from archdsl.diagnostics import Sink, SpecError, UsageError, did_you_mean, in_order
+from archdsl.elaborate import elaborate
+from archdsl.forms import RuleForm
+from archdsl.gallery import find
+from archdsl.graph import Graph
+from archdsl.inherit import Loader
+from archdsl.limits import Limits
+from archdsl.scaling import RULES
+from archdsl.syntax import Document
+
+PHI = "phi"
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is changed of a spec: values of its parameters, factors of its scaling rules, phi."""
+
+    scale: Mapping[str, float]
+    params: Mapping[str, Any]
+
+    def named(self) -> dict[str, Any]:
+        """What is set, by `scale.NAME` and `set.NAME`."""
+        rules = {f"scale.{name}": factor for name, factor in self.scale.items()}
+        return rules | {f"set.{name}": value for name, value in self.params.items()}
+
+
+class Candidates:
+    """The networks that a spec describes under different settings."""
+
+    def __init__(
+        self,
+        spec: str | os.PathLike[str],
+        settings: Mapping[str, str] | None = None,
+        scale: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Reads the spec, changed as on the command line; raises SpecError if it is wrong."""
+        self.path, self.limits = find(spec), limits or Limits()
+        loader = Loader(Sink(), self.limits)
+        document = loader.load(self.path, settings, scale)
+        if document is None or loader.sink.failed:
+            from archdsl.report import full
+
+            found = in_order(loader.sink.diagnostics)
+            raise SpecError(found, full(found, loader.sources))
+        self.document, self.sources = document, loader.sources
+
+    def graph(self, point: Point) -> Graph:
+        """The network at a point; raises SpecError if there is none."""
+        sink = Sink()
+        graph = elaborate(changed(self.document, point), sink, self.limits)
+        if graph is None:
+            from archdsl.report import full
+
+            found = in_order(sink.diagnostics)
+            raise SpecError(found, full(found, self.sources))
+        return graph
+
+    def measure(self, point: Point, columns: Sequence[str]) -> dict[str, Value]:
+        """Measures of the network at a point, by name; raises SpecError if there is none."""
+        return totals(self.graph(point), columns)
+
+    def check(self, point: Point) -> None:
+        """Raises UsageError for a rule or parameter that the spec does not have."""
+        for name in point.scale:
+            known = [PHI, *RULES, *self.document.rules]
+            if name not in known:
+                raise UsageError(f"no scaling rule `{name}`; {did_you_mean(name, known)}")
+        for name in point.params:
+            known = [*self.document.parameters]
+            if name not in known:
+                raise UsageError(f"no parameter `{name}`; {did_you_mean(name, known)}")
+
+    def uses(self) -> tuple[str, ...]:
+        """Which of depth, width and resolution the spec's expressions use, found by trying."""
+        base = self.measure(Point({}, {}), ("parameters", "macs", "layers", "activations"))
+        found = []
+        for name in RULES:
+            for factor in (2.0, 3.0):
+                point = Point({PHI: 0, name: factor}, {})
+                try:
+                    if self.measure(point, tuple(base)) != base:
+                        found.append(name)
+                        break
+                except SpecError:
+                    found.append(name)
+                    break
+        return tuple(found)
+
+
+def changed(document: Document, point: Point) -> Document:
+    """The document at a point."""
+    rules = dict(document.rules)
+    raw = dict(document.form.scaling)
+    for name, factor in point.scale.items():
+        if name == PHI:
+            raw[PHI] = factor
+        else:
+            rules[name] = rules.get(name, RuleForm()).model_copy(update={"factor": factor})
+    parameters = dict(document.parameters)
+    for name, value in point.params.items():
+        parameters[name] = replace(parameters[name], default=value)
+    form = document.form.model_copy(update={"scaling": raw})
+    return replace(document, form=form, rules=rules, parameters=parameters)

@@ -1,0 +1,233 @@
+"""A study file: a spec, axes of what to change, constraints, columns, and maybe an objective."""
+
+import itertools
+import math
+import os
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field, StrictInt, StrictStr
+
+from archdsl.analysis.measures import measure
+from archdsl.diagnostics import Sink, SpecError, UsageError, in_order
+from archdsl.forms import Form, validate
+from archdsl.limits import Limits
+from archdsl.quantities import number
+from archdsl.source import parse, read_text
+from archdsl.study.candidates import Point
+
+MAX_CANDIDATES = 10_000_000
+COLUMNS = ("parameters", "macs", "activations", "memory")
+
+
+class AxisForm(Form):
+    """An axis that is no list: numbers from one to another, evenly or by a factor."""
+
+    range: tuple[float, float] | None = None
+    log_range: tuple[float, float] | None = None
+    step: float | None = None
+    count: StrictInt | None = Field(None, ge=1)
+
+
+class SampleForm(Form):
+    """How many candidates to draw, and by what."""
+
+    random: StrictInt | None = Field(None, ge=1)
+    optuna: StrictInt | None = Field(None, ge=1)
+    seed: StrictInt = 0
+
+
+class ObjectiveForm(Form):
+    """What is run for every candidate: a command or a Python function."""
+
+    command: StrictStr | None = None
+    python: StrictStr | None = None
+    timeout: float = Field(3600, gt=0)  # seconds
+
+
+class StudyForm(Form):
+    """The keys of a study file."""
+
+    archdsl: Literal[1]
+    study: StrictStr
+    spec: StrictStr
+    doc: StrictStr | None = None
+    scale: dict[str, list[float] | AxisForm] = Field(default={})
+    set: dict[str, list[Any] | AxisForm] = Field(default={})
+    sample: Literal["grid"] | SampleForm = "grid"
+    where: list[StrictStr] = Field(default=[])
+    columns: list[StrictStr] = Field(default=list(COLUMNS))
+    objective: ObjectiveForm | None = None
+    minimize: StrictStr | None = None
+    maximize: StrictStr | None = None
+    workers: StrictInt | None = Field(None, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The values that one setting takes: listed, or between two numbers.
+
+    Its name is `scale.NAME` or `set.NAME`.
+    """
+
+    name: str
+    rule: bool  # of `scale`, not of `set`
+    values: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+
+    @property
+    def setting(self) -> str:
+        return self.name.partition(".")[2]
+
+    def draw(self, source: random.Random) -> Any:
+        if self.values:
+            return source.choice(self.values)
+        if self.log:
+            return math.exp(source.uniform(math.log(self.low), math.log(self.high)))
+        return source.uniform(self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """`macs <= 400M`."""
+
+    column: str
+    at_most: bool
+    limit: float
+
+    def holds(self, value: Any) -> bool:
+        return bool(value <= self.limit if self.at_most else value >= self.limit)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, read and checked."""
+
+    name: str
+    folder: str
+    spec: str
+    axes: tuple[Axis, ...]
+    constraints: tuple[Constraint, ...]
+    columns: tuple[str, ...]
+    form: StudyForm
+
+    @property
+    def objective(self) -> ObjectiveForm | None:
+        return self.form.objective
+
+    @property
+    def sampler(self) -> str:
+        sample = self.form.sample
+        return "grid" if isinstance(sample, str) else "optuna" if sample.optuna else "random"
+
+    @property
+    def size(self) -> int:
+        """How many candidates there are."""
+        sample = self.form.sample
+        if not isinstance(sample, str):
+            return sample.optuna or sample.random or 0
+        return math.prod(len(axis.values) for axis in self.axes)
+
+    def points(self) -> Iterator[Point]:
+        """The candidates of a grid or of random draws, the same in every run."""
+        sample = self.form.sample
+        if isinstance(sample, str):
+            for values in itertools.product(*(axis.values for axis in self.axes)):
+                yield self.point(dict(zip((a.name for a in self.axes), values, strict=True)))
+            return
+        source = random.Random(sample.seed)
+        for _ in range(sample.random or 0):
+            yield self.point({axis.name: axis.draw(source) for axis in self.axes})
+
+    def point(self, values: Mapping[str, Any]) -> Point:
+        scale = {axis.setting: values[axis.name] for axis in self.axes if axis.rule}
+        params = {axis.setting: values[axis.name] for axis in self.axes if not axis.rule}
+        return Point(scale, params)
+
+
+def read_study(path: str) -> Study:
+    """The study in a file; raises SpecError with every way in which it is wrong."""
+    sink, limits = Sink(), Limits()
+    text = read_text(path, limits, sink)
+    source = parse(text, path, sink, limits) if text is not None else None
+    form = validate(StudyForm, source.data, source.at(), sink) if source is not None else None
+    if form is None or sink.failed:
+        from archdsl.report import full
+
+        found = in_order(sink.diagnostics)
+        raise SpecError(found, full(found, {path: text or ""}))
+    folder = os.path.dirname(os.path.abspath(path))
+    beside = os.path.join(folder, form.spec)
+    axes = [_axis(f"scale.{name}", raw, True, form) for name, raw in form.scale.items()]
+    axes += [_axis(f"set.{name}", raw, False, form) for name, raw in form.set.items()]
+    constraints = tuple(_constraint(text) for text in form.where)
+    columns = tuple(dict.fromkeys((*form.columns, *(c.column for c in constraints))))
+    for column in columns:
+        measure(column)
+    study = Study(
+        form.study,
+        folder,
+        beside if os.path.isfile(beside) else form.spec,
+        tuple(axes),
+        constraints,
+        columns,
+        form,
+    )
+    _check(study)
+    return study
+
+
+def _check(study: Study) -> None:
+    """Raises UsageError for what no candidate can make right."""
+    form = study.form
+    if not study.axes:
+        raise UsageError("the study has no axes: name some under `scale` or `set`")
+    if study.size > MAX_CANDIDATES:
+        raise UsageError(f"the study has {study.size:,} candidates, more than {MAX_CANDIDATES:,}")
+    if form.objective and (form.objective.command is None) == (form.objective.python is None):
+        raise UsageError("an objective has a `command` or a `python` function, not both")
+    if not isinstance(form.sample, str) and bool(form.sample.random) == bool(form.sample.optuna):
+        raise UsageError("a sample is `random: N` or `optuna: N`")
+    if study.sampler == "optuna" and (form.minimize is None) == (form.maximize is None):
+        raise UsageError("a sample by optuna needs `minimize` or `maximize`, a column")
+
+
+def _axis(name: str, raw: list[Any] | AxisForm, rule: bool, form: StudyForm) -> Axis:
+    if isinstance(raw, list):
+        if not raw:
+            raise UsageError(f"axis {name}: the list is empty")
+        return Axis(name, rule, tuple(raw))
+    log, ends = raw.log_range is not None, raw.log_range or raw.range
+    if ends is None or (raw.range is not None and log):
+        raise UsageError(f"axis {name}: give a list, `range: [a, b]` or `log_range: [a, b]`")
+    low, high = ends
+    if low >= high or (log and low <= 0):
+        raise UsageError(f"axis {name}: {low:g} to {high:g} is no range")
+    if raw.step is None and raw.count is None:
+        if form.sample == "grid":
+            raise UsageError(f"axis {name}: a grid needs a `step` or a `count`")
+        return Axis(name, rule, (), low, high, log)
+    if raw.count is not None:
+        parts = [n / max(1, raw.count - 1) for n in range(raw.count)]
+        values = [low * (high / low) ** p if log else low + (high - low) * p for p in parts]
+    else:
+        step = raw.step or 0
+        if step <= (1 if log else 0):
+            raise UsageError(f"axis {name}: a step of {step:g} leads nowhere")
+        count = math.log(high / low) / math.log(step) if log else (high - low) / step
+        turns = range(int(count + 1e-9) + 1)
+        values = [low * step**n if log else low + step * n for n in turns]
+    return Axis(name, rule, tuple(round(value, 10) for value in values))
+
+
+def _constraint(text: str) -> Constraint:
+    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*(\S.*)", text)
+    if found is None:
+        raise UsageError(f"`{text}` is no constraint; write `macs <= 400M`")
+    measure(found[1])
+    return Constraint(found[1], found[2] == "<=", number(found[3]))

@@ -1,0 +1,190 @@
+"""Writes docs/claims.md: what papers claim of their networks, beside what our analysis computes.
+
+    python docs/claims.py [--check]
+
+With `--check` nothing is written; the exit status is 1 if the page is not what would be written.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import archdsl
+from archdsl.analysis.measures import totals
+from archdsl.graph import Graph
+from archdsl.quantities import number
+from archdsl.renderers.table import cell, quantity
+
+PAGE = Path(__file__).parent / "claims.md"
+
+HEADER = """\
+# What the field claims, computed
+
+Written by `python docs/claims.py` from the specs of the gallery; a test writes it again and
+compares. What the columns mean is in [numbers.md](numbers.md). "GMACs" are what the papers print
+as billions of FLOPs.
+"""
+
+STACK = """
+archdsl: 1
+name: stack
+input: [64, 64, 64]
+defaults: {conv: {bias: false}}
+backbone:
+"""
+
+
+def stack(*items: str) -> Graph:
+    """A small network on 64 channels."""
+    return archdsl.loads(STACK + "".join(f"  - {item}\n" for item in items))
+
+
+def measured(graph: Graph, *columns: str) -> list[Any]:
+    return list(totals(graph, columns).values())
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    sides = [":--"] + ["--:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, sides, *rows]) + "\n"
+
+
+def filters() -> str:
+    """VGG: section 2.3."""
+    three = stack(*["{conv: {out: 64, kernel: 3}}"] * 3)
+    seven = stack("{conv: {out: 64, kernel: 7}}")
+    rows, sizes = [], []
+    for name, graph in (("three 3x3", three), ("one 7x7", seven)):
+        parameters, field = measured(graph, "parameters", "field")
+        rows.append([name, f"{parameters:,}", cell(field, "sizes")])
+        sizes.append(parameters)
+    return (
+        "## Three 3x3 layers see what one 7x7 sees, with 55% of its parameters\n\n"
+        "Simonyan & Zisserman 2015, section 2.3: 27C² against 49C², here for C = 64.\n\n"
+        + table(["layers", "parameters", "receptive field"], rows)
+        + f"\nThat is {sizes[0] / sizes[1]:.1%}.\n"
+    )
+
+
+def compared(title: str, text: str, names: list[str], columns: list[str]) -> str:
+    """Networks of the gallery side by side."""
+    from archdsl.analysis.measures import MEASURES
+
+    rows = []
+    for name in names:
+        values = totals(archdsl.load(name), columns)
+        rows.append([name, *(cell(v, MEASURES[c].kind) for c, v in values.items())])
+    head = ["network", *(MEASURES[column].heading for column in columns)]
+    return f"## {title}\n\n{text}\n\n" + table(head, rows)
+
+
+def separable() -> str:
+    """MobileNet: section 3.1."""
+    full = stack("{conv: {out: 128, kernel: 3}}")
+    parts = stack("{conv: {out: 64, kernel: 3, groups: 64}}", "{conv: {out: 128, kernel: 1}}")
+    rows, costs = [], []
+    for name, graph in (("full 3x3", full), ("depthwise 3x3 and 1x1", parts)):
+        parameters, macs = measured(graph, "parameters", "macs")
+        rows.append([name, f"{parameters:,}", quantity(macs)])
+        costs.append(macs)
+    return (
+        "## A depthwise separable convolution costs 8 to 9 times less than a full one\n\n"
+        "Howard et al. 2017, section 3.1: 1/N + 1/9 of it for N output channels, here 64 to 128\n"
+        "channels on 64x64: 1/128 + 1/9 = 11.9%.\n\n"
+        + table(["convolution", "parameters", "MACs"], rows)
+        + f"\nThat is {costs[1] / costs[0]:.1%}, {costs[0] / costs[1]:.1f} times less.\n"
+    )
+
+
+PUBLISHED = {  # EfficientNet, table 2: parameters, FLOPs
+    "b0": ("5.3M", "0.39B"),
+    "b1": ("7.8M", "0.70B"),
+    "b2": ("9.2M", "1.0B"),
+    "b3": ("12M", "1.8B"),
+    "b4": ("19M", "4.2B"),
+    "b5": ("30M", "9.9B"),
+    "b6": ("43M", "19B"),
+    "b7": ("66M", "37B"),
+}
+
+
+def efficientnets() -> str:
+    """EfficientNet: table 2, equation 3."""
+    rows = []
+    base = before = 0
+    for phi, (name, (parameters, flops)) in enumerate(PUBLISHED.items()):
+        ours = totals(archdsl.load(f"efficientnet_{name}"), ("parameters", "macs"))
+        formula = totals(archdsl.load("efficientnet_b0", scale={"phi": phi}), ("macs",))
+        macs = int(str(ours["macs"]))
+        base, growth = base or macs, f"{macs / before:.2f}x" if before else ""
+        rows.append(
+            [
+                name.upper(),
+                f"{parameters}, {flops}",
+                f"{cell(ours['parameters'], 'count')}, {quantity(macs)}",
+                growth,
+                f"{macs / base:.1f}x of {2**phi}x",
+                cell(formula["macs"], "count"),
+            ]
+        )
+        before = macs
+        assert abs(macs / number(flops.replace("B", "G")) - 1) < 0.06
+    head = ["network", "published", "computed", "growth", "of B0, of 2^phi", "MACs at phi"]
+    return (
+        "## Each EfficientNet, and the doubling of cost with every phi\n\n"
+        "Tan & Le 2019, table 2 and equation 3. B1 to B7 are not the formula: the authors' code\n"
+        "has a table of factors, and the last column is what the bases 1.2, 1.1 and 1.15 of B0\n"
+        "give. Cost grows faster than it should at first, as the depth of a stage of one layer is\n"
+        "rounded up to two, and as widths are rounded to multiples of 8.\n\n" + table(head, rows)
+    )
+
+
+def page() -> str:
+    """The whole page."""
+    costs = ["parameters", "macs", "depth"]
+    memory = ["parameters", "macs", "activations", "memory", "saved"]
+    parts = [
+        HEADER,
+        filters(),
+        compared(
+            "A 34-layer residual network has fewer MACs than VGG-19",
+            "He et al. 2016, section 3.3: 3.6 billion, 18% of VGG-19's 19.6 billion.",
+            ["resnet34", "vgg19"],
+            costs,
+        ),
+        compared(
+            "DenseNet-121 has a third of ResNet-50's parameters and more activations to keep",
+            "Huang et al. 2017, table 2 and figure 3. Every layer's input is a concatenation that\n"
+            "training keeps, which is what memory-efficient implementations compute again.",
+            ["densenet121", "resnet50"],
+            memory,
+        ),
+        separable(),
+        compared(
+            "GoogLeNet has 12 times fewer parameters than AlexNet",
+            'Szegedy et al. 2015, section 1: "12x fewer parameters" than the network of 2012, of\n'
+            "60 million. That is 5 million; as it is built it has 6.6, and 9.2 times fewer. Its\n"
+            "side classifiers, which only training uses, are left out here.",
+            ["googlenet", "alexnet"],
+            costs,
+        ),
+        compared(
+            "The names count layers",
+            "Weighted layers on the longest path; projections lie on shorter ones.",
+            ["vgg16", "resnet18", "resnet34", "resnet50", "resnet101", "densenet121", "googlenet"],
+            ["depth", "field"],
+        ),
+        efficientnets(),
+    ]
+    return "\n".join(parts)
+
+
+def main(arguments: list[str]) -> int:
+    text = page()
+    if "--check" in arguments:
+        return int(PAGE.read_text(encoding="utf-8") != text)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
