@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from archdsl import __version__, cli_analysis, cli_study, gallery
+from archdsl import __version__, cli_analysis, cli_draw, cli_study, gallery
 from archdsl.api import read
 from archdsl.console import (
     BUG,
@@ -115,7 +115,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
     show(f"\n{_written(files)}\n{_proof(result)}\n")
 
 
-for command in (*cli_analysis.COMMANDS, *cli_study.COMMANDS):
+for command in (*cli_analysis.COMMANDS, *cli_study.COMMANDS, cli_draw.draw):
     cli.add_command(command)
 
 
@@ -179,16 +179,6 @@ def run(arguments: Sequence[str]) -> int:
         complain(f"this is a bug in archdsl, please report it: {error}")
         return BUG
     return WRONG_CALL
-
-
-def _add_commands() -> None:
-    """The commands that stand in files of their own."""
-    from archdsl.cli_draw import draw
-
-    cli.add_command(draw)
-
-
-_add_commands()
 
 
 def main() -> NoReturn:

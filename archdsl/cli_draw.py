@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archdsl.api import Reading
-from archdsl.cli import WRONG_SPEC, Settings, _color, _complain, _pairs, _print, _read
+from archdsl.console import WRONG_SPEC, Settings, color, complain, pairs, reading_of, show
 from archdsl.diagnostics import UsageError
 from archdsl.progress import progress
 
@@ -50,7 +50,7 @@ def _scales(
     for word in words:
         if word not in SCALES:
             raise click.BadParameter(f"`{word}` is neither {', '.join(SCALES)} nor name=value.")
-    rules = _pairs(context, option, tuple(text for text in texts if "=" in text))
+    rules = pairs(context, option, tuple(text for text in texts if "=" in text))
     return (words[-1] if words else "sqrt"), rules
 
 
@@ -83,8 +83,8 @@ def _scales(
     "--scale", "scales", multiple=True, callback=_scales, metavar="SCALE",
     help="Slabs by sqrt, linear or log of their sizes; or a scaling rule: width=1.4.",
 )  # fmt: skip
-@click.option("--set", "settings", multiple=True, callback=_pairs, metavar="NAME=VALUE")
-@click.option("--limit", "limits", multiple=True, callback=_pairs, metavar="NAME=VALUE")
+@click.option("--set", "settings", multiple=True, callback=pairs, metavar="NAME=VALUE")
+@click.option("--limit", "limits", multiple=True, callback=pairs, metavar="NAME=VALUE")
 def draw(
     specs: Sequence[str], kind: str, outs: Sequence[Path], width: str, theme: str, show: str,
     only: str, title: str, legend: bool, direction: str, fold: str, text: str, dpi: int,
@@ -115,10 +115,10 @@ def draw(
 
 def _drawn(job: Job) -> tuple[int, list[Reading]]:
     """Reads the specs and writes the figure; what was there stays if one is wrong."""
-    readings = [_read(spec, job.settings, job.rules, job.limits) for spec in job.specs]
+    readings = [reading_of(spec, job.settings, job.rules, job.limits) for spec in job.specs]
     for reading in readings:
         if reading.diagnostics:
-            _print(reading.report(color=_color(sys.stderr)), err=True)
+            show(reading.report(color=color(sys.stderr)), err=True)
     graphs = [reading.graph for reading in readings if reading.graph is not None]
     if len(graphs) < len(readings):
         return WRONG_SPEC, readings
@@ -126,12 +126,12 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
 
     figure = draw(graphs, job.kind, job.asked(), job.theme)
     if not job.outs and figure.picture.draw is None:
-        _print(figure.render(figure.formats()[0]).decode())
+        show(figure.render(figure.formats()[0]).decode())
         return 0, readings
     outs = job.outs or [Path(f"{'-'.join(graph.name for graph in graphs)}-{job.kind}.svg")]
     for out in outs:
         figure.save(out, job.text, job.dpi)
-    _print(f"wrote {', '.join(map(str, outs))}\n{figure.caption}\n")
+    show(f"wrote {', '.join(map(str, outs))}\n{figure.caption}\n")
     return 0, readings
 
 
@@ -139,7 +139,7 @@ def _watch(job: Job, readings: list[Reading]) -> None:
     """Draws again when a file that was read changes, until interrupted."""
     files = {Path(name) for reading in readings for name in reading.sources}
     seen = _times(files)
-    _print(f"watching {', '.join(sorted(map(str, files)))}\n", err=True)
+    show(f"watching {', '.join(sorted(map(str, files)))}\n", err=True)
     while True:
         time.sleep(POLL)
         now = _times(files)
@@ -150,11 +150,11 @@ def _watch(job: Job, readings: list[Reading]) -> None:
         try:
             _, readings = _drawn(job)
         except UsageError as error:
-            _complain(str(error))
+            complain(str(error))
             continue
         files |= {Path(name) for reading in readings for name in reading.sources}
         seen = _times(files)
-        _print(f"drawn in {(time.perf_counter() - started) * 1000:.0f} ms\n", err=True)
+        show(f"drawn in {(time.perf_counter() - started) * 1000:.0f} ms\n", err=True)
 
 
 def _times(files: set[Path]) -> dict[Path, int]:

@@ -14,23 +14,16 @@ def graph_of(body: str, input: str = "[3, 32, 32]") -> Graph:
     return archdsl.loads(f"archdsl: 1\nname: tiny\ninput: {input}\n{body}")
 
 
-NETWORKS = [
-    "alexnet",
-    "densenet121",
-    "efficientnet_b0",
-    "googlenet",
-    "inception_v3",
-    "mobilenet_v2",
-    "resnet18",
-    "resnet50",
-    "resnext50_32x4d",
-    "swin_t",
-    "vgg16",
-    "vit_b_16",
-]
+QUICK = ["alexnet", "mobilenet_v2", "resnet18"]
+SLOW = [
+    "densenet121", "efficientnet_b0", "efficientnet_b3", "googlenet", "inception_v3", "resnet50",
+    "resnext50_32x4d", "seresnet50", "shufflenet_v2_x1_0", "swin_t", "vgg16", "vit_b_16",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_the_gallery_needs_what_pytorch_allocates(name: str) -> None:
     graph = archdsl.load(name)
     module, expected = archdsl.compile(graph), memory(graph)

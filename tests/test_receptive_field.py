@@ -84,7 +84,7 @@ def test_behind_upsampling_the_widest_phase_counts(up: str) -> None:
     assert field.jump == (Fraction(2, factor),) * 2
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_the_features_of_the_gallery_see_what_gradients_say(name: str) -> None:
     """Maximum pooling passes a gradient to one pixel only, so many random images are needed."""
     graph = archdsl.load(name)
