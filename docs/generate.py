@@ -11,6 +11,7 @@ from typing import Any
 
 from archdsl import load
 from archdsl.analysis.measures import totals
+from archdsl.analysis.receptive_field import reductions
 from archdsl.gallery import find, names
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.base import CHANNELS
@@ -63,8 +64,9 @@ def gallery() -> str:
     for name in names():
         graph = load(name)
         counted = totals(graph, ("parameters", "macs", "depth"))
+        strides = reductions(graph, graph.taps.values())
         taps = [
-            f"{tap} {graph.spec(id).channels}/{graph.reduction(id)}"
+            f"{tap} {graph.spec(id).channels}/{strides[id]}"
             for tap, id in graph.taps.items()
             if re.fullmatch(r"[cp][0-9]", tap)
         ]
