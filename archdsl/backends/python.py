@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from archdsl.analysis.cost import analyze
+from archdsl.analysis.receptive_field import reductions
 from archdsl.backends.calls import REQUIRES
 from archdsl.backends.forward import Forward
 from archdsl.backends.initialize import initialization
@@ -54,6 +55,8 @@ class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.structure = Structure(graph)
+        named = [id for name, id in graph.outputs.items() if name]
+        self.reductions = reductions(graph, named) if named else {}
         self.root_name = self.unique(class_name(graph.name), set())
         reserved = {self.root_name, *_prelude(), *_RESERVED_CLASSES}
         self.program: Program = Lowering(self.structure, self.class_names(), reserved).program()
@@ -276,7 +279,7 @@ class _Writer:
 
     def feature(self, name: str) -> str:
         id = self.graph.outputs[name]
-        channels, reduction = self.graph.spec(id).channels, self.graph.reduction(id)
+        channels, reduction = self.graph.spec(id).channels, self.reductions[id]
         return f'"{name}": {{"channels": {channels}, "reduction": {reduction}}}'
 
     def result(self, variables: list[str]) -> str:
