@@ -24,8 +24,8 @@ def ops() -> str:
     """The reference of the ops, one table each."""
     parts = [
         "# Ops\n",
-        "The primitive operations, their arguments and what they stand for. Arguments have PyTorch's "
-        "meaning. An argument without a default is required; `C` is the number of input channels. "
+        "The primitive operations, their arguments and what they stand for. Arguments have "
+        "PyTorch's meaning. An argument without a default is required; `C` is the number of input channels. "
         "Sizes are whole numbers, or lists with one number per spatial axis.\n",
     ]
     families: dict[str, list[type[Op]]] = {}
@@ -73,15 +73,15 @@ def gallery() -> str:
         lines = len(Path(find(name)).read_text(encoding="utf-8").splitlines())
         size = "x".join(map(str, graph.input.shape))
         rows.append(
-            f"| [{name}](../specs/{name}.yaml) | {graph.title} | {size} | {counted['parameters']:,} "
-            f"| {counted['macs']:,} | {counted['depth']} | {', '.join(taps)} | {lines} |"
+            f"| [{name}](../specs/{name}.yaml) | {graph.title} | {size} "
+            f"| {counted['parameters']:,} | {counted['macs']:,} | {counted['depth']} | {', '.join(taps)} | {lines} |"
         )
     head = [
         "# The gallery\n",
         "Each spec is held to an implementation that is not ours: keys, shapes and order of the",
         "`state_dict`, parameters, MACs, and outputs in float64 to the ninth digit. MACs are of one",
-        "image of the given size; depth counts weighted layers on the longest path; features are",
-        "channels/reduction. A spec of a few lines extends another.\n",
+        "image of the given size; depth counts weighted layers on the longest path; features",
+        "are channels/reduction. A spec of a few lines extends another.\n",
         "| spec | paper | input | parameters | MACs | depth | features | lines |",
         "|---|---|---|---|---|---|---|---|",
     ]
