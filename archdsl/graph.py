@@ -147,13 +147,6 @@ class Graph:
             aux=aux,
         )
 
-    def reduction(self, id: str) -> int:
-        """The total stride of a node relative to the input, from the sizes: `round(H_in / H)`."""
-        spec = self.spec(id)
-        if not spec.rank or not self.input.rank or spec.layout != "channels_first":
-            return 1
-        return max(1, round(self.input.spatial[0] / spec.spatial[0]))
-
     def to_networkx(self) -> "networkx.DiGraph[str]":
         """A `networkx.DiGraph` of ids, with `op`, `shape`, `scope` on nodes, `shape` on edges."""
         import networkx

@@ -79,7 +79,7 @@ def process(*arguments: str) -> Callable[[], object]:
 
 
 def cold(runs: int) -> None:
-    """A whole process: check a spec, against importing and building the network with torchvision."""
+    """A whole process: checking a spec, against importing and building with torchvision."""
     build = "from torchvision.models import resnet50\n"
     others = {
         "`import torch`": "import torch",

@@ -3,11 +3,16 @@
 A test holds the pages to what this writes.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
 
+from archdsl import load
+from archdsl.analysis.measures import totals
+from archdsl.analysis.receptive_field import reductions
+from archdsl.gallery import find, names
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.base import CHANNELS
 from archdsl.ops.pool import KERNEL
@@ -19,8 +24,8 @@ def ops() -> str:
     """The reference of the ops, one table each."""
     parts = [
         "# Ops\n",
-        "The primitive operations, their arguments and what they stand for. Arguments have PyTorch's "
-        "meaning. An argument without a default is required; `C` is the number of input channels. "
+        "The primitive operations, their arguments and what they stand for. Arguments have "
+        "PyTorch's meaning. An argument without a default is required; `C` is the number of input channels. "
         "Sizes are whole numbers, or lists with one number per spatial axis.\n",
     ]
     families: dict[str, list[type[Op]]] = {}
@@ -53,7 +58,38 @@ def _argument(name: str, field: "Field[Any]") -> str:
     return f"| `{name}` | {field.metadata['kind'].name} | {shown} | {field.metadata['doc']} |"
 
 
-PAGES: dict[str, Callable[[], str]] = {"ops.md": ops}
+def gallery() -> str:
+    """Every spec of the gallery with what it costs and what it gives."""
+    rows = []
+    for name in names():
+        graph = load(name)
+        counted = totals(graph, ("parameters", "macs", "depth"))
+        strides = reductions(graph, graph.taps.values())
+        taps = [
+            f"{tap} {graph.spec(id).channels}/{strides[id]}"
+            for tap, id in graph.taps.items()
+            if re.fullmatch(r"[cp][0-9]", tap)
+        ]
+        lines = len(Path(find(name)).read_text(encoding="utf-8").splitlines())
+        size = "x".join(map(str, graph.input.shape))
+        rows.append(
+            f"| [{name}](../specs/{name}.yaml) | {graph.title} | {size} "
+            f"| {counted['parameters']:,} | {counted['macs']:,} | {counted['depth']} | {', '.join(taps)} | {lines} |"
+        )
+    head = [
+        "# The gallery\n",
+        "Each spec is held to an implementation that is not ours: keys, shapes and order of the",
+        "`state_dict`, parameters, MACs, and outputs in float64 to the ninth digit. MACs are of one",
+        "image of the given size; depth counts weighted layers on the longest path; features",
+        "are channels/reduction. A spec of a few lines extends another.\n",
+        "| spec | paper | input | parameters | MACs | depth | features | lines |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    differences = (DOCS / "differences.md").read_text(encoding="utf-8")
+    return "\n".join([*head, *rows, "", differences])
+
+
+PAGES: dict[str, Callable[[], str]] = {"ops.md": ops, "gallery.md": gallery}
 
 
 def main() -> None:

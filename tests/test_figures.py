@@ -30,6 +30,7 @@ SUITS = {  # kind: networks that it suits, those with the hardest pictures
     "block": ["resnet50", "googlenet", "inception_v3", "mobilenet_v2", "efficientnet_b0", "swin_t"],
     "columns": ["vgg16", "resnet34", "densenet121", "vit_b_16"],
     "dense": ["densenet121"],
+    "pyramid": ["unet", "unet_resnet34"],
 }
 
 
@@ -103,7 +104,7 @@ def test_the_text_of_a_box_lies_inside_it(name: str, kind: str, width: str) -> N
             assert inner[0] > outer[0] + 0.5 and inner[2] < outer[2] - 0.5, inside[0].plain
             assert inner[1] > outer[1] and inner[3] < outer[3], inside[0].plain
             checked += 1
-    assert checked or kind in ("strip", "dense") or name == "vgg16"
+    assert checked or kind in ("strip", "dense", "pyramid") or name == "vgg16"
 
 
 @pytest.mark.parametrize("direction", ["down", "right"])
@@ -180,6 +181,16 @@ def test_inception_v3_has_its_five_modules() -> None:
     kinds = block_kinds(describe(graph("inception_v3")))
     joins = [kind.shown.chain[-1] for kind in kinds]
     assert [len(join.paths) for join in joins if isinstance(join, Join)] == [4, 3, 4, 3, 4]
+
+
+def test_a_u_net_is_drawn_as_a_u() -> None:
+    """Both ends of a shortcut stand in one row, what is decoded right of what is encoded."""
+    middles = {}
+    for group in groups(draw([graph("unet")], "pyramid").picture.scene.items):  # type: ignore[union-attr]
+        left, top, right, bottom = group.box()
+        middles[group.id] = (left + right) / 2, (top + bottom) / 2
+    encoded, decoded = middles["down1.conv"], middles["outc"]
+    assert encoded[0] < decoded[0] and encoded[1] == pytest.approx(decoded[1])
 
 
 def test_what_is_no_tree_is_said_so() -> None:

@@ -6,7 +6,7 @@ any node to the image; upsampling gives periods above 1, everything else keeps i
 (Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor, lcm
@@ -267,3 +267,20 @@ def _union(views: list[_View]) -> _View:
     for view in views[1:]:
         axes = tuple(a if a == b else a.joined(b) for a, b in zip(axes, view.axes, strict=True))
     return _View(axes, first.everywhere)
+
+
+def reductions(graph: Graph, ids: Iterable[str]) -> dict[str, int]:
+    """The total stride of nodes relative to the image, at least 1.
+
+    That is how far apart in the image neighbours of the map are; for what has no place in it any
+    more, how many times smaller than the image it is.
+    """
+    fields = receptive_fields(graph) if graph.input.rank else {}
+    result = {}
+    for id in ids:
+        spec = graph.spec(id)
+        placed = id in fields and spec.layout == "channels_first"
+        jump, spatial = fields[id].jump[0] if placed else 0, spec.spatial
+        ratio = graph.input.spatial[0] / spatial[0] if graph.input.rank and spatial else 1
+        result[id] = max(1, round(jump or ratio))
+    return result

@@ -19,7 +19,7 @@ SHOWN = 8  # keys of each kind that an error lists
 
 
 def read_tensors(path: str) -> dict[str, "Tensor"]:
-    """The tensors of a safetensors or PyTorch file by key; raises CheckpointError if it is neither."""
+    """The tensors of a safetensors or PyTorch file by key; raises CheckpointError otherwise."""
     if not os.path.isfile(path):
         raise CheckpointError(f"no file {path}")
     try:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from archdsl.backends.structure import Structure
+from archdsl.backends.values import literal
 from archdsl.graph import Graph
 from archdsl.ops.init import PER_GROUP, Init
 
@@ -21,12 +22,12 @@ def initialization(graph: Graph, structure: Structure) -> list[str]:
     """
     schemes: dict[str, Schemes] = {}  # PyTorch class -> path -> scheme
     for node in graph.nodes:
-        if node.id == node.path and structure.calls[node.id].form == "module":
+        if structure.calls[node.id].form == "module":
             target = structure.calls[node.id].target
             schemes.setdefault(target, {})[node.path] = getattr(node.op, "init", None)
     biased = {key.rpartition(".")[0] for node in graph.nodes for key, _ in graph.weights(node)
               if key.endswith(".bias")}  # fmt: skip
-    loop: list[str] = []
+    loop: dict[tuple[str, ...], list[str]] = {}  # statements -> PyTorch classes
     single: list[str] = []
     covered = [target for target in HOLDERS if target in schemes and _common(LINEAR, schemes)]
     for target, by_path in schemes.items():
@@ -35,15 +36,20 @@ def initialization(graph: Graph, structure: Structure) -> list[str]:
         common = _common(target, schemes)
         if common is not None:
             bias = "some" if target == LINEAR and covered else _bias(by_path, biased, target)
-            loop.append(f"    {'elif' if loop else 'if'} type(module) is {target}:")
-            loop += [f"        {line}" for line in _statements(common, "module", target, bias)]
+            statements = tuple(_statements(common, "module", target, bias))
+            loop.setdefault(statements, []).append(target)
         groups: dict[Init | None, Schemes] = {}
         for path, scheme in by_path.items():
             if scheme != common:
                 groups.setdefault(scheme, {})[path] = scheme
         for scheme, paths in groups.items():
             single += _named(scheme, paths, target, _bias(paths, biased, target))
-    return ["for module in self.modules():", *loop, *single] if loop else single
+    lines = ["for module in self.modules():"] if loop else []
+    for statements, targets in loop.items():
+        several = f"in ({', '.join(targets)})" if len(targets) > 1 else f"is {targets[0]}"
+        lines.append(f"    {'elif' if len(lines) > 1 else 'if'} type(module) {several}:")
+        lines += [f"        {line}" for line in statements]
+    return lines + single
 
 
 def _common(target: str, schemes: dict[str, Schemes]) -> Init | None:
@@ -83,7 +89,7 @@ def _statements(scheme: Init | None, module: str, target: str, bias: str) -> lis
 def _call(scheme: Init, tensor: str) -> str:
     """`nn.init.zeros_(module.bias)`."""
     values = [(name, "fan_out" if v == PER_GROUP else v) for name, v in scheme.settings]
-    settings = "".join(f", {name}={value!r}" for name, value in values)
+    settings = "".join(f", {name}={literal(value)}" for name, value in values)
     return f"nn.init.{scheme.scheme}_({tensor}{settings})"
 
 

@@ -51,31 +51,41 @@ class Program:
 class Lowering:
     """Reads every class of a structure; `made` gives each scope its class and arguments."""
 
-    def __init__(self, structure: Structure, names: dict[Hashable, str]) -> None:
+    def __init__(
+        self, structure: Structure, names: dict[Hashable, str], reserved: Iterable[str]
+    ) -> None:
         self.structure, self.names = structure, names
+        self.reserved = {*names.values(), *reserved}
         self.made: dict[str, tuple[str, dict[str, Any]]] = {}
         self.arguments: dict[str, tuple[Taken, ...]] = {}
 
     def program(self) -> Program:
         classes = []
         for key, scopes in self.structure.classes().items():
-            instances = [self.instance(scope) for scope in scopes]
-            for number, group in enumerate(clusters(instances)):
-                name = self.names[key] + (str(number + 1) if number else "")
-                classes.append(self.define(name, group))
+            groups = clusters([self.instance(scope) for scope in scopes])
+            classes += [self.define(self.free(self.names[key]), group) for group in groups]
         root = self.instance(ROOT)
         steps = _with_sides(root.steps, root.results[: len(self.structure.graph.outputs)])
-        definition = ClassDefinition("", "", root.parts, steps, root.results, 1, chain=False)
+        chain = not any(self.structure.graph.outputs) and _is_chain(steps, root.results)
+        definition = ClassDefinition("", "", root.parts, steps, root.results, 1, chain)
         definition.parameters.settle([root], {})
         return Program(classes, definition)
+
+    def free(self, name: str) -> str:
+        """The name, or with the first number that neither a variant nor another class has."""
+        taken, number, free = {*self.arguments, *self.reserved}, 2, name
+        while free in self.arguments or (free != name and free in taken):
+            free, number = f"{name}{number}", number + 1
+        return free
 
     def define(self, name: str, group: list[Instance]) -> ClassDefinition:
         structure, base = self.structure, group[0]
         scope = base.scope
-        chain = structure.is_chain(scope) and numbered(base.parts)
         doc = f"The block `{scope.block}`." if scope.block else f"The part `{scope.path}`."
         inputs = len(structure.inputs[scope.id])
-        definition = ClassDefinition(name, doc, base.parts, base.steps, base.results, inputs, chain)
+        definition = ClassDefinition(
+            name, doc, base.parts, base.steps, base.results, inputs, base.chain
+        )
         channels = {
             "in_channels": [
                 structure.graph.spec(structure.inputs[i.scope.id][0]).channels
@@ -103,7 +113,11 @@ class Lowering:
         if scope is ROOT:
             results = [*graph.outputs.values(), *graph.aux.values()]
         refs = tuple(reader.refs[id] for id in results)
-        return Instance(scope, tuple(reader.parts), tuple(reader.steps), refs, reader.values)
+        parts, steps = tuple(reader.parts), tuple(reader.steps)
+        chain = scope is not ROOT and self.structure.is_chain(scope) and numbered(parts)
+        if chain:  # which calls its parts in order, whatever their numbers
+            steps = tuple(replace(step, access=()) for step in steps)
+        return Instance(scope, parts, steps, refs, reader.values, chain)
 
 
 class _Reader:
@@ -212,6 +226,16 @@ def _with_sides(steps: tuple[Step, ...], main: tuple[Ref, ...]) -> tuple[Step, .
     return (*(step for step in steps if step.origin in needed), *others)
 
 
+def _is_chain(steps: tuple[Step, ...], results: tuple[Ref, ...]) -> bool:
+    """Whether the steps are what an `nn.Sequential` of numbered parts does."""
+    given = Ref(INPUTS, 0)
+    for number, step in enumerate(steps):
+        if (step.access, step.inputs, step.template) != ((str(number),), (given,), ""):
+            return False
+        given = Ref(step.origin, 0)
+    return bool(steps) and results == (given,) and all(step.outputs == 1 for step in steps)
+
+
 def numbered(parts: tuple[Part, ...]) -> bool:
     """Whether the parts are named as an `nn.Sequential` names them."""
     return [part.name for part in parts] == [str(n) for n in range(len(parts))]
@@ -245,7 +269,7 @@ def _size(instance: Instance) -> int:
 
 def embeds(base: Instance, other: Instance) -> bool:
     """Whether `other` is `base` without some parts and steps, each of which passes its input on."""
-    if not _within(base.parts, other.parts, numbered=False):
+    if base.chain != other.chain or not _within(base.parts, other.parts, base.chain):
         return False
     present = {step.origin: step for step in other.steps}
     steps = {step.origin: step for step in base.steps}
@@ -268,18 +292,18 @@ def embeds(base: Instance, other: Instance) -> bool:
     return tuple(through(ref) for ref in base.results) == other.results
 
 
-def _within(base: tuple[Part, ...], other: tuple[Part, ...], numbered: bool) -> bool:
-    """Whether `other` is a subsequence of `base`, part by part."""
+def _within(base: tuple[Part, ...], other: tuple[Part, ...], renamed: bool) -> bool:
+    """Whether `other` is a subsequence of `base`, part by part; numbers may move if `renamed`."""
     remaining = iter(base)
     for part in other:
         match = next((b for b in remaining if b.origin == part.origin), None)
         if match is None or match.target != part.target or match.arguments != part.arguments:
             return False
-        if match.name != part.name and not (numbered and part.name.isdecimal()):
+        if match.name != part.name and not renamed:
             return False
         if match.children is not None and part.children is not None:
-            all_numbers = all(child.name.isdecimal() for child in match.children)
+            both = numbered(match.children) and numbered(part.children)
             same = len(match.children) == len(part.children)
-            if not (all_numbers or same) or not _within(match.children, part.children, all_numbers):
+            if not (both or same) or not _within(match.children, part.children, both):
                 return False
     return True

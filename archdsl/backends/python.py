@@ -3,16 +3,19 @@
 import ast
 import re
 import textwrap
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
 from archdsl.analysis.cost import analyze
+from archdsl.analysis.receptive_field import reductions
 from archdsl.backends.calls import REQUIRES
 from archdsl.backends.forward import Forward
 from archdsl.backends.initialize import initialization
-from archdsl.backends.layout import WIDTH, Code, Group, indented, lay_out
+from archdsl.backends.layout import WIDTH, Code, Group, Loop, indented, lay_out
 from archdsl.backends.lower import ClassDefinition, Lowering, Program, numbered
 from archdsl.backends.structure import Part, Structure
 from archdsl.backends.values import Parameters, literal
@@ -52,8 +55,11 @@ class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.structure = Structure(graph)
+        named = [id for name, id in graph.outputs.items() if name]
+        self.reductions = reductions(graph, named) if named else {}
         self.root_name = self.unique(class_name(graph.name), set())
-        self.program: Program = Lowering(self.structure, self.class_names()).program()
+        reserved = {self.root_name, *_prelude(), *_RESERVED_CLASSES}
+        self.program: Program = Lowering(self.structure, self.class_names(), reserved).program()
         self.used: set[str] = set()
 
     @staticmethod
@@ -134,7 +140,7 @@ class _Writer:
     def chain_body(self, definition: ClassDefinition) -> list[str]:
         parts, parameters = definition.parts, definition.parameters
         if not any(part.origin in parameters.conditions for part in parts):
-            items = self.items(parts, parameters)
+            items = _items([self.code(part, parameters) for part in parts])
             return lay_out("super().__init__", Group("(", items), "", 8)
         return [*self.appended(parts, parameters), "        super().__init__(*layers)"]
 
@@ -154,7 +160,7 @@ class _Writer:
             child.origin in parameters.conditions for child in part.children
         ):
             lines = self.appended(part.children, parameters)
-            code: Code = "nn.Sequential(*layers)"
+            code = Group(f"{part.target}(", ("*layers",))
         else:
             code = self.code(part, parameters)
         if part.parameter:
@@ -170,63 +176,48 @@ class _Writer:
 
     def appended(self, parts: tuple[Part, ...], parameters: Parameters) -> list[str]:
         """A list of layers, some of them only under a condition."""
-        lines = ["        layers: list[nn.Module] = []"]
-        plain: list[Part] = []
-
-        def flush() -> None:
-            if plain:
-                lines.extend(
-                    lay_out(
-                        "layers += ", Group("[", self.items(tuple(plain), parameters), "]"), "", 8
-                    )
-                )
-                plain.clear()
-
-        for part in parts:
-            condition = parameters.conditions.get(part.origin)
-            if condition is None:
-                plain.append(part)
-                continue
-            flush()
-            lines.append(f"        if {condition}:")
-            lines += lay_out("layers.append", Group("(", (self.code(part, parameters),)), "", 12)
-        flush()
+        runs = [
+            (condition, tuple(run))
+            for condition, run in groupby(parts, lambda p: parameters.conditions.get(p.origin))
+        ]
+        lines: list[str] = []
+        if runs[0][0] is not None:
+            runs.insert(0, (None, ()))
+        for number, (condition, run) in enumerate(runs):
+            items = _items([self.code(part, parameters) for part in run])
+            indent = 12 if condition else 8
+            lines += [f"        if {condition}:"] if condition else []
+            if number and len(items) == 1 and not str(items[0]).startswith("*"):
+                lines += lay_out("layers.append", Group("(", items), "", indent)
+            else:
+                start = "layers += " if number else "layers: list[nn.Module] = "
+                lines += lay_out(start, Group("[", items, "]"), "", indent)
         return lines
 
     # parts
 
-    def code(self, part: Part, parameters: Parameters) -> Code:
+    def code(self, part: Part, parameters: Parameters) -> Group:
         """The expression that makes a part."""
         if part.children is None:
-            return Group(f"{part.target}(", tuple(self.arguments(part, parameters)))
+            return Group(f"{part.target}(", self.arguments(part, parameters), compact=True)
         if numbered(part.children):
-            return Group(f"{part.target}(", self.items(part.children, parameters))
+            items = _items([self.item(child, parameters) for child in part.children])
+            return Group(f"{part.target}(", items)
         return Group(f"{part.target}(", (self.named(part.children, parameters),))
 
-    def arguments(self, part: Part, parameters: Parameters) -> list[str]:
+    def arguments(self, part: Part, parameters: Parameters) -> tuple[str, ...]:
         written = []
         for argument in part.arguments:
             expression = parameters.expressions[(part.origin, argument.name)]
             if expression == literal(argument.default) and argument.keyword:
                 continue
             written.append(f"{argument.name}={expression}" if argument.keyword else expression)
-        return written
+        return tuple(written)
 
-    def items(self, parts: tuple[Part, ...], parameters: Parameters) -> tuple[Code, ...]:
-        """The parts of a numbered container, runs of like ones as a generator."""
-        codes = [self.code(part, parameters) for part in parts]
-        items: list[Code] = []
-        start = 0
-        while start < len(codes):
-            end, pattern = _run(codes, start)
-            if end - start < 2 or (end - start == 2 and len(str(codes[start])) < 30):
-                items.append(codes[start])
-                start += 1
-                continue
-            variable = "i" if _uses_i(pattern) else "_"
-            items.append(f"*({pattern} for {variable} in range({end - start}))")
-            start = end
-        return tuple(items)
+    def item(self, part: Part, parameters: Parameters) -> Group:
+        """A part in a list: `*([part] if condition else [])` where not all instances have it."""
+        code, condition = self.code(part, parameters), parameters.conditions.get(part.origin)
+        return Group("*([", (code,), f"] if {condition} else [])") if condition else code
 
     def named(self, parts: tuple[Part, ...], parameters: Parameters) -> Code:
         """The parts of a named container as an `OrderedDict`."""
@@ -234,21 +225,17 @@ class _Writer:
         prefix = parts[0].name.rstrip("0123456789")
         first = parts[0].name[len(prefix) :]
         end, pattern = _run(codes, 0)
-        numbered = first.isdecimal() and all(
+        in_order = first.isdecimal() and all(
             part.name == f"{prefix}{int(first) + n}" for n, part in enumerate(parts)
         )
-        if numbered and len(parts) > 2 and end == len(parts):
+        if in_order and len(parts) > 2 and end == len(parts):
             number = "i" if first == "0" else f"i + {first}"
             pair = f'(f"{prefix}{{{number}}}", {pattern})'
-            return f"OrderedDict({pair} for i in range({len(parts)}))"
+            return Loop("OrderedDict(", pair, f"for i in range({len(parts)})")
         if all(part.name.isidentifier() for part in parts):
-            pairs = [
-                Group(f"{part.name}={code.open}", code.items, code.close)
-                if isinstance(code, Group)
-                else f"{part.name}={code}"
-                for part, code in zip(parts, codes, strict=True)
-            ]
-            return Group("OrderedDict(", tuple(pairs))
+            pairs = zip(parts, codes, strict=True)
+            given = [replace(code, open=f"{part.name}={code.open}") for part, code in pairs]
+            return Group("OrderedDict(", tuple(given))
         tuples = [
             Group("(", (f'"{part.name}"', code)) for part, code in zip(parts, codes, strict=True)
         ]
@@ -258,15 +245,21 @@ class _Writer:
 
     def root_lines(self) -> list[str]:
         graph, definition = self.graph, self.program.root
-        lines = [f"class {self.root_name}(nn.Module):", f'    """{self.root_doc()}"""', ""]
+        base = "nn.Sequential" if definition.chain else "nn.Module"
+        lines = [f"class {self.root_name}({base}):", f'    """{self.root_doc()}"""', ""]
         named = [name for name in graph.outputs if name]
         names = (*graph.outputs, *graph.aux)
         if named:
             pairs = tuple(self.feature(name) for name in named)
             lines += [*lay_out("feature_info = ", Group("{", pairs, "}"), "", 4), ""]
-        lines += ["    def __init__(self) -> None:", "        super().__init__()"]
-        lines += self.attributes(definition)
+        lines.append("    def __init__(self) -> None:")
+        if definition.chain:
+            lines += self.chain_body(definition)
+        else:
+            lines += ["        super().__init__()", *self.attributes(definition)]
         lines += indented(initialization(graph, self.structure), 8)
+        if definition.chain:
+            return lines
         returned = "dict[str, Tensor]" if named else "Tensor"
         if graph.aux:
             returned = f"{returned} | tuple[{returned}, dict[str, Tensor]]"
@@ -286,7 +279,7 @@ class _Writer:
 
     def feature(self, name: str) -> str:
         id = self.graph.outputs[name]
-        channels, reduction = self.graph.spec(id).channels, self.graph.reduction(id)
+        channels, reduction = self.graph.spec(id).channels, self.reductions[id]
         return f'"{name}": {{"channels": {channels}, "reduction": {reduction}}}'
 
     def result(self, variables: list[str]) -> str:
@@ -315,10 +308,26 @@ def _dictionary(names: list[str], variables: list[str]) -> str:
     return f"{{{pairs}}}"
 
 
+def _items(codes: Sequence[Code]) -> tuple[Code, ...]:
+    """Codes in a list, runs of like ones as a generator."""
+    items: list[Code] = []
+    start = 0
+    while start < len(codes):
+        end, pattern = _run(codes, start)
+        if end - start < 2 or (end - start == 2 and len(str(codes[start])) < 30):
+            items.append(codes[start])
+            start += 1
+            continue
+        variable = "i" if _uses_i(pattern) else "_"
+        items.append(Loop("*(", pattern, f"for {variable} in range({end - start})"))
+        start = end
+    return tuple(items)
+
+
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 
 
-def _run(codes: list[Code], start: int) -> tuple[int, str]:
+def _run(codes: Sequence[Code], start: int) -> tuple[int, str]:
     """Where a run of like expressions from `start` ends, and its pattern in `i`.
 
     Expressions are alike if they are equal but for whole numbers that grow by a fixed step.

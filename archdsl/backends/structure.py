@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from archdsl.backends.calls import OVERWRITABLE, Call, call, overwrites
 from archdsl.graph import INPUT, Graph, Node, Scope
+from archdsl.ops.join import Concat
 
 Origin = tuple[Hashable, ...]
 Use = tuple[str, int]  # the id of a node, and which of its inputs
@@ -75,6 +76,7 @@ class Instance:
     steps: tuple[Step, ...]
     results: tuple[Ref, ...]
     values: dict[Slot, Any]
+    chain: bool  # an `nn.Sequential`, as far as its parts are numbered
 
     @property
     def signature(self) -> Hashable:
@@ -175,8 +177,8 @@ class Structure:
                         self.uses[scope.id].append((node.id, position))
         given = {n for scope, nodes in zip(scopes, held, strict=True)
                  for n, node in enumerate(nodes) if node.id in self.outputs[scope.id]}  # fmt: skip
-        for scope, nodes in zip(scopes, held, strict=True):
-            self.outputs[scope.id] = [nodes[n].id for n in sorted(given) if n < len(nodes)]
+        for scope, own in zip(scopes, held, strict=True):
+            self.outputs[scope.id] = [own[n].id for n in sorted(given) if n < len(own)]
 
     def _nodes(self, scope: Scope) -> list[Node]:
         """All nodes in a scope, in order."""
@@ -286,10 +288,10 @@ class Structure:
                     return False
                 maps.append(given[0])
                 modules += 1
-            elif taken != tuple(maps):
-                return False
-            else:
+            elif isinstance(child, Node) and isinstance(child.op, Concat) and taken == tuple(maps):
                 seen = given[0]
+            else:
+                return False
         return modules > 0 and self.outputs[scope.id] == [seen]
 
     def is_class(self, scope: Scope) -> bool:

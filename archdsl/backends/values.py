@@ -42,6 +42,7 @@ class Parameters:
         self._arguments = self._shared_arguments(group)
         self._channels = channels
         self._counting: set[str] = set()
+        self._neutral: set[str] = set()  # what conditions compare, numbers of channels or not
         base = group[0]
         self._find_conditions(group)
         counting = _counting_slots(base.parts)
@@ -55,6 +56,7 @@ class Parameters:
     def signature(self) -> tuple[Taken, ...]:
         """The parameters as the constructor takes them, those without default first."""
         counting = [name for name in self.vectors if name in self._counting]
+        counting.sort(key=lambda name: name != "in_channels")
         others = [name for name in self.vectors if name not in self._counting]
         required = counting + [name for name in others if name not in self.defaults]
         positional = required[:2]
@@ -72,25 +74,41 @@ class Parameters:
     def _find_conditions(self, group: list[Instance]) -> None:
         base = group[0]
         present = [_origins(instance) for instance in group]
-        named = [(s.origin, _FLAGS.get(s.template, "joined")) for s in base.steps if s.template]
-        named += [(part.origin, name) for part, name in _named_parts(base.parts)]
-        for origin, name in named:
+        everywhere = [True] * len(group)
+
+        def find(origin: Origin, name: str, outer: Vector) -> Vector:
             vector = [origin in origins for origins in present]
-            if not all(vector) and origin not in self.conditions:
+            if vector not in (everywhere, outer) and origin not in self.conditions:
                 self.conditions[origin] = self._condition(vector, name)
+            return vector
+
+        def visit(parts: Iterable[Part], outer: Vector) -> None:
+            for part in parts:
+                visit(part.children or (), find(part.origin, _flag_name(part), outer))
+
+        for step in base.steps:
+            if step.template:
+                find(step.origin, _FLAGS.get(step.template, "joined"), everywhere)
+        visit(base.parts, everywhere)
 
     def _condition(self, vector: Vector, name: str) -> str:
-        for known, other in self.vectors.items():
-            if other == vector:
-                return known
-        for argument, values in self._usable(fewest_first=True):
-            if values == vector and all(isinstance(v, bool) for v in values):
-                return self._add(argument, values)
-            without = {repr(v): v for v, there in zip(values, vector, strict=True) if not there}
-            with_it = {repr(v) for v, there in zip(values, vector, strict=True) if there}
-            if len(without) == 1 and not with_it & set(without) and not isinstance(values[0], bool):
-                (value,) = without.values()
-                return f"{self._add(argument, values)} != {literal(value)}"
+        """When something is there: a flag, or a comparison that is as true of every instance."""
+        for flag, values in [*self.vectors.items(), *self._usable()]:
+            if {type(value) for value in values} == {bool}:
+                if values == vector:
+                    return self._add(flag, values)
+                if all(a != b for a, b in zip(values, vector, strict=True)):
+                    return f"not {self._add(flag, values)}"
+        given = self._channels["in_channels"]
+        for argument, values in self._usable():
+            if [type(a) is int and a != b for a, b in zip(values, given, strict=True)] == vector:
+                self._neutral |= {self._add(argument, values), self._add("in_channels", given)}
+                return f"{argument} != in_channels"
+        apart = [(a, value) for a, v in self._usable() if (value := _apart(v, vector)) is not None]
+        if apart:
+            argument, value = min(apart, key=lambda pair: (pair[1] != 0, pair[1] != 1))
+            self._neutral.add(self._add(argument, self._arguments[argument]))
+            return f"{argument} != {literal(value)}"
         free = self._free(name)
         self.defaults[free] = False
         return self._add(free, vector)
@@ -102,8 +120,9 @@ class Parameters:
         if all(type(value) is type(values[0]) and value == values[0] for value in values):
             return literal(values[0])
         for name, other in self.vectors.items():
-            if (name in self._counting) == counting and _matches(vector, other):
-                return name
+            alike = name in self._neutral or (name in self._counting) == counting
+            if alike and _matches(vector, other):
+                return self._count(name, counting)
         if counting:
             said = [name for name, values in self._usable() if _matches(vector, values)]
             known_input = _matches(vector, self._channels.get("in_channels", []))
@@ -118,7 +137,12 @@ class Parameters:
 
     def _derived(self, vector: Vector) -> str | None:
         """A multiple or part of a parameter, or of it and an argument of the block."""
-        for name in self._counting & set(self.vectors):
+        known = [name for name in self.vectors if name in self._counting | self._neutral]
+        if _ABSENT in vector:
+            product = self._product(vector, known)
+            if product:
+                return product
+        for name in known:
             pairs = _pairs(vector, self.vectors[name])
             factors = {a // b for a, b in pairs if a % b == 0}
             if len(factors) == 1 and all(a % b == 0 for a, b in pairs):
@@ -126,7 +150,11 @@ class Parameters:
             parts = {b // a for a, b in pairs if a and b % a == 0}
             if len(parts) == 1 and all(b == a * next(iter(parts)) for a, b in pairs):
                 return f"{name} // {parts.pop()}"
-        for name in self._counting & set(self.vectors):
+        return self._product(vector, known)
+
+    def _product(self, vector: Vector, known: list[str]) -> str | None:
+        """A parameter times an argument of the block that differs between instances."""
+        for name in known:
             for argument, values in self._usable():
                 if all(type(v) is int for v in values):
                     product = [a * b for a, b in zip(self.vectors[name], values, strict=True)]
@@ -149,10 +177,9 @@ class Parameters:
         filled = [filler if value is _ABSENT else value for value in vector]
         return self._count(self._add(self._free(argument), filled), counting)
 
-    def _usable(self, fewest_first: bool = False) -> list[tuple[str, Vector]]:
+    def _usable(self) -> list[tuple[str, Vector]]:
         """The block's arguments whose names no other parameter has taken."""
-        free = [(n, v) for n, v in self._arguments.items() if self.vectors.get(n, v) == v]
-        return sorted(free, key=lambda pair: len(set(map(repr, pair[1])))) if fewest_first else free
+        return [(n, v) for n, v in self._arguments.items() if self.vectors.get(n, v) == v]
 
     def _count(self, name: str, counting: bool) -> str:
         if counting:
@@ -215,6 +242,16 @@ class Parameters:
         self.attributes.setdefault(self.kept[what], expression)
 
 
+def _apart(values: Vector, vector: Vector) -> Any:
+    """The one value of those that lack something: 0, 1, or where all others have one value too."""
+    without = {repr(v): v for v, there in zip(values, vector, strict=True) if not there}
+    others = {repr(v) for v, there in zip(values, vector, strict=True) if there}
+    if len(without) != 1 or others & set(without):
+        return None
+    (value,) = without.values()
+    return value if value in (0, 1) or len(others) == 1 else None
+
+
 def literal(value: Any) -> str:
     """A value as it is written in source."""
     return f'"{value}"' if isinstance(value, str) else repr(value)
@@ -258,16 +295,9 @@ def _counting_slots(parts: Iterable[Part]) -> dict[Slot, bool]:
     return found
 
 
-def _named_parts(parts: Iterable[Part]) -> list[tuple[Part, str]]:
-    """Every part with a name for its flag: its own, or what it is where it has only a number."""
-    found = []
-    for part in parts:
-        name = part.name
-        if name.isdecimal():
-            name = str(part.target).removeprefix("nn.").lower()
-        found.append((part, name))
-        found += _named_parts(part.children or ())
-    return found
+def _flag_name(part: Part) -> str:
+    """A part's own name, or what it is where it has only a number."""
+    return part.target.removeprefix("nn.").lower() if part.name.isdecimal() else part.name
 
 
 def _pairs(vector: Vector, other: Vector) -> list[tuple[Any, Any]]:

@@ -16,12 +16,16 @@ def caption_of(descriptions: Sequence[Description], kind: str, options: Options)
     total = descriptions[0].analysis.total
     amounts = f"{quantity(total.parameters)} parameters, {quantity(total.macs)} MACs"
     text = f"{names} ({amounts})." if len(descriptions) == 1 else f"{names}."
-    if kind in ("hero", "strip"):
+    if kind == "strip" or (kind == "hero" and descriptions[0].linear):
         by = _SCALES[options.scale]
         text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
             ":  ", ": "
         )
-    if kind == "hero" and any(unit.kind != "op" for unit in descriptions[0].units):
+    if (
+        kind == "hero"
+        and descriptions[0].linear
+        and any(unit.kind != "op" for unit in descriptions[0].units)
+    ):
         text += " Letters mark the stages made of the blocks shown below."
     source = descriptions[0].graph.citation
     return f"{text} After {source}." if source and len(descriptions) == 1 else text

@@ -291,7 +291,11 @@ def name_of(ids: list[str], everything: Sequence[Unit]) -> str:
     parent = _whole(ids, everything)
     if parent and (len(ids) > 1 or _numeric(first)):
         return _short(parent)
-    return _short(first if len(ids) == 1 else f"{first}–{_rest(first, last)}")
+    if len(ids) > 1:
+        return _short(f"{first}–{_rest(first, last)}")
+    short = _short(first)
+    alike = sum(_short(unit.id) == short for unit in everything)
+    return ".".join(first.split(".")[-2:]) if alike > 1 else short
 
 
 def _numeric(path: str) -> bool:

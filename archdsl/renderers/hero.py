@@ -10,6 +10,7 @@ from archdsl.renderers.layout import Direction
 from archdsl.renderers.legend import Entry, draw_legend
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import CONTAINER, LINE, Pen
+from archdsl.renderers.pyramid import pyramid
 from archdsl.renderers.scene import moved
 from archdsl.renderers.strip import Strip, draw_strip
 
@@ -24,7 +25,10 @@ Row = list[Inset]
 
 
 def hero(description: Description, options: Options, pen: Pen) -> float:
-    """The kind `hero`; gives the height."""
+    """The kind `hero`; gives the height. A network that is no line of stages is a pyramid."""
+    if not description.linear and not options.only:
+        with suppress(UsageError):  # too wide, or no rows to join: a strip says the stages
+            return pyramid(description, options, pen)
     kinds = _shown(block_kinds(description))
     if not kinds:
         strip = draw_strip(pen, description, options, LINE)

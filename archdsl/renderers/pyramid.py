@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import log2
 
 from archdsl.diagnostics import UsageError
 from archdsl.graph import INPUT
@@ -59,6 +60,7 @@ def _cells(description: Description) -> list[Cell]:
             uses.setdefault(source, []).append(id)
     owners = description.owners
     ends = {owners.get(description.reducer.source[id]) for id in description.graph.taps.values()}
+    rows = _rows(description)
     cells: dict[str, Cell] = {}
     place: dict[str, str] = {INPUT: INPUT}  # unit: the cell it is in, by its first unit
     passed: dict[str, tuple[str, str]] = {}  # an enlarging unit: what feeds it, its words
@@ -73,7 +75,7 @@ def _cells(description: Description) -> list[Cell]:
         before = cells.get(place.get(only, ""))
         joined = before and before.units[-1].id == only and len(uses[only]) == 1
         joined = joined and only not in ends and not (before and before.sign)
-        if before and joined and resolution(before.output) == resolution(unit.output):
+        if before and joined and rows[before.id] == rows[unit.id]:
             before.units.append(unit)
             place[unit.id] = place[only]
             continue
@@ -83,16 +85,29 @@ def _cells(description: Description) -> list[Cell]:
             cell.sources[name] = text
         cells[unit.id] = cell
         place[unit.id] = unit.id
-    _number(cells)
+    _number(cells, rows)
     return list(cells.values())
 
 
-def _number(cells: dict[str, Cell]) -> None:
+def _rows(description: Description) -> dict[str, int]:
+    """The row of every unit: how often the map was halved on the way, less how often doubled.
+
+    Convolutions without padding make maps a little smaller, which is no row of its own.
+    """
+    levels = {INPUT: 0}
+    for unit in description.units:
+        shrunk = resolution(unit.input) / resolution(unit.output)
+        source = next(iter(description.feeds[unit.id]), INPUT)
+        levels[unit.id] = levels[source] + round(log2(shrunk))
+    order = sorted({levels[unit.id] for unit in description.units})
+    return {unit.id: order.index(levels[unit.id]) for unit in description.units}
+
+
+def _number(cells: dict[str, Cell], rows: dict[str, int]) -> None:
     """Rows by size; a cell stands right of what feeds it in its row, and not left of the rest."""
-    sizes = sorted({resolution(cell.output) for cell in cells.values()}, reverse=True)
     taken: set[tuple[int, int]] = set()
     for cell in cells.values():
-        cell.row = sizes.index(resolution(cell.output))
+        cell.row = rows[cell.id]
         for id in cell.sources:
             source = cells.get(id)
             if source:
@@ -174,7 +189,7 @@ class _Pyramid:
             x += wide + ACROSS + free
         self.axes, y = [], 12.0
         for row in range(max(cell.row for cell in self.cells) + 1):
-            tall = max(self.height(cell) for cell in self.cells if cell.row == row)
+            tall = max((self.height(c) for c in self.cells if c.row == row), default=0.0)
             self.axes.append(y + tall / 2)
             y += tall + DOWN
         self.bottom = y - DOWN
