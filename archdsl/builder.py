@@ -171,8 +171,8 @@ class Builder:
         self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, place.span))
         return Level(path, id)
 
-    def tap(self, name: str, value: Flow, place: Place, varies: bool) -> None:
-        """Names a value as a feature.
+    def tap(self, name: str, value: Flow, place: Place, varies: bool) -> bool:
+        """Names a value as a feature; says whether the name was free.
 
         Among the copies of an item whose tap varies, the last that gives a name has it.
         """
@@ -182,8 +182,9 @@ class Builder:
             labels = [Label(first, "first here")] if first and first != span else []
             help = "a tap in a copied item needs a name that depends on the copy: tap: c{row + 2}"
             self.sink.error("E0401", f"two taps named {name}", span, labels=labels, help=help)
-        else:
-            self.taps[name], self.tap_spans[name] = value, span
+            return False
+        self.taps[name], self.tap_spans[name] = value, span
+        return True
 
     # shared weights
 

@@ -285,17 +285,18 @@ def declare_parameters(
 def _parameter(
     reader: Reader, name: str, value: Any, place: Place, earlier: Visible, in_block: bool
 ) -> Parameter:
-    form, default = ParameterForm(), value
+    form, default, broken = ParameterForm(), value, False
     type: ParameterType | None = None
     if is_long_form(value):
-        form = validate(ParameterForm, value, place, reader.sink) or form
+        read = validate(ParameterForm, value, place, reader.sink)
+        form, broken = read or form, read is None
         type, default = form.type, value.get("default", MISSING)
         place = place / "default" if "default" in value else place
     elif in_block and value in TYPES:
         type, default = value, MISSING
     if type is None and default is not MISSING:
         type = _type_of(reader, default, earlier)
-    return Parameter(name, type, default, form, place)
+    return Parameter(name, type, default, form, place, broken)
 
 
 def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
@@ -308,7 +309,7 @@ def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[
     for name, parameter in parameters.items():
         raw, place, type = parameter.default, parameter.place, parameter.type
         good = raw is MISSING or reader.argument(raw, place, frozenset(visible), type)
-        result[name] = replace(parameter, broken=not good)
+        result[name] = replace(parameter, broken=parameter.broken or not good)
         visible.add(name)
     return result
 

@@ -78,11 +78,11 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
     here = Here(here.file, here.frame, names, here.x)
     for name, parameter in run.document.parameters.items():
         try:
+            if parameter.broken:
+                continue
             if parameter.default is MISSING:
                 message, help = f"parameter {name} has no value", f"give it one: --set {name}=..."
                 fail(run.sink, "E0207", message, parameter.place.key, help)
-            if parameter.broken:
-                continue
             given = Given(parameter.default, parameter.place)
             names[name] = run.values.parameter(parameter, given, here)
         except Poison:

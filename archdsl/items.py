@@ -194,8 +194,8 @@ class Reader(Checker):
             return None
         given = value or {}
         if known is None:
-            checks = (self.argument(v, item.inside / n, visible) for n, v in given.items())
-            good &= every(checks)
+            places = ((raw, item.inside / name) for name, raw in given.items())
+            good &= every(self.any_argument(raw, place, visible) for raw, place in places)
         else:
             good &= self.arguments(verb, given, item.inside, visible)
             good &= self.complete(verb, given, span)
@@ -275,7 +275,7 @@ class Reader(Checker):
         return self.expression(raw, place, visible, kind.words)
 
     def argument(self, raw: Any, place: Place, visible: Visible, type: str | None = None) -> bool:
-        """Checks the value of a block's argument, or of one for whatever `$name` stands for."""
+        """Checks the value of a block's argument, of its type."""
         if type == "item" or isinstance(raw, dict):
             return self.item_argument(raw, place, visible)
         if type == "str" and isinstance(raw, str) and not raw.startswith("$"):
@@ -283,6 +283,11 @@ class Reader(Checker):
         words = WORDS - visible if type is None else frozenset()
         verbs = (*OPS, *self.file.blocks) if type is None else ()
         return self.expression(raw, place, visible, words, verbs)
+
+    def any_argument(self, raw: Any, place: Place, visible: Visible) -> bool:
+        """Checks an argument of a verb that is not known yet: it may be a verb itself."""
+        is_verb = isinstance(raw, str) and (raw in OPS or raw in self.file.blocks)
+        return is_verb or self.argument(raw, place, visible)
 
     def item_argument(self, raw: Any, place: Place, visible: Visible) -> bool:
         """Checks a verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, a name for one."""

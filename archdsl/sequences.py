@@ -276,7 +276,8 @@ class Run:
         if problem := name_problem(name):
             self.sink.error("E0208", problem, place.span)
         else:
-            self.build.tap(name, value, place, varies=bool(template.expressions))
+            free = self.build.tap(name, value, place, varies=bool(template.expressions))
+            self.lost += [] if free else [template]
 
     # references
 

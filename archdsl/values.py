@@ -70,9 +70,10 @@ class Evaluator:
         if isinstance(error, UnknownName):
             if self.sink.failed and (error.name not in SHAPE_NAMES or here.x is None):
                 raise Poison from None
-            first = _first(here.x)
-            message = f"there is no `{error.name}` here"
-            help = f"the input is {first}" if first else "a shape is known where there is an input"
+            if error.name in SHAPE_NAMES:
+                first = _first(here.x)
+                message, help = f"there is no `{error.name}` here", "no input has a shape yet"
+                help = f"the input is {first}" if first else help
         fail(self.sink, error.code, message, span, help)
 
     # numbers

@@ -78,7 +78,7 @@ def test_a_name_that_the_shape_does_not_have_is_an_error() -> None:
     )  # fmt: skip
     check_error(
         "input: [3, C, 8]", 1, 12, "E0302", "there is no `C` here",
-        "a shape is known where there is an input",
+        "no input has a shape yet",
     )  # fmt: skip
 
 
