@@ -205,7 +205,7 @@ class Builder:
                 fail(self.sink, "E0503", message, place.span, "one module serves all of them")
             before, after = ([self.specs[id] for id in node.inputs] for node in (old, new))
             same = (old.path, old.op) == (new.path, new.op)
-            if not same or old.op.weights(*before) != new.op.weights(*after):
+            if not same or not old.op.serves(before, after):
                 message = f"one {new.op.verb} cannot serve inputs of {before[0]} and {after[0]}"
                 help = "give the inputs of `each` the same channels"
                 fail(self.sink, "E0503", message, new.span or place.span, help)

@@ -196,10 +196,7 @@ class _Composer:
         return self.mend_mapping(result, path) if start.flow_style else result
 
     def scalar(self, event: Any, path: Path) -> Any:
-        span, text = self.source.spans[path], event.value
-        if event.style in ("'", '"') and span.line == span.end_line:
-            inside = Span(span.file, span.line, span.column + 1, span.line, span.end_column - 1)
-            self.source.spans[path] = inside
+        text, span = event.value, self.source.spans[path]
         if event.tag is not None or not event.implicit[0]:
             return text
         if text in _WORDS:
@@ -303,9 +300,11 @@ class _Composer:
         )
 
     def span(self, event: Any) -> Span:
+        """The place of an event; that of quoted text is between the quotes."""
         start, end = event.start_mark, event.end_mark
-        name = self.source.name
-        return Span(name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        quote = int(getattr(event, "style", None) in ("'", '"') and start.line == end.line)
+        begin = start.line + 1, start.column + 1 + quote
+        return Span(self.source.name, *begin, end.line + 1, end.column + 1 - quote)
 
     def refuse(self, code: str, message: str, span: Span, limit: str = "") -> NoReturn:
         help = f"--limit {limit}=N allows more" if limit else ""

@@ -71,7 +71,8 @@ def compared(title: str, text: str, names: list[str], columns: list[str]) -> str
 
     rows = []
     for name in names:
-        values = totals(archdsl.load(name), columns)
+        graph = archdsl.load(name)
+        values = totals(graph.select(graph.outputs), columns)  # without what only training uses
         rows.append([name, *(cell(v, MEASURES[c].kind) for c, v in values.items())])
     head = ["network", *(MEASURES[column].heading for column in columns)]
     return f"## {title}\n\n{text}\n\n" + table(head, rows)

@@ -144,8 +144,8 @@ class Parameters:
                 return product
         for name in known:
             pairs = _pairs(vector, self.vectors[name])
-            factors = {a // b for a, b in pairs if a % b == 0}
-            if len(factors) == 1 and all(a % b == 0 for a, b in pairs):
+            factors = {a // b for a, b in pairs if b and a % b == 0}
+            if len(factors) == 1 and all(a == b * next(iter(factors)) for a, b in pairs):
                 return f"{factors.pop()} * {name}"
             parts = {b // a for a, b in pairs if a and b % a == 0}
             if len(parts) == 1 and all(b == a * next(iter(parts)) for a, b in pairs):

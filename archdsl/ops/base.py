@@ -1,6 +1,6 @@
 """What every op declares: its arguments, its output, its weights, its cost and a label."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar, Literal
@@ -81,6 +81,11 @@ class Op:
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         """Parameters and buffers, in the order of a state_dict."""
         return ()
+
+    def serves(self, inputs: Sequence[TensorSpec], others: Sequence[TensorSpec]) -> bool:
+        """Whether one module with one set of weights can take inputs of both shapes."""
+        kinds = [[(x.rank, x.layout) for x in specs] for specs in (inputs, others)]
+        return kinds[0] == kinds[1] and self.weights(*inputs) == self.weights(*others)
 
     def macs(self, *inputs: TensorSpec) -> int:
         """Multiply-accumulates of weights with the input, and of matrix products of inputs."""
@@ -172,6 +177,8 @@ def _number(minimum: float, maximum: float) -> Read:
     def read(value: Any, rank: int) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ArgumentError(f"expected a number, not {kind_of(value)}", code="E0203")
+        if abs(value) > _HUGE:
+            raise ArgumentError(f"{value:g} is too large")
         if not minimum <= value <= maximum:
             bounds = f"{minimum:g} to {maximum:g}" if maximum < _HUGE else f"{minimum:g} or more"
             raise ArgumentError(f"{value:g} is out of range ({bounds})")

@@ -23,18 +23,22 @@ class Concat(Op):
 
 
 def _broadcast(op: Op, inputs: tuple[TensorSpec, ...]) -> TensorSpec:
-    """The common shape: channels equal, sizes equal or 1 everywhere (a gate per channel)."""
-    largest = max(inputs, key=lambda x: x.elements)
-    for x in inputs:
-        like = (x.channels, x.rank, x.layout) == (largest.channels, largest.rank, largest.layout)
-        if x != largest and not (like and set(x.spatial) <= {1}):
-            raise ShapeError(f"{op.verb} of {inputs[0]} and {x if x != inputs[0] else largest}")
-    return largest
+    """The common shape: along every axis the sizes are equal, or 1 (a gate)."""
+    first = inputs[0]
+    shape = first.shape
+    for x in inputs[1:]:
+        pairs = list(zip(shape, x.shape, strict=False))
+        if (x.rank, x.layout) != (first.rank, first.layout) or any(
+            a != b and 1 not in (a, b) for a, b in pairs
+        ):
+            raise ShapeError(f"{op.verb} of {TensorSpec(shape)} and {x}")
+        shape = tuple(max(pair) for pair in pairs)
+    return TensorSpec(shape, first.layout)
 
 
 @dataclass(frozen=True)
 class Add(Op):
-    """Elementwise sum; a map of size 1 is added at every position."""
+    """Elementwise sum; what has size 1 along an axis is added everywhere along it."""
 
     verb: ClassVar[str] = "add"
     inputs: ClassVar[int | None] = None
@@ -45,7 +49,7 @@ class Add(Op):
 
 @dataclass(frozen=True)
 class Multiply(Op):
-    """Elementwise product; a map of size 1 multiplies every position (a channel gate)."""
+    """Elementwise product; what has size 1 along an axis multiplies all of it (a gate)."""
 
     verb: ClassVar[str] = "multiply"
     inputs: ClassVar[int | None] = None

@@ -1,5 +1,6 @@
 """Normalisation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -68,6 +69,9 @@ class LayerNorm(Op):
         _check_init(self.affine, self.init)
         return inputs[0]
 
+    def serves(self, inputs: Sequence[TensorSpec], others: Sequence[TensorSpec]) -> bool:
+        return inputs[0].channels == others[0].channels and super().serves(inputs, others)
+
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return _affine(inputs[0].channels) if self.affine else ()
 
@@ -90,8 +94,6 @@ class GroupNorm(Op):
             raise ShapeError(f"{self.groups} groups do not divide {x.channels} channels", "groups")
         if x.elements == self.groups:
             raise ShapeError(f"{self.groups} groups of {x} hold one number each", "groups")
-        if x.elements == self.groups:
-            raise ShapeError(f"a group of {x} has one value, which cannot be normalised", "groups")
         return x
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:

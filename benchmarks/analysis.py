@@ -1,0 +1,112 @@
+"""Analysis side by side with torchinfo, fvcore and PyTorch's flop counter, and static candidates.
+
+    python benchmarks/analysis.py [--runs 3] [--candidates 500]
+
+Needs the extra `bench`. Prints tables in Markdown: a cold process and a running one on the same
+networks, the parameters and MACs that each tool counts, and how many networks of EfficientNet's
+size are measured per second and where the time goes. Machines are noisy: read the ratios.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+from compiler import graph_of, in_turns, process, table
+
+from archdsl.analysis.cost import analyze
+from archdsl.analysis.measures import totals
+from archdsl.gallery import find
+from archdsl.study.candidates import Candidates, Point
+
+NETWORKS = ("resnet50", "densenet121", "mobilenet_v2", "efficientnet_b0")
+MAKE = "import torch; from torchvision import models; m = models.{name}().eval()\n"
+IMAGE = "x = torch.zeros(1, 3, 224, 224)\n"
+TOOLS = {
+    "torchinfo": "import torchinfo; s = torchinfo.summary(m, (1, 3, 224, 224), verbose=0)\n"
+    "found = s.total_params, s.total_mult_adds\n",
+    "fvcore": "from fvcore.nn import FlopCountAnalysis\n"
+    + IMAGE
+    + "f = FlopCountAnalysis(m, x).unsupported_ops_warnings(False)\n"
+    "f.uncalled_modules_warnings(False); found = "
+    "sum(p.numel() for p in m.parameters()), int(f.total())\n",
+    "torch": "from torch.utils.flop_counter import FlopCounterMode\n"
+    + IMAGE
+    + "c = FlopCounterMode(display=False)\nwith c, torch.no_grad(): m(x)\n"
+    "found = sum(p.numel() for p in m.parameters()), c.get_total_flops() // 2\n",
+}
+
+
+def cold(runs: int) -> None:
+    """A whole process: parameters and MACs of one network."""
+    rows = []
+    for name in NETWORKS[:1] + NETWORKS[-1:]:
+        ours = process("-m", "archdsl", "summary", name, "--format", "json")
+        theirs = [process("-c", MAKE.format(name=name) + code) for code in TOOLS.values()]
+        mine, *others = in_turns(runs, ours, *theirs)
+        ratios = [f"{taken / mine:.1f}" for taken in others]
+        rows.append([name, f"{mine * 1e3:.0f} ms", *ratios])
+    table("Cold: one process, times ours", ["network", "archdsl", *TOOLS], rows)
+
+
+def warm(runs: int) -> None:
+    """A running process: from the text of the spec, or of a graph, against a module that exists."""
+    rows, counts = [], []
+    for name in NETWORKS:
+        path, graph = str(find(name)), graph_of(str(find(name)))
+        scope: dict[str, object] = {}
+        exec(MAKE.format(name=name), scope)
+        theirs = [runner(code, scope) for code in TOOLS.values()]
+        text, mine, *others = in_turns(
+            runs, lambda path=path: analyze(graph_of(path)), lambda g=graph: analyze(g), *theirs
+        )
+        ratios = [f"{taken / text:.0f} / {taken / mine:.0f}" for taken in others]
+        rows.append([name, f"{text * 1e3:.1f} / {mine * 1e3:.1f} ms", *ratios])
+        total = analyze(graph).total
+        found = [(total.parameters, total.macs)]
+        for action in theirs:
+            action()
+            found.append(scope["found"])  # type: ignore[arg-type]
+        counts.append([name, *(f"{parameters:,} / {macs:,}" for parameters, macs in found)])
+    head = ["network", "archdsl, from text / from graph", *TOOLS]
+    table("Warm: times ours, from text / from graph", head, rows)
+    table("Parameters / MACs", ["network", "archdsl", *TOOLS], counts)
+
+
+def runner(code: str, scope: dict[str, object]) -> Callable[[], object]:
+    compiled = compile(code, "<tool>", "exec")
+    return lambda: exec(compiled, scope)
+
+
+def candidates(count: int) -> None:
+    """Networks of EfficientNet's size per second of one core, every one of another width."""
+    spec = Candidates("efficientnet_b0")
+    columns = ("parameters", "macs", "activations", "memory")
+    spec.graph(Point({}, {}))
+    elaborating = measuring = 0.0
+    for number in range(count):
+        start = time.process_time()
+        graph = spec.graph(Point({"width": 0.8 + number * 0.6 / count}, {}))
+        middle = time.process_time()
+        totals(graph, columns)
+        elaborating += middle - start
+        measuring += time.process_time() - middle
+    whole = elaborating + measuring
+    row = [f"{count:,}", f"{count / whole:.0f}", f"{elaborating / whole:.0%}"]
+    row += [f"{measuring / whole:.0%}", f"{10_000 * whole / count:.0f} s"]
+    head = ["candidates", "per second and core", "elaboration", "measures", "10,000 on one core"]
+    table("Static candidates", head, [row])
+
+
+def main() -> None:
+    """Runs all measurements."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3, help="runs of each measurement (default 3)")
+    parser.add_argument("--candidates", type=int, default=500, help="default 500")
+    given = parser.parse_args()
+    candidates(given.candidates)
+    cold(given.runs)
+    warm(given.runs)
+
+
+if __name__ == "__main__":
+    main()
