@@ -25,8 +25,8 @@ def ops() -> str:
     parts = [
         "# Ops\n",
         "The primitive operations, their arguments and what they stand for. Arguments have "
-        "PyTorch's meaning. An argument without a default is required; `C` is the number of input channels. "
-        "Sizes are whole numbers, or lists with one number per spatial axis.\n",
+        "PyTorch's meaning. An argument without a default is required; `C` is the number of input "
+        "channels. Sizes are whole numbers, or lists with one number per spatial axis.\n",
     ]
     families: dict[str, list[type[Op]]] = {}
     for op in OPS.values():
@@ -74,14 +74,15 @@ def gallery() -> str:
         size = "x".join(map(str, graph.input.shape))
         rows.append(
             f"| [{name}](../specs/{name}.yaml) | {graph.title} | {size} "
-            f"| {counted['parameters']:,} | {counted['macs']:,} | {counted['depth']} | {', '.join(taps)} | {lines} |"
+            f"| {counted['parameters']:,} | {counted['macs']:,} | {counted['depth']} "
+            f"| {', '.join(taps)} | {lines} |"
         )
     head = [
         "# The gallery\n",
-        "Each spec is held to an implementation that is not ours: keys, shapes and order of the",
-        "`state_dict`, parameters, MACs, and outputs in float64 to the ninth digit. MACs are of one",
-        "image of the given size; depth counts weighted layers on the longest path; features",
-        "are channels/reduction. A spec of a few lines extends another.\n",
+        "Each spec is held to an implementation that is not ours: keys, shapes and order of",
+        "the `state_dict`, parameters, MACs, and outputs in float64 to the ninth digit. MACs are",
+        "of one image of the given size; depth counts weighted layers on the longest path;",
+        "features are channels/reduction. A spec of a few lines extends another.\n",
         "| spec | paper | input | parameters | MACs | depth | features | lines |",
         "|---|---|---|---|---|---|---|---|",
     ]
