@@ -5,7 +5,7 @@ from dataclasses import MISSING
 from typing import Any
 
 from archdsl.checks import Checker, Visible, every
-from archdsl.diagnostics import Label, Sink, Span, did_you_mean, nearest
+from archdsl.diagnostics import Label, Sink, Span, did_you_mean
 from archdsl.expressions import ExpressionError
 from archdsl.ops import OPS, WORDS, Kind, arguments, kind
 from archdsl.source import Place
@@ -135,7 +135,7 @@ class Reader(Checker):
             help = "a list numbers its items: to name one, write all of them as a mapping"
         elif ":" in word:
             help = "put a space after the colon"
-        elif owner and nearest(word, verbs) is None:
+        elif owner:
             help = f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}"
         self.error("E0205", f"unknown verb `{word}`", span, help)
 
@@ -198,7 +198,7 @@ class Reader(Checker):
             good &= every(self.any_argument(raw, place, visible) for raw, place in places)
         else:
             good &= self.arguments(verb, given, item.inside, visible)
-            good &= self.complete(verb, given, span)
+            good = good and self.complete(verb, given, span)
         if not good:
             return None
         return Item(item.key, verb, given, {}, item.modifiers, item.place, item.inside)
