@@ -51,6 +51,8 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     parameters = declare_parameters(first, form.params, source.at("params"))
     opened = open_blocks(file, parameters, functions, sink)
     document.parameters = check_defaults(first, parameters)
+    for reader in opened.values():
+        reader.parameters = document.parameters
     reader = Reader(sink, file, document.parameters, functions)
     visible = frozenset(document.parameters)
     file.defaults = _defaults(reader, form.defaults, visible)

@@ -207,7 +207,7 @@ class Reader(Checker):
         """Whether `$name` may stand for a verb: a parameter that does, or a column's cell."""
         name = verb[1:]
         parameter = self.parameters.get(name)
-        if name in visible and (parameter is None or parameter.type == "item"):
+        if name in visible and (parameter is None or parameter.broken or parameter.type == "item"):
             return True
         items = [n for n, p in self.parameters.items() if p.type == "item"]
         message = f"`{verb}` is not a parameter that names a verb"

@@ -335,8 +335,10 @@ def _report_syntax(error: yaml.YAMLError, text: str, name: str, sink: Sink) -> N
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable"))
-    lines = _LINE_BREAK.split(text)
-    here = lines[line - 1] if line <= len(lines) else ""
+    lines = _LINE_BREAK.split(text.rstrip())
+    if line > len(lines):  # the end of the file; show where the text ends
+        line, column = len(lines), len(lines[-1]) + 1
+    here = lines[line - 1]
     labels = []
     context = getattr(error, "context_mark", None)
     if context is not None and context.line + 1 != line:
