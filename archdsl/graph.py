@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics import Span
-from archdsl.ops import OPS, Op, Weight
+from archdsl.ops import OPS, Op, ShapeError, Weight
 from archdsl.ops.init import Init
 from archdsl.renames import Rename
 from archdsl.tensor import INPUT as INPUT
@@ -174,9 +174,9 @@ class Graph:
         """The graph that `to_json` wrote; raises ValueError if `text` is anything else."""
         try:
             graph = _decode_graph(json.loads(text))
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            verify(graph)
+        except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"not a graph in JSON: {error!r}") from error
-        verify(graph)
         return graph
 
 
@@ -195,35 +195,48 @@ def verify(graph: Graph) -> None:
     Ids are unique and inputs come first; shapes are what the ops infer; every scope exists, stands
     after its parent and holds its nodes' ids; weights at one path have one shape.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    scopes = {""}
+    paths = {"": ""}
     for scope in graph.scopes:
-        if scope.parent not in scopes or scope.id in scopes:
+        if scope.parent not in paths or scope.id in paths:
             raise ValueError(f"scope {scope.id}: its parent {scope.parent!r} is not before it")
-        if scope.parent and not scope.path.startswith(graph.scope_by_id[scope.parent].path + "."):
-            raise ValueError(f"scope {scope.id} does not lie in {scope.parent}")
-        scopes.add(scope.id)
+        _verify_inside(scope, paths[scope.parent])
+        paths[scope.id] = scope.path
     specs = {INPUT: graph.input}
     for node in graph.nodes:
-        if node.id in specs:
-            raise ValueError(f"node {node.id} stands twice")
-        if node.scope not in scopes:
+        if node.scope not in paths:
             raise ValueError(f"node {node.id}: no scope {node.scope}")
-        missing = [id for id in node.inputs if id not in specs]
-        if missing:
-            raise ValueError(f"node {node.id}: its input {missing[0]} is not before it")
-        inputs = [specs[id] for id in node.inputs]
-        if node.op.infer(*inputs) != node.output:
-            raise ValueError(f"node {node.id}: {node.op.verb} does not give {node.output}")
+        _verify_inside(node, paths[node.scope])
+        _verify_node(node, specs)
         specs[node.id] = node.output
-        for weight in node.op.weights(*inputs):
-            key = f"{node.path}.{weight.name}"
+    shapes: dict[str, tuple[int, ...]] = {}
+    for node in graph.nodes:
+        for key, weight in graph.weights(node):
             if shapes.setdefault(key, weight.shape) != weight.shape:
                 raise ValueError(f"weight {key} has two shapes")
     for results in (graph.outputs, graph.taps, graph.aux):
         for name, id in results.items():
             if id not in specs:
                 raise ValueError(f"result {name!r}: no node {id}")
+
+
+def _verify_inside(part: Node | Scope, outer: str) -> None:
+    if outer and not part.path.startswith(f"{outer}."):
+        raise ValueError(f"{part.id} does not lie in {outer}")
+
+
+def _verify_node(node: Node, specs: Mapping[str, TensorSpec]) -> None:
+    """`specs` are what the nodes before it give."""
+    if node.id in specs:
+        raise ValueError(f"node {node.id} stands twice")
+    missing = [id for id in node.inputs if id not in specs]
+    if missing:
+        raise ValueError(f"node {node.id}: its input {missing[0]} is not before it")
+    try:
+        output = node.op.infer(*[specs[id] for id in node.inputs])
+    except ShapeError as error:
+        raise ValueError(f"node {node.id}: {error.message}") from error
+    if output != node.output:
+        raise ValueError(f"node {node.id}: {node.op.verb} gives {output}, not {node.output}")
 
 
 def _encode_graph(graph: Graph) -> dict[str, Any]:
