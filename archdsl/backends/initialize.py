@@ -21,10 +21,14 @@ def initialization(graph: Graph, structure: Structure) -> list[str]:
     path.
     """
     schemes: dict[str, Schemes] = {}  # PyTorch class -> path -> scheme
+    bare: set[str] = set()  # PyTorch classes of which some modules have no parameters
     for node in graph.nodes:
-        if structure.calls[node.id].form == "module":
-            target = structure.calls[node.id].target
-            schemes.setdefault(target, {})[node.path] = getattr(node.op, "init", None)
+        target = structure.calls[node.id].target
+        if any(weight.kind == "parameter" for _, weight in graph.weights(node)):
+            if structure.calls[node.id].form == "module":
+                schemes.setdefault(target, {})[node.path] = getattr(node.op, "init", None)
+        else:
+            bare.add(target)
     biased = {key.rpartition(".")[0] for node in graph.nodes for key, _ in graph.weights(node)
               if key.endswith(".bias")}  # fmt: skip
     loop: dict[tuple[str, ...], list[str]] = {}  # statements -> PyTorch classes
@@ -33,7 +37,7 @@ def initialization(graph: Graph, structure: Structure) -> list[str]:
     for target, by_path in schemes.items():
         if target in covered:  # the loop reaches the linear layers inside
             continue
-        common = _common(target, schemes)
+        common = None if target in bare else _common(target, schemes)
         if common is not None:
             bias = "some" if target == LINEAR and covered else _bias(by_path, biased, target)
             statements = tuple(_statements(common, "module", target, bias))

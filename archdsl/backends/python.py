@@ -333,6 +333,8 @@ def _run(codes: Sequence[Code], start: int) -> tuple[int, str]:
     Expressions are alike if they are equal but for whole numbers that grow by a fixed step.
     """
     texts = [str(code) for code in codes[start:]]
+    if texts[0].startswith("*"):  # several items or none: no element of a generator
+        return start + 1, texts[0]
     base = _NUMBER.sub("#", texts[0])
     numbers = [tuple(map(int, _NUMBER.findall(texts[0])))]
     for text in texts[1:]:
