@@ -1,0 +1,148 @@
+"""Imports point one way: from what writes outputs to what is known of a network, and on to YAML.
+
+`MAY_IMPORT` is the law; every module has a row, by its own name or its package's. Only imports at
+the top of a module count: those inside functions are there because they may be absent or heavy.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "archdsl"
+
+SHARED = "diagnostics tensor"
+FRONT = f"{SHARED} expressions limits ops scaling source"
+
+MAY_IMPORT = {
+    # what everything may know
+    "diagnostics": "",
+    "tensor": "",
+    "limits": "diagnostics",
+    "files": "diagnostics",
+    "quantities": "diagnostics",
+    "ops": "tensor",
+    # expressions, which know nothing of YAML
+    "expressions": "",
+    "templates": "expressions",
+    "scaling": "expressions",
+    "renames": "expressions templates",
+    # text to a syntax tree
+    "source": "diagnostics limits",
+    "forms": "diagnostics source",
+    "syntax": "forms renames source templates tensor",
+    "checks": "diagnostics expressions source syntax templates",
+    "items": "checks diagnostics expressions ops source syntax templates",
+    "documents": f"{FRONT} checks forms items renames syntax",
+    "inherit": "diagnostics documents forms limits scaling source syntax",
+    # the waist
+    "graph": "diagnostics ops renames tensor",
+    # a syntax tree to a graph
+    "flow": "diagnostics expressions source syntax tensor",
+    "builder": "diagnostics flow graph limits ops source tensor",
+    "values": f"{FRONT} flow forms syntax templates",
+    "sequences": f"{FRONT} builder flow syntax templates values",
+    "combinators": f"{FRONT} flow graph sequences syntax",
+    "calls": f"{FRONT} builder combinators flow sequences syntax",
+    "elaborate": f"{FRONT} calls flow forms graph sequences syntax",
+    # from a graph to everything else
+    "analysis": f"{SHARED} graph ops",
+    "backends": f"{SHARED} analysis files graph ops renames",
+    "renderers": f"{SHARED} analysis files graph ops study",
+    "expect": "analysis diagnostics graph source syntax",
+    "gallery": "diagnostics",
+    "report": "diagnostics",
+    "progress": "",
+    "study": f"{FRONT} analysis elaborate files forms gallery graph inherit quantities syntax",
+    "drawing": "diagnostics files graph renderers",
+    "build": "analysis diagnostics drawing files graph renderers",
+}
+ANYTHING = ("", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_study", "console")
+
+HEAVY = {  # module -> who imports it at the top, if anybody
+    "torch": {"backends.prelude"},  # which is emitted, not imported
+    "yaml": {"source"},
+    "pydantic": {"forms", "study.plan"},
+    "networkx": set(),
+    "matplotlib": set(),
+    "onnx": set(),
+    "numpy": set(),
+    "rich": set(),
+    "click": {"cli", "cli_analysis", "cli_draw", "cli_study", "console"},
+}
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    .removesuffix("__init__")
+    .rstrip("."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def imported(module: str) -> set[str]:
+    """The modules that one imports at its top; ours without the package's name."""
+    found = set()
+    for statement in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module == "archdsl":
+            found |= {f"archdsl.{alias.name}" for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, f"{module} imports relative to itself"
+            found.add(str(statement.module))
+    return found
+
+
+def layer(module: str) -> str:
+    """The row of a module: its own, or that of its package."""
+    return module if module in MAY_IMPORT else module.partition(".")[0]
+
+
+def test_every_module_has_a_row_and_every_row_a_module() -> None:
+    layers = {layer(module) for module in MODULES}
+    assert layers == {*MAY_IMPORT, *ANYTHING}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if layer(name) in MAY_IMPORT])
+def test_a_module_imports_what_it_may(module: str) -> None:
+    allowed = {layer(module), *MAY_IMPORT[layer(module)].split()}
+    ours = {
+        name.removeprefix("archdsl.") for name in imported(module) if name.startswith("archdsl.")
+    }
+    assert {layer(name) for name in ours} <= allowed
+
+
+def test_the_layers_form_no_circle() -> None:
+    below: dict[str, set[str]] = {name: set(row.split()) for name, row in MAY_IMPORT.items()}
+    while below:
+        free = {name for name, others in below.items() if not others & below.keys()}
+        assert free, f"in a circle: {sorted(below)}"
+        below = {name: others for name, others in below.items() if name not in free}
+
+
+@pytest.mark.parametrize("heavy", HEAVY)
+def test_heavy_packages_are_imported_in_one_place(heavy: str) -> None:
+    users = {
+        module
+        for module in MODULES
+        if any(name.partition(".")[0] == heavy for name in imported(module))
+    }
+    assert users == HEAVY[heavy]
+
+
+def test_a_spec_is_read_and_measured_without_torch() -> None:
+    script = """
+import sys
+import archdsl
+graph = archdsl.load("resnet50")
+archdsl.summarize(graph)
+archdsl.analyze(graph)
+graph.to_json()
+heavy = {"torch", "onnx", "networkx", "matplotlib", "numpy", "torchvision"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
