@@ -177,6 +177,7 @@ def fingerprints(*names: str) -> Iterator[Any]:
             yield pytest.param(*case.values, present[0], id=case.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "record", "params", "name"), list(fingerprints("fingerprint_odd", "fingerprint"))
 )

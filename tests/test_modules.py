@@ -92,6 +92,7 @@ def test_the_state_dict_is_torchvisions(name: str, pair: Any) -> None:
     assert described[0] == described[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_outputs_are_torchvisions_bit_for_bit(name: str, pair: Any) -> None:
     ours, theirs = (module.eval() for module in pair(name))
@@ -109,6 +110,7 @@ def loss(out: Any) -> torch.Tensor:
     return sum((loss(part) for part in parts), torch.zeros((), dtype=torch.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), TORCHVISION.items())
 def test_gradients_of_a_training_step_are_torchvisions(name: str, size: int, pair: Any) -> None:
     ours, theirs = (without_chance(module).double().train() for module in pair(name))
@@ -175,6 +177,7 @@ def test_a_module_is_made_on_meta_and_gives_the_promised_shapes(name: str) -> No
         assert trained == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_features_are_what_they_say_and_nothing_behind_them_is_made(name: str) -> None:
     graph = archdsl.load(name)
@@ -197,6 +200,7 @@ def traced(name: str) -> Any:
     return name if name in TRACED else pytest.param(name, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [traced(name) for name in names()])
 def test_a_module_is_compiled_as_one_graph_and_exported(name: str) -> None:

@@ -137,7 +137,13 @@ class Parameters:
 
     def _derived(self, vector: Vector) -> str | None:
         """A multiple or part of a parameter, or of it and an argument of the block."""
-        known = [name for name in self.vectors if name in self._counting | self._neutral]
+        known = [
+            name
+            for name, other in self.vectors.items()
+            if name in self._counting | self._neutral and _whole(other)
+        ]
+        if not _whole(vector):
+            return None
         if _ABSENT in vector:
             product = self._product(vector, known)
             if product:
@@ -309,3 +315,8 @@ def _matches(vector: Vector, other: Vector) -> bool:
     return len(vector) == len(other) and all(
         a is _ABSENT or (type(a) is type(b) and a == b) for a, b in zip(vector, other, strict=False)
     )
+
+
+def _whole(vector: Vector) -> bool:
+    """Whether all values are whole numbers, where there are any."""
+    return all(value is _ABSENT or type(value) is int for value in vector)
