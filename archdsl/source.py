@@ -32,7 +32,7 @@ _PIECES = 16  # into which commas may have cut one expression
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Source:
     """A parsed file: plain data, and for every path into it the spans of the value and its key."""
 
@@ -47,6 +47,9 @@ class Source:
         while path and path not in self.spans:
             path = path[:-1]
         return self.spans.get(path)
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
 
     def at(self, *path: str | int) -> "Place":
         return Place(self, path)
@@ -114,6 +117,10 @@ def parse(text: str, name: str, sink: Sink, limits: Limits | None = None) -> Sou
         return None
     except yaml.YAMLError as error:
         _report_syntax(error, text, name, sink)
+        return None
+    except RecursionError:
+        message = "the file is nested deeper than this machine can follow"
+        sink.error("E0106", message, Span(name, 1, 1, 1, 1))
         return None
     except (UnicodeError, ValueError) as error:
         sink.error("E0103", f"the file is not YAML: {error}", Span(name, 1, 1, 1, 1))

@@ -48,9 +48,9 @@ class Template:
 
     def could_be(self, name: str) -> bool:
         """Whether the expressions might give parts that make up this name, judged by its ends."""
+        if not self.expressions:
+            return name == self.text
         first, last = self.parts[0], self.parts[-1]
-        if len(self.parts) == 1 and isinstance(first, str):
-            return name == first
         starts = not isinstance(first, str) or name.startswith(first)
         return starts and (not isinstance(last, str) or name.endswith(last))
 
