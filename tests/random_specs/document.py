@@ -1,0 +1,94 @@
+"""A random spec as a whole: its head, its sections, its results."""
+
+from typing import Any
+
+from archdsl.tensor import TensorSpec
+from tests.random_specs.blocks import Blocks
+from tests.random_specs.naive import Frame, Level, Misfit, Naive, Value, numbers
+from tests.random_specs.place import Place
+
+
+class Documents(Blocks):
+    """Draws a document and keeps its naive reading."""
+
+    def document(self) -> tuple[dict[str, Any], Naive]:
+        rank = self.one(2, 2, 2, 1, 3, 2)
+        size = {1: (24, 17), 2: (12, 9, 16), 3: (6, 5)}[rank]
+        shape = (self.one(3, 4, 1, 8), *(self.one(*size) for _ in range(rank)))
+        name = self.one("net", "Net2", "a_b", "nn", "unit")
+        result: dict[str, Any] = {"archdsl": 1, "name": name, "input": list(shape)}
+        naive = Naive()
+        if self.chance(50):
+            result["params"] = {"classes": 5, "base": 4, "depths": [2, 1]}
+            naive.params = {"classes": 5, "base": 4, "depths": [2, 1]}
+        if self.chance(30):
+            result["scaling"] = {"width": {"factor": 1.5, "multiple_of": 2}}
+            naive.rules = {"width": lambda v: naive_width(v)}
+        norms = ("batch_norm", "layer_norm", "group_norm")  # gradients tame in a stack of them
+        naive.defaults = {verb: {"eps": 0.1} for verb in norms} if self.chance(90) else {}
+        if self.chance(40):
+            conv = self.one({"bias": False}, {"bias": False, "padding": "same"}, {"stride": 1})
+            naive.defaults = {**naive.defaults, "conv": conv, "relu": {}}
+        result["defaults"] = dict(naive.defaults)
+        given = Value(-1, TensorSpec(shape))
+        place = Place(naive, Frame(Level(""), given), {}, given)
+        for section in ("backbone", "neck", "aux", "head"):
+            if section == "aux":
+                result |= self.side(place) if self.chance(25) else {}
+            elif section == "head" and self.chance(15):
+                result |= self.pyramid(place)
+            elif section == "backbone" or self.chance(40):
+                result[section] = self.sequence(place, 6)
+        result |= self.results(place)
+        if self.blocks:
+            result["blocks"] = self.blocks
+        return result, naive
+
+    def side(self, place: Place) -> dict[str, Any]:
+        """Side results, in training only."""
+        made, before = {}, {*place.frame.names, *place.naive.taps}
+        for _ in range(self.one(1, 2)):
+            key, x = self.name(place), place.x
+            item = self.item(place, key, self.one(self.nested, self.call, self.residual))
+            if item is not None:
+                made[key] = item
+            place.naive.used.update(numbers(place.x))
+            place.x = x
+            self.hidden = {*place.frame.names, *place.naive.taps} - before
+        return {"aux": made} if made else {}
+
+    def pyramid(self, place: Place) -> dict[str, Any]:
+        """One module on several maps of different sizes, as the last item: a list of results."""
+        names = self.earlier(place)
+        here = [n for n, v in names.items() if v == place.x]
+        like = [n for n, v in names.items() if v.shape.channels == place.shape.channels
+                and v.shape.rank == place.shape.rank]  # fmt: skip
+        if not here or len(like) < 2:
+            return {}
+        module = self.one(
+            {"conv": {"out": 3, "kernel": 1}}, {"seq": ["batch_norm", "relu"]}, {"relu": {}}
+        )
+        key, item = self.name(place), {**module, "each": [here[0], self.one(*like)]}
+        try:
+            place.take(key, item)
+        except Misfit:
+            return {}
+        return {"head": {key: item}}
+
+    def results(self, place: Place) -> dict[str, Any]:
+        """Named outputs, or nothing: the last tensor is the result."""
+        named = [n for n, v in self.earlier(place).items() if v == place.x and n.isidentifier()]
+        if not named or not self.chance(30):
+            return {}
+        others = [n for n, v in self.earlier(place).items() if n != "input"]
+        outputs = {self.one("out", "features", "x"): named[0]}
+        if others and self.chance(50):
+            outputs["second"] = self.one(*others)
+        return {"outputs": outputs}
+
+
+def naive_width(value: Any) -> int:
+    """`make_divisible(1.5 * value, 2)`."""
+    scaled = 1.5 * value
+    rounded = max(2, int(scaled + 1) // 2 * 2)
+    return rounded + 2 if rounded < 0.9 * scaled else rounded

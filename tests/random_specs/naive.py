@@ -1,0 +1,463 @@
+"""A second, naive reading of the language: which modules a spec has and which shapes they give.
+
+It knows the ops only by the shapes they infer, and stops with Misfit at anything wrong.
+"""
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archdsl.expressions import make_divisible
+from archdsl.ops import OPS, ArgumentError, ShapeError, arguments, construct
+from archdsl.tensor import TensorSpec
+
+MODIFIERS = ("for", "if", "from", "repeat", "each", "tap")
+LARGEST = {"channels": 40, "axis": 26, "elements": 12_000, "nodes": 80}
+
+Names = dict[str, Any]
+FUNCTIONS = {
+    "min": min,
+    "max": max,
+    "abs": abs,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "round": lambda v: math.floor(v + 0.5),
+    "len": len,
+    "sum": sum,
+    "make_divisible": make_divisible,
+    "true": True,
+    "false": False,
+}
+
+
+class Misfit(Exception):
+    """What the spec says cannot be, or is too large for a test."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor: the number of the node that gives it, -1 for the input."""
+
+    number: int
+    shape: TensorSpec
+
+    def __deepcopy__(self, memo: object) -> "Value":
+        return self
+
+
+Flow = Value | tuple["Flow", ...]
+
+
+@dataclass
+class Level:
+    """A module under construction: its path and the next number of a list in it."""
+
+    path: str
+    count: int = 0
+
+    def next(self) -> str:
+        self.count += 1
+        return str(self.count - 1)
+
+    def child(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+
+@dataclass
+class Frame:
+    """What a sequence sees: its level, what its block was given, the names of earlier items."""
+
+    level: Level
+    given: Flow
+    outer: "Frame | None" = None
+    names: dict[str, Flow] = field(default_factory=dict)
+
+    def visible(self) -> dict[str, Flow]:
+        return {**(self.outer.visible() if self.outer else {}), **self.names}
+
+
+@dataclass
+class Naive:
+    """Reads items and keeps the nodes: (path, verb, numbers of the inputs, shape)."""
+
+    params: Names = field(default_factory=dict)
+    rules: Names = field(default_factory=dict)
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    nodes: list[tuple[str, str, tuple[int, ...], TensorSpec]] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)
+    taps: dict[str, Flow] = field(default_factory=dict)
+    ops: list[tuple[Any, tuple[TensorSpec, ...]]] = field(default_factory=list)  # of the nodes
+    paths: set[str] = field(default_factory=set)  # that something has
+    shared: bool = False  # in a later application of shared weights
+    in_block: bool = False
+
+    def trial(self, *others: Any) -> tuple[Any, ...]:
+        """A copy of everything that reading changes, and of frames and levels with it."""
+        twin = copy.copy(self)
+        twin.nodes, twin.used = list(self.nodes), set(self.used)
+        twin.taps, twin.paths, twin.ops = dict(self.taps), set(self.paths), list(self.ops)
+        return (twin, *copy.deepcopy(others))
+
+    # expressions
+
+    def evaluate(self, raw: Any, names: Names, x: Flow) -> Any:
+        if isinstance(raw, list):
+            return [self.evaluate(item, names, x) for item in raw]
+        if not isinstance(raw, str):
+            return raw
+        first = x[0] if isinstance(x, tuple) else x
+        known = (
+            {**first.shape.names(), **self.params, **names} if isinstance(first, Value) else names
+        )
+        try:
+            if raw.startswith("$"):
+                return known[raw[1:]]
+            return eval(raw, {"__builtins__": {}}, {**FUNCTIONS, **self.rules, **known})
+        except (ArithmeticError, LookupError, TypeError, ValueError, NameError) as error:
+            raise Misfit(str(error)) from None
+
+    def name(self, key: str, names: Names, x: Flow) -> str:
+        parts = key.replace("}", "{").split("{")
+        return "".join(
+            str(self.evaluate(part, names, x)) if n % 2 else part for n, part in enumerate(parts)
+        )
+
+    # sequences and items
+
+    def sequence(self, raw: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        for key, item in keyed(raw):
+            x = self.item(key, item, frame, names, x)
+        return x
+
+    def item(self, key: str | None, raw: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        for result in self.copies(key, raw, frame, names, x):
+            x = result
+        return x
+
+    def copies(
+        self, key: str | None, raw: Any, frame: Frame, names: Names, x: Flow, onward: bool = True
+    ) -> Iterator[Flow]:
+        """The result of every copy; `onward` where each takes what the one before it gave."""
+        verb, value, modifiers = parts(raw)
+        for row in self.rows(modifiers.get("for"), names, x):
+            bound = {**names, **row}
+            if not self.evaluate(modifiers.get("if", True), bound, x):
+                continue
+            source = self.references(modifiers["from"], frame) if "from" in modifiers else x
+            if "each" in modifiers:
+                result: Flow = self.each(key, verb, value, modifiers, frame, bound)
+            else:
+                result = self.repeated(key, verb, value, modifiers, frame, bound, source)
+            if "tap" in modifiers:
+                self.tap(self.name(modifiers["tap"], bound, x), result)
+            yield result
+            x = result if onward else x
+
+    def rows(self, columns: Any, names: Names, x: Flow) -> list[Names]:
+        if columns is None:
+            return [{}]
+        if "rows" in columns:
+            table = [dict(zip(columns["columns"], row, strict=True)) for row in columns["rows"]]
+        else:
+            cells = [
+                self.evaluate(c, names, x) if isinstance(c, str) else c for c in columns.values()
+            ]
+            table = [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
+        last = len(table) - 1
+        whole = {f"all_{name}": [row[name] for row in table] for name in table[0]} if table else {}
+        return [
+            {**whole, **row, "row": n, "first_row": n == 0, "last_row": n == last}
+            for n, row in enumerate(table)
+        ]
+
+    def references(self, raw: Any, frame: Frame) -> Flow:
+        if isinstance(raw, list):
+            return tuple(self.references(name, frame) for name in raw)
+        visible = frame.visible()
+        if raw in visible:
+            return visible[raw]
+        if raw == "input":
+            return frame.given
+        if raw in self.taps and not self.in_block:
+            return self.taps[raw]
+        raise Misfit(f"no {raw}")
+
+    def tap(self, name: str, value: Flow) -> None:
+        if name in self.taps:
+            raise Misfit(f"two taps {name}")
+        self.taps[name] = value
+        self.used.update(numbers(value))
+
+    def each(
+        self, key: str | None, verb: str, value: Any, modifiers: Names, frame: Frame, names: Names
+    ) -> Flow:
+        inputs = self.references(modifiers["each"], frame)
+        count, before, results, starts = frame.level.count, self.shared, [], []
+        for n, given in enumerate(inputs if isinstance(inputs, tuple) else ()):
+            frame.level.count, self.shared = count, before or n > 0
+            starts.append(len(self.ops))
+            results.append(self.repeated(key, verb, value, modifiers, frame, names, given))
+        self.shared = before
+        for start, end in zip(starts[1:], [*starts[2:], len(self.ops)], strict=True):
+            first, again = self.ops[starts[0] : starts[1]], self.ops[start:end]
+            if len(first) != len(again) or not all(map(one_module, first, again)):
+                raise Misfit("applications that differ")
+        name = str(frame.level.count - 1) if key is None else self.name(key, names, frame.given)
+        if name in frame.names:
+            frame.names[name] = tuple(results)
+        return tuple(results)
+
+    def repeated(
+        self,
+        key: str | None,
+        verb: str,
+        value: Any,
+        modifiers: Names,
+        frame: Frame,
+        names: Names,
+        x: Flow,
+    ) -> Flow:
+        if "repeat" not in modifiers:
+            return self.named(key, verb, value, frame, names, x)
+        count = self.whole(self.evaluate(modifiers["repeat"], names, x), 0)
+        turns = [{**names, "i": i, "first": i == 0, "last": i == count - 1} for i in range(count)]
+        written = key is not None and any(
+            "i" in words(expression) for expression in key.replace("}", "{").split("{")[1::2]
+        )
+        if key is None or written or verb == "inline":
+            for bound in turns:
+                x = self.named(key, verb, value, frame, bound, x)
+            return x
+        name = self.name(key, names, x)
+        level = self.level(name, frame)
+        inner = Frame(level, frame.given, frame)
+        for bound in turns:
+            x = self.place(level.next(), verb, value, inner, bound, x)
+        frame.names[name] = x
+        return x
+
+    def named(
+        self, key: str | None, verb: str, value: Any, frame: Frame, names: Names, x: Flow
+    ) -> Flow:
+        name = None if key is None else self.name(key, names, x)
+        if verb == "inline":
+            result = self.sequence(value, frame, names, x)
+        else:
+            name = frame.level.next() if name is None else name
+            result = self.place(name, verb, value, frame, names, x)
+        if name is not None:
+            frame.names[name] = result
+        return result
+
+    def level(self, name: str, frame: Frame) -> Level:
+        if name.startswith("_"):
+            return frame.level
+        path = frame.level.child(name)
+        self.take(path)
+        return Level(path)
+
+    def take(self, path: str) -> None:
+        """One path, one thing; a later application of a module finds the first one's."""
+        if (path in self.paths) != self.shared:
+            raise Misfit(f"two things at {path}")
+        self.paths.add(path)
+
+    # verbs
+
+    def place(self, name: str, verb: str, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        value = value or {}
+        if verb.startswith("$"):
+            item = self.evaluate(verb, names, x)
+            verb, value = item[0], {**item[1], **value}
+        if verb in OPS:
+            return self.op(name, verb, value, frame, names, x)
+        if verb in self.blocks:
+            return self.call(name, self.blocks[verb], value, frame, names, x)
+        inner = Frame(self.level(name, frame), frame.given, frame)
+        if name.startswith("_"):
+            inner = frame
+        return self.combine(verb, value, inner, names, x)
+
+    def combine(self, verb: str, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        if verb in ("seq", "body"):
+            return self.sequence(value, frame, names, x)
+        if verb == "residual":
+            when = self.evaluate(value.get("when", True), names, x)
+            sides: dict[str, Flow] = {"shortcut": x}
+            for side in (s for s in value if s == "body" or (s == "shortcut" and when)):
+                sides[side] = self.sequence(value[side], frame, names, x)
+            result, shortcut = sides["body"], sides["shortcut"]
+            if when:
+                if shapes(result) != shapes(shortcut):
+                    raise Misfit("body and shortcut differ")
+                result = self.emit("_add", OPS["add"](), (result, shortcut), frame)
+            return self.sequence(value.get("after", []), frame, names, result)
+        if verb == "branches":
+            return self.branches(value, frame, names, x)
+        maps = [x]
+        count = self.whole(self.evaluate(value["repeat"], names, x), 0)
+        for i in range(count):
+            bound = {**names, "i": i, "first": i == 0, "last": i == count - 1}
+            seen = self.emit("_concat", OPS["concat"](), tuple(maps), frame) if i else x
+            maps.append(self.sequence(value["layer"], frame, bound, seen))
+        return self.emit("_concat", OPS["concat"](), tuple(maps), frame) if count else x
+
+    def branches(self, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        starts: list[Flow] = [x] * len(value["paths"])
+        if "split" in value:
+            counts = self.evaluate(value["split"], names, x)
+            if not isinstance(x, Value) or sum(counts) != x.shape.channels:
+                raise Misfit("split")
+            ends = [sum(counts[: n + 1]) for n in range(len(counts))]
+            slices = [OPS["slice"](e, e - c) for c, e in zip(counts, ends, strict=True)]
+            starts = [self.emit("_slice", op, (x,), frame) for op in slices]
+        results: list[Flow] = []
+        for (key, path), start in zip(keyed(value["paths"]), starts, strict=True):
+            results += self.copies(key, path, frame, names, start, onward=False)
+        if len(results) == 1:
+            return results[0]
+        return self.emit("_join", OPS[value.get("join", "concat")](), tuple(results), frame)
+
+    def call(
+        self, name: str, block: dict[str, Any], value: Any, frame: Frame, names: Names, x: Flow
+    ) -> Flow:
+        given = x if isinstance(x, tuple) else (x,)
+        inputs = block.get("inputs", [])
+        if len(given) != max(1, len(inputs)) or not all(isinstance(g, Value) for g in given):
+            raise Misfit("inputs of a block")
+        own: Names = {}
+        outside = {n for n in self.params if n not in block.get("params", {})}
+        for parameter, default in block.get("params", {}).items():
+            if parameter in value:
+                own[parameter] = self.parameter(value[parameter], default, names, x)
+            elif default == "int":
+                raise Misfit("a required parameter")
+            else:
+                own[parameter] = self.parameter(default, default, own, x)
+        verb = next(v for v in block if v not in ("params", "inputs", "doc"))
+        before, self.in_block = (self.params, self.in_block), True
+        self.params = {n: v for n, v in self.params.items() if n in outside}
+        try:
+            if verb in OPS or verb in self.blocks:
+                inner = Frame(frame.level, x, None, dict(zip(inputs, given, strict=False)))
+                return self.place(name, verb, block[verb], inner, own, x)
+            level = self.level(name, frame)
+            inner = Frame(level, x, None, dict(zip(inputs, given, strict=False)))
+            return self.combine(verb, block[verb], inner, own, x)
+        finally:
+            self.params, self.in_block = before
+
+    def parameter(self, raw: Any, default: Any, names: Names, x: Flow) -> Any:
+        """A parameter's value; one whose default is a verb or {verb: ...} is an item."""
+        if isinstance(default, dict) or default in OPS:
+            verb, value = (raw, {}) if isinstance(raw, str) else next(iter(raw.items()))
+            if verb in names:
+                return names[verb]
+            return verb, self.evaluated(value, names, x)
+        return self.evaluate(raw, names, x)
+
+    def evaluated(self, value: Mapping[str, Any], names: Names, x: Flow) -> Names:
+        return {name: self.evaluate(raw, names, x) for name, raw in value.items()}
+
+    # ops
+
+    def op(
+        self, name: str, verb: str, value: Mapping[str, Any], frame: Frame, names: Names, x: Flow
+    ) -> Value:
+        given = {**self.defaults.get(verb, {}), **value}
+        inputs = x if isinstance(x, tuple) else (x,)
+        values: Names = {}
+        for argument, raw in given.items():
+            if argument == "like":
+                inputs = (*inputs, self.references(raw, frame))
+                values[argument] = True
+            elif isinstance(raw, dict) or raw in plain_words(verb, argument):
+                values[argument] = raw
+            else:
+                values[argument] = self.evaluate(raw, names, x)
+        if OPS[verb].inputs is None and len(inputs) < 2:
+            raise Misfit("a join of one")
+        if OPS[verb].inputs == 1 and len(inputs) != 1 + ("like" in given):
+            raise Misfit("several inputs")
+        try:
+            first = inputs[0]
+            assert isinstance(first, Value)
+            return self.emit(name, construct(OPS[verb], values, first.shape), inputs, frame)
+        except (ArgumentError, AssertionError) as error:
+            raise Misfit(str(error)) from None
+
+    def emit(self, name: str, op: Any, inputs: tuple[Flow, ...], frame: Frame) -> Value:
+        if not all(isinstance(value, Value) for value in inputs):
+            raise Misfit("a list where a tensor is needed")
+        given = tuple(value.shape for value in inputs if isinstance(value, Value))
+        try:
+            shape = op.infer(*given)
+        except ShapeError as error:
+            raise Misfit(error.message) from None
+        small = (
+            shape.channels <= LARGEST["channels"] * (1 if shape.rank else 100)
+            and max(shape.spatial, default=1) <= LARGEST["axis"]
+            and shape.elements <= LARGEST["elements"]
+        )
+        if not small or len(self.nodes) >= LARGEST["nodes"]:
+            raise Misfit("too large")
+        path = frame.level.child(name)
+        weights = op.weights(*given)
+        if not name.startswith("_"):
+            self.take(path)
+        elif weights:
+            raise Misfit("weights without a name")
+        ids = tuple(value.number for value in inputs if isinstance(value, Value))
+        self.used.update(ids)
+        self.nodes.append((path, op.verb, ids, shape))
+        self.ops.append((op, given))
+        return Value(len(self.nodes) - 1, shape)
+
+    def whole(self, value: Any, minimum: int) -> int:
+        if not isinstance(value, int) or not minimum <= value <= LARGEST["nodes"]:
+            raise Misfit("a count")
+        return value
+
+
+def keyed(raw: Any) -> list[tuple[str | None, Any]]:
+    """The items of a sequence with their keys; one word is an item named by itself."""
+    if isinstance(raw, str):
+        return [(raw.removeprefix("$"), raw)]
+    return list(raw.items()) if isinstance(raw, dict) else [(None, item) for item in raw]
+
+
+def parts(raw: Any) -> tuple[str, Any, Names]:
+    """The verb of an item, what stands under it, and the modifiers."""
+    if isinstance(raw, str):
+        return raw, {}, {}
+    if isinstance(raw, list):
+        return "seq", raw, {}
+    modifiers = {word: raw[word] for word in MODIFIERS if word in raw}
+    verb = next(word for word in raw if word not in MODIFIERS)
+    return verb, raw[verb], modifiers
+
+
+def words(expression: str) -> list[str]:
+    return "".join(c if c.isalnum() or c == "_" else " " for c in expression).split()
+
+
+def plain_words(verb: str, argument: str) -> tuple[str, ...]:
+    field = arguments(OPS[verb]).get(argument)
+    return field.metadata["kind"].words if field else ()
+
+
+def one_module(first: Any, again: Any) -> bool:
+    """Whether two nodes, each an op with the shapes it is given, can be one module's."""
+    return first[0] == again[0] and bool(first[0].serves(first[1], again[1]))
+
+
+def numbers(flow: Flow) -> set[int]:
+    """The nodes that give a value, or the parts of a list of them."""
+    return {flow.number} if isinstance(flow, Value) else set().union(*map(numbers, flow))
+
+
+def shapes(flow: Flow) -> Any:
+    return flow.shape if isinstance(flow, Value) else tuple(map(shapes, flow))

@@ -1,0 +1,180 @@
+"""Ops of a random spec, with arguments that suit the input."""
+
+from typing import Any
+
+from tests.random_specs.naive import Names
+from tests.random_specs.place import Place
+from tests.random_specs.values import Draw
+
+ACTIVATIONS = ("relu", "relu6", "leaky_relu", "prelu", "elu", "gelu", "silu", "mish", "hard_swish",
+               "hard_sigmoid", "sigmoid", "tanh", "softmax")  # fmt: skip
+SCHEMES = ("kaiming_normal", "xavier_uniform", "zeros", {"trunc_normal": {"std": 0.02}, "bias": 0},
+           {"kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"}, "bias": 0.1},
+           {"constant": {"val": 0.3}}, "normal")  # fmt: skip
+
+
+class Ops(Draw):
+    """Draws ops, each as a verb and its arguments."""
+
+    def op(self, place: Place) -> Any:
+        """An op that suits the input."""
+        suited = [self.activation, self.norm, self.stochastic, self.simple]
+        if place.shape.layout == "channels_last":
+            suited += [self.linear, self.tokens, self.tokens, self.tokens]
+        elif place.shape.rank:
+            suited += [self.conv, self.conv, self.conv, self.pool, self.spatial, self.resize]
+        else:
+            suited += [self.linear, self.linear]
+        verb, arguments = self.one(*suited)(place)
+        return {verb: arguments} if arguments or self.chance(20) else verb
+
+    def conv(self, place: Place) -> tuple[str, Names]:
+        c, rank = place.shape.channels, place.shape.rank
+        out = self.channels(place)
+        arguments: Names = {"kernel": self.axes(rank, 3, 1, 5, 2), "out": self.number(out, place)}
+        if self.chance(20):
+            extra = {"output_padding": self.one(0, 1), "stride": 2, "padding": self.one(0, 1)}
+            return "conv_transpose", {**arguments, **(extra if self.chance(60) else {})}
+        if self.chance(30):
+            arguments["stride"] = self.axes(rank, 2, 1, 3)
+        if self.chance(40):
+            arguments["padding"] = self.one("same", "valid", "auto", 1, 0, *([[1] * rank]))
+        if self.chance(15):
+            arguments["dilation"] = self.axes(rank, 2, 1)
+        if self.chance(25):
+            arguments["groups"] = self.one(
+                *(g for g in (1, 2, 3, 4, "C") if g == "C" or c % g == 0)
+            )
+            arguments["out"] = self.one(
+                *(("C", "2 * C") if arguments["groups"] == "C" else (out, "C"))
+            )
+        if self.chance(40):
+            arguments["bias"] = self.one(True, False)
+        if self.chance(10):
+            arguments["init"] = self.one(*SCHEMES)
+        return "conv", arguments
+
+    def linear(self, place: Place) -> tuple[str, Names]:
+        arguments: Names = {"out": self.number(self.channels(place), place)}
+        if self.chance(30):
+            arguments["bias"] = False
+        if self.chance(10):
+            arguments["init"] = self.one(*SCHEMES)
+        return "linear", arguments
+
+    def tokens(self, place: Place) -> tuple[str, Names]:
+        heads = {"heads": self.one(*(h for h in (1, 2, 4) if place.shape.channels % h == 0))}
+        window = self.one(2, 3, [2, 3])
+        shift = self.one({}, {"shift": 1}, {"shift": [0, 1]})
+        on_maps = [
+            ("window_attention", {**heads, "window": window, **shift}),
+            ("patch_merging", {"out": self.number(self.channels(place), place)}),
+            ("channels_first", {}),
+        ]
+        on_sequences = [
+            ("attention", {**heads, **({"bias": False} if self.chance(30) else {})}),
+            ("class_token", {}),
+            ("class_token", {}),
+            ("position_embedding", {}),
+            ("token", {"index": self.one(0, 1)}),
+            ("channels_first", {}),
+        ]
+        return self.one(*(on_maps if place.shape.rank == 2 else on_sequences))
+
+    def activation(self, place: Place) -> tuple[str, Names]:
+        verb = self.one(*ACTIVATIONS)
+        settings = {
+            "leaky_relu": {"slope": self.one(0.2, 0.01, -0.5, 1)},
+            "elu": {"alpha": self.one(0.5, 1.0, -1)},
+            "gelu": {"tanh": self.one(True, False)},
+            "prelu": {"shared": self.one(True, False)},
+        }
+        return verb, settings[verb] if verb in settings and self.chance(50) else {}
+
+    def norm(self, place: Place) -> tuple[str, Names]:
+        c = place.shape.channels
+        verb = self.one("batch_norm", "layer_norm", "group_norm")
+        if 0 < place.shape.rank < 3 and self.chance(25):  # PyTorch's lrn cannot take all 3-D maps
+            verb = "lrn"
+        counts = [g for g in (1, 2, 3, c) if c % g == 0 and place.shape.elements > g]
+        arguments: Names = {"groups": self.one(*(counts or [1]))}
+        arguments = arguments if verb == "group_norm" else {}
+        if verb == "lrn":
+            return verb, {"size": self.one(3, 5, 2), "alpha": 0.1} if self.chance(50) else {}
+        if self.chance(30):
+            arguments |= self.one({"eps": 0.25}, {"affine": False}, {"eps": "1 / 8"})
+        if verb == "batch_norm" and self.chance(10):
+            arguments |= self.one({"momentum": 0.01}, {"init": "zeros"})
+        return verb, arguments
+
+    def stochastic(self, place: Place) -> tuple[str, Names]:
+        verb = self.one("dropout", "drop_path", "scale", "layer_scale")
+        if verb == "scale":
+            return verb, {"factor": self.one(0.5, 2, "1 / 3")}
+        if verb == "layer_scale":
+            return verb, {"start": 0.1} if self.chance(50) else {}
+        return verb, {"rate": self.one(0.5, 0.0, 0.1, "C / (C + 7)")}
+
+    def pool(self, place: Place) -> tuple[str, Names]:
+        rank = place.shape.rank
+        verb = self.one(
+            "max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool", "global_avg_pool"
+        )
+        if verb == "global_avg_pool":
+            return verb, {}
+        if verb.startswith("adaptive"):
+            return verb, {"size": self.axes(rank, 2, 1, 3, 5)}
+        arguments: Names = {"kernel": self.axes(rank, 2, 3, 1)}
+        if self.chance(50):
+            arguments["stride"] = self.axes(rank, 2, 1, 3)
+        if self.chance(50):
+            arguments["padding"] = self.one(1, "same", 0)
+        if arguments.get("padding") != "same" and self.chance(30):
+            arguments["ceil"] = True
+        if verb == "avg_pool" and self.chance(30):
+            arguments["count_padding"] = self.one(False, True)
+        return verb, arguments
+
+    def resize(self, place: Place) -> tuple[str, Names]:
+        rank = place.shape.rank
+        arguments = self.one(
+            {"scale": 2}, {"scale": 0.5}, {"scale": 1.5}, {"size": self.axes(rank, 4, 7)}
+        )
+        if rank == 2 and self.chance(40):
+            arguments["mode"] = self.one("bilinear", "bicubic")
+            arguments |= {"align_corners": True} if self.chance(30) else {}
+        return "resize", arguments
+
+    def spatial(self, place: Place) -> tuple[str, Names]:
+        rank = place.shape.rank
+        return self.one(
+            (
+                "pad",
+                {
+                    "border": self.axes(rank, 1, 0, 2),
+                    "mode": self.one("zeros", "reflect", "replicate"),
+                },
+            ),
+            ("crop", {"size": self.axes(rank, 2, 1, 5)}),
+            ("pixel_shuffle", {"factor": 2}),
+            ("space_to_depth", {"factor": self.one(2, 3)}),
+            ("channel_shuffle", {"groups": self.one(1, 2, 3)}),
+            ("pad_channels", {"out": "C + 3"}),
+            ("permute", {"order": list(range(rank + 1))[::-1]}),
+            (
+                "reshape",
+                {"shape": self.one([-1, place.shape.spatial[-1]], [place.shape.channels, -1])},
+            ),
+        )
+
+    def simple(self, place: Place) -> tuple[str, Names]:
+        c = place.shape.channels
+        return self.one(
+            ("identity", {}),
+            ("flatten", {}),
+            ("tokens", {}),
+            ("tokens", {}),
+            ("channels_last", {}),
+            ("slice", {"stop": self.number(max(1, c // 2), place)}),
+            ("slice", {"start": c // 2, "stop": "C"}),
+        )
