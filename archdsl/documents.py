@@ -56,6 +56,8 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     reader = Reader(sink, file, document.parameters, functions)
     visible = frozenset(document.parameters)
     file.defaults = _defaults(reader, form.defaults, visible)
+    for name, reference in (form.outputs or {}).items():
+        reader.references(reference, source.at("outputs", name), visible)
     _check_rules(Reader(sink, file, document.parameters, frozenset(FUNCTIONS)), document, visible)
     reader.expression(form.input, source.at("input"), visible)
     read_bodies(opened)

@@ -21,6 +21,9 @@ VERSION = 1
 ParameterType = Literal["int", "float", "bool", "item", "list", "str"]
 
 
+_ABSENT: Any = None  # for a key that is missing or wrong, and must not say null
+
+
 class Form(BaseModel):
     """A mapping of known keys, each with a type."""
 
@@ -108,7 +111,7 @@ class DocumentForm(Form):
     cite: Cite | None = None
     extends: Any = None
     import_: Any = Field(None, alias="import")
-    input: list[Any] | None = None
+    input: list[Any] = _ABSENT
     params: dict[str, Any] = {}
     scaling: dict[str, Any] = {}
     defaults: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from archdsl.builder import Builder, Recorded
 from archdsl.diagnostics import Sink, counted, did_you_mean
-from archdsl.expressions import Value
+from archdsl.expressions import ExpressionError, Value
 from archdsl.flow import Flow, Here, ItemValue, Poison, Tensor, fail
 from archdsl.limits import Limits
 from archdsl.ops.base import kind_of
@@ -301,7 +301,7 @@ class Run:
         """What a reference stands for: an earlier item, `input`, or a tap."""
         try:
             name = self.values.format(parse_template(str(raw)), place.span, here)
-        except Poison:
+        except (Poison, ExpressionError):  # what can't be read is reported already
             return None
         try:
             return here.frame.find(name)

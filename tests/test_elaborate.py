@@ -89,6 +89,7 @@ def test_a_name_that_the_shape_does_not_have_is_an_error() -> None:
         ("input: [3, 0, 8]", 12, "E0305", "0 is less than 1"),
         ("input: [3, x, 8]", 12, "E0302", "unknown name `x`"),
         ("input: [3, , 8]", 12, "E0203", "expected a whole number, not nothing"),
+        ("input: ~", 8, "E0203", "input must be a list"),
         ("input: []", 8, "E0305", "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"),
         ("input: [1, 2, 3, 4, 5]", 8, "E0305",
          "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"),

@@ -56,6 +56,7 @@ def test_what_is_no_spec(text: str, line: int, column: int, code: str, message: 
         ("defaults: {conv: {groups: n}}", 27, "E0302", "unknown name `n`", ""),
         ("outputs: 3", 10, "E0203", "outputs must be a mapping", ""),
         ("outputs: {a: 3}", 14, "E0203", "a must be text", ""),
+        ("outputs: {a: 'x{'}", 16, "E0301", "`{` without its partner", ""),
         ("outputs: {a b: input}", 11, "E0208",
          "`a b` cannot be a name: names are letters, digits, `_`, and `-` inside", ""),
         ("weights: 1", 10, "E0203", "weights must be a mapping", ""),
