@@ -5,6 +5,7 @@ from typing import Any
 
 from archdsl.diagnostics import Sink, Span, did_you_mean
 from archdsl.expressions import Expression, ExpressionError, parse
+from archdsl.limits import Limits
 from archdsl.source import Place
 from archdsl.syntax import (
     ROW_NAMES,
@@ -24,8 +25,8 @@ class Checker:
     The checks say whether all is well.
     """
 
-    def __init__(self, sink: Sink, functions: frozenset[str]) -> None:
-        self.sink, self.functions = sink, functions
+    def __init__(self, sink: Sink, functions: frozenset[str], limits: Limits) -> None:
+        self.sink, self.functions, self.limits = sink, functions, limits
         self.dependent: frozenset[str] = frozenset()  # functions that exist, but not here
         self.written: list[Template] = []  # keys and taps
 
@@ -58,12 +59,21 @@ class Checker:
             help = did_you_mean(raw[1:], visible)
             self.error("E0302", f"unknown parameter `{raw}`", place.span, help)
             return False
+        if self.too_long(raw, place.span):
+            return False
         try:
             expression = parse(raw)
         except ExpressionError as error:
             report(self.sink, place.span, error)
             return False
         return self.known_names(expression, place.span, visible, also=(*words, *verbs))
+
+    def too_long(self, text: str, span: Span | None) -> bool:
+        most = self.limits.expression
+        if len(text) > most:
+            message = f"an expression of more than {most:,} characters"
+            self.error("E0106", message, span, "--limit expression=N allows more")
+        return len(text) > most
 
     def known_names(
         self,
@@ -95,6 +105,8 @@ class Checker:
 
     def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
         """A name that may hold expressions, at `span`; None if one can't be read."""
+        if self.too_long(text, span):
+            return None
         try:
             template = parse_template(text)
         except ExpressionError as error:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-MAX_LENGTH = 1_000  # characters of one expression
 MAX_DEPTH = 40  # nested parentheses, brackets and operators
 MAX_MAGNITUDE = 2.0**63  # of a number that an expression may give
 MAX_ITEMS = 1_000  # of a list that an expression may give
@@ -133,8 +132,6 @@ class _Token:
 @lru_cache(maxsize=20_000)
 def parse(text: str) -> Expression:
     """Reads an expression; raises ExpressionError with the place of what can't be read."""
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError("E0106", f"an expression of more than {MAX_LENGTH} characters")
     parser = _Parser(text)
     evaluate = parser.ternary()
     if parser.peek():
@@ -143,10 +140,11 @@ def parse(text: str) -> Expression:
 
 
 def _tokens(text: str) -> list[_Token]:
-    tokens, position = [], 0
-    while rest := text[position:].lstrip():
+    tokens, position, end = [], 0, len(text.rstrip())
+    while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
+            rest = text[position:].lstrip()
             message = f"`{rest[0]}` does not belong in an expression"
             help = _FOREIGN.get(rest[0], "")
             raise ExpressionError("E0301", message, len(text) - len(rest), 1, help)

@@ -118,7 +118,7 @@ class Loader:
 
     def file(self, source: Source, chain: tuple[str, ...]) -> File:
         """The blocks that a source imports, and those of the library that it names."""
-        file = File(source, elsewhere=library_names())
+        file = File(source, self.limits, elsewhere=library_names())
         for place in self.imports(source):
             target = self.target(place, chain)
             if target is not None:

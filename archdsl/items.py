@@ -38,7 +38,7 @@ class Reader(Checker):
         parameters: Mapping[str, Parameter],
         functions: frozenset[str],
     ) -> None:
-        super().__init__(sink, functions)
+        super().__init__(sink, functions, file.limits)
         self.file, self.parameters = file, parameters
         self.lost: list[Template] = []  # the names in broken items
 

@@ -7,6 +7,7 @@ from keyword import iskeyword
 from typing import Any
 
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm
+from archdsl.limits import Limits
 from archdsl.renames import Rename
 from archdsl.source import Place, Source
 from archdsl.templates import Template
@@ -89,9 +90,10 @@ class Parameter:
 
 @dataclass(slots=True, eq=False)
 class File:
-    """What the items of one file share: their source, default arguments of ops, and blocks."""
+    """What the items of one file share: their source, default arguments of ops, blocks, limits."""
 
     source: Source
+    limits: Limits
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     blocks: dict[str, "Block"] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()  # names of blocks that it could have, for suggestions

@@ -144,7 +144,6 @@ def test_errors_stand_at_their_token(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 + " * 300 + "1", "an expression of more than 1000 characters"),
         ("(" * 50 + "1" + ")" * 50, "an expression nested deeper than 40"),
         ("not " * 60 + "true", "an expression nested deeper than 40"),
         ("-" * 60 + "1", "an expression nested deeper than 40"),

@@ -238,6 +238,16 @@ def test_the_size_of_a_tensor_is_limited() -> None:
     ]
 
 
+def test_the_length_of_an_expression_is_limited() -> None:
+    limits = Limits(expression=10)
+    assert errors("backbone: [{conv: {out: 1 + 1 + 33, kernel: 1}}]", limits) == []
+    check_error("backbone: [{conv: {out: 1 + 1 + 333, kernel: 1}}]", 1, 25, "E0106",
+                "an expression of more than 10 characters", "--limit expression=N allows more",
+                limits)  # fmt: skip
+    check_error("backbone: {a2345678901: relu}", 1, 12, "E0106",
+                "an expression of more than 10 characters", limits=limits)  # fmt: skip
+
+
 def test_the_number_of_connections_is_limited() -> None:
     limits = Limits(connections=1000)
     text = "backbone: [{dense: {layer: [{slice: {stop: 1}}], repeat: 400}}]"

@@ -32,8 +32,8 @@ MAY_IMPORT = {
     # text to a syntax tree
     "source": "diagnostics limits",
     "forms": "diagnostics source",
-    "syntax": "forms renames source templates tensor",
-    "checks": "diagnostics expressions source syntax templates",
+    "syntax": "forms limits renames source templates tensor",
+    "checks": "diagnostics expressions limits source syntax templates",
     "items": "checks diagnostics expressions ops source syntax templates",
     "documents": f"{FRONT} checks forms items renames syntax",
     "inherit": "diagnostics documents forms limits scaling source syntax",
