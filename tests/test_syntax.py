@@ -290,6 +290,17 @@ def test_what_does_not_depend_on_a_failure_is_still_checked() -> None:
     assert places == ["2:22", "3:32", "4:52", "6:6"]
 
 
+def test_one_value_may_be_wrong_in_several_places() -> None:
+    assert errors("backbone: [{conv: {kernel: [x, y + 1], out: z + w}}]") == [
+        "1:29 E0302 unknown name `x`", "1:32 E0302 unknown name `y`",
+        "1:45 E0302 unknown name `z`", "1:49 E0302 unknown name `w`",
+    ]  # fmt: skip
+    assert (
+        len(errors("backbone: {'a{x}b{y}': {relu: {}, from: ['{u}', '{v}'], if: p, tap: '{q}'}}"))
+        == 6
+    )
+
+
 def test_errors_come_in_the_order_of_the_file() -> None:
     text = "head: [rleu]\nbackbone: [cnov]\nblocks: {u: {seq: [thna]}}"
     assert [line[:2] for line in errors(text)] == ["1:", "2:", "3:"]
