@@ -38,46 +38,57 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     `file` holds the blocks that the document imports; the document's own are added.
     """
     form = read_form(source, sink)
-    problem = identifier_problem(form.name)
-    if problem:
+    if problem := identifier_problem(form.name):
         sink.error("E0208", problem, source.at("name").span)
     document = Document(form, file)
     document.rules = _rules(source, form.scaling, sink)
+    document.dependent = _dependent(document)
+    document.renames = _renames(form, source, sink)
     functions = frozenset({*FUNCTIONS, *RULES, *document.rules})
     declare_blocks(file, form.blocks, sink)
-    document.dependent = _dependent(document)
-    first = Reader(sink, file, {}, functions - document.dependent)
-    first.dependent = document.dependent
-    parameters = declare_parameters(first, form.params, source.at("params"))
-    opened = open_blocks(file, parameters, functions, sink)
-    document.parameters = check_defaults(first, parameters)
-    for reader in opened.values():
-        reader.parameters = document.parameters
+    opened = _parameters(document, functions, sink)
     reader = Reader(sink, file, document.parameters, functions)
     visible = frozenset(document.parameters)
     file.defaults = _defaults(reader, form.defaults, visible)
-    for name, reference in (form.outputs or {}).items():
-        reader.references(reference, source.at("outputs", name), visible)
     _check_rules(Reader(sink, file, document.parameters, frozenset(FUNCTIONS)), document, visible)
     reader.expression(form.input, source.at("input"), visible)
+    for name, reference in (form.outputs or {}).items():
+        reader.references(reference, source.at("outputs", name), visible)
     read_bodies(opened)
-    document.renames = _renames(form, source, sink)
-    for section in form.under or {}:
-        if section not in SECTIONS:
-            place = source.at("under", section)
-            help = did_you_mean(section, SECTIONS)
-            sink.error("E0201", f"unknown section `{section}`", place.key, help=help)
-    for section in SECTIONS:
-        if section in source.data:
-            raw, place = source.data[section], source.at(section)
-            if section == "aux" and not isinstance(raw, dict):
-                sink.error("E0203", "aux must be a mapping", place.span, help="name every result")
-                continue
-            document.sections[section] = reader.sequence(raw, place, visible)
+    _sections(reader, document, visible)
     for read in (reader, *opened.values()):
         document.written += read.written
         document.lost += read.lost
     return document
+
+
+def _parameters(document: Document, functions: frozenset[str], sink: Sink) -> dict[Block, Reader]:
+    """Reads the parameters of a document and of its blocks, which may name each other."""
+    file, place = document.file, document.file.source.at("params")
+    reader = Reader(sink, file, {}, functions - document.dependent)
+    reader.dependent = document.dependent
+    declared = declare_parameters(reader, document.form.params, place)
+    opened = open_blocks(file, declared, functions, sink)
+    document.parameters = check_defaults(reader, declared)
+    for inner in opened.values():
+        inner.parameters = document.parameters
+    return opened
+
+
+def _sections(reader: Reader, document: Document, visible: Visible) -> None:
+    """Reads the sequences of a document, and where they stand."""
+    source = document.file.source
+    for section in document.form.under or {}:
+        if section not in SECTIONS:
+            place, help = source.at("under", section), did_you_mean(section, SECTIONS)
+            reader.error("E0201", f"unknown section `{section}`", place.key, help)
+    for section in SECTIONS:
+        if section in source.data:
+            raw, place = source.data[section], source.at(section)
+            if section == "aux" and not isinstance(raw, dict):
+                reader.error("E0203", "aux must be a mapping", place.span, "name every result")
+            else:
+                document.sections[section] = reader.sequence(raw, place, visible)
 
 
 def _renames(form: DocumentForm, source: Source, sink: Sink) -> dict[str, tuple[Rename, ...]]:

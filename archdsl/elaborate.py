@@ -37,8 +37,8 @@ def _elaborate(run: Run) -> Graph | None:
     run.parameters = _parameters(run, nothing)
     here = Here(document.file, root, run.parameters, ())
     run.values.functions = _functions(run, here)
-    root.given = _input(run, here)
-    here = here.given(root.given if "backbone" in document.sections else None)
+    input = root.given = _input(run, here)
+    here = here.given(input if "backbone" in document.sections else None)
     levels = _levels(run, root.level, here)
     for section, sequence in document.sections.items():
         there = Here(here.file, here.frame.beside(next(levels)), here.names, here.x)
@@ -46,9 +46,15 @@ def _elaborate(run: Run) -> Graph | None:
             _aux(run, sequence, there)
         else:
             here = here.given(run.sequence(sequence, there))
-    source, taps = document.file.source, run.build.taps
-    outputs = _outputs(run, here)
-    form, nodes = document.form, tuple(run.build.nodes)
+    graph = _graph(run, _outputs(run, here), input)
+    if graph is not None:
+        _check_used(graph, run.sink)
+    return None if run.sink.failed else graph
+
+
+def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph | None:
+    """What was built, unless something failed."""
+    source, taps, nodes = run.document.file.source, run.build.taps, tuple(run.build.nodes)
     named = {
         "outputs": _numbered(run, outputs, lambda name: source.at("outputs", name).span),
         "taps": _numbered(run, taps, lambda name: run.build.tap_spans[name]),
@@ -56,20 +62,18 @@ def _elaborate(run: Run) -> Graph | None:
     }
     if run.sink.failed:
         return None
-    assert isinstance(root.given, Tensor) and None not in (*outputs.values(), *taps.values())
-    cite = form.cite or Cite()
-    graph = Graph(
+    assert input is not None and None not in (*outputs.values(), *taps.values())
+    form, cite = run.document.form, run.document.form.cite or Cite()
+    return Graph(
         form.name,
-        root.given.spec,
+        input.spec,
         nodes,
         holding(run.build.scopes, nodes),
         **named,
-        renames=document.renames,
+        renames=run.document.renames,
         title=cite.title or "",
         citation=str(cite),
     )
-    _check_used(graph, run.sink)
-    return None if run.sink.failed else graph
 
 
 def _parameters(run: Run, here: Here) -> dict[str, Value]:
