@@ -4,8 +4,10 @@ A test writes the keys it is about; the required ones are added behind them, so 
 count in what the test shows.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from archdsl.diagnostics import Diagnostic, Sink, in_order
 from archdsl.elaborate import elaborate
@@ -13,6 +15,8 @@ from archdsl.expect import expectations
 from archdsl.graph import Graph, verify
 from archdsl.inherit import Loader
 from archdsl.limits import Limits
+from archdsl.ops import OPS, Op, construct
+from archdsl.tensor import TensorSpec
 
 REQUIRED = {"archdsl": "1", "name": "net", "input": "[3, 8, 8]", "backbone": "[relu]"}
 
@@ -62,9 +66,16 @@ def wires(text: str) -> dict[str, str]:
     return {node.id: " ".join(node.inputs) for node in graph_of(text).nodes}
 
 
-def op(text: str, id: str = "0") -> object:
+def op(text: str, id: str = "0") -> Any:
     """One op of a spec."""
     return graph_of(text).by_id[id].op
+
+
+def make(verb: str, given: Mapping[str, object], specs: Sequence[TensorSpec]) -> Op:
+    """An op with these arguments, if it takes these inputs."""
+    op = construct(OPS[verb], given, specs[0])
+    op.infer(*specs)
+    return op
 
 
 def errors(text: str, limits: Limits | None = None, name: str = "spec.yaml") -> list[str]:

@@ -114,7 +114,7 @@ def test_a_default_may_hide_a_parameter_of_the_document_behind_its_own_value() -
         blocks: {unit: {params: {groups: groups}, seq: [{conv: {kernel: 1, groups: groups}}]}}
         backbone: [unit, {unit: {groups: 1}}]
     """
-    assert [node.op.groups for node in graph_of(text).nodes] == [3, 1]  # type: ignore[attr-defined]
+    assert [node.op.groups for node in graph_of(text).nodes] == [3, 1]
 
 
 def test_a_block_does_not_see_the_loops_of_its_caller() -> None:
@@ -263,8 +263,8 @@ def test_a_parameter_may_stand_for_a_verb() -> None:
         backbone: {a: {$block: {act: $act}}, b: {$block: {act: gelu}}, c: $act}
     """
     assert list(verbs(text).values()) == ["conv", "leaky_relu", "conv", "gelu", "leaky_relu"]
-    assert op(text, "c").slope == 0.5  # type: ignore[attr-defined]
-    assert op(text.replace("basic,", "wide,"), "a.0").kernel == (5, 5)  # type: ignore[attr-defined]
+    assert op(text, "c").slope == 0.5
+    assert op(text.replace("basic,", "wide,"), "a.0").kernel == (5, 5)
 
 
 def test_an_item_takes_its_own_arguments_and_those_of_the_place_where_it_is_used() -> None:
@@ -302,7 +302,7 @@ def test_a_dollar_stands_for_a_value_where_a_fixed_word_is_expected() -> None:
         params: {mode: {type: str, default: bilinear}}
         backbone: [{resize: {scale: 2, mode: $mode}}]
     """
-    assert op(text).mode == "bilinear"  # type: ignore[attr-defined]
+    assert op(text).mode == "bilinear"
     check_error(
         "backbone: [{resize: {scale: 2, mode: bilinaer}}]",
         1,
@@ -320,7 +320,7 @@ def test_a_word_passes_through_a_parameter_without_a_type() -> None:
         blocks: {unit: {params: {padding: auto}, seq: [{conv: {kernel: 3, padding: padding}}]}}
         backbone: [unit, {unit: {padding: same}}, {unit: {padding: 0}}, {unit: {padding: [0, 1]}}]
     """
-    paddings = [node.op.padding for node in graph_of(text).nodes]  # type: ignore[attr-defined]
+    paddings = [node.op.padding for node in graph_of(text).nodes]
     assert paddings == ["auto", "same", (0, 0), (0, 1)]
 
 

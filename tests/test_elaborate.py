@@ -158,7 +158,7 @@ def test_a_string_cell_is_part_of_a_name_or_the_name_of_an_op() -> None:
 
 def test_a_cell_may_be_a_list() -> None:
     text = "backbone: [{for: {k: [3, [1, 5]]}, conv: {kernel: k}}]"
-    assert [node.op.kernel for node in graph_of(text).nodes] == [(3, 3), (1, 5)]  # type: ignore[attr-defined]
+    assert [node.op.kernel for node in graph_of(text).nodes] == [(3, 3), (1, 5)]
 
 
 def test_for_over_no_rows_leaves_nothing() -> None:

@@ -38,18 +38,12 @@ def graph() -> Graph:
 
 
 def changed(graph: Graph, id: str, /, **fields: object) -> Graph:
-    nodes = tuple(
-        replace(node, **fields) if node.id == id else node  # type: ignore[arg-type]
-        for node in graph.nodes
-    )
+    nodes = tuple(replace(node, **fields) if node.id == id else node for node in graph.nodes)
     return replace(graph, nodes=nodes)
 
 
 def rescoped(graph: Graph, id: str, /, **fields: object) -> Graph:
-    scopes = tuple(
-        replace(scope, **fields) if scope.id == id else scope  # type: ignore[arg-type]
-        for scope in graph.scopes
-    )
+    scopes = tuple(replace(scope, **fields) if scope.id == id else scope for scope in graph.scopes)
     return replace(graph, scopes=scopes)
 
 
@@ -84,7 +78,7 @@ BROKEN: dict[str, tuple[Callable[[Graph], Graph], str]] = {
         lambda g: changed(g, "stem", inputs=(INPUT, INPUT)), "",
     ),
     "a shape that cannot be": (
-        lambda g: changed(g, "gamma", op=OPS["linear"](out=3)),  # type: ignore[call-arg]
+        lambda g: changed(g, "gamma", op=OPS["linear"](out=3)),
         "node gamma: linear needs a vector, its input is a map of 6x4x4",
     ),
     "a node in no scope": (

@@ -68,7 +68,7 @@ def test_scaling_rules_are_merged_word_by_word(tmp_path: Path) -> None:
 
 def test_defaults_are_merged_argument_by_argument(tmp_path: Path) -> None:
     graph = extended(tmp_path, "defaults: {conv: {groups: 1}, batch_norm: {eps: 0.1}}")
-    assert graph.by_id["stem.0.0"].op.bias is False  # type: ignore[attr-defined]
+    assert graph.by_id["stem.0.0"].op.bias is False
 
 
 def test_a_block_is_replaced_whole(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_an_imported_file_has_its_own_defaults_before_the_documents(tmp_path: Pa
     graph, _ = load(tmp_path)
     assert graph is not None
     convs = [node.op for node in graph.nodes if node.op.verb == "conv"]
-    assert [(op.bias, op.padding) for op in convs] == [  # type: ignore[attr-defined]
+    assert [(op.bias, op.padding) for op in convs] == [
         (False, (0, 0)), (False, (0, 0)), (True, (0, 0)),
     ]  # fmt: skip
 

@@ -365,6 +365,6 @@ def test_defaults_are_taken_where_nothing_is_given() -> None:
         backbone: {a: {conv: {bias: true, kernel: 1}}, b: u}
     """
     ops = {node.id: node.op for node in graph_of(text).nodes}
-    assert (ops["a"].bias, ops["a"].kernel) == (True, (1, 1))  # type: ignore[attr-defined]
-    assert (ops["b.1"].bias, ops["b.1"].kernel) == (False, (3, 3))  # type: ignore[attr-defined]
-    assert ops["b.0"].momentum == 0.2  # the document's, not the block's  # type: ignore[attr-defined]
+    assert (ops["a"].bias, ops["a"].kernel) == (True, (1, 1))
+    assert (ops["b.1"].bias, ops["b.1"].kernel) == (False, (3, 3))
+    assert ops["b.0"].momentum == 0.2  # the document's, not the block's
