@@ -305,9 +305,9 @@ def _class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
 
 def _position_embedding(op: attention.PositionEmbedding, x: tuple[TensorSpec, ...]) -> Call:
     (weight,) = op.weights(*x)
-    sizes = Argument("size", weight.shape, keyword=True)
-    arguments = (_positional("mean", 0.0), _positional("std", op.std), sizes)
-    return Call("torch.normal", arguments, "parameter", "{0} + {weight}")
+    sizes = tuple(_positional(f"size{n}", size) for n, size in enumerate(weight.shape))
+    arguments = (*sizes, Argument("std", op.std, keyword=True))
+    return Call("gaussian", arguments, "parameter", "{0} + {weight}")
 
 
 def _axes(target: str) -> Row:

@@ -56,6 +56,11 @@ class Scale(nn.Module):
         return x * self.factor
 
 
+def gaussian(*size: int, std: float) -> Tensor:
+    """Normal noise around zero; `torch.normal` would ignore the default device."""
+    return torch.empty(size).normal_(std=std)
+
+
 class Reshape(nn.Module):
     """The same values in another shape; the batch stays."""
 
