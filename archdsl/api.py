@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
@@ -50,17 +50,19 @@ def read(
     settings: Mapping[str, str] | None = None,
     scale: Mapping[str, str] | None = None,
     limits: "Limits | None" = None,
+    lints: Collection[str] = (),
 ) -> Reading:
     """Reads the spec at a path or of a name; `settings` and `scale` are as on the command line.
 
-    Raises UsageError for a file that is not there or a setting that the spec does not have.
+    `lints` are the codes of those that look at it if it is right. Raises UsageError for a file that
+    is not there or a setting that the spec does not have.
     """
     from archdsl.gallery import find
     from archdsl.inherit import Loader
     from archdsl.limits import Limits
 
     loader = Loader(Sink(), limits or Limits())
-    return _elaborated(loader, loader.load(find(spec), settings, scale))
+    return _elaborated(loader, loader.load(find(spec), settings, scale), lints)
 
 
 def load(
@@ -86,9 +88,14 @@ def loads(text: str) -> "Graph":
     return _elaborated(loader, loader.loads(text)).require()
 
 
-def check(spec: str | os.PathLike[str]) -> list[Diagnostic]:
-    """Everything that is wrong with a spec, or doubtful, in the order of the file."""
-    return read(spec).diagnostics
+def check(spec: str | os.PathLike[str], *, pedantic: bool = False) -> list[Diagnostic]:
+    """Everything that is wrong with a spec, or doubtful, in the order of the file.
+
+    With `pedantic` also what good networks do for a reason.
+    """
+    from archdsl.lints import DEFAULT, LINTS
+
+    return read(spec, lints=LINTS if pedantic else DEFAULT).diagnostics
 
 
 def compile(
@@ -185,7 +192,7 @@ def _graph(
     return spec
 
 
-def _elaborated(loader: Any, document: Any) -> Reading:
+def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Reading:
     from archdsl.elaborate import elaborate
     from archdsl.expect import expectations
 
@@ -193,6 +200,10 @@ def _elaborated(loader: Any, document: Any) -> Reading:
     graph = elaborate(document, sink, loader.limits) if document is not None else None
     if graph is not None:
         expectations(document, graph, sink)
+    if graph is not None and lints:
+        from archdsl.lints import lint
+
+        lint(document, graph, lints, sink)
     return Reading(None if sink.failed else graph, in_order(sink.diagnostics), loader.sources)
 
 

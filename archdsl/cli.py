@@ -27,7 +27,7 @@ from archdsl.console import (
     reading_of,
     show,
 )
-from archdsl.diagnostics import Diagnostic, UsageError
+from archdsl.diagnostics import CODES, Diagnostic, UsageError
 from archdsl.progress import progress
 
 if TYPE_CHECKING:
@@ -53,11 +53,26 @@ def cli() -> None:
     show_default=True,
     help="How to show what is wrong.",
 )
+@click.option(
+    "--ignore",
+    multiple=True,
+    type=click.Choice([code for code in CODES if code.startswith("W")]),
+    metavar="CODE",
+    help="Leave out a warning: W0102. A spec can say `lint: {W0102: off}`.",
+)
+@click.option("--pedantic", is_flag=True, help="Warn also of what good networks do for a reason.")
 @changes
 def check(
-    specs: Sequence[str], format: str, settings: Settings, scale: Settings, limits: Settings
+    specs: Sequence[str],
+    format: str,
+    ignore: Sequence[str],
+    pedantic: bool,
+    settings: Settings,
+    scale: Settings,
+    limits: Settings,
 ) -> int:
     """Say what is wrong with specs, or nothing."""
+    from archdsl.lints import DEFAULT, LINTS
     from archdsl.report import FORMATS
 
     found: dict[object, Diagnostic] = {}  # a base of several specs is complained about once
@@ -67,11 +82,13 @@ def check(
         for number, spec in enumerate(specs, 1):
             say(f"checking {spec} ({number} of {len(specs)})")
             try:
-                reading = reading_of(spec, settings, scale, limits)
+                reading = reading_of(spec, settings, scale, limits, LINTS if pedantic else DEFAULT)
             except UsageError as error:
                 complaints.append(str(error))
                 continue
-            found |= {(d.code, d.span, d.message): d for d in reading.diagnostics}
+            found |= {
+                (d.code, d.span, d.message): d for d in reading.diagnostics if d.code not in ignore
+            }
             sources |= reading.sources
             if reading.graph is None:
                 status = WRONG_SPEC

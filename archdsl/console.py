@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -43,10 +43,16 @@ def changes(command: Command) -> Command:
     return command
 
 
-def reading_of(spec: str, settings: Settings, scale: Settings, limits: Settings) -> Reading:
+def reading_of(
+    spec: str,
+    settings: Settings,
+    scale: Settings,
+    limits: Settings,
+    lints: Collection[str] = (),
+) -> Reading:
     from archdsl.limits import Limits
 
-    return read(spec, settings, scale, Limits().override(limits))
+    return read(spec, settings, scale, Limits().override(limits), lints)
 
 
 def graph_of(spec: str, settings: Settings, scale: Settings, limits: Settings) -> "Graph":

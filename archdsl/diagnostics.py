@@ -43,6 +43,13 @@ CODES = {
     "E0503": "shared weights that do not fit",
     "E0601": "not what the spec expects",
     "W0101": "compound scaling far from doubling",
+    "W0102": "a bias before batch norm",
+    "W0103": "a parameter that nothing uses",
+    "W0104": "a block that nothing uses",
+    "W0105": "a tap that nothing uses",
+    "W0106": "a stride that skips pixels",
+    "W0107": "a width that is no multiple of 8",
+    "W0108": "a kernel larger than its map",
 }
 
 

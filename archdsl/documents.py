@@ -5,7 +5,7 @@ from dataclasses import MISSING, replace
 from typing import Any
 
 from archdsl.checks import Visible
-from archdsl.diagnostics import Sink, did_you_mean
+from archdsl.diagnostics import CODES, Sink, did_you_mean
 from archdsl.expressions import FUNCTIONS, ExpressionError, parse
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form, validate
 from archdsl.items import Reader
@@ -41,6 +41,7 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     if problem := identifier_problem(form.name):
         sink.error("E0208", problem, source.at("name").span)
     document = Document(form, file)
+    _check_lints(source, sink)
     document.rules = _rules(source, form.scaling, sink)
     document.dependent = _dependent(document)
     document.renames = _renames(form, source, sink)
@@ -60,6 +61,16 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
         document.written += read.written
         document.lost += read.lost
     return document
+
+
+def _check_lints(source: Source, sink: Sink) -> None:
+    """Reports what `lint` names and is no warning."""
+    said = source.data.get("lint")
+    warnings = [code for code in CODES if code.startswith("W")]
+    for code in said if isinstance(said, dict) else ():
+        if code not in warnings:
+            help = did_you_mean(code, warnings)
+            sink.error("E0201", f"unknown warning `{code}`", source.at("lint", code).key, help=help)
 
 
 def _parameters(document: Document, functions: frozenset[str], sink: Sink) -> dict[Block, Reader]:

@@ -132,7 +132,8 @@ def _functions(
             bases[name] = base
         except Poison:
             failed.add(name)
-    _warn_of_growth(run, bases, place)
+    if run.document.form.lint.get("W0101") != "off":
+        _warn_of_growth(run, bases, place)
     functions = scaling.functions(rules)
     return {name: function for name, function in functions.items() if name not in failed}
 

@@ -124,6 +124,7 @@ class DocumentForm(Form):
     under: dict[str, StrictStr] | None = None
     weights: dict[str, WeightsForm] = {}
     expect: ExpectForm | None = None
+    lint: dict[str, Literal["on", "off"]] = {}
 
 
 REQUIRED = ("name", "input", "backbone")

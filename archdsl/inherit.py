@@ -12,11 +12,13 @@ from archdsl.documents import is_long_form, read_document, read_library
 from archdsl.forms import check_version
 from archdsl.limits import Limits
 from archdsl.scaling import RULES
-from archdsl.source import Path, Place, Source, parse, read_text
+from archdsl.source import Path, Place, Source, parse, read_text, words
 from archdsl.syntax import Document, File
 
 LIBRARY = pathlib.Path(__file__).parent / "library"
-MERGED = {"params": 1, "scaling": 2, "defaults": 2, "blocks": 1, "weights": 1}  # key -> depth
+MERGED = {  # key -> depth
+    "params": 1, "scaling": 2, "defaults": 2, "blocks": 1, "weights": 1, "lint": 1,
+}  # fmt: skip
 
 
 @dataclass
@@ -125,7 +127,7 @@ class Loader:
                 self.add(file, target, place, chain)
         own = source.data.get("blocks")
         defined = {*file.blocks, *(own if isinstance(own, dict) else ())}
-        for name in sorted((_words(source.data) & library_names()) - defined):
+        for name in sorted((words(source.data) & library_names()) - defined):
             target = str(LIBRARY / f"{name}.yaml")
             if _identity(target) not in (*chain, _identity(source.name)):
                 self.add(file, target, source.at(), chain)
@@ -253,15 +255,6 @@ def _heads(path: Path, known: Mapping[Path, Any] | set[Path]) -> Iterator[Path]:
 def library_names() -> frozenset[str]:
     """The blocks of the standard library: one file each, named like the block."""
     return frozenset(file.stem for file in LIBRARY.glob("*.yaml"))
-
-
-def _words(data: Any) -> set[str]:
-    """Every key and word in a document: where the names of blocks can stand."""
-    if isinstance(data, dict):
-        return set(data).union(*map(_words, data.values()))
-    if isinstance(data, list):
-        return set().union(*map(_words, data))
-    return {data.removeprefix("$")} if isinstance(data, str) else set()
 
 
 def _beside(target: str) -> list[str]:

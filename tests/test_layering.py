@@ -52,6 +52,8 @@ MAY_IMPORT = {
     "backends": f"{SHARED} analysis files graph ops renames",
     "renderers": f"{SHARED} analysis files graph ops study",
     "expect": "analysis diagnostics graph source syntax",
+    "unused": "diagnostics expressions source templates",
+    "lints": "diagnostics graph inherit ops source syntax unused",
     "gallery": "diagnostics",
     "report": "diagnostics",
     "progress": "",
