@@ -31,8 +31,8 @@ class Reading:
     sources: Mapping[str, str]
 
     def report(self, format: str = "full", color: bool = False) -> str:
-        """The diagnostics in one of `report.FORMATS`."""
-        from archdsl.report import FORMATS
+        """The diagnostics in one of `formats.FORMATS`."""
+        from archdsl.formats import FORMATS
 
         return FORMATS[format](self.diagnostics, self.sources, color)
 

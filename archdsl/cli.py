@@ -48,7 +48,7 @@ def cli() -> None:
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @click.option(
     "--format",
-    type=click.Choice(["full", "concise", "json"]),
+    type=click.Choice(["full", "concise", "json", "sarif", "github"]),
     default="full",
     show_default=True,
     help="How to show what is wrong.",
@@ -72,8 +72,8 @@ def check(
     limits: Settings,
 ) -> int:
     """Say what is wrong with specs, or nothing."""
+    from archdsl.formats import FORMATS
     from archdsl.lints import DEFAULT, LINTS
-    from archdsl.report import FORMATS
 
     found: dict[object, Diagnostic] = {}  # a base of several specs is complained about once
     sources: dict[str, str] = {}

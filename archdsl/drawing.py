@@ -134,7 +134,7 @@ def _theme_path(name: str, beside: Path | None) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from archdsl.report import FORMATS as REPORTS
+    from archdsl.report import concise
     from archdsl.source import parse
 
     sink = Sink()
@@ -144,7 +144,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read the theme {path}: {error}") from error
     source = parse(text, str(path), sink)
     if source is None:
-        complaint = REPORTS["concise"](sink.diagnostics, {str(path): text}, False)
+        complaint = concise(sink.diagnostics, {str(path): text})
         raise UsageError(f"theme {path}: {complaint.strip()}")
     if not isinstance(source.data, dict):
         raise UsageError(f"theme {path}: expected a mapping")

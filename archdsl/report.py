@@ -1,13 +1,11 @@
-"""Diagnostics to text: with the source lines and a caret, in one line each, or as JSON."""
+"""Diagnostics to text: with the source lines and a caret, or in one line each."""
 
-import json
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from archdsl.diagnostics import Diagnostic, Span, counted
 
@@ -47,33 +45,6 @@ def concise(
         where = f"{place(d.span)}: " if d.span else ""
         lines.append(f"{where}{d.code} {printable(d.message)}\n")
     return "".join(lines)
-
-
-def to_json(
-    diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], color: bool = False
-) -> str:
-    """A list of objects; lines and columns count from 1, ends are exclusive."""
-    records = [
-        {
-            "code": d.code,
-            "severity": d.severity,
-            "message": d.message,
-            "help": d.help,
-            "span": _span_record(d.span),
-            "labels": [
-                {"text": label.text, "span": _span_record(label.span)} for label in d.labels
-            ],
-        }
-        for d in diagnostics
-    ]
-    return json.dumps(records, indent=1) + "\n"
-
-
-FORMATS: dict[str, Callable[[Sequence[Diagnostic], Mapping[str, str], bool], str]] = {
-    "full": full,
-    "concise": concise,
-    "json": to_json,
-}
 
 
 def count(diagnostics: Iterable[Diagnostic]) -> str:
@@ -193,7 +164,3 @@ def _columns(text: str) -> int:
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
         for letter in printable(text)
     )
-
-
-def _span_record(span: Span | None) -> dict[str, Any] | None:
-    return asdict(span) | {"file": file_name(span.file)} if span else None

@@ -56,6 +56,7 @@ MAY_IMPORT = {
     "lints": "diagnostics graph inherit ops source syntax unused",
     "gallery": "diagnostics",
     "report": "diagnostics",
+    "formats": "diagnostics report",
     "progress": "",
     "study": f"{FRONT} analysis elaborate files forms gallery graph inherit quantities syntax",
     "drawing": "diagnostics files graph renderers",

@@ -1,12 +1,11 @@
 """What a reader sees of diagnostics."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from archdsl.diagnostics import Diagnostic, Label, Span
-from archdsl.report import WIDTH, concise, count, full, to_json
+from archdsl.report import WIDTH, concise, count, full
 
 SPEC = """\
 archdsl: 1
@@ -123,7 +122,6 @@ def test_without_a_place_there_is_the_message_alone() -> None:
 
 def test_nothing_wrong_is_nothing_to_read() -> None:
     assert full([], {}) == concise([], {}) == ""
-    assert json.loads(to_json([], {})) == []
 
 
 @pytest.mark.parametrize(
@@ -242,19 +240,3 @@ def test_concise_is_one_line_each() -> None:
         Diagnostic("E0601", "x"),
     ]
     assert concise(found, {}) == "tiny.yaml:4:11: E0304 2.5 is not a whole number\nE0601 x\n"
-
-
-def test_json_holds_everything() -> None:
-    diagnostic = Diagnostic("E0501", "no", at(4, 11, 3), (Label(at(5, 3, 4), "so"),), "project")
-    span = {"file": "tiny.yaml", "line": 4, "column": 11, "end_line": 4, "end_column": 14}
-    other = {"file": "tiny.yaml", "line": 5, "column": 3, "end_line": 5, "end_column": 7}
-    assert json.loads(to_json([diagnostic], {})) == [
-        {
-            "code": "E0501",
-            "severity": "error",
-            "message": "no",
-            "help": "project",
-            "span": span,
-            "labels": [{"text": "so", "span": other}],
-        }
-    ]
