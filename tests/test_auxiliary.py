@@ -1,0 +1,74 @@
+"""Results that exist in training only are torchvision's own, value by value."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+
+import archdsl
+
+
+def same_weights(ours: nn.Module, theirs: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Both with theirs' weights, in training but without chance."""
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    for module in (ours, theirs):
+        module.train()
+        for part in module.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = 0.0
+    return ours, theirs
+
+
+def image(size: int) -> torch.Tensor:
+    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def assert_close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    assert found.shape == expected.shape
+    assert expected.std() > 0
+    assert float((found - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "size", "sides"),
+    [
+        ("googlenet", 64, {"aux1": "aux_logits1", "aux2": "aux_logits2"}),
+        pytest.param("inception_v3", 299, {"AuxLogits": "aux_logits"}, marks=pytest.mark.slow),
+    ],
+)
+def test_side_classifiers_give_what_torchvisions_do(
+    name: str, size: int, sides: dict[str, str]
+) -> None:
+    torch.manual_seed(0)
+    plain: dict[str, Any] = {"aux_logits": True, "init_weights": False, "transform_input": False}
+    ours, theirs = same_weights(archdsl.compile(name), getattr(models, name)(**plain))
+    result, side = ours(image(size))
+    expected = theirs(image(size))
+    assert_close(result, expected.logits)
+    assert side.keys() == sides.keys()
+    for mine, other in sides.items():
+        assert_close(side[mine], getattr(expected, other))
+    assert torch.equal(ours.eval()(image(size)), theirs.eval()(image(size)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "name", ["fcn_resnet50", pytest.param("deeplabv3_resnet50", marks=pytest.mark.slow)]
+)
+def test_the_second_head_of_a_segmentation_net_is_torchvisions(name: str) -> None:
+    torch.manual_seed(0)
+    reference = getattr(models.segmentation, name)
+    ours, theirs = same_weights(
+        archdsl.compile(name, params={"aux_loss": True}),
+        reference(weights=None, weights_backbone=None, aux_loss=True),
+    )
+    result, side = ours(image(33))
+    expected = theirs(image(33))
+    assert_close(result, expected["out"])
+    assert list(side) == ["aux_classifier"]
+    assert_close(side["aux_classifier"], expected["aux"])
+    assert torch.equal(ours.eval()(image(33)), theirs.eval()(image(33))["out"])
+    assert list(ours.state_dict()) == list(theirs.state_dict())
