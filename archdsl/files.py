@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,8 @@ def replacing(path: Path) -> Iterator[Path]:
             yield aside
             with open(aside, "rb+") as file:
                 os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, aside)
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)

@@ -83,6 +83,11 @@ class Place(NamedTuple):
         return self.source.keys.get(self.path) or self.span
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, as YAML counts them."""
+    return _LINE_BREAK.split(text)
+
+
 def words(data: Any) -> set[str]:
     """Every key and word in a value: where the names of blocks can stand."""
     if isinstance(data, dict):
@@ -103,17 +108,22 @@ def read_text(path: str, limits: Limits, sink: Sink) -> str | None:
         raise UsageError(f"no file {path}") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
+    return decoded(raw, path, limits, sink)
+
+
+def decoded(raw: bytes, name: str, limits: Limits, sink: Sink) -> str | None:
+    """The text that bytes are, or None with the reason in `sink`."""
     if len(raw) > limits.document_bytes:
         message = f"the file is larger than {limits.document_bytes:,} bytes"
         help = "--limit document_bytes=N allows more"
-        sink.error("E0106", message, Span(path, 1, 1, 1, 1), help=help)
+        sink.error("E0106", message, Span(name, 1, 1, 1, 1), help=help)
         return None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"the file is not UTF-8 text: byte {raw[error.start]:#04x}"
-        sink.error("E0102", message, Span(path, line, 1, line, 1))
+        sink.error("E0102", message, Span(name, line, 1, line, 1))
         return None
 
 
@@ -286,7 +296,7 @@ class _Composer:
         span = Span(first.file, first.line, first.column, last.end_line, last.end_column)
         text = ", ".join(map(str, pieces))
         if span.line == span.end_line:
-            line = _LINE_BREAK.split(self.source.text)[span.line - 1]
+            line = lines_of(self.source.text)[span.line - 1]
             text = line[span.column - 1 : span.end_column - 1]
         self.source.spans[path] = span
         message = "YAML ends a value at a comma inside {...} and [...]"
@@ -351,7 +361,7 @@ def _report_syntax(error: yaml.YAMLError, text: str, name: str, sink: Sink) -> N
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable"))
-    lines = _LINE_BREAK.split(text.rstrip())
+    lines = lines_of(text.rstrip())
     if line > len(lines):  # the end of the file; show where the text ends
         line, column = len(lines), len(lines[-1]) + 1
     here = lines[line - 1]

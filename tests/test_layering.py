@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "expect": "analysis diagnostics graph source syntax",
     "unused": "diagnostics expressions source templates",
     "lints": "diagnostics graph inherit ops source syntax unused",
+    "formatting": "diagnostics source",
     "gallery": "diagnostics",
     "report": "diagnostics",
     "formats": "diagnostics report",
@@ -62,7 +63,9 @@ MAY_IMPORT = {
     "drawing": "diagnostics files graph renderers",
     "build": "analysis diagnostics drawing files graph renderers",
 }
-ANYTHING = ("", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_study", "console")
+ANYTHING = (
+    "", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_format", "cli_study", "console",
+)  # fmt: skip
 
 HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {"backends.prelude"},  # which is emitted, not imported
@@ -73,7 +76,8 @@ HEAVY = {  # module -> who imports it at the top, if anybody
     "onnx": set(),
     "numpy": set(),
     "rich": set(),
-    "click": {"cli", "cli_analysis", "cli_draw", "cli_study", "console"},
+    "click": {"cli", "cli_analysis", "cli_draw", "cli_format", "cli_study", "console"},
+    "ruamel": {"formatting"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
