@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -15,14 +14,24 @@ from archdsl.source import Place
 from archdsl.tensor import INPUT, TensorSpec
 
 
+class Mark(NamedTuple):
+    """How far a builder had come."""
+
+    nodes: int
+    scopes: int
+    counts: Mapping[str, int]
+    deepest: int
+
+
 class Recorded(NamedTuple):
-    """An elaborated block, to be replayed under another path."""
+    """An elaborated block, to be replayed under another path: what it added, how deep it went."""
 
     path: str
     inputs: tuple[Tensor, ...]
     nodes: Sequence[Node]
     scopes: Sequence[Scope]
-    parameters: int
+    counts: Mapping[str, int]
+    depth: int
     result: Flow
 
 
@@ -42,7 +51,7 @@ class Builder:
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
         self.tap_spans: dict[str, Span | None] = {}
         self.counts = dict.fromkeys(("items", "connections", "parameters"), 0)
-        self.depth = 0
+        self.depth = self.deepest = 0  # of items in items
 
     # limits
 
@@ -62,6 +71,7 @@ class Builder:
     def nested(self, place: Place) -> Iterator[None]:
         """Inside one more item."""
         self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
         try:
             if self.depth > self.limits.nesting:
                 message = f"items nested deeper than {self.limits.nesting} levels"
@@ -213,30 +223,59 @@ class Builder:
 
     # replay
 
+    def mark(self) -> Mark:
+        """The beginning of what may be recorded."""
+        mark = Mark(len(self.nodes), len(self.scopes), dict(self.counts), self.deepest)
+        self.deepest = self.depth
+        return mark
+
+    def record(self, mark: Mark, path: str, inputs: tuple[Tensor, ...], result: Flow) -> Recorded:
+        """What was added since, under `path`."""
+        counts = {limit: number - mark.counts[limit] for limit, number in self.counts.items()}
+        depth, self.deepest = self.deepest - self.depth, max(self.deepest, mark.deepest)
+        nodes, scopes = self.nodes[mark.nodes :], self.scopes[mark.scopes :]
+        return Recorded(path, inputs, nodes, scopes, counts, depth, result)
+
+    def fits(self, recorded: Recorded) -> bool:
+        """Whether a replay reaches no limit; elaborating it again would say where it does."""
+        limits = self.limits
+        return (
+            self.depth + recorded.depth <= limits.nesting
+            and len(self.nodes) + len(recorded.nodes) <= limits.nodes
+            and len(self.scopes) + len(recorded.scopes) <= limits.nodes
+            and all(
+                self.counts[limit] + number <= getattr(limits, limit)
+                for limit, number in recorded.counts.items()
+            )
+        )
+
     def replay(
         self, recorded: Recorded, path: str, scope: str, inputs: Sequence[Tensor], place: Place
     ) -> Flow:
         """The recorded subgraph under another path and on other inputs of the same shapes."""
         self.take(path, place)
-        self.check("nodes", len(self.nodes) + len(recorded.nodes), place)
-        self.check("nodes", len(self.scopes) + len(recorded.scopes), place)
-        self.count("parameters", recorded.parameters, place)
+        for limit, number in recorded.counts.items():
+            self.counts[limit] += number
+        self.deepest = max(self.deepest, self.depth + recorded.depth)
         cut = len(recorded.path)
         first, *inner = recorded.scopes
-        self.scopes.append(replace(first, id=path, parent=scope, span=place.span))
+        self.scopes.append(_moved(first, path, scope, place.span))
         for old in inner:
-            moved = replace(old, id=path + old.id[cut:], parent=path + old.parent[cut:])
+            moved = _moved(old, path + old.id[cut:], path + old.parent[cut:], old.span)
             self.scopes.append(moved)
             self.spans[moved.id] = moved.span
         renamed = {old.id: new.id for old, new in zip(recorded.inputs, inputs, strict=True)}
         for node in recorded.nodes:
             id = renamed[node.id] = path + node.id[cut:]
             ids = tuple([renamed[input] for input in node.inputs])
-            self.count("connections", len(ids), place)
             outer = path + node.scope[cut:]
             self.nodes.append(Node(id, node.op, ids, node.output, outer, node.span))
             self.specs[id], self.spans[id] = node.output, node.span
         return _renamed(recorded.result, renamed)
+
+
+def _moved(scope: Scope, id: str, parent: str, span: Span | None) -> Scope:
+    return Scope(id, scope.kind, parent, scope.block, scope.arguments, scope.inputs, span)
 
 
 def _renamed(flow: Flow, names: Mapping[str, str]) -> Flow:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any
 
-from archdsl.builder import Recorded
 from archdsl.combinators import KINDS, combine
 from archdsl.diagnostics import counted, did_you_mean
 from archdsl.expressions import Value
@@ -217,16 +216,17 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     inputs = _as_tuple(call.inputs)
     specs = tuple(tensor.spec for tensor in inputs)
     own = {name: call.names[name] for name in block.parameters}
-    key = (block, tuple(map(_frozen, own.values())), specs)
-    if key in run.recorded and not build.application and call.inputs is not None:
-        return build.replay(run.recorded[key], level.child(name), level.scope, inputs, place)
+    key = run.records.key(block, own, specs, run.parameters, run.values.functions)
+    known = run.records.kept.get(key)
+    if known and not build.application and call.inputs is not None and build.fits(known):
+        return build.replay(known, level.child(name), level.scope, inputs, place)
     assert block.body is not None
-    kind, title = KINDS[block.body.verb], run.title(block)
+    kind, title = KINDS[block.body.verb], run.document.titles[block]
     shown = tuple((name, _shown(run, value)) for name, value in own.items())
-    marks = len(build.nodes), len(build.scopes), build.counts["parameters"]
-    beside = len(build.taps), len(run.aux)
+    mark, beside = build.mark(), (len(build.taps), len(run.aux))
     inner = build.open(level, name, kind, place, title, shown, specs)
     result = _enter(run, call, inner)
+    recorded = build.record(mark, inner.path, inputs, result)
     distinct = len({tensor.id for tensor in inputs}) == len(inputs)
     if (
         result is not None
@@ -234,14 +234,7 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
         and not build.application
         and beside == (len(build.taps), len(run.aux))
     ):
-        run.recorded[key] = Recorded(
-            inner.path,
-            inputs,
-            build.nodes[marks[0] :],
-            build.scopes[marks[1] :],
-            build.counts["parameters"] - marks[2],
-            result,
-        )
+        run.records.keep(key, recorded)
     return result
 
 
@@ -251,21 +244,10 @@ def _as_tuple(flow: Flow) -> tuple[Tensor, ...]:
     return flow if isinstance(flow, tuple) else (flow,)
 
 
-def _frozen(value: Value) -> Any:
-    """The value in a form that is hashable and tells `1` from `true`."""
-    if isinstance(value, ItemValue):
-        return value.verb, value.block, _frozen(dict(value.arguments))
-    if isinstance(value, dict):
-        return tuple((name, _frozen(part)) for name, part in value.items())
-    if isinstance(value, list):
-        return tuple(_frozen(part) for part in value)
-    return type(value), value
-
-
 def _shown(run: Run, value: Value) -> Any:
     """The value as the graph keeps it: hashable, a verb by its name and arguments if it has any."""
     if isinstance(value, ItemValue):
-        title = run.title(value.block) if value.block is not None else value.verb
+        title = run.document.titles[value.block] if value.block is not None else value.verb
         given = tuple((name, _shown(run, part)) for name, part in value.arguments)
         return (title, given) if given else title
     if isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, replace
+from itertools import count
 from typing import Any
 
 from archdsl.checks import Visible
@@ -60,6 +61,7 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     for read in (reader, *opened.values()):
         document.written += read.written
         document.lost += read.lost
+    document.titles = _titles(file)
     return document
 
 
@@ -71,6 +73,24 @@ def _check_lints(source: Source, sink: Sink) -> None:
         if code not in warnings:
             help = did_you_mean(code, warnings)
             sink.error("E0201", f"unknown warning `{code}`", source.at("lint", code).key, help=help)
+
+
+def _titles(file: File) -> dict[Block, str]:
+    """The names of all blocks within reach; those of one name in other files get numbers."""
+    titles: dict[Block, str] = {}
+    files = [file]
+    for file in files:
+        own_first = sorted(file.blocks.values(), key=lambda block: block.file is not file)
+        titles.update(dict.fromkeys(own_first, ""))
+        files += {block.file: None for block in own_first if block.file not in files}
+    known = {block.name for block in titles}
+    taken: set[str] = set()
+    for block in titles:
+        numbered = (f"{block.name}_{n}" for n in count(2))
+        free = (name for name in numbered if name not in known | taken)
+        titles[block] = next(free) if block.name in taken else block.name
+        taken.add(titles[block])
+    return titles
 
 
 def _parameters(document: Document, functions: frozenset[str], sink: Sink) -> dict[Block, Reader]:

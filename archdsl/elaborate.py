@@ -12,6 +12,7 @@ from archdsl.flow import Flow, Frame, Given, Here, Level, Poison, Tensor, fail
 from archdsl.forms import Cite, RuleForm
 from archdsl.graph import Graph, holding
 from archdsl.limits import Limits
+from archdsl.records import Records
 from archdsl.scaling import Function, Rule
 from archdsl.sequences import Run
 from archdsl.source import Place
@@ -19,9 +20,15 @@ from archdsl.syntax import Document, Sequence, name_problem
 from archdsl.tensor import TensorSpec
 
 
-def elaborate(document: Document, sink: Sink, limits: Limits | None = None) -> Graph | None:
-    """The graph of a document, or None with the reasons in `sink`."""
-    run = Run(document, sink, limits or Limits(), apply)
+def elaborate(
+    document: Document, sink: Sink, limits: Limits | None = None, records: Records | None = None
+) -> Graph | None:
+    """The graph of a document, or None with the reasons in `sink`.
+
+    `records` are of other settings of the document, under the same limits: what they have in common
+    with this is not elaborated again. They change nothing else.
+    """
+    run = Run(document, sink, limits or Limits(), apply, records)
     try:
         return _elaborate(run)
     except RecursionError:

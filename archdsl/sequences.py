@@ -1,15 +1,15 @@
 """Sequences of items: their modifiers, names and references."""
 
 from collections.abc import Callable, Mapping
-from itertools import count
 from typing import Any
 
-from archdsl.builder import Builder, Recorded
+from archdsl.builder import Builder
 from archdsl.diagnostics import Sink, counted, did_you_mean
 from archdsl.expressions import ExpressionError, Value
 from archdsl.flow import Flow, Here, ItemValue, Poison, Tensor, fail
 from archdsl.limits import Limits
 from archdsl.ops.base import kind_of
+from archdsl.records import Records
 from archdsl.source import Place
 from archdsl.syntax import BROKEN, Block, Document, File, Item, Sequence, items_in, name_problem
 from archdsl.templates import parse_template
@@ -26,14 +26,20 @@ class Run:
     which everything goes on that can, so that all errors are found; none of it complains again.
     """
 
-    def __init__(self, document: Document, sink: Sink, limits: Limits, apply: Apply) -> None:
+    def __init__(
+        self,
+        document: Document,
+        sink: Sink,
+        limits: Limits,
+        apply: Apply,
+        records: Records | None = None,
+    ) -> None:
         self.document, self.sink, self.apply = document, sink, apply
         self.build = Builder(sink, limits)
         self.values = Evaluator(sink)
         self.parameters: Mapping[str, Value] = {}  # of the document
         self.calls: list[Block] = []  # that are open
-        self.titles: dict[Block, str] = {}
-        self.recorded: dict[Any, Recorded] = {}
+        self._records = self.shared = records or Records(document)
         self.aux: dict[str, Flow] = {}  # results that exist in training only
         self.lost = list(document.lost)  # names that would stand for something had it not failed
         self.failed: set[int] = set()  # items whose names are lost
@@ -42,13 +48,12 @@ class Run:
         """The document's parameters, which the blocks of other files do not see."""
         return self.parameters if file is self.document.file else {}
 
-    def title(self, block: Block) -> str:
-        """The name of a block; another one if a block of another file has the same name."""
-        if block not in self.titles:
-            taken = {*self.titles.values(), *(block.file.blocks.keys() - {block.name})}
-            names = (f"{block.name}_{n}" if n > 1 else block.name for n in count(1))
-            self.titles[block] = next(name for name in names if name not in taken)
-        return self.titles[block]
+    @property
+    def records(self) -> Records:
+        """What may be replayed; what is recorded after an error is good for this run only."""
+        if self._records is self.shared and self.sink.failed:
+            self._records = Records(self.document)
+        return self._records
 
     def sequence(self, sequence: Sequence, here: Here) -> Flow:
         """What comes out of items that run one after another."""

@@ -120,7 +120,8 @@ class Document:
     """A whole spec, checked as far as it can be without shapes.
 
     `dependent` are the scaling rules that depend on parameters, `written` the keys and taps that
-    stand anywhere in it, `lost` those of items that could not be read.
+    stand anywhere in it, `lost` those of items that could not be read, `titles` what the blocks
+    within reach are called in the graph.
     """
 
     form: DocumentForm
@@ -132,6 +133,7 @@ class Document:
     renames: Mapping[str, tuple[Rename, ...]] = field(default_factory=dict)
     written: list[Template] = field(default_factory=list)
     lost: list[Template] = field(default_factory=list)
+    titles: Mapping[Block, str] = field(default_factory=dict)
 
 
 def items_in(item: Item) -> Iterator[Item]:

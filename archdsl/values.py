@@ -33,7 +33,8 @@ class Evaluator:
         if not isinstance(raw, str):
             return raw
         try:
-            return parse(raw.removeprefix("$"))(self.names(here))
+            expression = parse(raw.removeprefix("$"))
+            return expression(self.names(expression.names, here))
         except ExpressionError as error:
             self.report(error, place.span, here)
 
@@ -42,7 +43,7 @@ class Evaluator:
         if not template.expressions:
             return template.text
         try:
-            return template.format(self.names(here))
+            return template.format(self.names(template.names, here))
         except ExpressionError as error:
             self.report(error, span, here)
 
@@ -53,9 +54,10 @@ class Evaluator:
             fail(self.sink, "E0208", problem, place.key)
         return name
 
-    def names(self, here: Here) -> Names:
+    def names(self, wanted: Mapping[str, int], here: Here) -> Names:
+        """What an expression sees; the shape only where it asks for more than there is without."""
         first = _first(here.x)
-        if first is None:
+        if first is None or wanted.keys() <= here.names.keys():
             return Names(here.names, self.functions)
         return Names({**first.names(), **here.names}, self.functions)
 

@@ -15,7 +15,7 @@ from archdsl.expect import expectations
 from archdsl.graph import Graph, verify
 from archdsl.inherit import Loader
 from archdsl.limits import Limits
-from tests.support import check_error, errors, graph_of, read
+from tests.support import check_error, errors, graph_of, labels, read
 
 SMALL = Limits(items=20_000, nodes=5_000, connections=50_000)
 
@@ -198,7 +198,8 @@ def test_the_number_of_nodes_is_limited() -> None:
         limits,
     )
     text = "blocks: {u: {seq: [relu, tanh]}}\nbackbone: [{u: {}, repeat: 6}]"
-    check_error(text, 2, 12, "E0106", "the network has more than 10 nodes", limits=limits)
+    found = check_error(text, 1, 20, "E0106", "the network has more than 10 nodes", limits=limits)
+    assert labels(found) == ["2 in this call of u"]
 
 
 def test_a_repeat_of_nothing_is_limited() -> None:
@@ -224,7 +225,7 @@ def test_the_number_of_parameters_is_limited_before_anything_is_allocated() -> N
         limits,
     )
     twice = "blocks: {u: {seq: [{conv: {kernel: 1}}]}}\nbackbone: [{u: {}, repeat: 9}]"
-    check_error(twice, 2, 12, "E0106", "the network has more than 100 parameters", limits=limits)
+    check_error(twice, 1, 20, "E0106", "the network has more than 100 parameters", limits=limits)
     shared = "backbone: {a: relu, b: {conv: {out: 15, kernel: 1}, each: [a, input, a]}}"
     assert errors(shared, limits) == []
 

@@ -43,10 +43,11 @@ MAY_IMPORT = {
     "flow": "diagnostics expressions source syntax tensor",
     "builder": "diagnostics flow graph limits ops source tensor",
     "values": f"{FRONT} flow forms syntax templates",
-    "sequences": f"{FRONT} builder flow syntax templates values",
+    "records": f"{FRONT} builder flow syntax",
+    "sequences": f"{FRONT} builder flow records syntax templates values",
     "combinators": f"{FRONT} flow graph sequences syntax",
     "calls": f"{FRONT} builder combinators flow sequences syntax",
-    "elaborate": f"{FRONT} calls flow forms graph sequences syntax",
+    "elaborate": f"{FRONT} calls flow forms graph records sequences syntax",
     # from a graph to everything else
     "analysis": f"{SHARED} graph ops",
     "backends": f"{SHARED} analysis files graph ops renames",
@@ -59,7 +60,8 @@ MAY_IMPORT = {
     "report": "diagnostics",
     "formats": "diagnostics report",
     "progress": "",
-    "study": f"{FRONT} analysis elaborate files forms gallery graph inherit quantities syntax",
+    "study": f"{FRONT} analysis elaborate files forms gallery graph inherit quantities records "
+    "syntax",
     "drawing": "diagnostics files graph renderers",
     "build": "analysis diagnostics drawing files graph renderers",
 }

@@ -47,7 +47,7 @@ def analyze(graph: Graph) -> Analysis:
 
     A scope gives what its last node gives; one without nodes has a cost but no output.
     """
-    costs = _node_costs(graph)
+    costs = node_costs(graph)
     outputs = {node.id: node.output for node in graph.nodes}
     sums = {"": Cost(), **{scope.id: Cost() for scope in graph.scopes}}
     last: dict[str, int] = {}
@@ -63,8 +63,11 @@ def analyze(graph: Graph) -> Analysis:
     return Analysis(costs | sums, outputs, total)
 
 
-def _node_costs(graph: Graph) -> dict[str, Cost]:
-    """One op on inputs of one shape costs the same wherever it stands, so it is asked once."""
+def node_costs(graph: Graph) -> dict[str, Cost]:
+    """The cost of every node, by id.
+
+    One op on inputs of one shape costs the same wherever it stands, so it is asked once.
+    """
     specs = {INPUT: graph.input, **{node.id: node.output for node in graph.nodes}}
     needed = {node.id for node in graph.select(graph.outputs).nodes}
     built = needed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from archdsl.analysis.cost import Analysis, analyze
+from archdsl.analysis.cost import Analysis, Cost, analyze, node_costs
 from archdsl.analysis.memory import (
     BEHAVIOR,
     ELEMENT,
@@ -46,6 +46,10 @@ class Facts:
         return analyze(self.graph)
 
     @cached_property
+    def costs(self) -> Mapping[str, Cost]:
+        return node_costs(self.graph)
+
+    @cached_property
     def live(self) -> Mapping[str, int]:
         return live_bytes(self.running)
 
@@ -82,7 +86,7 @@ class Facts:
         return moved
 
     def flops(self, node: Node) -> int:
-        return 2 * self.analysis.costs[node.id].macs
+        return 2 * self.costs[node.id].macs
 
     def seconds(self, node: Node) -> float:
         """The least time on the device: that of its operations or of its bytes."""
@@ -113,7 +117,7 @@ class Measure:
 
 
 def _cost(name: str) -> Callable[[Facts, Nodes], Value]:
-    return lambda facts, nodes: sum(getattr(facts.analysis.costs[node.id], name) for node in nodes)
+    return lambda facts, nodes: sum(getattr(facts.costs[node.id], name) for node in nodes)
 
 
 def _sum(name: str) -> Callable[[Facts, Nodes], Value]:
@@ -121,7 +125,7 @@ def _sum(name: str) -> Callable[[Facts, Nodes], Value]:
 
 
 def _training(facts: Facts, nodes: Nodes) -> Value:
-    learned = sum(facts.analysis.costs[node.id].parameters for node in nodes)
+    learned = sum(facts.costs[node.id].parameters for node in nodes)
     kept = sum(facts.weights.get(node.id, 0) + facts.saved.get(node.id, 0) for node in nodes)
     return kept + 2 * learned * ELEMENT
 

@@ -13,6 +13,7 @@ from archdsl.gallery import find
 from archdsl.graph import Graph
 from archdsl.inherit import Loader
 from archdsl.limits import Limits
+from archdsl.records import Records
 from archdsl.scaling import RULES
 from archdsl.syntax import Document
 
@@ -52,11 +53,12 @@ class Candidates:
             found = in_order(loader.sink.diagnostics)
             raise SpecError(found, full(found, loader.sources))
         self.document, self.sources = document, loader.sources
+        self.records = Records(document)
 
     def graph(self, point: Point) -> Graph:
         """The network at a point; raises SpecError if there is none."""
         sink = Sink()
-        graph = elaborate(changed(self.document, point), sink, self.limits)
+        graph = elaborate(changed(self.document, point), sink, self.limits, self.records)
         if graph is None:
             from archdsl.report import full
 
