@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from archdsl import __version__, cli_analysis, cli_draw, cli_format, cli_study, gallery
+from archdsl import __version__, cli_analysis, cli_draw, cli_format, cli_show, cli_study, gallery
 from archdsl.api import read
 from archdsl.console import (
     BUG,
@@ -132,7 +132,8 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
     show(f"\n{_written(files)}\n{_proof(result)}\n")
 
 
-for command in (*cli_analysis.COMMANDS, *cli_study.COMMANDS, cli_draw.draw, cli_format.fmt):
+extras = (cli_draw.draw, cli_format.fmt, cli_show.show_)
+for command in (*cli_analysis.COMMANDS, *cli_study.COMMANDS, *extras):
     cli.add_command(command)
 
 

@@ -16,6 +16,7 @@ from archdsl.gallery import find, names
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.base import CHANNELS
 from archdsl.ops.pool import KERNEL
+from archdsl.standard import standard_blocks
 
 DOCS = Path(__file__).parent
 
@@ -90,7 +91,37 @@ def gallery() -> str:
     return "\n".join([*head, *rows, "", differences])
 
 
-PAGES: dict[str, Callable[[], str]] = {"ops.md": ops, "gallery.md": gallery}
+def library() -> str:
+    """The blocks of the standard library: what each takes, who uses it, and its YAML."""
+    parts = [
+        "# The standard library\n",
+        "Blocks that specs share. A spec uses them without an import; a block of its own by the "
+        "same name goes first. `archdsl show BLOCK` prints what stands here. A parameter without "
+        "a default is required; `C` is the number of input channels.\n",
+    ]
+    for block in standard_blocks():
+        parts.append(f"## `{block.name}`\n\n{block.doc}\n")
+        rows = [
+            f"| `{a.name}` | {a.type} | {'required' if a.default is None else f'`{a.default}`'} "
+            f"| {a.doc} |"
+            for a in block.arguments
+        ]
+        if rows:
+            head = ["| parameter | value | default | |", "|---|---|---|---|"]
+            parts.append("\n".join([*head, *rows, ""]))
+        linked = [f"[`{name}`](#{name})" for name in block.blocks]
+        linked += [f"[{name}](../specs/{name}.yaml)" for name in block.specs]
+        if linked:
+            parts.append(f"Used by {', '.join(linked)}.\n")
+        parts.append(f"```yaml\n{block.text}```\n")
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "ops.md": ops,
+    "gallery.md": gallery,
+    "library.md": library,
+}
 
 
 def main() -> None:

@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "lints": "diagnostics graph inherit ops source syntax unused",
     "formatting": "diagnostics source",
     "gallery": "diagnostics",
+    "standard": "diagnostics gallery inherit source syntax",
     "report": "diagnostics",
     "formats": "diagnostics report",
     "progress": "",
@@ -66,7 +67,8 @@ MAY_IMPORT = {
     "build": "analysis diagnostics drawing files graph renderers",
 }
 ANYTHING = (
-    "", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_format", "cli_study", "console",
+    "", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_format", "cli_show", "cli_study",
+    "console",
 )  # fmt: skip
 
 HEAVY = {  # module -> who imports it at the top, if anybody
@@ -78,7 +80,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
     "onnx": set(),
     "numpy": set(),
     "rich": set(),
-    "click": {"cli", "cli_analysis", "cli_draw", "cli_format", "cli_study", "console"},
+    "click": {"cli", "cli_analysis", "cli_draw", "cli_format", "cli_show", "cli_study", "console"},
     "ruamel": {"formatting"},
 }
 MODULES = {
