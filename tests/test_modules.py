@@ -26,21 +26,13 @@ TORCHVISION = {
     "resnext50_32x4d": 64,
     "wide_resnet50_2": 64,
     "googlenet": 64,
-    "inception_v3": 96,
+    "inception_v3": 299,  # for the kernel of its side classifier
     "densenet121": 64,
     "densenet161": 64,
     "mobilenet_v2": 64,
     "efficientnet_b0": 64,
     "efficientnet_b3": 64,
 }
-# One of every family is traced; `pytest -m slow` traces all.
-TRACED = {
-    "alexnet", "vgg11_bn", "resnet18", "seresnet50", "resnet50d", "preresnet164bn_cifar10",
-    "googlenet", "inception_v3", "xception", "densenet121", "mobilenet_v2", "mobilenet_v3_small",
-    "tf_efficientnet_b0", "efficientnet_v2_s", "squeezenet1_1", "shufflenet_v2_x1_0",
-    "regnet_y_400mf", "unet_resnet34", "deeplabv3_resnet50", "retinanet_resnet50_fpn", "vit_b_16",
-    "swin_t",
-}  # fmt: skip
 
 
 def reference(name: str) -> nn.Module:
@@ -92,7 +84,6 @@ def test_the_state_dict_is_torchvisions(name: str, pair: Any) -> None:
     assert described[0] == described[1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_outputs_are_torchvisions_bit_for_bit(name: str, pair: Any) -> None:
     ours, theirs = (module.eval() for module in pair(name))
@@ -110,11 +101,10 @@ def loss(out: Any) -> torch.Tensor:
     return sum((loss(part) for part in parts), torch.zeros((), dtype=torch.float64))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), TORCHVISION.items())
 def test_gradients_of_a_training_step_are_torchvisions(name: str, size: int, pair: Any) -> None:
     ours, theirs = (without_chance(module).double().train() for module in pair(name))
-    image = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(2)).double()
+    image = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(2)).double()
     for module in (ours, theirs):
         module.zero_grad()
         loss(module(image)).backward()
@@ -177,7 +167,6 @@ def test_a_module_is_made_on_meta_and_gives_the_promised_shapes(name: str) -> No
         assert trained == expected
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_features_are_what_they_say_and_nothing_behind_them_is_made(name: str) -> None:
     graph = archdsl.load(name)
@@ -191,18 +180,14 @@ def test_features_are_what_they_say_and_nothing_behind_them_is_made(name: str) -
     for tap in taps:
         info: Any = backbone.feature_info
         assert maps[tap].shape == (1, *graph.spec(graph.taps[tap]).shape)
-        assert info[tap]["channels"] == maps[tap].shape[1]
+        channels_axis = 1 if graph.spec(graph.taps[tap]).layout == "channels_first" else -1
+        assert info[tap]["channels"] == maps[tap].shape[channels_axis]
     whole = sum(weight.elements for weight in graph.state.values())
     assert sum(tensor.numel() for tensor in backbone.state_dict().values()) < whole
 
 
-def traced(name: str) -> Any:
-    return name if name in TRACED else pytest.param(name, marks=pytest.mark.slow)
-
-
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [traced(name) for name in names()])
+@pytest.mark.parametrize("name", names())
 def test_a_module_is_compiled_as_one_graph_and_exported(name: str) -> None:
     module, image = on_meta(name)
     module.eval()
@@ -211,7 +196,7 @@ def test_a_module_is_compiled_as_one_graph_and_exported(name: str) -> None:
     whole = torch.compile(module, fullgraph=True, backend="eager")
     assert shapes(whole(image)) == expected
     exported = torch.export.export(module, (image,))
-    assert list(exported.state_dict) == list(module.state_dict())
+    assert set(exported.state_dict) == set(module.state_dict())
 
 
 RELOAD = """
