@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.analysis.summary import Summary
 from archdsl.diagnostics import UsageError
-from archdsl.drawing import draw
+from archdsl.drawing import draw, hero
 from archdsl.files import make_folder, write_text
 from archdsl.graph import Graph
 from archdsl.renderers.table import markdown
@@ -56,9 +56,8 @@ def write(graph: Graph, summary: Summary, out: Path) -> Files:
 
 def _hero(graph: Graph, path: Path) -> Path | None:
     """Writes the hero figure, unless the network is none that fits one."""
-    try:
-        figure = draw([graph])
-    except UsageError:
+    figure = hero(graph)
+    if figure is None:
         return None
     figure.save(path)
     return path

@@ -1,6 +1,7 @@
 """Specs to figures to files: themes are found, kinds drawn, suffixes choose the format."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from archdsl.diagnostics import Sink, UsageError, did_you_mean
 from archdsl.files import replacing
 from archdsl.graph import Graph
 from archdsl.renderers.figure import Picture, picture
-from archdsl.renderers.options import Options
+from archdsl.renderers.options import WIDTHS, Options
 from archdsl.renderers.pdf import pdf
 from archdsl.renderers.png import DPI, png
 from archdsl.renderers.svg import svg
@@ -92,6 +93,14 @@ def draw(
 ) -> Figure:
     """A figure of networks; raises UsageError if it cannot be drawn as asked."""
     return Figure(picture(graphs, kind, options or Options(), load_theme(theme)))
+
+
+def hero(graph: Graph) -> Figure | None:
+    """The hero figure as narrow as papers set it and the network fits, None if it fits none."""
+    for width in (WIDTHS["neurips"], WIDTHS["double"]):
+        with suppress(UsageError):
+            return draw([graph], "hero", Options(width))
+    return None
 
 
 def theme_names() -> list[str]:

@@ -160,10 +160,11 @@ class Graph:
         return view
 
     def _repr_svg_(self) -> str | None:
-        """The hero figure, for notebooks."""
-        from archdsl.drawing import draw
+        """The hero figure, for notebooks; None if the network fits none."""
+        from archdsl.drawing import hero
 
-        return draw([self])._repr_svg_()
+        figure = hero(self)
+        return figure._repr_svg_() if figure else None
 
     def to_json(self) -> str:
         """The documented JSON form, which `from_json` reads back."""

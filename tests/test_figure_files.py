@@ -324,6 +324,15 @@ def test_a_graph_is_text_without_graphviz(monkeypatch: pytest.MonkeyPatch) -> No
     assert dot.count("->") < 60  # dense blocks are closed: none of their 700 concatenated edges
 
 
+def test_the_graph_of_a_part_shows_what_feeds_it() -> None:
+    figure = draw([archdsl.load("resnet18")], "graph", Options(only="layer2.0"))
+    lines = figure.render(".dot").decode().splitlines()
+    (given,) = [line for line in lines if line.startswith('  "layer1.1.') and "label" in line]
+    name = given.split('"')[1]
+    fed = {line.split('"')[3] for line in lines if line.startswith(f'  "{name}" ->')}
+    assert fed == {"layer2.0.conv1", "layer2.0.downsample.0"}
+
+
 def test_without_graphviz_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(graphviz, "_packaged", lambda: iter(()))
@@ -331,8 +340,13 @@ def test_without_graphviz_the_error_says_what_to_install(monkeypatch: pytest.Mon
         draw([archdsl.load("resnet18")], "graph").render(".svg")
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz here")
-def test_graphviz_places_every_op() -> None:
+@pytest.mark.parametrize("program", ["dot", "graphviz-pure"])
+def test_graphviz_places_every_op(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """By the system's program, or by that of the package, whatever is on the path."""
+    found = shutil.which("dot") if program == "dot" else next(graphviz._packaged(), None)
+    if found is None:
+        pytest.skip(f"no {program} here")
+    monkeypatch.setenv("PATH", str(Path(found).parent) if program == "dot" else "")
     network = archdsl.load("resnet18")
     root = ElementTree.fromstring(draw([network], "graph").render(".svg"))
     ids = {element.get("id") for element in root.iter(f"{SVG}g")}
@@ -377,6 +391,13 @@ def test_notebooks_show_a_graph_and_a_figure() -> None:
     assert shown == archdsl.draw(network)._repr_svg_()
     assert shown is not None and shown.startswith("<svg")
     assert "<table>" in str(archdsl.draw(network, kind="table")._repr_html_())
+
+
+def test_a_notebook_shows_what_needs_two_columns_of_a_paper() -> None:
+    network = archdsl.load("fasterrcnn_resnet50_fpn")
+    with pytest.raises(UsageError, match="give a larger --width"):
+        draw([network])
+    assert 'width="495pt"' in str(network._repr_svg_())
 
 
 def test_watch_draws_again_and_keeps_the_last_good_figure(tmp_path: Path) -> None:

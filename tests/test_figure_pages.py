@@ -25,7 +25,7 @@ def test_the_figures_are_current(
 ) -> None:
     monkeypatch.chdir(ROOT)
     script.generate(tmp_path)
-    kept = {path.name for path in FIGURES.iterdir() if path.suffix in (".svg", ".md")}
+    kept = {path.name for path in FIGURES.iterdir() if path.suffix in (".svg", ".md", ".mmd")}
     assert kept - {"README.md"} == set(os.listdir(tmp_path))
     made = {path: FIGURES / path.name for path in tmp_path.iterdir()}
     stale = [old.name for new, old in made.items() if new.read_bytes() != old.read_bytes()]

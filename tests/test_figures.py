@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 import archdsl
-from archdsl import Graph, UsageError, cli, gallery
+from archdsl import Graph, UsageError, cli
 from archdsl.cli_draw import KINDS as NAMED
 from archdsl.drawing import draw, load_theme
 from archdsl.ops import OPS
@@ -21,17 +21,7 @@ from archdsl.renderers.pen import Pen
 from archdsl.renderers.scene import Group, Item, Path, Scene, Text
 from archdsl.renderers.tree import Join, Reducer
 
-FLOOR = 6.0
 Extent = tuple[float, float, float, float]
-
-SUITS = {  # kind: networks that it suits, those with the hardest pictures
-    "hero": ["resnet50", "densenet121", "inception_v3", "mobilenet_v2", "efficientnet_b0", "vgg16"],
-    "strip": ["resnet18", "googlenet", "swin_t", "vit_b_16", "preresnet1001_cifar10", "alexnet"],
-    "block": ["resnet50", "googlenet", "inception_v3", "mobilenet_v2", "efficientnet_b0", "swin_t"],
-    "columns": ["vgg16", "resnet34", "densenet121", "vit_b_16"],
-    "dense": ["densenet121"],
-    "pyramid": ["unet", "unet_resnet34"],
-}
 
 
 @cache
@@ -46,22 +36,8 @@ def scene(name: str, kind: str, width: str = "neurips") -> Scene:
     return made
 
 
-def cases() -> Iterator[tuple[str, str, str]]:
-    for kind, names in SUITS.items():
-        for name in names:
-            yield name, kind, "neurips"
-            yield name, kind, "double"
-    yield "resnet50", "hero", "single"
-    yield "mobilenet_v2", "strip", "single"
-
-
 def texts(made: Scene) -> list[Text]:
     return [item for item in made.flat() if isinstance(item, Text)]
-
-
-def overlap(a: Extent, b: Extent) -> float:
-    """The smaller side of what two boxes share; negative if they share nothing."""
-    return min(min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1]))
 
 
 def groups(items: tuple[Item, ...]) -> Iterator[Group]:
@@ -69,42 +45,6 @@ def groups(items: tuple[Item, ...]) -> Iterator[Group]:
         if isinstance(item, Group):
             yield item
             yield from groups(item.items)
-
-
-@pytest.mark.parametrize(("name", "kind", "width"), list(cases()))
-def test_everything_lies_within_the_figure(name: str, kind: str, width: str) -> None:
-    made = scene(name, kind, width)
-    assert made.width == WIDTHS[width]
-    for item in made.flat():
-        left, top, right, bottom = item.box()
-        assert left > -0.51 and top > -0.51, item
-        assert right < made.width + 0.51 and bottom < made.height + 0.51, item
-
-
-@pytest.mark.parametrize(("name", "kind", "width"), list(cases()))
-def test_no_text_is_small_or_over_another(name: str, kind: str, width: str) -> None:
-    found = texts(scene(name, kind, width))
-    assert found and all(text.size >= FLOOR for text in found)
-    boxes = sorted(((text.box(), text.plain) for text in found), key=lambda pair: pair[0][1])
-    for number, (box, words) in enumerate(boxes):
-        for other, more in boxes[number + 1 :]:
-            if other[1] > box[3]:
-                break
-            assert overlap(box, other) < 0.6, (words, more)
-
-
-@pytest.mark.parametrize(("name", "kind", "width"), list(cases()))
-def test_the_text_of_a_box_lies_inside_it(name: str, kind: str, width: str) -> None:
-    checked = 0
-    for group in groups(scene(name, kind, width).items):
-        paths = [item for item in group.items if isinstance(item, Path)]
-        inside = [item for item in group.items if isinstance(item, Text)]
-        if len(paths) == len(inside) == 1:
-            outer, inner = paths[0].box(), inside[0].box()
-            assert inner[0] > outer[0] + 0.5 and inner[2] < outer[2] - 0.5, inside[0].plain
-            assert inner[1] > outer[1] and inner[3] < outer[3], inside[0].plain
-            checked += 1
-    assert checked or kind in ("strip", "dense", "pyramid") or name == "vgg16"
 
 
 @pytest.mark.parametrize("direction", ["down", "right"])
@@ -185,12 +125,55 @@ def test_inception_v3_has_its_five_modules() -> None:
 
 def test_a_u_net_is_drawn_as_a_u() -> None:
     """Both ends of a shortcut stand in one row, what is decoded right of what is encoded."""
-    middles = {}
-    for group in groups(draw([graph("unet")], "pyramid").picture.scene.items):  # type: ignore[union-attr]
-        left, top, right, bottom = group.box()
-        middles[group.id] = (left + right) / 2, (top + bottom) / 2
-    encoded, decoded = middles["down1.conv"], middles["outc"]
+    at = spots("unet")
+    encoded, decoded = at["down1.conv"], at["outc"]
     assert encoded[0] < decoded[0] and encoded[1] == pytest.approx(decoded[1])
+
+
+def spots(name: str) -> dict[str, tuple[float, float]]:
+    """The middle of every cell of a pyramid."""
+    made = draw([graph(name)], "pyramid", Options(WIDTHS["double"])).picture.scene
+    assert made is not None
+    boxes = {group.id: group.box() for group in groups(made.items)}
+    return {id: ((left + right) / 2, (a + b) / 2) for id, (left, a, right, b) in boxes.items()}
+
+
+def test_a_head_that_several_maps_share_is_drawn_once_and_fed_by_all_of_them() -> None:
+    """Lin et al. 2017 (RetinaNet), figure 3: both subnets on P3 to P7."""
+    description = describe(graph("retinanet_resnet50_fpn"))
+    levels = [f"layer_blocks.{n}" for n in range(3)] + ["extra_blocks.p6", "extra_blocks.p7"]
+    for head in ("classification", "regression"):
+        tower = f"head.{head}_head.conv"
+        assert description.feeds[tower] == [f"backbone.fpn.{level}" for level in levels]
+    assert not [unit.id for unit in description.units if "@" in unit.id]
+    (logits,) = [unit for unit in description.units if unit.id.endswith("cls_logits")]
+    assert [spec.spatial[0] for spec in logits.outputs] == [100, 50, 25, 13, 7]
+    assert logits.cost.macs == sum(9 * 256 * 819 * size**2 for size in (100, 50, 25, 13, 7))
+    at = spots("retinanet_resnet50_fpn")
+    xs = [at[f"backbone.fpn.{level}"][0] for level in levels]
+    heads = at["head.classification_head.cls_logits"], at["head.regression_head.bbox_reg"]
+    assert max(xs) < min(x for x, _ in heads)
+
+
+def test_a_feature_pyramid_stands_in_rows_of_one_resolution() -> None:
+    at = spots("fasterrcnn_resnet50_fpn")
+    for number in range(4):
+        stage, lateral, smooth = (
+            at[f"backbone.body.layer{number + 1}.{[2, 3, 5, 2][number]}"],
+            at[f"backbone.fpn.inner_blocks.{number}"],
+            at[f"backbone.fpn.layer_blocks.{number}"],
+        )
+        assert stage[0] < lateral[0] < smooth[0]
+        assert stage[1] == pytest.approx(lateral[1]) == pytest.approx(smooth[1])
+    logits, boxes = at["rpn.head.cls_logits"], at["rpn.head.bbox_pred"]
+    assert logits[0] == pytest.approx(boxes[0])
+
+
+def test_a_strip_shows_no_line_where_there_is_none() -> None:
+    for name in ("unet", "resnet50_fpn"):
+        with pytest.raises(UsageError, match="is no line of stages; --kind pyramid"):
+            draw([graph(name)], "strip")
+    assert draw([graph("resnet50_fpn")], "strip", Options(only="body")).picture.scene
 
 
 def test_what_is_no_tree_is_said_so() -> None:
@@ -218,16 +201,6 @@ def test_the_command_names_every_kind() -> None:
     assert "draw" in cli.cli.commands
 
 
-@pytest.mark.parametrize("kind", ["hero", "strip", "columns"])
-def test_every_network_of_the_gallery_draws(kind: str) -> None:
-    for name in gallery.names():
-        if not name.endswith(("_l", "b7", "1001_cifar10")):  # as their smaller kin, but slower
-            if kind == "columns" and not describe(graph(name)).linear:
-                continue  # a neck: not for columns
-            made = draw([graph(name)], kind, Options(WIDTHS["double"])).picture.scene
-            assert made is not None and made.height < 1500, name
-
-
 def test_reduction_takes_no_time() -> None:
     reducer = Reducer(graph("resnet50"))
     (unit, *_) = [unit for unit in describe(graph("resnet50")).units if unit.kind == "block"]
@@ -241,6 +214,7 @@ def test_reduction_takes_no_time() -> None:
         (lambda: draw([graph("resnet18")], "dense"), "resnet18 has no dense block"),
         (lambda: draw([graph("vgg16")], "block"), "vgg16 has no blocks to draw"),
         (lambda: draw([graph("resnet18")], "pyramid"), "has no neck"),
+        (lambda: draw([graph("efficientnet_b0")], "pyramid"), "has no neck"),
         (lambda: draw([graph("resnet18")] * 2, "hero"), "shows one network"),
         (lambda: draw([graph("resnet18")], "diff"), "compares two specs, not 1"),
         (lambda: draw([graph("resnet18")], "scaling"), "give two specs or more"),

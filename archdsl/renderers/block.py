@@ -1,6 +1,7 @@
 """Blocks: the distinct ones side by side, each from its input to its output."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from archdsl.diagnostics import UsageError
 from archdsl.renderers import labels
@@ -14,6 +15,7 @@ from archdsl.renderers.tree import Chain, Join, boxes
 
 PORT = 12.0  # from a block to the shape at its end, an arrow long
 COLUMN, ROW = 16.0, 14.0  # between insets
+TALLEST = 600.0  # points: past this insets that lie may be shorter than those that stand
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,25 @@ def block(description: Description, options: Options, pen: Pen) -> float:
         raise UsageError(
             f"{description.title} has no blocks to draw; --kind strip or columns shows its layers"
         )
-    made = [choose(kind, description, options, pen, options.width) for kind in kinds]
-    top = LINE
-    for row in _rows(made, [_width(pen, inset) for inset in made], options.width):
-        top = _draw_row(pen, row, options.width, top) + ROW
-    top -= ROW
+    bottom, pen.items = _placed(kinds, description, options, pen)
+    if bottom > TALLEST and options.direction == "auto":
+        with suppress(UsageError):  # one is too wide to the right
+            right = _placed(kinds, description, replace(options, direction="right"), pen)
+            bottom, pen.items = min((bottom, pen.items), right, key=lambda placed: placed[0])
     if not options.legend:
-        return top
-    return draw_legend(pen, legend_of(kinds, pen), options.width, top + 8)
+        return bottom
+    return draw_legend(pen, legend_of(kinds, pen), options.width, bottom + 8)
+
+
+def _placed(
+    kinds: list[BlockKind], description: Description, options: Options, pen: Pen
+) -> tuple[float, list[Item]]:
+    """The bottom and the items of the insets in rows."""
+    made = [choose(kind, description, options, pen, options.width) for kind in kinds]
+    inner, top = Pen(pen.theme), LINE
+    for row in _rows(made, [_width(pen, one) for one in made], options.width):
+        top = _draw_row(inner, row, options.width, top) + ROW
+    return top - ROW, inner.items
 
 
 def choose(

@@ -6,22 +6,21 @@ from itertools import groupby
 
 from archdsl.diagnostics import UsageError
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, Unit
+from archdsl.renderers.description import ALIKE, Description, Unit, resolution
 from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import CONTAINER, DASH, LINE, Pen
 from archdsl.renderers.scene import Path, Run, polygon, words
-from archdsl.renderers.strip import resolution
+from archdsl.renderers.theme import Theme
 from archdsl.renderers.tree import Box, Join, boxes
 from archdsl.tensor import TensorSpec
 
-TEXT, HEIGHT, GAP = 6.0, 10.0, 4.6  # of a layer; between layers of a block
-APART, PADDING = 8.0, 7.0  # between blocks; above and below in a row
+TEXT, HEIGHT, GAP = 6.0, 8.4, 4.2  # of a layer; between layers of a block
+APART, PADDING = 6.0, 4.6  # between blocks; above and below in a row
 LANE, MARGIN = 6.0, 3.5  # from boxes to the shortcut beside them; inside a box of repeats
 BETWEEN, NAMES = 14.0, 22.0  # between columns; room for the resolutions
-TALLEST = 620.0  # points: unless asked otherwise, repeats are folded past this
-ALIKE = 1.2  # sizes of maps this close share a row
+TALLEST = 630.0  # points: unless asked otherwise, repeats are folded past this
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,7 @@ def _of_block(unit: Unit) -> Iterator[Layers]:
         for item in unit.chain
     )
     if not flat or not unit.chain:
-        words = f"{unit.block.replace('_', ' ')}, {unit.output.channels}"
-        yield Layers(unit, (Box(unit.id, unit.block, words, unit.role, unit.output),))
+        yield _closed(unit)
         return
     for part in parts:
         if isinstance(part[0], Box):
@@ -69,6 +67,12 @@ def _of_block(unit: Unit) -> Iterator[Layers]:
         for join in part:
             assert isinstance(join, Join)
             yield Layers(unit, tuple(boxes(join.body)), True, tuple(boxes(join.shortcut)))
+
+
+def _closed(unit: Unit) -> Layers:
+    """A block as one box."""
+    words = f"{unit.block.replace('_', ' ')}, {unit.output.channels}"
+    return Layers(unit, (Box(unit.id, unit.block, words, unit.role, unit.output),))
 
 
 def folded(layers: Sequence[Layers]) -> list[Layers]:
@@ -230,16 +234,32 @@ def box_text(box: Box) -> str:
 
 def columns(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
     """The kind `columns`; gives the height."""
-    made = [_as_asked(list(layers_of(description)), options) for description in descriptions]
+    made = [_as_asked(description, options, pen.theme) for description in descriptions]
     return place_columns(descriptions, made, options, pen, [])
 
 
-def _as_asked(column: list[Layers], options: Options) -> list[Layers]:
-    """A column with its repeats folded, if that is asked for or it is too long without."""
+def _as_asked(description: Description, options: Options, theme: Theme) -> list[Layers]:
+    """A column with its repeats folded, if that is asked for or it is too tall without.
+
+    If that is too tall too, blocks are one box each.
+    """
+    column = list(layers_of(description))
     if options.fold is None:
         return column
-    long = sum(one.height + APART for one in column) > TALLEST
-    return folded(column) if options.fold or long else column
+    if not options.fold and _height(description, column, options, theme) <= TALLEST:
+        return column
+    short = folded(column)
+    if _height(description, short, options, theme) <= TALLEST:
+        return short
+    closed = {one.unit.id: _closed(one.unit) if one.unit.kind == "block" else one for one in column}
+    return folded(list(closed.values()))
+
+
+def _height(
+    description: Description, column: list[Layers], options: Options, theme: Theme
+) -> float:
+    """How tall a column is by itself."""
+    return _Columns([description], [column], options, Pen(theme)).draw(LINE)
 
 
 def place_columns(

@@ -1,9 +1,11 @@
 """What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise, takewhile
+from math import sqrt
+from string import ascii_lowercase
 from typing import Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
@@ -12,13 +14,15 @@ from archdsl.renderers.tree import Box, Chain, IrreducibleError, Join, Reducer, 
 from archdsl.tensor import TensorSpec
 
 UnitKind = Literal["op", "block", "dense"]
+ALIKE = 1.2  # sizes of maps this close are one resolution
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One slab of a figure: an op, a block, or the layers of a dense block together.
 
-    `chain` is what a block holds, empty if it is no tree; `layers` counts those of a dense block.
+    `chain` is what a block holds, empty if it is no tree; `layers` counts those of a dense block;
+    `outputs` are what it gives, several where its weights are applied to several maps.
     """
 
     id: str
@@ -26,16 +30,20 @@ class Unit:
     block: str
     role: str
     input: TensorSpec
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]
     cost: Cost
     chain: Chain
     layers: int = 1
     container: str = ""
 
     @property
+    def output(self) -> TensorSpec:
+        return self.outputs[0]
+
+    @property
     def projects(self) -> bool:
-        """Whether a block changes the size of its map, or its shortcut is no identity."""
-        if self.input.spatial != self.output.spatial and self.kind == "block":
+        """Whether a block strides (a lost border is no stride), or its shortcut is no identity."""
+        if self.kind == "block" and resolution(self.input) > ALIKE * resolution(self.output):
             return True
         return any(isinstance(i, Join) and i.residual and i.shortcut for i in self.chain)
 
@@ -85,11 +93,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Description:
-    """A network as figures see it."""
+    """A network as figures see it; `owners` gives the unit of every node, and `input` itself."""
 
     graph: Graph
     analysis: Analysis
     units: tuple[Unit, ...]
+    owners: Mapping[str, str]
     reducer: Reducer
 
     @property
@@ -123,26 +132,14 @@ class Description:
         return len(self._blocks[container]) == 1
 
     @cached_property
-    def owners(self) -> dict[str, str]:
-        """The unit of every drawn node, "" where a part that is not shown holds it."""
-        ids = {unit.id for unit in self.units}
-        owner = {INPUT: INPUT}
-        for id in self.reducer.drawn:
-            unit = id
-            while unit not in ids and unit:
-                unit = unit.rpartition(".")[0]
-            owner[id] = unit
-        return owner
-
-    @cached_property
     def feeds(self) -> dict[str, list[str]]:
         """For every unit the units that feed it, `input` for the network's input."""
         found: dict[str, list[str]] = {unit.id: [] for unit in self.units}
         for id, (_, inputs) in self.reducer.drawn.items():
             unit = self.owners[id]
-            for source in inputs:
-                feeds = self.owners.get(source, "")
-                if unit and feeds and feeds != unit and feeds not in found[unit]:
+            for feeds in map(self.owners.__getitem__, inputs):
+                shown = unit in found and (feeds in found or feeds == INPUT)
+                if shown and feeds != unit and feeds not in found[unit]:
                     found[unit].append(feeds)
         return found
 
@@ -158,20 +155,41 @@ class Description:
         return replace(self, units=units)
 
 
+def resolution(spec: TensorSpec) -> float:
+    """The side of a map; of tokens that of the square they would fill; 1 for a vector."""
+    if not spec.rank:
+        return 1.0
+    if spec.layout == "channels_last" and spec.rank == 1:
+        return sqrt(spec.spatial[0])
+    return float(max(spec.spatial))
+
+
 def describe(graph: Graph) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs."""
     graph = graph.select(graph.outputs)
     analysis, reducer = analyze(graph), Reducer(graph)
-    units = _Units(graph, analysis, reducer).units()
-    return Description(graph, analysis, tuple(units), reducer)
+    cut = _Units(graph, analysis, reducer)
+    return Description(graph, analysis, tuple(cut.units()), cut.unit_of, reducer)
 
 
 class _Units:
-    """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks."""
+    """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks.
+
+    What weights are applied to again (`@1`, `@2`...) is no unit of its own.
+    """
 
     def __init__(self, graph: Graph, analysis: Analysis, reducer: Reducer) -> None:
         self.graph, self.analysis, self.reducer = graph, analysis, reducer
         self.owner = self._owners()
+        self.first: dict[str, str] = {}  # where a path is applied first
+        self.unit_of = {INPUT: INPUT}
+        for node in graph.nodes:
+            id = self.application(node)
+            self.unit_of[node.id] = self.first.setdefault(id.partition("@")[0], id)
+
+    def application(self, node: Node) -> str:
+        """The scope that is a unit and holds a node, or the node itself."""
+        return self.owner[node.scope] or node.id
 
     def _owners(self) -> dict[str, str]:
         """For every scope the scope that is its unit, "" if its parts are units themselves."""
@@ -193,22 +211,28 @@ class _Units:
     def units(self) -> list[Unit]:
         members: dict[str, list[Node]] = {}
         for node in self.graph.nodes:
-            members.setdefault(self.owner[node.scope] or node.id, []).append(node)
-        units = []
+            members.setdefault(self.application(node), []).append(node)
+        units: dict[str, Unit] = {}
         for id, nodes in members.items():
             drawn = [node for node in nodes if self.reducer.source[node.id] == node.id]
-            if drawn:
-                scope = self.graph.scope_by_id.get(id)
-                units.append(self._scope(scope, nodes, drawn) if scope else self._op(nodes[0]))
-        return units
+            if not drawn:
+                continue
+            scope, first = self.graph.scope_by_id.get(id), self.unit_of[nodes[0].id]
+            unit = self._scope(scope, nodes, drawn) if scope else self._op(nodes[0])
+            before = units.get(first)
+            if before:
+                outputs = (*before.outputs, unit.output)
+                unit = replace(before, outputs=outputs, cost=before.cost + unit.cost)
+            units[first] = unit
+        return list(units.values())
 
     def _op(self, node: Node) -> Unit:
         box = self.reducer.box(node)
         specs = self.graph.specs(node)
         cost = self.analysis.costs[node.id]
         block = node.op.verb.replace("_", " ")
-        role = box.role
-        return Unit(node.id, "op", block, role, specs[0], node.output, cost, (box,), 1, node.scope)
+        given = (node.output,)
+        return Unit(node.id, "op", block, box.role, specs[0], given, cost, (box,), 1, node.scope)
 
     def _scope(self, scope: Scope, nodes: list[Node], drawn: list[Node]) -> Unit:
         inside = {node.id for node in nodes}
@@ -233,7 +257,7 @@ class _Units:
             block="dense layer" if kind == "dense" else block,
             role=_role(chain, [self.reducer.roles[node.id] for node in drawn]),
             input=self.graph.spec(entry),
-            output=nodes[-1].output,
+            outputs=(nodes[-1].output,),
             cost=self.analysis.costs[scope.id],
             chain=chain,
             layers=layers,
@@ -285,6 +309,16 @@ def _whole(ids: list[str], everything: Sequence[Unit]) -> str:
     return parent if siblings == ids else ""
 
 
+def whole_of(unit: Unit, inside: Set[str], everything: Sequence[Unit]) -> str:
+    """The largest part around a unit that holds only units from `inside`, "" if there is none."""
+    found, part = "", unit.container
+    while part:
+        if not {other.id for other in everything if other.id.startswith(part + ".")} <= inside:
+            break
+        found, part = _short(part), part.rpartition(".")[0]
+    return found
+
+
 def name_of(ids: list[str], everything: Sequence[Unit]) -> str:
     """What a run of paths is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
     first, last = ids[0], ids[-1]
@@ -292,7 +326,7 @@ def name_of(ids: list[str], everything: Sequence[Unit]) -> str:
     if parent and (len(ids) > 1 or _numeric(first)):
         return _short(parent)
     if len(ids) > 1:
-        return _short(f"{first}–{_rest(first, last)}")
+        return _short(f"{first}–{rest_of(first, last)}")
     short = _short(first)
     alike = sum(_short(unit.id) == short for unit in everything)
     return ".".join(first.split(".")[-2:]) if alike > 1 else short
@@ -302,7 +336,7 @@ def _numeric(path: str) -> bool:
     return path.rpartition(".")[2][:1].isdigit()
 
 
-def _rest(first: str, last: str) -> str:
+def rest_of(first: str, last: str) -> str:
     """The part of `last` that tells it from `first`, numbers whole."""
     alike = sum(
         1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
@@ -316,7 +350,7 @@ def _short(path: str) -> str:
     """The last part of a path, from the last name on if it is a number."""
     parts = path.split(".")
     named = [i for i, part in enumerate(parts) if not part[:1].isdigit()]
-    return ".".join(parts[named[-1] if named else 0 :])
+    return ".".join(parts[named[-1] if named else 0 :]).lstrip("_")
 
 
 def grouped(description: Description) -> tuple[Stage, ...]:
@@ -343,6 +377,12 @@ class BlockKind:
     units: tuple[Unit, ...]
 
 
+def letter(number: int) -> str:
+    """a, b, ... z, aa, ab, ..."""
+    before = letter(number // 26 - 1) if number >= 26 else ""
+    return before + ascii_lowercase[number % 26]
+
+
 def block_kinds(description: Description) -> tuple[BlockKind, ...]:
     """The distinct blocks in order of appearance; the longest stage shows each where it can."""
     found: dict[object, list[Unit]] = {}
@@ -355,7 +395,7 @@ def block_kinds(description: Description) -> tuple[BlockKind, ...]:
     for number, units in enumerate(found.values()):
         shown = next((unit for unit in units if unit.id in inside), units[0])
         kinds.append(
-            BlockKind(chr(ord("a") + number % 26), shown, _kind_name(shown, units, description),
+            BlockKind(letter(number), shown, _kind_name(shown, units, description),
                       tuple(units))
         )  # fmt: skip
     return tuple(kinds)
@@ -375,5 +415,5 @@ def _kind_name(shown: Unit, units: list[Unit], description: Description) -> str:
         and (units[last + 1].input, units[last + 1].output) == same
     ):
         last += 1
-    name = ids[at] if last == at else f"{ids[at]}–{_rest(ids[at], ids[last])}"
+    name = ids[at] if last == at else f"{ids[at]}–{rest_of(ids[at], ids[last])}"
     return _short(name)

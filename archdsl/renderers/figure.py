@@ -114,9 +114,12 @@ def _described(graph: Graph, options: Options) -> Description:
         return whole
     part = whole.only(options.only)
     if not part.units:
+        paths = [unit.id.split(".") for unit in whole.units]
+        parts = {".".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)}
+        known = sorted(parts, key=lambda part: (part.count("."), part))
         raise UsageError(
             f"{graph.name} has nothing to draw at `{options.only}`;"
-            f" {did_you_mean(options.only, [unit.id for unit in whole.units])}"
+            f" {did_you_mean(options.only, known)}"
         )
     return part
 

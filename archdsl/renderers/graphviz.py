@@ -24,6 +24,7 @@ from archdsl.tensor import TensorSpec
 HEIGHT, LINES = 20.0, 8.2  # of a node; between its two lines
 SECONDS = 60  # after which Graphviz is given up
 NODES = 3000  # more are no picture
+PACKAGED = "graphviz-pure"  # the package and its program, which takes the options of `dot`
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,14 @@ def _label(description: Description, node: Node) -> str:
 
 
 def _within(description: Description, only: str) -> list[Vertex]:
+    """The vertices of a part, and before them what feeds it, by name."""
     every = vertices(description)
     if not only:
         return every
-    return [v for v in every if v.id == only or v.id.startswith(only + ".")]
+    part = [v for v in every if v.id == only or v.id.startswith(only + ".")]
+    feeding = {source for vertex in part for source in vertex.sources} - {v.id for v in part}
+    given = [Vertex(v.id, v.id, "plain", v.output, ()) for v in every if v.id in feeding]
+    return [*given, *part]
 
 
 def dot(chosen: Sequence[Vertex], sizes: dict[str, float] | None = None) -> str:
@@ -184,8 +189,8 @@ def _run(text: str) -> dict[str, Any]:
 
 
 def _program() -> str:
-    """`dot` of the path, else that of the package graphviz-pure; UsageError without either."""
-    found = shutil.which("dot") or next(_packaged(), None)
+    """`dot` of the path, else the program of the package graphviz-pure; UsageError without both."""
+    found = shutil.which("dot") or next(_packaged(), None) or shutil.which(PACKAGED)
     if found is None:
         raise UsageError(
             "--kind graph needs Graphviz: pip install 'archdsl[graph]', or the graphviz package of"
@@ -195,12 +200,13 @@ def _program() -> str:
 
 
 def _packaged() -> Iterator[str]:
+    """Where pip put the program, which is not on the path of an environment that is not active."""
     from importlib import metadata
 
     try:
-        files = metadata.files("graphviz-pure") or []
+        files = metadata.files(PACKAGED) or []
     except metadata.PackageNotFoundError:
         return
     for file in files:
-        if file.name in ("dot", "dot.exe"):
-            yield str(FilePath(str(file.locate())))
+        if file.stem == PACKAGED and not file.parent.name.endswith(".dist-info"):
+            yield str(FilePath(str(file.locate())).resolve())

@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count, groupby
 
 from archdsl.diagnostics import UsageError
 from archdsl.renderers.block import Inset, choose, heading, legend_of
-from archdsl.renderers.description import BlockKind, Description, block_kinds
+from archdsl.renderers.description import BlockKind, Description, block_kinds, letter
 from archdsl.renderers.layout import Direction
 from archdsl.renderers.legend import Entry, draw_legend
 from archdsl.renderers.options import Options
@@ -26,9 +27,8 @@ Row = list[Inset]
 
 def hero(description: Description, options: Options, pen: Pen) -> float:
     """The kind `hero`; gives the height. A network that is no line of stages is a pyramid."""
-    if not description.linear and not options.only:
-        with suppress(UsageError):  # too wide, or no rows to join: a strip says the stages
-            return pyramid(description, options, pen)
+    if not description.linear:
+        return pyramid(description, options, pen)
     kinds = _shown(block_kinds(description))
     if not kinds:
         strip = draw_strip(pen, description, options, LINE)
@@ -39,6 +39,7 @@ def hero(description: Description, options: Options, pen: Pen) -> float:
     while bottom + _height(rows) > TALLEST and len(kinds) > 1:
         kinds.remove(min(reversed(kinds), key=lambda kind: len(kind.units)))
         rows = _rows(kinds, description, options, pen)
+    rows = _lettered(rows)
     _letters(pen, [one.kind for row in rows for one in row], strip)
     for row in rows:
         bottom = _draw_row(pen, row, options.width, bottom)
@@ -53,23 +54,27 @@ def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
     return [kind for kind in kinds if kind in frequent]
 
 
+def _lettered(rows: list[Row]) -> list[Row]:
+    """The insets with letters from a on, whatever was left out between them."""
+    numbers = count()
+    return [
+        [replace(one, kind=replace(one.kind, letter=letter(next(numbers)))) for one in row]
+        for row in rows
+    ]
+
+
 def _legend(pen: Pen, found: list[Entry], options: Options, bottom: float) -> float:
     return draw_legend(pen, found, options.width, bottom + 6) if options.legend else bottom
 
 
 def _letters(pen: Pen, kinds: list[BlockKind], strip: Strip) -> None:
-    """Over the slabs of every kind its letter, once for slabs in a row."""
+    """Over the slabs of every kind its letter, once for slabs of a stage in a row."""
     letter_of = {unit.id: kind.letter for kind in kinds for unit in kind.units}
-    runs: list[tuple[str, list[tuple[float, float]]]] = []
-    for id, place in strip.places.items():
-        letter = letter_of.get(id, "")
-        if runs and runs[-1][0] == letter and abs(runs[-1][1][-1][1] - place[1]) < 0.1:
-            runs[-1][1].append(place)
-        else:
-            runs.append((letter, [place]))
-    for letter, places in runs:
-        middle = (places[0][0] + places[-1][0]) / 2
-        pen.text(middle, places[0][1] - 2.6, letter, pen.theme.sizes.dimension, pen.theme.dimension)
+    runs = groupby(strip.places.items(), lambda item: (letter_of.get(item[0], ""), item[1].stage))
+    for (mark, _), run in runs:
+        places = [place for _, place in run]
+        middle, top = (places[0].x + places[-1].x) / 2, min(place.top for place in places)
+        pen.text(middle, top - 2.6, mark, pen.theme.sizes.dimension, pen.theme.dimension)
 
 
 def _rows(

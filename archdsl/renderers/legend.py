@@ -38,31 +38,37 @@ def words_of(role: str, verbs: set[str]) -> str:
 
 
 def draw_legend(pen: Pen, found: list[Entry], width: float, top: float) -> float:
-    """Draws the entries centered; gives the bottom."""
+    """Draws the entries centered, those of the same words as one; gives the bottom."""
     size = pen.theme.sizes.dimension
-    sizes = [SWATCH + 3 + pen.measure(words, size) for _, words in found]
-    lines: list[list[int]] = [[]]
-    for number, wide in enumerate(sizes):
-        filled = sum(sizes[i] + BETWEEN for i in lines[-1])
+    paints: dict[str, list[Paint | None]] = {}
+    for paint, words in found:
+        paints.setdefault(words, []).append(paint)
+    sizes = {
+        words: len(of) * (SWATCH + 3) + pen.measure(words, size) for words, of in paints.items()
+    }
+    lines: list[list[str]] = [[]]
+    for words, wide in sizes.items():
+        filled = sum(sizes[other] + BETWEEN for other in lines[-1])
         if lines[-1] and filled + wide > width:
             lines.append([])
-        lines[-1].append(number)
+        lines[-1].append(words)
     y = top
     for line in lines:
-        x = (width - sum(sizes[i] for i in line) - BETWEEN * (len(line) - 1)) / 2
-        for i in line:
-            _entry(pen, found[i], x, y)
-            x += sizes[i] + BETWEEN
+        x = (width - sum(sizes[words] for words in line) - BETWEEN * (len(line) - 1)) / 2
+        for words in line:
+            _entry(pen, paints[words], words, x, y)
+            x += sizes[words] + BETWEEN
         y += HEIGHT if line else 0
     return y
 
 
-def _entry(pen: Pen, entry: Entry, x: float, y: float) -> None:
-    paint, words = entry
+def _entry(pen: Pen, paints: list[Paint | None], words: str, x: float, y: float) -> None:
     size = pen.theme.sizes.dimension
-    if paint is None:
-        line = polygon([(x - 3, y + 3.5), (x + SWATCH, y + 3.5)], closed=False)
-        pen.items.append(Path(line, "", pen.theme.edge, EDGE, DASH))
-    else:
-        pen.rectangle(x, y, SWATCH, 7.0, paint, radius=1.3)
-    pen.text(x + SWATCH + 3, y + 3.5 + 0.36 * size, words, size, pen.theme.dimension, "start")
+    for paint in paints:
+        if paint is None:
+            line = polygon([(x - 3, y + 3.5), (x + SWATCH, y + 3.5)], closed=False)
+            pen.items.append(Path(line, "", pen.theme.edge, EDGE, DASH))
+        else:
+            pen.rectangle(x, y, SWATCH, 7.0, paint, radius=1.3)
+        x += SWATCH + 3
+    pen.text(x, y + 3.5 + 0.36 * size, words, size, pen.theme.dimension, "start")

@@ -1,137 +1,24 @@
 """A pyramid: rows by resolution, columns by what needs what (FPN; U-Net as a U)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import log2
+from itertools import pairwise
 
 from archdsl.diagnostics import UsageError
 from archdsl.graph import INPUT
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, Unit, name_of
+from archdsl.renderers.description import Description, Unit, rest_of
+from archdsl.renderers.grid import Cell, cells_of
 from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import draw_legend, entries
 from archdsl.renderers.options import Options
-from archdsl.renderers.pen import LINE, PLUS, Pen
+from archdsl.renderers.pen import LINE, PLUS, TURN, Pen
 from archdsl.renderers.scene import Run, words
-from archdsl.renderers.strip import resolution
 from archdsl.renderers.tree import boxes
-from archdsl.tensor import TensorSpec
 
 LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
-ACROSS, DOWN = 22.0, 16.0  # least distance of columns; of rows
-
-
-@dataclass
-class Cell:
-    """Units of one resolution one after another; `sources` are cells, with words on the way."""
-
-    units: list[Unit]
-    sources: dict[str, str] = field(default_factory=dict)
-    row: int = 0
-    column: int = 0
-
-    @property
-    def id(self) -> str:
-        return self.units[-1].id
-
-    @property
-    def output(self) -> TensorSpec:
-        return self.units[-1].output
-
-    @property
-    def sign(self) -> str:
-        """`add` or `multiply` if it is nothing else."""
-        verb = self.units[0].block
-        return verb if len(self.units) == 1 and verb in ("add", "multiply") else ""
-
-    @property
-    def main(self) -> Unit:
-        """The unit that gives the cell its color."""
-        telling = [unit for unit in self.units if unit.role not in ("pool", "norm")]
-        return telling[0] if telling else self.units[0]
-
-
-def _cells(description: Description) -> list[Cell]:
-    """Units merged along lines of one resolution; what only enlarges is said on the way."""
-    edges = description.feeds
-    uses: dict[str, list[str]] = {}
-    for id, sources in edges.items():
-        for source in sources:
-            uses.setdefault(source, []).append(id)
-    owners = description.owners
-    ends = {owners.get(description.reducer.source[id]) for id in description.graph.taps.values()}
-    rows = _rows(description)
-    cells: dict[str, Cell] = {}
-    place: dict[str, str] = {INPUT: INPUT}  # unit: the cell it is in, by its first unit
-    passed: dict[str, tuple[str, str]] = {}  # an enlarging unit: what feeds it, its words
-    for unit in description.units:
-        sources = edges[unit.id]
-        verb = boxes(unit.chain)[0].verb if unit.kind == "op" else ""
-        if verb in ("resize", "conv_transpose") and len(uses.get(unit.id, [])) == 1 and sources:
-            words = boxes(unit.chain)[0].label.replace("resize ", "")
-            passed[unit.id] = place.get(sources[0], INPUT), words
-            continue
-        only = sources[0] if len(sources) == 1 and sources[0] not in passed else ""
-        before = cells.get(place.get(only, ""))
-        joined = before and before.units[-1].id == only and len(uses[only]) == 1
-        joined = joined and only not in ends and not (before and before.sign)
-        if before and joined and rows[before.id] == rows[unit.id]:
-            before.units.append(unit)
-            place[unit.id] = place[only]
-            continue
-        cell = Cell([unit])
-        for source in sources:
-            name, text = passed.get(source, (place.get(source, INPUT), ""))
-            cell.sources[name] = text
-        cells[unit.id] = cell
-        place[unit.id] = unit.id
-    _number(cells, rows)
-    return list(cells.values())
-
-
-def _rows(description: Description) -> dict[str, int]:
-    """The row of every unit: how often the map was halved on the way, less how often doubled.
-
-    Convolutions without padding make maps a little smaller, which is no row of its own.
-    """
-    levels = {INPUT: 0}
-    for unit in description.units:
-        shrunk = resolution(unit.input) / resolution(unit.output)
-        source = next(iter(description.feeds[unit.id]), INPUT)
-        levels[unit.id] = levels[source] + round(log2(shrunk))
-    order = sorted({levels[unit.id] for unit in description.units})
-    return {unit.id: order.index(levels[unit.id]) for unit in description.units}
-
-
-def _number(cells: dict[str, Cell], rows: dict[str, int]) -> None:
-    """Rows by size; a cell stands right of what feeds it in its row, and not left of the rest."""
-    taken: set[tuple[int, int]] = set()
-    for cell in cells.values():
-        cell.row = rows[cell.id]
-        for id in cell.sources:
-            source = cells.get(id)
-            if source:
-                step = 1 if source.row == cell.row else 0
-                cell.column = max(cell.column, source.column + step)
-        while (cell.row, cell.column) in taken:
-            cell.column += 1
-        taken.add((cell.row, cell.column))
-    for cell in cells.values():
-        for source in (cells[id] for id in cell.sources if id in cells):
-            if source.row != cell.row and source.column < cell.column:
-                _clear(cells, source, cell.column)
-
-
-def _clear(cells: dict[str, Cell], source: Cell, column: int) -> None:
-    """Moves what stands in the way from a cell to a column further right."""
-    after = sorted(
-        (c for c in cells.values() if c.row == source.row and c.column > source.column),
-        key=lambda c: c.column,
-    )
-    if after and after[0].column <= column:
-        shift = column + 1 - after[0].column
-        for cell in after:
-            cell.column += shift
+ACROSS, DOWN = 13.0, 16.0  # least distance of columns; of rows
+OUT, BUS = 12.0, 8.0  # length of the arrow of an output; from a bus to what it feeds
+SPREAD = 49.0  # most distance of columns more than the least
 
 
 class _Pyramid:
@@ -139,14 +26,15 @@ class _Pyramid:
 
     def __init__(self, description: Description, options: Options, pen: Pen) -> None:
         self.description, self.options, self.pen = description, options, pen
-        self.cells = _cells(description)
-        self.by_id = {cell.units[0].id: cell for cell in self.cells}
-        self.lines = {cell.id: self.text(cell) for cell in self.cells}
-        columns = max(cell.column for cell in self.cells) + 1
-        if columns == 1:
+        self.cells = cells_of(description)
+        if description.linear and all(a.row <= b.row for a, b in pairwise(self.cells)):
             raise UsageError(
                 f"{description.title} has no neck that joins resolutions; --kind strip shows it"
             )
+        self.by_first = {cell.first: cell for cell in self.cells}
+        self.outputs = self.named_outputs()
+        self.lines = {cell.id: self.text(cell) for cell in self.cells}
+        columns = max(cell.column for cell in self.cells) + 1
         self.widths = [
             max(self.width(cell) for cell in self.cells if cell.column == n) if self.at(n) else 0.0
             for n in range(columns)
@@ -156,32 +44,55 @@ class _Pyramid:
     def at(self, column: int) -> list[Cell]:
         return [cell for cell in self.cells if cell.column == column]
 
-    def text(self, cell: Cell) -> list[tuple[tuple[Run, ...], bool]]:
-        """Lines in a cell, and whether each is in the color of dimensions."""
-        ids = [cell.main.id] if cell.main.kind == "op" else [
-            unit.id for unit in cell.units if unit.block == cell.main.block
-        ]  # fmt: skip
-        lines = [(words(name_of(ids, self.description.units), bold=True), False)]
-        lines += [(words(what), False) for what in _parts(cell.units)]
-        return [*lines, (labels.shape(cell.output), True)]
+    def named_outputs(self) -> dict[str, str]:
+        """What the results of a cell are called, by its first unit: `p3`, `logits0–4`."""
+        names: dict[str, list[str]] = {}
+        for name, id in self.description.graph.outputs.items():
+            owner = self.description.owners[self.description.reducer.source[id]]
+            for cell in self.cells:
+                if any(unit.id == owner for unit in cell.units):
+                    names.setdefault(cell.first, []).append(name)
+        return {
+            first: f"{found[0]}–{rest_of(found[0], found[-1])}" if len(found) > 1 else found[0]
+            for first, found in names.items()
+        }
+
+    def free(self, cell: Cell) -> bool:
+        """Whether nothing stands right of a cell."""
+        return not any(c.row == cell.row and c.column > cell.column for c in self.cells)
+
+    def text(self, cell: Cell) -> list[tuple[Run, ...]]:
+        """Lines in a cell: its name, what it does, on how many maps, what it gives."""
+        lines = [words(cell.name(self.description.units), bold=True)]
+        lines += [words(what) for what in _parts(cell.units)]
+        shape = labels.shape(cell.outputs[0])
+        if cell.shared:
+            lines.append(words(f"on each of {len(cell.outputs)} maps"))
+            shape = (*shape, Run("–"), *labels.size(cell.outputs[-1]))
+        name = self.outputs.get(cell.first)
+        return [*lines, shape, *([words(f"→ {name}")] if name and not self.free(cell) else [])]
 
     def width(self, cell: Cell) -> float:
         if cell.sign:
             return 2 * PLUS
         size = self.pen.theme.sizes.dimension
-        return max(self.pen.measure(line, size) for line, _ in self.lines[cell.id]) + 2 * INSIDE
+        return max(self.pen.measure(line, size) for line in self.lines[cell.id]) + 2 * INSIDE
 
     def height(self, cell: Cell) -> float:
         return 2 * PLUS if cell.sign else len(self.lines[cell.id]) * LINE_HEIGHT + 5
 
     def place(self) -> None:
-        need = sum(self.widths) + ACROSS * (len(self.widths) - 1)
+        size = self.pen.theme.sizes.dimension
+        ends = (self.outputs.get(c.first) for c in self.at(len(self.widths) - 1) if self.free(c))
+        names = [self.pen.measure(name, size) for name in ends if name is not None]
+        out = OUT + 3 + max(names) if names else 0.0
+        need = sum(self.widths) + ACROSS * (len(self.widths) - 1) + out
         if need > self.options.width - 2 * LINE:
             raise UsageError(
                 f"the pyramid of {self.description.title} needs {need:.0f} pt, more than"
                 f" {self.options.width:.0f} pt; give a larger --width"
             )
-        free = min((self.options.width - need) / len(self.widths), 40.0)
+        free = min((self.options.width - need) / len(self.widths), SPREAD)
         x = (self.options.width - need - free * (len(self.widths) - 1)) / 2
         self.middles = []
         for wide in self.widths:
@@ -198,17 +109,24 @@ class _Pyramid:
         return self.middles[cell.column], self.axes[cell.row]
 
     def draw(self) -> float:
+        buses: dict[tuple[int, tuple[str, ...]], list[Cell]] = {}
         for cell in self.cells:
+            if cell.shared:
+                buses.setdefault((cell.column, tuple(cell.sources)), []).append(cell)
+                continue
             for id, text in cell.sources.items():
-                source = self.by_id.get(id)
+                source = self.by_first.get(id)
                 if source:
                     self.way(source, cell, text)
                 elif id == INPUT:
                     self.input(cell)
+        for (_, sources), fed in buses.items():
+            self.bus([self.by_first[id] for id in sources], fed)
         for cell in self.cells:
             self.cell(cell)
-        for name, id in self.description.graph.outputs.items():
-            self.output(name, self.description.reducer.source[id])
+        for first, name in self.outputs.items():
+            if self.free(self.by_first[first]):
+                self.output(self.by_first[first], name)
         return self.bottom + 2
 
     def input(self, cell: Cell) -> None:
@@ -219,22 +137,13 @@ class _Pyramid:
         shape = labels.shape(self.description.graph.input)
         self.pen.text(x + 4, top - 4, shape, size, self.pen.theme.dimension, "start")
 
-    def output(self, name: str, id: str) -> None:
-        """An arrow out of the network, to the right if nothing stands there."""
-        owner = self.description.owners.get(id)
-        cell = next((c for c in self.cells if any(u.id == owner for u in c.units)), None)
-        if cell is None:
-            return
+    def output(self, cell: Cell, name: str) -> None:
+        """An arrow out of the network, to the right."""
         x, y = self.spot(cell)
-        right = x + self.width(cell) / 2
-        if any(c.row == cell.row and c.column > cell.column for c in self.cells):
-            return
-        wide = self.pen.measure(name, self.pen.theme.sizes.dimension)
-        if right + 14 + wide > self.options.width:
-            return
-        self.pen.arrow([(right, y), (right + 12, y)])
-        size = self.pen.theme.sizes.dimension
-        self.pen.text(right + 14, y + 0.36 * size, name, size, self.pen.theme.dimension, "start")
+        right, size = x + self.width(cell) / 2, self.pen.theme.sizes.dimension
+        self.pen.arrow([(right, y), (right + OUT, y)])
+        place = right + OUT + 2, y + 0.36 * size
+        self.pen.text(*place, name, size, self.pen.theme.dimension, "start")
 
     def cell(self, cell: Cell) -> None:
         since, (x, y) = len(self.pen.items), self.spot(cell)
@@ -245,10 +154,10 @@ class _Pyramid:
             paint = self.pen.theme.paint(cell.main.role)
             self.pen.rectangle(x - w / 2, y - h / 2, w, h, paint)
             size = self.pen.theme.sizes.dimension
-            for number, (line, _) in enumerate(self.lines[cell.id]):
+            for number, line in enumerate(self.lines[cell.id]):
                 base = y - h / 2 + 2.5 + LINE_HEIGHT * (number + 0.5) + 0.36 * size
                 self.pen.text(x, base, line, size)
-        title = hover(cell.id, cell.output, self.description.analysis)
+        title = hover(cell.id, cell.outputs[0], self.description.analysis)
         self.pen.grouped(since, cell.id, title)
 
     def way(self, source: Cell, cell: Cell, text: str) -> None:
@@ -271,6 +180,8 @@ class _Pyramid:
             points = [(x0, y0 + sign * half0), (x1, y1 - sign * half1)]
         else:
             points = [(right, y0), (x1, y0), (x1, y1 - sign * half1)]
+            if self.goes_on(source, cell.column):
+                self.pen.dot(x1 - TURN, y0)
         self.pen.arrow(points)
         if text:
             (xa, ya), (xb, yb) = points[-2:]
@@ -278,6 +189,24 @@ class _Pyramid:
             place = (xb + 4, (ya + yb) / 2 + 0.36 * size) if xa == xb else (near[0], near[1] - 3)
             anchor = "start" if xa == xb else "middle"
             self.pen.text(*place, text, size, self.pen.theme.dimension, anchor)  # type: ignore[arg-type]
+
+    def goes_on(self, source: Cell, column: int) -> bool:
+        """Whether another way from a cell goes along its row past a column."""
+        return any(source.first in c.sources and c.column > column for c in self.cells)
+
+    def bus(self, sources: Sequence[Cell], fed: Sequence[Cell]) -> None:
+        """One line down that all sources run into, and that feeds what is applied to each."""
+        across = self.middles[fed[0].column] - self.widths[fed[0].column] / 2 - BUS
+        starts = [self.spot(source) for source in sources]
+        heights = [y for _, y in (*starts, *map(self.spot, fed))]
+        middle = (min(heights) + max(heights)) / 2
+        for source, (x, y) in zip(sources, starts, strict=True):
+            self.pen.line([(x + self.width(source) / 2, y), (across, y), (across, middle)])
+        for cell in fed:
+            x, y = self.spot(cell)
+            if y not in [height for _, height in starts]:
+                self.pen.line([(across, middle), (across, y)])
+            self.pen.arrow([(across, y), (x - self.width(cell) / 2, y)])
 
 
 def _parts(units: Sequence[Unit]) -> list[str]:

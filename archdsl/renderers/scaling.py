@@ -6,13 +6,12 @@ from math import sqrt
 
 from archdsl.diagnostics import UsageError
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, Stage
+from archdsl.renderers.description import Description, Stage, resolution
 from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import draw_legend, entries
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import LINE, Pen
 from archdsl.renderers.scene import Run, words
-from archdsl.renderers.strip import resolution
 from archdsl.renderers.table import quantity
 from archdsl.renderers.tree import boxes
 

@@ -8,7 +8,7 @@ from math import sqrt
 from archdsl.analysis.cost import Analysis
 from archdsl.diagnostics import UsageError
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, Stage, Unit, grouped
+from archdsl.renderers.description import Description, Stage, Unit, grouped, resolution
 from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.options import Options
@@ -62,13 +62,21 @@ class Cell:
         return max(piece.slab.height + piece.slab.rise for piece in self.pieces)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The middle and the top of a slab, and the stage that it is of."""
+
+    x: float
+    top: float
+    stage: str
+
+
 @dataclass
 class Strip:
     """A drawn strip: where it ends, and where the slabs of units stand."""
 
     bottom: float
-    places: dict[str, tuple[float, float]] = field(default_factory=dict)  # unit: middle, top
-    texts: dict[str, tuple[float, float]] = field(default_factory=dict)  # stage: middle, bottom
+    places: dict[str, Place] = field(default_factory=dict)  # of the slabs of units
     entries: list[Entry] = field(default_factory=list)
 
 
@@ -167,15 +175,6 @@ class _Cells:
             before = slab
 
 
-def resolution(spec: TensorSpec) -> float:
-    """The side of a map; of tokens that of the square they would fill; 1 for a vector."""
-    if not spec.rank:
-        return 1.0
-    if spec.layout == "channels_last" and spec.rank == 1:
-        return sqrt(spec.spatial[0])
-    return float(max(spec.spatial))
-
-
 def arrange(
     description: Description, options: Options, pen: Pen
 ) -> tuple[list[list[Cell]], list[list[float]]]:
@@ -247,7 +246,12 @@ def _water(gaps: list[float], free: float) -> float:
 
 
 def draw_strip(pen: Pen, description: Description, options: Options, top: float) -> Strip:
-    """Draws the strip from `top` on."""
+    """Draws the strip from `top` on; raises UsageError if the stages are no line."""
+    if not description.linear:
+        raise UsageError(
+            f"{description.title} is no line of stages; --kind pyramid shows its ways,"
+            " --only a part of it"
+        )
     rows, middles = arrange(description, options, pen)
     strip = Strip(top)
     for number, (cells, places) in enumerate(zip(rows, middles, strict=True)):
@@ -308,14 +312,13 @@ def _draw_cell(
         if piece.unit:
             top = axis - (piece.slab.height + piece.slab.rise) / 2
             across = x + (piece.slab.thick + piece.slab.width - piece.slab.thick) / 2
-            strip.places.setdefault(piece.unit.id, (across, top))
+            strip.places.setdefault(piece.unit.id, Place(across, top, cell.id))
             title = hover(piece.unit.id, piece.unit.output, description.analysis)
             if len(cell.pieces) > 1:
                 pen.grouped(inside, piece.unit.id, title)
         x += piece.slab.thick
     for number, (runs, size, color) in enumerate(cell.lines):
         pen.text(middle, baseline + number * LINE_HEIGHT, runs, size, color)
-    strip.texts[cell.id] = middle, baseline + (len(cell.lines) - 1) * LINE_HEIGHT + 2
     pen.grouped(since, cell.id, cell.title)
 
 

@@ -28,6 +28,7 @@ FIGURES: dict[str, list[tuple[str, str]]] = {  # section: what a figure shows, i
     "block": [
         ("ResNet-50", "resnet50 --kind block"),
         ("Inception-v3", "inception_v3 --kind block"),
+        ("Inception-v4", "inception_v4 --kind block --width double"),
         ("MobileNetV2", "mobilenet_v2 --kind block"),
         ("EfficientNet-B0", "efficientnet_b0 --kind block"),
         ("DenseNet-121", "densenet121 --kind block"),
@@ -44,8 +45,10 @@ FIGURES: dict[str, list[tuple[str, str]]] = {  # section: what a figure shows, i
         ("All its layers, with a bus", "densenet121 --kind dense --fold 6"),
     ],
     "pyramid": [
-        ("U-Net", "docs/figures/specs/unet.yaml --kind pyramid"),
-        ("A feature pyramid on ResNet-50", "docs/figures/specs/fpn.yaml --kind pyramid"),
+        ("U-Net", "unet --kind pyramid"),
+        ("A feature pyramid on ResNet-50", "resnet50_fpn --kind pyramid"),
+        ("RetinaNet", "retinanet_resnet50_fpn --kind pyramid --width double"),
+        ("Faster R-CNN", "fasterrcnn_resnet50_fpn --kind pyramid --width double"),
     ],
     "table": [
         ("ResNets", "resnet18 resnet34 resnet50 resnet101 --kind table"),
@@ -57,10 +60,17 @@ FIGURES: dict[str, list[tuple[str, str]]] = {  # section: what a figure shows, i
         ),
         ("ResNets", "resnet18 resnet34 resnet50 resnet101 resnet152 --kind scaling"),
     ],
+    "graph": [
+        (
+            "Every op, for debugging; placed by Graphviz, or as text: here Mermaid",
+            "resnet18 --kind graph --only layer2.0",
+        ),
+    ],
     "diff": [
         ("ResNet-50 and ResNet-50-D", "resnet50 resnet50d --kind diff"),
     ],
 }
+TEXTS = {"table": "md", "graph": "mmd"}  # sections that are text, and its suffix
 PREFACE = """\
 # Figures
 
@@ -85,13 +95,11 @@ def page() -> str:
         for title, command in figures:
             file = name_of(command)
             shown = f"![{title}]({file}.svg)"
-            if section == "table":
-                shown = (HERE / f"{file}.md").read_text(encoding="utf-8").rstrip()
+            if section in TEXTS:
+                shown = (HERE / f"{file}.{TEXTS[section]}").read_text(encoding="utf-8").rstrip()
+            if section == "graph":
+                shown = f"```mermaid\n{shown}\n```"
             lines.append(f"{title}\n\n{shown}\n\n```sh\narchdsl draw {command}\n```\n")
-    lines.append(
-        "## graph\n\nThe op level, for debugging, placed by Graphviz; `-o net.dot` and `-o net.mmd`"
-        " write it as text.\n\n```sh\narchdsl draw resnet18 --kind graph --only layer2.0\n```\n"
-    )
     return "\n".join(lines)
 
 
@@ -99,7 +107,7 @@ def generate(folder: Path) -> None:
     """Writes every figure into a folder."""
     for section, figures in FIGURES.items():
         for _, command in figures:
-            suffix = "md" if section == "table" else "svg"
+            suffix = TEXTS.get(section, "svg")
             out = folder / f"{name_of(command)}.{suffix}"
             if cli.run(["draw", *shlex.split(command), "-o", str(out)]):
                 sys.exit(f"archdsl draw {command} failed")
