@@ -194,6 +194,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     return "known: " + ", ".join(shown) + (", ..." if len(known) > len(shown) else "")
 
 
+def one_line(text: str) -> str:
+    """Free text in one line, without characters that act on a terminal or hide what follows."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def counted(number: int, noun: str) -> str:
     """`1 input`, `2 inputs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -14,7 +15,7 @@ from pydantic import (
     ValidationError,
 )  # fmt: skip
 
-from archdsl.diagnostics import Sink, did_you_mean, nearest
+from archdsl.diagnostics import Sink, did_you_mean, nearest, one_line
 from archdsl.source import Path, Place, Source
 
 VERSION = 1
@@ -36,6 +37,7 @@ def _as_text(value: Any) -> Any:
 
 
 Text = Annotated[StrictStr, BeforeValidator(_as_text)]  # `arxiv: 1512.03385` is a number in YAML
+Line = Annotated[Text, AfterValidator(one_line)]
 Number = StrictInt | StrictFloat
 Quantity = StrictInt | StrictFloat | StrictStr  # a number, or an expression
 
@@ -43,16 +45,16 @@ Quantity = StrictInt | StrictFloat | StrictStr  # a number, or an expression
 class Cite(Form):
     """Where the network was published."""
 
-    title: Text | None = None
-    authors: Text | None = None
+    title: Line | None = None
+    authors: Line | None = None
     year: StrictInt | None = None
-    venue: Text | None = None
-    arxiv: Text | None = None
-    doi: Text | None = None
-    url: Text | None = None
-    table: Text | None = None
-    figure: Text | None = None
-    section: Text | None = None
+    venue: Line | None = None
+    arxiv: Line | None = None
+    doi: Line | None = None
+    url: Line | None = None
+    table: Line | None = None
+    figure: Line | None = None
+    section: Line | None = None
 
     def __str__(self) -> str:
         """`He et al., 2016, Deep Residual Learning. arXiv:1512.03385, table 1`."""

@@ -95,3 +95,40 @@ def test_folders_are_made_with_those_above(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+SPEC = "archdsl: 1\nname: net\ninput: [3,  8, 8]\nbackbone: [{conv: {out: 4, kernel: 3}}]\n"
+
+
+@posix
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        ("fmt net.yaml", ["net.yaml"]),
+        ("draw net.yaml --kind strip -o net.svg", ["net.svg"]),
+        ("build net.yaml", [f"out/net/{name}" for name in ("net.py", "net.json", "summary.md")]),
+    ],
+    ids=["fmt", "draw", "build"],
+)
+def test_a_command_killed_while_it_writes_leaves_the_old_files(
+    tmp_path: Path, arguments: str, written: list[str], step: str
+) -> None:
+    (tmp_path / "out" / "net").mkdir(parents=True)
+    for name in written:
+        (tmp_path / name).write_text("old")
+    (tmp_path / "net.yaml").write_text(SPEC)
+    program = (
+        "import os, signal\n"
+        "from archdsl.cli import run\n"
+        f"os.{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"run({arguments.split()!r})\n"
+    )
+    root = str(Path(__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": root}
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "net.yaml").read_text() == SPEC
+    for name in written:
+        assert (tmp_path / name).read_text() == (SPEC if name == "net.yaml" else "old")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from archdsl.diagnostics import one_line
 from archdsl.renderers import labels
 from archdsl.renderers.description import Description, Stage
 from archdsl.renderers.options import Options
@@ -27,7 +28,7 @@ def caption_of(descriptions: Sequence[Description], kind: str, options: Options)
         and any(unit.kind != "op" for unit in descriptions[0].units)
     ):
         text += " Letters mark the stages made of the blocks shown below."
-    source = descriptions[0].graph.citation
+    source = one_line(descriptions[0].graph.citation)
     return f"{text} After {source}." if source and len(descriptions) == 1 else text
 
 

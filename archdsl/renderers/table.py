@@ -11,6 +11,7 @@ from typing import Any
 from archdsl.analysis.cost import Cost
 from archdsl.analysis.measures import MEASURES, Kind, Value
 from archdsl.analysis.summary import Stage, Summary
+from archdsl.diagnostics import one_line
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -71,7 +72,7 @@ def text(summary: Summary, styled: bool = False) -> str:
     )
     if styled:
         headings, total = (f"\x1b[1m{line}\x1b[0m" for line in (headings, total))
-    about = [f"{summary.name}: {_signature(summary)}", *filter(None, [_line(summary.citation)])]
+    about = [f"{summary.name}: {_signature(summary)}", *filter(None, [one_line(summary.citation)])]
     return "\n".join([*about, "", headings, rule, *rows, rule, total, ""])
 
 
@@ -88,7 +89,7 @@ def markdown(summary: Summary) -> str:
 
 def latex(summary: Summary) -> str:
     """A `tabular` with the rules of the booktabs package."""
-    comment = _line(f"{summary.name}: {_signature(summary)} {summary.citation}")
+    comment = one_line(f"{summary.name}: {_signature(summary)} {summary.citation}")
     rows = [_latex_row(row) for row in _rows(summary)]
     lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{_sides(summary)}}}"]
     lines += [r"\toprule", _latex_row(_headings(summary)), r"\midrule", *rows]
@@ -209,16 +210,11 @@ def _unbroken(match: re.Match[str]) -> str:
     return f"[{' '.join(match[1].split())}]"
 
 
-def _line(text: str) -> str:
-    """Free text in one line, without characters that would act on a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def _escape_markdown(cell: str) -> str:
-    return re.sub(r"([\\`*<>|\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", _line(cell))
+    return re.sub(r"([\\`*<>|\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", one_line(cell))
 
 
 def _latex_row(row: Sequence[str]) -> str:
-    cells = ["".join(_LATEX.get(letter, letter) for letter in _line(cell)) for cell in row]
+    cells = ["".join(_LATEX.get(letter, letter) for letter in one_line(cell)) for cell in row]
     sized = [re.sub(r"(?<=\d)x(?=\d)|(?<= )x(?= \d)", r"$\\times$", cell) for cell in cells[1:]]
     return " & ".join([cells[0], *sized]) + r" \\"
