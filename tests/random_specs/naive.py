@@ -196,8 +196,11 @@ class Naive:
     ) -> Flow:
         inputs = self.references(modifiers["each"], frame)
         count, before, results, starts = frame.level.count, self.shared, [], []
+        known = dict(frame.names)
         for n, given in enumerate(inputs if isinstance(inputs, tuple) else ()):
             frame.level.count, self.shared = count, before or n > 0
+            frame.names.clear()  # what an application names is not there for the next
+            frame.names.update(known)
             starts.append(len(self.ops))
             results.append(self.repeated(key, verb, value, modifiers, frame, names, given))
         self.shared = before
