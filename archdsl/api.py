@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archdsl.drawing import Figure
     from archdsl.graph import Graph
     from archdsl.limits import Limits
-    from archdsl.renames import Rename
+    from archdsl.renames import Renames
     from archdsl.renderers.table import Table
 
     Spec = str | os.PathLike[str] | Graph
@@ -219,14 +219,15 @@ def load_weights(
     module: "nn.Module",
     path: str | os.PathLike[str],
     *,
-    renames: "Iterable[Rename]" = (),
+    renames: "Renames | None" = None,
     skip: Iterable[str] = (),
 ) -> None:
     """Loads a safetensors or PyTorch file into a module: every key with its shape, and no other.
 
-    `renames` are the rules for names that are not ours: `graph.renames["timm"]`. Modules whose
-    paths begin with one in `skip` keep what they have, as a new classifier. Nothing is changed if
-    anything does not fit: CheckpointError lists what is missing, left over or of another shape.
+    `renames` is for the names of a source that the spec knows: `graph.renames["timm"]`. Modules
+    whose paths begin with one in `skip` keep what they have, as a new classifier. Nothing changes
+    if anything does not fit: CheckpointError lists what is missing, left over or of another shape,
+    or says which parameter of the network is not as the source's.
     """
     from archdsl.backends import checkpoint
 

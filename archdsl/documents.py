@@ -11,7 +11,7 @@ from archdsl.expressions import FUNCTIONS, ExpressionError, parse
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form, validate
 from archdsl.items import Reader
 from archdsl.ops import OPS
-from archdsl.renames import Rename
+from archdsl.renames import Rename, Renames
 from archdsl.scaling import RULES
 from archdsl.source import Place, Source
 from archdsl.syntax import (
@@ -122,7 +122,7 @@ def _sections(reader: Reader, document: Document, visible: Visible) -> None:
                 document.sections[section] = reader.sequence(raw, place, visible)
 
 
-def _renames(form: DocumentForm, source: Source, sink: Sink) -> dict[str, tuple[Rename, ...]]:
+def _renames(form: DocumentForm, source: Source, sink: Sink) -> dict[str, Renames]:
     """The rules by which the keys of each source of weights become ours."""
     result = {}
     for name, weights in form.weights.items():
@@ -131,7 +131,12 @@ def _renames(form: DocumentForm, source: Source, sink: Sink) -> dict[str, tuple[
             if problem := rule.problem():
                 place = source.at("weights", name, "keys", rule.theirs)
                 sink.error("E0301", problem, place.key)
-        result[name] = tuple(rules)
+        for parameter in weights.requires:
+            if parameter not in form.params:
+                span = source.at("weights", name, "requires", parameter).key
+                help = did_you_mean(parameter, form.params)
+                sink.error("E0302", f"unknown parameter `{parameter}`", span, help=help)
+        result[name] = Renames(tuple(rules), weights.reshape)
     return result
 
 

@@ -7,12 +7,13 @@ from dataclasses import MISSING, replace
 from archdsl import scaling
 from archdsl.calls import apply
 from archdsl.diagnostics import Sink, Span
-from archdsl.expressions import Value
+from archdsl.expressions import Value, describe
 from archdsl.flow import Flow, Frame, Given, Here, Level, Poison, Tensor, fail
 from archdsl.forms import Cite, RuleForm
 from archdsl.graph import Graph, holding
 from archdsl.limits import Limits
 from archdsl.records import Records
+from archdsl.renames import Renames
 from archdsl.scaling import Function, Rule
 from archdsl.sequences import Run
 from archdsl.source import Place
@@ -77,7 +78,7 @@ def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph
         nodes,
         holding(run.build.scopes, nodes),
         **named,
-        renames=run.document.renames,
+        renames=_renames(run),
         title=cite.title or "",
         citation=str(cite),
     )
@@ -177,6 +178,20 @@ def _warn_of_growth(run: Run, bases: Mapping[str, float], place: Place) -> None:
 
 
 # results
+
+
+def _renames(run: Run) -> dict[str, Renames]:
+    """The sources of weights, with what this network has otherwise than one of them requires."""
+    result = {}
+    for name, renames in run.document.renames.items():
+        required = run.document.form.weights[name].requires
+        unmet = [
+            f"{parameter} is {describe(value)}, the weights need {describe(required[parameter])}"
+            for parameter, value in run.parameters.items()
+            if parameter in required and value != required[parameter]
+        ]
+        result[name] = replace(renames, unmet="; ".join(unmet))
+    return result
 
 
 def _aux(run: Run, sequence: Sequence, here: Here) -> None:

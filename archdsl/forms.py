@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
@@ -100,6 +101,8 @@ class WeightsForm(Form):
     """A source of weights: its keys and ours, where they differ."""
 
     rename: dict[str, StrictStr | None] = Field({}, alias="keys")
+    reshape: StrictBool = False
+    requires: dict[str, Any] = {}
     doc: Text | None = None
     url: Text | None = None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from archdsl.diagnostics import Span
 from archdsl.ops import OPS, Op, ShapeError, Weight
 from archdsl.ops.init import Init
-from archdsl.renames import Rename
+from archdsl.renames import Rename, Renames
 from archdsl.tensor import INPUT as INPUT
 from archdsl.tensor import TensorSpec
 
@@ -77,7 +77,7 @@ class Graph:
 
     `outputs` maps names to node ids ("" names the single result of a spec without `outputs`),
     `taps` feature names to node ids, `aux` names to node ids that exist in training only,
-    `renames` sources of weights to the rules that make their keys ours.
+    `renames` sources of weights to how their tensors become ours.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Graph:
     outputs: Mapping[str, str]
     taps: Mapping[str, str] = field(default_factory=dict)
     aux: Mapping[str, str] = field(default_factory=dict)
-    renames: Mapping[str, tuple[Rename, ...]] = field(default_factory=dict)
+    renames: Mapping[str, Renames] = field(default_factory=dict)
     title: str = ""
     citation: str = ""
 
@@ -251,8 +251,12 @@ def _encode_graph(graph: Graph) -> dict[str, Any]:
         "taps": dict(graph.taps),
         "aux": dict(graph.aux),
         "renames": {
-            name: {rule.theirs: rule.ours for rule in rules}
-            for name, rules in graph.renames.items()
+            name: {
+                "keys": {rule.theirs: rule.ours for rule in renames.rules},
+                "reshape": renames.reshape,
+                "unmet": renames.unmet,
+            }
+            for name, renames in graph.renames.items()
         },
         "scopes": [
             {
@@ -295,8 +299,12 @@ def _decode_graph(data: dict[str, Any]) -> Graph:
         taps=data["taps"],
         aux=data["aux"],
         renames={
-            name: tuple(Rename(theirs, ours) for theirs, ours in rules.items())
-            for name, rules in data["renames"].items()
+            name: Renames(
+                tuple(Rename(theirs, ours) for theirs, ours in renames["keys"].items()),
+                renames["reshape"],
+                renames["unmet"],
+            )
+            for name, renames in data["renames"].items()
         },
         scopes=tuple(
             Scope(

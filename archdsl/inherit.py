@@ -17,7 +17,7 @@ from archdsl.syntax import Document, File
 
 LIBRARY = pathlib.Path(__file__).parent / "library"
 MERGED = {  # key -> depth
-    "params": 1, "scaling": 2, "defaults": 2, "blocks": 1, "weights": 1, "lint": 1,
+    "params": 1, "scaling": 2, "defaults": 2, "blocks": 1, "weights": 2, "lint": 1,
 }  # fmt: skip
 
 

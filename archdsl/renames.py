@@ -62,6 +62,20 @@ class Rename:
         return True, self.template.format(Names(values, {})) + key[match.end() :]
 
 
+@dataclass(frozen=True)
+class Renames:
+    """How the weights of one source become ours.
+
+    With `reshape` a tensor may have other axes there behind its first, if it has as many elements:
+    a 1x1 convolution for a linear layer. `unmet` says which parameter this network has otherwise
+    than the source's, or nothing.
+    """
+
+    rules: tuple[Rename, ...] = ()
+    reshape: bool = False
+    unmet: str = ""
+
+
 def rename(key: str, renames: Iterable[Rename]) -> str | None:
     """Our name for a key: by the first rule that fits; unchanged if none does, None if dropped."""
     for rule in renames:

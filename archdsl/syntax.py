@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm
 from archdsl.limits import Limits
-from archdsl.renames import Rename
+from archdsl.renames import Renames
 from archdsl.source import Place, Source
 from archdsl.templates import Template
 from archdsl.tensor import INPUT
@@ -130,7 +130,7 @@ class Document:
     rules: Mapping[str, RuleForm] = field(default_factory=dict)
     dependent: frozenset[str] = frozenset()
     sections: dict[str, Sequence] = field(default_factory=dict)
-    renames: Mapping[str, tuple[Rename, ...]] = field(default_factory=dict)
+    renames: Mapping[str, Renames] = field(default_factory=dict)
     written: list[Template] = field(default_factory=list)
     lost: list[Template] = field(default_factory=list)
     titles: Mapping[Block, str] = field(default_factory=dict)

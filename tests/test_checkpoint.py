@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torchvision import models
 
 import archdsl
-from archdsl.renames import Rename
+from archdsl.renames import Rename, Renames
 
 NET = """
 archdsl: 1
@@ -103,6 +103,31 @@ def test_nothing_is_loaded_if_anything_does_not_fit_and_the_error_lists_it(tmp_p
     assert all(torch.equal(second.state_dict()[key], tensor) for key, tensor in before.items())
 
 
+@pytest.mark.parametrize(
+    ("shape", "reshape", "fits"),
+    [
+        ((4, 4, 1, 1), True, True),
+        ((4, 2, 2), True, True),
+        ((2, 8), True, False),
+        ((4, 4, 2), True, False),
+        ((4, 4, 1, 1), False, False),
+    ],
+)
+def test_axes_behind_the_first_may_differ_when_the_source_says_so(
+    tmp_path: Path, shape: tuple[int, ...], reshape: bool, fits: bool
+) -> None:
+    path, module = tmp_path / "weights.pt", net()
+    state = {**module.state_dict(), "fc.weight": torch.arange(torch.Size(shape).numel()).float()}
+    state["fc.weight"] = state["fc.weight"].reshape(shape)
+    torch.save(state, path)
+    if fits:
+        archdsl.load_weights(module, path, renames=Renames(reshape=reshape))
+        assert torch.equal(module.get_submodule("fc").weight, torch.arange(16.0).reshape(4, 4))
+    else:
+        with pytest.raises(archdsl.CheckpointError, match="1 key of another shape"):
+            archdsl.load_weights(module, path, renames=Renames(reshape=reshape))
+
+
 class Harmful:
     """What a pickle may do when it is read."""
 
@@ -144,4 +169,4 @@ def test_two_keys_that_become_one_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     archdsl.save_weights(net(), path)
     with pytest.raises(archdsl.CheckpointError, match="two keys"):
-        archdsl.load_weights(net(), path, renames=[Rename("bn1", "fc")])
+        archdsl.load_weights(net(), path, renames=Renames((Rename("bn1", "fc"),)))

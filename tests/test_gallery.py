@@ -18,7 +18,7 @@ import torch
 import archdsl
 from archdsl.gallery import find
 from archdsl.graph import Graph
-from archdsl.renames import rename
+from archdsl.renames import Renames, rename
 from tests.reference import fill
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -43,7 +43,8 @@ OTHERS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("pytorchcv__densenet100_k12_bc_cifar10", {"layers": [16, 16, 16], "bottleneck": 4}),
     ],
 }
-# Records of the same name that are of another network, or under names that no `weights` maps.
+# Records of the same name that are of another network, under names that no `weights` maps, or with
+# other axes (test_conventions.py has those).
 NOT_THIS = {
     ("efficientnet_b0", "efficientnet_pytorch__efficientnet_b0"),  # pads as TensorFlow does
     ("efficientnet_b7", "efficientnet_pytorch__efficientnet_b7"),
@@ -90,7 +91,7 @@ def reference(record: str) -> Any:
 
 def theirs(reference: Any, graph: Graph, spec: str) -> dict[str, str]:
     """The reference's keys, under our names, with their shapes as text."""
-    rules = graph.renames.get(reference["source"], ())
+    rules = graph.renames.get(reference["source"], Renames()).rules
     beside = BESIDE.get(spec, " ")
     lines = (line.split(" ") for line in reference["state"] if not line.startswith(beside))
     named = [(rename(key, rules), shape) for key, shape in lines]
@@ -150,7 +151,7 @@ def outputs(reference: Any, name: str, graph: Graph, spec: str) -> tuple[np.ndar
     """The first values of both rows, ours and theirs, for weights given by the rule."""
     expected = reference[name]
     model = archdsl.compile(graph).eval()
-    rules = graph.renames.get(reference["source"], ())
+    rules = graph.renames.get(reference["source"], Renames()).rules
     own, state = model.state_dict(), {}
     for line in reference["state"]:
         key, shape = line.split(" ")

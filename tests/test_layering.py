@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "sequences": f"{FRONT} builder flow records syntax templates values",
     "combinators": f"{FRONT} flow graph sequences syntax",
     "calls": f"{FRONT} builder combinators flow sequences syntax",
-    "elaborate": f"{FRONT} calls flow forms graph records sequences syntax",
+    "elaborate": f"{FRONT} calls flow forms graph renames records sequences syntax",
     # from a graph to everything else
     "analysis": f"{SHARED} graph ops",
     "backends": f"{SHARED} analysis files graph ops renames",

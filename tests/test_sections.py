@@ -5,7 +5,8 @@ import torch
 
 import archdsl
 from archdsl.graph import Graph
-from archdsl.renames import Rename, rename
+from archdsl.renames import Rename, Renames, rename
+from tests.support import errors
 
 HEAD = "archdsl: 1\nname: net\ninput: [3, 8, 8]\n"
 BODY = """
@@ -97,11 +98,26 @@ def test_a_rename_maps_the_beginning_of_a_key(
     assert rename(key, [Rename(theirs, ours)]) == expected
 
 
+def test_what_a_source_of_weights_requires_is_a_parameter() -> None:
+    text = "weights: {them: {requires: {dept: 3}}}\nparams: {depth: 2}\n"
+    found = errors(HEAD + BODY + text)
+    assert [line.partition(" ")[2] for line in found] == ["E0302 unknown parameter `dept`"]
+
+
+def test_what_a_source_requires_otherwise_is_known_of_the_graph() -> None:
+    text = "weights: {them: {requires: {depth: 3}, reshape: true}}\nparams: {depth: 2}\n"
+    graph = archdsl.loads(HEAD + BODY + text)
+    assert graph.renames["them"].unmet == "depth is 2, the weights need 3"
+    assert Graph.from_json(graph.to_json()) == graph
+    met = archdsl.loads(HEAD + BODY + text.replace("depth: 2", "depth: 3"))
+    assert met.renames["them"] == Renames(reshape=True)
+
+
 def test_the_names_of_weights_survive_the_graph_and_its_json() -> None:
     text = "weights: {them: {keys: {'stage{s}': 'layer{s + 1}', old: null}}}\n"
     graph = archdsl.loads(HEAD + BODY + text)
     rules = (Rename("stage{s}", "layer{s + 1}"), Rename("old", None))
-    assert graph.renames == {"them": rules}
+    assert graph.renames == {"them": Renames(rules)}
     assert Graph.from_json(graph.to_json()) == graph
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.diagnostics import CheckpointError, counted, nearest
 from archdsl.files import replacing
-from archdsl.renames import Rename, rename
+from archdsl.renames import Renames, rename
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,29 +44,33 @@ def load_weights(
     module: "nn.Module",
     path: str | os.PathLike[str],
     *,
-    renames: Iterable[Rename] = (),
+    renames: Renames | None = None,
     skip: Iterable[str] = (),
 ) -> None:
     """Loads a file into a module, every key of which must be there with its shape and no other.
 
-    `renames` are for the names in the file: `graph.weights["timm"]`. Modules whose paths begin with
+    `renames` is for the names in the file: `graph.renames["timm"]`. Modules whose paths begin with
     one in `skip` keep what they have (a new classifier). Nothing is changed if anything does
-    not fit: CheckpointError lists what is missing, left over or of another shape.
+    not fit: CheckpointError lists what is missing, left over or of another shape, or says which
+    parameter of the network is not as the source's.
     """
-    path, skipped = os.fspath(path), tuple(skip)
+    path, skipped, source = os.fspath(path), tuple(skip), renames or Renames()
+    if source.unmet:
+        raise CheckpointError(f"{path} is for another network: {source.unmet}")
     wanted = module.state_dict()
     for prefix in skipped:
         if not any(_below(key, prefix) for key in wanted):
             raise CheckpointError(f"the module has nothing to skip at `{prefix}`")
     renamed: dict[str, Tensor] = {}
-    rules = tuple(renames)
     for key, tensor in read_tensors(path).items():
-        name = rename(key, rules)
+        name = rename(key, source.rules)
         if name is not None and name in renamed:
             raise CheckpointError(f"two keys of {path} become `{name}`")
         if name is not None and not any(_below(name, prefix) for prefix in skipped):
             renamed[name] = tensor
     needed = {k: v for k, v in wanted.items() if not any(_below(k, prefix) for prefix in skipped)}
+    if source.reshape:
+        renamed = {k: _reshaped(t, needed[k]) if k in needed else t for k, t in renamed.items()}
     _compare(path, needed, renamed)
     module.load_state_dict({**wanted, **renamed})
 
@@ -84,6 +88,12 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
             import torch
 
             torch.save(state, temporary)
+
+
+def _reshaped(tensor: "Tensor", like: "Tensor") -> "Tensor":
+    """The tensor with the other's axes, if it has its first and as many elements."""
+    fits = tensor.shape[:1] == like.shape[:1] and tensor.numel() == like.numel()
+    return tensor.reshape(like.shape) if fits else tensor
 
 
 def _below(key: str, prefix: str) -> bool:
