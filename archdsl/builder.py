@@ -9,7 +9,8 @@ from archdsl.diagnostics import Label, Sink, Span
 from archdsl.flow import Flow, Level, Poison, Tensor, fail
 from archdsl.graph import Node, Scope, ScopeKind
 from archdsl.limits import Limits
-from archdsl.ops import Op, ShapeError
+from archdsl.ops import Op, ShapeError, TooSmallError
+from archdsl.ops.base import times
 from archdsl.source import Place
 from archdsl.tensor import INPUT, TensorSpec
 
@@ -58,13 +59,16 @@ class Builder:
     def count(self, limit: str, number: int, place: Place) -> None:
         """Counts what is added, up to a limit."""
         self.counts[limit] += number
-        self.check(limit, self.counts[limit], place)
+        self.check(limit, self.counts[limit], place, added=number)
 
-    def check(self, limit: str, number: int, place: Place, what: str = "the network") -> None:
+    def check(
+        self, limit: str, number: int, place: Place, what: str = "the network", added: int = 1
+    ) -> None:
         most: int = getattr(self.limits, limit)
         if number > most:
             help = f"--limit {limit}=N allows more"
             message = f"{what} has more than {most:,} {limit}"
+            message += f", {added:,} of them here" if added > 1 else ""
             fail(self.sink, "E0106", message, place.span, help)
 
     @contextmanager
@@ -139,7 +143,9 @@ class Builder:
         except ShapeError as error:
             code = "E0501" if len(tensors) > 1 else "E0502"
             at = blame.get(error.argument or "", place)
-            fail(self.sink, code, error.message, at.span, error.help, self.origins(tensors))
+            small = isinstance(error, TooSmallError)
+            labels = self.shrinkers(tensors[0]) if small else self.origins(tensors)
+            fail(self.sink, code, error.message, at.span, error.help, labels)
 
     def origins(self, tensors: Iterable[Tensor]) -> tuple[Label, ...]:
         """Where tensors come from, and their shapes."""
@@ -149,6 +155,25 @@ class Builder:
             for id, spec in given.items()
             if (span := self.spans.get(id)) is not None
         )
+
+    def shrinkers(self, tensor: Tensor) -> tuple[Label, ...]:
+        """What made a map as small as it is, from the input on: a label for every place."""
+        nodes = {node.id: node for node in self.nodes}
+        steps: dict[Span, list[tuple[str, TensorSpec, TensorSpec]]] = {}
+        id = tensor.id
+        while id in nodes:
+            node = nodes[id]
+            small, id = node.output, node.inputs[0]
+            large = self.specs[id]
+            if small.rank == large.rank and small.spatial < large.spatial and node.span:
+                steps.setdefault(node.span, []).append((node.id, large, small))
+        labels = []
+        for span, made in reversed(steps.items()):
+            name, large = made[-1][0], made[-1][1]
+            shrunk = f"{times(large.spatial)} to {times(made[0][2].spatial)}"
+            again = f", in {len(made)} steps" if len(made) > 1 else ""
+            labels.append(Label(span, f"{name} shrinks {shrunk}{again}"))
+        return tuple(labels) or self.origins([tensor])
 
     # paths
 
@@ -160,7 +185,11 @@ class Builder:
             return
         first = self.spans[id]
         labels = (Label(first, "first here"),) if first and first != span else ()
-        help = "give them different names; copies need one that depends on `i`, `row` or a column"
+        key, item = place.path[-1], place.data
+        help = "give them different names"
+        if isinstance(key, str) and isinstance(item, dict) and {"for", "repeat"} & item.keys():
+            number = "{row + 1}" if "for" in item else "{i + 1}"
+            help = f"copies need different names: {key}{number}"
         fail(self.sink, "E0401", f"two things are named {id}", place.key, help, labels)
 
     def open(
@@ -190,7 +219,9 @@ class Builder:
         first = self.tap_spans.get(name)
         if name in self.taps and not (varies and first == span):
             labels = [Label(first, "first here")] if first and first != span else []
-            help = "a tap in a copied item needs a name that depends on the copy: tap: c{row + 2}"
+            help = "every tap needs a name of its own"
+            if not labels:
+                help = "a tap in a copied item needs a name that depends on the copy: c{row + 2}"
             self.sink.error("E0401", f"two taps named {name}", span, labels=labels, help=help)
             return False
         self.taps[name], self.tap_spans[name] = value, span

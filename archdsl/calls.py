@@ -77,7 +77,13 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
     if missing:
         message = f"{op.verb} needs " + ", ".join(f"`{name}`" for name in missing)
         fail(run.sink, "E0207", message, item.inside.key)
-    made = _construct(run, op, values, _tensors(run, op, inputs, item), given, item)
+    tensors = _tensors(run, op, inputs, item)
+    try:
+        made = construct(op, values, tensors[0].spec)
+    except ArgumentError as error:
+        wrong = error.argument
+        written = given.get(wrong, Given(None, item.inside))
+        run.values.fail(error, f"{wrong} of {op.verb}", written, scopes.get(wrong, here))
     blame = {argument: where.place for argument, where in given.items()}
     return run.build.node(made, inputs, here.frame.level, name, item.place, blame)
 
@@ -100,22 +106,6 @@ def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Ten
     return tensors
 
 
-def _construct(
-    run: Run,
-    op: type[Op],
-    values: Mapping[str, Any],
-    tensors: list[Tensor],
-    given: Mapping[str, Given],
-    item: Item,
-) -> Op:
-    try:
-        return construct(op, values, tensors[0].spec)
-    except ArgumentError as error:
-        place = given[error.argument].place if error.argument in given else item.inside
-        message = f"{error.argument} of {op.verb}: {error.message}"
-        fail(run.sink, error.code, message, place.span, error.help)
-
-
 # blocks
 
 
@@ -134,12 +124,14 @@ def _call(
     run: Run, block: Block, given: Mapping[str, Given], item: Item, here: Here, name: str
 ) -> Flow:
     """A block under a name: elaborated once for its arguments and inputs, then replayed."""
-    if block.body is None:
+    if block.body is None or block in run.circular:
         raise Poison
     if block in run.calls:
         chain = " -> ".join(called.name for called in (*run.calls, block))
         message = f"block {block.name} contains itself: {chain}"
-        fail(run.sink, "E0211", message, item.inside.key)
+        run.circular.add(block)
+        help = "a block can only call others; `repeat` makes depth"
+        fail(run.sink, "E0211", message, item.inside.key, help)
     names = _names(run, block, given, item, here)
     call = _Call(block, names, _inputs(run, block, item, here), item, here)
     level = here.frame.level
@@ -197,9 +189,15 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     frame = Frame(level, call.inputs, len(run.build.taps), None, known)
     inner = Here(block.file, frame, call.names, call.inputs)
     run.calls.append(block)
+
+    def called_as() -> str:
+        copied = {"for", "repeat"} & call.item.modifiers.keys()
+        path = level.child(name) if name else level.path
+        return f"in this call of {block.name}" + (f", repeated as {path}" if copied else "")
+
     try:
         with (
-            run.sink.within(call.item.place.span, f"in this call of {block.name}"),
+            run.sink.within(call.item.place.span, called_as),
             run.build.nested(call.item.place),
         ):
             if body.verb in COMBINATORS:

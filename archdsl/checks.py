@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from archdsl.diagnostics import Sink, Span, did_you_mean
+from archdsl.diagnostics import Label, Sink, Span, did_you_mean, nearest
 from archdsl.expressions import Expression, ExpressionError, parse
 from archdsl.limits import Limits
 from archdsl.source import Place
@@ -13,10 +13,17 @@ from archdsl.syntax import (
     TURN_NAMES,
     identifier_problem,
     name_problem,
+    other_name,
 )
 from archdsl.templates import Template, parse_template
 
 Visible = frozenset[str]  # the names that an expression may use
+
+_WORDS_OF_YAML_1_1 = {
+    spelled: value
+    for word, value in (("yes", "true"), ("on", "true"), ("no", "false"), ("off", "false"))
+    for spelled in (word, word.capitalize(), word.upper())
+}
 
 
 class Checker:
@@ -28,10 +35,18 @@ class Checker:
     def __init__(self, sink: Sink, functions: frozenset[str], limits: Limits) -> None:
         self.sink, self.functions, self.limits = sink, functions, limits
         self.dependent: frozenset[str] = frozenset()  # functions that exist, but not here
+        self.in_block = False
         self.written: list[Template] = []  # keys and taps
 
-    def error(self, code: str, message: str, span: Span | None, help: str = "") -> None:
-        self.sink.error(code, message, span, help=help)
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        help: str = "",
+        labels: Iterable[Label] = (),
+    ) -> None:
+        self.sink.error(code, message, span, help=help, labels=labels)
 
     def expression(
         self,
@@ -89,9 +104,7 @@ class Checker:
         """
         unknown = [n for n in expression.names if n not in visible and n not in SHAPE_NAMES]
         for name in unknown:
-            help = did_you_mean(name, (*visible, *also))
-            if name in self.functions:
-                help = f"`{name}` is a function: write `{name}(...)`"
+            help = self.help_for(name, visible, also)
             here = span and span.part(offset + expression.names[name], len(name))
             self.error("E0302", f"unknown name `{name}`", here, help)
         missing = [name for name in expression.functions if name not in self.functions]
@@ -102,6 +115,20 @@ class Checker:
                 help = f"`{name}` depends on parameters, so none can depend on it"
             self.error("E0302", f"unknown function `{name}`", here, help)
         return not unknown and not missing
+
+    def help_for(self, name: str, visible: Visible, also: Iterable[str]) -> str:
+        """What to write instead of a name that does not exist."""
+        if name in _WORDS_OF_YAML_1_1:
+            return f"YAML 1.2 knows `true` and `false` only: write `{_WORDS_OF_YAML_1_1[name]}`"
+        for names, binder in ((TURN_NAMES, "repeat"), (ROW_NAMES, "for")):
+            if name in names:
+                return f"`{name}` exists only in an item that has `{binder}`"
+        close = nearest(name, (*visible, *also))
+        if close is None and self.in_block:
+            return f"declare it in the block, which sees nothing else: `params: {{{name}: int}}`"
+        if close is None and name in self.functions:
+            return f"`{name}` is a function: write `{name}(...)`"
+        return did_you_mean(name, visible if close is None else (close,))
 
     def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
         """A name that may hold expressions, at `span`; None if one can't be read."""
@@ -121,7 +148,7 @@ class Checker:
         template = self.template_names(text, span, visible)
         problem = name_problem(text) if template and not template.expressions else ""
         if problem:
-            self.error("E0208", problem, span)
+            self.error("E0208", problem, span, other_name(text))
         if template is None or problem:
             return None
         self.written.append(template)
@@ -162,7 +189,8 @@ class Checker:
             if isinstance(column, str):
                 good &= self.expression(column, here, visible)
             elif not isinstance(column, list):
-                self.error("E0203", f"column {name} must be a list", here.span)
+                help = f"write {name}: [{column}]" if isinstance(column, int | float) else ""
+                self.error("E0203", f"column {name} must be a list", here.span, help)
                 good = False
             else:
                 good &= self.cells(column, here)
@@ -182,8 +210,14 @@ class Checker:
         for n, name in enumerate(names):
             good &= self.column_name(name, (place / "columns" / n).span)
             if name in names[:n]:
-                span = (place / "columns" / n).span
-                self.error("E0105", f"the column `{name}` stands here twice", span)
+                first = (place / "columns" / names.index(name)).span
+                labels = [Label(first, "first here")] if first else []
+                message, span = (
+                    f"the column `{name}` stands here twice",
+                    (place / "columns" / n).span,
+                )
+                help = "every column needs a name of its own"
+                self.sink.error("E0105", message, span, labels=labels, help=help)
                 good = False
         if not isinstance(rows, list):
             self.error("E0203", "rows must be a list of lists", (place / "rows").span)
@@ -193,7 +227,9 @@ class Checker:
             if not isinstance(row, list) or len(row) != len(names):
                 found = f"{len(row)} cells" if isinstance(row, list) else "no list"
                 message = f"row {n + 1} has {found} for {len(names)} columns"
-                self.error("E0212", message, here.span)
+                heading = (place / "columns").span
+                labels = [Label(heading, "the columns")] if heading else []
+                self.sink.error("E0212", message, here.span, labels=labels)
                 good = False
             else:
                 good &= self.cells(row, here)
@@ -212,7 +248,7 @@ class Checker:
         elif name in (*ROW_NAMES, *TURN_NAMES):
             problem = f"`{name}` is bound by `for` and `repeat`, and cannot be a column's name"
         if problem:
-            self.error("E0208", problem, span)
+            self.error("E0208", problem, span, other_name(name))
         return not problem
 
 

@@ -58,19 +58,23 @@ def _check_residual(run: Run, item: Item, body: Flow, shortcut: Flow) -> None:
         if (span := run.build.spans.get(flow.id)) is not None
     )
     message = f"the body gives {body.spec}, the shortcut {shortcut.spec}"
-    help = _projection(body.spec, shortcut.spec)
-    fail(run.sink, "E0501", message, item.place.key, help, labels)
+    own = "projection" in item.inside.source.data.get("blocks", {})
+    help = "both must have the same channels and strides"
+    if "shortcut" not in item.parts:
+        help = _projection(body.spec, shortcut.spec, "conv" if own else "projection")
+    fail(run.sink, "E0501", message, item.inside.key, help, labels)
 
 
-def _projection(body: TensorSpec, shortcut: TensorSpec) -> str:
+def _projection(body: TensorSpec, shortcut: TensorSpec, verb: str) -> str:
     """What a shortcut must do to get the body's shape, if a convolution can."""
     sizes = list(zip(shortcut.spatial, body.spatial, strict=False))
     if body.rank != shortcut.rank or not sizes or any(s % b for s, b in sizes):
         return "give the shortcut the body's shape"
     strides = [s // b for s, b in sizes]
     stride = f", stride: {strides[0] if len(set(strides)) == 1 else strides}"
-    written = f"out: {body.channels}, kernel: 1{stride if set(strides) != {1} else ''}"
-    return f"project the shortcut: `shortcut: {{projection: {{conv: {{{written}}}}}}}`"
+    kernel = ", kernel: 1" if verb == "conv" else ""
+    written = f"out: {body.channels}{kernel}{stride if set(strides) != {1} else ''}"
+    return f"project the shortcut: `shortcut: {{downsample: {{{verb}: {{{written}}}}}}}`"
 
 
 def _branches(run: Run, item: Item, here: Here) -> Flow:

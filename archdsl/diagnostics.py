@@ -1,15 +1,18 @@
 """What can be wrong with a spec, as values: a code, a message, a place, what to write instead."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from archdsl.vocabulary import OTHER_WORDS, plain
 
 Severity = Literal["error", "warning"]
 
 CODES = {
-    "E0101": "the file cannot be read",
     "E0102": "the file is not text",
     "E0103": "the file is not YAML",
     "E0104": "the document is not a spec",
@@ -51,6 +54,9 @@ CODES = {
     "W0107": "a width that is no multiple of 8",
     "W0108": "a kernel larger than its map",
 }
+
+
+_PLAIN = re.compile(r"[\w$.][^,:#\[\]{}\"'&*!|>%@`]*")  # text that needs no quotes anywhere
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -123,7 +129,7 @@ class Sink:
     """Collects the diagnostics of one run; the same complaint about the same place counts once."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    context: tuple[Label, ...] = ()
+    context: tuple[tuple[Span, str | Callable[[], str]], ...] = ()
     _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
 
     def error(
@@ -141,15 +147,19 @@ class Sink:
         if where in self._seen:
             return
         self._seen.add(where)
-        extra = tuple(label for label in self.context if label.span != span)
+        context = [(place, text) for place, text in self.context if place != span]
+        extra = [Label(place, text if isinstance(text, str) else text()) for place, text in context]
         self.diagnostics.append(Diagnostic(code, message, span, (*labels, *extra), help, severity))
 
     @contextmanager
-    def within(self, span: Span | None, text: str) -> Iterator[None]:
-        """Everything reported inside carries the label (`in this call of bottleneck`)."""
+    def within(self, span: Span | None, text: str | Callable[[], str]) -> Iterator[None]:
+        """Everything reported inside carries the label (`in this call of bottleneck`).
+
+        A text that takes time to make is given as a function, called only if there is need.
+        """
         before = self.context
         if span is not None:
-            self.context = (Label(span, text), *before)
+            self.context = ((span, text), *before)
         try:
             yield
         finally:
@@ -175,9 +185,12 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `name` was most likely meant to be, or None."""
     known = sorted(set(candidates))
-    lowered = {candidate.lower(): candidate for candidate in reversed(known)}
-    if name.lower() in lowered:
-        return lowered[name.lower()]
+    bare = {plain(candidate): candidate for candidate in reversed(known)}
+    if plain(name) in bare:
+        return bare[plain(name)]
+    for word in OTHER_WORDS.get(plain(name), ()):
+        if word in known:
+            return word
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return close[0] if close else None
 
@@ -197,6 +210,18 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 def one_line(text: str) -> str:
     """Free text in one line, without characters that act on a terminal or hide what follows."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def as_yaml(value: Any) -> str:
+    """A value as one may write it in a spec, in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {as_yaml(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_yaml, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    needs_quotes = isinstance(value, str) and not _PLAIN.fullmatch(value)
+    return json.dumps(value, ensure_ascii=False) if needs_quotes else str(value)
 
 
 def counted(number: int, noun: str) -> str:

@@ -27,6 +27,7 @@ from archdsl.syntax import (
     Parameter,
     identifier_problem,
     name_problem,
+    other_name,
 )
 from archdsl.tensor import INPUT
 
@@ -40,7 +41,7 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     """
     form = read_form(source, sink)
     if problem := identifier_problem(form.name):
-        sink.error("E0208", problem, source.at("name").span)
+        sink.error("E0208", problem, source.at("name").span, help=other_name(form.name))
     document = Document(form, file)
     _check_lints(source, sink)
     document.rules = _rules(source, form.scaling, sink)
@@ -255,12 +256,14 @@ def open_blocks(
         if block.file is not file or block.broken:
             continue
         reader = opened[block] = Reader(sink, file, parameters, functions)
+        reader.in_block = True
         raw, place = block.place.data.get("params") or {}, block.place / "params"
         if isinstance(raw, dict):
             block.parameters = declare_parameters(reader, raw, place, in_block=True)
         else:
             reader.error("E0203", "params must be a mapping", place.span)
             block.broken = True
+        block.broken |= bool(_unknown_keys(reader, block))
     return opened
 
 
@@ -297,7 +300,7 @@ def _body(reader: Reader, block: Block) -> Item | None:
     if len(rest) == 1 and not {*rest} & {*MODIFIERS}:
         ((verb, value),) = rest.items()
         return reader.verb(Item(None, verb, {}, {}, {}, place, place / verb), value, visible)
-    unknown = [key for key in rest if key != "body" and not reader.is_verb(key)]
+    unknown = _unknown_keys(reader, block)
     for key in unknown:
         help = did_you_mean(key, (*_BLOCK_KEYS, "body", *COMBINATORS))
         reader.error("E0201", f"unknown key `{key}` in a block", (place / key).key, help)
@@ -308,6 +311,14 @@ def _body(reader: Reader, block: Block) -> Item | None:
         message, second = f"block {block.name} has two verbs", place / list(rest)[1]
         reader.error("E0204", message, second.key, "put the items under `body:`")
     return None
+
+
+def _unknown_keys(reader: Reader, block: Block) -> list[str]:
+    """The keys of a block that are neither its own nor the one verb that it is."""
+    rest = [key for key in block.place.data if key not in (*_BLOCK_KEYS, "body")]
+    if len(rest) == 1 and "body" not in block.place.data:
+        return []
+    return [key for key in rest if not reader.is_verb(key)]
 
 
 # parameters
@@ -326,7 +337,7 @@ def declare_parameters(
         elif name in FUNCTIONS or name == INPUT:
             problem = f"`{name}` is a word of the language, and cannot be a parameter's name"
         if problem:
-            reader.error("E0208", problem, here.key)
+            reader.error("E0208", problem, here.key, other_name(name))
         else:
             earlier = frozenset({**reader.parameters, **result})
             result[name] = _parameter(reader, name, value, here, earlier, in_block)

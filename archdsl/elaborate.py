@@ -174,7 +174,8 @@ def _warn_of_growth(run: Run, bases: Mapping[str, float], place: Place) -> None:
         growth = scaling.compound_growth(*(bases[name] for name in scaling.RULES))
         if not 1.8 <= growth <= 2.2:
             message = f"depth * width^2 * resolution^2 is {growth:.2f} per phi, not near 2"
-            run.sink.error("W0101", message, place.key, severity="warning")
+            help = "one more phi should double the cost; Tan & Le have 1.2, 1.1 and 1.15"
+            run.sink.error("W0101", message, place.key, severity="warning", help=help)
 
 
 # results

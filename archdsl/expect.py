@@ -47,7 +47,9 @@ def _check_quantity(name: str, raw: Any, found: int, place: Place, sink: Sink) -
     last_digit = Decimal(unit) / 10 ** len(digits.partition(".")[2])  # what it stands for
     slack = last_digit / 2 if unit > 1 else 0
     if abs(found - Decimal(digits) * unit) > slack:
-        sink.error("E0601", f"{name} is {found:,}, expected {raw}", place.span)
+        difference = int(found - Decimal(digits) * unit)
+        help = f"{abs(difference):,} too {'many' if difference > 0 else 'few'}"
+        sink.error("E0601", f"{name} is {found:,}, expected {raw}", place.span, help=help)
 
 
 def _rounded(number: int) -> str:

@@ -116,6 +116,7 @@ _FOREIGN = {
     "&": "write `and`",
     "|": "write `or`",
     "{": "expressions need no braces",
+    "#": "a comment needs a space before its `#`",
 }
 
 
@@ -185,7 +186,9 @@ class _Parser:
 
     def unexpected(self, but: str = "") -> ExpressionError:
         token = self.next()
-        return token.error("E0301", f"`{token.text}` is not expected here{but}")
+        sizes = re.fullmatch(r"(\d+)x(\d+)", self.text)
+        help = f"one number per axis is a list: [{sizes[1]}, {sizes[2]}]" if sizes else ""
+        return token.error("E0301", f"`{token.text}` is not expected here{but}", help)
 
     @contextmanager
     def nested(self) -> Iterator[None]:
@@ -372,11 +375,16 @@ def _compute(token: _Token, operation: Callable[[Any, Any], Any], a: Value, b: V
             joined = token.text == "+" and isinstance(a, list) and isinstance(b, list)
             if not joined and token.text not in ("==", "!="):
                 raise TypeError
-        return _bounded(operation(a, b), token)
+        result = operation(a, b)
+        if isinstance(result, int | float) and not abs(result) <= MAX_MAGNITUDE:
+            raise OverflowError
+        return _bounded(result, token)
     except ZeroDivisionError:
-        raise token.error("E0303", "division by zero") from None
+        shown = f"{describe(a)} {token.text} {describe(b)}"
+        raise token.error("E0303", f"division by zero: {shown}") from None
     except OverflowError:
-        raise token.error("E0303", f"the result of `{token.text}` is too large") from None
+        shown = f"{describe(a)} {token.text} {describe(b)}"
+        raise token.error("E0303", f"{shown} is too large") from None
     except TypeError:
         message = f"`{token.text}` does not apply to {describe(a)} and {describe(b)}"
         raise token.error("E0303", message) from None

@@ -16,7 +16,7 @@ from pydantic import (
     ValidationError,
 )  # fmt: skip
 
-from archdsl.diagnostics import Sink, did_you_mean, nearest, one_line
+from archdsl.diagnostics import Sink, as_yaml, did_you_mean, nearest, one_line
 from archdsl.source import Path, Place, Source
 
 VERSION = 1
@@ -133,6 +133,14 @@ class DocumentForm(Form):
 
 
 REQUIRED = ("name", "input", "backbone")
+_KEYS = tuple(field.alias or key for key, field in DocumentForm.model_fields.items())
+_EXAMPLES = {
+    "name": "name the network: `name: resnet50`",
+    "input": "say what the network is given: `input: [3, 224, 224]`",
+    "backbone": "put the items of the network under `backbone:`",
+    "params": "give every parameter a value: `params: {classes: 1000}`",
+    "outputs": "name every output: `outputs: {logits: fc}`",
+}
 _FormType = TypeVar("_FormType", bound=Form)
 
 
@@ -140,8 +148,10 @@ def check_version(source: Source, sink: Sink) -> bool:
     """Whether the data is a mapping that says `archdsl: 1`; if not, the reason is in `sink`."""
     data, start = source.data, source.at().span
     if not isinstance(data, dict):
-        found = {list: "a list", str: "text", type(None): "nothing"}.get(type(data), "a number")
-        sink.error("E0104", f"a spec is a mapping, this document is {found}", start)
+        help = "begin with `archdsl: 1` and put the items under `backbone:`"
+        sink.error(
+            "E0104", f"a spec is a mapping, this document is {_kind(data)}", start, help=help
+        )
         return False
     if "archdsl" not in data:
         close = nearest("archdsl", data)
@@ -159,9 +169,9 @@ def check_version(source: Source, sink: Sink) -> bool:
 def read_form(source: Source, sink: Sink, required: tuple[str, ...] = REQUIRED) -> DocumentForm:
     """The document's keys; one with a wrong value is reported and stands as if it were absent."""
     for key in required:
-        if key not in source.data:
+        if key not in source.data and key not in {nearest(word, _KEYS) for word in source.data}:
             span = source.at("archdsl").key
-            sink.error("E0202", f"`{key}` is missing", span)
+            sink.error("E0202", f"`{key}` is missing", span, help=_EXAMPLES[key])
     form = validate(DocumentForm, source.data, source.at(), sink)
     if form is not None:
         return form
@@ -193,14 +203,26 @@ def _report(form: type[Form], problems: list[Any], place: Place, sink: Sink) -> 
         known = [field.alias or key for key, field in owner.model_fields.items()]
         sink.error("E0201", f"unknown key `{name}`", place.key, help=did_you_mean(name, known))
         return
+    value = first["input"]
+    shown = f"`{value}`" if isinstance(value, str) and len(value) < 40 else _kind(value)
+    help = _EXAMPLES.get(name, "") if len(place.path) == 1 else ""
     if first["type"] == "literal_error":
         expected = first["ctx"]["expected"].replace("'", "`")
+        close = nearest(str(value), expected.split("`")[1::2])
+        help = f"did you mean `{close}`?" if close else ""
     else:
         found = {problem["type"] for problem in problems}
         if "float_type" in found:
             found.discard("int_type")
         expected = " or ".join(words for type, words in _EXPECTED.items() if type in found)
-    sink.error("E0203", f"{place.path[-1]} must be {expected}", place.span)
+    message = f"{place.path[-1]} must be {expected}, not {shown}"
+    sink.error("E0203", message, place.span, help=help)
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in a reader's words."""
+    words = {list: "a list", dict: "a mapping", str: "text", type(None): "nothing"}
+    return words.get(type(value)) or as_yaml(value)
 
 
 def _nearest_path(place: Place, loc: tuple[int | str, ...]) -> Path:

@@ -106,10 +106,9 @@ class Loader:
         elif _identity(target) in (*chain, _identity(source.name)):
             problem = f"{word} goes round in a circle: {name} leads back here"
         elif not os.path.isfile(target):
-            problem, help = (
-                f"no file {target}",
-                did_you_mean(os.path.basename(name), _beside(target)),
-            )
+            folder = os.path.dirname(name)
+            beside = [os.path.join(folder, other) for other in _beside(target)]
+            problem, help = f"no file {target}", did_you_mean(name, beside)
         elif not os.access(target, os.R_OK):
             problem = f"cannot read {target}"
         if problem:

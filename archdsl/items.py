@@ -1,11 +1,11 @@
 """Plain data to items: every form of an item, each checked on its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any
 
 from archdsl.checks import Checker, Visible, every
-from archdsl.diagnostics import Label, Sink, Span, did_you_mean
+from archdsl.diagnostics import Label, Sink, Span, as_yaml, did_you_mean
 from archdsl.expressions import ExpressionError
 from archdsl.ops import OPS, WORDS, Kind, arguments, kind
 from archdsl.source import Place
@@ -23,6 +23,8 @@ from archdsl.syntax import (
     Sequence,
 )
 from archdsl.templates import Template, parse_template
+
+_INPUT_CHANNELS = ("in", "in_channels", "in_features", "inputs", "in_planes", "input_shape")
 
 
 class Reader(Checker):
@@ -108,6 +110,12 @@ class Reader(Checker):
             return None
         if len(words) == 1:
             return words[0]
+        owner = _owner(words)
+        if owner is not None and not any(self.is_verb(word) for word in words):
+            message = f"this item has no verb, only arguments: {', '.join(words)}"
+            help = "write " + as_yaml({owner: {word: value[word] for word in words}})
+            self.error("E0204", message, (place / words[0]).key, help)
+            return None
         verbs = [word for word in words if self.is_verb(word)]
         if len(verbs) > 1:
             message = f"two verbs in one item: {verbs[0]} and {verbs[1]}"
@@ -122,19 +130,20 @@ class Reader(Checker):
 
     def unknown_modifier(self, word: str, verb: str, place: Place) -> None:
         help = did_you_mean(word, MODIFIERS)
-        if verb in OPS and word in arguments(OPS[verb]):
-            help = f"`{word}` is an argument: write {{{verb}: {{{word}: ...}}}}"
+        if word in ((None if verb in COMBINATORS else self.accepted(verb)) or ()):
+            shown = as_yaml({verb: {word: place.data}})
+            help = f"`{word}` is an argument of {verb}: write {shown}"
         self.error("E0201", f"unknown modifier `{word}`", place.key, help)
 
     def unknown_verb(self, word: str, span: Span | None, value: Any) -> None:
         verbs = [*OPS, *COMBINATORS, *self.file.blocks, *self.file.elsewhere]
         help = did_you_mean(word, verbs)
-        owner = next((verb for verb, op in OPS.items() if word in arguments(op)), None)
+        owner = _owner([word])
         inner = list(value) if isinstance(value, dict) else []
         if len(inner) == 1 and self.is_verb(inner[0]):
             help = "a list numbers its items: to name one, write all of them as a mapping"
         elif ":" in word:
-            help = "put a space after the colon"
+            help = _spaced(word)
         elif owner:
             help = f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}"
         self.error("E0205", f"unknown verb `{word}`", span, help)
@@ -223,8 +232,9 @@ class Reader(Checker):
 
     def not_a_mapping(self, verb: str, value: Any, place: Place) -> None:
         known = (None if verb.startswith("$") else self.accepted(verb)) or ("...",)
-        shown = "..." if isinstance(value, list) else value
-        help = f"write {{{verb}: {{{next(iter(known))}: {shown}}}}}"
+        names = ["out"] * ("out" in known) + [name for name in known if name != "out"]
+        values = value if isinstance(value, list) else [value]
+        help = f"write {{{verb}: {self.completed(verb, dict(zip(names, values, strict=False)))}}}"
         self.error("E0203", f"the arguments of {verb} must be a mapping", place.span, help)
 
     def arguments(
@@ -236,10 +246,15 @@ class Reader(Checker):
         for name, raw in given.items():
             if known is not None and name not in known:
                 help = did_you_mean(name, known)
+                if ":" in name:
+                    help = _spaced(name)
+                if name in _INPUT_CHANNELS:
+                    help = "leave it out: input channels follow from what stands before"
                 if name in MODIFIERS:
                     help = f"`{name}` is a modifier: it stands beside {verb}, not inside"
                 span = (place / name).key
-                self.error("E0206", f"{verb} has no argument `{name}`", span, help)
+                message = f"{verb} has no argument `{name}`"
+                self.error("E0206", message, span, help, self.declared(verb))
                 good = False
             elif verb in OPS:
                 good &= self.op_argument(raw, kind(OPS[verb], name), place / name, visible)
@@ -250,15 +265,39 @@ class Reader(Checker):
 
     def complete(self, verb: str, given: Mapping[str, Any], span: Span | None) -> bool:
         """Whether nothing that the verb needs is missing."""
+        missing = self.missing(verb, given)
+        if missing:
+            shown = ", ".join(f"`{name}`" for name in missing)
+            help = f"write {{{verb}: {self.completed(verb, given)}}}"
+            self.error(
+                "E0207", f"{verb} needs {shown}", span, help, self.declared(verb, missing[0])
+            )
+        return not missing
+
+    def missing(self, verb: str, given: Mapping[str, Any]) -> list[str]:
+        """The arguments that a verb needs and that neither the item nor the defaults give."""
         known = self.accepted(verb) or {}
         needed = [name for name, declared in known.items() if declared.default is MISSING]
         set_elsewhere = self.file.defaults.get(verb, {})
-        missing = [name for name in needed if name not in given and name not in set_elsewhere]
-        if missing:
-            shown = ", ".join(f"`{name}`" for name in missing)
-            help = f"write {{{verb}: {{{missing[0]}: ...}}}}"
-            self.error("E0207", f"{verb} needs {shown}", span, help)
-        return not missing
+        return [name for name in needed if name not in given and name not in set_elsewhere]
+
+    def completed(self, verb: str, given: Mapping[str, Any]) -> str:
+        """The arguments as they could be written: those given, and `...` for what is missing."""
+        missing = () if verb.startswith("$") else self.missing(verb, given)
+        parts = [f"{name}: {as_yaml(value)}" for name, value in given.items()]
+        return "{" + ", ".join([*parts, *(f"{name}: ..." for name in missing)]) + "}"
+
+    def declared(self, verb: str, name: str = "") -> Iterable[Label]:
+        """Where a block of the spec declares its parameters, or one of them."""
+        block = self.file.blocks.get(verb)
+        if block is None or block.file is not self.file:
+            return
+        if name:
+            place = block.parameters[name].place
+        else:
+            place = block.place / "params" if "params" in block.place.data else block.place
+        if place.key is not None:
+            yield Label(place.key, "declared here")
 
     def op_argument(self, raw: Any, kind: Kind, place: Place, visible: Visible) -> bool:
         """Checks the value of an op's argument: a word it knows, a mapping, or an expression."""
@@ -364,6 +403,18 @@ class Reader(Checker):
         help = "write one of the two as a mapping, with a name for every item"
         self.sink.error("E0401", message, second.span, labels=labels, help=help)
         return False
+
+
+def _owner(words: Iterable[str]) -> str | None:
+    """The first op that has all of these arguments."""
+    wanted = set(words)
+    return next((verb for verb, op in OPS.items() if wanted <= arguments(op).keys()), None)
+
+
+def _spaced(text: str) -> str:
+    """Help for a key that holds its value: `out:64`."""
+    key, _, value = text.partition(":")
+    return f"put a space after the colon: `{key}: {value}`"
 
 
 def _names_bound(modifiers: Mapping[str, Any]) -> Visible:

@@ -1,11 +1,12 @@
 """Sequences of items: their modifiers, names and references."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from archdsl.builder import Builder
-from archdsl.diagnostics import Sink, counted, did_you_mean
-from archdsl.expressions import ExpressionError, Value
+from archdsl.diagnostics import Label, Sink, counted, did_you_mean
+from archdsl.expressions import ExpressionError, Value, describe
 from archdsl.flow import Flow, Here, ItemValue, Poison, Tensor, fail
 from archdsl.limits import Limits
 from archdsl.ops.base import kind_of
@@ -39,6 +40,7 @@ class Run:
         self.values = Evaluator(sink)
         self.parameters: Mapping[str, Value] = {}  # of the document
         self.calls: list[Block] = []  # that are open
+        self.circular: set[Block] = set()  # found to contain themselves
         self._records = self.shared = records or Records(document)
         self.aux: dict[str, Flow] = {}  # results that exist in training only
         self.lost = list(document.lost)  # names that would stand for something had it not failed
@@ -67,9 +69,10 @@ class Run:
             return None
         try:
             for names in self.rows(item, here):
-                copy = here.bind(names) if names else here
-                if self.kept(item, copy):
-                    here = here.given(self.single(item, copy))
+                with self.in_row(item, names):
+                    copy = here.bind(names) if names else here
+                    if self.kept(item, copy):
+                        here = here.given(self.single(item, copy))
         except Poison:
             return self.lose(item, here)
         return here.x
@@ -112,6 +115,23 @@ class Run:
             }
             for n, row in enumerate(table)
         ]
+
+    @contextmanager
+    def in_row(self, item: Item, names: Mapping[str, Value]) -> Iterator[None]:
+        """What is wrong in a copy that `for` makes says in which row."""
+        if not names:
+            yield
+            return
+        place = item.place / "for"
+        table, row = "rows" in item.modifiers["for"], names["row"]
+
+        def columns() -> str:
+            headings = [name.removeprefix("all_") for name in names if name.startswith("all_")]
+            cells = ", ".join(f"{name} = {describe(names[name])}" for name in headings)
+            return f"in row {row + 1}: {cells}"
+
+        with self.sink.within((place / "rows" / row if table else place).span, columns):
+            yield
 
     def column(self, raw: Any, place: Place, here: Here) -> list[Value]:
         value = self.values.evaluate(raw, place, here) if isinstance(raw, str) else raw
@@ -226,8 +246,8 @@ class Run:
 
     def turns(self, item: Item, times: int, here: Here, turn: Callable[[Item, Here], Flow]) -> Flow:
         """The turns of a repeat; none after one that failed."""
+        self.build.count("items", times, item.place / "repeat")
         for i in range(times):
-            self.build.count("items", 1, item.place)
             bound = here.bind({"i": i, "first": i == 0, "last": i == times - 1})
             here = here.given(turn(item, bound))
             if here.x is None:
@@ -325,9 +345,14 @@ class Run:
         taps = list(self.build.taps)[here.frame.taps :]
         known = [n for n in here.frame.visible() if not n.isdigit()]
         help = did_you_mean(name, [*known, *taps])
+        labels = []
         if any(template.could_be(name) for template in self.document.written):
-            help = "it stands later or inside another part: name an earlier item or a tap"
-        self.sink.error("E0402", f"unknown reference `{name}`", place.span, help=help)
+            help = "a reference names an earlier item of this or an enclosing part, or a tap"
+            keys = here.file.source.keys.items()
+            labels = [Label(span, "stands here") for path, span in keys if path[-1] == name][:1]
+        self.sink.error(
+            "E0402", f"unknown reference `{name}`", place.span, help=help, labels=labels
+        )
 
     def lose(self, item: Item, here: Here) -> Flow:
         """A poisoned value; the names that the item would have given are no mistakes elsewhere."""

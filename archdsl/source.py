@@ -15,6 +15,7 @@ import yaml
 
 from archdsl.diagnostics import Label, Sink, Span, UsageError
 from archdsl.limits import Limits
+from archdsl.suspects import Mark, Stop, suspect
 
 Path = tuple[str | int, ...]
 
@@ -122,8 +123,11 @@ def decoded(raw: bytes, name: str, limits: Limits, sink: Sink) -> str | None:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
+        before = raw[raw.rfind(b"\n", 0, error.start) + 1 : error.start]
+        column = len(before.decode("utf-8-sig")) + 1
         message = f"the file is not UTF-8 text: byte {raw[error.start]:#04x}"
-        sink.error("E0102", message, Span(name, line, 1, line, 1))
+        span = Span(name, line, column, line, column + 1)
+        sink.error("E0102", message, span, help="save it as UTF-8")
         return None
 
 
@@ -164,13 +168,16 @@ class _Composer:
         event = next(self.events)
         while not isinstance(event, yaml.DocumentStartEvent):
             if isinstance(event, yaml.StreamEndEvent):
-                self.refuse("E0104", "the file is empty", Span(self.source.name, 1, 1, 1, 1))
+                place = Span(self.source.name, 1, 1, 1, 1)
+                help = "a spec begins with `archdsl: 1`"
+                self.refuse("E0104", "the file is empty", place, help)
             event = next(self.events)
         data = self.value(next(self.events), ())
         next(self.events)
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
-            self.refuse("E0104", "a second document in one file", self.span(after))
+            help = "one file is one spec: put the rest into a file of its own"
+            self.refuse("E0104", "a second document in one file", self.span(after), help)
         return data
 
     def value(self, event: Any, path: Path) -> Any:
@@ -180,7 +187,8 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self.alias(str(event.anchor), path, span)
         if event.tag is not None and event.tag not in _TEXT_TAGS:
-            self.refuse("E0107", f"a spec may not use the tag {event.tag}", span)
+            help = "other files come in by `extends` and `import`; quotes make a text of anything"
+            self.refuse("E0107", f"a spec may not use the tag `{event.tag}`", span, help)
         before = self.values
         self.source.spans[path] = span
         if isinstance(event, yaml.ScalarEvent):
@@ -205,10 +213,12 @@ class _Composer:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             where = self.span(event)
             if not isinstance(event, yaml.ScalarEvent):
-                self.refuse("E0107", "a key must be a plain name", where)
+                help = "write one key for each"
+                self.refuse("E0107", "a key must be a plain name", where, help)
             key = event.value
             if key == "<<" and event.implicit[0]:
-                self.refuse("E0107", "a spec may not use merge keys (`<<`)", where)
+                help = "what several items share goes into `defaults`, or into a block"
+                self.refuse("E0107", "a spec may not use merge keys (`<<`)", where, help)
             there = (*path, key)
             if key in result:
                 first = [Label(self.source.keys[there], "first here")]
@@ -239,7 +249,8 @@ class _Composer:
 
     def alias(self, anchor: str, path: Path, span: Span) -> Any:
         if anchor not in self.anchors:
-            self.refuse("E0103", f"the alias *{anchor} has no finished anchor before it", span)
+            message = f"the alias `*{anchor}` has no anchor `&{anchor}` before it"
+            self.refuse("E0103", message, span, f"a parameter is written `{anchor}`, without `*`")
         origin, size, value = self.anchors[anchor]
         self.count(size - 1, span)  # one is counted for the alias
         self.copy_places(value, origin, path)
@@ -309,12 +320,12 @@ class _Composer:
         self.values += number
         if self.values > self.limits.values:
             message = f"more than {self.limits.values:,} values, aliases expanded"
-            self.refuse("E0106", message, span, "values")
+            self.refuse("E0106", message, span, "--limit values=N allows more")
 
     def check_nesting(self, path: Path, span: Span) -> None:
         if len(path) > self.limits.nesting:
             message = f"nested deeper than {self.limits.nesting} levels"
-            self.refuse("E0106", message, span, "nesting")
+            self.refuse("E0106", message, span, "--limit nesting=N allows more")
 
     def close(self, path: Path, event: Any) -> None:
         """Extends the span of a list or mapping to its end."""
@@ -332,8 +343,7 @@ class _Composer:
         begin = start.line + 1, start.column + 1 + quote
         return Span(self.source.name, *begin, end.line + 1, end.column + 1 - quote)
 
-    def refuse(self, code: str, message: str, span: Span, limit: str = "") -> NoReturn:
-        help = f"--limit {limit}=N allows more" if limit else ""
+    def refuse(self, code: str, message: str, span: Span, help: str = "") -> NoReturn:
         self.sink.error(code, message, span, help=help)
         raise _Refused
 
@@ -356,33 +366,24 @@ def _closing(pieces: list[Any]) -> int:
 
 def _report_syntax(error: yaml.YAMLError, text: str, name: str, sink: Sink) -> None:
     """One diagnostic for a YAML error, with the usual suspects named."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    if isinstance(error, yaml.reader.ReaderError):
-        line = text.count("\n", 0, error.position) + 1
-    problem = str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable"))
-    lines = lines_of(text.rstrip())
-    if line > len(lines):  # the end of the file; show where the text ends
-        line, column = len(lines), len(lines[-1]) + 1
-    here = lines[line - 1]
-    labels = []
+    lines = lines_of(text)
+    while len(lines) > 1 and not lines[-1].split("#")[0].strip():
+        lines.pop()  # comments and blank lines at the end are not where anything went wrong
+    found = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     context = getattr(error, "context_mark", None)
-    if context is not None and context.line + 1 != line:
-        at = context.line + 1, context.column + 1
-        place = Span(name, *at, at[0], at[1] + 1)
-        labels.append(Label(place, getattr(error, "context", "") or "begun here"))
-    span = Span(name, line, column, line, column + 1)
-    help = _syntax_help(problem, here)
-    sink.error("E0103", f"the file is not YAML: {problem}", span, labels=labels, help=help)
+    at = Mark(found.line, found.column) if found else Mark(0, 0)
+    if isinstance(error, yaml.reader.ReaderError):
+        at = Mark(text.count("\n", 0, error.position), 0)
+    if at.line >= len(lines):  # the end of the file; show where the text ends
+        at = Mark(len(lines) - 1, len(lines[-1]))
+    begun = Mark(context.line, context.column) if context else None
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", "unreadable"))
+    reason = suspect(Stop(problem, at, begun, lines))
+    labels = [Label(_span(name, reason.second), reason.label)] if reason.second else []
+    span = _span(name, reason.at, reason.length)
+    sink.error("E0103", reason.message, span, labels=labels, help=reason.help)
 
 
-def _syntax_help(problem: str, line: str) -> str:
-    if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in problem:
-        return "indent with spaces: YAML does not allow tabs"
-    if re.search(r"\{[^}]*:\s*[^\s,\"'\[{}]+[\[{]", line):
-        return "inside {...} a value with brackets needs quotes"
-    if "flow" in problem or "expected ','" in problem:
-        return "a bracket is not closed, or a comma is missing before this"
-    if re.search(r"\w:[^\s/]", line):
-        return "put a space after the colon"
-    return ""
+def _span(name: str, mark: Mark, length: int = 1) -> Span:
+    line, column = mark.line + 1, mark.column + 1
+    return Span(name, line, column, line, column + length)

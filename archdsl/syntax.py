@@ -160,6 +160,16 @@ def name_problem(name: str) -> str:
     return ""
 
 
+def other_name(name: str) -> str:
+    """Help for a name that cannot be used: one that can."""
+    if "." in name:
+        outer, _, inner = name.partition(".")
+        return f"a dot is a level: put `{inner}` among the items of `{outer}`"
+    usable = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")
+    usable = f"{usable}_" if usable == name else usable
+    return "" if not usable or name_problem(usable) or usable[0].isdigit() else f"write `{usable}`"
+
+
 def identifier_problem(name: str) -> str:
     """Why a network, block, parameter or column cannot have this name, or nothing."""
     if not _NAME.fullmatch(name) or name.isdigit():

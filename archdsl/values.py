@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from archdsl.diagnostics import Sink, Span, did_you_mean
+from archdsl.diagnostics import Label, Sink, Span, did_you_mean
 from archdsl.expressions import ExpressionError, Names, UnknownName, Value, describe, parse
 from archdsl.flow import Flow, Given, Here, ItemValue, Poison, fail
 from archdsl.forms import ParameterForm
 from archdsl.ops import OPS, WORDS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
 from archdsl.scaling import Function
-from archdsl.source import Place
+from archdsl.source import Path, Place
 from archdsl.syntax import SHAPE_NAMES, Parameter, name_problem
 from archdsl.templates import Template
 from archdsl.tensor import TensorSpec
@@ -93,9 +93,10 @@ class Evaluator:
         try:
             number = whole_number(value)
         except ArgumentError as error:
-            fail(self.sink, error.code, error.message, place.span, error.help)
+            self.fail(error, _last_word(place.path), Given(raw, place), here)
         if number < minimum:
-            fail(self.sink, "E0305", f"{number} is less than {minimum}", place.span)
+            little = ArgumentError(f"{number} is less than {minimum}")
+            self.fail(little, _last_word(place.path), Given(raw, place), here)
         return number
 
     def test(self, raw: Any, place: Place, here: Here) -> bool:
@@ -115,9 +116,40 @@ class Evaluator:
             value = _of_type(parameter.type, value)
             _check_bounds(parameter.form, value)
         except ArgumentError as error:
-            message = f"{parameter.name}: {error.message}"
-            fail(self.sink, error.code, message, given.place.span, error.help)
+            self.fail(error, parameter.name, given, here, parameter.place)
         return value
+
+    def fail(
+        self,
+        error: ArgumentError,
+        what: str,
+        given: Given,
+        here: Here,
+        declared: Place | None = None,
+    ) -> NoReturn:
+        """Reports a value that cannot be used, with the values of the names that it comes from."""
+        help, known = error.help, ""
+        if isinstance(given.raw, str) and not given.evaluated:
+            known = self.known(given.raw, here)
+            if error.code == "E0304":
+                last = "ceil({})" if what == "repeat" else '"make_divisible({}, 8)"'
+                ways = [way.format(given.raw) for way in ("floor({})", "round({})", last)]
+                help = f"round it: {ways[0]}, {ways[1]} or {ways[2]}"
+        labels: tuple[Label, ...] = ()
+        if declared is not None and declared.key is not None and declared != given.place:
+            labels = (Label(declared.key, "declared here"),)
+        message = f"{what}: {error.message}{known}"
+        fail(self.sink, error.code, message, given.place.span, help, labels)
+
+    def known(self, raw: str, here: Here) -> str:
+        """The values of the names in an expression: ` (alpha = 0.35)`."""
+        try:
+            mentioned = parse(raw.removeprefix("$")).names
+        except ExpressionError:
+            return ""
+        values = self.names(mentioned, here).values
+        shown = [f"{name} = {describe(values[name])}" for name in mentioned if name in values]
+        return f" ({', '.join(shown)})" if shown and raw not in mentioned else ""
 
     def written(self, type: str | None, given: Given, here: Here) -> Value:
         """The value of what is written for a parameter of a type."""
@@ -171,6 +203,11 @@ class Evaluator:
         if isinstance(raw, list):
             return [self.argument(Given(v, place / n), kind, here) for n, v in enumerate(raw)]
         return self.evaluate(raw, place, here)
+
+
+def _last_word(path: Path) -> str:
+    """The key under which a value stands, itself or a list that holds it."""
+    return next(step for step in reversed(path) if isinstance(step, str))
 
 
 def _first(flow: Flow) -> TensorSpec | None:

@@ -67,7 +67,7 @@ def test_a_block_may_use_other_blocks_also_later_ones() -> None:
         ("{unit: {inputs: [a, a], seq: [relu]}}", 1, 29, "E0208", "`a` stands here twice"),
         ("{unit: {inputs: [input], seq: [relu]}}", 1, 26, "E0208",
          "`input` is what a network or block is given and cannot be a name"),
-        ("3", 1, 9, "E0203", "blocks must be a mapping"),
+        ("3", 1, 9, "E0203", "blocks must be a mapping, not 3"),
     ],
 )  # fmt: skip
 def test_wrong_blocks(blocks: str, line: int, column: int, code: str, message: str) -> None:
@@ -205,9 +205,9 @@ def test_the_long_form_has_bounds_and_choices() -> None:
     [
         ("{type: int, defualt: 3}", 25, "E0201", "unknown key `defualt`"),
         ("{type: integer, default: 3}", 20, "E0203",
-         "type must be `int`, `float`, `bool`, `item`, `list` or `str`"),
-        ("{default: 3, min: a}", 31, "E0203", "min must be a number"),
-        ("{default: 3, choices: 3}", 35, "E0203", "choices must be a list"),
+         "type must be `int`, `float`, `bool`, `item`, `list` or `str`, not `integer`"),
+        ("{default: 3, min: a}", 31, "E0203", "min must be a number, not `a`"),
+        ("{default: 3, choices: 3}", 35, "E0203", "choices must be a list, not 3"),
         ("{type: int}", 10, "E0207", "parameter p has no value"),
         ("{default: 9, max: 3}", 23, "E0305", "p: 9 is more than 3"),
         ("{typ: int}", 13, "E0205", "expected an op or block, not `typ`"),
@@ -365,8 +365,8 @@ def test_an_error_in_a_body_names_the_call_that_led_to_it() -> None:
 
 def test_an_error_in_a_body_is_said_once_for_all_calls() -> None:
     text = "blocks: {u: {seq: [{conv: {out: C / 2, kernel: 1}}]}}\nbackbone: [u, u, u]"
-    check_error(text, 1, 33, "E0304", "out of conv: 1.5 is not a whole number",
-                "round it: floor(...), round(...) or make_divisible(..., 8)")  # fmt: skip
+    check_error(text, 1, 33, "E0304", "out of conv: 1.5 is not a whole number (C = 3)",
+                'round it: floor(C / 2), round(C / 2) or "make_divisible(C / 2, 8)"')  # fmt: skip
 
 
 # replay: an elaborated body is used again for equal arguments and inputs

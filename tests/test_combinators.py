@@ -59,15 +59,15 @@ def test_a_body_that_gives_another_shape_says_both_and_what_to_write() -> None:
                 conv1: {conv: {out: 6, kernel: 3, stride: 2}}
     """
     found = check_error(
-        text, 2, 3, "E0501", "the body gives 6x4x4, the shortcut 3x8x8",
+        text, 3, 5, "E0501", "the body gives 6x4x4, the shortcut 3x8x8",
         "project the shortcut: "
-        "`shortcut: {projection: {conv: {out: 6, kernel: 1, stride: 2}}}`",
+        "`shortcut: {downsample: {projection: {out: 6, stride: 2}}}`",
     )  # fmt: skip
     assert labels(found) == ["5 the body gives 6x4x4", "8 the shortcut gives 3x8x8"]
     written = (
         text.rstrip()
         + """
-              shortcut: {projection: {conv: {out: 6, kernel: 1, stride: 2}}}
+              shortcut: {downsample: {projection: {out: 6, stride: 2}}}
     """
     )
     assert errors(written) == []
@@ -77,10 +77,10 @@ def test_a_body_that_gives_another_shape_says_both_and_what_to_write() -> None:
     ("body", "help"),
     [
         ("{conv: {out: 6, kernel: 3}}",
-         "project the shortcut: `shortcut: {projection: {conv: {out: 6, kernel: 1}}}`"),
+         "project the shortcut: `shortcut: {downsample: {projection: {out: 6}}}`"),
         ("{max_pool: {kernel: [1, 2]}}",
          "project the shortcut: "
-         "`shortcut: {projection: {conv: {out: 3, kernel: 1, stride: [1, 2]}}}`"),
+         "`shortcut: {downsample: {projection: {out: 3, stride: [1, 2]}}}`"),
         ("{conv: {kernel: 2, padding: 0}}", "give the shortcut the body's shape"),
         ("flatten", "give the shortcut the body's shape"),
     ],
@@ -178,8 +178,8 @@ def test_split_deals_the_channels_out() -> None:
         ("[1, 1]", "E0502", "split [1, 1] must give 3 channels to 2 paths"),
         ("[1, 1, 1]", "E0502", "split [1, 1, 1] must give 3 channels to 2 paths"),
         ("3", "E0502", "split 3 must give 3 channels to 2 paths"),
-        ("[1.5, 1.5]", "E0304", "1.5 is not a whole number"),
-        ("[0, 3]", "E0305", "0 is less than 1"),
+        ("[1.5, 1.5]", "E0304", "split: 1.5 is not a whole number"),
+        ("[0, 3]", "E0305", "split: 0 is less than 1"),
     ],
 )
 def test_a_split_that_does_not_fit(split: str, code: str, message: str) -> None:
@@ -272,7 +272,7 @@ def test_layers_need_names_that_differ() -> None:
         ("{branches: {paths: {a: relu}, join: [add]}}", 37, "E0305",
          "join must be one of concat, add, multiply"),
         ("{dense: {layer: relu}}", 2, "E0207", "dense needs `repeat`"),
-        ("{dense: {layer: relu, repeat: -1}}", 31, "E0305", "-1 is less than 0"),
+        ("{dense: {layer: relu, repeat: -1}}", 31, "E0305", "repeat: -1 is less than 0"),
         ("{dense: {layer: relu, repeat: x}}", 31, "E0302", "unknown name `x`"),
         ("{seq: 3}", 7, "E0203", "expected items"),
         ("{inline: }", 2, "E0203", "expected items"),

@@ -85,15 +85,15 @@ def test_a_name_that_the_shape_does_not_have_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "column", "code", "message"),
     [
-        ("input: [3, 8.5, 8]", 12, "E0304", "8.5 is not a whole number"),
-        ("input: [3, 0, 8]", 12, "E0305", "0 is less than 1"),
+        ("input: [3, 8.5, 8]", 12, "E0304", "input: 8.5 is not a whole number"),
+        ("input: [3, 0, 8]", 12, "E0305", "input: 0 is less than 1"),
         ("input: [3, x, 8]", 12, "E0302", "unknown name `x`"),
-        ("input: [3, , 8]", 12, "E0203", "expected a whole number, not nothing"),
-        ("input: ~", 8, "E0203", "input must be a list"),
+        ("input: [3, , 8]", 12, "E0203", "input: expected a whole number, not nothing"),
+        ("input: ~", 8, "E0203", "input must be a list, not nothing"),
         ("input: []", 8, "E0305", "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"),
         ("input: [1, 2, 3, 4, 5]", 8, "E0305",
          "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"),
-        ("input: 3", 8, "E0203", "input must be a list"),
+        ("input: 3", 8, "E0203", "input must be a list, not 3"),
         ("input: [2000000, 1000, 1000]", 8, "E0106",
          "the input has more than 1,000,000,000,000 elements"),
     ],
@@ -265,12 +265,12 @@ def test_a_repeat_of_0_leaves_nothing_and_its_name_is_what_it_was_given() -> Non
 @pytest.mark.parametrize(
     ("count", "code", "message"),
     [
-        ("-1", "E0305", "-1 is less than 0"),
-        ("1.5", "E0304", "1.5 is not a whole number"),
-        ("[]", "E0203", "expected a whole number, not a list"),
-        ("true", "E0203", "expected a whole number, not true"),
+        ("-1", "E0305", "repeat: -1 is less than 0"),
+        ("1.5", "E0304", "repeat: 1.5 is not a whole number"),
+        ("[]", "E0203", "repeat: expected a whole number, not a list"),
+        ("true", "E0203", "repeat: expected a whole number, not true"),
         ("{a: 1}", "E0203", "expected a value, not a mapping"),
-        ("C / 2", "E0304", "1.5 is not a whole number"),
+        ("C / 2", "E0304", "repeat: 1.5 is not a whole number (C = 3)"),
     ],
 )
 def test_a_repeat_that_is_no_count(count: str, code: str, message: str) -> None:

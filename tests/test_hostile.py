@@ -199,20 +199,22 @@ def test_the_number_of_nodes_is_limited() -> None:
     )
     text = "blocks: {u: {seq: [relu, tanh]}}\nbackbone: [{u: {}, repeat: 6}]"
     found = check_error(text, 1, 20, "E0106", "the network has more than 10 nodes", limits=limits)
-    assert labels(found) == ["2 in this call of u"]
+    assert labels(found) == ["2 in this call of u, repeated as 5"]
 
 
 def test_a_repeat_of_nothing_is_limited() -> None:
     limits = Limits(items=1000)
     text = "backbone: [{repeat: 900, inline: [{repeat: 900, inline: []}]}]"
-    check_error(text, 1, 35, "E0106", "the network has more than 1,000 items", limits=limits)
+    said = "the network has more than 1,000 items, 900 of them here"
+    check_error(text, 1, 44, "E0106", said, limits=limits)
     text = "params: {n: 900}\nbackbone: [{repeat: n, inline: [{relu: {}, repeat: n, if: false}]}]"
     check_error(text, 2, 33, "E0106", "the network has more than 1,000 items", limits=limits)
 
 
 def test_the_number_of_parameters_is_limited_before_anything_is_allocated() -> None:
     wide = "backbone: [{conv: {out: 10 ** 9, kernel: 9}}]"
-    assert quick(wide) == ["E0106 the network has more than 100,000,000,000 parameters"]
+    most, here = "more than 100,000,000,000 parameters", "244,000,000,000 of them here"
+    assert quick(wide) == [f"E0106 the network has {most}, {here}"]
     limits = Limits(parameters=100)
     assert errors("backbone: [{conv: {out: 25, kernel: 1}}]", limits) == []
     check_error(
@@ -220,12 +222,13 @@ def test_the_number_of_parameters_is_limited_before_anything_is_allocated() -> N
         1,
         12,
         "E0106",
-        "the network has more than 100 parameters",
+        "the network has more than 100 parameters, 104 of them here",
         "--limit parameters=N allows more",
         limits,
     )
     twice = "blocks: {u: {seq: [{conv: {kernel: 1}}]}}\nbackbone: [{u: {}, repeat: 9}]"
-    check_error(twice, 1, 20, "E0106", "the network has more than 100 parameters", limits=limits)
+    said = "the network has more than 100 parameters, 12 of them here"
+    check_error(twice, 1, 20, "E0106", said, limits=limits)
     shared = "backbone: {a: relu, b: {conv: {out: 15, kernel: 1}, each: [a, input, a]}}"
     assert errors(shared, limits) == []
 
@@ -252,7 +255,8 @@ def test_the_length_of_an_expression_is_limited() -> None:
 def test_the_number_of_connections_is_limited() -> None:
     limits = Limits(connections=1000)
     text = "backbone: [{dense: {layer: [{slice: {stop: 1}}], repeat: 400}}]"
-    assert quick(text, limits) == ["E0106 the network has more than 1,000 connections"]
+    said = "the network has more than 1,000 connections, 44 of them here"
+    assert quick(text, limits) == [f"E0106 {said}"]
 
 
 def test_nesting_is_limited_also_through_blocks() -> None:

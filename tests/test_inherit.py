@@ -334,8 +334,7 @@ def test_a_wrong_setting_is_shown_where_it_stands(tmp_path: Path) -> None:
         ({"depth": "4"}, "--set depth=4:1:1 E0305 depth: 4 is more than 3"),
         ({"width": "3 +"}, "--set width=3 +:1:4 E0301 the expression ends too early"),
         ({"act": "rleu"}, "--set act=rleu:1:1 E0302 unknown name `rleu`"),
-        ({"width": "[1"}, "--set width=[1:1:3 E0103 the file is not YAML: "
-         "did not find expected ',' or ']'"),
+        ({"width": "[1"}, "--set width=[1:1:1 E0103 this `[` is not closed"),
     ]:  # fmt: skip
         graph, problems = load(tmp_path, settings=settings)
         assert graph is None

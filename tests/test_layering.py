@@ -18,7 +18,8 @@ FRONT = f"{SHARED} expressions limits ops scaling source"
 
 MAY_IMPORT = {
     # what everything may know
-    "diagnostics": "",
+    "vocabulary": "",
+    "diagnostics": "vocabulary",
     "tensor": "",
     "limits": "diagnostics",
     "files": "diagnostics",
@@ -30,7 +31,8 @@ MAY_IMPORT = {
     "scaling": "expressions",
     "renames": "expressions templates",
     # text to a syntax tree
-    "source": "diagnostics limits",
+    "suspects": "",
+    "source": "diagnostics limits suspects",
     "forms": "diagnostics source",
     "syntax": "forms limits renames source templates tensor",
     "checks": "diagnostics expressions limits source syntax templates",

@@ -179,7 +179,7 @@ def test_what_is_wrong_with_lint_itself(tmp_path: Path) -> None:
     write(tmp_path, bad=whole("lint: {W0109: off, W0102: false}"))
     assert [line(d) for d in archdsl.check(tmp_path / "bad.yaml")] == [
         "1:8 E0201 unknown warning `W0109`",
-        "1:27 E0203 W0102 must be `on` or `off`",
+        "1:27 E0203 W0102 must be `on` or `off`, not false",
     ]
 
 

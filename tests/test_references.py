@@ -72,7 +72,7 @@ def test_copies_need_names_that_differ() -> None:
     check_error(
         "backbone:\n  stage: {for: {n: [1, 2]}, conv: {out: n, kernel: 1}}\n",
         2, 3, "E0401", "two things are named stage",
-        "give them different names; copies need one that depends on `i`, `row` or a column",
+        "copies need different names: stage{row + 1}",
     )  # fmt: skip
 
 
@@ -198,17 +198,17 @@ def test_of_copies_whose_tap_varies_the_last_of_a_name_has_it() -> None:
         ("backbone: {stem: relu, b: {tanh: {}, from: stme}}", 1, 44, "stme",
          "did you mean `stem`?"),
         ("backbone: {a: {tanh: {}, from: b}, b: relu}", 1, 32, "b",
-         "it stands later or inside another part: name an earlier item or a tap"),
+         "a reference names an earlier item of this or an enclosing part, or a tap"),
         ("backbone:\n  a: {seq: {inner: relu}}\n  b: {tanh: {}, from: inner}", 3, 23, "inner",
-         "it stands later or inside another part: name an earlier item or a tap"),
+         "a reference names an earlier item of this or an enclosing part, or a tap"),
         ("backbone: {a: {relu: {}, from: a}}", 1, 32, "a",
-         "it stands later or inside another part: name an earlier item or a tap"),
+         "a reference names an earlier item of this or an enclosing part, or a tap"),
         ("backbone: {a: {relu: {}, tap: c2}, b: {add: {}, from: [a, c3]}}", 1, 59, "c3",
          "known: a, c2"),
         ("backbone: {a: {resize: {like: x}}}", 1, 31, "x", ""),
         ("backbone: {abc: relu}\noutputs: {f: abd}", 2, 14, "abd", "did you mean `abc`?"),
         ("blocks: {u: {seq: [{add: {}, from: [input, stem]}]}}\nbackbone: {stem: relu, b: u}",
-         1, 44, "stem", "it stands later or inside another part: name an earlier item or a tap"),
+         1, 44, "stem", "a reference names an earlier item of this or an enclosing part, or a tap"),
     ],
 )  # fmt: skip
 def test_a_reference_to_nothing(text: str, line: int, column: int, name: str, help: str) -> None:

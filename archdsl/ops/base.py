@@ -16,6 +16,10 @@ class ShapeError(Exception):
         self.message, self.argument, self.help = message, argument, help
 
 
+class TooSmallError(ShapeError):
+    """A window does not fit the map: what stands before has shrunk it too far."""
+
+
 class ArgumentError(Exception):
     """A value that an argument cannot take; `argument` is its name, once that is known."""
 
@@ -141,8 +145,7 @@ def whole_number(value: Any) -> int:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         if isinstance(value, float):
-            help = "round it: floor(...), round(...) or make_divisible(..., 8)"
-            raise ArgumentError(f"{value:g} is not a whole number", help, "E0304")
+            raise ArgumentError(f"{value:g} is not a whole number", code="E0304")
         raise ArgumentError(f"expected a whole number, not {kind_of(value)}", code="E0203")
     return value
 
@@ -181,7 +184,8 @@ def _number(minimum: float, maximum: float) -> Read:
             raise ArgumentError(f"{value:g} is too large")
         if not minimum <= value <= maximum:
             bounds = f"{minimum:g} to {maximum:g}" if maximum < _HUGE else f"{minimum:g} or more"
-            raise ArgumentError(f"{value:g} is out of range ({bounds})")
+            help = f"write {value / 100:g}" if maximum == 1 < value <= 100 else ""
+            raise ArgumentError(f"{value:g} is out of range ({bounds})", help)
         return float(value)
 
     return read
@@ -189,7 +193,8 @@ def _number(minimum: float, maximum: float) -> Read:
 
 def _flag(value: Any, rank: int) -> bool:
     if not isinstance(value, bool):
-        raise ArgumentError(f"expected true or false, not {kind_of(value)}", code="E0203")
+        help = {0: "write `false`", 1: "write `true`"}.get(value, "") if value in (0, 1) else ""
+        raise ArgumentError(f"expected true or false, not {kind_of(value)}", help, "E0203")
     return value
 
 
@@ -269,6 +274,13 @@ def require_map(op: Op, x: TensorSpec, argument: str | None = None) -> None:
     """Raises ShapeError unless `x` has spatial axes before which the channels stand."""
     if x.layout != "channels_first" or not 1 <= x.rank <= 3:
         raise ShapeError(f"{op.verb} needs a map, its input is {x}", argument)
+
+
+def multiples(groups: int, channels: int) -> str:
+    """Help where groups do not divide channels: the numbers of channels nearest to these."""
+    below = channels // groups * groups
+    near = f"{below} or {below + groups}" if below else str(groups)
+    return f"the channels must be a multiple of the groups: {near}"
 
 
 def times(sizes: tuple[int, ...]) -> str:

@@ -13,8 +13,10 @@ from archdsl.ops.base import (
     WHOLE,
     Op,
     ShapeError,
+    TooSmallError,
     Weight,
     argument,
+    multiples,
     require_map,
     stride_label,
     times,
@@ -27,7 +29,8 @@ from archdsl.tensor import TensorSpec
 def _check_groups(groups: int, inputs: int, outputs: int) -> None:
     for channels, side in ((inputs, "input"), (outputs, "output")):
         if channels % groups:
-            raise ShapeError(f"{groups} groups do not divide {channels} {side} channels", "groups")
+            message = f"{groups} groups do not divide {channels} {side} channels"
+            raise ShapeError(message, "groups", multiples(groups, channels))
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def window_sizes(
     if min(size) < 1:
         padded = "" if isinstance(pad, str) or not any(pad) else f" with padding {times(pad)}"
         message = f"a {times(kernel)} kernel does not fit a map of {times(x.spatial)}{padded}"
-        raise ShapeError(message, "kernel")
+        help = "shrink the map less before, pad it here, or take a smaller kernel"
+        raise TooSmallError(message, "kernel", help)
     return size
 
 

@@ -14,6 +14,7 @@ from archdsl.ops.base import (
     ShapeError,
     Weight,
     argument,
+    multiples,
     require_map,
 )
 from archdsl.ops.init import SCALE_INIT, Init
@@ -91,7 +92,8 @@ class GroupNorm(Op):
         if x.layout != "channels_first":
             raise ShapeError(f"group_norm needs channels first, its input is tokens of {x}")
         if x.channels % self.groups:
-            raise ShapeError(f"{self.groups} groups do not divide {x.channels} channels", "groups")
+            message = f"{self.groups} groups do not divide {x.channels} channels"
+            raise ShapeError(message, "groups", multiples(self.groups, x.channels))
         if x.elements == self.groups:
             raise ShapeError(f"{self.groups} groups of {x} hold one number each", "groups")
         return x

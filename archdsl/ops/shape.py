@@ -16,6 +16,7 @@ from archdsl.ops.base import (
     Op,
     ShapeError,
     argument,
+    multiples,
     require_map,
     times,
     words,
@@ -155,7 +156,8 @@ class ChannelShuffle(Op):
         (x,) = inputs
         require_map(self, x)
         if x.channels % self.groups:
-            raise ShapeError(f"{self.groups} groups do not divide {x.channels} channels", "groups")
+            message = f"{self.groups} groups do not divide {x.channels} channels"
+            raise ShapeError(message, "groups", multiples(self.groups, x.channels))
         return x
 
 

@@ -1,0 +1,67 @@
+"""What other frameworks and papers call things, so that their words lead to ours."""
+
+import re
+
+# their word, in lower case and without `_`, `-` and `2d`, to ours; several where it depends on what
+# is asked for
+OTHER_WORDS: dict[str, tuple[str, ...]] = {
+    # operations
+    "bn": ("batch_norm",),
+    "batchnormalization": ("batch_norm",),
+    "convolution": ("conv",),
+    "deconv": ("conv_transpose",),
+    "dense": ("linear",),
+    "fc": ("linear",),
+    "fullyconnected": ("linear",),
+    "gap": ("global_avg_pool",),
+    "globalaveragepooling": ("global_avg_pool",),
+    "globalpool": ("global_avg_pool",),
+    "avgpooling": ("avg_pool",),
+    "averagepooling": ("avg_pool",),
+    "maxpooling": ("max_pool",),
+    "in": ("group_norm",),
+    "instancenorm": ("group_norm",),
+    "interpolate": ("resize",),
+    "ln": ("layer_norm",),
+    "localresponsenorm": ("lrn",),
+    "mul": ("multiply",),
+    "droppath": ("drop_path",),
+    "stochasticdepth": ("drop_path",),
+    "swish": ("silu",),
+    "upsample": ("resize",),
+    "upsampling": ("resize",),
+    "zeropadding": ("pad",),
+    # combinators and modifiers
+    "sequential": ("seq",),
+    "parallel": ("branches",),
+    "skip": ("residual", "shortcut"),
+    "inputs": ("input", "from", "inputs"),
+    "times": ("repeat",),
+    "name": ("tap",),
+    "main": ("body",),
+    "downsample": ("shortcut",),
+    "parameters": ("params",),
+    # arguments
+    "channels": ("out", "width"),
+    "epsilon": ("eps",),
+    "features": ("out", "backbone"),
+    "filters": ("out", "width"),
+    "ksize": ("kernel",),
+    "kernelsize": ("kernel",),
+    "outchannels": ("out", "width"),
+    "outfeatures": ("out",),
+    "outputchannels": ("out",),
+    "p": ("rate",),
+    "planes": ("width", "out"),
+    "poolsize": ("kernel",),
+    "prob": ("rate",),
+    "scalefactor": ("scale",),
+    "units": ("out",),
+    "usebias": ("bias",),
+    "activation": ("act",),
+}
+
+
+def plain(word: str) -> str:
+    """The word without what spellings differ in: case, `_`, `-` and the `2d` of frameworks."""
+    return re.sub(r"[123]d$", "", re.sub(r"[\s_-]", "", word.lower()))
