@@ -49,6 +49,16 @@ def test_a_candidate_is_what_the_command_line_would_load() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["efficientnet_b0", "resnet50", "resnext50_32x4d", "vit_b_16"])
+def test_networks_that_use_the_rules_scale_whatever_their_blocks(name: str) -> None:
+    assert Candidates(name).uses() == ("depth", "width", "resolution")
+    found = family(Candidates(name), [0, 1, 2], ("parameters", "macs", "activations"))
+    for column in ("parameters", "macs", "activations"):
+        costs = [row.values[column] for row in found.rows]
+        assert costs == sorted(set(costs)), column
+    assert archdsl.compile(name, scale={"phi": 1}, params={"classes": 2})
+
+
 def test_a_candidate_leaves_the_spec_as_it_was(small: Candidates) -> None:
     before = small.graph(Point({}, {}))
     changed(small.document, Point({"width": 3.0, "phi": 2}, {"classes": 7}))

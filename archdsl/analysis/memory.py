@@ -2,8 +2,9 @@
 
 The model is that of PyTorch without compilation, on one device, checked against what PyTorch
 allocates (tests/test_memory.py): an op gives a new tensor, a view, or writes over its input; a
-tensor lives until its last use; what is handed to a module lives until that module is done. Buffers
-that libraries use inside one kernel are not counted.
+tensor lives until its variable is assigned again or the `forward` around it is done; what is handed
+to a module lives until that module is done. Buffers that libraries use inside one kernel are not
+counted.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ class Behavior:
     overwrites: bool = False
     kept: Extra = _nothing
     scratch: Extra = _nothing
+    unless: Callable[[Any, TensorSpec], bool] = lambda op, y: False  # where it saves nothing
 
 
 def _statistics(per: Callable[[Any, TensorSpec], int]) -> Extra:
@@ -75,17 +77,14 @@ def _padded(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
     return elements * element
 
 
-def _sums_of_squares(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    return 4 * y.elements * element
+def _squares_kept(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
+    """Squares with a border of channels, their scaled means, and the power of those."""
+    border: int = y.elements // y.channels * (op.size - 1)
+    return (3 * y.elements + border) * element
 
 
-def _pool_keeps(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    """A mean over everything needs only its size; any other keeps the input."""
-    return 0 if set(y.spatial) == {1} else x[0].elements * element
-
-
-def _border_keeps(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    return 0 if op.mode == "zeros" else x[0].elements * element
+def _squares_scratch(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
+    return 2 * y.elements * element
 
 
 def _attention_keeps(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
@@ -130,7 +129,7 @@ BEHAVIOR: dict[str, Behavior] = {
     "batch_norm": Behavior(INPUTS, kept=_statistics(lambda op, x: x.channels)),
     "layer_norm": Behavior(INPUTS, kept=_position_statistics, scratch=_position_statistics),
     "group_norm": Behavior(INPUTS, kept=_statistics(lambda op, x: op.groups)),
-    "lrn": Behavior(INPUTS, kept=_sums_of_squares, scratch=_sums_of_squares),
+    "lrn": Behavior(INPUTS, kept=_squares_kept, scratch=_squares_scratch),
     "relu": Behavior(OUTPUT, overwrites=True),
     "relu6": Behavior(INPUTS, overwrites=True),
     "leaky_relu": Behavior(OUTPUT, overwrites=True),
@@ -146,7 +145,7 @@ BEHAVIOR: dict[str, Behavior] = {
     "softmax": Behavior(OUTPUT),
     "max_pool": Behavior(INPUTS, kept=_indices, scratch=_pool_scratch),
     "avg_pool": Behavior(INPUTS, scratch=_padded),
-    "adaptive_avg_pool": Behavior(kept=_pool_keeps),
+    "adaptive_avg_pool": Behavior(INPUTS, unless=lambda op, y: set(y.spatial) == {1}),
     "adaptive_max_pool": Behavior(INPUTS, kept=_indices, scratch=_indices),
     "global_avg_pool": _NEW,
     "concat": _NEW,
@@ -159,7 +158,7 @@ BEHAVIOR: dict[str, Behavior] = {
     "identity": _VIEW,
     "flatten": _VIEW,
     "resize": _NEW,
-    "pad": Behavior(kept=_border_keeps),
+    "pad": Behavior(INPUTS, unless=lambda op, y: op.mode == "zeros"),
     "pad_channels": _NEW,
     "crop": _VIEW,
     "slice": _VIEW,
@@ -275,7 +274,8 @@ def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     for node in graph.nodes:
         behavior = BEHAVIOR[node.op.verb]
         size = behavior.kept(node.op, graph.specs(node), node.output, element)
-        saves = () if _is_constant(graph, node) else behavior.saves
+        nothing = _is_constant(graph, node) or behavior.unless(node.op, node.output)
+        saves = () if nothing else behavior.saves
         overwritten = not behavior.view and homes[node.id] == homes[node.inputs[0]]
         if "input" in saves and overwritten:  # a copy, since the input is gone
             size += node.output.elements * element
@@ -320,22 +320,34 @@ def _homes(graph: Graph, training: bool) -> dict[str, str]:
 def _last_uses(graph: Graph) -> dict[str, int]:
     """The position of the node at whose end a value is let go.
 
-    A value that a scope takes from outside is held by whoever called it until the scope is done.
+    A value is in a variable of the `forward` of the innermost scope around what gives and what
+    takes it. The result of a step takes the variable of its first input if nothing else needs that;
+    any other variable is there until the `forward` is done.
     """
-    chains: dict[str, tuple[str, ...]] = {"": ()}
+    chains: dict[str, tuple[str, ...]] = {"": ("",)}
     for scope in graph.scopes:
         chains[scope.id] = (*chains[scope.parent], scope.id)
     done: dict[str, int] = {}
+    firsts: dict[str, str] = {}  # the first input of every scope
     for position, node in enumerate(graph.nodes):
         for scope_id in chains[node.scope]:
             done[scope_id] = position
     ends = {INPUT: len(graph.nodes)}
+    last: dict[tuple[str, str], int] = {}  # of a value in a scope
     for position, node in enumerate(graph.nodes):
-        ends.setdefault(node.id, position)
-        for id in node.inputs:
-            source = set(chains[graph.by_id[id].scope]) if id != INPUT else set()
-            entered = [done[scope_id] for scope_id in chains[node.scope] if scope_id not in source]
-            ends[id] = max(ends[id], position, *entered)
+        last[node.id, node.scope] = position
+        chain = chains[node.scope]
+        for number, id in enumerate(node.inputs):
+            source = chains[graph.by_id[id].scope] if id != INPUT else ("",)
+            shared = sum(a == b for a, b in zip(source, chain, strict=False))
+            for inner in chain[shared:]:
+                firsts.setdefault(inner, id)
+            step = chain[shared] if shared < len(chain) else ""
+            first = firsts[step] == id if step else number == 0
+            outer = chain[shared - 1]
+            last[id, outer] = (done[step] if step else position) if first else done[outer]
+    for (id, _), end in last.items():
+        ends[id] = max(ends.get(id, 0), end)
     for id in graph.outputs.values():
         ends[id] = len(graph.nodes)
     return ends
