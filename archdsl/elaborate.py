@@ -47,16 +47,19 @@ def _elaborate(run: Run) -> Graph | None:
     run.values.functions = _functions(run, here)
     input = root.given = _input(run, here)
     here = here.given(input if "backbone" in document.sections else None)
-    levels = _levels(run, root.level, here)
+    levels, inherited = _levels(run, root.level, here), set[str]()
     for section, sequence in document.sections.items():
+        start = len(run.build.nodes)
         there = Here(here.file, here.frame.beside(next(levels)), here.names, here.x)
         if section == "aux":
             _aux(run, sequence, there)
         else:
             here = here.given(run.sequence(sequence, there))
+        if _is_inherited(document.file.source.at(section)):
+            inherited.update(node.id for node in run.build.nodes[start:])
     graph = _graph(run, _outputs(run, here), input)
     if graph is not None:
-        _check_used(graph, run.sink)
+        graph = _used(graph, inherited, run.sink)
     return None if run.sink.failed else graph
 
 
@@ -260,12 +263,22 @@ def _numbered(
     return result
 
 
-def _check_used(graph: Graph, sink: Sink) -> None:
-    """Nothing is ignored: a node whose result nothing takes is an error."""
-    used = {id for node in graph.nodes for id in node.inputs}
-    used.update((*graph.outputs.values(), *graph.taps.values(), *graph.aux.values()))
+def _is_inherited(section: Place) -> bool:
+    """Whether a section stands in a file that the document extends."""
+    return section.span is not None and section.span.file != section.source.name
+
+
+def _used(graph: Graph, inherited: set[str], sink: Sink) -> Graph:
+    """The graph without what an inherited section makes for a head that is no more.
+
+    Nothing else is ignored: a node of the spec's own whose result nothing takes is an error.
+    """
+    results = (*graph.outputs.values(), *graph.taps.values(), *graph.aux.values())
+    used = {*results, *(id for node in graph.nodes for id in node.inputs)}
     for node in graph.nodes:
-        if node.id not in used:
+        if node.id not in used and node.id not in inherited:
             message = f"nothing uses the result of {node.id}"
             help = "remove it, or name it in `from`, `tap` or `outputs`"
             sink.error("E0403", message, node.span, help=help)
+    kept = graph.select({id: id for id in results}).nodes
+    return replace(graph, nodes=kept, scopes=holding(graph.scopes, kept))

@@ -83,7 +83,8 @@ def gallery() -> str:
         "Each spec is held to an implementation that is not ours: keys, shapes and order of",
         "the `state_dict`, parameters, MACs, and outputs in float64 to the ninth digit. MACs are",
         "of one image of the given size; depth counts weighted layers on the longest path;",
-        "features are channels/reduction. A spec of a few lines extends another.\n",
+        "features are channels/reduction ([to build on](heads.md)). A spec of a few lines",
+        "extends another.\n",
         "| spec | paper | input | parameters | MACs | depth | features | lines |",
         "|---|---|---|---|---|---|---|---|",
     ]

@@ -52,7 +52,7 @@ NOT_THIS = {
     ("vgg16", "timm__vgg16"),
     ("convnext_tiny", "timm__convnext_tiny"),
 }
-# timm makes a projection before the norm that it comes after.
+# timm makes a projection before the norm that it comes after (docs/differences.md).
 OTHER_ORDER = {"resnetv2_50"}
 # Weights that the reference has beside those of the network that the spec describes.
 BESIDE = {"fasterrcnn_resnet50_fpn": "roi_heads."}
