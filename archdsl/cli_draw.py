@@ -153,7 +153,7 @@ def _watch(job: Job, readings: list[Reading]) -> None:
             complain(str(error))
             continue
         files |= {Path(name) for reading in readings for name in reading.sources}
-        seen = _times(files)
+        seen = _times(files) | now  # what changed while it was drawn is seen next
         show(f"drawn in {(time.perf_counter() - started) * 1000:.0f} ms\n", err=True)
 
 

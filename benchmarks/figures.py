@@ -1,71 +1,224 @@
-"""How long figures take and how large they are: `python benchmarks/figures.py`.
+"""Figures beside those of other tools: time, size on paper, and how large the text comes out.
 
-With torchview and torchvision installed, and `dot` on the path, their drawing of the same networks
-stands beside ours.
+    python benchmarks/figures.py [--plotneuralnet CLONE]
+
+Prints two tables in Markdown. The first has the networks that every tool drew: torchview (needs
+`dot`) and visualtorch trace torchvision's modules; a tool that is not installed has no row.
+PlotNeuralNet is no package: it needs a clone of github.com/HarisIqbal88/PlotNeuralNet and
+`pdflatex`, and somebody who places every box. Here its boxes stand in a row, one for each stage,
+with the numbers that our description has. `text` is the size in points of the smallest letters once
+the picture is small enough for a page of text of 5.5 by 9 inches. The second has, for each kind,
+how long the slowest network of the gallery takes from a graph to SVG.
 """
 
+import argparse
+import io
+import os
 import re
-import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import archdsl
+from archdsl import UsageError, gallery
+from archdsl.renderers.description import describe, resolution
+from archdsl.renderers.figure import KINDS
+from archdsl.renderers.scene import Text
 
 NETWORKS = ("resnet50", "googlenet", "densenet121")
-KINDS = ("hero", "strip", "block", "columns")
-ROUNDS = 5
+OURS = ("hero", "strip", "block", "columns")
+PAGE = 5.5, 9.0  # inches of text on a page
+SCREEN = 96  # dots per inch of pictures that do not say
+ROUNDS = 3
 
 
-def ours(name: str, kind: str) -> Callable[[], str]:
+@dataclass(frozen=True)
+class Picture:
+    """Inches, bytes, and the size in points of the smallest text, None without text."""
+
+    width: float
+    height: float
+    size: int
+    text: float | None
+
+    @property
+    def printed(self) -> str:
+        """The size of the text on a page that the picture is made to fit."""
+        if self.text is None:
+            return "no text"
+        return f"{self.text * min(1, PAGE[0] / self.width, PAGE[1] / self.height):.1f}"
+
+
+Draw = Callable[[], Picture]
+
+
+def ours(name: str, kind: str) -> Draw:
     """From a spec that is read to the text of an SVG."""
     graph = archdsl.load(name)
-    return lambda: archdsl.draw(graph, kind=kind).render(".svg").decode()
 
-
-def torchview(name: str) -> Callable[[], str] | None:
-    """What torchview draws of torchvision's network, as SVG; None where it is not installed."""
-    try:
-        import torch
-        import torchview
-        import torchvision
-    except ImportError:
-        return None
-    if shutil.which("dot") is None:
-        return None
-    options = {"weights": None} | ({"init_weights": False} if name == "googlenet" else {})
-    model = getattr(torchvision.models, name)(**options).eval()
-
-    def draw() -> str:
-        with torch.inference_mode():
-            drawn = torchview.draw_graph(model, input_size=(1, 3, 224, 224), device="cpu")
-        with tempfile.TemporaryDirectory() as folder:
-            path = drawn.visual_graph.render(directory=folder, format="svg")
-            return Path(path).read_text()
+    def draw() -> Picture:
+        figure = archdsl.draw(graph, kind=kind)
+        svg, scene = figure.render(".svg"), figure.picture.scene
+        assert scene is not None
+        smallest = min(item.size for item in scene.flat() if isinstance(item, Text))
+        return Picture(scene.width / 72, scene.height / 72, len(svg), smallest)
 
     return draw
 
 
-def measure(draw: Callable[[], str]) -> str:
-    """The best time of some rounds, inches, kilobytes."""
+def model(name: str) -> Any:
+    """Torchvision's module."""
+    import torchvision
+
+    options = {"init_weights": False} if name == "googlenet" else {}
+    return getattr(torchvision.models, name)(weights=None, **options).eval()
+
+
+def torchview(name: str) -> Draw:
+    """Every module and tensor, as SVG by Graphviz."""
+    import torch
+    from torchview import draw_graph
+
+    module = model(name)
+
+    def draw() -> Picture:
+        with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+            drawn = draw_graph(module, input_size=(1, 3, 224, 224), device="cpu")
+            path = Path(drawn.visual_graph.render(directory=folder, format="svg"))
+            svg = path.read_text()
+        sizes = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+        scale = re.search(r"scale\(([\d.]+)", svg)
+        assert sizes is not None and scale is not None
+        smallest = min(map(float, re.findall(r'font-size="([\d.]+)"', svg)))
+        width, height = (float(size) / 72 for size in sizes.groups())
+        return Picture(width, height, len(svg), smallest * float(scale[1]))
+
+    return draw
+
+
+def visualtorch(name: str) -> Draw:
+    """Boxes in a row, as PNG; with the legend and the sizes that it writes if asked."""
+    import visualtorch as tool
+    from PIL import ImageFont
+
+    module, font = model(name), ImageFont.load_default()
+
+    def draw() -> Picture:
+        options = {"style": "flow", "legend": True, "show_dimension": True, "font": font}
+        image, file = tool.render(module, (1, 3, 224, 224), **options), io.BytesIO()
+        image.save(file, "png")
+        width, height = (pixels / SCREEN for pixels in image.size)
+        return Picture(width, height, len(file.getvalue()), font.size * 72 / SCREEN)
+
+    return draw
+
+
+def plotneuralnet(name: str, clone: Path) -> Draw:
+    """A box for every stage, one beside the other, as PDF."""
+    import pypdf
+
+    sys.path.insert(0, str(clone))
+    from pycore import tikzeng
+
+    graph = archdsl.load(name)
+
+    def draw() -> Picture:
+        boxes, to = [], "(0,0,0)"
+        for number, stage in enumerate(describe(graph).stages):
+            side, id = resolution(stage.output), f"s{number}"
+            boxes.append(
+                tikzeng.to_Conv(
+                    id, round(side), stage.output.channels, offset="(2,0,0)", to=to,
+                    width=max(1, stage.output.channels / 128), height=max(2, side / 4),
+                    depth=max(2, side / 4), caption=stage.name.replace("_", r"\_"),
+                )
+            )  # fmt: skip
+            to = f"({id}-east)"
+        body = tikzeng.to_begin().replace(r"\begin{document}", "")
+        page = (
+            r"\documentclass{article}\usepackage{tikz}\pagestyle{empty}\input{init}"
+            rf"\usetikzlibrary{{3d}}{tikzeng.to_cor()}\begin{{document}}\setbox0=\hbox{{{body}"
+            rf"{''.join(boxes)}\end{{tikzpicture}}}}\hoffset-1in\voffset-1in\topskip0pt"
+            r"\pdfpagewidth\wd0\pdfpageheight\ht0\shipout\box0\end{document}"
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "page.tex").write_text(page)
+            subprocess.run(
+                ["pdflatex", "-interaction=batchmode", "page.tex"], cwd=folder, check=True,
+                env={**os.environ, "TEXINPUTS": f"{clone / 'layers'}:"}, capture_output=True,
+            )  # fmt: skip
+            pdf = (Path(folder) / "page.pdf").read_bytes()
+        sheet = pypdf.PdfReader(io.BytesIO(pdf)).pages[0]
+        sizes: list[float] = []
+        sheet.extract_text(
+            visitor_text=lambda text, cm, tm, font, size: text.strip() and sizes.append(size)
+        )
+        width, height = float(sheet.mediabox.width) / 72, float(sheet.mediabox.height) / 72
+        return Picture(width, height, len(pdf), min(sizes))
+
+    return draw
+
+
+def drawings(clone: Path | None) -> Iterator[tuple[str, str, Draw]]:
+    """Network, tool, and what draws it, for every tool that is there."""
+    for name in NETWORKS:
+        for kind in OURS:
+            yield name, f"archdsl {kind}", ours(name, kind)
+        for tool in (torchview, visualtorch):
+            try:
+                yield name, tool.__name__, tool(name)
+            except ImportError as error:
+                print(f"no {tool.__name__}: {error}", file=sys.stderr)
+        if clone:
+            yield name, "PlotNeuralNet, by hand", plotneuralnet(name, clone)
+
+
+def best(draw: Callable[[], Any]) -> tuple[float, Any]:
+    """The least seconds of some rounds, and what came out."""
     times = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        text = draw()
+        result = draw()
         times.append(time.perf_counter() - started)
-    sizes = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text)
-    width, height = (float(size) / 72 for size in sizes.groups()) if sizes else (0.0, 0.0)
-    return f"{min(times) * 1000:8.1f} ms {width:7.1f} x {height:6.1f} in {len(text) / 1000:7.1f} kB"
+    return min(times), result
+
+
+def slowest(kind: str) -> tuple[float, str]:
+    """Seconds from a graph to SVG, and of which network of the gallery."""
+    found = []
+    for name in gallery.names():
+        graph = archdsl.load(name)
+        try:
+            seconds, _ = best(lambda: archdsl.draw(graph, kind=kind, width="double").render(".svg"))  # noqa: B023
+        except UsageError:
+            continue  # this kind does not suit it
+        found.append((seconds, name))
+    return max(found)
 
 
 def main() -> None:
-    for name in NETWORKS:
-        for kind in KINDS:
-            print(f"{name:12} archdsl {kind:9} {measure(ours(name, kind))}")
-        theirs = torchview(name)
-        if theirs is not None:
-            print(f"{name:12} torchview         {measure(theirs)}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plotneuralnet", type=Path, metavar="CLONE")
+    clone = parser.parse_args().plotneuralnet
+    print("| network | tool | ms | inches | kB | text, pt |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for name, tool, draw in drawings(clone and clone.resolve()):
+        seconds, made = best(draw)
+        inches = f"{made.width:.1f} x {made.height:.1f}"
+        print(
+            f"| {name} | {tool} | {seconds * 1000:.0f} | {inches} | {made.size / 1000:.0f}"
+            f" | {made.printed} |"
+        )
+    print("\n| kind | slowest, ms | of |\n| --- | ---: | --- |")
+    for kind in KINDS:
+        if kind not in ("graph", "scaling", "diff"):
+            seconds, name = slowest(kind)
+            print(f"| {kind} | {seconds * 1000:.0f} | {name} |")
 
 
 if __name__ == "__main__":

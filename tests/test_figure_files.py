@@ -1,11 +1,13 @@
 """Figures in files: every format says the same, in the same bytes every time."""
 
+import re
 import shutil
 import subprocess
 import sys
 import time
 from io import BytesIO
 from pathlib import Path
+from unicodedata import normalize
 from xml.etree import ElementTree
 
 import pypdfium2
@@ -14,7 +16,7 @@ from PIL import Image, ImageChops, ImageStat
 from pypdf import PdfReader
 
 import archdsl
-from archdsl import Graph, UsageError, cli
+from archdsl import Graph, UsageError, cli, gallery
 from archdsl.drawing import Figure, draw, load_theme, theme_names
 from archdsl.renderers import graphviz
 from archdsl.renderers.comparison import compare
@@ -25,7 +27,7 @@ from archdsl.renderers.truetype import font
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "_ & % # $ < > \" ' \\ {} ^ ~ | `"
-PIXELS = 6.0  # of 255: by how much two formats may differ on average; anti-aliasing is 1 to 3
+PIXELS = 5.0  # of 255: by how much two renderers may differ on average, by smoothing edges
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +61,27 @@ def difference(a: Image.Image, b: Image.Image) -> float:
     return ImageStat.Stat(ImageChops.difference(a.crop(size), b.crop(size))).mean[0]
 
 
-def test_the_formats_agree_pixel_for_pixel(hero: Figure) -> None:
-    """SVG with outlines, so that no font is asked for, against PNG and PDF."""
-    png = pixels(hero, ".png")
-    assert difference(png, pixels(hero, ".svg", "outlines")) < PIXELS
-    assert difference(png, pixels(hero, ".pdf")) < PIXELS
-    blank = Image.new("L", png.size, 255)
-    assert difference(png, blank) > 2 * PIXELS
+@pytest.mark.parametrize(
+    ("name", "kind", "theme"),
+    [
+        ("resnet50", "hero", "paper"),
+        ("googlenet", "block", "grey"),
+        ("densenet121", "dense", "paper"),
+        ("unet", "pyramid", "dark"),
+        ("resnet34", "columns", "paper"),
+        ("vit_b_16", "strip", "dark"),
+    ],
+)
+def test_the_formats_agree_pixel_for_pixel(name: str, kind: str, theme: str) -> None:
+    """PNG against SVG with outlines, by one renderer, and against PDF by another."""
+    figure = draw([archdsl.load(name)], kind, theme=theme)
+    png, outlines, pdf = (
+        pixels(figure, ".png"), pixels(figure, ".svg", "outlines"), pixels(figure, ".pdf")
+    )  # fmt: skip
+    assert difference(png, outlines) < 0.1
+    assert difference(png, pdf) < PIXELS
+    blank = Image.new("L", png.size, png.getpixel((0, 0)))
+    assert difference(png, blank) > 2 * difference(png, pdf)
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png", ".tex"])
@@ -129,6 +145,42 @@ def test_tex_escapes_every_character_that_acts() -> None:
     assert escaped("\\{}") == r"\textbackslash{}\{\}"
 
 
+def test_tikz_shows_every_letter_of_the_fonts_or_says_that_it_cannot() -> None:
+    shown = "".join(letter for letter in every_letter() if not refused(letter))
+    assert set("ÀéñßŁőžαΩΣ×→≤…–") <= set(shown)
+    with pytest.raises(UsageError, match=r"LaTeX cannot show `Ή` \(U\+0389"):
+        named("Ή").render(".tex")
+    assert "[T1]{fontenc}" in named("Ląka").render(".tex").decode()
+
+
+def every_letter() -> list[str]:
+    codes = (code for code, glyph in font("sans").glyphs.items() if glyph and code > 0x20)
+    return [chr(code) for code in codes if normalize("NFC", chr(code)) == chr(code)]
+
+
+def refused(letter: str) -> bool:
+    try:
+        escaped(letter)
+    except UsageError:
+        return True
+    return not letter.isprintable()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
+@pytest.mark.parametrize("encoding", ["", r"\usepackage[T1]{fontenc}"])
+def test_tex_knows_every_letter_that_is_not_refused(tmp_path: Path, encoding: str) -> None:
+    only_t1 = "" if encoding else "ĄąĘęĮįŲųÐðÞþĐđŊŋ«»‹›‚„"
+    letters = [one for one in every_letter() if not refused(one) and one not in only_t1]
+    body = "\n\n".join(map(escaped, letters))
+    page = rf"\documentclass{{article}}{encoding}\begin{{document}}{body}\end{{document}}"
+    (tmp_path / "page.tex").write_text(page)
+    command = ["pdflatex", "-interaction=nonstopmode", "page.tex"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True)
+    log = (tmp_path / "page.log").read_text(errors="replace")
+    assert not [line for line in log.splitlines() if line.startswith(("! ", "Missing char"))]
+    assert len(letters) > 350
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
 @pytest.mark.parametrize(
     ("name", "kind"), [("resnet50", "hero"), ("googlenet", "block"), ("densenet121", "dense")]
@@ -144,6 +196,24 @@ def test_tikz_compiles(tmp_path: Path, name: str, kind: str) -> None:
     assert "Overfull" not in result.stdout
     words = PdfReader(tmp_path / "page.pdf").pages[0].extract_text()
     assert "concat" in words or "bottleneck" in words or "growth" in words
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
+def test_tikz_takes_its_width_in_a_line_and_squeezes_wider_fonts(tmp_path: Path) -> None:
+    draw([archdsl.load("resnet18")]).save(tmp_path / "figure.tex")
+    page = (
+        r"\documentclass{article}\usepackage{tikz}\begin{document}"
+        r"\setbox1\hbox{\input{figure}}\typeout{figure \the\wd1.}"
+        r"\input{figure}\setbox2\hbox{\archdslfit{20bp}{much too wide}}\typeout{text \the\wd2.}"
+        r"\setbox2\hbox{\archdslfit{20bp}{i}}\typeout{short \the\wd2.}\end{document}"
+    )
+    (tmp_path / "page.tex").write_text(page)
+    command = ["pdflatex", "-interaction=nonstopmode", "page.tex"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+    widths = {word: float(size) for word, size in re.findall(r"(\w+) ([\d.]+)pt\.", said)}
+    inch = 72.27  # of TeX's points
+    assert widths["figure"] == pytest.approx(5.5 * inch, abs=0.05)
+    assert widths["text"] == pytest.approx(20 / 72 * inch, abs=0.01) and widths["short"] < 5
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
@@ -269,17 +339,18 @@ def test_text_is_readable_on_every_fill(theme: str) -> None:
 @pytest.mark.parametrize(
     ("theme", "vision", "least"),
     [
+        *(("paper", vision, 9.2) for vision in SIMULATED),
+        *(("dark", vision, 5.3) for vision in SIMULATED),
+        *(("grey", vision, 2.0) for vision in SIMULATED),
         ("paper", "normal", 13),
-        ("paper", "protan", 11.9),
-        ("paper", "deutan", 9.2),
-        ("paper", "tritan", 9.4),
-        ("dark", "normal", 12),
-        ("dark", "deutan", 5.9),
-        ("grey", "normal", 2.0),
     ],
 )
 def test_fills_stay_apart_for_every_vision(theme: str, vision: str, least: float) -> None:
     assert distances(theme, vision) >= least
+
+
+def test_every_theme_that_comes_with_it_is_looked_at() -> None:
+    assert theme_names() == ["dark", "grey", "paper"]
 
 
 def test_a_theme_of_the_users_takes_over_what_it_does_not_say(tmp_path: Path) -> None:
@@ -402,9 +473,8 @@ def test_a_notebook_shows_what_needs_two_columns_of_a_paper() -> None:
 
 def test_watch_draws_again_and_keeps_the_last_good_figure(tmp_path: Path) -> None:
     spec, out = tmp_path / "net.yaml", tmp_path / "fig.svg"
-    good = (
-        "archdsl: 1\nname: net\ninput: [3, 8, 8]\nbackbone: {conv: {conv: {kernel: 3, out: 8}}}\n"
-    )
+    shutil.copy(gallery.find("resnet50"), tmp_path)
+    good = "archdsl: 1\nextends: resnet50.yaml\nname: net\nparams: {classes: 1000}\n"
     spec.write_text(good)
     command = [sys.executable, "-m", "archdsl", "draw", str(spec), "-o", str(out), "--watch"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
@@ -412,16 +482,30 @@ def test_watch_draws_again_and_keeps_the_last_good_figure(tmp_path: Path) -> Non
         try:
             assert b"watching" in process.stderr.readline()
             first = out.read_text()
-            spec.write_text(good.replace("conv: {kernel", "convv: {kernel"))
+            replaced(spec, good.replace("params", "paramss"))
             assert b"error" in process.stderr.readline()
             assert out.read_text() == first
-            spec.write_text(good.replace("out: 8", "out: 16"))
-            deadline = time.monotonic() + 10
-            while out.read_text() == first and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert "16×8" in out.read_text()
+            times = [redrawn(spec, out, good, classes) for classes in (10, 11, 12, 13, 14)]
         finally:
             process.terminate()
+    assert min(times) < 0.15, "the best of five, as other programs run too"
+
+
+def redrawn(spec: Path, out: Path, good: str, classes: int) -> float:
+    """Seconds from a change of the spec to its figure."""
+    started = time.perf_counter()
+    replaced(spec, good.replace("1000", str(classes)))
+    while f">{classes}<" not in out.read_text():
+        assert time.perf_counter() < started + 10
+        time.sleep(0.002)
+    return time.perf_counter() - started
+
+
+def replaced(spec: Path, text: str) -> None:
+    """Writes as editors do: a whole file in the place of another."""
+    aside = spec.with_suffix(".new")
+    aside.write_text(text)
+    aside.replace(spec)
 
 
 def test_figures_need_no_torch() -> None:

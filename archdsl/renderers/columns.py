@@ -12,7 +12,6 @@ from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import CONTAINER, DASH, LINE, Pen
 from archdsl.renderers.scene import Path, Run, polygon, words
-from archdsl.renderers.theme import Theme
 from archdsl.renderers.tree import Box, Join, boxes
 from archdsl.tensor import TensorSpec
 
@@ -20,7 +19,7 @@ TEXT, HEIGHT, GAP = 6.0, 8.4, 4.2  # of a layer; between layers of a block
 APART, PADDING = 6.0, 4.6  # between blocks; above and below in a row
 LANE, MARGIN = 6.0, 3.5  # from boxes to the shortcut beside them; inside a box of repeats
 BETWEEN, NAMES = 14.0, 22.0  # between columns; room for the resolutions
-TALLEST = 630.0  # points: unless asked otherwise, repeats are folded past this
+TALLEST = 600.0  # points: unless asked otherwise, repeats are folded past this
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +233,11 @@ def box_text(box: Box) -> str:
 
 def columns(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
     """The kind `columns`; gives the height."""
-    made = [_as_asked(description, options, pen.theme) for description in descriptions]
+    made = [_as_asked(description, options) for description in descriptions]
     return place_columns(descriptions, made, options, pen, [])
 
 
-def _as_asked(description: Description, options: Options, theme: Theme) -> list[Layers]:
+def _as_asked(description: Description, options: Options) -> list[Layers]:
     """A column with its repeats folded, if that is asked for or it is too tall without.
 
     If that is too tall too, blocks are one box each.
@@ -246,20 +245,19 @@ def _as_asked(description: Description, options: Options, theme: Theme) -> list[
     column = list(layers_of(description))
     if options.fold is None:
         return column
-    if not options.fold and _height(description, column, options, theme) <= TALLEST:
+    if not options.fold and _height(column) <= TALLEST:
         return column
     short = folded(column)
-    if _height(description, short, options, theme) <= TALLEST:
+    if _height(short) <= TALLEST:
         return short
     closed = {one.unit.id: _closed(one.unit) if one.unit.kind == "block" else one for one in column}
     return folded(list(closed.values()))
 
 
-def _height(
-    description: Description, column: list[Layers], options: Options, theme: Theme
-) -> float:
-    """How tall a column is by itself."""
-    return _Columns([description], [column], options, Pen(theme)).draw(LINE)
+def _height(column: list[Layers]) -> float:
+    """How tall a column is by itself, without what stands above and below it."""
+    rows = len(rows_of([column]))
+    return sum(one.height + APART for one in column) + rows * (2 * PADDING - APART)
 
 
 def place_columns(

@@ -2,6 +2,7 @@ r"""A scene as TikZ: a fragment to `\input` into a paper, whose own font it take
 
 import re
 
+from archdsl.diagnostics import UsageError
 from archdsl.renderers.scene import Path, Run, Scene, Text
 from archdsl.renderers.svg import number
 
@@ -24,16 +25,35 @@ _GREEK = dict(
         strict=True,
     )
 )
+_SYMBOL_NAMES = {
+    "∂": "partial", "∆": "Delta", "∏": "prod", "∑": "sum", "√": "surd", "∞": "infty", "∩": "cap",
+    "∫": "int", "≈": "approx", "≠": "neq", "≡": "equiv", "∙": "cdot", "↔": "leftrightarrow",
+    "↕": "updownarrow", "ς": "varsigma", "ϑ": "vartheta", "ϕ": "phi", "ϖ": "varpi",
+    "ϱ": "varrho", "ϵ": "epsilon", "′": "prime",
+}  # fmt: skip
+_LATIN = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo")  # Greek letters of the same shape
+_T1 = frozenset("ĄąĘęĮįŲųÐðÞþĐđŊŋ«»‹›‚„")  # LaTeX sets these in the encoding T1 only
+_PLAIN = (
+    {chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x180))} - set("ĦħĸĿŀŉŦŧſ")
+) | set("‐‒–—―‖‘’‚“”„†‡•‰‹›€™←↑↓ȘșȚț")  # what LaTeX knows without packages
+_SLACK = 3.0  # points by which text may be wider than in our font; then it is squeezed
+_FIT = (  # \archdslfit{width}{text}
+    r"\providecommand{\archdslfit}[2]{{\setbox0\hbox{#2}\ifdim\wd0>#1\relax"
+    r"\resizebox{#1}{\height}{\box0}\else\box0\fi}}%"
+)
 _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 
 
 def tikz(scene: Scene) -> str:
     """The text of a `tikzpicture` that needs only the package tikz."""
     colors = sorted({c for item in scene.flat() for c in _colors(item)} | {scene.background} - {""})
+    texts = "".join(item.plain for item in scene.flat() if isinstance(item, Text))
+    packages = r"\usepackage[T1]{fontenc}" * bool(_T1 & set(texts)) + r"\usepackage{tikz}"
     lines = [
         f"% {_comment(scene.title)}: {_comment(scene.caption)}",
-        r"% \usepackage{tikz}; \input this file; the text takes the font of the paper.",
-        *(rf"\definecolor{{{_color(c)}}}{{HTML}}{{{c[1:].upper()}}}" for c in colors),
+        rf"% {packages}; \input this file; the text takes the font of the paper.",
+        *(rf"\definecolor{{{_color(c)}}}{{HTML}}{{{c[1:].upper()}}}%" for c in colors),
+        _FIT,
         r"\begin{tikzpicture}[x=1bp,y=-1bp,line join=round,inner sep=0pt,outer sep=0pt]",
         rf"\path[use as bounding box] (0,0) rectangle ({_pair(scene.width, scene.height)});",
     ]
@@ -41,13 +61,26 @@ def tikz(scene: Scene) -> str:
         corner = _pair(scene.width, scene.height)
         lines.append(rf"\fill[{_color(scene.background)}] (0,0) rectangle ({corner});")
     lines += [_path(item) if isinstance(item, Path) else _text(item) for item in scene.flat()]
-    return "\n".join([*lines, r"\end{tikzpicture}", ""])
+    return "\n".join([*lines, r"\end{tikzpicture}%", ""])
 
 
 def escaped(text: str) -> str:
-    """Text for LaTeX."""
-    greek = {letter: rf"\ensuremath{{\{name}}}" for letter, name in _GREEK.items()}
-    return "".join(_ESCAPES.get(c) or greek.get(c, c) for c in text)
+    """Text for LaTeX; raises UsageError at a letter that it does not know without packages."""
+    return "".join(map(_letter, text.translate(_LATIN)))
+
+
+def _letter(letter: str) -> str:
+    if letter in _ESCAPES:
+        return _ESCAPES[letter]
+    name = _GREEK.get(letter) or _SYMBOL_NAMES.get(letter)
+    if name:
+        return rf"\ensuremath{{\{name}}}"
+    if letter not in _PLAIN:
+        raise UsageError(
+            f"LaTeX cannot show `{letter}` (U+{ord(letter):04X}) without packages;"
+            " write it in other letters, or save the figure as .pdf"
+        )
+    return letter
 
 
 def _colors(item: Path | Text) -> set[str]:
@@ -88,7 +121,8 @@ def _text(text: Text) -> str:
         options.append(f"rotate={number(-text.angle)}")
     font = rf"\fontsize{{{size}bp}}{{{skip}bp}}\selectfont"
     runs = "".join(_run(run) for run in text.runs)
-    return rf"\node[{','.join(options)}] at ({_pair(text.x, text.y)}) {{{font} {runs}}};"
+    fitted = rf"\archdslfit{{{number(text.width + _SLACK)}bp}}{{{runs}}}"
+    return rf"\node[{','.join(options)}] at ({_pair(text.x, text.y)}) {{{font}{fitted}}};"
 
 
 def _run(run: Run) -> str:
