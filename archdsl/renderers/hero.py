@@ -35,10 +35,11 @@ def hero(description: Description, options: Options, pen: Pen) -> float:
         return _legend(pen, strip.entries, options, strip.bottom)
     strip = draw_strip(pen, description, options, LETTERS)
     bottom = strip.bottom + LEADER
-    rows = _rows(kinds, description, options, pen)
+    insets = _insets(kinds, description, options, pen)
+    rows = _rows(insets, kinds, options.width, pen)
     while bottom + _height(rows) > TALLEST and len(kinds) > 1:
         kinds.remove(min(reversed(kinds), key=lambda kind: len(kind.units)))
-        rows = _rows(kinds, description, options, pen)
+        rows = _rows(insets, kinds, options.width, pen)
     rows = _lettered(rows)
     _letters(pen, [one.kind for row in rows for one in row], strip)
     for row in rows:
@@ -77,20 +78,27 @@ def _letters(pen: Pen, kinds: list[BlockKind], strip: Strip) -> None:
         pen.text(middle, top - 2.6, mark, pen.theme.sizes.dimension, pen.theme.dimension)
 
 
-def _rows(
+def _insets(
     kinds: list[BlockKind], description: Description, options: Options, pen: Pen
 ) -> list[Row]:
-    """Insets side by side where two or more fit to the right, else downwards."""
+    """The insets to the right and those downwards, without what is too wide."""
     ways: tuple[Direction, ...] = ("right", "down")
-    directions = ways if options.direction == "auto" else (options.direction,)
-    best: list[Row] = []
-    for direction in directions:
-        asked = replace(options, direction=direction)
-        made = []
+    found = []
+    for direction in ways if options.direction == "auto" else (options.direction,):
+        asked, made = replace(options, direction=direction), []
         for kind in kinds:
             with suppress(UsageError):  # too wide: --kind block says so, here it is left out
                 made.append(choose(kind, description, asked, pen, options.width - 2 * MARGIN, True))
-        rows = _filled(pen, made, options.width)
+        found.append(made)
+    return found
+
+
+def _rows(insets: list[Row], kinds: list[BlockKind], width: float, pen: Pen) -> list[Row]:
+    """Insets of these kinds side by side in the direction that shows most, else that is lower."""
+    best: list[Row] = []
+    for every in insets:
+        made = [one for one in every if one.kind in kinds]
+        rows = _filled(pen, made, width)
         most = sum(map(len, best))
         if len(made) > most or (len(made) == most and _height(rows) < _height(best)):
             best = rows
