@@ -12,9 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.emitter import RoundTripEmitter
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
-from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.resolver import VersionedResolver
-from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from ruamel.yaml.tag import Tag
 
 from archdsl.diagnostics import Sink, Span, UsageError
@@ -61,7 +59,7 @@ def _rewritten(source: Source) -> str:
 
 
 class _Emitter(RoundTripEmitter):
-    """Indents lists under keys, and not lists in lists: `- - relu`."""
+    """Indents lists under keys, and not lists in lists: `- - relu`. Prefers double quotes."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -80,6 +78,11 @@ class _Emitter(RoundTripEmitter):
         self.sequence_dash_offset = 0 if self.in_list[len(self.indents)] else INDENT
         super().expect_block_sequence_item(first)
 
+    def choose_scalar_style(self) -> Any:
+        style = super().choose_scalar_style()
+        plain = not re.search(r'["\\\n]', self.event.value)
+        return '"' if style == "'" and plain and self.event.tag != str(_NULL) else style
+
 
 class _Resolver(VersionedResolver):
     """Takes every plain scalar for text, so that numbers are written as they were."""
@@ -90,21 +93,9 @@ class _Resolver(VersionedResolver):
         return super().resolve(kind, value, implicit)
 
 
-class _Representer(RoundTripRepresenter):
-    """Prefers double quotes."""
-
-
-def _double_quoted(representer: Any, value: str) -> Any:
-    style = "'" if '"' in value or "\\" in value else '"'
-    return representer.represent_scalar(_TEXT, value, style=style)
-
-
-_Representer.add_representer(SingleQuotedScalarString, _double_quoted)
-
-
 def _yaml() -> YAML:
     yaml = YAML()
-    yaml.Emitter, yaml.Resolver, yaml.Representer = _Emitter, _Resolver, _Representer
+    yaml.Emitter, yaml.Resolver = _Emitter, _Resolver
     yaml.preserve_quotes = True
     yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.width = _NO_WIDTH

@@ -13,9 +13,9 @@ class Limits:
     nesting: int = 64  # of YAML values, and of items in items through blocks
     values: int = 200_000  # YAML values after aliases are expanded
     expression: int = 1_000  # characters of one expression or name
-    items: int = 2_000_000  # that are elaborated, every copy counted, nodes or not
-    nodes: int = 500_000  # and as many scopes
-    connections: int = 5_000_000  # inputs of all nodes
+    items: int = 500_000  # that are elaborated, every copy counted, nodes or not
+    nodes: int = 100_000  # and as many scopes
+    connections: int = 2_000_000  # inputs of all nodes
     elements: int = 1_000_000_000_000  # of one tensor, for one image
     parameters: int = 100_000_000_000
 
