@@ -43,6 +43,9 @@ def _elaborate(run: Run) -> Graph | None:
     nothing = Here(document.file, root, {}, ())
     run.values.functions = _functions(run, nothing, without=document.dependent)
     run.parameters = _parameters(run, nothing)
+    run.values.settled = {
+        name: (document.parameters[name].place, value) for name, value in run.parameters.items()
+    }
     here = Here(document.file, root, run.parameters, ())
     run.values.functions = _functions(run, here)
     input = root.given = _input(run, here)

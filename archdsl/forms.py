@@ -137,7 +137,7 @@ _KEYS = tuple(field.alias or key for key, field in DocumentForm.model_fields.ite
 _EXAMPLES = {
     "name": "name the network: `name: resnet50`",
     "input": "say what the network is given: `input: [3, 224, 224]`",
-    "backbone": "put the items of the network under `backbone:`",
+    "backbone": "put the items of the network under `backbone:`, or say what it `extends:`",
     "params": "give every parameter a value: `params: {classes: 1000}`",
     "outputs": "name every output: `outputs: {logits: fc}`",
 }

@@ -100,7 +100,9 @@ class Run:
             if len({len(column) for column in cells}) > 1:
                 lengths = [f"{n} has {len(c)}" for n, c in zip(headings, cells, strict=True)]
                 message = f"columns of unequal length: {', '.join(lengths)}"
-                fail(self.sink, "E0212", message, place.span)
+                written = [raw for raw in columns.values() if isinstance(raw, str)]
+                labels = [label for raw in written for label in self.values.origins(raw, here)]
+                fail(self.sink, "E0212", message, place.span, labels=tuple(labels))
             table = list(zip(*cells, strict=True))
         self.build.count("items", len(table), item.place)
         last = len(table) - 1

@@ -13,7 +13,7 @@ from archdsl.ops.base import kind_of, whole_number
 from archdsl.scaling import Function
 from archdsl.source import Path, Place
 from archdsl.syntax import SHAPE_NAMES, Parameter, name_problem
-from archdsl.templates import Template
+from archdsl.templates import Template, parse_template
 from archdsl.tensor import TensorSpec
 
 
@@ -23,6 +23,7 @@ class Evaluator:
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
         self.functions: Mapping[str, Function] = {}  # the document's scaling rules
+        self.settled: Mapping[str, tuple[Place, Value]] = {}  # the document's parameters
 
     # expressions and names
 
@@ -36,7 +37,7 @@ class Evaluator:
             expression = parse(raw.removeprefix("$"))
             return expression(self.names(expression.names, here))
         except ExpressionError as error:
-            self.report(error, place.span, here)
+            self.report(error, raw, place.span, here)
 
     def format(self, template: Template, span: Span | None, here: Here) -> str:
         """A name with its expressions evaluated; `span` is that of the whole."""
@@ -45,7 +46,7 @@ class Evaluator:
         try:
             return template.format(self.names(template.names, here))
         except ExpressionError as error:
-            self.report(error, span, here)
+            self.report(error, template.text, span, here)
 
     def name(self, template: Template, place: Place, here: Here) -> str:
         """The name of an item, which a module can have."""
@@ -61,7 +62,7 @@ class Evaluator:
             return Names(here.names, self.functions)
         return Names({**first.names(), **here.names}, self.functions)
 
-    def report(self, error: ExpressionError, span: Span | None, here: Here) -> NoReturn:
+    def report(self, error: ExpressionError, raw: str, span: Span | None, here: Here) -> NoReturn:
         """Reports an error at its token.
 
         Names were checked where they are written: one that is missing now is either the shape's or
@@ -76,7 +77,7 @@ class Evaluator:
                 first = _first(here.x)
                 message, help = f"there is no `{error.name}` here", "no input has a shape yet"
                 help = f"the input is {first}" if first else help
-        fail(self.sink, error.code, message, span, help)
+        fail(self.sink, error.code, message, span, help, self.origins(raw, here))
 
     # numbers
 
@@ -138,15 +139,23 @@ class Evaluator:
         labels: tuple[Label, ...] = ()
         if declared is not None and declared.key is not None and declared != given.place:
             labels = (Label(declared.key, "declared here"),)
+        if isinstance(given.raw, str) and not given.evaluated:
+            labels += self.origins(given.raw, here)
         message = f"{what}: {error.message}{known}"
         fail(self.sink, error.code, message, given.place.span, help, labels)
 
+    def origins(self, raw: str, here: Here) -> tuple[Label, ...]:
+        """Where the document's parameters that an expression mentions have their values from."""
+        names = _mentioned(raw)
+        return tuple(
+            Label(span, f"{name} is {describe(value)}")
+            for name, (place, value) in self.settled.items()
+            if name in names and here.names.get(name) is value and (span := place.span)
+        )
+
     def known(self, raw: str, here: Here) -> str:
         """The values of the names in an expression: ` (alpha = 0.35)`."""
-        try:
-            mentioned = parse(raw.removeprefix("$")).names
-        except ExpressionError:
-            return ""
+        mentioned = _mentioned(raw)
         values = self.names(mentioned, here).values
         shown = [f"{name} = {describe(values[name])}" for name in mentioned if name in values]
         return f" ({', '.join(shown)})" if shown and raw not in mentioned else ""
@@ -203,6 +212,14 @@ class Evaluator:
         if isinstance(raw, list):
             return [self.argument(Given(v, place / n), kind, here) for n, v in enumerate(raw)]
         return self.evaluate(raw, place, here)
+
+
+def _mentioned(raw: str) -> Mapping[str, int]:
+    """The names in an expression or in the braces of a name, in order."""
+    try:
+        return parse(raw.removeprefix("$")).names
+    except ExpressionError:
+        return parse_template(raw).names
 
 
 def _last_word(path: Path) -> str:
