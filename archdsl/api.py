@@ -70,14 +70,19 @@ def load(
     *,
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
 ) -> "Graph":
     """The graph of a spec: a path, or the name of one in the gallery (`resnet50`).
 
     `params` changes the spec's parameters (`{"classes": 10}`), `scale` its scaling rules
-    (`{"width": 1.4}`, `{"phi": 3}`). Raises SpecError if the spec is wrong, UsageError if there is
+    (`{"width": 1.4}`, `{"phi": 3}`), `limits` what it may ask for (`{"nodes": 10**6}`,
+    `{"root": "../specs"}`). Raises SpecError if the spec is wrong, UsageError if there is
     no such file or parameter.
     """
-    return read(spec, _as_text(params), _as_text(scale)).require()
+    from archdsl.limits import Limits
+
+    allowed = Limits().override(_as_text(limits))
+    return read(spec, _as_text(params), _as_text(scale), allowed).require()
 
 
 def loads(text: str) -> "Graph":

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from archdsl import __version__, cli_analysis, cli_draw, cli_format, cli_show, cli_study, gallery
+from archdsl import (
+    __version__,
+    cli_analysis,
+    cli_draw,
+    cli_explain,
+    cli_format,
+    cli_show,
+    cli_study,
+    gallery,
+)
 from archdsl.api import read
 from archdsl.console import (
     BUG,
@@ -93,6 +102,9 @@ def check(
             if reading.graph is None:
                 status = WRONG_SPEC
     show(FORMATS[format](list(found.values()), sources, color(sys.stdout)))
+    if found and format == "full" and color(sys.stdout):
+        code = next(iter(found.values())).code
+        show(f"\x1b[2marchdsl explain {code} says more\x1b[0m\n")
     for complaint in complaints:
         complain(complaint)
     return WRONG_CALL if complaints else status
@@ -132,7 +144,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
     show(f"\n{_written(files)}\n{_proof(result)}\n")
 
 
-extras = (cli_draw.draw, cli_format.fmt, cli_show.show_)
+extras = (cli_draw.draw, cli_explain.explain, cli_format.fmt, cli_show.show_)
 for command in (*cli_analysis.COMMANDS, *cli_study.COMMANDS, *extras):
     cli.add_command(command)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from archdsl import gallery
 from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean
 from archdsl.documents import is_long_form, read_document, read_library
 from archdsl.forms import check_version
@@ -29,6 +30,7 @@ class Loader:
     limits: Limits = field(default_factory=Limits)
     sources: dict[str, str] = field(default_factory=dict)
     imported: dict[str, File | None] = field(default_factory=dict)
+    home: str | None = None  # the folder of the spec that was asked for
 
     def load(
         self,
@@ -52,6 +54,7 @@ class Loader:
         scale: Mapping[str, str] | None = None,
     ) -> Document | None:
         """The document in a string; other files are relative to where `name` would be."""
+        self.home = os.path.dirname(name)
         source = self.extended(self.parsed(text, name), ())
         if source is None or not check_version(source, self.sink):
             return None
@@ -102,7 +105,10 @@ class Loader:
         target = os.path.join(os.path.dirname(source.name), name)
         problem, help = "", ""
         if os.path.isabs(name):
-            problem, help = f"{word} takes a path relative to this file", ""
+            problem = f"{word} takes a path relative to this file"
+        elif not self.allowed(target, source):
+            problem = f"{name} lies outside {self.tree(source)}, the folder that the spec may use"
+            help = "--limit root=DIR allows the files of a larger folder"
         elif _identity(target) in (*chain, _identity(source.name)):
             problem = f"{word} goes round in a circle: {name} leads back here"
         elif not os.path.isfile(target):
@@ -114,6 +120,20 @@ class Loader:
         if problem:
             self.sink.error("E0210", problem, place.span, help=help)
         return None if problem else target
+
+    def allowed(self, target: str, source: Source) -> bool:
+        """Whether a file lies, links followed, in a folder whose files the spec may use.
+
+        That is the spec's own folder or the one that the limits say; the gallery, the library.
+        """
+        folders = (self.tree(source), str(gallery.folder()), str(LIBRARY))
+        real = pathlib.Path(_identity(target))
+        return any(real.is_relative_to(_identity(folder)) for folder in folders)
+
+    def tree(self, source: Source) -> str:
+        """The folder in and below which a spec may use files."""
+        home = os.path.dirname(source.name) if self.home is None else self.home
+        return self.limits.root or home or os.curdir
 
     # import
 

@@ -1,6 +1,8 @@
 """The bounds that keep a spec from a stranger harmless; each can be raised with `--limit`."""
 
+import os
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from archdsl.diagnostics import UsageError, did_you_mean
 
@@ -18,14 +20,20 @@ class Limits:
     connections: int = 2_000_000  # inputs of all nodes
     elements: int = 1_000_000_000_000  # of one tensor, for one image
     parameters: int = 100_000_000_000
+    root: str = ""  # the folder whose files it may extend and import; without it the spec's own
 
     def override(self, settings: dict[str, str]) -> "Limits":
         """The same limits with some replaced; raises UsageError for what it can't use."""
         known = [f.name for f in fields(self)]
-        values = {}
+        values: dict[str, Any] = {}
         for name, text in settings.items():
             if name not in known:
                 raise UsageError(f"unknown limit `{name}`; {did_you_mean(name, known)}")
+            if name == "root":
+                if not os.path.isdir(text):
+                    raise UsageError(f"limit root: `{text}` is not a folder")
+                values[name] = text
+                continue
             digits = text.replace("_", "")
             if not digits.isdecimal() or int(digits) < 1:
                 raise UsageError(f"limit {name}: `{text}` is not a positive whole number")

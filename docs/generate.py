@@ -12,6 +12,8 @@ from typing import Any
 from archdsl import load
 from archdsl.analysis.measures import totals
 from archdsl.analysis.receptive_field import reductions
+from archdsl.diagnostics import CODES
+from archdsl.explanations import explain
 from archdsl.gallery import find, names
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.base import CHANNELS
@@ -118,10 +120,25 @@ def library() -> str:
     return "\n".join(parts)
 
 
+def errors() -> str:
+    """What every diagnostic means, with a wrong example and the right one."""
+    head = [
+        "# Errors and warnings\n",
+        "Every diagnostic has a code. `archdsl explain E0304` prints what stands here.\n",
+        *(f"* [{code}](#{code.lower()}): {title}" for code, title in CODES.items()),
+    ]
+    pages = []
+    for code in CODES:
+        title, _, text = explain(code).partition("\n")
+        pages.append(f'\n<a name="{code.lower()}"></a>\n\n#{title}\n{text}')
+    return "\n".join(head) + "\n" + "".join(pages)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops,
     "gallery.md": gallery,
     "library.md": library,
+    "errors.md": errors,
 }
 
 

@@ -1,9 +1,13 @@
 """Several files to one document: extends, import, the library, and the command line."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+import archdsl
+from archdsl import gallery
+from archdsl.cli import run
 from archdsl.diagnostics import Sink, UsageError, in_order
 from archdsl.elaborate import elaborate
 from archdsl.graph import Graph
@@ -409,3 +413,49 @@ def test_with_several_results_there_is_no_one_output() -> None:
     text = "backbone: {a: relu, b: tanh}\noutputs: {x: a, y: b}\nexpect: {output: [3, 8, 8]}"
     check_error(text, 3, 18, "E0601", "output is [3, 8, 8], [3, 8, 8], expected [3, 8, 8]")
     assert graph_of(text.split("expect")[0])
+
+
+# the folder whose files a spec may use
+
+
+def test_a_spec_stays_in_its_folder_tree(tmp_path: Path) -> None:
+    write(tmp_path, base=BASE, child="archdsl: 1\nextends: mine/../base.yaml\nname: child\n")
+    (tmp_path / "mine").mkdir()
+    write(tmp_path / "mine", child="archdsl: 1\nextends: ../base.yaml\nname: child\n")
+    assert load(tmp_path)[1] == []
+    assert load(tmp_path / "mine")[1] == [
+        f"child.yaml:2:10 E0210 ../base.yaml lies outside {tmp_path / 'mine'}, "
+        "the folder that the spec may use"
+    ]
+    (tmp_path / "mine" / "here.yaml").symlink_to(tmp_path / "base.yaml")
+    write(
+        tmp_path / "mine",
+        child="archdsl: 1\nimport: here.yaml\nname: child\ninput: [3, 8, 8]\nbackbone: [relu]\n",
+    )
+    assert "here.yaml lies outside" in load(tmp_path / "mine")[1][0]
+
+
+def test_what_is_outside_is_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("there", "not_there"):
+        write(tmp_path, there=BASE)
+        write(tmp_path / "mine", child=f"archdsl: 1\nextends: ../{name}.yaml\nname: child\n")
+        (problem,) = load(tmp_path / "mine")[1]
+        assert problem.startswith(f"child.yaml:2:10 E0210 ../{name}.yaml lies outside")
+
+
+def test_another_folder_can_be_allowed(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    write(tmp_path, base=BASE)
+    write(tmp_path / "mine", child="archdsl: 1\nextends: ../base.yaml\nname: child\n")
+    child = tmp_path / "mine" / "child.yaml"
+    assert archdsl.load(child, limits={"root": str(tmp_path)}).name == "child"
+    assert run(["check", str(child), "--limit", f"root={tmp_path}"]) == 0
+    with pytest.raises(UsageError, match="is not a folder"):
+        archdsl.load(child, limits={"root": str(child)})
+
+
+def test_the_gallery_is_always_allowed(tmp_path: Path) -> None:
+    path = os.path.relpath(gallery.find("resnet18"), tmp_path)
+    write(tmp_path, child=f"archdsl: 1\nextends: {path}\nname: child\n")
+    assert load(tmp_path)[1] == []

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "checks": "diagnostics expressions limits source syntax templates",
     "items": "checks diagnostics expressions ops source syntax templates",
     "documents": f"{FRONT} checks forms items renames syntax",
-    "inherit": "diagnostics documents forms limits scaling source syntax",
+    "inherit": "diagnostics documents forms gallery limits scaling source syntax",
     # the waist
     "graph": "diagnostics ops renames tensor",
     # a syntax tree to a graph
@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "formatting": "diagnostics source",
     "gallery": "diagnostics",
     "standard": "diagnostics gallery inherit source syntax",
+    "explanations": "diagnostics",
     "report": "diagnostics",
     "formats": "diagnostics report",
     "progress": "",
@@ -69,8 +70,8 @@ MAY_IMPORT = {
     "build": "analysis diagnostics drawing files graph renderers",
 }
 ANYTHING = (
-    "", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_format", "cli_show", "cli_study",
-    "console",
+    "", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_explain", "cli_format",
+    "cli_show", "cli_study", "console",
 )  # fmt: skip
 
 HEAVY = {  # module -> who imports it at the top, if anybody
@@ -82,7 +83,16 @@ HEAVY = {  # module -> who imports it at the top, if anybody
     "onnx": set(),
     "numpy": set(),
     "rich": set(),
-    "click": {"cli", "cli_analysis", "cli_draw", "cli_format", "cli_show", "cli_study", "console"},
+    "click": {
+        "cli",
+        "cli_analysis",
+        "cli_draw",
+        "cli_explain",
+        "cli_format",
+        "cli_show",
+        "cli_study",
+        "console",
+    },
     "ruamel": {"formatting"},
 }
 MODULES = {
