@@ -13,7 +13,7 @@ from archdsl.cli_draw import KINDS as NAMED
 from archdsl.drawing import draw, load_theme
 from archdsl.ops import OPS
 from archdsl.renderers import labels
-from archdsl.renderers.description import block_kinds, describe
+from archdsl.renderers.description import Description, block_kinds, describe
 from archdsl.renderers.figure import KINDS, TEXTS
 from archdsl.renderers.layout import BlockLayout
 from archdsl.renderers.options import WIDTHS, Options, fold_of, shown_of, width_of
@@ -138,34 +138,37 @@ def spots(name: str) -> dict[str, tuple[float, float]]:
     return {id: ((left + right) / 2, (a + b) / 2) for id, (left, a, right, b) in boxes.items()}
 
 
+def unit_of(description: Description, tap: str) -> str:
+    """The unit that gives a named feature."""
+    return description.owners[description.reducer.source[description.graph.taps[tap]]]
+
+
 def test_a_head_that_several_maps_share_is_drawn_once_and_fed_by_all_of_them() -> None:
     """Lin et al. 2017 (RetinaNet), figure 3: both subnets on P3 to P7."""
     description = describe(graph("retinanet_resnet50_fpn"))
-    levels = [f"layer_blocks.{n}" for n in range(3)] + ["extra_blocks.p6", "extra_blocks.p7"]
-    for head in ("classification", "regression"):
-        tower = f"head.{head}_head.conv"
-        assert description.feeds[tower] == [f"backbone.fpn.{level}" for level in levels]
+    levels = [unit_of(description, f"p{level}") for level in range(3, 8)]
     assert not [unit.id for unit in description.units if "@" in unit.id]
-    (logits,) = [unit for unit in description.units if unit.id.endswith("cls_logits")]
-    assert [spec.spatial[0] for spec in logits.outputs] == [100, 50, 25, 13, 7]
-    assert logits.cost.macs == sum(9 * 256 * 819 * size**2 for size in (100, 50, 25, 13, 7))
     at = spots("retinanet_resnet50_fpn")
-    xs = [at[f"backbone.fpn.{level}"][0] for level in levels]
-    heads = at["head.classification_head.cls_logits"], at["head.regression_head.bbox_reg"]
-    assert max(xs) < min(x for x, _ in heads)
+    for name, channels in (("classification", 819), ("regression", 36)):
+        parts = [unit for unit in description.units if unit.id.startswith(f"head.{name}_head")]
+        head, last = parts[0], parts[-1]
+        assert description.feeds[head.id] == levels
+        assert [spec.spatial[0] for spec in last.outputs] == [100, 50, 25, 13, 7]
+        assert {spec.channels for spec in last.outputs} == {channels}
+        assert max(at[level][0] for level in levels) < at[last.id][0]
 
 
 def test_a_feature_pyramid_stands_in_rows_of_one_resolution() -> None:
+    description = describe(graph("fasterrcnn_resnet50_fpn"))
     at = spots("fasterrcnn_resnet50_fpn")
-    for number in range(4):
+    for level in range(2, 6):
         stage, lateral, smooth = (
-            at[f"backbone.body.layer{number + 1}.{[2, 3, 5, 2][number]}"],
-            at[f"backbone.fpn.inner_blocks.{number}"],
-            at[f"backbone.fpn.layer_blocks.{number}"],
+            at[unit_of(description, f"{tap}{level}")] for tap in ("c", "inner", "p")
         )
         assert stage[0] < lateral[0] < smooth[0]
         assert stage[1] == pytest.approx(lateral[1]) == pytest.approx(smooth[1])
-    logits, boxes = at["rpn.head.cls_logits"], at["rpn.head.bbox_pred"]
+    ends = {id: spot for id, spot in at.items() if "cls_logits" in id or "bbox_pred" in id}
+    (logits, boxes) = ends.values()
     assert logits[0] == pytest.approx(boxes[0])
 
 
