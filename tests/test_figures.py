@@ -314,6 +314,9 @@ def test_what_two_specs_share_is_plain_in_a_diff() -> None:
         if isinstance(path, Path) and path.fill
     }
     assert fills["fc"] == plain and fills["conv1.0"] != plain
+    assert fills["layer2.0.conv2"] == plain, "only the shortcut differs: ResNet-D"
+    words = [text.plain for text in texts(made)]
+    assert words.count("2×2 avg pool, /2") == 3 and words.count("1×1 conv, 512, /2") == 1
 
 
 def test_scaling_says_the_factors_of_the_paper() -> None:

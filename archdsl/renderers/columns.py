@@ -18,19 +18,24 @@ from archdsl.tensor import TensorSpec
 TEXT, HEIGHT, GAP = 6.0, 8.4, 4.2  # of a layer; between layers of a block
 APART, PADDING = 6.0, 4.6  # between blocks; above and below in a row
 LANE, MARGIN = 6.0, 3.5  # from boxes to the shortcut beside them; inside a box of repeats
+NOTE = 7.6  # from line to line
 BETWEEN, NAMES = 14.0, 22.0  # between columns; room for the resolutions
 TALLEST = 600.0  # points: unless asked otherwise, repeats are folded past this
 
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Boxes of a unit, one under the other; `count` units look like this."""
+    """Boxes of a unit, one under the other; `count` units look like this.
+
+    `notes` are said beside the shortcut.
+    """
 
     unit: Unit
     boxes: tuple[Box, ...]
     residual: bool = False
     shortcut: tuple[Box, ...] = ()
     count: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def height(self) -> float:
@@ -127,7 +132,8 @@ class _Columns:
         """Room at the right of the boxes, for shortcuts and counts."""
         lane = LANE + 2 if any(one.residual for one in column) else 0.0
         counts = [self.count_width(one) + MARGIN + 3 for one in column if one.count > 1]
-        return lane + max(counts, default=0.0)
+        notes = [self.pen.measure(note, TEXT) + 3 for one in column for note in one.notes]
+        return lane + max([*counts, *notes], default=0.0)
 
     def count_width(self, one: Layers) -> float:
         return self.pen.measure(words(f"×{one.count}", bold=True), self.pen.theme.sizes.box)
@@ -214,6 +220,10 @@ class _Columns:
                 [(axis, start - arc), (lane, start - arc), (lane, end + arc), (axis, end + arc)],
                 bool(one.shortcut),
             )
+            middle = (start + end) / 2 - (len(one.notes) - 1) * NOTE / 2 + 0.36 * TEXT
+            for number, note in enumerate(one.notes):
+                place = middle + number * NOTE
+                self.pen.text(lane + 3, place, note, TEXT, self.pen.theme.dimension, "start")
         self.pen.grouped(since, f"{one.unit.id}.column" if one.count > 1 else one.unit.id, "")
 
     def container(self, one: Layers, x: float, y: float, w: float, h: float) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from archdsl.diagnostics import UsageError
-from archdsl.renderers.columns import Layers, folded, key_of, layers_of, place_columns
+from archdsl.renderers.columns import Layers, box_text, folded, key_of, layers_of, place_columns
 from archdsl.renderers.description import Description
 from archdsl.renderers.legend import Entry
 from archdsl.renderers.options import Options
@@ -27,15 +27,31 @@ def marked(columns: Sequence[list[Layers]]) -> list[list[Layers]]:
     Blocks that differ only in how often they repeat differ.
     """
     keys = [[(key_of(one), one.count) for one in column] for column in columns]
-    matched = SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks()
-    same: tuple[set[int], set[int]] = set(), set()
-    for match in matched:
-        same[0].update(range(match.a, match.a + match.size))
-        same[1].update(range(match.b, match.b + match.size))
-    return [
-        [_plain(one) if number in alike else one for number, one in enumerate(column)]
-        for column, alike in zip(columns, same, strict=True)
-    ]
+    matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+    made: tuple[list[Layers], list[Layers]] = ([], [])
+    for what, a, b, c, d in matcher.get_opcodes():
+        old, new = columns[0][a:b], columns[1][c:d]
+        if what == "equal":
+            old, new = [_plain(one) for one in old], [_plain(one) for one in new]
+        elif len(old) == len(new):
+            pairs = [_shortcuts(*pair) for pair in zip(old, new, strict=True)]
+            old, new = [one for one, _ in pairs], [one for _, one in pairs]
+        made[0].extend(old)
+        made[1].extend(new)
+    return list(made)
+
+
+def _shortcuts(old: Layers, new: Layers) -> tuple[Layers, Layers]:
+    """Two blocks that differ in nothing but their shortcuts: plain, with notes that say how."""
+    alike = replace(old, shortcut=()), replace(new, shortcut=())
+    counts = old.count, new.count
+    if counts != (1, 1) or key_of(alike[0]) != key_of(alike[1]):
+        return old, new
+    return _noted(old), _noted(new)
+
+
+def _noted(one: Layers) -> Layers:
+    return replace(_plain(one), notes=tuple(map(box_text, one.shortcut)) or ("identity",))
 
 
 def _plain(one: Layers) -> Layers:
