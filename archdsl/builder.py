@@ -159,20 +159,22 @@ class Builder:
     def shrinkers(self, tensor: Tensor) -> tuple[Label, ...]:
         """What made a map as small as it is, from the input on: a label for every place."""
         nodes = {node.id: node for node in self.nodes}
-        steps: dict[Span, list[tuple[str, TensorSpec, TensorSpec]]] = {}
+        steps: dict[Span, list[tuple[Op, TensorSpec, TensorSpec]]] = {}
         id = tensor.id
         while id in nodes:
             node = nodes[id]
             small, id = node.output, node.inputs[0]
             large = self.specs[id]
             if small.rank == large.rank and small.spatial < large.spatial and node.span:
-                steps.setdefault(node.span, []).append((node.id, large, small))
+                steps.setdefault(node.span, []).append((node.op, large, small))
         labels = []
         for span, made in reversed(steps.items()):
-            name, large = made[-1][0], made[-1][1]
+            op, large = made[-1][0], made[-1][1]
+            stride = getattr(op, "stride", (1,))
+            cause = f"a stride of {times(tuple(sorted(set(stride))))} " if max(stride) > 1 else ""
             shrunk = f"{times(large.spatial)} to {times(made[0][2].spatial)}"
             again = f", in {len(made)} steps" if len(made) > 1 else ""
-            labels.append(Label(span, f"{name} shrinks {shrunk}{again}"))
+            labels.append(Label(span, f"{cause}shrinks {shrunk}{again}"))
         return tuple(labels) or self.origins([tensor])
 
     # paths

@@ -130,6 +130,7 @@ class Sink:
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     context: tuple[tuple[Span, str | Callable[[], str]], ...] = ()
+    extended: dict[str, Label] = field(default_factory=dict)  # files, and where each is extended
     _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
 
     def error(
@@ -149,7 +150,18 @@ class Sink:
         self._seen.add(where)
         context = [(place, text) for place, text in self.context if place != span]
         extra = [Label(place, text if isinstance(text, str) else text()) for place, text in context]
-        self.diagnostics.append(Diagnostic(code, message, span, (*labels, *extra), help, severity))
+        labels = [*labels, *extra]
+        places = [span, *(label.span for label in labels)]
+        labels += [label for place in places for label in self._extensions(place)]
+        labels = tuple(dict.fromkeys(labels))
+        self.diagnostics.append(Diagnostic(code, message, span, labels, help, severity))
+
+    def _extensions(self, span: Span | None) -> Iterator[Label]:
+        """Where the file of a span is extended, and the file that does it, and so on."""
+        file = span.file if span is not None else ""
+        while file in self.extended:
+            yield self.extended[file]
+            file = self.extended[file].span.file
 
     @contextmanager
     def within(self, span: Span | None, text: str | Callable[[], str]) -> Iterator[None]:

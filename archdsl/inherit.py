@@ -85,6 +85,8 @@ class Loader:
         target = self.target(place, chain)
         if target is None:
             return None
+        if place.span is not None:
+            self.sink.extended[target] = Label(place.span, "extended here")
         with self.sink.within(place.span, "extended here"):
             base = self.read(target, (*chain, _identity(source.name)))
             if base is None or not check_version(base, self.sink):
@@ -174,7 +176,8 @@ class Loader:
                 first = file.blocks[block.name].place.key
                 labels = [Label(first, "first imported from here")] if first else []
                 message = f"two imported blocks are named {block.name}"
-                self.sink.error("E0401", message, place.span, labels=labels)
+                help = "import one of the two"
+                self.sink.error("E0401", message, place.span, labels=labels, help=help)
             else:
                 file.blocks[block.name] = block
 

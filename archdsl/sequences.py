@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from archdsl.builder import Builder
-from archdsl.diagnostics import Label, Sink, counted, did_you_mean
+from archdsl.diagnostics import Label, Sink, counted, did_you_mean, nearest
 from archdsl.expressions import ExpressionError, Value, describe
 from archdsl.flow import Flow, Here, ItemValue, Poison, Tensor, fail
 from archdsl.limits import Limits
@@ -346,7 +346,8 @@ class Run:
     def unknown_reference(self, name: str, place: Place, here: Here) -> None:
         taps = list(self.build.taps)[here.frame.taps :]
         known = [n for n in here.frame.visible() if not n.isdigit()]
-        help = did_you_mean(name, [*known, *taps])
+        lost = [template.text for template in self.lost if not template.expressions]
+        help = did_you_mean(name, [*known, *taps, *(n for n in lost if nearest(name, [n]))])
         labels = []
         if any(template.could_be(name) for template in self.document.written):
             help = "a reference names an earlier item of this or an enclosing part, or a tap"

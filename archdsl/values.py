@@ -136,6 +136,8 @@ class Evaluator:
                 last = "ceil({})" if what == "repeat" else '"make_divisible({}, 8)"'
                 ways = [way.format(given.raw) for way in ("floor({})", "round({})", last)]
                 help = f"round it: {ways[0]}, {ways[1]} or {ways[2]}"
+                if given.raw.isidentifier() and given.raw in here.names:
+                    help = f"round it where `{given.raw}` gets its value"
         labels: tuple[Label, ...] = ()
         if declared is not None and declared.key is not None and declared != given.place:
             labels = (Label(declared.key, "declared here"),)
@@ -146,19 +148,24 @@ class Evaluator:
 
     def origins(self, raw: str, here: Here) -> tuple[Label, ...]:
         """Where the document's parameters that an expression mentions have their values from."""
-        names = _mentioned(raw)
         return tuple(
             Label(span, f"{name} is {describe(value)}")
             for name, (place, value) in self.settled.items()
-            if name in names and here.names.get(name) is value and (span := place.span)
+            if name in self.from_document(raw, here) and (span := place.span)
         )
 
+    def from_document(self, raw: str, here: Here) -> set[str]:
+        """The names in an expression that are the document's parameters there."""
+        names = _mentioned(raw).keys() & self.settled.keys()
+        return {name for name in names if here.names.get(name) is self.settled[name][1]}
+
     def known(self, raw: str, here: Here) -> str:
-        """The values of the names in an expression: ` (alpha = 0.35)`."""
+        """The values of the other names in an expression: ` (C = 64, i = 2)`."""
         mentioned = _mentioned(raw)
-        values = self.names(mentioned, here).values
-        shown = [f"{name} = {describe(values[name])}" for name in mentioned if name in values]
-        return f" ({', '.join(shown)})" if shown and raw not in mentioned else ""
+        values, shown = self.names(mentioned, here).values, self.from_document(raw, here)
+        names = [name for name in mentioned if name in values and name not in shown]
+        known = ", ".join(f"{name} = {describe(values[name])}" for name in names)
+        return f" ({known})" if known and raw not in mentioned else ""
 
     def written(self, type: str | None, given: Given, here: Here) -> Value:
         """The value of what is written for a parameter of a type."""

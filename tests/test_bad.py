@@ -50,7 +50,7 @@ def shown(diagnostic: Diagnostic, spec: Path) -> Iterator[str]:
 def place(span: Span | None, spec: Path) -> str:
     assert span is not None
     file = Path(span.file)
-    name = "" if file == spec else f"{file.parent.name}/{file.name}:"
+    name = "" if file == spec else f"{file.parent.name}/{file.name}:".removeprefix("/")
     return f"{name}{span.line}:{span.column}"
 
 
