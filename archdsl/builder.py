@@ -56,20 +56,26 @@ class Builder:
 
     # limits
 
-    def count(self, limit: str, number: int, place: Place) -> None:
+    def count(self, limit: str, number: int, place: Place, labels: tuple[Label, ...] = ()) -> None:
         """Counts what is added, up to a limit."""
         self.counts[limit] += number
-        self.check(limit, self.counts[limit], place, added=number)
+        self.check(limit, self.counts[limit], place, added=number, labels=labels)
 
     def check(
-        self, limit: str, number: int, place: Place, what: str = "the network", added: int = 1
+        self,
+        limit: str,
+        number: int,
+        place: Place,
+        what: str = "the network",
+        added: int = 1,
+        labels: tuple[Label, ...] = (),
     ) -> None:
         most: int = getattr(self.limits, limit)
         if number > most:
             help = f"--limit {limit}=N allows more"
             message = f"{what} has more than {most:,} {limit}"
             message += f", {added:,} of them here" if added > 1 else ""
-            fail(self.sink, "E0106", message, place.span, help)
+            fail(self.sink, "E0106", message, place.span, help, labels)
 
     @contextmanager
     def nested(self, place: Place) -> Iterator[None]:

@@ -122,9 +122,9 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
 def _dense(run: Run, item: Item, here: Here) -> Flow:
     """Every layer sees the concatenation of the input and all earlier layers' outputs."""
     count = run.values.whole(item.arguments["repeat"], item.inside / "repeat", here, 0)
+    run.count_turns(count, item.inside / "repeat", here)
     maps = [here.x]
     for i in range(count):
-        run.build.count("items", 1, item.place)
         seen = here.x if i == 0 else _join(run, item, here, "concat", f"_concat{i}", maps)
         turn = here.bind({"i": i, "first": i == 0, "last": i == count - 1})
         result = run.sequence(item.parts["layer"], turn.given(seen))

@@ -130,7 +130,7 @@ class Reader(Checker):
 
     def unknown_modifier(self, word: str, verb: str, place: Place) -> None:
         help = did_you_mean(word, MODIFIERS)
-        if word in ((None if verb in COMBINATORS else self.accepted(verb)) or ()):
+        if word in (self.accepted(verb) or ()):
             shown = as_yaml({verb: {word: place.data}})
             help = f"`{word}` is an argument of {verb}: write {shown}"
         self.error("E0201", f"unknown modifier `{word}`", place.key, help)
@@ -224,14 +224,14 @@ class Reader(Checker):
         return False
 
     def accepted(self, verb: str) -> Mapping[str, Any] | None:
-        """What a verb takes by name; None for a block that could not be read."""
+        """What an op or block takes by name; None for other verbs and blocks that are broken."""
         if verb in OPS:
             return arguments(OPS[verb])
-        block = self.file.blocks[verb]
-        return None if block.broken else block.parameters
+        block = self.file.blocks.get(verb)
+        return None if block is None or block.broken else block.parameters
 
     def not_a_mapping(self, verb: str, value: Any, place: Place) -> None:
-        known = (None if verb.startswith("$") else self.accepted(verb)) or ("...",)
+        known = self.accepted(verb) or ("...",)
         names = ["out"] * ("out" in known) + [name for name in known if name != "out"]
         values = value if isinstance(value, list) else [value]
         help = f"write {{{verb}: {self.completed(verb, dict(zip(names, values, strict=False)))}}}"

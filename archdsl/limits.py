@@ -17,7 +17,7 @@ class Limits:
     expression: int = 1_000  # characters of one expression or name
     items: int = 500_000  # that are elaborated, every copy counted, nodes or not
     nodes: int = 100_000  # and as many scopes
-    connections: int = 2_000_000  # inputs of all nodes
+    connections: int = 1_000_000  # inputs of all nodes
     elements: int = 1_000_000_000_000  # of one tensor, for one image
     parameters: int = 100_000_000_000
     root: str = ""  # the folder whose files it may extend and import; without it the spec's own

@@ -246,9 +246,15 @@ class Run:
         here.frame.names[name] = result
         return result
 
+    def count_turns(self, times: int, place: Place, here: Here) -> None:
+        """Counts the copies that the `repeat` at a place makes, up to the limit of items."""
+        raw = place.data
+        labels = self.values.origins(raw, here) if isinstance(raw, str) else ()
+        self.build.count("items", times, place, labels)
+
     def turns(self, item: Item, times: int, here: Here, turn: Callable[[Item, Here], Flow]) -> Flow:
         """The turns of a repeat; none after one that failed."""
-        self.build.count("items", times, item.place / "repeat")
+        self.count_turns(times, item.place / "repeat", here)
         for i in range(times):
             bound = here.bind({"i": i, "first": i == 0, "last": i == times - 1})
             here = here.given(turn(item, bound))
