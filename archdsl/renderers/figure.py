@@ -22,6 +22,7 @@ from archdsl.renderers.scene import Item, Scene, bounds, magnified, moved, words
 from archdsl.renderers.strip import strip
 from archdsl.renderers.theme import Theme
 
+MARGIN = 8.0  # points: between what is drawn and the edge of a background
 Draw = Callable[[Sequence[Description], Options, Pen], float]
 
 
@@ -96,15 +97,17 @@ def picture(graphs: Sequence[Graph], kind: str, options: Options, theme: Theme) 
 
 
 def _scene(descriptions: Sequence[Description], kind: str, options: Options, theme: Theme) -> Scene:
-    pen = Pen(theme)
-    height = KINDS[kind](descriptions, options, pen)
-    items, height = _titled(pen, options, height)
+    margin = MARGIN if theme.background else 0.0
+    asked, pen = replace(options, width=options.width - 2 * margin), Pen(theme)
+    height = KINDS[kind](descriptions, asked, pen)
+    items, height = _titled(pen, asked, height)
     right = bounds(items)[2]
-    width = max(options.width, right) if kind == "graph" else options.width
+    width = max(asked.width, right) if kind == "graph" else asked.width
     if right > width + 0.5:
         raise UsageError(f"this figure needs a width of {right:.0f} pt; give it a larger --width")
     title = options.title or ", ".join(description.title for description in descriptions)
-    scene = Scene(width, height + 0.5, items, title, background=theme.background)
+    size = width + 2 * margin, height + 0.5 + 2 * margin
+    scene = Scene(*size, moved(items, margin, margin), title, background=theme.background)
     return magnified(scene, options.zoom)
 
 
