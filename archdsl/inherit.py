@@ -105,6 +105,8 @@ class Loader:
             self.sink.error("E0203", f"{word} must be the path of a file", place.span)
             return None
         target = os.path.join(os.path.dirname(source.name), name)
+        if not os.path.exists(target) and name in gallery.names():
+            target = str(gallery.folder() / f"{name}.yaml")
         problem, help = "", ""
         if os.path.isabs(name):
             problem = f"{word} takes a path relative to this file"
@@ -116,7 +118,8 @@ class Loader:
         elif not os.path.isfile(target):
             folder = os.path.dirname(name)
             beside = [os.path.join(folder, other) for other in _beside(target)]
-            problem, help = f"no file {target}", did_you_mean(name, beside)
+            known = beside if name.endswith((".yaml", ".yml")) else [*beside, *gallery.names()]
+            problem, help = f"no file {target}", did_you_mean(name, known)
         elif not os.access(target, os.R_OK):
             problem = f"cannot read {target}"
         if problem:

@@ -455,6 +455,24 @@ def test_another_folder_can_be_allowed(tmp_path: Path) -> None:
         archdsl.load(child, limits={"root": str(child)})
 
 
+def test_a_network_of_the_gallery_goes_by_its_name(tmp_path: Path) -> None:
+    write(tmp_path, child="{archdsl: 1, extends: resnet18, name: child, expect: {}}")
+    graph, found = load(tmp_path)
+    assert not found and graph is not None
+    assert list(graph.state) == list(archdsl.load("resnet18").state)
+    write(tmp_path, child="{archdsl: 1, extends: resnt18, name: child}")
+    (problem,) = archdsl.check(tmp_path / "child.yaml")
+    assert problem.help == "did you mean `resnet18`?"
+
+
+def test_a_file_goes_before_the_network_of_its_name(tmp_path: Path) -> None:
+    write(tmp_path, base=BASE)
+    (tmp_path / "base.yaml").rename(tmp_path / "resnet18")
+    write(tmp_path, child="{archdsl: 1, extends: resnet18, name: child}")
+    graph, _ = load(tmp_path)
+    assert graph is not None and list(graph.outputs) == ["map"]
+
+
 def test_the_gallery_is_always_allowed(tmp_path: Path) -> None:
     path = os.path.relpath(gallery.find("resnet18"), tmp_path)
     write(tmp_path, child=f"archdsl: 1\nextends: {path}\nname: child\n")
