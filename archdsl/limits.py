@@ -15,8 +15,8 @@ class Limits:
     nesting: int = 64  # of YAML values, and of items in items through blocks
     values: int = 200_000  # YAML values after aliases are expanded
     expression: int = 1_000  # characters of one expression or name
-    items: int = 500_000  # that are elaborated, every copy counted, nodes or not
-    nodes: int = 100_000  # and as many scopes
+    items: int = 300_000  # that are elaborated, every copy counted, nodes or not
+    nodes: int = 50_000  # and as many scopes; the deepest networks that people build have 5,000
     connections: int = 1_000_000  # inputs of all nodes
     elements: int = 1_000_000_000_000  # of one tensor, for one image
     parameters: int = 100_000_000_000
