@@ -231,6 +231,26 @@ def test_other_batches_and_images_go_through() -> None:
             assert module(torch.randn(batch, 3, height, width)).shape == (batch, 1000)
 
 
+LISTS = """
+archdsl: 1
+name: net
+input: [3, 8, 8]
+backbone:
+  short: {tower: {out: [4, 6], kernel: [1, 3]}}
+  long: {tower: {out: [4, 6, 8], kernel: [1, [1, 3], [3, 1]]}}
+"""
+
+
+def test_a_block_of_as_many_layers_as_a_list_says_is_written_where_it_stands() -> None:
+    source = archdsl.emit(archdsl.loads(LISTS))
+    assert "Tower" not in source
+    assert "self.short = nn.Sequential(\n" in source
+    assert source.count(" BasicConv(") == 6  # five layers and the class
+    module = archdsl.compile(archdsl.loads(LISTS))
+    assert list(module.state_dict()) == list(archdsl.loads(LISTS).state)
+    assert module(torch.zeros(1, 3, 8, 8)).shape == (1, 8, 8, 8)
+
+
 def test_the_source_stands_alone(tmp_path: Path) -> None:
     source = archdsl.emit("densenet121")
     assert len(source.splitlines()) <= 200

@@ -7,6 +7,7 @@ it gives to the outside become the arguments and results of its `forward`.
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from keyword import iskeyword
 from typing import Any, NamedTuple
@@ -294,8 +295,24 @@ class Structure:
                 return False
         return modules > 0 and self.outputs[scope.id] == [seen]
 
+    @cached_property
+    def of_lists(self) -> set[str]:
+        """The blocks that are given lists of several lengths, for as many layers."""
+        lengths: dict[tuple[str, str], set[int]] = {}
+        for scope in self.graph.scopes:
+            for name, value in scope.arguments:
+                if isinstance(value, tuple):
+                    lengths.setdefault((scope.block, name), set()).add(len(value))
+        return {block for (block, _), found in lengths.items() if len(found) > 1}
+
+    def is_written_out(self, scope: Scope) -> bool:
+        """Whether a block is an `nn.Sequential` where it stands: its uses differ in length."""
+        names = [child.name for child in self.children[scope.id]]
+        numbered = names == [str(n) for n in range(len(names))]
+        return scope.block in self.of_lists and numbered and self.is_chain(scope)
+
     def is_class(self, scope: Scope) -> bool:
-        if self.is_dense(scope) or self.is_walked(scope):
+        if self.is_dense(scope) or self.is_walked(scope) or self.is_written_out(scope):
             return False
         return bool(scope.block) or not self.is_chain(scope)
 
