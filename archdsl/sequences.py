@@ -139,7 +139,8 @@ class Run:
         value = self.values.evaluate(raw, place, here) if isinstance(raw, str) else raw
         if not isinstance(value, list):
             message = f"a column must be a list, not {kind_of(value)}"
-            fail(self.sink, "E0203", message, place.span)
+            labels = self.values.origins(raw, here) if isinstance(raw, str) else ()
+            fail(self.sink, "E0203", message, place.span, labels=labels)
         return value
 
     def kept(self, item: Item, here: Here) -> bool:
