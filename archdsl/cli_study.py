@@ -93,7 +93,7 @@ def scale(
         show(f"warning: {result.warning}\n", err=True)
     show(FORMATS[format](result))
     if write:
-        for path in write_specs(result, write, out):
+        for path in write_specs(candidates, result, write, out):
             show(f"{path}\n", err=format != "table")
     if plot is not None:
         from archdsl.renderers.plot import family

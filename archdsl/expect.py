@@ -1,17 +1,13 @@
 """What a spec says must come out, held against what does."""
 
-import re
-from decimal import Decimal
 from typing import Any
 
 from archdsl.analysis.cost import analyze
 from archdsl.diagnostics import Sink
 from archdsl.graph import Graph
+from archdsl.quantities import quantity, rounded
 from archdsl.source import Place
 from archdsl.syntax import Document
-
-_QUANTITY = re.compile(r"(\d[\d_]*(?:\.\d+)?) ?([KMG]?)")
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
 def expectations(document: Document, graph: Graph, sink: Sink) -> None:
@@ -37,22 +33,14 @@ def expectations(document: Document, graph: Graph, sink: Sink) -> None:
 def _check_quantity(name: str, raw: Any, found: int, place: Place, sink: Sink) -> None:
     if raw is None:
         return
-    written = _QUANTITY.fullmatch(str(raw))
+    written = quantity(str(raw))
     if written is None:
         message = f"{name} must be a number, like 25_557_032 or 4.09G"
-        help = f"write {name}: {found} or {name}: {_rounded(found)}"
+        help = f"write {name}: {found} or {name}: {rounded(found)}"
         sink.error("E0203", message, place.span, help=help)
         return
-    digits, unit = written[1].replace("_", ""), _UNITS[written[2]]
-    last_digit = Decimal(unit) / 10 ** len(digits.partition(".")[2])  # what it stands for
-    slack = last_digit / 2 if unit > 1 else 0
-    if abs(found - Decimal(digits) * unit) > slack:
-        difference = int(found - Decimal(digits) * unit)
+    slack = written.last_digit / 2 if written.last_digit > 1 else 0
+    if abs(found - written.value) > slack:
+        difference = int(found - written.value)
         help = f"{abs(difference):,} too {'many' if difference > 0 else 'few'}"
         sink.error("E0601", f"{name} is {found:,}, expected {raw}", place.span, help=help)
-
-
-def _rounded(number: int) -> str:
-    """`25.6M`."""
-    unit = next((unit for unit in "GMK" if number >= _UNITS[unit]), "")
-    return f"{number / _UNITS[unit]:.3g}{unit}"

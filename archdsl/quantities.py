@@ -1,19 +1,42 @@
 """Numbers as people write them: `4G`, `25.6M`, `1_000`."""
 
 import re
+from decimal import Decimal
+from typing import NamedTuple
 
 from archdsl.diagnostics import UsageError
 
-UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}
-_NUMBER = re.compile(r"([\d_]*\.?[\d_]*(?:e[+-]?\d+)?)\s*([kmgbt]?)", re.IGNORECASE)
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+_QUANTITY = re.compile(
+    r"((?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:e[+-]?\d{1,3})?)\s*([kmgbt]?)", re.IGNORECASE
+)
+
+
+class Quantity(NamedTuple):
+    """A number, and what a 1 in its last digit stands for: 100,000 in `25.6M`."""
+
+    value: Decimal
+    last_digit: Decimal
+
+
+def quantity(text: str) -> Quantity | None:
+    """The number in a text such as `4.09G`, if there is one."""
+    found = _QUANTITY.fullmatch(text.strip())
+    if found is None:
+        return None
+    digits, unit = Decimal(found[1].replace("_", "")), UNITS[found[2].lower()]
+    return Quantity(digits * unit, Decimal((0, (1,), int(digits.as_tuple().exponent))) * unit)
 
 
 def number(text: str) -> float:
     """The number in a text such as `4G`; raises UsageError if there is none."""
-    found = _NUMBER.fullmatch(text.strip())
-    try:
-        if found is None:
-            raise ValueError
-        return float(found[1].replace("_", "")) * UNITS[found[2].lower()]
-    except ValueError:
-        raise UsageError(f"`{text}` is not a number (4G, 25.6M, 1e9)") from None
+    found = quantity(text)
+    if found is None:
+        raise UsageError(f"`{text}` is not a number (4G, 25.6M, 1e9)")
+    return float(found.value)
+
+
+def rounded(number: int) -> str:
+    """Three digits of a number: `25.6M`."""
+    unit = next((unit for unit in "tgmk" if number >= UNITS[unit]), "")
+    return f"{number / UNITS[unit]:.3g}{unit.upper()}"

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "analysis": f"{SHARED} graph ops",
     "backends": f"{SHARED} analysis files graph ops renames",
     "renderers": f"{SHARED} analysis files graph ops study",
-    "expect": "analysis diagnostics graph source syntax",
+    "expect": "analysis diagnostics graph quantities source syntax",
     "unused": "diagnostics expressions source templates",
     "lints": "diagnostics graph inherit ops source syntax unused",
     "formatting": "diagnostics source",

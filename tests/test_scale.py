@@ -114,12 +114,21 @@ def test_found_networks_are_written_as_specs_that_extend_the_base(
     small: Candidates, tmp_path: Path
 ) -> None:
     result = search(small, target("2x macs"), [1.0, 1.3, 1.5])
-    paths = list(write_specs(result, 2, tmp_path / "found"))
+    paths = list(write_specs(small, result, 2, tmp_path / "found"))
     assert [path.name for path in paths] == ["small_1.yaml", "small_2.yaml"]
     assert "extends: ../small.yaml" in paths[0].read_text()
     for path, row in zip(paths, result.rows, strict=False):
         assert archdsl.check(path) == []
         assert archdsl.analyze(path).total.macs == row.values["macs"]
+
+
+def test_what_is_set_of_the_base_is_written_too(small: Candidates, tmp_path: Path) -> None:
+    wider = Candidates(small.path, {"classes": "7"}, {"depth": "1.5"})
+    result = search(wider, target("2x macs"), [1.0, 1.3, 1.5])
+    (path,) = write_specs(wider, result, 1, tmp_path)
+    assert archdsl.check(path) == []
+    graph = archdsl.load(path)
+    assert list(graph.spec(graph.outputs[""]).shape) == [7]
 
 
 def test_targets_and_grids_as_people_write_them() -> None:

@@ -14,7 +14,7 @@ from archdsl.study.scale import Family, Row
 def text(family: Family) -> str:
     """Aligned columns, a line per network."""
     if not family.rows:
-        return "no network of the grid comes near\n"
+        return "no network to show\n"
     rows = [_headings(family), *(_cells(family, row) for row in family.rows)]
     return "\n".join([*aligned(rows, _sides(family)), ""])
 

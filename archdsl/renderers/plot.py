@@ -69,7 +69,9 @@ def memory(graph: Graph, path: Path) -> None:
         axes.step(range(len(live)), [size for _, size in live], color="black", where="mid", lw=1)
         top = max(range(len(live)), key=lambda n: live[n][1])
         words = f"{live[top][0]}: {cell(live[top][1], 'bytes')}"
-        axes.annotate(words, (top, live[top][1]), (8, -6), textcoords="offset points")
+        side = "left" if top < len(live) / 2 else "right"
+        axes.annotate(words, (top, live[top][1]), (0, 3), textcoords="offset points", ha=side)
+        axes.set_ylim(0, 1.1 * live[top][1])
         axes.set_title(graph.name)
         _label(axes, "op, in order", "memory of activations", y_kind="bytes")
 
@@ -187,7 +189,9 @@ def _label(
 
 def _ticks(kind: Kind) -> Callable[[float, float], str]:
     def tick(value: float, position: float) -> str:
-        return cell(value, kind).replace(".00 ", " ") if value > 0 else f"{value:g}"
+        if kind == "number" or value <= 0:
+            return f"{value:g}"
+        return cell(value, kind).replace(".00 ", " ")
 
     return tick
 

@@ -38,7 +38,8 @@ def cell(value: Value, kind: Kind) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, tuple):
-        return "x".join(f"{number:g}" for number in value)
+        between = "x" if min(value) >= 0 else ", "  # of an offset
+        return between.join(f"{number:g}" for number in value)
     if kind == "count":
         return quantity(round(value))
     if kind == "bytes":

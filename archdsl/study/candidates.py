@@ -45,6 +45,7 @@ class Candidates:
     ) -> None:
         """Reads the spec, changed as on the command line; raises SpecError if it is wrong."""
         self.path, self.limits = find(spec), limits or Limits()
+        self.settings, self.scale = dict(settings or {}), dict(scale or {})
         loader = Loader(Sink(), self.limits)
         document = loader.load(self.path, settings, scale)
         if document is None or loader.sink.failed:

@@ -213,28 +213,34 @@ def warning(candidates: Candidates, names: Sequence[str]) -> str:
     return ""
 
 
-def write_specs(result: Family, count: int, folder: Path) -> Iterator[Path]:
-    """Writes the first networks of a family as specs that extend the base; gives their paths."""
+def write_specs(candidates: Candidates, result: Family, count: int, folder: Path) -> Iterator[Path]:
+    """Writes the first networks of a family as specs that extend the base; gives their paths.
+
+    They say what was set of the base as well.
+    """
     from os.path import relpath
 
     from archdsl.files import make_folder
 
     make_folder(folder)
-    stem = Path(result.spec).stem
+    stem = Path(candidates.path).stem
     for position, scaled in enumerate(result.rows[:count], 1):
         name = f"{stem}_{position}".replace("-", "_")
         path = folder / f"{name}.yaml"
-        rules = [f"  {rule}: {_yaml(rule, factor)}" for rule, factor in scaled.scale.items()]
-        base = Path(relpath(result.spec, folder)).as_posix()
+        base = Path(relpath(candidates.path, folder)).as_posix()
         lines = ["archdsl: 1", f"extends: {base}", f"name: {name}", f"doc: {_doc(scaled)}"]
+        if candidates.settings:
+            lines += ["params:", *(f"  {n}: {v}" for n, v in candidates.settings.items())]
         if scaled.input:
+            scale: dict[str, float | str] = {**candidates.scale, **scaled.scale}
+            rules = [f"  {rule}: {_yaml(rule, factor)}" for rule, factor in scale.items()]
             lines += ["scaling:", *rules, "expect:", *_expected(scaled)]
         write_text(path, "\n".join([*lines, ""]))
         yield path
 
 
-def _yaml(rule: str, factor: float) -> str:
-    return repr(factor) if rule == PHI else f"{{factor: {factor!r}}}"
+def _yaml(rule: str, factor: float | str) -> str:
+    return str(factor) if rule == PHI else f"{{factor: {factor}}}"
 
 
 def _doc(scaled: Row) -> str:
