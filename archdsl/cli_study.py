@@ -58,7 +58,9 @@ def wrong_specs_end() -> Iterator[None]:
     help="How to write the table.",
 )
 @click.option("--write", default=0, metavar="N", help="Write the first N as specs.")
-@click.option("-o", "--out", type=PATH, default=Path("scaled"), help="Where --write puts them.")
+@click.option(
+    "-o", "--out", type=PATH, default=Path("."), metavar="DIR", help="Where --write puts them."
+)
 @click.option("--plot", type=PATH, metavar="FILE", help="Draw the family, too.")
 @changes
 def scale(

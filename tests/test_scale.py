@@ -9,7 +9,7 @@ from archdsl import cli
 from archdsl.diagnostics import SpecError, UsageError
 from archdsl.renderers.family import FORMATS
 from archdsl.study.candidates import Candidates, Point, changed
-from archdsl.study.scale import family, grid, largest, search, target, write_specs
+from archdsl.study.scale import Family, family, grid, largest, search, target, write_specs
 
 RESIDUAL = """
 archdsl: 1
@@ -114,12 +114,25 @@ def test_found_networks_are_written_as_specs_that_extend_the_base(
     small: Candidates, tmp_path: Path
 ) -> None:
     result = search(small, target("2x macs"), [1.0, 1.3, 1.5])
-    paths = list(write_specs(small, result, 2, tmp_path / "found"))
+    paths = list(write_specs(small, result, 2, tmp_path))
     assert [path.name for path in paths] == ["small_1.yaml", "small_2.yaml"]
-    assert "extends: ../small.yaml" in paths[0].read_text()
+    assert "extends: small.yaml" in paths[0].read_text()
     for path, row in zip(paths, result.rows, strict=False):
         assert archdsl.check(path) == []
         assert archdsl.analyze(path).total.macs == row.values["macs"]
+
+
+def test_specs_are_not_written_where_they_could_not_extend_the_base(
+    small: Candidates, tmp_path: Path
+) -> None:
+    result = search(small, target("2x macs"), [1.0, 1.3])
+    with pytest.raises(UsageError, match="which lies outside"):
+        list(write_specs(small, result, 1, tmp_path / "found"))
+    network = Candidates("alexnet")
+    rows = family(network, [0]).rows
+    (path,) = write_specs(network, Family("alexnet", (), rows), 1, tmp_path / "found")
+    assert "extends: alexnet\n" in path.read_text()
+    assert archdsl.check(path) == []
 
 
 def test_what_is_set_of_the_base_is_written_too(small: Candidates, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ to a module lives until that module is done. Buffers that libraries use inside o
 counted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -339,7 +339,7 @@ def _last_uses(graph: Graph) -> dict[str, int]:
         chain = chains[node.scope]
         for number, id in enumerate(node.inputs):
             source = chains[graph.by_id[id].scope] if id != INPUT else ("",)
-            shared = sum(a == b for a, b in zip(source, chain, strict=False))
+            shared = len(chain) if source is chain else _shared(source, chain)
             for inner in chain[shared:]:
                 firsts.setdefault(inner, id)
             step = chain[shared] if shared < len(chain) else ""
@@ -351,6 +351,11 @@ def _last_uses(graph: Graph) -> dict[str, int]:
     for id in graph.outputs.values():
         ends[id] = len(graph.nodes)
     return ends
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many scopes, from the outermost on, two places have in common."""
+    return sum(a == b for a, b in zip(one, other, strict=False))
 
 
 def _storage_ends(homes: Mapping[str, str], ends: Mapping[str, int]) -> dict[str, int]:

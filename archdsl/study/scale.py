@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from archdsl import gallery
 from archdsl.analysis.measures import Value, measure, totals
 from archdsl.diagnostics import SpecError, UsageError
 from archdsl.files import write_text
@@ -216,19 +217,25 @@ def warning(candidates: Candidates, names: Sequence[str]) -> str:
 def write_specs(candidates: Candidates, result: Family, count: int, folder: Path) -> Iterator[Path]:
     """Writes the first networks of a family as specs that extend the base; gives their paths.
 
-    They say what was set of the base as well.
+    They say what was set of the base as well. Raises UsageError for a folder from which they could
+    not extend it.
     """
     from os.path import relpath
 
     from archdsl.files import make_folder
 
+    base, stem = Path(candidates.path).resolve(), Path(candidates.path).stem
+    extended = Path(relpath(candidates.path, folder)).as_posix()
+    if base.is_relative_to(gallery.folder().resolve()):
+        extended = stem
+    elif not base.is_relative_to(folder.resolve()):
+        message = f"--out {folder}: specs there cannot extend {candidates.path}, which lies outside"
+        raise UsageError(f"{message}; choose its folder, or one above that")
     make_folder(folder)
-    stem = Path(candidates.path).stem
     for position, scaled in enumerate(result.rows[:count], 1):
         name = f"{stem}_{position}".replace("-", "_")
         path = folder / f"{name}.yaml"
-        base = Path(relpath(candidates.path, folder)).as_posix()
-        lines = ["archdsl: 1", f"extends: {base}", f"name: {name}", f"doc: {_doc(scaled)}"]
+        lines = ["archdsl: 1", f"extends: {extended}", f"name: {name}", f"doc: {_doc(scaled)}"]
         if candidates.settings:
             lines += ["params:", *(f"  {n}: {v}" for n, v in candidates.settings.items())]
         if scaled.input:
