@@ -172,6 +172,27 @@ def test_a_feature_pyramid_stands_in_rows_of_one_resolution() -> None:
     assert logits[0] == pytest.approx(boxes[0])
 
 
+def test_ways_over_a_row_keep_apart() -> None:
+    """Where paths cross, every way has a height of its own, but those from one cell."""
+    crossed = archdsl.loads(
+        "archdsl: 1\nname: crossed\ninput: [3, 64, 64]\nbackbone:\n"
+        "  a: {conv: {out: 32, kernel: 3, stride: 2}}\n"
+        "  b: {conv: {out: 32, kernel: 5, stride: 2}, from: input}\n"
+        "  c: {add: {}, from: [a, b]}\n"
+        "  d: {conv: {out: 64, kernel: 3}, from: a}\n"
+        "  e: {concat: {}, from: [c, d, b]}\n"
+    )
+    made = draw([crossed]).picture.scene
+    assert made is not None
+    levels: dict[float, set[float]] = {}  # height of a way over the row: where its ways start
+    for item in made.flat():
+        lines = isinstance(item, Path) and not item.fill and len(item.commands) > 4
+        if isinstance(item, Path) and lines:
+            (x, _), heights = item.commands[0][1], [n[-1] for _, n in item.commands if n]
+            levels.setdefault(round(min(heights), 3), set()).add(round(x, 3))
+    assert len(levels) == 3 and all(len(starts) == 1 for starts in levels.values())
+
+
 def test_a_strip_shows_no_line_where_there_is_none() -> None:
     for name in ("unet", "resnet50_fpn"):
         with pytest.raises(UsageError, match="is no line of stages; --kind pyramid"):

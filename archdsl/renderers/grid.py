@@ -172,7 +172,13 @@ def _clear(cells: Sequence[Cell], by_first: dict[str, Cell]) -> None:
     """Moves away what stands on a way that goes along a row and then into a column."""
     for cell in cells:
         for source in (by_first[id] for id in cell.sources if id in by_first):
-            if source.row == cell.row or source.column >= cell.column:
+            if source.row == cell.row:
+                continue
+            low, high = sorted((source.row, cell.row))
+            column = [other.row for other in cells if other.column == cell.column]
+            if not cell.shared and any(low < row < high for row in column):
+                cell.column += 1
+            if source.column >= cell.column:
                 continue
             end = cell.column if not cell.shared else cell.column - 1
             for other in cells:

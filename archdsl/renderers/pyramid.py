@@ -18,6 +18,7 @@ from archdsl.renderers.tree import boxes
 LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
 ACROSS, DOWN = 13.0, 16.0  # least distance of columns; of rows
 OUT, BUS = 12.0, 8.0  # length of the arrow of an output; from a bus to what it feeds
+LANE = 5.0  # between a row and a way over it, and between such ways
 SPREAD = 49.0  # most distance of columns more than the least
 
 
@@ -33,6 +34,7 @@ class _Pyramid:
             )
         self.by_first = {cell.first: cell for cell in self.cells}
         self.outputs = self.named_outputs()
+        self.lanes = self.lanes_of_rows()
         self.lines = {cell.id: self.text(cell) for cell in self.cells}
         columns = max(cell.column for cell in self.cells) + 1
         self.widths = [
@@ -98,12 +100,45 @@ class _Pyramid:
         for wide in self.widths:
             self.middles.append(x + wide / 2)
             x += wide + ACROSS + free
-        self.axes, y = [], 12.0
+        self.axes, self.tops, y = [], [], 12.0
         for row in range(max(cell.row for cell in self.cells) + 1):
             tall = max((self.height(c) for c in self.cells if c.row == row), default=0.0)
+            y += self.above(row)
+            self.tops.append(y)
             self.axes.append(y + tall / 2)
             y += tall + DOWN
         self.bottom = y - DOWN
+
+    def above(self, row: int) -> float:
+        """The room that ways over a row take."""
+        lanes = [lane for first, lane in self.lanes.items() if self.by_first[first].row == row]
+        return LANE * (max(lanes) + 1) if lanes else 0.0
+
+    def over(self, source: Cell, cell: Cell) -> bool:
+        """Whether a way along a row has to go over what stands between its ends."""
+        between = range(source.column + 1, cell.column)
+        alike = source.row == cell.row and not cell.shared
+        return alike and any(c.row == cell.row and c.column in between for c in self.cells)
+
+    def lanes_of_rows(self) -> dict[str, int]:
+        """The lane over its row, from 0, that ways from a cell take: none is taken twice."""
+        lanes: dict[str, int] = {}
+        taken: list[tuple[int, int, int, int]] = []  # row, lane, first and last column
+        for source in self.cells:
+            ends = [
+                c.column for c in self.cells if source.first in c.sources and self.over(source, c)
+            ]
+            if not ends:
+                continue
+            start, end, lane = source.column, max(ends), 0
+            while any(
+                (row, other) == (source.row, lane) and a < end and start < b
+                for row, other, a, b in taken
+            ):
+                lane += 1
+            taken.append((source.row, lane, start, end))
+            lanes[source.first] = lane
+        return lanes
 
     def spot(self, cell: Cell) -> tuple[float, float]:
         return self.middles[cell.column], self.axes[cell.row]
@@ -132,10 +167,11 @@ class _Pyramid:
     def input(self, cell: Cell) -> None:
         x, y = self.spot(cell)
         top = y - self.height(cell) / 2
-        self.pen.arrow([(x, top - 9), (x, top)])
+        start = self.tops[cell.row] - 9 - self.above(cell.row)
+        self.pen.arrow([(x, start), (x, top)])
         size = self.pen.theme.sizes.dimension
         shape = labels.shape(self.description.graph.input)
-        self.pen.text(x + 4, top - 4, shape, size, self.pen.theme.dimension, "start")
+        self.pen.text(x + 4, start + 5, shape, size, self.pen.theme.dimension, "start")
 
     def output(self, cell: Cell, name: str) -> None:
         """An arrow out of the network, to the right."""
@@ -167,15 +203,13 @@ class _Pyramid:
         half0, half1 = self.height(source) / 2, self.height(cell) / 2
         sign = 1 if y1 > y0 else -1
         near = x0, y0
-        if source.row == cell.row:
-            between = range(source.column + 1, cell.column)
-            crossed = [c for c in self.cells if c.row == cell.row and c.column in between]
-            if crossed:
-                over = y0 - max(map(self.height, [*crossed, source, cell])) / 2 - 5
-                points = [(x0, y0 - half0), (x0, over), (x1, over), (x1, y1 - half1)]
-            else:
-                points = [(right, y0), (left, y1)]
-                near = (right + left) / 2, y0
+        if self.over(source, cell):
+            lane = self.tops[cell.row] - LANE * (self.lanes[source.first] + 1)
+            x0, x1 = x0 + self.width(source) / 4, x1 - self.width(cell) / 4 * (not cell.sign)
+            points = [(x0, y0 - half0), (x0, lane), (x1, lane), (x1, y1 - half1)]
+        elif source.row == cell.row:
+            points = [(right, y0), (left, y1)]
+            near = (right + left) / 2, y0
         elif source.column == cell.column:
             points = [(x0, y0 + sign * half0), (x1, y1 - sign * half1)]
         else:
