@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from archdsl.diagnostics import Label, Sink, Span, did_you_mean, nearest
+from archdsl.diagnostics import Label, Sink, Span, as_yaml, counted, did_you_mean, nearest
 from archdsl.expressions import Expression, ExpressionError, parse
 from archdsl.limits import Limits
 from archdsl.source import Place
@@ -128,6 +128,8 @@ class Checker:
             return f"declare it in the block, which sees nothing else: `params: {{{name}: int}}`"
         if close is None and name in self.functions:
             return f"`{name}` is a function: write `{name}(...)`"
+        if not visible and close is None:
+            return f"declare it: `params: {{{name}: ...}}`"
         return did_you_mean(name, visible if close is None else (close,))
 
     def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
@@ -189,7 +191,11 @@ class Checker:
             if isinstance(column, str):
                 good &= self.expression(column, here, visible)
             elif not isinstance(column, list):
-                help = f"write {name}: [{column}]" if isinstance(column, int | float) else ""
+                rows = max(
+                    (len(other) for other in raw.values() if isinstance(other, list)), default=1
+                )
+                number = isinstance(column, int | float)
+                help = f"write {name}: {as_yaml([column] * rows)}" if number and rows < 9 else ""
                 self.error("E0203", f"column {name} must be a list", here.span, help)
                 good = False
             else:
@@ -225,8 +231,10 @@ class Checker:
         for n, row in enumerate(rows):
             here = place / "rows" / n
             if not isinstance(row, list) or len(row) != len(names):
-                found = f"{len(row)} cells" if isinstance(row, list) else "no list"
-                message = f"row {n + 1} has {found} for {len(names)} columns"
+                message = f"row {n + 1} must be a list of {counted(len(names), 'cell')}"
+                if isinstance(row, list):
+                    cells, columns = counted(len(row), "cell"), counted(len(names), "column")
+                    message = f"row {n + 1} has {cells} for {columns}"
                 heading = (place / "columns").span
                 labels = [Label(heading, "the columns")] if heading else []
                 self.sink.error("E0212", message, here.span, labels=labels)

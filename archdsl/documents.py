@@ -241,7 +241,8 @@ def declare_blocks(file: File, raw: Mapping[str, Any], sink: Sink) -> None:
             continue
         file.blocks[name] = Block(name, file, place, broken=not isinstance(data, dict))
         if file.blocks[name].broken:
-            sink.error("E0203", f"block {name} must be a mapping", place.span)
+            help = f"write {name}: {{seq: [...]}}"
+            sink.error("E0203", f"block {name} must be a mapping", place.span, help=help)
 
 
 def open_blocks(
@@ -261,7 +262,8 @@ def open_blocks(
         if isinstance(raw, dict):
             block.parameters = declare_parameters(reader, raw, place, in_block=True)
         else:
-            reader.error("E0203", "params must be a mapping", place.span)
+            help = "give every parameter a type or a default: {width: int, stride: 1}"
+            reader.error("E0203", "params must be a mapping", place.span, help)
             block.broken = True
         block.broken |= bool(_unknown_keys(reader, block))
     return opened

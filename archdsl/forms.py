@@ -139,6 +139,7 @@ _EXAMPLES = {
     "input": "say what the network is given: `input: [3, 224, 224]`",
     "backbone": "put the items of the network under `backbone:`, or say what it `extends:`",
     "params": "give every parameter a value: `params: {classes: 1000}`",
+    "blocks": "name every block: `blocks: {unit: {seq: [...]}}`",
     "outputs": "name every output: `outputs: {logits: fc}`",
 }
 _FormType = TypeVar("_FormType", bound=Form)

@@ -5,7 +5,7 @@ from dataclasses import MISSING
 from typing import Any
 
 from archdsl.checks import Checker, Visible, every
-from archdsl.diagnostics import Label, Sink, Span, as_yaml, did_you_mean
+from archdsl.diagnostics import Label, Sink, Span, as_yaml, did_you_mean, nearest
 from archdsl.expressions import ExpressionError
 from archdsl.ops import OPS, WORDS, Kind, arguments, kind
 from archdsl.source import Place
@@ -24,7 +24,14 @@ from archdsl.syntax import (
 )
 from archdsl.templates import Template, parse_template
 
-_INPUT_CHANNELS = ("in", "in_channels", "in_features", "inputs", "in_planes", "input_shape")
+_NO_ARGUMENTS = {  # what other frameworks ask for, and specs do not
+    **dict.fromkeys(
+        ("in", "in_channels", "in_features", "inputs", "in_planes", "input_shape"),
+        "leave it out: input channels follow from what stands before",
+    ),
+    **dict.fromkeys(("activation", "act"), "an activation is an item of its own: `- relu`"),
+    **dict.fromkeys(("inplace", "data_format", "device", "dtype"), "leave it out"),
+}
 
 
 class Reader(Checker):
@@ -95,6 +102,8 @@ class Reader(Checker):
         modifiers = {word: value[word] for word in MODIFIERS if word in value}
         bound = visible | _names_bound(modifiers)
         good = self.modifiers(modifiers, place, visible, bound)
+        if not isinstance(modifiers.get("for", {}), dict):
+            return None  # which names it binds is not known
         words = [word for word in value if word not in MODIFIERS]
         verb = self.choose_verb(words, value, place)
         if verb is None:
@@ -120,6 +129,15 @@ class Reader(Checker):
         if len(verbs) > 1:
             message = f"two verbs in one item: {verbs[0]} and {verbs[1]}"
             self.error("E0204", message, (place / verbs[1]).key, "make two items of them")
+            return None
+        if not verbs and all(self.is_item(value[word]) for word in words):
+            message = "this item has no verb, but items in it"
+            help = "write `seq:` before them, or `inline:`, which adds no level of names"
+            if place.path[-1] in COMBINATORS:
+                help = (
+                    f"`{place.path[-1]}` is a name here: write {{{place.path[-1]}: ...}} below one"
+                )
+            self.error("E0204", message, (place / words[0]).key, help)
             return None
         for word in words:
             if not verbs:
@@ -147,6 +165,10 @@ class Reader(Checker):
         elif owner:
             help = f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}"
         self.error("E0205", f"unknown verb `{word}`", span, help)
+
+    def is_item(self, value: Any) -> bool:
+        """Whether a value looks like an item, a verb with arguments."""
+        return isinstance(value, dict) and any(map(self.is_verb, value))
 
     def is_verb(self, name: str) -> bool:
         return name in OPS or name in COMBINATORS or name in self.file.blocks or name[:1] == "$"
@@ -235,6 +257,8 @@ class Reader(Checker):
         names = ["out"] * ("out" in known) + [name for name in known if name != "out"]
         values = value if isinstance(value, list) else [value]
         help = f"write {{{verb}: {self.completed(verb, dict(zip(names, values, strict=False)))}}}"
+        if verb in OPS and OPS[verb].inputs is None:
+            help = f"write {{{verb}: {{}}, from: {as_yaml(value)}}}"
         self.error("E0203", f"the arguments of {verb} must be a mapping", place.span, help)
 
     def arguments(
@@ -248,8 +272,8 @@ class Reader(Checker):
                 help = did_you_mean(name, known)
                 if ":" in name:
                     help = _spaced(name)
-                if name in _INPUT_CHANNELS:
-                    help = "leave it out: input channels follow from what stands before"
+                if name in _NO_ARGUMENTS and verb in OPS:
+                    help = _NO_ARGUMENTS[name]
                 if name in MODIFIERS:
                     help = f"`{name}` is a modifier: it stands beside {verb}, not inside"
                 span = (place / name).key
@@ -362,7 +386,8 @@ class Reader(Checker):
                 self.error("E0206", f"{verb} has no argument `{name}`", span, help)
                 good = False
         for name in known if verb == "dense" else known[:1]:
-            if name not in value:
+            meant = {nearest(word, known) for word in value}
+            if name not in value and name not in meant:
                 self.error("E0207", f"{verb} needs `{name}`", place.key)
                 good = False
         turns = frozenset(TURN_NAMES if verb == "dense" else ())

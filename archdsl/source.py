@@ -301,8 +301,8 @@ class _Composer:
             start += length or 1
         return mended
 
-    def mend(self, path: Path, pieces: list[Any], last: Span, before: str) -> str:
-        """The whole text, reported as what needs quotes."""
+    def mend(self, path: Path, pieces: list[Any], last: Span, before: str) -> Any:
+        """The whole text, reported as what needs quotes, or brackets if it is Python's tuple."""
         first = self.source.spans[path]
         span = Span(first.file, first.line, first.column, last.end_line, last.end_column)
         text = ", ".join(map(str, pieces))
@@ -311,6 +311,11 @@ class _Composer:
             text = line[span.column - 1 : span.end_column - 1]
         self.source.spans[path] = span
         message = "YAML ends a value at a comma inside {...} and [...]"
+        numbers = re.fullmatch(r"\(([\d\s,]+)\)", text)
+        if numbers:
+            help = f"a list has square brackets: {before}[{numbers[1]}]"
+            self.sink.error("E0108", message, span, help=help)
+            return [int(number) for number in re.findall(r"\d{1,9}", text)]
         self.sink.error("E0108", message, span, help=f'put it in quotes: {before}"{text}"')
         return text
 

@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
         ("conv", {"kernel": "x"}, 2, "kernel", "E0203",
          "expected a whole number, not the word `x`"),
         ("conv", {"kernel": {}}, 2, "kernel", "E0203", "expected a whole number, not a mapping"),
-        ("conv", {"kernel": [3]}, 2, "kernel", "E0305", "1 numbers for 2 spatial axes"),
+        ("conv", {"kernel": [3]}, 2, "kernel", "E0305", "1 number for 2 spatial axes"),
         ("conv", {"kernel": [3, [1]]}, 2, "kernel", "E0203", "expected a whole number, not a list"),
         ("conv", {"kernel": 3, "bias": 1}, 2, "bias", "E0203", "expected true or false, not 1"),
         ("conv", {"kernel": 3, "padding": -1}, 2, "padding", "E0305", "-1 is less than 0"),

@@ -204,7 +204,8 @@ def _axes(minimum: int, words: tuple[str, ...] = ()) -> Read:
             return value
         items = list(value) if isinstance(value, list | tuple) else [value] * rank
         if len(items) != rank:
-            raise ArgumentError(f"{len(items)} numbers for {rank} spatial axes")
+            numbers = "1 number" if len(items) == 1 else f"{len(items)} numbers"
+            raise ArgumentError(f"{numbers} for {rank} spatial {'axis' if rank == 1 else 'axes'}")
         return tuple(_whole(minimum)(item, rank) for item in items)
 
     return read
