@@ -2,8 +2,8 @@
 
 Needs atheris (`pip install atheris`); the options are libFuzzer's: `-runs=1000000`, `-timeout=2`,
 `-rss_limit_mb=1000`. An empty folder CORPUS is filled with the gallery, the library and the wrong
-specs of `tests/bad` to start from. Whatever the bytes are, reading them ends in a graph that
-verifies, or in errors that every format can show.
+specs of `tests/bad` to start from; what makes the loader fail is kept in CORPUS.found. Whatever the
+bytes are, reading them ends in a graph that verifies, or in errors that every format can show.
 """
 
 import os
@@ -86,14 +86,13 @@ def dictionary(corpus: Path) -> Path:
 
 
 def main() -> None:
-    corpus = Path(next(word for word in sys.argv[1:] if not word.startswith("-"))).resolve()
+    corpus, options = Path(sys.argv[1]).resolve(), sys.argv[2:]
     fill(corpus)
-    options = [f"-dict={dictionary(corpus)}", "-max_len=6000", *sys.argv[1:]]
-    options[options.index(next(w for w in options if not w.startswith("-")))] = str(corpus)
-    artifacts = corpus.with_name(f"{corpus.name}.found")
-    artifacts.mkdir(exist_ok=True)
+    found = corpus.with_name(f"{corpus.name}.found")
+    found.mkdir(exist_ok=True)
+    settings = [f"-dict={dictionary(corpus)}", f"-artifact_prefix={found}/", "-max_len=6000"]
     os.chdir(tempfile.mkdtemp())  # where there are no other specs to extend
-    atheris.Setup([sys.argv[0], f"-artifact_prefix={artifacts}/", *options], one_input)
+    atheris.Setup([sys.argv[0], *settings, *options, str(corpus)], one_input)
     atheris.Fuzz()
 
 
