@@ -260,6 +260,22 @@ class Checker:
         return not problem
 
 
+def names_bound(modifiers: Mapping[str, Any]) -> Visible:
+    """The names that `for` and `repeat` bind."""
+    names: list[str] = []
+    columns = modifiers.get("for")
+    if "for" in modifiers:
+        names += ROW_NAMES
+    if "repeat" in modifiers:
+        names += TURN_NAMES
+    if isinstance(columns, dict):
+        listed = columns.get("columns") if "rows" in columns else list(columns)
+        listed = listed if isinstance(listed, list) else []
+        headings = [name for name in listed if isinstance(name, str)]
+        names += [*headings, *(f"all_{name}" for name in headings)]
+    return frozenset(names)
+
+
 def every(results: Iterable[bool]) -> bool:
     """Whether all is well; `all` would not look behind the first that isn't."""
     return False not in list(results)

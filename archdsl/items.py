@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any
 
-from archdsl.checks import Checker, Visible, every
+from archdsl.checks import Checker, Visible, every, names_bound
 from archdsl.diagnostics import Label, Sink, Span, as_yaml, did_you_mean, nearest
-from archdsl.expressions import ExpressionError
 from archdsl.ops import OPS, WORDS, Kind, arguments, kind
 from archdsl.source import Place
 from archdsl.syntax import (
@@ -15,23 +14,14 @@ from archdsl.syntax import (
     JOINS,
     MODIFIERS,
     PARTS,
-    ROW_NAMES,
     TURN_NAMES,
     File,
     Item,
     Parameter,
     Sequence,
 )
-from archdsl.templates import Template, parse_template
-
-_NO_ARGUMENTS = {  # what other frameworks ask for, and specs do not
-    **dict.fromkeys(
-        ("in", "in_channels", "in_features", "inputs", "in_planes", "input_shape"),
-        "leave it out: input channels follow from what stands before",
-    ),
-    **dict.fromkeys(("activation", "act"), "an activation is an item of its own: `- relu`"),
-    **dict.fromkeys(("inplace", "data_format", "device", "dtype"), "leave it out"),
-}
+from archdsl.templates import Template, forgiving
+from archdsl.vocabulary import NO_ARGUMENTS
 
 
 class Reader(Checker):
@@ -57,7 +47,7 @@ class Reader(Checker):
         """A list or mapping of items; one word is a sequence of that verb, named by it."""
         items: Iterator[Item]
         if isinstance(raw, str):
-            name = _forgiving(raw.removeprefix("$"))
+            name = forgiving(raw.removeprefix("$"))
             items = iter([self.item(name, raw, place, visible)])
         elif isinstance(raw, list):
             items = (self.item(None, value, place / n, visible) for n, value in enumerate(raw))
@@ -72,7 +62,7 @@ class Reader(Checker):
     def named_item(self, key: str, value: Any, place: Place, visible: Visible) -> Item:
         bound = visible
         if isinstance(value, dict):
-            bound |= _names_bound(value)
+            bound |= names_bound(value)
         template = self.template(key, place.key, bound)
         item = self.item(template, value, place, visible)
         return item if template is not None else self.broken(place, {key: value})
@@ -92,7 +82,7 @@ class Reader(Checker):
         return item or self.broken(place, {key.text: value} if key else value)
 
     def broken(self, place: Place, raw: Any) -> Item:
-        self.lost += [_forgiving(text) for text in _texts(raw)]
+        self.lost += [forgiving(text) for text in _texts(raw)]
         return Item(None, BROKEN, {}, {}, {}, place, place)
 
     def mapping(
@@ -100,7 +90,7 @@ class Reader(Checker):
     ) -> Item | None:
         """An item written as a mapping of its verb and its modifiers."""
         modifiers = {word: value[word] for word in MODIFIERS if word in value}
-        bound = visible | _names_bound(modifiers)
+        bound = visible | names_bound(modifiers)
         good = self.modifiers(modifiers, place, visible, bound)
         if not isinstance(modifiers.get("for", {}), dict):
             return None  # which names it binds is not known
@@ -272,8 +262,8 @@ class Reader(Checker):
                 help = did_you_mean(name, known)
                 if ":" in name:
                     help = _spaced(name)
-                if name in _NO_ARGUMENTS and verb in OPS:
-                    help = _NO_ARGUMENTS[name]
+                if name in NO_ARGUMENTS and verb in OPS:
+                    help = NO_ARGUMENTS[name]
                 if name in MODIFIERS:
                     help = f"`{name}` is a modifier: it stands beside {verb}, not inside"
                 span = (place / name).key
@@ -442,22 +432,6 @@ def _spaced(text: str) -> str:
     return f"put a space after the colon: `{key}: {value}`"
 
 
-def _names_bound(modifiers: Mapping[str, Any]) -> Visible:
-    """The names that `for` and `repeat` bind."""
-    names: list[str] = []
-    columns = modifiers.get("for")
-    if "for" in modifiers:
-        names += ROW_NAMES
-    if "repeat" in modifiers:
-        names += TURN_NAMES
-    if isinstance(columns, dict):
-        listed = columns.get("columns") if "rows" in columns else list(columns)
-        listed = listed if isinstance(listed, list) else []
-        headings = [name for name in listed if isinstance(name, str)]
-        names += [*headings, *(f"all_{name}" for name in headings)]
-    return frozenset(names)
-
-
 def _texts(raw: Any) -> Iterator[str]:
     """Every text that might be a name: the keys and the words."""
     if isinstance(raw, str):
@@ -469,11 +443,3 @@ def _texts(raw: Any) -> Iterator[str]:
         for key, value in raw.items():
             yield key
             yield from _texts(value)
-
-
-def _forgiving(text: str) -> Template:
-    """The name as it is written, or what can be made of it."""
-    try:
-        return parse_template(text)
-    except ExpressionError:
-        return parse_template(text.partition("{")[0].replace("}", "") + "{0}")

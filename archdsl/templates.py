@@ -71,3 +71,11 @@ def parse_template(text: str) -> Template:
             moved = (error.offset + match.start(1), error.length, error.help)
             raise ExpressionError(error.code, error.message, *moved) from None
     return Template(text, tuple(parts))
+
+
+def forgiving(text: str) -> Template:
+    """The name as it is written, or what can be made of it."""
+    try:
+        return parse_template(text)
+    except ExpressionError:
+        return parse_template(text.partition("{")[0].replace("}", "") + "{0}")

@@ -61,6 +61,15 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "activation": ("act",),
 }
 
+NO_ARGUMENTS = {  # what other frameworks ask for, and specs do not
+    **dict.fromkeys(
+        ("in", "in_channels", "in_features", "inputs", "in_planes", "input_shape"),
+        "leave it out: input channels follow from what stands before",
+    ),
+    **dict.fromkeys(("activation", "act"), "an activation is an item of its own: `- relu`"),
+    **dict.fromkeys(("inplace", "data_format", "device", "dtype"), "leave it out"),
+}
+
 
 def plain(word: str) -> str:
     """The word without what spellings differ in: case, `_`, `-` and the `2d` of frameworks."""

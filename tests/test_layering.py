@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "forms": "diagnostics source",
     "syntax": "forms limits renames source templates tensor",
     "checks": "diagnostics expressions limits source syntax templates",
-    "items": "checks diagnostics expressions ops source syntax templates",
+    "items": "checks diagnostics expressions ops source syntax templates vocabulary",
     "documents": f"{FRONT} checks forms items renames syntax",
     "inherit": "diagnostics documents forms gallery limits scaling source syntax",
     # the waist
