@@ -23,8 +23,10 @@ from archdsl.elaborate import elaborate
 from archdsl.gallery import find
 from archdsl.graph import Graph
 from archdsl.inherit import Loader
+from archdsl.limits import Limits
 
 NETWORKS = ("resnet50", "googlenet", "densenet121", "mobilenet_v2", "efficientnet_b0")
+WIDE = Limits(items=10**7, nodes=10**7, connections=10**7, parameters=10**15)
 
 DEEP = """
 archdsl: 1
@@ -138,9 +140,9 @@ def growth(runs: int) -> None:
             loader = Loader(Sink())
             document = loader.loads(DEEP.format(count=count, inner=inner))
             assert document is not None
-            graph = elaborate(document, loader.sink)
+            graph = elaborate(document, loader.sink, WIDE)
             assert graph is not None
-            (taken,) = in_turns(runs, lambda document=document: elaborate(document, Sink()))
+            (taken,) = in_turns(runs, lambda document=document: elaborate(document, Sink(), WIDE))
             row.append(f"{taken / len(graph.nodes) * 1e6:.1f} us")
         rows.append([f"{3 * count + 2:,}", f"{len(graph.nodes):,}", *row])
     head = ["weighted layers", "nodes", "per node, blocks alike", "per node, blocks all different"]
