@@ -16,7 +16,7 @@ class Limits:
     values: int = 200_000  # YAML values after aliases are expanded
     expression: int = 1_000  # characters of one expression or name
     items: int = 300_000  # that are elaborated, every copy counted, nodes or not
-    nodes: int = 50_000  # and as many scopes; the deepest networks that people build have 5,000
+    nodes: int = 30_000  # and as many scopes; the deepest networks that people build have 5,000
     connections: int = 1_000_000  # inputs of all nodes
     elements: int = 1_000_000_000_000  # of one tensor, for one image
     parameters: int = 100_000_000_000
