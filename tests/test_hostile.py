@@ -15,7 +15,7 @@ from archdsl.expect import expectations
 from archdsl.graph import Graph, verify
 from archdsl.inherit import Loader
 from archdsl.limits import Limits
-from tests.support import check_error, errors, graph_of, labels, read
+from tests.support import check_error, errors, graph_of, labels
 
 SMALL = Limits(items=20_000, nodes=5_000, connections=50_000)
 
@@ -303,19 +303,3 @@ def test_many_errors_take_little_time() -> None:
     assert len(quick(f"backbone: [{items}]")) == 3000
     items = ", ".join(f"{{relu: {{}}, from: x{n}}}" for n in range(3000))
     assert len(quick(f"backbone: [{items}]")) == 3000
-
-
-def test_a_network_grows_in_proportion_to_its_depth() -> None:
-    """Ten times the blocks in about ten times the time: a square would be a hundred times."""
-    text = """
-        blocks: {{u: {{residual: {{body: [{{conv: {{kernel: 3}}}}, batch_norm], after: relu}}}}}}
-        backbone: {{x: {{u: {{}}, repeat: {}}}, y: [{{residual: {{body: relu}}, repeat: {}}}]}}
-    """
-    times = []
-    for count in (400, 4000):
-        start = time.perf_counter()
-        graph, _ = read(text.format(count, count))
-        times.append(time.perf_counter() - start)
-        assert graph is not None
-        assert len(graph.nodes) == 6 * count
-    assert times[1] < 40 * times[0]
