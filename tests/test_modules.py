@@ -210,45 +210,58 @@ print("whole")
 """
 
 
+def in_a_fresh_process(code: str, rows: list[Any], folder: Path) -> None:
+    path = folder / "modules.pkl"
+    path.write_bytes(pickle.dumps(rows))
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "whole\n", run.stderr
+
+
 def test_pickles_of_modules_and_their_parts_are_whole_in_a_fresh_process(tmp_path: Path) -> None:
-    path, rows = tmp_path / "modules.pkl", []
+    rows = []
     for name in ("resnet18", "mobilenet_v2", "squeezenet1_1", "shufflenet_v2_x1_0"):
         module, image = archdsl.compile(name).eval(), torch.randn(1, 3, 64, 64)
         part = next(p for p in module.modules() if "archdsl_compiled" in type(p).__module__)
         with torch.no_grad():
             rows.append((module, part, image, module(image)))
-    path.write_bytes(pickle.dumps(rows))
-    run = subprocess.run(
-        [sys.executable, "-c", RELOAD, str(path)], capture_output=True, text=True, check=False
-    )
-    assert run.stdout == "whole\n", run.stderr
+    in_a_fresh_process(RELOAD, rows, tmp_path)
 
 
-def test_other_batches_and_images_go_through() -> None:
-    module = archdsl.compile("resnet18").eval()
-    with torch.no_grad():
-        for batch, height, width in ((1, 32, 32), (3, 97, 129)):
-            assert module(torch.randn(batch, 3, height, width)).shape == (batch, 1000)
-
-
-LISTS = """
-archdsl: 1
-name: net
-input: [3, 8, 8]
-backbone:
-  short: {tower: {out: [4, 6], kernel: [1, 3]}}
-  long: {tower: {out: [4, 6, 8], kernel: [1, [1, 3], [3, 1]]}}
+RELOAD_ALL = """
+import pickle, sys
+with open(sys.argv[1], "rb") as file:
+    for module, keys, text in pickle.load(file):
+        assert list(module.state_dict()) == keys
+        assert str(module) == text
+print("whole")
 """
 
 
-def test_a_block_of_as_many_layers_as_a_list_says_is_written_where_it_stands() -> None:
-    source = archdsl.emit(archdsl.loads(LISTS))
-    assert "Tower" not in source
-    assert "self.short = nn.Sequential(\n" in source
-    assert source.count(" BasicConv(") == 6  # five layers and the class
-    module = archdsl.compile(archdsl.loads(LISTS))
-    assert list(module.state_dict()) == list(archdsl.loads(LISTS).state)
-    assert module(torch.zeros(1, 3, 8, 8)).shape == (1, 8, 8, 8)
+def test_every_module_of_the_gallery_is_pickled(tmp_path: Path) -> None:
+    modules = [on_meta(name)[0] for name in names()]
+    rows = [(module, list(module.state_dict()), str(module)) for module in modules]
+    in_a_fresh_process(RELOAD_ALL, rows, tmp_path)
+
+
+@pytest.mark.parametrize("name", names())
+def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) -> None:
+    graph = archdsl.load(name)
+    channels, height, width = graph.input.shape
+    size = [channels, height + 32, width + 64]
+    other = archdsl.loads(
+        f"{{archdsl: 1, extends: {name}, name: resized, input: {size}, expect: {{}}}}"
+    )
+    weights = [(key, weight.shape) for key, weight in graph.state.items()]
+    if weights != [(key, weight.shape) for key, weight in other.state.items()]:
+        assert name in ("googlenet_paper", "vit_b_16")
+        return
+    promised = {key: (3, *other.spec(id).shape) for key, id in other.outputs.items()}
+    module = on_meta(name)[0].eval()
+    with torch.device("meta"):
+        found = shapes(module(torch.empty(3, *size)))
+    assert found == (promised if any(promised) else promised[""])
 
 
 def test_the_source_stands_alone(tmp_path: Path) -> None:
