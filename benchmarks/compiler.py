@@ -107,11 +107,11 @@ def graph_of(text_or_path: str, from_text: bool = False) -> Graph:
 
 
 def constructor(name: str) -> object:
-    """torchvision's network on the meta device, without side classifiers."""
+    """torchvision's network on the meta device, with the parts that ours has."""
     import torch
     from torchvision import models
 
-    plain = {"aux_logits": False, "init_weights": False, "transform_input": False}
+    plain = {"init_weights": False, "transform_input": False}
     with torch.device("meta"):
         return getattr(models, name)(**(plain if name == "googlenet" else {}))
 
@@ -157,7 +157,7 @@ def modules(runs: int) -> None:
     rows = []
     for name in NETWORKS:
         graph = archdsl.load(name)
-        plain = {"aux_logits": False, "init_weights": False, "transform_input": False}
+        plain = {"init_weights": False, "transform_input": False}
         theirs = getattr(models, name)(**(plain if name == "googlenet" else {})).eval()
         ours = archdsl.compile(graph).eval()
         ours.load_state_dict(theirs.state_dict())
