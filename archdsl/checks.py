@@ -218,11 +218,9 @@ class Checker:
             if name in names[:n]:
                 first = (place / "columns" / names.index(name)).span
                 labels = [Label(first, "first here")] if first else []
-                message, span = (
-                    f"the column `{name}` stands here twice",
-                    (place / "columns" / n).span,
-                )
+                message = f"the column `{name}` stands here twice"
                 help = "every column needs a name of its own"
+                span = (place / "columns" / n).span
                 self.sink.error("E0105", message, span, labels=labels, help=help)
                 good = False
         if not isinstance(rows, list):

@@ -20,6 +20,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.yaml"))
 
 
+def path(name: str) -> str:
+    """Where a spec of the gallery lies."""
+    return str(folder() / f"{name}.yaml")
+
+
 def find(spec: str | os.PathLike[str]) -> str:
     """The path of a spec that is named by its path, or by its name in the gallery.
 
@@ -29,7 +34,7 @@ def find(spec: str | os.PathLike[str]) -> str:
     if os.path.isfile(given):
         return given
     if given in names():
-        return str(folder() / f"{given}.yaml")
+        return path(given)
     if os.path.isdir(given):
         raise UsageError(f"{given} is a directory, not a spec")
     if os.path.exists(given):

@@ -106,7 +106,7 @@ class Loader:
             return None
         target = os.path.join(os.path.dirname(source.name), name)
         if not os.path.exists(target) and name in gallery.names():
-            target = str(gallery.folder() / f"{name}.yaml")
+            target = gallery.path(name)
         problem, help = "", ""
         if os.path.isabs(name):
             problem = f"{word} takes a path relative to this file"

@@ -4,11 +4,13 @@ A test writes the keys it is about; the required ones are added behind them, so 
 count in what the test shows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import archdsl
 from archdsl.diagnostics import Diagnostic, Sink, in_order
 from archdsl.elaborate import elaborate
 from archdsl.expect import expectations
@@ -123,3 +125,9 @@ def write(folder: Path, **files: str) -> None:
     """Spec files of a folder, by name without `.yaml`."""
     for name, text in files.items():
         (folder / f"{name}.yaml").write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+
+
+def resized(name: str, size: Sequence[int], params: Mapping[str, Any] | None = None) -> Graph:
+    """A network of the gallery for another image."""
+    text = f"archdsl: 1\nextends: {name}\nname: resized\ninput: {list(size)}\nexpect: {{}}\n"
+    return archdsl.loads(f"{text}params: {json.dumps(params or {})}\n")

@@ -5,7 +5,6 @@ and outputs for weights that a rule gives (fill.py), in float64.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,13 +15,14 @@ import pytest
 import torch
 
 import archdsl
-from archdsl.gallery import find
+from archdsl.gallery import names
 from archdsl.graph import Graph
 from archdsl.renames import Renames, rename
 from tests.reference import fill
+from tests.support import resized
 
 REFERENCE = Path(__file__).parent / "reference"
-SPECS = sorted(path.stem for path in Path(find("resnet50")).parent.glob("*.yaml"))
+SPECS = names()
 
 # Other records of a spec, or of a spec with other parameters, than those of its name.
 MORE = {
@@ -126,7 +126,7 @@ def test_costs_and_stages_are_the_references(
     spec: str, record: str, params: dict[str, Any], graph: Graph, reference: Any
 ) -> None:
     if list(graph.input.shape) != reference["input"]:
-        graph = at_size(spec, params, reference["input"])
+        graph = resized(spec, reference["input"], params)
     if reference["macs"]:
         assert archdsl.analyze(graph).total.macs == reference["macs"]
     taps = {
@@ -137,14 +137,6 @@ def test_costs_and_stages_are_the_references(
     for name, stage in reference["stages"].items() if known else ():
         if name in taps and not (name == "c5" and spec.startswith(WITH_LAST_CONVOLUTION)):
             assert taps[name] == stage, name
-
-
-def at_size(spec: str, params: dict[str, Any], size: list[int]) -> Graph:
-    """The spec for another image."""
-    base = os.path.relpath(find(spec))
-    text = f"archdsl: 1\nextends: {base}\nname: resized\ninput: {size}\n"
-    given = json.dumps(params)
-    return archdsl.loads(f"{text}params: {given}\nexpect: {{}}\n")
 
 
 def outputs(reference: Any, name: str, graph: Graph, spec: str) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from torchvision import models
 
 import archdsl
 from archdsl.gallery import names
+from tests.support import resized
 
 # The image on which training steps are compared: as small as the network allows.
 TORCHVISION = {
@@ -250,9 +251,7 @@ def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) 
     graph = archdsl.load(name)
     channels, height, width = graph.input.shape
     size = [channels, height + 32, width + 64]
-    other = archdsl.loads(
-        f"{{archdsl: 1, extends: {name}, name: resized, input: {size}, expect: {{}}}}"
-    )
+    other = resized(name, size)
     weights = [(key, weight.shape) for key, weight in graph.state.items()]
     if weights != [(key, weight.shape) for key, weight in other.state.items()]:
         assert name in ("googlenet_paper", "vit_b_16")
