@@ -4,17 +4,21 @@
 what was changed.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import archdsl
 from archdsl.diagnostics import Span
 from archdsl.gallery import find
-from tests.fuzz.mutate import judge, read
+from archdsl.tensor import TensorSpec
+from tests.fuzz.mutate import digest, judge, read
 from tests.fuzz.mutations import KINDS, VALUES, Mutant, Original, mutant, original, originals
-from tests.fuzz.promised import wrong_shape
+from tests.fuzz.promised import wrong_shapes
+from tests.support import whole
 
 
 @cache
@@ -36,7 +40,7 @@ def test_a_mutant_that_is_a_network_runs_in_torch_with_the_promised_shape(number
     for later in range(number, number + 5):
         graph, _ = read(mutant(small, later))
         if graph is not None:
-            assert wrong_shape(graph) == ""
+            assert wrong_shapes(graph) == ""
 
 
 TEXT = "a: {b: 1, 'c': [2, three]}\nd:\n  e: \"4\"\n  f: 5\ng:\n  - 6\n"
@@ -93,3 +97,27 @@ def test_a_mutant_is_always_the_same_and_shows_what_touches_it() -> None:
 
 def test_every_kind_is_made() -> None:
     assert {mutant(gallery(), number).kind for number in range(60)} == set(KINDS)
+
+
+def test_the_places_of_a_deletion_are_what_held_it() -> None:
+    shown = {m.text: [m.text[a:b] for a, b in m.regions] for m in mutants("delete")}
+    assert shown[TEXT.replace("b: 1, ", "")] == ["a: {'c': [2, three]}"]
+    assert shown[TEXT.replace(", three", "")] == ["'c': [2]"]
+    assert shown[TEXT.replace("  f: 5\n", "")] == ['d:\n  e: "4"']
+    assert shown[TEXT.replace("g:\n  - 6\n", "")] == ["a: {b: 1, 'c': [2, three]}", ""]
+
+
+def test_documentation_makes_no_other_network() -> None:
+    spec = whole("doc: x\nbackbone: [{conv: {out: 8, kernel: 3}}]")
+    said, wider = "# x\n" + spec.replace("doc: x", "doc: y"), spec.replace("out: 8", "out: 9")
+    assert digest(archdsl.loads(spec)) == digest(archdsl.loads(said))
+    assert digest(archdsl.loads(spec)) != digest(archdsl.loads(wider))
+
+
+def test_shapes_that_are_not_as_promised_are_found() -> None:
+    graph = archdsl.load("resnet20_cifar10")
+    assert wrong_shapes(graph) == wrong_shapes(graph, "cpu") == ""
+    (node,) = (node for node in graph.nodes if node.id == "fc")
+    wrong = replace(node, output=TensorSpec((11,)))
+    nodes = tuple(wrong if other is node else other for other in graph.nodes)
+    assert "not {'result ': (2, 11)" in wrong_shapes(replace(graph, nodes=nodes))

@@ -2,22 +2,32 @@
 
 Every mutant must end in a graph or in errors: no exception, in less than 2 s of one core and 1 GB.
 A run writes a line of JSON for each mutant into files of OUT, one for 500, and goes on where an
-earlier one stopped. It prints the share of rejected mutants whose error points at what was changed;
-of those that are accepted, a sample is compiled and run on torch's meta device.
+earlier one stopped. It prints the share of rejected mutants whose error points at what was changed:
+at the changed text, and after a deletion at what held it (`mutations` says exactly where).
+
+With `--run` every network that the accepted mutants are is compiled and run on torch's meta device,
+and the shapes of its results and taps are held to the graph's; one of 20 runs with numbers, too, on
+small images. Mutants that are the same network - they change comments, documentation, names of
+weights elsewhere - run once, those that are still the network of the gallery not at all.
 """
 
 import argparse
 import json
+import re
 import resource
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import archdsl
+from archdsl.analysis.cost import analyze
 from archdsl.diagnostics import Sink, in_order
 from archdsl.elaborate import elaborate
 from archdsl.expect import expectations
@@ -29,6 +39,8 @@ from tests.fuzz.mutations import Mutant, Original, mutant, originals
 
 CHUNK = 500
 SECONDS, BYTES = 2.0, 10**9
+SIDE, MACS = 96, 10**9  # the small images, and the most of a network that runs with numbers
+ACCEPTED = ("accepted", "expect")
 
 
 def read(made: Mutant) -> tuple[Graph | None, Sink]:
@@ -60,7 +72,7 @@ def judge(number: int, made: Mutant) -> dict[str, Any]:
         assert (graph is None) <= bool(found), "no graph and no error"
         if graph is not None:
             verify(graph)
-            record["outcome"] = "expect" if found else "accepted"
+            record |= {"outcome": "expect" if found else "accepted", "graph": digest(graph)}
         else:
             spans = [(d.span, *(label.span for label in d.labels)) for d in found]
             record |= {
@@ -77,6 +89,14 @@ def judge(number: int, made: Mutant) -> dict[str, Any]:
     return record
 
 
+def digest(graph: Graph) -> str:
+    """What tells networks apart: a graph without its documentation and its places in the spec."""
+    nodes = tuple(replace(node, span=None) for node in graph.nodes)
+    scopes = tuple(replace(scope, span=None) for scope in graph.scopes)
+    bare = replace(graph, nodes=nodes, scopes=scopes, renames={}, title="", citation="")
+    return sha256(bare.to_json().encode()).hexdigest()[:16]
+
+
 _specs: list[Original] = []
 
 
@@ -84,15 +104,19 @@ def chunk(start: int, until: int, folder: str) -> str:
     """Judges the mutants of some numbers, and writes what became of them."""
     _specs.extend(() if _specs else originals())
     path = Path(folder) / f"{start:07}.jsonl"
-    lines = [json.dumps(judge(n, mutant(_specs, n))) for n in range(start, until)]
-    aside = path.with_suffix(".part")
-    aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    aside.rename(path)
+    keep(path, (judge(n, mutant(_specs, n)) for n in range(start, until)))
     return path.name
 
 
-def records(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.glob("*.jsonl")):
+def keep(path: Path, found: Iterable[dict[str, Any]]) -> None:
+    """Writes records aside, then under their name, so that a file is always whole."""
+    aside = path.with_suffix(f"{path.suffix}.part")
+    aside.write_text("".join(f"{json.dumps(one)}\n" for one in found), encoding="utf-8")
+    aside.rename(path)
+
+
+def records(folder: Path, suffix: str = "jsonl") -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob(f"*.{suffix}")):
         for line in path.read_text(encoding="utf-8").splitlines():
             yield json.loads(line)
 
@@ -127,24 +151,70 @@ def report(folder: Path) -> bool:
     return not bad and largest < BYTES
 
 
-def run_sample(folder: Path, most: int) -> bool:
-    """Runs accepted mutants in torch, without data; says whether all shapes are as promised."""
-    from tests.fuzz.promised import wrong_shape
+def networks(folder: Path) -> dict[str, int]:
+    """The networks that the accepted mutants are, and the first mutant that is each.
 
-    specs = originals()
-    accepted = [r["number"] for r in records(folder) if r["outcome"] in ("accepted", "expect")]
-    chosen = accepted[:: max(1, len(accepted) // most)][:most]
-    bad = 0
-    for number in chosen:
-        graph, _ = read(mutant(specs, number))
+    Those of the gallery are not among them.
+    """
+    known = {digest(archdsl.load(spec.path)) for spec in originals()}
+    first: dict[str, int] = {}
+    for record in records(folder):
+        if record["outcome"] in ACCEPTED and record["graph"] not in known:
+            first.setdefault(record["graph"], record["number"])
+    return first
+
+
+def run_networks(path: str, numbers: dict[str, int]) -> str:
+    """Runs networks in torch, by digest and number of mutant; writes how they are not as promised.
+
+    One of 20 runs with numbers, unless it is too large even for a small image.
+    """
+    from tests.fuzz.promised import wrong_shapes
+
+    _specs.extend(() if _specs else originals())
+    found = []
+    for key, number in numbers.items():
+        made = mutant(_specs, number)
+        graph, _ = read(made)
         assert graph is not None
-        problem = wrong_shape(graph)
-        if problem:
-            bad += 1
-            print(f"mutant {number} ({graph.name}): {problem}")
-    print(
-        f"ran {len(chosen):,} of {len(accepted):,} accepted mutants in torch, {bad} not as promised"
-    )
+        record = {"graph": key, "number": number, "wrong": wrong_shapes(graph)}
+        if int(key, 16) % 20 == 0:
+            graph = read(smaller(made))[0] or graph
+            small = analyze(graph).total.macs <= MACS
+            record["with numbers"] = wrong_shapes(graph, "cpu") if small else "too large"
+        found.append(record)
+    keep(Path(path), found)
+    return path
+
+
+def smaller(made: Mutant) -> Mutant:
+    """A mutant with a small image, if the size of its own is written as numbers."""
+    input = rf"\1, {SIDE}, {SIDE}]"
+    return replace(made, text=re.sub(r"(?m)^(input: \[\d+), \d+, \d+\]", input, made.text))
+
+
+def run_all(folder: Path, pool: ProcessPoolExecutor) -> bool:
+    """Runs the networks that have not run yet; says whether all shapes are as promised."""
+    chunks: dict[int, dict[str, int]] = {}
+    for key, number in (first := networks(folder)).items():
+        chunks.setdefault(number // CHUNK * CHUNK, {})[key] = number
+    paths = {folder / f"{start:07}.ran": numbers for start, numbers in chunks.items()}
+    todo = ((str(path), numbers) for path, numbers in paths.items() if not path.exists())
+    for task in [pool.submit(run_networks, *one) for one in todo]:
+        task.result()
+    accepted = [record["graph"] for record in records(folder) if record["outcome"] in ACCEPTED]
+    same = sum(key not in first for key in accepted)
+    ran = list(records(folder, "ran"))
+    print(f"{len(accepted):,} accepted mutants: {same:,} are a network of the gallery still, the")
+    print(f"others are {len(first):,} networks, of which {len(ran):,} ran in torch")
+    full = [one for one in ran if "with numbers" in one]
+    large = sum(one["with numbers"] == "too large" for one in full)
+    print(f"{len(full) - large:,} of them ran with numbers, too; {large:,} would be too large")
+    fine = ("", "too large")
+    bad = [one for one in ran if one["wrong"] or one.get("with numbers", "") not in fine]
+    print(f"{len(bad):,} are not as promised")
+    for one in bad[:20]:
+        print(json.dumps(one))
     return not bad
 
 
@@ -153,7 +223,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the results are kept")
     parser.add_argument("--until", type=int, default=10_000, help="how many mutants")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--run", type=int, default=0, help="how many accepted ones run in torch")
+    parser.add_argument("--run", action="store_true", help="run the accepted ones in torch")
     parser.add_argument("--show", type=int, help="print one mutant and what is said of it")
     arguments = parser.parse_args()
     if arguments.show is not None:
@@ -177,7 +247,8 @@ def main() -> None:
             task.result()
     good = report(folder)
     if arguments.run:
-        good &= run_sample(folder, arguments.run)
+        with ProcessPoolExecutor(arguments.processes) as pool:  # torch is no part of the GB
+            good &= run_all(folder, pool)
     sys.exit(not good)
 
 

@@ -2,6 +2,11 @@
 
 A mutant is made from the tree of a spec's YAML, whose nodes know where they stand, so it is known
 where it differs from the original: its `regions`. A number says which mutant, always the same one.
+
+After a deletion there is no changed text to point at. What differs is the mapping or list that held
+it, with its key: `conv` of `conv: {kernel: 3}` without its `out`. The whole document holds a key of
+the top, and would make every place right; there it is where the entry before ends and the one after
+begins, and the document's first entry, where it stands that the document lacks something.
 """
 
 import re
@@ -63,7 +68,7 @@ class Entry:
     value: int  # where the value starts
     end: int
     flow: bool
-    container: Interval | None  # None at the top of the document
+    around: tuple[Interval, ...]  # what differs if it is gone
     siblings: int  # which container
 
 
@@ -107,13 +112,23 @@ def _entries(source: Source) -> list[Entry]:
         for n in range(len(path) + 1):  # a block ends where the last thing in it does
             finish[path[:n]] = max(finish.get(path[:n], 0), end + quote)
     numbers = {path: n for n, path in enumerate(begin)}
+    top = [path for path in begin if len(path) == 1]
+
+    def around(path: Path) -> tuple[Interval, ...]:
+        if len(path) > 1:
+            return ((begin[path[:-1]], finish[path[:-1]]),)
+        n = top.index(path)
+        before = tuple((finish[p], finish[p]) for p in top[max(0, n - 1) : n])
+        after = tuple((begin[p], begin[p]) for p in top[n + 1 : n + 2])
+        return ((begin[top[0]], finish[top[0]]), *before, *after)
+
     return [
         Entry(
             begin[path],
             value[path],
             finish[path],
             text[value[path[:-1]]] in "{[",
-            (begin[path[:-1]], finish[path[:-1]]) if len(path) > 1 else None,
+            around(path),
             numbers[path[:-1]],
         )
         for path in begin
@@ -163,9 +178,12 @@ def _delete(spec: Original, entry: Entry, random: Random) -> Mutant:
         start = spec.text.rfind("\n", 0, start) + 1
         end = spec.text.find("\n", end) + 1 or len(spec.text)
     made = _made(spec, "delete", words, (start, end, ""))
-    around = entry.container
-    regions = () if around is None else ((around[0], around[1] - (end - start)),)
-    return replace(made, regions=regions)
+
+    def left(offset: int) -> int:
+        return max(start, offset - (end - start)) if offset > start else offset
+
+    around = ((left(a), len(made.text[: left(b)].rstrip())) for a, b in entry.around)
+    return replace(made, regions=tuple((first, max(first, last)) for first, last in around))
 
 
 def _duplicate(spec: Original, entry: Entry, random: Random) -> Mutant | None:

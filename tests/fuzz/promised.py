@@ -1,31 +1,64 @@
 """Whether torch gives what a graph promises."""
 
+import linecache
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
 import torch
 
 from archdsl.backends.module import compile_graph
 from archdsl.graph import Graph
 
+IMAGES = 2
 
-def wrong_shape(graph: Graph) -> str:
-    """How the module of a graph, run on the meta device, differs from the graph, or nothing."""
-    with torch.device("meta"), torch.no_grad():
-        try:
-            module = compile_graph(graph).eval()
-            given = module(torch.empty(2, *graph.input.shape))
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-    results = given if isinstance(given, dict) else {"": given}
-    results = {
-        key: value for name, result in results.items() for key, value in _parts(name, result)
-    }
-    found = {name: tuple(value.shape[1:]) for name, value in results.items()}
-    promised = {name: graph.spec(id).shape for name, id in graph.outputs.items()}
+
+def wrong_shapes(graph: Graph, device: str = "meta") -> str:
+    """How the tensors that torch gives differ in shape from those of a graph, or nothing.
+
+    The network runs with its taps as further results, and, if it has some that exist in training
+    only, in training.
+    """
+    try:
+        with torch.device(device), torch.no_grad():
+            named = {f"result {name}": id for name, id in graph.outputs.items()} | {**graph.taps}
+            problem = _difference(graph.select(named) if graph.taps else replace(graph, aux={}))
+            return problem or (_difference(graph) if graph.aux else "")
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _difference(graph: Graph) -> str:
+    """How the results of a network for some images differ from what it promises."""
+    module = compile_graph(graph).train(bool(graph.aux))
+    try:
+        given = module(torch.empty(IMAGES, *graph.input.shape))
+    finally:
+        _forget(module)
+    results = [given] if not graph.aux else given
+    found = {name: shape for result in results for name, shape in _shapes("", result)}
+    promised = _promised(graph, {**graph.outputs, **graph.aux})
     return "" if found == promised else f"gives {found}, not {promised}"
 
 
-def _parts(name: str, result: object) -> list[tuple[str, torch.Tensor]]:
-    """A result that is a list has a name for each of its parts."""
+def _promised(graph: Graph, results: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    return {name: (IMAGES, *graph.spec(id).shape) for name, id in results.items()}
+
+
+def _shapes(name: str, result: object) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The shapes of a result by name; the parts of a list are numbered."""
     if isinstance(result, torch.Tensor):
-        return [(name, result)]
-    assert isinstance(result, list | tuple)
-    return [(f"{name}{n}", part) for n, part in enumerate(result)]
+        yield name, tuple(result.shape)
+    elif isinstance(result, dict):
+        for key, value in result.items():
+            yield from _shapes(key, value)
+    else:
+        assert isinstance(result, list | tuple)
+        for number, part in enumerate(result):
+            yield from _shapes(f"{name}{number}", part)
+
+
+def _forget(module: torch.nn.Module) -> None:
+    """Lets go of a module's source: thousands of them would fill the memory."""
+    namespace = sys.modules.pop(type(module).__module__)
+    linecache.cache.pop(str(namespace.__file__), None)
