@@ -1,6 +1,7 @@
 """The graph: flat, typed, frozen. Hierarchy is metadata: a node knows the scope it stands in."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from functools import cached_property
@@ -98,6 +99,12 @@ class Graph:
     @cached_property
     def scope_by_id(self) -> dict[str, Scope]:
         return {scope.id: scope for scope in self.scopes}
+
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How many inputs, outputs and auxiliary outputs a node or the input is."""
+        taken = (id for node in self.nodes for id in node.inputs)
+        return Counter((*taken, *self.outputs.values(), *self.aux.values()))
 
     def spec(self, id: str) -> TensorSpec:
         """What the node, or the input, with this id gives."""

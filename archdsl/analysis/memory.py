@@ -295,12 +295,6 @@ def _is_constant(graph: Graph, node: Node) -> bool:
 
 def _homes(graph: Graph, training: bool) -> dict[str, str]:
     """For every value the one whose memory it lies in: its own, or that of an earlier value."""
-    uses: dict[str, int] = {}
-    for node in graph.nodes:
-        for id in node.inputs:
-            uses[id] = uses.get(id, 0) + 1
-    for id in (*graph.outputs.values(), *graph.aux.values()):
-        uses[id] = uses.get(id, 0) + 1
     homes = {INPUT: INPUT}
     for node in graph.nodes:
         behavior, first = BEHAVIOR[node.op.verb], node.inputs[0]
@@ -308,7 +302,7 @@ def _homes(graph: Graph, training: bool) -> dict[str, str]:
         rewrites = (
             behavior.overwrites
             and before is not None
-            and uses[first] == 1
+            and graph.uses[first] == 1
             and before.op.verb in REWRITABLE
             and before.output == node.output
         )

@@ -1,6 +1,6 @@
 """TORCH: one row per op, giving the PyTorch call as data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,6 +49,7 @@ class Call:
 
 
 Row = Callable[[Any, tuple[TensorSpec, ...]], Call]
+NONE: Mapping[str, str] = {}
 
 
 def call(op: Op, inputs: tuple[TensorSpec, ...]) -> Call:
@@ -67,6 +68,24 @@ def _size(name: str, sizes: Any, default: Any = None) -> Argument:
 
 def _positional(name: str, value: Any) -> Argument:
     return Argument(name, _plain(value), keyword=False)
+
+
+def _module(target: str, *settings: tuple[str, str, Any], takes: Mapping[str, str] = NONE) -> Row:
+    """A row whose arguments are fields of the op, in PyTorch's order.
+
+    `takes` are the positional ones, as PyTorch's name and the field, `C` for the channels of the
+    input; `settings` the keyword ones, as PyTorch's name, the field and PyTorch's default.
+    """
+
+    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+        positional = (
+            _positional(name, x[0].channels if field == "C" else getattr(op, field))
+            for name, field in takes.items()
+        )
+        keyword = (_size(name, getattr(op, field), default) for name, field, default in settings)
+        return Call(target.format(rank=max(1, x[0].rank)), (*positional, *keyword))
+
+    return row
 
 
 def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
@@ -88,46 +107,6 @@ def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
-def _conv_transpose(op: conv.ConvTranspose, x: tuple[TensorSpec, ...]) -> Call:
-    return Call(
-        f"nn.ConvTranspose{x[0].rank}d",
-        (
-            _positional("in_channels", x[0].channels),
-            _positional("out_channels", op.out),
-            _size("kernel_size", op.kernel),
-            _size("stride", op.stride, 1),
-            _size("padding", op.padding, 0),
-            _size("output_padding", op.output_padding, 0),
-            _size("dilation", op.dilation, 1),
-            Argument("groups", op.groups, 1),
-            Argument("bias", op.bias, True),
-        ),
-    )
-
-
-def _linear(op: linear.Linear, x: tuple[TensorSpec, ...]) -> Call:
-    return Call(
-        "nn.Linear",
-        (
-            _positional("in_features", x[0].channels),
-            _positional("out_features", op.out),
-            Argument("bias", op.bias, True),
-        ),
-    )
-
-
-def _batch_norm(op: norm.BatchNorm, x: tuple[TensorSpec, ...]) -> Call:
-    return Call(
-        f"nn.BatchNorm{max(1, x[0].rank)}d",
-        (
-            _positional("num_features", x[0].channels),
-            Argument("eps", op.eps, 1e-5),
-            Argument("momentum", op.momentum, 0.1),
-            Argument("affine", op.affine, True),
-        ),
-    )
-
-
 def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
     is_map = x[0].layout == "channels_first" and x[0].rank > 0
     return Call(
@@ -138,43 +117,6 @@ def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
             Argument("elementwise_affine", op.affine, True),
         ),
     )
-
-
-def _group_norm(op: norm.GroupNorm, x: tuple[TensorSpec, ...]) -> Call:
-    return Call(
-        "nn.GroupNorm",
-        (
-            _positional("num_groups", op.groups),
-            _positional("num_channels", x[0].channels),
-            Argument("eps", op.eps, 1e-5),
-            Argument("affine", op.affine, True),
-        ),
-    )
-
-
-def _lrn(op: norm.LocalResponseNorm, x: tuple[TensorSpec, ...]) -> Call:
-    return Call(
-        "nn.LocalResponseNorm",
-        (
-            _positional("size", op.size),
-            Argument("alpha", op.alpha, 1e-4),
-            Argument("beta", op.beta, 0.75),
-            Argument("k", op.k, 1.0),
-        ),
-    )
-
-
-def _module(target: str, *arguments: tuple[str, str, Any]) -> Row:
-    """A row whose arguments are fields of the op: (PyTorch's name, field, PyTorch's default)."""
-
-    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
-        given = tuple(
-            Argument(name, _plain(getattr(op, attribute)), default)
-            for name, attribute, default in arguments
-        )
-        return Call(target.format(rank=x[0].rank), given)
-
-    return row
 
 
 def _softmax(op: Op, x: tuple[TensorSpec, ...]) -> Call:
@@ -347,29 +289,47 @@ def _window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) 
     )
 
 
-def _patch_merging(op: attention.PatchMerging, x: tuple[TensorSpec, ...]) -> Call:
-    return Call(
-        "PatchMerging",
-        (
-            _positional("in_channels", x[0].channels),
-            _positional("out_channels", op.out),
-            Argument("eps", op.eps, 1e-5),
-        ),
-    )
-
-
 def _token(op: attention.Token, x: tuple[TensorSpec, ...]) -> Call:
     return Call("{0}[:, {index}]", (Argument("index", op.index),), "function")
 
 
 TORCH: dict[type[Op], Row] = {
     conv.Conv: _conv,
-    conv.ConvTranspose: _conv_transpose,
-    linear.Linear: _linear,
-    norm.BatchNorm: _batch_norm,
+    conv.ConvTranspose: _module(
+        "nn.ConvTranspose{rank}d",
+        ("kernel_size", "kernel", None),
+        ("stride", "stride", 1),
+        ("padding", "padding", 0),
+        ("output_padding", "output_padding", 0),
+        ("dilation", "dilation", 1),
+        ("groups", "groups", 1),
+        ("bias", "bias", True),
+        takes={"in_channels": "C", "out_channels": "out"},
+    ),
+    linear.Linear: _module(
+        "nn.Linear", ("bias", "bias", True), takes={"in_features": "C", "out_features": "out"}
+    ),
+    norm.BatchNorm: _module(
+        "nn.BatchNorm{rank}d",
+        ("eps", "eps", 1e-5),
+        ("momentum", "momentum", 0.1),
+        ("affine", "affine", True),
+        takes={"num_features": "C"},
+    ),
     norm.LayerNorm: _layer_norm,
-    norm.GroupNorm: _group_norm,
-    norm.LocalResponseNorm: _lrn,
+    norm.GroupNorm: _module(
+        "nn.GroupNorm",
+        ("eps", "eps", 1e-5),
+        ("affine", "affine", True),
+        takes={"num_groups": "groups", "num_channels": "C"},
+    ),
+    norm.LocalResponseNorm: _module(
+        "nn.LocalResponseNorm",
+        ("alpha", "alpha", 1e-4),
+        ("beta", "beta", 0.75),
+        ("k", "k", 1.0),
+        takes={"size": "size"},
+    ),
     activation.Relu: _module("nn.ReLU"),
     activation.Relu6: _module("nn.ReLU6"),
     activation.LeakyRelu: _module("nn.LeakyReLU", ("negative_slope", "slope", 0.01)),
@@ -415,7 +375,9 @@ TORCH: dict[type[Op], Row] = {
     attention.Token: _token,
     attention.Attention: _attention,
     attention.WindowAttention: _window_attention,
-    attention.PatchMerging: _patch_merging,
+    attention.PatchMerging: _module(
+        "PatchMerging", ("eps", "eps", 1e-5), takes={"in_channels": "C", "out_channels": "out"}
+    ),
 }
 
 assert set(TORCH) == set(OPS.values())

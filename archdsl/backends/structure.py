@@ -191,20 +191,18 @@ class Structure:
     def _find_overwriting(self) -> None:
         """Nodes whose first input nobody else needs, made by an op that does not need it either."""
         graph = self.graph
-        uses: dict[str, int] = {}
-        for node in graph.nodes:
-            for id in node.inputs:
-                uses[id] = uses.get(id, 0) + 1
-        for id in (*graph.outputs.values(), *graph.aux.values()):
-            uses[id] = uses.get(id, 0) + 1
         kept: set[Hashable] = set()  # places in the spec of which not every copy may
         for node in graph.nodes:
             first = node.inputs[0]
             if not overwrites(self.calls[node.id]):
                 continue
             before = graph.by_id.get(first)
-            free = before is not None and uses[first] == 1 and isinstance(before.op, OVERWRITABLE)
-            if free and before is not None and before.output == node.output:
+            if (
+                before is not None
+                and graph.uses[first] == 1
+                and isinstance(before.op, OVERWRITABLE)
+                and before.output == node.output
+            ):
                 self.overwriting.add(node.id)
             else:
                 kept.add(self.origin_of(node))
