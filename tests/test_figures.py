@@ -13,8 +13,9 @@ from archdsl.cli_draw import KINDS as NAMED
 from archdsl.drawing import draw, load_theme
 from archdsl.ops import OPS
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, block_kinds, describe
+from archdsl.renderers.description import Description, describe
 from archdsl.renderers.figure import KINDS, TEXTS
+from archdsl.renderers.kinds import block_kinds
 from archdsl.renderers.layout import BlockLayout
 from archdsl.renderers.options import WIDTHS, Options, fold_of, shown_of, width_of
 from archdsl.renderers.pen import Pen

@@ -1,11 +1,13 @@
 """Blocks: the distinct ones side by side, each from its input to its output."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from archdsl.diagnostics import UsageError
 from archdsl.renderers import labels
-from archdsl.renderers.description import BlockKind, Description, block_kinds
+from archdsl.renderers.description import Description
+from archdsl.renderers.kinds import BlockKind, block_kinds
 from archdsl.renderers.layout import BlockLayout, Direction
 from archdsl.renderers.legend import DASHED, Entry, draw_legend, entries
 from archdsl.renderers.options import Options
@@ -15,6 +17,7 @@ from archdsl.renderers.tree import Chain, Join, boxes
 
 PORT = 12.0  # from a block to the shape at its end, an arrow long
 COLUMN, ROW = 16.0, 14.0  # between insets
+LINES, CELLS, BESIDE = 8.0, 6.0, 20.0  # of a list of widths: line to line, between cells, before it
 TALLEST = 600.0  # points: past this insets that lie may be shorter than those that stand
 
 
@@ -23,6 +26,7 @@ class Inset:
     """A drawn block, its left top corner at 0, 0; `axis` is where its input comes in."""
 
     kind: BlockKind
+    direction: Direction
     items: tuple[Item, ...]
     width: float
     height: float
@@ -46,10 +50,52 @@ def inset(
     length = origin + size.length + PORT
     if "shapes" in options.show:
         _ports(inner, kind, direction, length, brief and direction == "right")
-    left, top, right, bottom = bounds(inner.items)
-    items = moved(inner.items, -left, -top)
+    return _framed(kind, direction, inner.items)
+
+
+def _framed(kind: BlockKind, direction: Direction, items: Sequence[Item]) -> Inset:
+    """Items around a block whose input comes in at 0, 0."""
+    left, top, right, bottom = bounds(items)
     axis = -top if direction == "right" else -left
-    return Inset(kind, items, right - left, bottom - top, axis)
+    return Inset(kind, direction, moved(items, -left, -top), right - left, bottom - top, axis)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the blocks of a kind differ in, its left top corner at 0, 0; empty if in nothing."""
+
+    items: tuple[Item, ...]
+    width: float
+    height: float
+
+
+def listing(kind: BlockKind, pen: Pen) -> Listing:
+    """A line for every variant of a kind: where it is, and its numbers; the drawn one in bold."""
+    inner, size = Pen(pen.theme), pen.theme.sizes.dimension
+    rows = [[words(text, shown) for text in (name, *values)] for name, values, shown in kind.rows()]
+    wide = [max(pen.measure(text, size) for text in column) for column in zip(*rows, strict=True)]
+    for line, (name, *values) in enumerate(rows):
+        color = pen.theme.ink if name[0].bold else pen.theme.dimension
+        inner.text(0, line * LINES, name, size, color, "start")
+        right = wide[0]
+        for value, column in zip(values, wide[1:], strict=True):
+            right += CELLS + column
+            inner.text(right, line * LINES, value, size, color, "end")
+    left, top, right, bottom = bounds(inner.items)
+    return Listing(moved(inner.items, -left, -top), right - left, bottom - top)
+
+
+def listed(one: Inset, pen: Pen, width: float) -> Inset:
+    """An inset with what its kind differs in: beside it if that is not wider, else below."""
+    found = listing(one.kind, pen)
+    if not found.items:
+        return one
+    x, y = one.width + BESIDE, (one.height - found.height) / 2
+    if x + found.width > width:
+        x, y = (one.width - found.width) / 2, one.height + LINES
+    axis = (0, one.axis) if one.direction == "right" else (one.axis, 0)
+    both = moved([*one.items, *moved(found.items, x, y)], -axis[0], -axis[1])
+    return _framed(one.kind, one.direction, both)
 
 
 def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, brief: bool) -> None:
@@ -139,7 +185,8 @@ def choose(
 
 def _width(pen: Pen, one: Inset) -> float:
     size = pen.theme.sizes.caption
-    return max(one.width, *(pen.measure(line, size) for line in heading(pen, one.kind, one.width)))
+    lines = [pen.measure(line, size) for line in heading(pen, one.kind, one.width)]
+    return max(one.width, listing(one.kind, pen).width, *lines)
 
 
 def _rows(made: list[Inset], widths: list[float], width: float) -> list[list[tuple[Inset, float]]]:
@@ -158,12 +205,15 @@ def _draw_row(pen: Pen, row: list[tuple[Inset, float]], width: float, top: float
     free = width - sum(wide for _, wide in row)
     between = min(free / (len(row) + 1), 3 * COLUMN) if len(row) > 1 else 0.0
     x = (free - between * (len(row) - 1)) / 2
-    size, most = pen.theme.sizes.caption, 1
+    size, bottom = pen.theme.sizes.caption, top + height
     for one, wide in row:
         pen.items += moved(one.items, x + (wide - one.width) / 2, top)
-        lines = heading(pen, one.kind, wide)
-        for number, line in enumerate(lines):
-            pen.text(x + wide / 2, top + height + 6 + size * (1 + 1.2 * number), line, size)
-        most = max(most, len(lines))
+        y = top + height + 6
+        for line in heading(pen, one.kind, wide):
+            pen.text(x + wide / 2, y + size, line, size)
+            y += 1.2 * size
+        found = listing(one.kind, pen)
+        pen.items += moved(found.items, x + (wide - found.width) / 2, y + 3)
+        bottom = max(bottom, y + 3 + found.height if found.items else y)
         x += wide + between
-    return top + height + 6 + size * (0.1 + 1.2 * most)
+    return bottom + 0.1 * size

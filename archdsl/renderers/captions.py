@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from archdsl.diagnostics import one_line
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, Stage
+from archdsl.renderers.description import Description, Stage, vary
+from archdsl.renderers.kinds import block_kinds
 from archdsl.renderers.options import Options
 from archdsl.renderers.table import quantity
 
@@ -22,14 +23,18 @@ def caption_of(descriptions: Sequence[Description], kind: str, options: Options)
         text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
             ":  ", ": "
         )
-    if (
-        kind == "hero"
-        and descriptions[0].linear
-        and any(unit.kind != "op" for unit in descriptions[0].units)
-    ):
-        text += " Letters mark the stages made of the blocks shown below."
+    if kind in ("hero", "block"):
+        text += _of_blocks(descriptions[0], kind)
     source = one_line(descriptions[0].graph.citation)
     return f"{text} After {source}." if source and len(descriptions) == 1 else text
+
+
+def _of_blocks(description: Description, kind: str) -> str:
+    """What the letters mean, and the lists beside blocks."""
+    kinds = block_kinds(description)
+    letters = " Letters mark the stages made of the blocks shown below." if kind == "hero" else ""
+    lists = " Lists say where else a block stands, with its own numbers; the drawn one is bold."
+    return letters * bool(kinds) + lists * any(kind.rows() for kind in kinds)
 
 
 def description_of(descriptions: Sequence[Description]) -> str:
@@ -44,4 +49,5 @@ def _network(description: Description) -> str:
 
 
 def _stage(stage: Stage) -> str:
-    return f"{stage.name}, {stage.what}, giving {labels.plain(labels.shape(stage.output))}"
+    varied = " of varying widths" if vary(stage.units) else ""
+    return f"{stage.name}, {stage.what}{varied}, giving {labels.plain(stage.shape)}"

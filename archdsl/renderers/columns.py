@@ -27,7 +27,7 @@ TALLEST = 600.0  # points: unless asked otherwise, repeats are folded past this
 class Layers:
     """Boxes of a unit, one under the other; `count` units look like this.
 
-    `notes` are said beside the shortcut.
+    `notes` are said beside the shortcut; `hidden` are the numbers of a block that is one box.
     """
 
     unit: Unit
@@ -36,6 +36,7 @@ class Layers:
     shortcut: tuple[Box, ...] = ()
     count: int = 1
     notes: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def height(self) -> float:
@@ -48,7 +49,7 @@ def layers_of(description: Description) -> Iterator[Layers]:
     for unit in description.units:
         if unit.role == "norm" and unit.kind == "op":
             continue
-        if unit.kind == "dense":
+        if unit.kind == "dense" and unit.chain:
             yield Layers(unit, tuple(boxes(unit.chain)), count=unit.layers)
         else:
             yield from _of_block(unit)
@@ -76,7 +77,8 @@ def _of_block(unit: Unit) -> Iterator[Layers]:
 def _closed(unit: Unit) -> Layers:
     """A block as one box."""
     words = f"{unit.block.replace('_', ' ')}, {unit.output.channels}"
-    return Layers(unit, (Box(unit.id, unit.block, words, unit.role, unit.output),))
+    box = Box(unit.id, unit.block, words, unit.role, unit.output)
+    return Layers(unit, (box,), hidden=unit.numbers)
 
 
 def folded(layers: Sequence[Layers]) -> list[Layers]:
@@ -93,19 +95,54 @@ def folded(layers: Sequence[Layers]) -> list[Layers]:
 
 def key_of(one: Layers) -> object:
     shown = [tuple(box.label for box in part) for part in (one.boxes, one.shortcut)]
-    return *shown, one.residual, one.unit.output
+    return *shown, one.residual, one.unit.output, one.hidden
 
 
-def rows_of(columns: Sequence[Sequence[Layers]]) -> list[list[TensorSpec]]:
-    """The rows: outputs of nearly one size each, the largest first."""
-    specs = {one.unit.output for column in columns for one in column}
-    rows: list[list[TensorSpec]] = []
-    for spec in sorted(specs, key=lambda s: (-resolution(s), s.shape)):
-        if rows and resolution(rows[-1][0]) < ALIKE * resolution(spec):
-            rows[-1].append(spec)
-        else:
-            rows.append([spec])
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Outputs of nearly one size, and the layers of each column that give them."""
+
+    specs: tuple[TensorSpec, ...]
+    cells: tuple[tuple[Layers, ...], ...]
+
+
+def rows_of(columns: Sequence[Sequence[Layers]]) -> list[Row]:
+    """The rows: the largest size first on a way down, and last on a way up again."""
+    ways = [_ways(column) for column in columns]
+    rows: list[Row] = []
+    for way in range(1 + max((max(numbers, default=0) for numbers in ways), default=0)):
+        inside = [
+            [one for one, number in zip(column, numbers, strict=True) if number == way]
+            for column, numbers in zip(columns, ways, strict=True)
+        ]
+        found = _by_size(inside)
+        rows += reversed(found) if way % 2 else found
     return rows
+
+
+def _ways(column: Sequence[Layers]) -> list[int]:
+    """For each layer how often sizes turned before it: even on a way down, odd on a way up."""
+    way, last, found = 0, float("inf"), []
+    for one in column:
+        size = resolution(one.unit.output)
+        turned = size * ALIKE < last if way % 2 else size > ALIKE * last
+        way, last = way + turned, size
+        found.append(way)
+    return found
+
+
+def _by_size(columns: Sequence[Sequence[Layers]]) -> list[Row]:
+    specs = {one.unit.output for column in columns for one in column}
+    groups: list[list[TensorSpec]] = []
+    for spec in sorted(specs, key=lambda s: (-resolution(s), s.shape)):
+        if groups and resolution(groups[-1][0]) < ALIKE * resolution(spec):
+            groups[-1].append(spec)
+        else:
+            groups.append([spec])
+    return [
+        Row(tuple(group), tuple(tuple(o for o in c if o.unit.output in group) for c in columns))
+        for group in groups
+    ]
 
 
 class _Columns:
@@ -120,9 +157,6 @@ class _Columns:
         self.rows = rows_of(self.columns)
         self.widths = [self.width(column) for column in self.columns]
         self.lanes = [self.lane(column) for column in self.columns]
-
-    def row_of(self, spec: TensorSpec) -> int:
-        return next(i for i, row in enumerate(self.rows) if spec in row)
 
     def width(self, column: list[Layers]) -> float:
         texts = [self.pen.measure(box_text(box), TEXT) for one in column for box in one.boxes]
@@ -165,11 +199,10 @@ class _Columns:
     def draw_rows(self, axes: list[float], top: float) -> float:
         ends = [top] * len(axes)  # where the line of data of each column has come to
         y = top + 6
-        for number in range(len(self.rows)):
-            self.rule(number, y)
+        for row in self.rows:
+            self.rule(row, y)
             bottom = y + HEIGHT
-            for index, column in enumerate(self.columns):
-                inside = [one for one in column if self.row_of(one.unit.output) == number]
+            for index, inside in enumerate(row.cells):
                 place = y + PADDING
                 for one in inside:
                     self.draw_layers(one, index, axes[index], place, ends[index])
@@ -180,14 +213,11 @@ class _Columns:
             y = bottom + PADDING
         return y - PADDING
 
-    def rule(self, number: int, y: float) -> None:
+    def rule(self, row: Row, y: float) -> None:
         """The line above a row, and the size of its maps."""
         line = polygon([(0, y), (self.options.width, y)], closed=False)
         self.pen.items.insert(0, Path(line, "", self.pen.theme.container.stroke, CONTAINER))
-        sizes = [labels.size(spec) for spec in self.rows[number]]
-        first, last = sizes[0], sizes[-1]
-        runs = first if first == last else (Run(f"{first[0].text}–"), *last)
-        self.pen.text(0, y + 8, runs, TEXT, self.pen.theme.dimension, "start")
+        self.pen.text(0, y + 8, _sizes(row.specs), TEXT, self.pen.theme.dimension, "start")
 
     def draw_layers(self, one: Layers, index: int, axis: float, y: float, before: float) -> None:
         wide, since = self.widths[index], len(self.pen.items)
@@ -232,6 +262,13 @@ class _Columns:
         size = self.pen.theme.sizes.box
         runs = words(f"×{one.count}", bold=True)
         self.pen.text(x + w + 3, y + h / 2 + 0.36 * size, runs, size, anchor="start")
+
+
+def _sizes(specs: Sequence[TensorSpec]) -> tuple[Run, ...]:
+    """`56²`; `149–147²` for squares of nearly one size; `14²` for those and tokens of them."""
+    squares = [size for size in map(labels.size, specs) if size[-1].sup] or [labels.size(specs[0])]
+    first, last = squares[0], squares[-1]
+    return first if first == last else (Run(f"{first[0].text}–"), *last)
 
 
 def box_text(box: Box) -> str:

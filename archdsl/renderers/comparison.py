@@ -1,5 +1,6 @@
 """The architecture table of a paper (He et al., table 1): networks in columns, rows by size."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -11,14 +12,19 @@ from archdsl.renderers.description import Description
 from archdsl.renderers.scene import words
 from archdsl.renderers.table import quantity
 from archdsl.renderers.tikz import escaped
+from archdsl.renderers.tree import Box, Chain, Join
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Lines in brackets and how many times they repeat; without brackets if that is once."""
+    """Lines in brackets and how many times they repeat; without brackets if it is one line once.
+
+    The lines of a `parallel` entry are paths side by side, those of others layers in order.
+    """
 
     lines: tuple[str, ...]
     count: int = 1
+    parallel: bool = False
 
 
 Cell = tuple[Entry, ...]
@@ -47,10 +53,9 @@ def compare(descriptions: Sequence[Description]) -> Comparison:
     """Networks as columns of entries in common rows; what all have alike is shared."""
     columns = [list(layers_of(description)) for description in descriptions]
     rows: list[Row] = []
-    for specs in rows_of(columns):
-        size = labels.plain(labels.size(specs[0])).replace("^2", "")
-        inside = [[one for one in column if one.unit.output in specs] for column in columns]
-        rows += _rows(_dimensions(size), [_entries(column) for column in inside])
+    for row in rows_of(columns):
+        size = labels.plain(labels.size(row.specs[0])).replace("^2", "")
+        rows += _rows(_dimensions(size), [_entries(cell) for cell in row.cells])
     return Comparison(
         tuple(words(d.graph.name)[0].text for d in descriptions),
         tuple(str(d.graph.input) for d in descriptions),
@@ -63,24 +68,54 @@ def _dimensions(size: str) -> str:
     return f"{size}×{size}" if size.isdecimal() else size
 
 
-def _entries(column: list[Layers]) -> list[Entry]:
+def _entries(column: Sequence[Layers]) -> list[Entry]:
     """Blocks that differ by stride or shortcut are one entry, as papers have it."""
     found: list[Entry] = []
     for one in column:
-        texts = tuple(box_text(box) for box in one.boxes)
-        block = one.unit.kind != "op" or len(texts) > 1
-        lines = tuple(_unstrided(text) for text in texts) if block else texts
-        if found and block and found[-1].lines == lines:
+        entry = _entry(one)
+        if found and found[-1].lines == entry.lines:
             found[-1] = replace(found[-1], count=found[-1].count + one.count)
-        elif found and found[-1].lines == lines:
-            found[-1] = replace(found[-1], count=found[-1].count + 1)
         else:
-            found.append(Entry(lines, one.count))
+            found.append(entry)
     return found
 
 
+def _entry(one: Layers) -> Entry:
+    """A line for every layer; of a block that only branches one for every path."""
+    chain = (one.unit.chain or one.unit.ops) if one.hidden else one.boxes
+    first, parallel = chain[0], False
+    if len(chain) == 1 and isinstance(first, Join) and not first.residual:
+        texts, parallel = [_in_line(path) for path in first.paths], True
+    else:
+        texts = _layers(chain)
+    block = one.unit.kind != "op" or len(texts) > 1
+    lines = tuple(_unstrided(text) for text in texts) if block else tuple(texts)
+    return Entry(lines, one.count, parallel)
+
+
+def _layers(chain: Chain) -> list[str]:
+    lines: list[str] = []
+    for item in chain:
+        if isinstance(item, Box):
+            lines.append(box_text(item))
+        elif item.residual:
+            lines += _layers(item.body)
+        else:
+            lines.append(" | ".join(map(_in_line, item.paths)))
+    return lines
+
+
+def _in_line(path: Chain) -> str:
+    """`1×1, 96 → 3×3, 128`; what forks again in parentheses."""
+    parts = [
+        item.label if isinstance(item, Box) else f"({' | '.join(map(_in_line, item.paths))})"
+        for item in path
+    ]
+    return " → ".join(parts) or "identity"
+
+
 def _unstrided(text: str) -> str:
-    return ", ".join(part for part in text.split(", ") if not part.startswith("/"))
+    return re.sub(r", /\d+(×\d+)*", "", text)
 
 
 def _rows(size: str, cells: list[list[Entry]]) -> list[Row]:
@@ -135,7 +170,7 @@ def _latex_entry(entry: Entry) -> str:
         return lines[0]
     inner = r" \\ ".join(rf"\text{{{line}}}" for line in lines).replace(r"\text{", r"\mbox{")
     array = rf"\left[\begin{{array}}{{@{{}}c@{{}}}}{inner}\end{{array}}\right]"
-    return rf"${array}\times {entry.count}$"
+    return rf"${array}\times {entry.count}$" if entry.count > 1 else f"${array}$"
 
 
 def markdown(table: Comparison) -> str:
@@ -154,14 +189,15 @@ def _markdown_text(text: str) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    return "<br>".join(_bracketed(entry, _markdown_text, " · ") for entry in cell)
+    return "<br>".join(_bracketed(entry, _markdown_text) for entry in cell)
 
 
-def _bracketed(entry: Entry, escape_text: Callable[[str], str], between: str) -> str:
-    lines = between.join(escape_text(line) for line in entry.lines)
+def _bracketed(entry: Entry, escape_text: Callable[[str], str]) -> str:
+    lines = (" | " if entry.parallel else " · ").join(entry.lines)
     if entry.count == 1 and len(entry.lines) == 1:
-        return lines
-    return f"{escape_text('[')}{lines}{escape_text(']')} ×{entry.count}"
+        return escape_text(lines)
+    times = f" ×{entry.count}" if entry.count > 1 else ""
+    return escape_text(f"[{lines}]{times}")
 
 
 def html(table: Comparison) -> str:
@@ -181,7 +217,7 @@ def html(table: Comparison) -> str:
 
 
 def _html_cell(cell: Cell) -> str:
-    return "<br>".join(_bracketed(entry, escape, " · ") for entry in cell)
+    return "<br>".join(_bracketed(entry, escape) for entry in cell)
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {".md": markdown, ".tex": latex, ".html": html}

@@ -1,28 +1,41 @@
 """What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
 
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise, takewhile
 from math import sqrt
-from string import ascii_lowercase
 from typing import Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.graph import INPUT, Graph, Node, Scope
-from archdsl.renderers.tree import Box, Chain, IrreducibleError, Join, Reducer, boxes, signature
+from archdsl.renderers import labels
+from archdsl.renderers.scene import Run
+from archdsl.renderers.tree import (
+    Box,
+    Chain,
+    IrreducibleError,
+    Join,
+    Reducer,
+    boxes,
+    numbers,
+    signature,
+)
 from archdsl.tensor import TensorSpec
 
 UnitKind = Literal["op", "block", "dense"]
 ALIKE = 1.2  # sizes of maps this close are one resolution
+VARY = "widths vary"  # is said of blocks that are counted together and are not alike inside
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One slab of a figure: an op, a block, or the layers of a dense block together.
 
-    `chain` is what a block holds, empty if it is no tree; `layers` counts those of a dense block;
-    `outputs` are what it gives, several where its weights are applied to several maps.
+    `chain` is what a block holds, empty if it is no tree: then `ops` are its operations in order;
+    `layers` counts those of a dense block; `outputs` are what it gives, several where its weights
+    are applied to several maps.
     """
 
     id: str
@@ -35,6 +48,12 @@ class Unit:
     chain: Chain
     layers: int = 1
     container: str = ""
+    ops: tuple[Box, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Everything in which it may differ from a block of its kind, its input aside."""
+        return tuple(numbers(self.chain or self.ops))
 
     @property
     def output(self) -> TensorSpec:
@@ -80,6 +99,13 @@ class Stage:
         return sum((unit.cost for unit in self.units), Cost())
 
     @property
+    def shape(self) -> tuple[Run, ...]:
+        """`256×56²`; `480–832×14²` if the channels of its units differ."""
+        first, last = self.units[0].output.channels, self.output.channels
+        shape = labels.shape(self.output)
+        return (Run(f"{first}–"), *shape) if first != last else shape
+
+    @property
     def what(self) -> str:
         """`bottleneck ×3`, `7×7, /2`."""
         first = self.units[0]
@@ -89,6 +115,18 @@ class Stage:
         else:
             what = first.block.replace("_", " ")
         return f"{what} ×{self.repeat}" if self.repeat > 1 else what
+
+
+def vary(units: Sequence[Unit]) -> bool:
+    """Whether blocks of one kind differ in their inner widths; a first one that projects aside."""
+    rest = units[1:] if units[0].projects else units
+    inner: dict[object, set[tuple[str, ...]]] = {}
+    for unit in rest:
+        if unit.kind == "block":
+            written = tuple(n for n in unit.numbers if not n.startswith("/"))
+            kind = unit.block, signature(unit.chain or unit.ops)
+            inner.setdefault(kind, set()).add(written)
+    return any(len(found) > 1 for found in inner.values())
 
 
 @dataclass(frozen=True)
@@ -237,15 +275,12 @@ class _Units:
     def _scope(self, scope: Scope, nodes: list[Node], drawn: list[Node]) -> Unit:
         inside = {node.id for node in nodes}
         entry = next((id for node in nodes for id in node.inputs if id not in inside), INPUT)
-        chain: Chain = ()
-        layers = 1
-        if scope.kind == "dense":
-            layers, chain = self._dense(scope, entry, nodes)
-        else:
-            try:
+        layers, chain = 1, ()  # type: tuple[int, Chain]
+        with suppress(IrreducibleError):
+            if scope.kind == "dense":
+                layers, chain = self._dense(scope, entry, nodes)
+            else:
                 chain = self.reducer.chain(entry, nodes[-1].id)
-            except IrreducibleError:
-                chain = ()
         single = len(chain) == 1 and isinstance(chain[0], Box) and scope.kind != "dense"
         kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
         block = scope.block or scope.kind
@@ -262,19 +297,23 @@ class _Units:
             chain=chain,
             layers=layers,
             container=scope.parent,
+            ops=() if chain else tuple(map(self.reducer.box, drawn)),
         )
 
     def _dense(self, scope: Scope, entry: str, nodes: list[Node]) -> tuple[int, Chain]:
-        """The number of layers and the first of them, joined to what it is given."""
+        """The number of layers, and the first of them joined to what it is given.
+
+        Raises IrreducibleError if the layers are not all alike.
+        """
         joins = [n for n in nodes if n.scope == scope.id and n.op.verb == "concat"]
-        if not joins:
-            return 1, ()
-        layers = len(joins[-1].inputs) - 1
-        try:
-            body = self.reducer.chain(entry, joins[0].inputs[-1])
-        except IrreducibleError:
-            return layers, ()
-        return layers, (Join(joins[0].id, "concat", (body, ()), joins[0].output),)
+        starts = [entry, *(join.id for join in joins)]
+        layers = [
+            self.reducer.chain(start, join.inputs[-1])
+            for start, join in zip(starts, joins, strict=False)
+        ]
+        if len({(signature(layer), *numbers(layer)) for layer in layers}) != 1:
+            raise IrreducibleError(scope.id)
+        return len(layers), (Join(joins[0].id, "concat", (layers[0], ()), joins[0].output),)
 
 
 def _role(chain: Chain, roles: list[str]) -> str:
@@ -315,7 +354,7 @@ def whole_of(unit: Unit, inside: Set[str], everything: Sequence[Unit]) -> str:
     while part:
         if not {other.id for other in everything if other.id.startswith(part + ".")} <= inside:
             break
-        found, part = _short(part), part.rpartition(".")[0]
+        found, part = short(part), part.rpartition(".")[0]
     return found
 
 
@@ -324,12 +363,12 @@ def name_of(ids: list[str], everything: Sequence[Unit]) -> str:
     first, last = ids[0], ids[-1]
     parent = _whole(ids, everything)
     if parent and (len(ids) > 1 or _numeric(first)):
-        return _short(parent)
+        return short(parent)
     if len(ids) > 1:
-        return _short(f"{first}–{rest_of(first, last)}")
-    short = _short(first)
-    alike = sum(_short(unit.id) == short for unit in everything)
-    return ".".join(first.split(".")[-2:]) if alike > 1 else short
+        return short(f"{first}–{rest_of(first, last)}")
+    last_part = short(first)
+    alike = sum(short(unit.id) == last_part for unit in everything)
+    return ".".join(first.split(".")[-2:]) if alike > 1 else last_part
 
 
 def _numeric(path: str) -> bool:
@@ -346,7 +385,7 @@ def rest_of(first: str, last: str) -> str:
     return last[alike:]
 
 
-def _short(path: str) -> str:
+def short(path: str) -> str:
     """The last part of a path, from the last name on if it is a number."""
     parts = path.split(".")
     named = [i for i, part in enumerate(parts) if not part[:1].isdigit()]
@@ -365,55 +404,3 @@ def grouped(description: Description) -> tuple[Stage, ...]:
 def _coarse(stage: Stage) -> object:
     unit = stage.units[0]
     return unit.block, unit.kind, unit.id if unit.kind == "dense" else stage.output.spatial
-
-
-@dataclass(frozen=True, slots=True)
-class BlockKind:
-    """Units that are one block but for their numbers: `shown` stands for all of them."""
-
-    letter: str
-    shown: Unit
-    name: str
-    units: tuple[Unit, ...]
-
-
-def letter(number: int) -> str:
-    """a, b, ... z, aa, ab, ..."""
-    before = letter(number // 26 - 1) if number >= 26 else ""
-    return before + ascii_lowercase[number % 26]
-
-
-def block_kinds(description: Description) -> tuple[BlockKind, ...]:
-    """The distinct blocks in order of appearance; the longest stage shows each where it can."""
-    found: dict[object, list[Unit]] = {}
-    for unit in description.units:
-        if unit.kind != "op" and unit.chain:
-            found.setdefault((unit.block, signature(unit.chain)), []).append(unit)
-    longest = max(description.stages, key=lambda stage: stage.repeat, default=None)
-    inside = {unit.id for unit in longest.units} if longest else set()
-    kinds = []
-    for number, units in enumerate(found.values()):
-        shown = next((unit for unit in units if unit.id in inside), units[0])
-        kinds.append(
-            BlockKind(letter(number), shown, _kind_name(shown, units, description),
-                      tuple(units))
-        )  # fmt: skip
-    return tuple(kinds)
-
-
-def _kind_name(shown: Unit, units: list[Unit], description: Description) -> str:
-    """The path of the shown block with its equals around it: `layer3.1–5`."""
-    ids = [unit.id for unit in units]
-    at = ids.index(shown.id)
-    everything = [unit.id for unit in description.units]
-    last = at
-    place = everything.index(shown.id)
-    same = shown.input, shown.output
-    while (
-        last + 1 < len(units)
-        and everything[place + last + 1 - at : place + last + 2 - at] == [ids[last + 1]]
-        and (units[last + 1].input, units[last + 1].output) == same
-    ):
-        last += 1
-    name = ids[at] if last == at else f"{ids[at]}–{rest_of(ids[at], ids[last])}"
-    return _short(name)

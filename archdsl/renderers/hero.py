@@ -1,17 +1,19 @@
 """The hero figure: the strip, and under it its distinct blocks, tied to their stages by letters."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count, groupby
 
 from archdsl.diagnostics import UsageError
-from archdsl.renderers.block import Inset, choose, heading, legend_of
-from archdsl.renderers.description import BlockKind, Description, block_kinds, letter
+from archdsl.renderers.block import Inset, choose, heading, legend_of, listed
+from archdsl.renderers.description import Description
+from archdsl.renderers.kinds import BlockKind, block_kinds, letter
 from archdsl.renderers.layout import Direction
 from archdsl.renderers.legend import Entry, draw_legend
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import CONTAINER, LINE, Pen
-from archdsl.renderers.pyramid import pyramid
+from archdsl.renderers.pyramid import draw_pyramid
 from archdsl.renderers.scene import moved
 from archdsl.renderers.strip import Strip, draw_strip
 
@@ -27,26 +29,59 @@ Row = list[Inset]
 
 def hero(description: Description, options: Options, pen: Pen) -> float:
     """The kind `hero`; gives the height. A network that is no line of stages is a pyramid."""
-    if not description.linear:
-        return pyramid(description, options, pen)
     kinds = _shown(block_kinds(description))
-    if not kinds:
-        strip = draw_strip(pen, description, options, LINE)
-        return _legend(pen, strip.entries, options, strip.bottom)
-    strip = draw_strip(pen, description, options, LETTERS)
-    bottom = strip.bottom + LEADER
+    draw = _over_strip if description.linear else _over_pyramid
+    bottom, named, rows = draw(kinds, description, options, pen)
+    bottom += LEADER
+    for row in rows:
+        bottom = _draw_row(pen, row, options.width, bottom) + BETWEEN
+    bottom -= BETWEEN if rows else LEADER
+    if not options.legend:
+        return bottom
+    named = list(dict([*named, *legend_of(_kinds(rows), pen)]).items())  # as they are in blocks
+    return draw_legend(pen, named, options.width, bottom + 6)
+
+
+def _over_strip(
+    kinds: list[BlockKind], description: Description, options: Options, pen: Pen
+) -> tuple[float, list[Entry], list[Row]]:
+    """Draws the strip with letters over it; gives its bottom, its legend, the insets' rows."""
+    strip = draw_strip(pen, description, options, LETTERS if kinds else LINE)
+    rows = _rows_under(strip.bottom, kinds, description, options, pen)
+    _letters(pen, _letters_of(rows), strip)
+    return strip.bottom, strip.entries, rows
+
+
+def _over_pyramid(
+    kinds: list[BlockKind], description: Description, options: Options, pen: Pen
+) -> tuple[float, list[Entry], list[Row]]:
+    """The same with a pyramid, whose height is known when it was drawn: first without letters."""
+    bottom, _ = draw_pyramid(Pen(pen.theme), description, options, {})
+    rows = _rows_under(bottom, kinds, description, options, pen)
+    bottom, named = draw_pyramid(pen, description, options, _letters_of(rows))
+    return bottom, named, rows
+
+
+def _rows_under(
+    bottom: float, kinds: list[BlockKind], description: Description, options: Options, pen: Pen
+) -> list[Row]:
+    """Rows of as many insets as a page has room for, the most frequent ones."""
     insets = _insets(kinds, description, options, pen)
     rows = _rows(insets, kinds, options.width, pen)
-    while bottom + _height(rows) > TALLEST and len(kinds) > 1:
-        kinds.remove(min(reversed(kinds), key=lambda kind: len(kind.units)))
+    while bottom + LEADER + _height(rows) > TALLEST and len(kinds) > 1:
+        rarest = min(reversed(kinds), key=lambda kind: len(kind.units))
+        kinds = [kind for kind in kinds if kind is not rarest]
         rows = _rows(insets, kinds, options.width, pen)
-    rows = _lettered(rows)
-    _letters(pen, [one.kind for row in rows for one in row], strip)
-    for row in rows:
-        bottom = _draw_row(pen, row, options.width, bottom)
-        bottom += BETWEEN
-    named = dict([*strip.entries, *legend_of(kinds, pen)])  # a color goes by what it is in blocks
-    return _legend(pen, list(named.items()), options, bottom - BETWEEN)
+    return _lettered(rows)
+
+
+def _kinds(rows: list[Row]) -> list[BlockKind]:
+    return [one.kind for row in rows for one in row]
+
+
+def _letters_of(rows: list[Row]) -> dict[str, str]:
+    """The letter of every unit that has an inset."""
+    return {unit.id: kind.letter for kind in _kinds(rows) for unit in kind.units}
 
 
 def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
@@ -64,13 +99,8 @@ def _lettered(rows: list[Row]) -> list[Row]:
     ]
 
 
-def _legend(pen: Pen, found: list[Entry], options: Options, bottom: float) -> float:
-    return draw_legend(pen, found, options.width, bottom + 6) if options.legend else bottom
-
-
-def _letters(pen: Pen, kinds: list[BlockKind], strip: Strip) -> None:
+def _letters(pen: Pen, letter_of: Mapping[str, str], strip: Strip) -> None:
     """Over the slabs of every kind its letter, once for slabs of a stage in a row."""
-    letter_of = {unit.id: kind.letter for kind in kinds for unit in kind.units}
     runs = groupby(strip.places.items(), lambda item: (letter_of.get(item[0], ""), item[1].stage))
     for (mark, _), run in runs:
         places = [place for _, place in run]
@@ -85,10 +115,11 @@ def _insets(
     ways: tuple[Direction, ...] = ("right", "down")
     found = []
     for direction in ways if options.direction == "auto" else (options.direction,):
-        asked, made = replace(options, direction=direction), []
+        asked, width, made = replace(options, direction=direction), options.width - 2 * MARGIN, []
         for kind in kinds:
             with suppress(UsageError):  # too wide: --kind block says so, here it is left out
-                made.append(choose(kind, description, asked, pen, options.width - 2 * MARGIN, True))
+                chosen = choose(kind, description, asked, pen, width, True)
+                made.append(listed(chosen, pen, width))
         found.append(made)
     return found
 
@@ -116,7 +147,18 @@ def _filled(pen: Pen, made: Row, width: float) -> list[Row]:
 
 
 def _height(rows: list[Row]) -> float:
-    return sum(max(one.height for one in row) + HEADING + MARGIN + BETWEEN for row in rows)
+    return sum(_tallest(row) + HEADING + MARGIN + BETWEEN for row in rows)
+
+
+def _tallest(row: Row) -> float:
+    """Room for blocks that stand; those that lie have their inputs at one height."""
+    return max(_above(row, one) + one.height for one in row)
+
+
+def _above(row: Row, one: Inset) -> float:
+    if one.direction == "down":
+        return 0.0
+    return max(other.axis for other in row) - one.axis
 
 
 def _wide(pen: Pen, one: Inset) -> float:
@@ -135,16 +177,15 @@ def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
         for one, wide in zip(row, widths, strict=True)
     ]
     above = HEADING + (max(map(len, titles)) - 1) * 1.2 * size
-    height = max(one.height for one in row) + above + MARGIN
+    inner = _tallest(row)
+    height = above + inner + MARGIN
     for one, wide, lines in zip(row, widths, titles, strict=True):
         wide += more
         pen.rectangle(x, top, wide, height, pen.theme.container, CONTAINER, radius=4.0)
         for number, line in enumerate(lines):
             place = top + 4 + size * (1 + 1.2 * number)
             pen.text(x + MARGIN, place, line, size, anchor="start")
-        dy = top + above + (height - above - MARGIN - one.height) / 2
-        if one.axis < one.height / 2:  # to the right: inputs of all insets at one height
-            dy = top + above + max(other.axis for other in row) - one.axis
-        pen.items += moved(one.items, x + (wide - one.width) / 2, dy)
+        lower = _above(row, one) if one.direction == "right" else (inner - one.height) / 2
+        pen.items += moved(one.items, x + (wide - one.width) / 2, top + above + lower)
         x += wide + BETWEEN
     return top + height

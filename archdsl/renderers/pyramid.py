@@ -1,32 +1,37 @@
 """A pyramid: rows by resolution, columns by what needs what (FPN; U-Net as a U)."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from archdsl.diagnostics import UsageError
 from archdsl.graph import INPUT
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, Unit, rest_of
+from archdsl.renderers.description import VARY, Description, Unit, rest_of, vary
 from archdsl.renderers.grid import Cell, cells_of
 from archdsl.renderers.layout import hover
-from archdsl.renderers.legend import draw_legend, entries
+from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import LINE, PLUS, TURN, Pen
 from archdsl.renderers.scene import Run, words
 from archdsl.renderers.tree import boxes
 
 LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
-ACROSS, DOWN = 13.0, 16.0  # least distance of columns; of rows
+ACROSS, NEAR, DOWN = 13.0, 9.0, 16.0  # distance of columns, least if it must be; of rows
 OUT, BUS = 12.0, 8.0  # length of the arrow of an output; from a bus to what it feeds
 LANE = 5.0  # between a row and a way over it, and between such ways
+OPS = 6  # of a block that is no tree and that a cell lists rather than names it
 SPREAD = 49.0  # most distance of columns more than the least
 
 
 class _Pyramid:
     """Places cells on the grid and draws the ways between them."""
 
-    def __init__(self, description: Description, options: Options, pen: Pen) -> None:
+    def __init__(
+        self, description: Description, options: Options, pen: Pen, letters: Mapping[str, str]
+    ) -> None:
         self.description, self.options, self.pen = description, options, pen
+        self.letters = letters
         self.cells = cells_of(description)
         if description.linear and all(a.row <= b.row for a, b in pairwise(self.cells)):
             raise UsageError(
@@ -65,7 +70,10 @@ class _Pyramid:
 
     def text(self, cell: Cell) -> list[tuple[Run, ...]]:
         """Lines in a cell: its name, what it does, on how many maps, what it gives."""
-        lines = [words(cell.name(self.description.units), bold=True)]
+        letters = dict.fromkeys(self.letters.get(unit.id, "") for unit in cell.units)
+        marks = ", ".join(filter(None, letters))
+        title = words(cell.name(self.description.units), bold=True)
+        lines = [(*title, Run(f" ({marks})")) if marks else title]
         lines += [words(what) for what in _parts(cell.units)]
         shape = labels.shape(cell.outputs[0])
         if cell.shared:
@@ -88,8 +96,10 @@ class _Pyramid:
         ends = (self.outputs.get(c.first) for c in self.at(len(self.widths) - 1) if self.free(c))
         names = [self.pen.measure(name, size) for name in ends if name is not None]
         out = OUT + 3 + max(names) if names else 0.0
-        need = sum(self.widths) + ACROSS * (len(self.widths) - 1) + out
-        if need > self.options.width - 2 * LINE:
+        room, ways = self.options.width - 2 * LINE, len(self.widths) - 1
+        across = ACROSS if sum(self.widths) + ACROSS * ways + out <= room else NEAR
+        need = sum(self.widths) + across * ways + out
+        if need > room:
             raise UsageError(
                 f"the pyramid of {self.description.title} needs {need:.0f} pt, more than"
                 f" {self.options.width:.0f} pt; give a larger --width"
@@ -99,7 +109,7 @@ class _Pyramid:
         self.middles = []
         for wide in self.widths:
             self.middles.append(x + wide / 2)
-            x += wide + ACROSS + free
+            x += wide + across + free
         self.axes, self.tops, y = [], [], 12.0
         for row in range(max(cell.row for cell in self.cells) + 1):
             tall = max((self.height(c) for c in self.cells if c.row == row), default=0.0)
@@ -245,22 +255,33 @@ class _Pyramid:
 
 def _parts(units: Sequence[Unit]) -> list[str]:
     """What is in a cell, equals in a row counted: `concat`, `3×3, 64 ×2`."""
-    found: list[tuple[str, int]] = []
+    found = [(text, sum(layers for _, layers in run))
+             for text, run in groupby(_texts(units), key=itemgetter(0))]  # fmt: skip
+    lines = [f"{text} ×{count}" if count > 1 else text for text, count in found]
+    return [*lines, VARY] if vary(units) else lines
+
+
+def _texts(units: Sequence[Unit]) -> Iterator[tuple[str, int]]:
+    """Words for every unit and how many layers they stand for; ops of a block that is no tree."""
     for unit in units:
-        what = unit.label if unit.kind == "op" else unit.block.replace("_", " ")
-        if found and found[-1][0] == what:
-            found[-1] = what, found[-1][1] + unit.layers
+        if 0 < len(unit.ops) <= OPS:
+            yield from ((box.label, 1) for box in unit.ops)
         else:
-            found.append((what, unit.layers))
-    return [f"{what} ×{count}" if count > 1 else what for what, count in found]
+            yield unit.label if unit.kind == "op" else unit.block.replace("_", " "), unit.layers
+
+
+def draw_pyramid(
+    pen: Pen, description: Description, options: Options, letters: Mapping[str, str]
+) -> tuple[float, list[Entry]]:
+    """Draws the pyramid, with the letters of units in its cells; gives its bottom and a legend."""
+    made = _Pyramid(description, options, pen, letters)
+    bottom = made.draw()
+    shown = [cell.main for cell in made.cells if not cell.sign]
+    own = [next(b for b in boxes(u.chain) if b.role == u.role) for u in shown if u.chain]
+    return bottom, entries(pen, own)
 
 
 def pyramid(description: Description, options: Options, pen: Pen) -> float:
     """The kind `pyramid`; gives the height."""
-    made = _Pyramid(description, options, pen)
-    bottom = made.draw()
-    if not options.legend:
-        return bottom
-    shown = [cell.main for cell in made.cells if not cell.sign]
-    own = [next(b for b in boxes(u.chain) if b.role == u.role) for u in shown if u.chain]
-    return draw_legend(pen, entries(pen, own), options.width, bottom + 6)
+    bottom, found = draw_pyramid(pen, description, options, {})
+    return draw_legend(pen, found, options.width, bottom + 6) if options.legend else bottom

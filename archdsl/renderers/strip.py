@@ -8,7 +8,15 @@ from math import sqrt
 from archdsl.analysis.cost import Analysis
 from archdsl.diagnostics import UsageError
 from archdsl.renderers import labels
-from archdsl.renderers.description import Description, Stage, Unit, grouped, resolution
+from archdsl.renderers.description import (
+    VARY,
+    Description,
+    Stage,
+    Unit,
+    grouped,
+    resolution,
+    vary,
+)
 from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.options import Options
@@ -106,12 +114,12 @@ class _Cells:
     def input(self) -> Cell:
         spec = self.description.graph.input
         piece = Piece(None, self.slab(spec, 1.0), self.pen.theme.paint("plain"), 0.0)
-        lines = self.lines("input", spec, "", None)
+        lines = self.lines("input", labels.shape(spec), "", None)
         return Cell("input", f"input: {spec}", (piece,), lines, self.widest(lines))
 
     def stage(self, stage: Stage, level: int, thickness: float) -> Cell:
         bare = level == 2 and stage.units[0].role == "pool"
-        lines = () if bare else self.lines(stage.name, stage.output, stage.what, stage)
+        lines = () if bare else self.lines(stage.name, stage.shape, stage.what, stage)
         title = (
             f"{stage.name}: {stage.what}, {stage.output}, {stage.cost.parameters:,} parameters,"
             f" {stage.cost.macs:,} MACs"
@@ -120,7 +128,7 @@ class _Cells:
         return Cell(stage.id, title, pieces, lines, self.widest(lines))
 
     def lines(
-        self, name: str, spec: TensorSpec, what: str, stage: Stage | None
+        self, name: str, shape: tuple[Run, ...], what: str, stage: Stage | None
     ) -> tuple[Label, ...]:
         theme, show = self.pen.theme, self.options.show
         small, grey = theme.sizes.dimension, theme.dimension
@@ -128,9 +136,11 @@ class _Cells:
         if "names" in show:
             lines.append((words(name, bold=True), theme.sizes.name, theme.ink))
         if "shapes" in show:
-            lines.append((labels.shape(spec), small, grey))
+            lines.append((shape, small, grey))
         if what:
             lines.append((words(what), small, grey))
+        if stage and vary(stage.units):
+            lines.append((words(VARY), small, grey))
         for key in ("params", "macs"):
             if stage and key in show:
                 amount = stage.cost.parameters if key == "params" else stage.cost.macs

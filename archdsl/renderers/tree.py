@@ -1,5 +1,6 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -67,13 +68,44 @@ def boxes(chain: Chain) -> list[Box]:
 
 
 def signature(chain: Chain) -> tuple[object, ...]:
-    """What two blocks of one kind have in common: all but channels and strides."""
+    """What two blocks of one kind have in common: all but their numbers."""
     return tuple(
-        (item.verb, item.role, item.kernel, item.count)
+        (item.verb, item.role, item.kernel, item.count, _masked(item.label))
         if isinstance(item, Box)
         else (item.verb, *(signature(path) for path in item.paths))
         for item in chain
     )
+
+
+def numbers(chain: Chain) -> list[str]:
+    """What blocks of one signature may differ in, as written in boxes and bars, in order."""
+    found: list[str] = []
+    for item in chain:
+        if isinstance(item, Box):
+            found += _terms(item.label)
+            continue
+        for path in item.paths:
+            found += numbers(path)
+        if item.verb and not item.residual:
+            found.append(str(item.output.channels))
+    return found
+
+
+def _terms(label: str) -> list[str]:
+    """The parts of a label, and last those that it may leave out: `["3×3", "64", "/1", ...]`."""
+    parts, optional = [], dict.fromkeys(("/", "g=", "d="), "1")
+    for part in label.split(", "):
+        mark = next((mark for mark in optional if part.startswith(mark)), "")
+        if mark:
+            optional[mark] = part.removeprefix(mark)
+        else:
+            parts.append(part)
+    return [*parts, *(mark + value for mark, value in optional.items())]
+
+
+def _masked(label: str) -> str:
+    """A label without what `numbers` gives: `#×#, #`."""
+    return ", ".join(re.sub(r"\d+", "#", part) for part in _terms(label)[:-3])
 
 
 class Reducer:
