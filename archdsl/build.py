@@ -23,15 +23,16 @@ class InternalError(Exception):
 class Files:
     """What a build writes: the PyTorch source, the graph in JSON, the table in Markdown.
 
-    And for the paper: the hero figure, None if the network does not fit one, and the architecture
-    table in LaTeX.
+    And for the paper: the architecture table in LaTeX, and the hero figure; where the network fits
+    none, `unfit` says why.
     """
 
     source: Path
     graph: Path
     summary: Path
-    figure: Path | None
     table: Path
+    figure: Path | None
+    unfit: str = ""
 
 
 def write(graph: Graph, summary: Summary, out: Path) -> Files:
@@ -41,26 +42,19 @@ def write(graph: Graph, summary: Summary, out: Path) -> Files:
     texts = emit(graph), graph.to_json(), markdown(summary)
     folder = out / graph.name
     make_folder(folder)
-    files = Files(
-        folder / f"{graph.name}.py",
-        folder / f"{graph.name}.json",
-        folder / "summary.md",
-        _hero(graph, folder / f"{graph.name}.svg"),
-        folder / f"{graph.name}.tex",
-    )
-    for path, text in zip((files.source, files.graph, files.summary), texts, strict=True):
+    source, encoded = folder / f"{graph.name}.py", folder / f"{graph.name}.json"
+    summarized, table = folder / "summary.md", folder / f"{graph.name}.tex"
+    figure = folder / f"{graph.name}.svg"
+    for path, text in zip((source, encoded, summarized), texts, strict=True):
         write_text(path, text)
-    draw([graph], "table").save(files.table)
-    return files
-
-
-def _hero(graph: Graph, path: Path) -> Path | None:
-    """Writes the hero figure, unless the network is none that fits one."""
-    figure = hero(graph)
-    if figure is None:
-        return None
-    figure.save(path)
-    return path
+    draw([graph], "table").save(table)
+    try:
+        drawn = hero(graph)
+    except UsageError as error:
+        figure.unlink(missing_ok=True)  # one that an earlier build drew would be of another network
+        return Files(source, encoded, summarized, table, None, str(error))
+    drawn.save(figure)
+    return Files(source, encoded, summarized, table, figure)
 
 
 def run(summary: Summary, source: Path) -> None:

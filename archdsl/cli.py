@@ -182,7 +182,8 @@ def _written(files: "Files") -> str:
     )
     lines = [(path, what) for path, what in named if path]
     width = max(len(str(path)) for path, _ in lines)
-    return "\n".join(f"{path!s:{width}}  {what}" for path, what in lines)
+    missing = [f"no figure: {files.unfit}"] if files.unfit else []
+    return "\n".join([*(f"{path!s:{width}}  {what}" for path, what in lines), *missing])
 
 
 def _proof(summary: "Summary") -> str:

@@ -95,12 +95,15 @@ def draw(
     return Figure(picture(graphs, kind, options or Options(), load_theme(theme)))
 
 
-def hero(graph: Graph) -> Figure | None:
-    """The hero figure as narrow as papers set it and the network fits, None if it fits none."""
+def hero(graph: Graph) -> Figure:
+    """The hero figure, as narrow as papers set it and the network fits, else as wide as two pages.
+
+    Raises UsageError if it fits none.
+    """
     for width in (WIDTHS["neurips"], WIDTHS["double"]):
         with suppress(UsageError):
             return draw([graph], "hero", Options(width))
-    return None
+    return draw([graph], "hero", Options(2 * WIDTHS["double"]))
 
 
 def theme_names() -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from archdsl.diagnostics import Span
+from archdsl.diagnostics import Span, UsageError
 from archdsl.ops import OPS, Op, ShapeError, Weight
 from archdsl.ops.init import Init
 from archdsl.renames import Rename, Renames
@@ -170,8 +170,10 @@ class Graph:
         """The hero figure, for notebooks; None if the network fits none."""
         from archdsl.drawing import hero
 
-        figure = hero(self)
-        return figure._repr_svg_() if figure else None
+        try:
+            return hero(self)._repr_svg_()
+        except UsageError:
+            return None
 
     def to_json(self) -> str:
         """The documented JSON form, which `from_json` reads back."""

@@ -243,9 +243,10 @@ class Reader(Checker):
         return None if block is None or block.broken else block.parameters
 
     def not_a_mapping(self, verb: str, value: Any, place: Place) -> None:
-        known = self.accepted(verb) or ("...",)
+        accepted = self.accepted(verb)
+        known = ["..."] if accepted is None else list(accepted)
         names = ["out"] * ("out" in known) + [name for name in known if name != "out"]
-        values = value if isinstance(value, list) else [value]
+        values = value if isinstance(value, list) else [] if value == verb else [value]
         help = f"write {{{verb}: {self.completed(verb, dict(zip(names, values, strict=False)))}}}"
         if verb in OPS and OPS[verb].inputs is None:
             help = f"write {{{verb}: {{}}, from: {as_yaml(value)}}}"

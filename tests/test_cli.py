@@ -237,6 +237,18 @@ def test_a_second_build_replaces_the_first(here: Path) -> None:
     assert len(os.listdir(here / "out" / "tiny")) == 5
 
 
+def test_a_network_that_fits_no_figure_is_built_without_and_says_so(
+    here: Path, capsys: Captured
+) -> None:
+    paths = "".join(f"  c{n}: {{conv: {{out: 8, kernel: 1}}, from: input}}\n" for n in range(40))
+    joined = ", ".join(f"c{n}" for n in range(40))
+    backbone = f"backbone:\n{paths}  all: {{add: {{}}, from: [{joined}]}}\n"
+    (here / "tiny.yaml").write_text(re.sub(r"backbone:\n.*(?=head)", backbone, TINY, flags=re.S))
+    assert cli.run(["build", "tiny.yaml", "--set", "classes=3"]) == 0
+    assert "no figure: the pyramid of tiny needs " in capsys.readouterr().out
+    assert "tiny.svg" not in os.listdir(here / "out" / "tiny")
+
+
 def test_a_wrong_spec_is_not_built(here: Path, capsys: Captured) -> None:
     assert cli.run(["build", "wrong.yaml"]) == 1
     out, err = capsys.readouterr()

@@ -21,6 +21,7 @@ from archdsl.renderers.options import WIDTHS, Options, fold_of, shown_of, width_
 from archdsl.renderers.pen import Pen
 from archdsl.renderers.scene import Group, Item, Path, Scene, Text
 from archdsl.renderers.tree import Join, Reducer
+from tests.support import graph_of
 
 Extent = tuple[float, float, float, float]
 
@@ -32,7 +33,11 @@ def graph(name: str) -> Graph:
 
 @cache
 def scene(name: str, kind: str, width: str = "neurips") -> Scene:
-    made = draw([graph(name)], kind, Options(width_of(width)[0])).picture.scene
+    return drawn(graph(name), kind, width)
+
+
+def drawn(graph: Graph, kind: str, width: str = "neurips") -> Scene:
+    made = draw([graph], kind, Options(width_of(width)[0])).picture.scene
     assert made is not None
     return made
 
@@ -199,6 +204,26 @@ def test_a_strip_shows_no_line_where_there_is_none() -> None:
         with pytest.raises(UsageError, match="is no line of stages; --kind pyramid"):
             draw([graph(name)], "strip")
     assert draw([graph("resnet50_fpn")], "strip", Options(only="body")).picture.scene
+
+
+def test_a_block_with_residuals_in_one_of_its_branches_is_one_slab() -> None:
+    """As the C3 of YOLOv5: opened, its branches would make no line of stages."""
+    made = graph_of("""
+        blocks:
+          unit: {residual: {body: {conv: {conv: {kernel: 3, out: C}}}}}
+          partial:
+            body:
+              split:
+                branches:
+                  paths:
+                    deep: [{conv: {out: 4, kernel: 1}}, {unit: {}, repeat: 2}]
+                    flat: {conv: {out: 4, kernel: 1}}
+              last: {conv: {out: 8, kernel: 1}}
+        backbone: {stem: {conv: {kernel: 3, out: 8}}, stage: partial}
+    """)
+    found = describe(made)
+    assert found.linear and [unit.id for unit in found.units] == ["stem", "stage"]
+    assert [text.plain for text in texts(drawn(made, "hero"))].count("concat, 8") == 1
 
 
 def test_what_is_no_tree_is_said_so() -> None:

@@ -236,7 +236,7 @@ class _Units:
         for scope in self.graph.scopes:
             if scope.kind in ("residual", "dense"):
                 id = scope.parent
-                while id and id not in rich:
+                while id and id not in rich and not _splits(scopes[id], scopes):
                     rich.add(id)
                     id = scopes[id].parent
         owner = {"": ""}
@@ -314,6 +314,12 @@ class _Units:
         if len({(signature(layer), *numbers(layer)) for layer in layers}) != 1:
             raise IrreducibleError(scope.id)
         return len(layers), (Join(joins[0].id, "concat", (layers[0], ()), joins[0].output),)
+
+
+def _splits(scope: Scope, scopes: Mapping[str, Scope]) -> bool:
+    """Whether the parts of a scope stand beside one another in a block: it is shown whole."""
+    outer = scopes.get(scope.parent)
+    return scope.kind in ("residual", "branches") and outer is not None and outer.block != ""
 
 
 def _role(chain: Chain, roles: list[str]) -> str:
