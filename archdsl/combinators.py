@@ -126,7 +126,7 @@ def _dense(run: Run, item: Item, here: Here) -> Flow:
     maps = [here.x]
     for i in range(count):
         seen = here.x if i == 0 else _join(run, item, here, "concat", f"_concat{i}", maps)
-        turn = here.bind({"i": i, "first": i == 0, "last": i == count - 1})
+        turn = here.turn(i, count)
         result = run.sequence(item.parts["layer"], turn.given(seen))
         if result is None:
             raise Poison

@@ -6,12 +6,12 @@ from itertools import count
 from typing import Any
 
 from archdsl.checks import Visible
+from archdsl.conventions import read_weights
 from archdsl.diagnostics import CODES, Sink, did_you_mean
 from archdsl.expressions import FUNCTIONS, ExpressionError, parse
-from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form, validate
+from archdsl.forms import ParameterForm, ParameterType, RuleForm, read_form, validate
 from archdsl.items import Reader
 from archdsl.ops import OPS
-from archdsl.renames import Rename, Renames
 from archdsl.scaling import RULES
 from archdsl.source import Place, Source
 from archdsl.syntax import (
@@ -46,7 +46,6 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     _check_lints(source, sink)
     document.rules = _rules(source, form.scaling, sink)
     document.dependent = _dependent(document)
-    document.renames = _renames(form, source, sink)
     functions = frozenset({*FUNCTIONS, *RULES, *document.rules})
     declare_blocks(file, form.blocks, sink)
     opened = _parameters(document, functions, sink)
@@ -57,6 +56,7 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     reader.expression(form.input, source.at("input"), visible)
     for name, reference in (form.outputs or {}).items():
         reader.references(reference, source.at("outputs", name), visible)
+    read_weights(reader, document)
     read_bodies(opened)
     _sections(reader, document, visible)
     for read in (reader, *opened.values()):
@@ -121,24 +121,6 @@ def _sections(reader: Reader, document: Document, visible: Visible) -> None:
                 reader.error("E0203", "aux must be a mapping", place.span, "name every result")
             else:
                 document.sections[section] = reader.sequence(raw, place, visible)
-
-
-def _renames(form: DocumentForm, source: Source, sink: Sink) -> dict[str, Renames]:
-    """The rules by which the keys of each source of weights become ours."""
-    result = {}
-    for name, weights in form.weights.items():
-        rules = [Rename(theirs, ours) for theirs, ours in weights.rename.items()]
-        for rule in rules:
-            if problem := rule.problem():
-                place = source.at("weights", name, "keys", rule.theirs)
-                sink.error("E0301", problem, place.key)
-        for parameter in weights.requires:
-            if parameter not in form.params:
-                span = source.at("weights", name, "requires", parameter).key
-                help = did_you_mean(parameter, form.params)
-                sink.error("E0302", f"unknown parameter `{parameter}`", span, help=help)
-        result[name] = Renames(tuple(rules), weights.reshape)
-    return result
 
 
 def read_library(source: Source, file: File, sink: Sink) -> None:

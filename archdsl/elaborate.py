@@ -1,7 +1,8 @@
 """Document to graph, with shapes inferred on the way."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, replace
 
 from archdsl import scaling
@@ -13,11 +14,11 @@ from archdsl.forms import Cite, RuleForm
 from archdsl.graph import Graph, holding
 from archdsl.limits import Limits
 from archdsl.records import Records
-from archdsl.renames import Renames
+from archdsl.renames import Rename, Renames
 from archdsl.scaling import Function, Rule
 from archdsl.sequences import Run
 from archdsl.source import Place
-from archdsl.syntax import Document, Sequence, name_problem
+from archdsl.syntax import Document, Item, Renaming, Sequence, name_problem
 from archdsl.tensor import TensorSpec
 
 
@@ -189,16 +190,53 @@ def _warn_of_growth(run: Run, bases: Mapping[str, float], place: Place) -> None:
 
 def _renames(run: Run) -> dict[str, Renames]:
     """The sources of weights, with what this network has otherwise than one of them requires."""
+    here = Here(run.document.file, Frame(Level("", ""), None), run.parameters, ())
     result = {}
-    for name, renames in run.document.renames.items():
-        required = run.document.form.weights[name].requires
+    for name, renamings in run.document.renamings.items():
+        form = run.document.form.weights[name]
         unmet = [
-            f"{parameter} is {describe(value)}, the weights need {describe(required[parameter])}"
-            for parameter, value in run.parameters.items()
-            if parameter in required and value != required[parameter]
+            f"{parameter} is {describe(value)}, the weights need {describe(required)}"
+            for parameter, required in form.requires.items()
+            if parameter in run.parameters and (value := run.parameters[parameter]) != required
         ]
-        result[name] = replace(renames, unmet="; ".join(unmet))
+        rules: dict[str, Rename] = {}
+        with suppress(Poison):
+            for place, rule in _rules(run, renamings, here):
+                if rule.theirs in rules:
+                    fail(run.sink, "E0401", f"two rules for `{rule.theirs}`", place.key)
+                rules[rule.theirs] = rule
+        result[name] = Renames(tuple(rules.values()), form.reshape, "; ".join(unmet))
     return result
+
+
+def _rules(
+    run: Run, renamings: Iterable[Renaming], here: Here, outer: str = ""
+) -> Iterator[tuple[Place, Rename]]:
+    """The rules that renamings stand for, with their places; `outer` is how all of theirs begin."""
+    for renaming in renamings:
+        item, place = renaming.item, renaming.item.place
+        assert item.key is not None
+        for names in run.rows(item, here):
+            with run.in_row(item, names):
+                for turn in _turns(run, item, here.bind(names)):
+                    theirs = outer + run.values.format(item.key, place.key, turn)
+                    if renaming.below is not None:
+                        yield from _rules(run, renaming.below, turn, f"{theirs}.")
+                    elif renaming.ours is None:
+                        yield place, Rename(theirs, None)
+                    else:
+                        ours = run.values.format(renaming.ours, place.span, turn)
+                        yield place, Rename(theirs, ours)
+
+
+def _turns(run: Run, item: Item, here: Here) -> list[Here]:
+    """What every turn of a loop sees."""
+    if "repeat" not in item.modifiers:
+        return [here]
+    place = item.place / "repeat"
+    times = run.values.whole(item.modifiers["repeat"], place, here, 0)
+    run.count_turns(times, place, here)
+    return [here.turn(i, times) for i in range(times)]
 
 
 def _aux(run: Run, sequence: Sequence, here: Here) -> None:

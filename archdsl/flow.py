@@ -146,5 +146,9 @@ class Here:
     def bind(self, names: Mapping[str, Value]) -> "Here":
         return Here(self.file, self.frame, {**self.names, **names}, self.x)
 
+    def turn(self, i: int, times: int) -> "Here":
+        """One of the turns of a `repeat`."""
+        return self.bind({"i": i, "first": i == 0, "last": i == times - 1})
+
     def inside(self, level: Level) -> "Here":
         return Here(self.file, self.frame.inside(level), self.names, self.x)

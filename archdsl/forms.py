@@ -100,11 +100,19 @@ class ExpectForm(Form):
 class WeightsForm(Form):
     """A source of weights: its keys and ours, where they differ."""
 
-    rename: dict[str, StrictStr | None] = Field({}, alias="keys")
+    rename: dict[str, Any] = Field({}, alias="keys")
     reshape: StrictBool = False
     requires: dict[str, Any] = {}
     doc: Text | None = None
     url: Text | None = None
+
+
+class KeysForm(Form):
+    """Keys that begin alike, once or for every row and turn of a loop."""
+
+    for_: Any = Field(None, alias="for")
+    repeat: Any = None
+    rename: dict[str, Any] = Field({}, alias="keys")
 
 
 class DocumentForm(Form):

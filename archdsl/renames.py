@@ -40,26 +40,21 @@ class Rename:
     def template(self) -> Template:
         return parse_template(self.ours or "")
 
-    def problem(self) -> str:
-        """Why the rule can't be used, or nothing."""
-        names = _PIECE.findall(self.theirs)
-        if not all(name.isidentifier() and name.isascii() for name in names):
-            return f"`{self.theirs}`: what stands in braces must be a name"
-        try:
-            unknown = [name for name in self.template.names if name not in names]
-        except ExpressionError as error:
-            return f"`{self.ours}`: {error.message}"
-        return f"`{unknown[0]}` does not stand in `{self.theirs}`" if unknown else ""
-
     def apply(self, key: str) -> tuple[bool, str | None]:
-        """Whether the rule is for this key, and what becomes of it."""
+        """Whether the rule is for this key, and what becomes of it.
+
+        Raises ValueError if ours can't be computed from the key.
+        """
         match = self.pattern.match(key)
         if match is None:
             return False, key
         if self.ours is None:
             return True, None
         values = {n: int(v) if v.isdecimal() else v for n, v in match.groupdict().items()}
-        return True, self.template.format(Names(values, {})) + key[match.end() :]
+        try:
+            return True, self.template.format(Names(values, {})) + key[match.end() :]
+        except ExpressionError as error:
+            raise ValueError(f"`{key}` cannot become `{self.ours}`: {error.message}") from None
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,7 @@ class Run:
         """The turns of a repeat; none after one that failed."""
         self.count_turns(times, item.place / "repeat", here)
         for i in range(times):
-            bound = here.bind({"i": i, "first": i == 0, "last": i == times - 1})
+            bound = here.turn(i, times)
             here = here.given(turn(item, bound))
             if here.x is None:
                 return self.lose(item, here)

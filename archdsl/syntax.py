@@ -8,7 +8,6 @@ from typing import Any
 
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm
 from archdsl.limits import Limits
-from archdsl.renames import Renames
 from archdsl.source import Place, Source
 from archdsl.templates import Template
 from archdsl.tensor import INPUT
@@ -115,6 +114,18 @@ class Block:
     broken: bool = False  # so that calls of it are not held to its parameters
 
 
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """A name of theirs with ours (None drops it), or the beginning of those in `below`.
+
+    The item has the name of theirs as its key, and the loops as its modifiers.
+    """
+
+    item: Item
+    ours: Template | None = None
+    below: tuple["Renaming", ...] | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Document:
     """A whole spec, checked as far as it can be without shapes.
@@ -130,7 +141,7 @@ class Document:
     rules: Mapping[str, RuleForm] = field(default_factory=dict)
     dependent: frozenset[str] = frozenset()
     sections: dict[str, Sequence] = field(default_factory=dict)
-    renames: Mapping[str, Renames] = field(default_factory=dict)
+    renamings: dict[str, tuple[Renaming, ...]] = field(default_factory=dict)
     written: list[Template] = field(default_factory=list)
     lost: list[Template] = field(default_factory=list)
     titles: Mapping[Block, str] = field(default_factory=dict)

@@ -41,7 +41,8 @@ class Template:
             raise
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if value is None or isinstance(value, bool | float | list):
+        braces = isinstance(value, str) and ("{" in value or "}" in value)
+        if braces or value is None or isinstance(value, bool | float | list):
             message = f"{describe(value)} cannot be part of a name"
             raise ExpressionError("E0208", message, offset, len(expression.text))
         return str(value)

@@ -34,10 +34,11 @@ MAY_IMPORT = {
     "suspects": "",
     "source": "diagnostics limits suspects",
     "forms": "diagnostics source",
-    "syntax": "forms limits renames source templates tensor",
+    "syntax": "forms limits source templates tensor",
     "checks": "diagnostics expressions limits source syntax templates",
     "items": "checks diagnostics expressions ops source syntax templates vocabulary",
-    "documents": f"{FRONT} checks forms items renames syntax",
+    "conventions": f"{FRONT} checks forms items syntax templates",
+    "documents": f"{FRONT} checks conventions forms items syntax",
     "inherit": "diagnostics documents forms gallery limits scaling source syntax",
     # the waist
     "graph": "diagnostics ops renames tensor",

@@ -1,12 +1,10 @@
-"""Results beside the flow, sections under a path, and other people's names of weights."""
+"""Results beside the flow, and sections under a path."""
 
 import pytest
 import torch
 
 import archdsl
 from archdsl.graph import Graph
-from archdsl.renames import Rename, Renames, rename
-from tests.support import errors
 
 HEAD = "archdsl: 1\nname: net\ninput: [3, 8, 8]\n"
 BODY = """
@@ -79,51 +77,3 @@ def test_a_path_that_was_left_cannot_be_entered_again() -> None:
 )
 def test_a_bad_under_is_reported(under: str, code: str) -> None:
     assert [c for c, _ in codes(BODY + f"under: {under}\n")] == [code]
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours", "key", "expected"),
-    [
-        ("stage{s}.unit{u}.conv{c}", "layer{s}.{u - 1}.conv{c}", "stage2.unit1.conv3.weight",
-         "layer2.0.conv3.weight"),
-        ("output", "fc", "output.bias", "fc.bias"),
-        ("out", "fc", "output.bias", "output.bias"),
-        ("aux{n}", None, "aux1.fc.weight", None),
-        ("{a}.{a}", "{a}", "x.x.weight", "x.weight"),
-    ],
-)  # fmt: skip
-def test_a_rename_maps_the_beginning_of_a_key(
-    theirs: str, ours: str | None, key: str, expected: str | None
-) -> None:
-    assert rename(key, [Rename(theirs, ours)]) == expected
-
-
-def test_what_a_source_of_weights_requires_is_a_parameter() -> None:
-    text = "weights: {them: {requires: {dept: 3}}}\nparams: {depth: 2}\n"
-    found = errors(HEAD + BODY + text)
-    assert [line.partition(" ")[2] for line in found] == ["E0302 unknown parameter `dept`"]
-
-
-def test_what_a_source_requires_otherwise_is_known_of_the_graph() -> None:
-    text = "weights: {them: {requires: {depth: 3}, reshape: true}}\nparams: {depth: 2}\n"
-    graph = archdsl.loads(HEAD + BODY + text)
-    assert graph.renames["them"].unmet == "depth is 2, the weights need 3"
-    assert Graph.from_json(graph.to_json()) == graph
-    met = archdsl.loads(HEAD + BODY + text.replace("depth: 2", "depth: 3"))
-    assert met.renames["them"] == Renames(reshape=True)
-
-
-def test_the_names_of_weights_survive_the_graph_and_its_json() -> None:
-    text = "weights: {them: {keys: {'stage{s}': 'layer{s + 1}', old: null}}}\n"
-    graph = archdsl.loads(HEAD + BODY + text)
-    rules = (Rename("stage{s}", "layer{s + 1}"), Rename("old", None))
-    assert graph.renames == {"them": Renames(rules)}
-    assert Graph.from_json(graph.to_json()) == graph
-
-
-@pytest.mark.parametrize(
-    "rule", ["'stage{s}': 'layer{t}'", "'stage{s}': 'layer{s +}'", "'stage{1s}': layer"]
-)
-def test_a_rule_that_cannot_be_used_is_reported_at_its_key(rule: str) -> None:
-    found = codes(f"{BODY}weights: {{them: {{keys: {{{rule}}}}}}}\n")
-    assert found == [("E0301", 4 + BODY.count("\n"))]

@@ -63,7 +63,10 @@ def load_weights(
             raise CheckpointError(f"the module has nothing to skip at `{prefix}`")
     renamed: dict[str, Tensor] = {}
     for key, tensor in read_tensors(path).items():
-        name = rename(key, source.rules)
+        try:
+            name = rename(key, source.rules)
+        except ValueError as error:
+            raise CheckpointError(f"{path} has other names: {error}") from None
         if name is not None and name in renamed:
             raise CheckpointError(f"two keys of {path} become `{name}`")
         if name is not None and not any(_below(name, prefix) for prefix in skipped):
