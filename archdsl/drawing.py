@@ -126,12 +126,17 @@ def _theme_data(name: str, beside: Path | None, depth: int) -> dict[str, Any]:
         return data
     if not isinstance(base, str) or not depth:
         raise UsageError(f"theme {name}: `extends` names no other theme, or goes round in a circle")
-    under = _theme_data(base, path.parent, depth - 1)
+    return _over(_theme_data(base, path.parent, depth - 1), data)
+
+
+def _over(under: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merged entry by entry."""
+    merged = dict(under)
     for key, value in data.items():
         old = under.get(key)
-        merged = isinstance(old, dict) and isinstance(value, dict)
-        under[key] = {**old, **value} if merged else value  # type: ignore[dict-item]
-    return under
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _over(old, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _theme_path(name: str, beside: Path | None) -> Path:

@@ -22,6 +22,8 @@ from archdsl.renderers import graphviz
 from archdsl.renderers.comparison import compare
 from archdsl.renderers.description import describe
 from archdsl.renderers.options import Options
+from archdsl.renderers.scene import Text
+from archdsl.renderers.theme import HATCHES
 from archdsl.renderers.tikz import escaped
 from archdsl.renderers.truetype import font
 
@@ -315,13 +317,14 @@ def lab(color: str, matrix: tuple[tuple[float, ...], ...]) -> tuple[float, float
 
 
 def distances(theme: str, vision: str) -> float:
-    """The smallest distance (Delta E 76) of two fills."""
-    fills = [paint.fill for role, paint in load_theme(theme).roles.items() if role != "plain"]
-    points = [lab(fill, SIMULATED[vision]) for fill in fills]
+    """The smallest distance (Delta E 76) of two fills under the same hatch, or none."""
+    paints = [paint for role, paint in load_theme(theme).roles.items() if role != "plain"]
+    points = [(paint.hatch, lab(paint.fill, SIMULATED[vision])) for paint in paints]
     return min(
         sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) ** 0.5
-        for i, p in enumerate(points)
-        for q in points[:i]
+        for i, (hatch, p) in enumerate(points)
+        for other, q in points[:i]
+        if hatch == other
     )
 
 
@@ -332,6 +335,8 @@ def test_text_is_readable_on_every_fill(theme: str) -> None:
         min(contrast(look.ink, paint.fill) for role, paint in look.roles.items() if role != "down")
         >= 7
     )
+    hatched = [paint.lines for paint in look.roles.values() if paint.hatch]
+    assert all(contrast(look.ink, color) >= 7 for color in hatched)
     assert contrast(look.dimension, look.background or "#FFFFFF") >= 5.5
     assert all(contrast(p.stroke, look.background or "#FFFFFF") >= 3 for p in look.roles.values())
 
@@ -341,12 +346,31 @@ def test_text_is_readable_on_every_fill(theme: str) -> None:
     [
         *(("paper", vision, 9.2) for vision in SIMULATED),
         *(("dark", vision, 5.3) for vision in SIMULATED),
-        *(("grey", vision, 2.0) for vision in SIMULATED),
+        *(("grey", vision, 9.2) for vision in SIMULATED),
         ("paper", "normal", 13),
     ],
 )
 def test_fills_stay_apart_for_every_vision(theme: str, vision: str, least: float) -> None:
     assert distances(theme, vision) >= least
+
+
+def test_a_hatch_stays_in_its_area_and_is_no_line_through_it(tmp_path: Path) -> None:
+    """Every kind of lines, in boxes and on slabs, inside the border."""
+    for hatch in HATCHES[1:]:
+        path = tmp_path / f"{HATCHES.index(hatch)}.yaml"
+        path.write_text(f"extends: paper\nroles: {{conv: {{hatch: '{hatch}'}}}}\n")
+        look = load_theme(path)
+        conv = look.paint("conv")
+        assert (conv.fill, conv.hatch) == (load_theme("paper").paint("conv").fill, hatch)
+        scene = draw([archdsl.load("vgg11")], "columns", theme=path).picture.scene
+        assert scene is not None
+        items = [item for item in scene.flat() if not isinstance(item, Text)]
+        lines = [item for item in items if item.stroke == conv.lines]
+        areas = [item.box() for item in items if item.fill == conv.fill]
+        assert len(lines) == len(areas) > 8
+        for line, area in zip(lines, areas, strict=True):
+            left, top, right, bottom = line.box()
+            assert area[0] < left < right < area[2] and area[1] < top < bottom < area[3]
 
 
 def test_every_theme_that_comes_with_it_is_looked_at() -> None:
@@ -369,6 +393,7 @@ def test_a_theme_of_the_users_takes_over_what_it_does_not_say(tmp_path: Path) ->
     [
         ("extends: paper\ninkk: '#000000'", "no key `inkk`; did you mean `ink`"),
         ("extends: paper\nink: black", "`black` is not a color"),
+        ("extends: paper\nroles: {conv: {hatch: '+'}}", "`\\+` is not one of"),
         ("extends: paper\nsizes: {box: 3}", "`3` is not a size from 6 to 36"),
         ("extends: paper\nroles: {convv: {fill: '#000000'}}", "no `convv`; did you mean `conv`"),
         ("ink: '#000000'", "is missing; `extends: paper` takes it over"),

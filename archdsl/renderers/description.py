@@ -1,16 +1,17 @@
 """What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby, pairwise, takewhile
+from itertools import groupby, pairwise
 from math import sqrt
 from typing import Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.graph import INPUT, Graph, Node, Scope
 from archdsl.renderers import labels
+from archdsl.renderers.names import name_of, whole
 from archdsl.renderers.scene import Run
 from archdsl.renderers.tree import (
     Box,
@@ -340,62 +341,9 @@ def _bare(unit: Unit) -> str:
 
 
 def _stage(units: list[Unit], everything: Sequence[Unit]) -> Stage:
-    ids = [unit.id for unit in units]
-    parent = _whole(ids, everything)
-    return Stage(
-        parent if len(ids) > 1 and parent else ids[0], name_of(ids, everything), tuple(units)
-    )
-
-
-def _whole(ids: list[str], everything: Sequence[Unit]) -> str:
-    """The path that these and no other units lie directly or deeper under, "" if there is none."""
-    parent = ids[0].rpartition(".")[0]
-    siblings = [unit.id for unit in everything if unit.id.startswith(parent + ".")]
-    return parent if siblings == ids else ""
-
-
-def whole_of(unit: Unit, inside: Set[str], everything: Sequence[Unit]) -> str:
-    """The largest part around a unit that holds only units from `inside`, "" if there is none."""
-    found, part = "", unit.container
-    while part:
-        if not {other.id for other in everything if other.id.startswith(part + ".")} <= inside:
-            break
-        found, part = short(part), part.rpartition(".")[0]
-    return found
-
-
-def name_of(ids: list[str], everything: Sequence[Unit]) -> str:
-    """What a run of paths is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
-    first, last = ids[0], ids[-1]
-    parent = _whole(ids, everything)
-    if parent and (len(ids) > 1 or _numeric(first)):
-        return short(parent)
-    if len(ids) > 1:
-        return short(f"{first}–{rest_of(first, last)}")
-    last_part = short(first)
-    alike = sum(short(unit.id) == last_part for unit in everything)
-    return ".".join(first.split(".")[-2:]) if alike > 1 else last_part
-
-
-def _numeric(path: str) -> bool:
-    return path.rpartition(".")[2][:1].isdigit()
-
-
-def rest_of(first: str, last: str) -> str:
-    """The part of `last` that tells it from `first`, numbers whole."""
-    alike = sum(
-        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
-    )
-    while alike and first[alike - 1].isdigit():
-        alike -= 1
-    return last[alike:]
-
-
-def short(path: str) -> str:
-    """The last part of a path, from the last name on if it is a number."""
-    parts = path.split(".")
-    named = [i for i, part in enumerate(parts) if not part[:1].isdigit()]
-    return ".".join(parts[named[-1] if named else 0 :]).lstrip("_")
+    ids, among = [unit.id for unit in units], [unit.id for unit in everything]
+    parent = whole(ids, among) if len(ids) > 1 else ""
+    return Stage(parent or ids[0], name_of(ids, among), tuple(units))
 
 
 def grouped(description: Description) -> tuple[Stage, ...]:

@@ -6,7 +6,8 @@ from math import log2
 
 from archdsl.diagnostics import UsageError
 from archdsl.graph import INPUT
-from archdsl.renderers.description import Description, Unit, name_of, resolution, whole_of
+from archdsl.renderers.description import Description, Unit, resolution
+from archdsl.renderers.names import largest, name_of
 from archdsl.renderers.tree import boxes
 from archdsl.tensor import TensorSpec
 
@@ -58,12 +59,10 @@ class Cell:
     def name(self, everything: Sequence[Unit]) -> str:
         """The largest part of the network that it is the whole of, else its main unit."""
         inside = {unit.id for unit in (*self.enlarged, *self.units)}
-        whole = whole_of(self.main, inside, everything)
-        if whole:
-            return whole
-        main = self.main
+        main, among = self.main, [unit.id for unit in everything]
         alike = [unit.id for unit in self.units if unit.block == main.block]
-        return name_of([main.id] if main.kind == "op" else alike, everything)
+        part = largest(main.container, inside, among)
+        return part or name_of([main.id] if main.kind == "op" else alike, among)
 
 
 def cells_of(description: Description) -> list[Cell]:

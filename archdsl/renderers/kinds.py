@@ -1,11 +1,11 @@
 """The distinct blocks of a network, and in which numbers those that are drawn as one differ."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from archdsl.renderers.description import Description, Unit, rest_of, short
+from archdsl.renderers.description import Description, Unit
+from archdsl.renderers.names import rest_of, short
 from archdsl.renderers.tree import signature
 
 
@@ -71,7 +71,6 @@ class _Names:
 
     def __init__(self, everything: Sequence[Unit]) -> None:
         self.order = {unit.id: place for place, unit in enumerate(everything)}
-        self.alike = Counter(short(id) for id in self.order)
 
     def of(self, units: Sequence[Unit]) -> str:
         """`layer1.1–2`; `features.5.0, 2, 4`, runs of units that follow one another."""
@@ -81,15 +80,11 @@ class _Names:
                 runs[-1].append(unit.id)
             else:
                 runs.append([unit.id])
-        parts = [self.one(runs[0][0]), *(rest_of(runs[0][0], run[0]) for run in runs[1:])]
+        parts = [short(runs[0][0], self.order), *(rest_of(runs[0][0], run[0]) for run in runs[1:])]
         return ", ".join(
             part if len(run) == 1 else f"{part}–{rest_of(run[0], run[-1])}"
             for part, run in zip(parts, runs, strict=True)
         )
-
-    def one(self, path: str) -> str:
-        alone = self.alike[short(path)] == 1
-        return short(path) if alone else ".".join(path.split(".")[-2:])
 
 
 def _variants(units: Sequence[Unit], names: _Names) -> list[Variant]:

@@ -37,8 +37,16 @@ def words_of(role: str, verbs: set[str]) -> str:
     return ", ".join(found) or ROLES[role]
 
 
-def draw_legend(pen: Pen, found: list[Entry], width: float, top: float) -> float:
-    """Draws the entries centered, those of the same words as one; gives the bottom."""
+def draw_legend(pen: Pen, found: Iterable[Entry], width: float, top: float) -> float:
+    """Draws the entries in the theme's order, those of the same words as one; gives the bottom."""
+    order = list(pen.theme.roles.values())
+    last = len(order)  # colors that no role has; after them lines
+    found = sorted(
+        found,
+        key=lambda entry: (
+            last + 1 if entry[0] is None else order.index(entry[0]) if entry[0] in order else last
+        ),
+    )
     size = pen.theme.sizes.dimension
     paints: dict[str, list[Paint | None]] = {}
     for paint, words in found:

@@ -1,8 +1,8 @@
 """Draws the marks of figures into a list of items: boxes, arrows, slabs, lines of text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from math import hypot, log2, sqrt
+from math import ceil, hypot, log2, sqrt
 
 from archdsl.renderers.scene import (
     Anchor,
@@ -20,7 +20,8 @@ from archdsl.renderers.scene import (
 )
 from archdsl.renderers.theme import Paint, Theme, mixed
 
-LINE, EDGE, CONTAINER = 0.65, 0.7, 0.5  # points
+LINE, EDGE, CONTAINER, HATCH = 0.65, 0.7, 0.5, 0.45  # points
+HATCHED = 2.6  # between the lines of a hatch
 CORNER, DASH = 2.2, (2.2, 1.5)
 ARROW_LENGTH, ARROW_WIDTH = 4.2, 3.2
 BOX_HEIGHT, BOX_WIDTH, BOX_MARGIN = 13.5, 44.0, 5.0  # of a box in a column
@@ -86,6 +87,20 @@ class Pen:
     ) -> None:  # fmt: skip
         shape = rectangle(x, y, w, h, radius)
         self.items.append(Path(shape, paint.fill, paint.stroke, line, dash))
+        if paint.hatch:
+            inset = max(0.35 * radius, line / 2)  # corners are round
+            self.hatch((x + inset, y + inset, w - 2 * inset, h - 2 * inset), paint)
+
+    def hatch(self, area: tuple[float, float, float, float], paint: Paint) -> None:
+        """The lines of a paint over a rectangle, given as x, y, width and height."""
+        lines = tuple(
+            command
+            for direction in ("/\\" if paint.hatch == "x" else paint.hatch)
+            for segment in _strokes(direction, *area)
+            for command in polygon(segment, closed=False)
+        )
+        if lines:
+            self.items.append(Path(lines, "", paint.lines, HATCH))
 
     def label(self, x: float, y: float, w: float, h: float, text: str, size: float = 0.0) -> None:
         """Text in the middle of an area, by the height of its capitals."""
@@ -143,11 +158,29 @@ class Pen:
         dark = mixed(paint.fill, paint.stroke, 0.2)
         for shape, fill in ((polygon(lid), light), (polygon(side), dark), (front, paint.fill)):
             self.items.append(Path(shape, fill, paint.stroke, LINE))
+        if paint.hatch:
+            self.hatch((x + LINE / 2, top + rise + LINE / 2, w - LINE, h - LINE), paint)
 
     def grouped(self, since: int, id: str, title: str) -> None:
         """Makes one group of everything drawn since there were that many items."""
         group = Group(id, title, tuple(self.items[since:]))
         self.items[since:] = [group]
+
+
+def _strokes(direction: str, x: float, y: float, w: float, h: float) -> Iterator[list[Point]]:
+    """Lines across a rectangle, HATCHED apart: `-`, `|`, `/` or its mirror image."""
+    if direction in "-|":
+        size = h if direction == "-" else w
+        for number in range(1, ceil(size / HATCHED)):
+            at = number * size / ceil(size / HATCHED)
+            level = [(x, y + at), (x + w, y + at)]
+            yield level if direction == "-" else [(x + at, y), (x + at, y + h)]
+        return
+    step = HATCHED * sqrt(2)
+    for number in range(1, ceil((w + h) / step)):
+        reach = number * step  # along the upper side, then down the right one
+        ends = [(max(0.0, reach - h), min(h, reach)), (min(w, reach), max(0.0, reach - w))]
+        yield [(x + (a if direction == "/" else w - a), y + b) for a, b in ends]
 
 
 def slab_for(

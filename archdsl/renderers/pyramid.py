@@ -7,10 +7,11 @@ from operator import itemgetter
 from archdsl.diagnostics import UsageError
 from archdsl.graph import INPUT
 from archdsl.renderers import labels
-from archdsl.renderers.description import VARY, Description, Unit, rest_of, vary
+from archdsl.renderers.description import VARY, Description, Unit, vary
 from archdsl.renderers.grid import Cell, cells_of
 from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import Entry, draw_legend, entries
+from archdsl.renderers.names import rest_of
 from archdsl.renderers.options import Options
 from archdsl.renderers.pen import LINE, PLUS, TURN, Pen
 from archdsl.renderers.scene import Run, words

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from archdsl.diagnostics import UsageError, did_you_mean
 
+HATCHES = ("", "/", "\\", "x", "-", "|")
 FLOOR = 6.0  # points: no text is smaller, but tall columns (5.6) and superscripts
 ROLES = {
     "conv": "k×k conv",
@@ -23,10 +24,16 @@ ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """The colors of an area, as `#RRGGBB`."""
+    """The colors of an area, as `#RRGGBB`, and lines over it: one of HATCHES."""
 
     fill: str
     stroke: str
+    hatch: str = ""
+
+    @property
+    def lines(self) -> str:
+        """The color of the hatch."""
+        return mixed(self.fill, self.stroke, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Theme:
         if role == "conv":
             return self.roles["down"]
         paint = self.roles[role]
-        return Paint(mixed(paint.fill, paint.stroke, 0.35), paint.stroke)
+        return replace(paint, fill=mixed(paint.fill, paint.stroke, 0.35))
 
 
 def theme_from(data: Mapping[str, Any], name: str) -> Theme:
@@ -119,8 +126,13 @@ def _choice(value: Any, place: str, choices: tuple[str, ...]) -> str:
 
 
 def _paint(value: Any, place: str) -> Paint:
-    colors = _mapping(value, place, ["fill", "stroke"])
-    return Paint(**{key: _color(color, f"{place}.{key}") for key, color in colors.items()})
+    given = {"hatch": "", **value} if isinstance(value, Mapping) else value
+    colors = _mapping(given, place, ["fill", "stroke", "hatch"])
+    return Paint(
+        _color(colors["fill"], f"{place}.fill"),
+        _color(colors["stroke"], f"{place}.stroke"),
+        _choice(colors["hatch"], f"{place}.hatch", HATCHES),
+    )
 
 
 def _mapping(value: Any, place: str, keys: list[str]) -> Mapping[str, Any]:
