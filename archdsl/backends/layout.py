@@ -27,7 +27,7 @@ class Loop:
     """`open element clause)`: a generator expression, which takes no comma behind it."""
 
     open: str
-    element: str
+    element: "Code"
     clause: str
 
     def __str__(self) -> str:
@@ -55,7 +55,9 @@ def lay_out(prefix: str, code: Code, suffix: str = "", indent: int = 0) -> list[
 
 def _looped(code: Loop, indent: int) -> list[str]:
     line = f"{' ' * indent}{code.element} {code.clause}"
-    return [line] if len(line) <= WIDTH else indented([code.element, code.clause], indent)
+    if len(line) <= WIDTH:
+        return [line]
+    return [*lay_out("", code.element, "", indent), f"{' ' * indent}{code.clause}"]
 
 
 def indented(lines: Sequence[str], indent: int) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from archdsl.backends.repeats import with_counts
 from archdsl.backends.structure import (
     INPUTS,
     ROOT,
@@ -62,7 +63,7 @@ class Lowering:
     def program(self) -> Program:
         classes = []
         for key, scopes in self.structure.classes().items():
-            groups = clusters([self.instance(scope) for scope in scopes])
+            groups = map(with_counts, clusters([self.instance(scope) for scope in scopes]))
             classes += [self.define(self.free(self.names[key]), group) for group in groups]
         root = self.instance(ROOT)
         steps = _with_sides(root.steps, root.results[: len(self.structure.graph.outputs)])

@@ -17,6 +17,7 @@ from archdsl.backends.forward import Forward
 from archdsl.backends.initialize import initialization
 from archdsl.backends.layout import WIDTH, Code, Group, Loop, indented, lay_out
 from archdsl.backends.lower import ClassDefinition, Lowering, Program, numbered
+from archdsl.backends.repeats import REPEAT
 from archdsl.backends.structure import Part, Structure
 from archdsl.backends.values import Parameters, literal
 from archdsl.graph import Graph
@@ -140,7 +141,7 @@ class _Writer:
     def chain_body(self, definition: ClassDefinition) -> list[str]:
         parts, parameters = definition.parts, definition.parameters
         if not any(part.origin in parameters.conditions for part in parts):
-            items = _items([self.code(part, parameters) for part in parts])
+            items = _items([self.listed(part, parameters) for part in parts])
             return lay_out("super().__init__", Group("(", items), "", 8)
         return [*self.appended(parts, parameters), "        super().__init__(*layers)"]
 
@@ -184,7 +185,7 @@ class _Writer:
         if runs[0][0] is not None:
             runs.insert(0, (None, ()))
         for number, (condition, run) in enumerate(runs):
-            items = _items([self.code(part, parameters) for part in run])
+            items = _items([self.listed(part, parameters) for part in run])
             indent = 12 if condition else 8
             lines += [f"        if {condition}:"] if condition else []
             if number and len(items) == 1 and not str(items[0]).startswith("*"):
@@ -214,10 +215,18 @@ class _Writer:
             written.append(f"{argument.name}={expression}" if argument.keyword else expression)
         return tuple(written)
 
-    def item(self, part: Part, parameters: Parameters) -> Group:
+    def item(self, part: Part, parameters: Parameters) -> Code:
         """A part in a list: `*([part] if condition else [])` where not all instances have it."""
-        code, condition = self.code(part, parameters), parameters.conditions.get(part.origin)
+        code, condition = self.listed(part, parameters), parameters.conditions.get(part.origin)
         return Group("*([", (code,), f"] if {condition} else [])") if condition else code
+
+    def listed(self, part: Part, parameters: Parameters) -> Code:
+        """A part in a list, as often as it is repeated."""
+        code = self.code(part, parameters)
+        if not part.repeated:
+            return code
+        times = parameters.expressions[(part.origin, REPEAT)]
+        return Loop("*(", code, f"for _ in range({times})")
 
     def named(self, parts: tuple[Part, ...], parameters: Parameters) -> Code:
         """The parts of a named container as an `OrderedDict`."""

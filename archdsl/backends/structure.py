@@ -44,7 +44,8 @@ class Taken(NamedTuple):
 class Part:
     """How a child module is made; equal parts differ at most in the values of their arguments.
 
-    `target` is the name of the class: PyTorch's, of the prelude, or emitted.
+    `target` is the name of the class: PyTorch's, of the prelude, or emitted. A `repeated` part is
+    made as often as its slot `REPEAT` says.
     """
 
     origin: Origin
@@ -53,6 +54,7 @@ class Part:
     arguments: tuple[Taken, ...] = ()
     children: tuple["Part", ...] | None = None
     parameter: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True)

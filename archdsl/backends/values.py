@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any
 
+from archdsl.backends.repeats import REPEAT, origins
 from archdsl.backends.structure import Instance, Origin, Part, Slot, Taken
 
 CHANNELS = {  # arguments that count channels: they may be multiples of each other
@@ -48,6 +49,9 @@ class Parameters:
         counting = _counting_slots(base.parts)
         for slot in base.values:
             vector = [instance.values.get(slot, _ABSENT) for instance in group]
+            if slot[1] == REPEAT:
+                self.expressions[slot] = self._count_of(vector)
+                continue
             counts = counting.get(slot, slot[1] in CHANNELS)
             self.expressions[slot] = self._expression(vector, slot[1], counts)
         self._find_defaults()
@@ -73,18 +77,20 @@ class Parameters:
 
     def _find_conditions(self, group: list[Instance]) -> None:
         base = group[0]
-        present = [_origins(instance) for instance in group]
+        present = [origins(instance) for instance in group]
         everywhere = [True] * len(group)
 
-        def find(origin: Origin, name: str, outer: Vector) -> Vector:
-            vector = [origin in origins for origins in present]
-            if vector not in (everywhere, outer) and origin not in self.conditions:
+        def find(origin: Origin, name: str, outer: Vector, counted: bool = False) -> Vector:
+            vector = [origin in there for there in present]
+            known = counted or origin in self.conditions
+            if vector not in (everywhere, outer) and not known:
                 self.conditions[origin] = self._condition(vector, name)
             return vector
 
         def visit(parts: Iterable[Part], outer: Vector) -> None:
             for part in parts:
-                visit(part.children or (), find(part.origin, _flag_name(part), outer))
+                there = find(part.origin, _flag_name(part), outer, counted=part.repeated)
+                visit(part.children or (), there)
 
         for step in base.steps:
             if step.template:
@@ -134,6 +140,19 @@ class Parameters:
                 if all(type(k) is int and p == k // 2 for p, k in _pairs(vector, other)):
                     return f"{name} // 2"
         return self._new(vector, argument, counting)
+
+    def _count_of(self, vector: Vector) -> str:
+        """How often a part is repeated: an argument of the block, or what it is less a constant."""
+        plain = [(name, v) for name, v in self.vectors.items() if name not in self._counting]
+        usable = [(n, v) for n, v in self._usable() if all(type(value) is int for value in v)]
+        for name, values in [*plain, *usable]:
+            if _matches(vector, values):
+                return self._add(name, values)
+        for name, values in usable:
+            less = {value - count for value, count in zip(values, vector, strict=True)}
+            if len(less) == 1 and min(less) > 0:
+                return f"{self._add(name, values)} - {less.pop()}"
+        return self._add(self._free("repeat"), vector)
 
     def _derived(self, vector: Vector) -> str | None:
         """A multiple or part of a parameter, or of it and an argument of the block."""
@@ -276,19 +295,6 @@ def _targets(parts: Iterable[Part]) -> set[str]:
     found = set()
     for part in parts:
         found |= {part.target.partition(".")[0], *_targets(part.children or ())}
-    return found
-
-
-def _origins(instance: Instance) -> set[Origin]:
-    """Everything an instance has: parts, parts of parts, and steps."""
-    found = {step.origin for step in instance.steps}
-
-    def visit(parts: Iterable[Part]) -> None:
-        for part in parts:
-            found.add(part.origin)
-            visit(part.children or ())
-
-    visit(instance.parts)
     return found
 
 

@@ -1,0 +1,75 @@
+"""Blocks that repeat an item as often as an argument says: one class that takes the count."""
+
+import pytest
+import torch
+
+import archdsl
+from tests.interpret import run
+from tests.support import graph_of
+
+STAGE = """
+    blocks:
+      unit:
+        params: {width: int, stride: 1}
+        body: {conv: {conv: {out: width, kernel: 3, stride: stride}}, bn: batch_norm}
+      stage:
+        params: {width: int, n: int, stride: 2}
+        body: BODY
+    backbone:
+      layer1: {stage: {width: 8, n: 3, stride: 1}}
+      layer2: {stage: {width: 16, n: FEW}}
+      layer3: {stage: {width: 16, n: 6}}
+"""
+BODIES = {
+    "all alike": (
+        "[{unit: {width: width}, repeat: n}]",
+        "*(Unit(width, width) for _ in range(n - 1))",  # the first is given other channels
+    ),
+    "the first with a stride": (
+        "{units: {unit: {width: width, stride: stride if first else 1}, repeat: n}}",
+        "*(Unit(width, width) for _ in range(n - 1))",
+    ),
+    "after another": (
+        "{down: {unit: {width: width}}, units: {unit: {width: width}, repeat: n - 1}}",
+        "self.units = nn.Sequential(*(Unit(width, width) for _ in range(n - 1)))",
+    ),
+    "twice as often": (
+        "{down: {unit: {width: width}}, units: {unit: {width: width}, repeat: 2 * n}}",
+        "self.units = nn.Sequential(*(Unit(width, width) for _ in range(repeat)))",
+    ),
+    "a group of layers": (
+        "{down: {unit: {width: width}}, units: {seq: [relu, {unit: {width: width}}], repeat: n}}",
+        "*(nn.Sequential(nn.ReLU(inplace=True), Unit(width, width)) for _ in range(n))",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "written"), BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("few", [2, 4])
+def test_a_count_is_an_argument_of_the_class(body: str, written: str, few: int) -> None:
+    graph = graph_of(STAGE.replace("BODY", body).replace("FEW", str(few)))
+    source = archdsl.emit(graph)
+    assert source.count("class Stage") == 1 and written in source and " if " not in source
+    assert_computes(graph)
+
+
+@pytest.mark.parametrize("few", [0, 1])
+@pytest.mark.parametrize("body", [BODIES["all alike"][0], BODIES["twice as often"][0]])
+def test_a_use_may_have_no_or_one_copy(body: str, few: int) -> None:
+    assert_computes(graph_of(STAGE.replace("BODY", body).replace("FEW", str(few))))
+
+
+def test_copies_that_differ_in_one_use_are_told_apart() -> None:
+    """The third layer is dilated in one of the stages, so that no count says how it is made."""
+    body = "[{unit: {width: width, stride: 1 + stride // 2 * (i % 2)}, repeat: n}]"
+    assert_computes(graph_of(STAGE.replace("BODY", body).replace("FEW", "5")))
+
+
+def assert_computes(graph: archdsl.Graph) -> None:
+    """The module has the tensors of the graph, in order, and computes what it says."""
+    module = archdsl.compile(graph).double().eval()
+    assert list(module.state_dict()) == list(graph.state)
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    wanted = run(graph, dict(module.state_dict()), x).values[graph.outputs[""]]
+    with torch.no_grad():
+        assert torch.allclose(module(x), wanted, rtol=0, atol=1e-9)
