@@ -26,9 +26,11 @@ from archdsl.renderers.scene import Text
 from archdsl.renderers.theme import HATCHES
 from archdsl.renderers.tikz import escaped
 from archdsl.renderers.truetype import font
+from tests.texfont import preamble
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "_ & % # $ < > \" ' \\ {} ^ ~ | `"
+TEX_PIXELS = 0.6  # of 255: between the page of TeX and our PDF, drawn by one renderer
 PIXELS = 5.0  # of 255: by how much two renderers may differ on average, by smoothing edges
 
 
@@ -198,6 +200,35 @@ def test_tikz_compiles(tmp_path: Path, name: str, kind: str) -> None:
     assert "Overfull" not in result.stdout
     words = PdfReader(tmp_path / "page.pdf").pages[0].extract_text()
     assert "concat" in words or "bottleneck" in words or "growth" in words
+
+
+@pytest.mark.skipif(shutil.which("pltotf") is None, reason="no TeX here")
+@pytest.mark.parametrize(
+    ("name", "kind", "theme"),
+    [
+        ("resnet50", "hero", "paper"),
+        ("efficientnet_b0", "block", "grey"),
+        ("densenet121", "dense", "paper"),
+        ("unet", "pyramid", "dark"),
+        ("mobilenet_v2", "columns", "paper"),
+    ],
+)
+def test_tikz_is_the_picture_of_the_pdf(tmp_path: Path, name: str, kind: str, theme: str) -> None:
+    """Set by TeX in the font of our figures, pixel for pixel."""
+    figure = draw([archdsl.load(name)], kind, theme=theme)
+    figure.save(tmp_path / "figure.tex")
+    page = (
+        rf"\documentclass{{article}}{preamble(tmp_path)}\hoffset-1in\voffset-1in\begin{{document}}"
+        r"\setbox0\hbox{\input{figure}}\pdfpagewidth\wd0\pdfpageheight\ht0\shipout\box0 "
+        r"\end{document}"
+    )
+    (tmp_path / "page.tex").write_text(page)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    tex = pypdfium2.PdfDocument(tmp_path / "page.pdf")[0].render(scale=2).to_pil().convert("L")
+    pdf = pixels(figure, ".pdf")
+    blank = Image.new("L", pdf.size, pdf.getpixel((0, 0)))
+    assert difference(tex, pdf) < min(TEX_PIXELS, difference(pdf, blank) / 8)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")

@@ -366,6 +366,16 @@ def test_what_two_specs_share_is_plain_in_a_diff() -> None:
     assert words.count("2×2 avg pool, /2") == 3 and words.count("1×1 conv, 512, /2") == 1
 
 
+def test_a_diff_colors_only_what_a_block_has_more() -> None:
+    """Hu et al. 2018: what squeeze-and-excitation adds to a bottleneck is its gate."""
+    made = draw([graph("resnet50"), graph("seresnet50")], "diff").picture.scene
+    assert made is not None
+    theme = load_theme("paper")
+    fills = {item.fill for item in made.flat() if isinstance(item, Path) and item.stroke}
+    plain, gate = theme.paint("plain").fill, theme.paint("attention").fill
+    assert fills == {"", plain, gate, theme.container.fill}
+
+
 def test_scaling_says_the_factors_of_the_paper() -> None:
     """Tan & Le 2019: from B0 to B7 resolution 224 to 600, width x 2."""
     made = draw([graph("efficientnet_b0"), graph("efficientnet_b7")], "scaling").picture.scene

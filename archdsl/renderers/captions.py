@@ -9,12 +9,20 @@ from archdsl.renderers.kinds import block_kinds
 from archdsl.renderers.options import Options
 from archdsl.renderers.table import quantity
 
+_EXPLAINED = {
+    "columns": " Rows by resolution; a dashed shortcut projects.",
+    "diff": " White is what both have, in one order; notes say where only shortcuts differ.",
+    "dense": " Every layer takes the maps of all before it.",
+    "scaling": " A bar for every block, its width the square root of its channels.",
+    "pyramid": " Rows by resolution.",
+}
 _SCALES = {"sqrt": "the square root of", "linear": "", "log": "the logarithm of"}
 
 
 def caption_of(descriptions: Sequence[Description], kind: str, options: Options) -> str:
     """One or two sentences that say what is drawn and to which scale."""
-    names = " and ".join(description.graph.name for description in descriptions)
+    *first, last = [description.graph.name for description in descriptions]
+    names = f"{', '.join(first)} and {last}" if first else last
     total = descriptions[0].analysis.total
     amounts = f"{quantity(total.parameters)} parameters, {quantity(total.macs)} MACs"
     text = f"{names} ({amounts})." if len(descriptions) == 1 else f"{names}."
@@ -23,6 +31,7 @@ def caption_of(descriptions: Sequence[Description], kind: str, options: Options)
         text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
             ":  ", ": "
         )
+    text += _EXPLAINED.get(kind, "")
     if kind in ("hero", "block"):
         text += _of_blocks(descriptions[0], kind)
     source = one_line(descriptions[0].graph.citation)

@@ -1,6 +1,6 @@
 """Two networks side by side, what they share in outline, what differs in color."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -34,25 +34,37 @@ def marked(columns: Sequence[list[Layers]]) -> list[list[Layers]]:
         if what == "equal":
             old, new = [_plain(one) for one in old], [_plain(one) for one in new]
         elif len(old) == len(new):
-            pairs = [_shortcuts(*pair) for pair in zip(old, new, strict=True)]
+            pairs = [_compared(*pair) for pair in zip(old, new, strict=True)]
             old, new = [one for one, _ in pairs], [one for _, one in pairs]
         made[0].extend(old)
         made[1].extend(new)
     return list(made)
 
 
-def _shortcuts(old: Layers, new: Layers) -> tuple[Layers, Layers]:
-    """Two blocks that differ in nothing but their shortcuts: plain, with notes that say how."""
+def _compared(old: Layers, new: Layers) -> tuple[Layers, Layers]:
+    """Two blocks of one place: plain where they agree; those that differ in shortcuts say how."""
     alike = replace(old, shortcut=()), replace(new, shortcut=())
     counts = old.count, new.count
-    if counts != (1, 1) or key_of(alike[0]) != key_of(alike[1]):
+    if counts == (1, 1) and key_of(alike[0]) == key_of(alike[1]):
+        return _noted(old), _noted(new)
+    if old.count != new.count or old.residual != new.residual or old.hidden or new.hidden:
         return old, new
-    return _noted(old), _noted(new)
+    before, after = ([box.label for box in one.boxes] for one in (old, new))
+    found = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    return (
+        _plain(old, {block.a + n for block in found for n in range(block.size)}),
+        _plain(new, {block.b + n for block in found for n in range(block.size)}),
+    )
 
 
 def _noted(one: Layers) -> Layers:
     return replace(_plain(one), notes=tuple(map(box_text, one.shortcut)) or ("identity",))
 
 
-def _plain(one: Layers) -> Layers:
-    return replace(one, boxes=tuple(replace(box, role="plain") for box in one.boxes))
+def _plain(one: Layers, places: Container[int] | None = None) -> Layers:
+    """Its boxes, or those at some places, as what stands in both networks."""
+    boxes = (
+        replace(box, role="plain") if places is None or place in places else box
+        for place, box in enumerate(one.boxes)
+    )
+    return replace(one, boxes=tuple(boxes))

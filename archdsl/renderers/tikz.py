@@ -115,21 +115,24 @@ def _path(path: Path) -> str:
 
 
 def _text(text: Text) -> str:
-    size, skip = number(text.size), number(text.size * 1.2)
     options = [f"anchor={_ANCHORS[text.anchor]}", f"text={_color(text.color)}"]
     if text.angle:
         options.append(f"rotate={number(-text.angle)}")
-    font = rf"\fontsize{{{size}bp}}{{{skip}bp}}\selectfont"
-    runs = "".join(_run(run) for run in text.runs)
+    runs = "".join(_run(run, rise, size) for run, _, rise, size in text.placed())
     fitted = rf"\archdslfit{{{number(text.width + _SLACK)}bp}}{{{runs}}}"
+    font = _font(text.size)
     return rf"\node[{','.join(options)}] at ({_pair(text.x, text.y)}) {{{font}{fitted}}};"
 
 
-def _run(run: Run) -> str:
-    text = escaped(run.text)
-    if run.sup or run.sub:
-        text = rf"\text{'super' if run.sup else 'sub'}script{{{text}}}"
+def _run(run: Run, rise: float, size: float) -> str:
+    text = escaped(run.text).replace("  ", "~~")  # TeX would make one space of several
+    if rise:
+        text = rf"\raisebox{{{number(rise)}bp}}{{{_font(size)}{text}}}"
     return rf"\textbf{{{text}}}" if run.bold else text
+
+
+def _font(size: float) -> str:
+    return rf"\fontsize{{{number(size)}bp}}{{{number(size * 1.2)}bp}}\selectfont "
 
 
 def _comment(text: str) -> str:
