@@ -126,7 +126,7 @@ class Builder:
         self.count("connections", len(tensors), place)
         self.check("nodes", len(self.nodes) + 1, place)
         ids = tuple([tensor.id for tensor in tensors])
-        self.nodes.append(Node(id, op, ids, output, level.scope, place.span))
+        self.nodes.append(Node(id, op, ids, output, weights, level.scope, place.span))
         self.specs[id] = output
         return Tensor(id, output)
 
@@ -308,7 +308,7 @@ class Builder:
             id = renamed[node.id] = path + node.id[cut:]
             ids = tuple([renamed[input] for input in node.inputs])
             outer = path + node.scope[cut:]
-            self.nodes.append(Node(id, node.op, ids, node.output, outer, node.span))
+            self.nodes.append(Node(id, node.op, ids, node.output, node.weights, outer, node.span))
             self.specs[id], self.spans[id] = node.output, node.span
         return _renamed(recorded.result, renamed)
 

@@ -1,23 +1,19 @@
 """The graph: flat, typed, frozen. Hierarchy is metadata: a node knows the scope it stands in."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics import Span, UsageError
-from archdsl.ops import OPS, Op, ShapeError, Weight
-from archdsl.ops.init import Init
-from archdsl.renames import Rename, Renames
+from archdsl.ops import Op, ShapeError, Weight
+from archdsl.renames import Renames
 from archdsl.tensor import INPUT as INPUT
 from archdsl.tensor import TensorSpec
 
 if TYPE_CHECKING:
     import networkx
-
-FORMAT = 1  # of the JSON form
 
 ScopeKind = Literal["block", "sequence", "repeat", "dense", "residual", "branches"]
 
@@ -27,13 +23,15 @@ class Node:
     """One operation.
 
     `id` is its path in the spec, with `@1`, `@2`... where shared weights are applied again;
-    `scope` the id of the scope it stands in, "" at the top; `inputs` ids of nodes, or `input`.
+    `scope` the id of the scope it stands in, "" at the top; `inputs` ids of nodes, or `input`;
+    `output` and `weights` what its op infers and has for these inputs.
     """
 
     id: str
     op: Op
     inputs: tuple[str, ...]
     output: TensorSpec
+    weights: tuple[Weight, ...]
     scope: str
     span: Span | None = None
 
@@ -117,10 +115,7 @@ class Graph:
     def weights(self, node: Node) -> tuple[tuple[str, Weight], ...]:
         """The state_dict keys of a node's parameters and buffers, in order."""
         path = node.path
-        return tuple(
-            (f"{path}.{weight.name}" if weight.name else path, weight)
-            for weight in node.op.weights(*self.specs(node))
-        )
+        return tuple((f"{path}.{w.name}" if w.name else path, w) for w in node.weights)
 
     @cached_property
     def state(self) -> dict[str, Weight]:
@@ -137,22 +132,27 @@ class Graph:
 
     def select(self, outputs: Mapping[str, str], aux: Mapping[str, str] | None = None) -> "Graph":
         """The part of the graph that the given results need, with these results as its outputs."""
-        aux = dict(aux or {})
-        wanted = {*outputs.values(), *aux.values()}
-        kept = []
-        for node in reversed(self.nodes):
-            if node.id in wanted:
-                wanted.update(node.inputs)
-                kept.append(node)
-        kept.reverse()
+        aux = aux or {}
+        needed = self.needed([*outputs.values(), *aux.values()])
+        nodes = tuple([node for node in self.nodes if node.id in needed])
+        if len(nodes) == len(self.nodes) and (outputs, aux) == (self.outputs, self.aux):
+            return self
         return replace(
             self,
-            nodes=tuple(kept),
-            scopes=holding(self.scopes, kept),
+            nodes=nodes,
+            scopes=holding(self.scopes, nodes),
             outputs=dict(outputs),
-            taps={name: id for name, id in self.taps.items() if id in wanted},
-            aux=aux,
+            taps={name: id for name, id in self.taps.items() if id in needed},
+            aux=dict(aux),
         )
+
+    def needed(self, results: Iterable[str]) -> set[str]:
+        """The ids of the results and of all that they are computed from."""
+        needed = set(results)
+        for node in reversed(self.nodes):
+            if node.id in needed:
+                needed.update(node.inputs)
+        return needed
 
     def to_networkx(self) -> "networkx.DiGraph[str]":
         """A `networkx.DiGraph` of ids, with `op`, `shape`, `scope` on nodes, `shape` on edges."""
@@ -177,17 +177,16 @@ class Graph:
 
     def to_json(self) -> str:
         """The documented JSON form, which `from_json` reads back."""
-        return json.dumps(_encode_graph(self), indent=1) + "\n"
+        from archdsl.graph_json import encode
+
+        return encode(self)
 
     @staticmethod
     def from_json(text: str) -> "Graph":
         """The graph that `to_json` wrote; raises ValueError if `text` is anything else."""
-        try:
-            graph = _decode_graph(json.loads(text))
-            verify(graph)
-        except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise ValueError(f"not a graph in JSON: {error!r}") from error
-        return graph
+        from archdsl.graph_json import decode
+
+        return decode(text)
 
 
 def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]:
@@ -202,8 +201,8 @@ def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]
 def verify(graph: Graph) -> None:
     """Raises ValueError, naming the node, if an invariant of graphs does not hold.
 
-    Ids are unique and inputs come first; shapes are what the ops infer; every scope exists, stands
-    after its parent and holds its nodes' ids; weights at one path have one shape.
+    Ids are unique and inputs come first; shapes and weights are what the ops say; every scope
+    exists, stands after its parent and holds its nodes' ids; weights at one path have one shape.
     """
     paths = {"": ""}
     for scope in graph.scopes:
@@ -238,107 +237,25 @@ def _verify_node(node: Node, specs: Mapping[str, TensorSpec]) -> None:
     """`specs` are what the nodes before it give."""
     if node.id in specs:
         raise ValueError(f"node {node.id} stands twice")
-    missing = [id for id in node.inputs if id not in specs]
-    if missing:
-        raise ValueError(f"node {node.id}: its input {missing[0]} is not before it")
+    given = inputs_of(node.id, node.inputs, specs)
     try:
-        output = node.op.infer(*[specs[id] for id in node.inputs])
+        output = node.op.infer(*given)
     except ShapeError as error:
         raise ValueError(f"node {node.id}: {error.message}") from error
     if output != node.output:
         raise ValueError(f"node {node.id}: {node.op.verb} gives {output}, not {node.output}")
+    if node.op.weights(*given) != node.weights:
+        raise ValueError(f"node {node.id}: these are not the weights of {node.op.verb}")
 
 
-def _encode_graph(graph: Graph) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "name": graph.name,
-        "title": graph.title,
-        "citation": graph.citation,
-        "input": _encode_spec(graph.input),
-        "outputs": dict(graph.outputs),
-        "taps": dict(graph.taps),
-        "aux": dict(graph.aux),
-        "renames": {
-            name: {
-                "keys": {rule.theirs: rule.ours for rule in renames.rules},
-                "reshape": renames.reshape,
-                "unmet": renames.unmet,
-            }
-            for name, renames in graph.renames.items()
-        },
-        "scopes": [
-            {
-                "id": scope.id,
-                "kind": scope.kind,
-                "parent": scope.parent,
-                "block": scope.block,
-                "arguments": dict(scope.arguments),
-                "inputs": [_encode_spec(spec) for spec in scope.inputs],
-                "span": _encode_span(scope.span),
-            }
-            for scope in graph.scopes
-        ],
-        "nodes": [
-            {
-                "id": node.id,
-                "op": node.op.verb,
-                "arguments": {
-                    f.name: _encode_value(getattr(node.op, f.name)) for f in fields(node.op)
-                },
-                "inputs": list(node.inputs),
-                "output": _encode_spec(node.output),
-                "scope": node.scope,
-                "span": _encode_span(node.span),
-            }
-            for node in graph.nodes
-        ],
-    }
-
-
-def _decode_graph(data: dict[str, Any]) -> Graph:
-    if data["format"] != FORMAT:
-        raise ValueError(f"format {data['format']} of the JSON is not known, only {FORMAT}")
-    return Graph(
-        name=data["name"],
-        title=data["title"],
-        citation=data["citation"],
-        input=_decode_spec(data["input"]),
-        outputs=data["outputs"],
-        taps=data["taps"],
-        aux=data["aux"],
-        renames={
-            name: Renames(
-                tuple(Rename(theirs, ours) for theirs, ours in renames["keys"].items()),
-                renames["reshape"],
-                renames["unmet"],
-            )
-            for name, renames in data["renames"].items()
-        },
-        scopes=tuple(
-            Scope(
-                id=scope["id"],
-                kind=scope["kind"],
-                parent=scope["parent"],
-                block=scope["block"],
-                arguments=tuple((k, _tuples(v)) for k, v in scope["arguments"].items()),
-                inputs=tuple(_decode_spec(spec) for spec in scope["inputs"]),
-                span=_decode_span(scope["span"]),
-            )
-            for scope in data["scopes"]
-        ),
-        nodes=tuple(
-            Node(
-                id=node["id"],
-                op=OPS[node["op"]](**{k: _decode_value(v) for k, v in node["arguments"].items()}),
-                inputs=tuple(node["inputs"]),
-                output=_decode_spec(node["output"]),
-                scope=node["scope"],
-                span=_decode_span(node["span"]),
-            )
-            for node in data["nodes"]
-        ),
-    )
+def inputs_of(
+    id: str, inputs: Sequence[str], specs: Mapping[str, TensorSpec]
+) -> tuple[TensorSpec, ...]:
+    """What a node is given, of what is given before it."""
+    missing = [input for input in inputs if input not in specs]
+    if missing:
+        raise ValueError(f"node {id}: its input {missing[0]} is not before it")
+    return tuple(specs[input] for input in inputs)
 
 
 def _flattened(order: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Weight]]:
@@ -349,34 +266,3 @@ def _flattened(order: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Wei
     for name, inner in order.items():
         if name not in own:
             yield from _flattened(inner, f"{prefix}{name}.")
-
-
-def _encode_spec(spec: TensorSpec) -> dict[str, Any]:
-    return {"shape": list(spec.shape), "layout": spec.layout}
-
-
-def _decode_spec(data: dict[str, Any]) -> TensorSpec:
-    return TensorSpec(tuple(data["shape"]), data["layout"])
-
-
-def _encode_span(span: Span | None) -> list[Any] | None:
-    return list(astuple(span)) if span is not None else None
-
-
-def _decode_span(data: list[Any] | None) -> Span | None:
-    return Span(*data) if data is not None else None
-
-
-def _encode_value(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Init) else value
-
-
-def _decode_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        settings = tuple((k, v) for k, v in value["settings"])
-        return Init(value["scheme"], settings, _decode_value(value["bias"]))
-    return _tuples(value)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

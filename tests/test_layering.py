@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "inherit": "diagnostics documents forms gallery limits scaling source syntax",
     # the waist
     "graph": "diagnostics ops renames tensor",
+    "graph_json": "diagnostics graph ops renames tensor",
     # a syntax tree to a graph
     "flow": "diagnostics expressions source syntax tensor",
     "builder": "diagnostics flow graph limits ops source tensor",

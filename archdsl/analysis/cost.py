@@ -1,14 +1,14 @@
 """Parameters, multiply-accumulates and activation sizes: exact, static, linear in the nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from archdsl.graph import INPUT, Graph, Node
 from archdsl.tensor import TensorSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What a node, a scope or a network costs, for one image.
 
     `parameters` and `buffers` are numbers of elements; weights that are applied again count where
@@ -23,14 +23,8 @@ class Cost:
     macs: int = 0
     activations: int = 0
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.nodes + other.nodes,
-            self.parameters + other.parameters,
-            self.buffers + other.buffers,
-            self.macs + other.macs,
-            self.activations + other.activations,
-        )
+    def __add__(self, other: "Cost") -> "Cost":  # type: ignore[override]
+        return _sum((self, other))
 
 
 @dataclass(frozen=True)
@@ -48,50 +42,69 @@ def analyze(graph: Graph) -> Analysis:
     A scope gives what its last node gives; one without nodes has a cost but no output.
     """
     costs = node_costs(graph)
-    outputs = {node.id: node.output for node in graph.nodes}
-    sums = {"": Cost(), **{scope.id: Cost() for scope in graph.scopes}}
+    outputs: dict[str, TensorSpec] = {}
+    parts: dict[str, list[Cost]] = {"": [], **{scope.id: [] for scope in graph.scopes}}
     last: dict[str, int] = {}
     for position, node in enumerate(graph.nodes):
-        sums[node.scope] += costs[node.id]
-        last[node.scope] = position
+        id, scope_id = node.id, node.scope
+        outputs[id] = node.output
+        parts[scope_id].append(costs[id])
+        last[scope_id] = position
     for scope in reversed(graph.scopes):
-        sums[scope.parent] += sums[scope.id]
-        if scope.id in last:
-            last[scope.parent] = max(last.get(scope.parent, 0), last[scope.id])
-            outputs[scope.id] = graph.nodes[last[scope.id]].output
-    total = sums.pop("")
-    return Analysis(costs | sums, outputs, total)
+        id, parent = scope.id, scope.parent
+        costs[id] = cost = _sum(parts[id])
+        parts[parent].append(cost)
+        if id in last:
+            position = last[id]
+            outputs[id] = graph.nodes[position].output
+            last[parent] = max(last.get(parent, 0), position)
+    return Analysis(costs, outputs, _sum(parts[""]))
+
+
+def _sum(costs: Iterable[Cost]) -> Cost:
+    nodes = parameters = buffers = macs = activations = 0
+    for cost in costs:
+        nodes += cost[0]
+        parameters += cost[1]
+        buffers += cost[2]
+        macs += cost[3]
+        activations += cost[4]
+    return Cost(nodes, parameters, buffers, macs, activations)
 
 
 def node_costs(graph: Graph) -> dict[str, Cost]:
     """The cost of every node, by id.
 
-    One op on inputs of one shape costs the same wherever it stands, so it is asked once.
+    Copies of a block have their ops and shapes in common, so each is asked once what it costs.
     """
-    specs = {INPUT: graph.input, **{node.id: node.output for node in graph.nodes}}
-    needed = {node.id for node in graph.select(graph.outputs).nodes}
-    built = needed
+    running = built = graph.needed(graph.outputs.values())
     if graph.aux:
-        built = {node.id for node in graph.select(graph.outputs, graph.aux).nodes}
-    known: dict[object, Cost] = {}
+        built = graph.needed([*graph.outputs.values(), *graph.aux.values()])
+    specs = {INPUT: graph.input}
+    known: dict[tuple[int, ...], Cost] = {}
     costs: dict[str, Cost] = {}
-    owners: set[str] = set()
+    owners: dict[str, str] = {}
     for node in graph.nodes:
-        inputs = tuple([specs[id] for id in node.inputs])
-        owns = node.id in built and node.path not in owners
-        if owns:
-            owners.add(node.path)
-        runs = node.id in needed
-        key = (id(node.op), inputs, owns, runs)
+        name = node.id
+        inputs = [specs[input] for input in node.inputs]
+        specs[name] = node.output
+        owns = name in built and owners.setdefault(node.path, name) == name
+        runs = name in running
+        key = (owns, runs, id(node.op), *map(id, inputs))
         if key not in known:
             known[key] = _node_cost(node, inputs, owns, runs)
-        costs[node.id] = known[key]
+        costs[name] = known[key]
     return costs
 
 
-def _node_cost(node: Node, inputs: tuple[TensorSpec, ...], owns: bool, runs: bool) -> Cost:
-    sizes = {"parameter": 0, "buffer": 0}
-    for weight in node.op.weights(*inputs) if owns else ():
-        sizes[weight.kind] += weight.elements
-    macs = node.op.macs(*inputs) if runs else 0
-    return Cost(1, sizes["parameter"], sizes["buffer"], macs, node.output.elements if runs else 0)
+def _node_cost(node: Node, inputs: Sequence[TensorSpec], owns: bool, runs: bool) -> Cost:
+    parameters = buffers = 0
+    for weight in node.weights if owns else ():
+        if weight.kind == "parameter":
+            parameters += weight.elements
+        else:
+            buffers += weight.elements
+    if not runs:
+        return Cost(1, parameters, buffers)
+    output = node.output
+    return Cost(1, parameters, buffers, node.op.macs(output, *inputs), output.elements)

@@ -81,7 +81,7 @@ class Facts:
         for node in self.running.nodes:
             behavior, specs = BEHAVIOR[node.op.verb], self.graph.specs(node)
             numbers = sum(spec.elements for spec in specs) + node.output.elements
-            numbers += sum(weight.elements for weight in node.op.weights(*specs))
+            numbers += sum(weight.elements for weight in node.weights)
             moved[node.id] = 0 if behavior.view or behavior.passes else numbers * ELEMENT
         return moved
 
@@ -99,7 +99,7 @@ class Facts:
 def is_layer(graph: Graph, node: Node) -> bool:
     """Whether a node is one of the layers that papers count: weights that x is multiplied with."""
     specs = graph.specs(node)
-    return node.op.macs(*specs) > 0 and bool(node.op.weights(*specs))
+    return node.op.macs(node.output, *specs) > 0 and bool(node.weights)
 
 
 Nodes = Sequence[Node]

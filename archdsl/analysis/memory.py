@@ -241,7 +241,7 @@ def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     sizes: dict[str, int] = {}
     seen: set[str] = set()
     for node in graph.nodes:
-        weights = () if node.path in seen else node.op.weights(*graph.specs(node))
+        weights = () if node.path in seen else node.weights
         sizes[node.id] = sum(
             weight.elements * (INDEX if weight.name in _WHOLE_NUMBERS else element)
             for weight in weights
@@ -274,7 +274,7 @@ def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     for node in graph.nodes:
         behavior = BEHAVIOR[node.op.verb]
         size = behavior.kept(node.op, graph.specs(node), node.output, element)
-        nothing = _is_constant(graph, node) or behavior.unless(node.op, node.output)
+        nothing = _is_constant(node) or behavior.unless(node.op, node.output)
         saves = () if nothing else behavior.saves
         overwritten = not behavior.view and homes[node.id] == homes[node.inputs[0]]
         if "input" in saves and overwritten:  # a copy, since the input is gone
@@ -288,9 +288,9 @@ def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     return saved
 
 
-def _is_constant(graph: Graph, node: Node) -> bool:
+def _is_constant(node: Node) -> bool:
     """Whether nothing before the node learns, so that no gradient passes it."""
-    return node.inputs == (INPUT,) and not node.op.weights(*graph.specs(node))
+    return node.inputs == (INPUT,) and not node.weights
 
 
 def _homes(graph: Graph, training: bool) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from archdsl.tensor import TensorSpec
 
 By = Literal["op", "block", "stage"]
 DEFAULT = ("parameters", "macs")  # columns
-COSTS = frozenset(field.name for field in fields(Cost))
+COSTS = frozenset(Cost._fields)
 MAX_PARTS = 3  # that the description of a stage names
 
 

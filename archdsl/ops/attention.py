@@ -139,7 +139,7 @@ class Attention(Op):
             return entry, exit
         return entry, Weight("in_proj_bias", (3 * c,)), exit, Weight("out_proj.bias", (c,))
 
-    def macs(self, *inputs: TensorSpec) -> int:
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         count, c = inputs[0].shape
         return 4 * count * c * c + 2 * count * count * c
 
@@ -184,7 +184,7 @@ class WindowAttention(Op):
             Weight("proj.bias", (c,)),
         )
 
-    def macs(self, *inputs: TensorSpec) -> int:
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         (x,) = inputs
         padded = [-(-n // w) * w for n, w in zip(x.spatial, self.window, strict=True)]
         count = prod(padded)
@@ -216,5 +216,5 @@ class PatchMerging(Op):
             Weight("norm.bias", (c,)),
         )
 
-    def macs(self, *inputs: TensorSpec) -> int:
-        return self.infer(*inputs).elements * 4 * inputs[0].channels
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
+        return output.elements * 4 * inputs[0].channels

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from archdsl.tensor import TensorSpec
 
@@ -29,8 +29,7 @@ class ArgumentError(Exception):
         self.argument = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """A tensor that an op owns: `name` as in a state_dict, empty if that is the item's own."""
 
     name: str
@@ -91,8 +90,11 @@ class Op:
         kinds = [[(x.rank, x.layout) for x in specs] for specs in (inputs, others)]
         return kinds[0] == kinds[1] and self.weights(*inputs) == self.weights(*others)
 
-    def macs(self, *inputs: TensorSpec) -> int:
-        """Multiply-accumulates of weights with the input, and of matrix products of inputs."""
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
+        """Multiply-accumulates of weights with the input, and of matrix products of inputs.
+
+        `output` is what `infer` gives for these inputs.
+        """
         return 0
 
     def label(self) -> str:

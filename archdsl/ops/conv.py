@@ -77,9 +77,8 @@ class Conv(Op):
         weight = Weight("weight", (self.out, inputs[0].channels // self.groups, *self.kernel))
         return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
 
-    def macs(self, *inputs: TensorSpec) -> int:
-        (x,) = inputs
-        return self.infer(x).elements * x.channels // self.groups * prod(self.kernel)
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
+        return output.elements * (inputs[0].channels // self.groups) * prod(self.kernel)
 
     def label(self) -> str:
         return f"{times(self.kernel)} conv, {self.out}{stride_label(self.stride)}"
@@ -152,7 +151,7 @@ class ConvTranspose(Op):
         weight = Weight("weight", (inputs[0].channels, self.out // self.groups, *self.kernel))
         return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
 
-    def macs(self, *inputs: TensorSpec) -> int:
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         return inputs[0].elements * (self.out // self.groups) * prod(self.kernel)
 
     def label(self) -> str:

@@ -30,7 +30,7 @@ class Linear(Op):
         weight = Weight("weight", (self.out, inputs[0].channels))
         return (weight, Weight("bias", (self.out,))) if self.bias else (weight,)
 
-    def macs(self, *inputs: TensorSpec) -> int:
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         return inputs[0].elements * self.out
 
     def label(self) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from archdsl.analysis.diff import Change, Difference, Side
@@ -105,4 +104,4 @@ def _side(side: Side | None) -> dict[str, Any] | None:
     if side is None:
         return None
     shape = side.output and list(side.output.shape)
-    return {"path": side.path, "what": side.what, "output": shape, **asdict(side.cost)}
+    return {"path": side.path, "what": side.what, "output": shape, **side.cost._asdict()}

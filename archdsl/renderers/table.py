@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from archdsl.analysis.cost import Cost
@@ -107,7 +107,7 @@ def to_json(summary: Summary) -> str:
         "input": summary.input.shape,
         "outputs": {name: spec.shape for name, spec in summary.outputs.items()},
         "stages": [_record(stage, stage.output and stage.output.shape) for stage in summary.stages],
-        "total": {**asdict(summary.total), **summary.values},
+        "total": {**summary.total._asdict(), **summary.values},
     }
     shapes_on_one_line = re.sub(r"\[\n\s+([\d,\s]+?)\n\s+\]", _unbroken, json.dumps(data, indent=1))
     return shapes_on_one_line + "\n"
@@ -116,11 +116,11 @@ def to_json(summary: Summary) -> str:
 def to_csv(summary: Summary) -> str:
     """One line per stage and one for the total, numbers exact."""
     records = [_record(stage, str(stage.output or "")) for stage in summary.stages]
-    records.append({"path": "total", **asdict(summary.total), **summary.values})
+    records.append({"path": "total", **summary.total._asdict(), **summary.values})
     for record in records:
         record |= {n: cell(v, "sizes") for n, v in record.items() if isinstance(v, tuple)}
     file = io.StringIO()
-    fields = ["path", "what", "output", *asdict(Cost()), *summary.values]
+    fields = ["path", "what", "output", *Cost._fields, *summary.values]
     writer = csv.DictWriter(file, fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
@@ -204,7 +204,7 @@ def _signature(summary: Summary) -> str:
 
 def _record(stage: Stage, output: Any) -> dict[str, Any]:
     named = {"path": stage.path, "what": stage.what, "output": output}
-    return {**named, **asdict(stage.cost), **stage.values}
+    return {**named, **stage.cost._asdict(), **stage.values}
 
 
 def _unbroken(match: re.Match[str]) -> str:
