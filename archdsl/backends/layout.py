@@ -60,5 +60,47 @@ def _looped(code: Loop, indent: int) -> list[str]:
     return [*lay_out("", code.element, "", indent), f"{' ' * indent}{code.clause}"]
 
 
+def broken(line: str) -> list[str]:
+    """A statement as lines that fit: what its last brackets hold, or what it gives, on its own."""
+    margin, text = line[: len(line) - len(line.lstrip())], line.strip()
+    if len(line) <= WIDTH:
+        return [line]
+    if text.startswith("return ") and text[-1] not in _PAIRS:
+        return lay_out("return ", Group("(", _items(text[len("return ") :])), "", len(margin))
+    if text[-1] not in _PAIRS:
+        return [line]
+    start = _opening(text)
+    targets, equals, call = text[: start + 1].partition(" = ")
+    if equals and len(margin) + start >= WIDTH:
+        inner = lay_out("", Group("", _items(targets), "", compact=True), "", len(margin) + 4)
+        return [f"{margin}(", *inner, *broken(f"{margin}) = {call}{text[start + 1 :]}")]
+    code = Group(text[: start + 1], _items(text[start + 1 : -1]), text[-1], compact=True)
+    return lay_out("", code, "", len(margin))
+
+
+_PAIRS = {")": "(", "}": "{", "]": "["}
+
+
+def _opening(text: str) -> int:
+    """Where the bracket opens that the last character closes."""
+    depth = 0
+    for position in range(len(text) - 1, -1, -1):
+        depth += (text[position] in _PAIRS) - (text[position] in _PAIRS.values())
+        if not depth:
+            return position
+    raise ValueError(text)
+
+
+def _items(text: str) -> tuple[str, ...]:
+    """What commas outside of inner brackets set apart."""
+    items, depth, start = [], 0, 0
+    for position, character in enumerate(text):
+        depth += (character in _PAIRS.values()) - (character in _PAIRS)
+        if character == "," and not depth:
+            items.append(text[start:position].strip())
+            start = position + 1
+    return (*items, text[start:].strip())
+
+
 def indented(lines: Sequence[str], indent: int) -> list[str]:
     return [f"{' ' * indent}{line}" if line else "" for line in lines]

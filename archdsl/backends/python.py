@@ -15,13 +15,14 @@ from archdsl.analysis.receptive_field import reductions
 from archdsl.backends.calls import REQUIRES
 from archdsl.backends.forward import Forward
 from archdsl.backends.initialize import initialization
-from archdsl.backends.layout import WIDTH, Code, Group, Loop, indented, lay_out
+from archdsl.backends.layout import WIDTH, Code, Group, Loop, broken, indented, lay_out
 from archdsl.backends.lower import ClassDefinition, Lowering, Program, numbered
 from archdsl.backends.repeats import REPEAT
 from archdsl.backends.structure import Part, Structure
 from archdsl.backends.values import Parameters, literal
 from archdsl.graph import Graph
 
+FEW = 3  # results are said one by one
 _RESERVED_CLASSES = {"Tensor", "OrderedDict", "F"}
 
 
@@ -84,7 +85,8 @@ class _Writer:
         classes = [self.class_lines(definition) for definition in self.program.classes]
         classes.append(self.root_lines())
         helpers = [_prelude()[name].splitlines() for name in self.helpers(classes)]
-        body = [line for part in (*helpers, *classes) for line in ("", "", *part)]
+        written = [[piece for line in lines for piece in broken(line)] for lines in classes]
+        body = [line for part in (*helpers, *written) for line in ("", "", *part)]
         text = "\n".join(body)
         head = [*self.docstring(), ""]
         if "OrderedDict(" in text:
@@ -132,10 +134,11 @@ class _Writer:
         lines.append("        super().__init__()")
         lines += self.attributes(definition)
         forward = Forward(definition, len(definition.results))
-        inputs = ", ".join(f"{name}: Tensor" for name in forward.argument_names())
+        inputs = ("self", *(f"{name}: Tensor" for name in forward.argument_names()))
         count = len(definition.results)
-        returned = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
-        lines += ["", f"    def forward(self, {inputs}) -> {returned}:"]
+        tensors = "Tensor, ..." if count > FEW else ", ".join(["Tensor"] * count)
+        returned = "Tensor" if count == 1 else f"tuple[{tensors}]"
+        lines += ["", *lay_out("def forward", Group("(", inputs), f" -> {returned}:", 4)]
         return lines + indented(forward.write(", ".join), 8)
 
     def chain_body(self, definition: ClassDefinition) -> list[str]:
