@@ -13,6 +13,7 @@ from typing import Any
 from archdsl.backends.repeats import with_counts
 from archdsl.backends.structure import (
     INPUTS,
+    LIST,
     ROOT,
     Instance,
     Origin,
@@ -135,13 +136,15 @@ class _Reader:
     def read(self, scope: Scope, access: tuple[str, ...], outer: Origin = ()) -> None:
         """The children of a scope as parts and steps; inside a walked container under `access`."""
         names = self.structure.attributes(scope)
-        for position, (child, origin) in enumerate(self.originated(scope, outer)):
+        modules = 0
+        for child, origin in self.originated(scope, outer):
             name = names[child.path]
-            place = (*access, str(position) if access and name.isdecimal() else name)
+            place = (*access, str(modules) if access and name.isdecimal() else name)
             walked = isinstance(child, Scope) and self.structure.is_walked(child)
             if not walked:
                 self.step(child, origin, place)
             module = isinstance(child, Scope) or self.structure.calls[child.id].form != "function"
+            modules += module
             if not access and module and child.path not in self.made:
                 self.made.add(child.path)
                 self.parts.append(self.part(child, origin, name))
@@ -199,10 +202,10 @@ class _Reader:
             for inner, place in self.originated(child, origin)
             if structure.is_module(inner)
         ]
-        dense = structure.is_dense(child)
-        return Part(
-            origin, name, "DenseBlock" if dense else "nn.Sequential", children=tuple(children)
-        )
+        target = "DenseBlock" if structure.is_dense(child) else "nn.Sequential"
+        if structure.is_walked(child) and not structure.linear(child):
+            target = LIST
+        return Part(origin, name, target, children=tuple(children))
 
     def call_part(self, node: Node, origin: Origin, name: str) -> Part:
         call = self.structure.calls[node.id]
@@ -269,7 +272,10 @@ def _size(instance: Instance) -> int:
 
 
 def embeds(base: Instance, other: Instance) -> bool:
-    """Whether `other` is `base` without some parts and steps, each of which passes its input on."""
+    """Whether `other` is `base` without some parts and steps, each of which passes its input on.
+
+    A step through a container would find nothing in it, or another part.
+    """
     if base.chain != other.chain or not _within(base.parts, other.parts, base.chain):
         return False
     present = {step.origin: step for step in other.steps}
@@ -288,8 +294,10 @@ def embeds(base: Instance, other: Instance) -> bool:
             moved = replace(step, inputs=tuple(through(ref) for ref in step.inputs))
             if moved != present[step.origin]:
                 return False
-        elif step.outputs != 1 or (len(step.inputs) > 1 and not step.template):
-            return False
+        else:
+            passes = step.outputs == 1 and (len(step.inputs) == 1 or bool(step.template))
+            if not passes or len(step.access) > 1:
+                return False
     return tuple(through(ref) for ref in base.results) == other.results
 
 

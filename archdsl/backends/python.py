@@ -18,7 +18,7 @@ from archdsl.backends.initialize import initialization
 from archdsl.backends.layout import WIDTH, Code, Group, Loop, broken, indented, lay_out
 from archdsl.backends.lower import ClassDefinition, Lowering, Program, numbered
 from archdsl.backends.repeats import REPEAT
-from archdsl.backends.structure import Part, Structure
+from archdsl.backends.structure import LIST, Part, Structure
 from archdsl.backends.values import Parameters, literal
 from archdsl.graph import Graph
 
@@ -164,7 +164,7 @@ class _Writer:
             child.origin in parameters.conditions for child in part.children
         ):
             lines = self.appended(part.children, parameters)
-            code = Group(f"{part.target}(", ("*layers",))
+            code = Group(f"{part.target}(", ("layers" if part.target == LIST else "*layers",))
         else:
             code = self.code(part, parameters)
         if part.parameter:
@@ -206,6 +206,8 @@ class _Writer:
             return Group(f"{part.target}(", self.arguments(part, parameters), compact=True)
         if numbered(part.children):
             items = _items([self.item(child, parameters) for child in part.children])
+            if part.target == LIST:
+                return Group(f"{part.target}([", items, "])")
             return Group(f"{part.target}(", items)
         return Group(f"{part.target}(", (self.named(part.children, parameters),))
 

@@ -29,6 +29,7 @@ class Ref(NamedTuple):
 
 
 INPUTS: Origin = ("input",)
+LIST = "nn.ModuleList"
 
 
 class Taken(NamedTuple):
@@ -270,7 +271,24 @@ class Structure:
     def is_walked(self, scope: Scope) -> bool:
         """Whether the parent calls the children one by one: a container with results on the way."""
         plain = not scope.block and scope.kind in ("sequence", "repeat")
-        return plain and not self.is_chain(scope) and self.linear(scope)
+        walks = plain and not self.is_chain(scope)
+        return walks and (self.linear(scope) or self._is_list(scope))
+
+    def _is_list(self, scope: Scope) -> bool:
+        """Whether the scope is an `nn.ModuleList`: numbered modules, which have all its weights.
+
+        What holds it must call the modules one by one, for a list cannot be called.
+        """
+        outer = self.graph.scope_by_id.get(scope.parent)
+        if outer is not None and (self.is_chain(outer) or self.is_dense(outer)):
+            return False
+        kept = [
+            child
+            for child in self.children[scope.id]
+            if isinstance(child, Scope) or self.calls[child.id].form != "function"
+        ]
+        numbers = [str(number) for number in range(len(kept))]
+        return numbers == [child.name for child in kept] and all(map(self.is_module, kept))
 
     def is_dense(self, scope: Scope) -> bool:
         """Whether the scope is a `DenseBlock` with one module per layer."""

@@ -1,4 +1,4 @@
-"""Blocks that repeat an item as often as an argument says: one class that takes the count."""
+"""The classes of emitted source: which uses of a block they serve, and what they are made of."""
 
 import pytest
 import torch
@@ -65,11 +65,53 @@ def test_copies_that_differ_in_one_use_are_told_apart() -> None:
     assert_computes(graph_of(STAGE.replace("BODY", body).replace("FEW", "5")))
 
 
+def test_uses_that_keep_features_of_other_layers_are_no_use_of_one_class() -> None:
+    """The second stage has no third layer, which the first calls one by one with the others."""
+    assert_computes(
+        graph_of("""
+            blocks:
+              stage:
+                params: {more: bool}
+                body:
+                  convs:
+                    seq:
+                      - {conv: {out: C, kernel: 3}, tap: "t{C}"}
+                      - {conv: {out: C, kernel: 5}}
+                      - {conv: {out: C, kernel: 7}, if: more}
+                  out: {add: {}, from: [convs, input]}
+            backbone:
+              stem: {conv: {out: 8, kernel: 3}}
+              a: {stage: {more: true}}
+              wide: {conv: {out: 16, kernel: 1}}
+              b: {stage: {more: false}}
+            outputs: {x: b, y: t8, z: t16}
+        """)
+    )
+
+
+def test_numbered_layers_that_are_no_chain_are_a_list() -> None:
+    graph = graph_of("""
+        backbone:
+          fine: {conv: {out: 4, kernel: 1}}
+          coarse: {conv: {out: 4, kernel: 3, stride: 2}}
+          paths:
+            seq:
+              - {conv: {out: 8, kernel: 1}, from: fine, tap: p1}
+              - {conv: {out: 8, kernel: 3}, from: coarse, tap: p2}
+        outputs: {p1: p1, p2: p2}
+    """)
+    source = archdsl.emit(graph)
+    assert "self.paths = nn.ModuleList([" in source and "self.paths[1](" in source
+    assert_computes(graph)
+
+
 def assert_computes(graph: archdsl.Graph) -> None:
     """The module has the tensors of the graph, in order, and computes what it says."""
     module = archdsl.compile(graph).double().eval()
     assert list(module.state_dict()) == list(graph.state)
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    wanted = run(graph, dict(module.state_dict()), x).values[graph.outputs[""]]
+    values = run(graph, dict(module.state_dict()), x).values
     with torch.no_grad():
-        assert torch.allclose(module(x), wanted, rtol=0, atol=1e-9)
+        given = module(x)
+    for name, tensor in (given if isinstance(given, dict) else {"": given}).items():
+        assert torch.allclose(tensor, values[graph.outputs[name]], rtol=0, atol=1e-9), name
