@@ -53,6 +53,7 @@ class Builder:
         self.tap_spans: dict[str, Span | None] = {}
         self.counts = dict.fromkeys(("items", "connections", "parameters"), 0)
         self.depth = self.deepest = 0  # of items in items
+        self.reached: set[str] = set()  # limits, which are complained of once
 
     # limits
 
@@ -71,7 +72,10 @@ class Builder:
         labels: tuple[Label, ...] = (),
     ) -> None:
         most: int = getattr(self.limits, limit)
+        if number > most and limit in self.reached:
+            raise Poison
         if number > most:
+            self.reached.add(limit)
             help = f"--limit {limit}=N allows more"
             message = f"{what} has more than {most:,} {limit}"
             message += f", {added:,} of them here" if added > 1 else ""
@@ -150,29 +154,54 @@ class Builder:
             code = "E0501" if len(tensors) > 1 else "E0502"
             at = blame.get(error.argument or "", place)
             small = isinstance(error, TooSmallError)
-            labels = self.shrinkers(tensors[0]) if small else self.origins(tensors)
+            labels = (small and self.shrinkers(tensors[0])) or self.origins(tensors)
             fail(self.sink, code, error.message, at.span, error.help, labels)
 
     def origins(self, tensors: Iterable[Tensor]) -> tuple[Label, ...]:
-        """Where tensors come from, and their shapes."""
-        given = {tensor.id: tensor.spec for tensor in tensors}
+        """Where tensors have their shapes from."""
+        given = {self.shaped(tensor.id): tensor.spec for tensor in tensors}
         return tuple(
             Label(span, f"{id} gives {spec}" if id != INPUT else f"the input is {spec}")
             for id, spec in given.items()
-            if (span := self.spans.get(id)) is not None
+            if (span := self.written(id)) is not None
         )
 
-    def shrinkers(self, tensor: Tensor) -> tuple[Label, ...]:
-        """What made a map as small as it is, from the input on: a label for every place."""
+    def ranks(self, tensor: Tensor) -> tuple[Label, ...]:
+        """Where a tensor has its number of axes from: the network's input, if it has as many."""
+        first = Tensor(INPUT, self.specs[INPUT])
+        return self.origins([first if first.spec.rank == tensor.spec.rank else tensor])
+
+    def shaped(self, id: str) -> str:
+        """The node that gave a tensor its shape: those behind it kept what they were given."""
+        nodes = {node.id: node for node in self.nodes}
+        made = nodes.get(id)
+        while made and len(made.inputs) == 1 and not hasattr(made.op, "out"):
+            before = nodes.get(made.inputs[0])
+            if self.specs[made.inputs[0]] != made.output:
+                return made.id
+            made = before
+        return made.id if made else id
+
+    def written(self, id: str) -> Span | None:
+        """The place of a node; the call of the block of the library that it stands in."""
+        span = self.spans.get(id)
+        while span is not None and self.sink.in_library(span) and "." in id:
+            id = id.rpartition(".")[0]
+            span = self.spans.get(id, span)
+        return span
+
+    def shrinkers(self, tensor: Tensor, start: str = INPUT) -> tuple[Label, ...]:
+        """What made a map as small as it is, from `start` on: a label for every place."""
         nodes = {node.id: node for node in self.nodes}
         steps: dict[Span, list[tuple[Op, TensorSpec, TensorSpec]]] = {}
         id = tensor.id
-        while id in nodes:
+        while id in nodes and id != start:
             node = nodes[id]
             small, id = node.output, node.inputs[0]
             large = self.specs[id]
-            if small.rank == large.rank and small.spatial < large.spatial and node.span:
-                steps.setdefault(node.span, []).append((node.op, large, small))
+            span = self.written(node.id)
+            if small.rank == large.rank and small.spatial < large.spatial and span:
+                steps.setdefault(span, []).append((node.op, large, small))
         labels = []
         for span, made in reversed(steps.items()):
             op, large = made[-1][0], made[-1][1]
@@ -181,7 +210,7 @@ class Builder:
             shrunk = f"{times(large.spatial)} to {times(made[0][2].spatial)}"
             again = f", in {len(made)} steps" if len(made) > 1 else ""
             labels.append(Label(span, f"{cause}shrinks {shrunk}{again}"))
-        return tuple(labels) or self.origins([tensor])
+        return tuple(labels)
 
     # paths
 

@@ -8,7 +8,7 @@ from archdsl.combinators import KINDS, combine
 from archdsl.diagnostics import counted, did_you_mean
 from archdsl.expressions import Value
 from archdsl.flow import Flow, Frame, Given, Here, ItemValue, Level, Poison, Tensor, fail
-from archdsl.ops import OPS, ArgumentError, Op, arguments, construct, kind
+from archdsl.ops import OPS, ArgumentError, Op, RankError, arguments, construct, kind
 from archdsl.sequences import Run
 from archdsl.syntax import COMBINATORS, Block, Item
 
@@ -83,7 +83,9 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
     except ArgumentError as error:
         wrong = error.argument
         written = given.get(wrong, Given(None, item.inside))
-        run.values.fail(error, f"{wrong} of {op.verb}", written, scopes.get(wrong, here))
+        labels = run.build.ranks(tensors[0]) if isinstance(error, RankError) else ()
+        what = f"{wrong} of {op.verb}"
+        run.values.fail(error, what, written, scopes.get(wrong, here), labels=labels)
     blame = {argument: where.place for argument, where in given.items()}
     return run.build.node(made, inputs, here.frame.level, name, item.place, blame)
 

@@ -1,6 +1,6 @@
 """What can be said of names and expressions where they are written, before anything is built."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from archdsl.diagnostics import Label, Sink, Span, as_yaml, counted, did_you_mean, nearest
@@ -11,6 +11,7 @@ from archdsl.syntax import (
     ROW_NAMES,
     SHAPE_NAMES,
     TURN_NAMES,
+    Parameter,
     identifier_problem,
     name_problem,
     other_name,
@@ -36,6 +37,9 @@ class Checker:
         self.sink, self.functions, self.limits = sink, functions, limits
         self.dependent: frozenset[str] = frozenset()  # functions that exist, but not here
         self.in_block = False
+        self.parameters: Mapping[str, Parameter] = {}
+        self.declarations: Place | None = None  # where more of them could stand
+        self.columns_at: dict[str, Span] = {}  # of the rows that were read last
         self.written: list[Template] = []  # keys and taps
 
     def error(
@@ -106,7 +110,9 @@ class Checker:
         for name in unknown:
             help = self.help_for(name, visible, also)
             here = span and span.part(offset + expression.names[name], len(name))
-            self.error("E0302", f"unknown name `{name}`", here, help)
+            self.error(
+                "E0302", f"unknown name `{name}`", here, help, self.declared_near(name, visible)
+            )
         missing = [name for name in expression.functions if name not in self.functions]
         for name in missing:
             here = span and span.part(offset + expression.functions[name], len(name))
@@ -124,13 +130,25 @@ class Checker:
             if name in names:
                 return f"`{name}` exists only in an item that has `{binder}`"
         close = nearest(name, (*visible, *also))
-        if close is None and self.in_block:
+        if close is not None:
+            return did_you_mean(name, (close,))
+        if self.in_block:
             return f"declare it in the block, which sees nothing else: `params: {{{name}: int}}`"
-        if close is None and name in self.functions:
+        if name in self.functions:
             return f"`{name}` is a function: write `{name}(...)`"
-        if not visible and close is None:
-            return f"declare it: `params: {{{name}: ...}}`"
-        return did_you_mean(name, visible if close is None else (close,))
+        known = did_you_mean(name, visible)
+        return f"declare it: `params: {{{name}: ...}}`" + (f"; {known}" if known else "")
+
+    def declared_near(self, name: str, visible: Visible) -> Iterator[Label]:
+        """Where the name that was probably meant is declared, or those that there are."""
+        close = nearest(name, visible)
+        if close is None:
+            if self.declarations is not None and self.declarations.key is not None:
+                yield Label(self.declarations.key, f"`{name}` is not among these")
+        elif close in self.columns_at:
+            yield Label(self.columns_at[close], "declared here")
+        elif close in self.parameters and (span := self.parameters[close].place.key):
+            yield Label(span, "declared here")
 
     def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
         """A name that may hold expressions, at `span`; None if one can't be read."""
@@ -255,6 +273,8 @@ class Checker:
             problem = f"`{name}` is bound by `for` and `repeat`, and cannot be a column's name"
         if problem:
             self.error("E0208", problem, span, other_name(name))
+        elif span is not None:
+            self.columns_at[name] = span
         return not problem
 
 

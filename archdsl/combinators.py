@@ -38,31 +38,37 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
     result, shortcut = sides["body"], sides["shortcut"]
     if when:
         if result is not None and shortcut is not None:
-            _check_residual(run, item, result, shortcut)
+            _check_residual(run, item, here.x, result, shortcut)
         result = _join(run, item, here, "add", "_add", [result, shortcut])
     if "after" in item.parts:
         result = run.sequence(item.parts["after"], here.given(result))
     return result
 
 
-def _check_residual(run: Run, item: Item, body: Flow, shortcut: Flow) -> None:
+def _check_residual(run: Run, item: Item, given: Flow, body: Flow, shortcut: Flow) -> None:
     """Body and shortcut must have one shape; else says both, and which projection to write."""
     if not isinstance(body, Tensor) or not isinstance(shortcut, Tensor):
         message = "a residual adds two tensors, and one of these is a list"
         fail(run.sink, "E0404", message, item.place.span)
     if body.spec == shortcut.spec:
         return
-    labels = tuple(
+    sides = (("body", body), ("shortcut", shortcut))
+    shaped = {what: flow.id if flow is given else run.build.shaped(flow.id) for what, flow in sides}
+    places = {what: run.build.written(id) for what, id in shaped.items()}
+    labels = [
         Label(span, f"the {what} gives {flow.spec}")
-        for what, flow in (("body", body), ("shortcut", shortcut))
-        if (span := run.build.spans.get(flow.id)) is not None
-    )
+        for what, flow in sides
+        if (span := places[what]) is not None
+    ]
+    if body.spec.spatial != shortcut.spec.spatial and isinstance(given, Tensor):
+        shrunk = [label for _, flow in sides for label in run.build.shrinkers(flow, given.id)]
+        labels += [label for label in shrunk if label.span not in places.values()]
     message = f"the body gives {body.spec}, the shortcut {shortcut.spec}"
     own = "projection" in item.inside.source.data.get("blocks", {})
     help = "both must have the same channels and strides"
     if "shortcut" not in item.parts:
         help = _projection(body.spec, shortcut.spec, "conv" if own else "projection")
-    fail(run.sink, "E0501", message, item.inside.key, help, labels)
+    fail(run.sink, "E0501", message, item.inside.key, help, tuple(labels))
 
 
 def _projection(body: TensorSpec, shortcut: TensorSpec, verb: str) -> str:

@@ -131,7 +131,8 @@ class Sink:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     context: tuple[tuple[Span, str | Callable[[], str]], ...] = ()
     extended: dict[str, Label] = field(default_factory=dict)  # files, and where each is extended
-    _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
+    library: str = ""  # the folder of blocks that are no user's to change
+    _seen: set[tuple[str, Span | None, Span | None, str]] = field(default_factory=set)
 
     def error(
         self,
@@ -144,17 +145,30 @@ class Sink:
         severity: Severity = "error",
     ) -> None:
         """Adds a diagnostic, with the labels of the surrounding `within`."""
-        where = (code, span, "" if self.context else message)
+        labels, written = list(labels), span
+        span = self.outside_library(span)
+        where = (code, written, span, "" if self.context else message)
         if where in self._seen:
             return
         self._seen.add(where)
-        context = [(place, text) for place, text in self.context if place != span]
-        extra = [Label(place, text if isinstance(text, str) else text()) for place, text in context]
-        labels = [*labels, *extra]
+        if written is not None and written != span:
+            labels.append(Label(written, "here, in the library"))
+        context = [(place, text) for place, text in self.context if place != written]
+        labels += [
+            Label(place, text if isinstance(text, str) else text()) for place, text in context
+        ]
         places = [span, *(label.span for label in labels)]
         labels += [label for place in places for label in self._extensions(place)]
-        labels = tuple(dict.fromkeys(labels))
-        self.diagnostics.append(Diagnostic(code, message, span, labels, help, severity))
+        unique = tuple(dict.fromkeys(labels))
+        self.diagnostics.append(Diagnostic(code, message, span, unique, help, severity))
+
+    def outside_library(self, span: Span | None) -> Span | None:
+        """The call of a block of the library, for a place in it."""
+        places = (span, *(place for place, _ in self.context))
+        return next((p for p in places if p is None or not self.in_library(p)), span)
+
+    def in_library(self, span: Span) -> bool:
+        return bool(self.library) and span.file.startswith(self.library)
 
     def _extensions(self, span: Span | None) -> Iterator[Label]:
         """Where the file of a span is extended, and the file that does it, and so on."""
@@ -176,6 +190,10 @@ class Sink:
             yield
         finally:
             self.context = before
+
+    def fresh(self) -> "Sink":
+        """A sink with nothing in it yet, for the same files."""
+        return Sink(extended=self.extended, library=self.library)
 
     @property
     def failed(self) -> bool:

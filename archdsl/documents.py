@@ -241,6 +241,7 @@ def open_blocks(
         reader = opened[block] = Reader(sink, file, parameters, functions)
         reader.in_block = True
         raw, place = block.place.data.get("params") or {}, block.place / "params"
+        reader.declarations = place if raw else None
         if isinstance(raw, dict):
             block.parameters = declare_parameters(reader, raw, place, in_block=True)
         else:

@@ -217,7 +217,7 @@ def _rules(
         item, place = renaming.item, renaming.item.place
         assert item.key is not None
         for names in run.rows(item, here):
-            with run.in_row(item, names):
+            with run.in_row(item, names, here):
                 for turn in _turns(run, item, here.bind(names)):
                     theirs = outer + run.values.format(item.key, place.key, turn)
                     if renaming.below is not None:

@@ -142,7 +142,7 @@ class DocumentForm(Form):
 
 REQUIRED = ("name", "input", "backbone")
 _KEYS = tuple(field.alias or key for key, field in DocumentForm.model_fields.items())
-_EXAMPLES = {
+EXAMPLES = {
     "name": "name the network: `name: resnet50`",
     "input": "say what the network is given: `input: [3, 224, 224]`",
     "backbone": "put the items of the network under `backbone:`, or say what it `extends:`",
@@ -170,6 +170,8 @@ def check_version(source: Source, sink: Sink) -> bool:
     version = data["archdsl"]
     if version != VERSION or isinstance(version, bool):
         message, span = f"language version {version} is not known", source.at("archdsl").span
+        if version is None:
+            message, span = "`archdsl` has no value", source.at("archdsl").key
         sink.error("E0209", message, span, help=f"write `archdsl: {VERSION}`")
         return False
     return True
@@ -180,7 +182,7 @@ def read_form(source: Source, sink: Sink, required: tuple[str, ...] = REQUIRED) 
     for key in required:
         if key not in source.data and key not in {nearest(word, _KEYS) for word in source.data}:
             span = source.at("archdsl").key
-            sink.error("E0202", f"`{key}` is missing", span, help=_EXAMPLES[key])
+            sink.error("E0202", f"`{key}` is missing", span, help=EXAMPLES[key])
     form = validate(DocumentForm, source.data, source.at(), sink)
     if form is not None:
         return form
@@ -214,7 +216,7 @@ def _report(form: type[Form], problems: list[Any], place: Place, sink: Sink) -> 
         return
     value = first["input"]
     shown = f"`{value}`" if isinstance(value, str) and len(value) < 40 else _kind(value)
-    help = _EXAMPLES.get(name, "") if len(place.path) == 1 else ""
+    help = EXAMPLES.get(name, "") if len(place.path) == 1 else ""
     if first["type"] == "literal_error":
         expected = first["ctx"]["expected"].replace("'", "`")
         close = nearest(str(value), expected.split("`")[1::2])

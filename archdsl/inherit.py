@@ -10,7 +10,7 @@ from typing import Any
 from archdsl import gallery
 from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean
 from archdsl.documents import is_long_form, read_document, read_library
-from archdsl.forms import check_version
+from archdsl.forms import EXAMPLES, check_version
 from archdsl.limits import Limits
 from archdsl.scaling import RULES
 from archdsl.source import Path, Place, Source, parse, read_text, words
@@ -55,6 +55,7 @@ class Loader:
     ) -> Document | None:
         """The document in a string; other files are relative to where `name` would be."""
         self.home = os.path.dirname(name)
+        self.sink.library = str(LIBRARY)
         source = self.extended(self.parsed(text, name), ())
         if source is None or not check_version(source, self.sink):
             return None
@@ -81,7 +82,9 @@ class Loader:
             return None
         place = source.at("extends")
         if "name" not in source.data:
-            self.sink.error("E0202", "`name` is missing", place.key)
+            labels = [Label(place.key, "takes over all but the name")] if place.key else []
+            span, help = source.at("archdsl").key, EXAMPLES["name"]
+            self.sink.error("E0202", "`name` is missing", span, labels=labels, help=help)
         target = self.target(place, chain)
         if target is None:
             return None
@@ -249,6 +252,7 @@ def overlay(base: Source, child: Source) -> Source:
         for path, span in new.items():
             for head in _heads(path, moved):
                 mine[(*moved[head], *path[len(head) :])] = span
+    result.keys.update({path: span for path, span in child.keys.items() if len(path) == 1})
     result.spans[()] = child.spans.get((), base.spans[()])
     return result
 

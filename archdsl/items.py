@@ -39,6 +39,8 @@ class Reader(Checker):
     ) -> None:
         super().__init__(sink, functions, file.limits)
         self.file, self.parameters = file, parameters
+        if "params" in file.source.data:
+            self.declarations = file.source.at("params")
         self.lost: list[Template] = []  # the names in broken items
 
     # sequences and items
@@ -154,7 +156,13 @@ class Reader(Checker):
             help = _spaced(word)
         elif owner:
             help = f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}"
-        self.error("E0205", f"unknown verb `{word}`", span, help)
+        self.error("E0205", f"unknown verb `{word}`", span, help, self.block_near(word))
+
+    def block_near(self, word: str) -> Iterator[Label]:
+        """Where the block of the spec is defined that was probably meant."""
+        block = self.file.blocks.get(nearest(word, [*OPS, *COMBINATORS, *self.file.blocks]) or "")
+        if block is not None and block.file is self.file and block.place.key is not None:
+            yield Label(block.place.key, "defined here")
 
     def is_item(self, value: Any) -> bool:
         """Whether a value looks like an item, a verb with arguments."""
@@ -354,7 +362,8 @@ class Reader(Checker):
         if not isinstance(verb, str) or verb not in verbs:
             shown = f"`{verb}`" if isinstance(verb, str | int | float) else "this"
             help = did_you_mean(verb, verbs) if isinstance(verb, str) else "write a verb's name"
-            self.error("E0205", f"expected an op or block, not {shown}", place.span, help)
+            labels = self.block_near(verb) if isinstance(verb, str) else ()
+            self.error("E0205", f"expected an op or block, not {shown}", place.span, help, labels)
             return False
         if given is not None and not isinstance(given, dict):
             self.not_a_mapping(verb, given, place / verb)

@@ -1,7 +1,7 @@
 """Sequences of items: their modifiers, names and references."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from archdsl.builder import Builder
@@ -69,7 +69,7 @@ class Run:
             return None
         try:
             for names in self.rows(item, here):
-                with self.in_row(item, names):
+                with self.in_row(item, names, here):
                     copy = here.bind(names) if names else here
                     if self.kept(item, copy):
                         here = here.given(self.single(item, copy))
@@ -119,8 +119,8 @@ class Run:
         ]
 
     @contextmanager
-    def in_row(self, item: Item, names: Mapping[str, Value]) -> Iterator[None]:
-        """What is wrong in a copy that `for` makes says in which row."""
+    def in_row(self, item: Item, names: Mapping[str, Value], here: Here) -> Iterator[None]:
+        """What is wrong in a copy that `for` makes says in which row, and where the cells stand."""
         if not names:
             yield
             return
@@ -132,8 +132,24 @@ class Run:
             cells = ", ".join(f"{name} = {describe(names[name])}" for name in headings)
             return f"in row {row + 1}: {cells}"
 
-        with self.sink.within((place / "rows" / row if table else place).span, columns):
+        with ExitStack() as labels:
+            for name, cell in () if table else self.cells(item.modifiers["for"], names, here):
+                text = f"{name} is {describe(names[name])}"
+                labels.enter_context(self.sink.within(cell.span, text))
+            where = place / "rows" / row if table else place
+            labels.enter_context(self.sink.within(where.span, columns))
             yield
+
+    def cells(
+        self, columns: Mapping[str, Any], names: Mapping[str, Value], here: Here
+    ) -> Iterator[tuple[str, Place]]:
+        """Where the cells of a row stand that come from lists among the document's parameters."""
+        row = names["row"]
+        for name, raw in columns.items():
+            for parameter in self.values.from_document(raw, here) if isinstance(raw, str) else ():
+                place, value = self.values.settled[parameter]
+                if isinstance(value, list) and value[row : row + 1] == [names[name]]:
+                    yield name, place / row
 
     def column(self, raw: Any, place: Place, here: Here) -> list[Value]:
         value = self.values.evaluate(raw, place, here) if isinstance(raw, str) else raw

@@ -131,7 +131,8 @@ def _colon_in_text(stop: Stop) -> Suspect | None:
     if "mapping values" not in stop.problem or not key:
         return None
     help = f"put the text in quotes, or below `{key[1]}: >-`"
-    return Suspect("text with a colon and a space needs quotes", stop.at, help=help)
+    message, begin = "text with a colon and a space needs quotes", Mark(stop.at.line, key.end())
+    return Suspect(message, stop.at, 1, help, begin, "the text begins here")
 
 
 def _indentation(stop: Stop) -> Suspect | None:

@@ -127,6 +127,7 @@ class Evaluator:
         given: Given,
         here: Here,
         declared: Place | None = None,
+        labels: tuple[Label, ...] = (),
     ) -> NoReturn:
         """Reports a value that cannot be used, with the values of the names that it comes from."""
         help, known = error.help, ""
@@ -138,9 +139,8 @@ class Evaluator:
                 help = f"round it: {ways[0]}, {ways[1]} or {ways[2]}"
                 if given.raw.isidentifier() and given.raw in here.names:
                     help = f"round it where `{given.raw}` gets its value"
-        labels: tuple[Label, ...] = ()
         if declared is not None and declared.key is not None and declared != given.place:
-            labels = (Label(declared.key, "declared here"),)
+            labels += (Label(declared.key, "declared here"),)
         if isinstance(given.raw, str) and not given.evaluated:
             labels += self.origins(given.raw, here)
         message = f"{what}: {error.message}{known}"

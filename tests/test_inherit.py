@@ -179,7 +179,7 @@ def test_a_misspelt_file_gets_a_suggestion(tmp_path: Path) -> None:
 
 def test_a_child_needs_a_name_of_its_own(tmp_path: Path) -> None:
     write(tmp_path, base=BASE, child="archdsl: 1\nextends: base.yaml")
-    assert load(tmp_path)[1] == ["child.yaml:2:1 E0202 `name` is missing"]
+    assert load(tmp_path)[1] == ["child.yaml:1:1 E0202 `name` is missing"]
 
 
 # import

@@ -10,6 +10,7 @@ from archdsl.diagnostics import SpecError, UsageError
 from archdsl.renderers.family import FORMATS
 from archdsl.study.candidates import Candidates, Point, changed
 from archdsl.study.scale import Family, family, grid, largest, search, target, write_specs
+from tests.support import labels, write
 
 RESIDUAL = """
 archdsl: 1
@@ -30,6 +31,14 @@ head: [global_avg_pool, flatten, {linear: {out: classes}}]
 """
 
 FIXED = "archdsl: 1\nname: fixed\ninput: [3, 8, 8]\nbackbone: [{conv: {out: 4, kernel: 3}}]\n"
+BASE = """
+archdsl: 1
+name: base
+input: [3, 8, 8]
+params: {depths: [2, 2]}
+backbone:
+  layer{row}: {for: {depth: depths}, conv: {kernel: 3}, repeat: depth}
+"""
 
 
 @pytest.fixture
@@ -69,6 +78,18 @@ def test_a_candidate_leaves_the_spec_as_it_was(small: Candidates) -> None:
 def test_a_wrong_candidate_says_why(small: Candidates) -> None:
     with pytest.raises(SpecError, match="not a positive number"):
         small.graph(Point({"width": -1.0}, {}))
+
+
+def test_a_wrong_candidate_says_where_its_values_are_from_and_who_extends_what(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, base=BASE, child="archdsl: 1\nextends: base.yaml\nname: child")
+    with pytest.raises(SpecError) as caught:
+        Candidates(tmp_path / "child.yaml").graph(Point({}, {"depths": [2, -3]}))
+    (found,) = caught.value.diagnostics
+    assert found.message == "repeat: -3 is less than 0"
+    assert labels(found) == ["6 in row 2: depth = -3", "1 depth is -3", "2 extended here"]
+    assert "1 | [2, -3]\n  |     -- depth is -3" in caught.value.report
 
 
 def test_what_a_spec_uses_is_found(small: Candidates, tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ class ArgumentError(Exception):
         self.argument = ""
 
 
+class RankError(ArgumentError):
+    """Numbers for more or fewer axes than the input has."""
+
+
 class Weight(NamedTuple):
     """A tensor that an op owns: `name` as in a state_dict, empty if that is the item's own."""
 
@@ -207,7 +211,7 @@ def _axes(minimum: int, words: tuple[str, ...] = ()) -> Read:
         items = list(value) if isinstance(value, list | tuple) else [value] * rank
         if len(items) != rank:
             numbers = "1 number" if len(items) == 1 else f"{len(items)} numbers"
-            raise ArgumentError(f"{numbers} for {rank} spatial {'axis' if rank == 1 else 'axes'}")
+            raise RankError(f"{numbers} for {rank} spatial {'axis' if rank == 1 else 'axes'}")
         return tuple(_whole(minimum)(item, rank) for item in items)
 
     return read

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archdsl.analysis.measures import Value, totals
-from archdsl.diagnostics import Sink, SpecError, UsageError, did_you_mean, in_order
+from archdsl.diagnostics import Sink, SpecError, UsageError, as_yaml, did_you_mean, in_order
 from archdsl.elaborate import elaborate
 from archdsl.forms import RuleForm
 from archdsl.gallery import find
@@ -15,6 +15,7 @@ from archdsl.inherit import Loader
 from archdsl.limits import Limits
 from archdsl.records import Records
 from archdsl.scaling import RULES
+from archdsl.source import parse
 from archdsl.syntax import Document
 
 PHI = "phi"
@@ -53,18 +54,21 @@ class Candidates:
 
             found = in_order(loader.sink.diagnostics)
             raise SpecError(found, full(found, loader.sources))
-        self.document, self.sources = document, loader.sources
+        self.document, self.sources, self.sink = document, loader.sources, loader.sink
         self.records = Records(document)
 
     def graph(self, point: Point) -> Graph:
         """The network at a point; raises SpecError if there is none."""
-        sink = Sink()
-        graph = elaborate(changed(self.document, point), sink, self.limits, self.records)
+        sink = self.sink.fresh()
+        document = changed(self.document, point)
+        graph = elaborate(document, sink, self.limits, self.records)
         if graph is None:
             from archdsl.report import full
 
             found = in_order(sink.diagnostics)
-            raise SpecError(found, full(found, self.sources))
+            sources = [parameter.place.source for parameter in document.parameters.values()]
+            texts = {source.name: source.text for source in sources} | {**self.sources}
+            raise SpecError(found, full(found, texts))
         return graph
 
     def measure(self, point: Point, columns: Sequence[str]) -> dict[str, Value]:
@@ -110,6 +114,9 @@ def changed(document: Document, point: Point) -> Document:
             rules[name] = rules.get(name, RuleForm()).model_copy(update={"factor": factor})
     parameters = dict(document.parameters)
     for name, value in point.params.items():
-        parameters[name] = replace(parameters[name], default=value)
+        text = as_yaml(value)
+        source = parse(text, f"{name}={text}", Sink())
+        place = source.at() if source is not None else parameters[name].place
+        parameters[name] = replace(parameters[name], default=value, place=place)
     form = document.form.model_copy(update={"scaling": raw})
     return replace(document, form=form, rules=rules, parameters=parameters)
