@@ -130,6 +130,8 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
         return 0, readings
     outs = job.outs or [Path(f"{'-'.join(graph.name for graph in graphs)}-{job.kind}.svg")]
     for out in outs:
+        figure.expect(out.suffix.lower())
+    for out in outs:
         figure.save(out, job.text, job.dpi)
     show(f"wrote {', '.join(map(str, outs))}\n{figure.caption}\n")
     return 0, readings

@@ -1,6 +1,6 @@
 """Specs to figures to files: themes are found, kinds drawn, suffixes choose the format."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics import Sink, UsageError, did_you_mean
-from archdsl.files import replacing
+from archdsl.files import make_folder, replacing
 from archdsl.graph import Graph
 from archdsl.renderers.figure import Picture, picture
 from archdsl.renderers.options import WIDTHS, Options
@@ -40,32 +40,39 @@ class Figure:
 
     def formats(self) -> tuple[str, ...]:
         """The suffixes that this kind of figure can be saved with."""
-        return (*self._texts(), *(FORMATS if self.picture.draw else ()))
-
-    def _texts(self) -> Mapping[str, str]:
-        return self.picture.texts
+        return (*self.picture.texts, *(FORMATS if self.picture.draw else ()))
 
     def render(self, suffix: str, text: str = "live", dpi: int = DPI) -> bytes:
         """The bytes of a file with this suffix (`.svg`); raises UsageError if there is none such.
 
         `text` is how an SVG holds its text: live, embedded (with its fonts) or outlines.
         """
-        if suffix in self._texts():
-            return self._texts()[suffix].encode()
+        if suffix in self.picture.texts:
+            return self.picture.texts[suffix]().encode()
+        self.expect(suffix)
         scene = self.picture.scene
-        if scene is None or suffix not in FORMATS:
-            known = ", ".join(self.formats())
-            raise UsageError(f"a figure of this kind cannot be written as `{suffix}`, only {known}")
+        assert scene is not None
         if suffix == ".svg":
             return svg(scene, text).encode()
         if suffix == ".png":
             return png(scene, dpi)
         return FORMATS[suffix](scene)
 
+    def expect(self, suffix: str) -> None:
+        """Raises UsageError if this kind of figure is not written with a suffix."""
+        if suffix not in self.formats():
+            known = ", ".join(self.formats())
+            wrong = f"cannot be written as `{suffix}`, only" if suffix else "needs a suffix:"
+            raise UsageError(f"a figure of this kind {wrong} {known}")
+
     def save(self, path: str | Path, text: str = "live", dpi: int = DPI) -> None:
-        """Writes the file, whole or not at all; the suffix chooses svg, pdf, png or tex."""
+        """Writes the file, whole or not at all; the suffix chooses svg, pdf, png or tex.
+
+        The folder is made if there is none.
+        """
         path = Path(path)
         data = self.render(path.suffix.lower(), text, dpi)
+        make_folder(path.parent)
         with replacing(path) as aside, open(aside, "xb") as file:
             file.write(data)
 
@@ -74,7 +81,8 @@ class Figure:
         return svg(scene, "outlines") if scene else None
 
     def _repr_html_(self) -> str | None:
-        return self._texts().get(".html")
+        write = self.picture.texts.get(".html")
+        return write() if write else None
 
 
 FORMATS: dict[str, Callable[[Any], bytes]] = {
@@ -144,9 +152,8 @@ def _theme_path(name: str, beside: Path | None) -> Path:
         return THEMES / f"{name}.yaml"
     path = beside / name if beside else Path(name)
     if not path.suffix or not path.is_file():
-        raise UsageError(
-            f"no theme `{name}`: {did_you_mean(name, theme_names())}, or a file's path"
-        )
+        hint = did_you_mean(name, theme_names())
+        raise UsageError(f"there is no theme `{name}`, nor a file of that name; {hint}")
     return path
 
 

@@ -1,5 +1,6 @@
 """Figures in files: every format says the same, in the same bytes every time."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -428,7 +429,7 @@ def test_a_theme_of_the_users_takes_over_what_it_does_not_say(tmp_path: Path) ->
         ("extends: paper\nsizes: {box: 3}", "`3` is not a size from 6 to 36"),
         ("extends: paper\nroles: {convv: {fill: '#000000'}}", "no `convv`; did you mean `conv`"),
         ("ink: '#000000'", "is missing; `extends: paper` takes it over"),
-        ("extends: nope.yaml", "no theme `nope.yaml`"),
+        ("extends: nope.yaml", "no theme `nope.yaml`, nor a file"),
         ("extends: mine.yaml", "round in a circle"),
         ("ink: [", "theme .*mine.yaml"),
     ],
@@ -449,6 +450,32 @@ def test_a_graph_is_text_without_graphviz(monkeypatch: pytest.MonkeyPatch) -> No
     dot, mermaid = (figure.render(suffix).decode() for suffix in (".dot", ".mmd"))
     assert dot.startswith("digraph") and mermaid.startswith("flowchart TD")
     assert dot.count("->") < 60  # dense blocks are closed: none of their 700 concatenated edges
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\", 'a\\n\\"', "a]b|<x>&#;", "a_b$%^~`{}"])
+def test_any_path_comes_out_of_dot_and_of_mermaid(name: str) -> None:
+    """Graphs from JSON have any paths; Graphviz reads back what was written, escapes and all."""
+    network = archdsl.loads(
+        "archdsl: 1\nname: n\ninput: [3, 8, 8]\nbackbone:\n"
+        "  aa: {dense: {layer: [{conv: {out: 4, kernel: 3}}], repeat: 2}}\n  bb: relu\n"
+    )
+    renamed = network.to_json().replace('"aa', '"' + json.dumps(name)[1:-1])
+    figure = draw([Graph.from_json(renamed)], "graph")
+    written = figure.render(".dot").decode()
+    mermaid = figure.render(".mmd").decode()
+    (line,) = [line for line in mermaid.splitlines() if "dense block" in line]
+    text = line.partition('["')[2].removesuffix('"]').replace("<br>", "\n")
+    entities = {"#quot;": '"', "#lt;": "<", "#gt;": ">", "#amp;": "&"}
+    for entity, letter in entities.items():
+        text = text.replace(entity, letter)
+    assert text.replace("#35;", "#").startswith(f"dense block {name}\n")
+    if shutil.which("dot"):
+        command = ["dot", "-Tdot_json"]
+        read = subprocess.run(command, input=written.encode(), capture_output=True, check=True)
+        labels = [node.get("label", "") for node in json.loads(read.stdout)["objects"]]
+        escaped = name.replace("\\", "\\\\")
+        assert f"dense block {escaped}\\n11x8x8" in labels
+        assert figure.render(".svg")
 
 
 def test_the_graph_of_a_part_shows_what_feeds_it() -> None:
@@ -498,6 +525,22 @@ def test_scale_is_also_a_rule_of_the_spec(tmp_path: Path) -> None:
     assert cli.run(["draw", "mobilenet_v2", "-o", str(plain)]) == 0
     assert cli.run(["draw", "mobilenet_v2", "--scale", "width=2", "-o", str(wide)]) == 0
     assert plain.read_text() != wide.read_text()
+
+
+def test_a_wrong_suffix_among_several_writes_nothing(tmp_path: Path) -> None:
+    good, bad = tmp_path / "new" / "fig.svg", tmp_path / "fig"
+    assert cli.run(["draw", "resnet18", "-o", str(good), "-o", str(bad)]) == 2
+    assert not good.parent.exists()
+    assert cli.run(["draw", "resnet18", "-o", str(good)]) == 0
+    assert good.is_file(), "its folder is made, as by every command"
+
+
+def test_letters_that_one_format_lacks_are_no_matter_to_the_others() -> None:
+    named = archdsl.load("alexnet").to_json().replace('"alexnet"', '"Ж"')
+    table = draw([Graph.from_json(named)], "table")
+    assert "Ж" in table.render(".md").decode() and "Ж" in table.render(".html").decode()
+    with pytest.raises(UsageError, match="LaTeX cannot show `Ж`"):
+        table.render(".tex")
 
 
 def test_a_wrong_spec_or_suffix_leaves_the_old_figure(

@@ -11,7 +11,7 @@ from typing import Literal
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.graph import INPUT, Graph, Node, Scope
 from archdsl.renderers import labels
-from archdsl.renderers.names import name_of, whole
+from archdsl.renderers.names import Names
 from archdsl.renderers.scene import Run
 from archdsl.renderers.tree import (
     Box,
@@ -145,10 +145,15 @@ class Description:
         return self.graph.name
 
     @cached_property
+    def names(self) -> Names:
+        """What units and the parts around them are called."""
+        return Names([unit.id for unit in self.units])
+
+    @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """Runs of units under one parent or of one kind and size."""
         return tuple(
-            _stage(list(run), self.units) for _, run in groupby(self.units, key=self._family)
+            _stage(list(run), self.names) for _, run in groupby(self.units, key=self._family)
         )
 
     def _family(self, unit: Unit) -> object:
@@ -340,10 +345,10 @@ def _bare(unit: Unit) -> str:
     return ", ".join(word for word in words if word != channels).replace(" pool", "")
 
 
-def _stage(units: list[Unit], everything: Sequence[Unit]) -> Stage:
-    ids, among = [unit.id for unit in units], [unit.id for unit in everything]
-    parent = whole(ids, among) if len(ids) > 1 else ""
-    return Stage(parent or ids[0], name_of(ids, among), tuple(units))
+def _stage(units: list[Unit], names: Names) -> Stage:
+    ids = [unit.id for unit in units]
+    parent = names.whole(ids) if len(ids) > 1 else ""
+    return Stage(parent or ids[0], names.run(ids), tuple(units))
 
 
 def grouped(description: Description) -> tuple[Stage, ...]:
@@ -351,7 +356,7 @@ def grouped(description: Description) -> tuple[Stage, ...]:
     found = []
     for _, run in groupby(description.stages, key=_coarse):
         units = [unit for stage in run for unit in stage.units]
-        found.append(_stage(units, description.units))
+        found.append(_stage(units, description.names))
     return tuple(found)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from archdsl.diagnostics import UsageError, did_you_mean
 from archdsl.graph import Graph
@@ -28,11 +28,11 @@ Draw = Callable[[Sequence[Description], Options, Pen], float]
 
 @dataclass(frozen=True)
 class Picture:
-    """A scene, or texts by suffix for what is no drawing; a caption and a description of it."""
+    """A scene, or what writes texts, by suffix; a caption and a description of it."""
 
     caption: str
     description: str
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     draw: Callable[[], Scene] | None = None
 
     @cached_property
@@ -65,12 +65,12 @@ KINDS: dict[str, Draw] = {
 }
 
 
-def _table(descriptions: Sequence[Description], options: Options) -> dict[str, str]:
+def _table(descriptions: Sequence[Description], options: Options) -> dict[str, Callable[[], str]]:
     compared = comparison.compare(descriptions)
-    return {suffix: write(compared) for suffix, write in comparison.FORMATS.items()}
+    return {suffix: partial(write, compared) for suffix, write in comparison.FORMATS.items()}
 
 
-TEXTS: dict[str, Callable[[Sequence[Description], Options], dict[str, str]]] = {
+TEXTS: dict[str, Callable[[Sequence[Description], Options], dict[str, Callable[[], str]]]] = {
     "table": _table,
     "graph": graphviz.texts,
 }

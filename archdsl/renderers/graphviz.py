@@ -6,7 +6,7 @@ Dense blocks are one node each: with n^2 edges they would take Graphviz minutes 
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -74,30 +74,33 @@ def _within(description: Description, only: str) -> list[Vertex]:
     return [*given, *part]
 
 
-def dot(chosen: Sequence[Vertex], sizes: dict[str, float] | None = None) -> str:
-    """DOT; with `sizes`, widths in points, nodes are of that width and without text."""
-    known = {vertex.id for vertex in chosen}
+def dot(chosen: Sequence[Vertex]) -> str:
+    """DOT, nodes named by their paths."""
+    names = {vertex.id: _quoted(vertex.id) for vertex in chosen}
+    texts = {vertex.id: _quoted(vertex.label, str(vertex.output)) for vertex in chosen}
+    options = {id: f"label={texts[id]}, tooltip={name}" for id, name in names.items()}
+    return _digraph(chosen, names, options)
+
+
+def _digraph(chosen: Sequence[Vertex], names: Mapping[str, str], options: Mapping[str, str]) -> str:
     lines = ["digraph network {", "  node [shape=box];"]
-    for vertex in chosen:
-        if sizes is None:
-            text = f"{vertex.label}\\n{vertex.output}"
-            options = f"label={_quoted(text)}, tooltip={_quoted(vertex.id)}"
-        else:
-            options = f'label="", fixedsize=true, width={sizes[vertex.id] / 72:.4f}'
-            options += f", height={HEIGHT / 72:.4f}"
-        lines.append(f"  {_quoted(vertex.id)} [{options}];")
+    lines += [f"  {names[vertex.id]} [{options[vertex.id]}];" for vertex in chosen]
     lines += [
-        f"  {_quoted(source)} -> {_quoted(vertex.id)};"
+        f"  {names[source]} -> {names[vertex.id]};"
         for vertex in chosen
         for source in vertex.sources
-        if source in known
+        if source in names
     ]
     return "\n".join([*lines, "}", ""])
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace('"', '\\"')
-    return f'"{escaped}"'
+def _quoted(*lines: str) -> str:
+    """Lines as one string of DOT."""
+    escaped = (line.replace("\\", "\\\\").replace('"', '\\"') for line in lines)
+    return '"' + "\\n".join(escaped) + '"'
+
+
+_MERMAID = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "#": "#35;", "\n": " "}
 
 
 def mermaid(chosen: Sequence[Vertex]) -> str:
@@ -105,8 +108,8 @@ def mermaid(chosen: Sequence[Vertex]) -> str:
     numbers = {vertex.id: f"n{number}" for number, vertex in enumerate(chosen)}
     lines = ["flowchart TD"]
     for vertex in chosen:
-        text = f"{vertex.label}<br>{vertex.output}".replace('"', "#quot;")
-        lines.append(f'  {numbers[vertex.id]}["{text}"]')
+        text = "".join(_MERMAID.get(letter, letter) for letter in vertex.label)
+        lines.append(f'  {numbers[vertex.id]}["{text}<br>{vertex.output}"]')
         lines += [
             f"  {numbers[source]} --> {numbers[vertex.id]}"
             for source in vertex.sources
@@ -115,10 +118,10 @@ def mermaid(chosen: Sequence[Vertex]) -> str:
     return "\n".join([*lines, ""])
 
 
-def texts(descriptions: Sequence[Description], options: Options) -> dict[str, str]:
-    """The graph as text, by suffix."""
+def texts(descriptions: Sequence[Description], options: Options) -> dict[str, Callable[[], str]]:
+    """What writes the graph as text, by suffix."""
     chosen = _within(descriptions[0], options.only)
-    return {".dot": dot(chosen), ".mmd": mermaid(chosen)}
+    return {".dot": lambda: dot(chosen), ".mmd": lambda: mermaid(chosen)}
 
 
 def graph(description: Description, options: Options, pen: Pen) -> float:
@@ -129,14 +132,19 @@ def graph(description: Description, options: Options, pen: Pen) -> float:
     size = pen.theme.sizes.dimension
     runs = {vertex.id: (words(vertex.label), _second(vertex)) for vertex in chosen}
     sizes = {id: max(pen.measure(line, size) for line in pair) + 8 for id, pair in runs.items()}
-    placed = _run(dot(chosen, sizes))
+    by_name = {f"n{number}": vertex for number, vertex in enumerate(chosen)}
+    boxes = {
+        id: f'label="", fixedsize=true, width={wide / 72:.4f}, height={HEIGHT / 72:.4f}'
+        for id, wide in sizes.items()
+    }
+    names = {vertex.id: name for name, vertex in by_name.items()}
+    placed = _run(_digraph(chosen, names, boxes))
     _, _, width, height = map(float, placed["bb"].split(","))
     left = max(LINE, (options.width - width) / 2)
     for edge in placed.get("edges", []):
         _edge(pen, edge, left, height)
-    by_id = {vertex.id: vertex for vertex in chosen}
     for node in placed["objects"]:
-        vertex = by_id[node["name"]]
+        vertex = by_name[node["name"]]
         x, y = map(float, node["pos"].split(","))
         _node(pen, vertex, runs[vertex.id], left + x, height - y, sizes[vertex.id], description)
     return height + 2

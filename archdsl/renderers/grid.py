@@ -7,7 +7,7 @@ from math import log2
 from archdsl.diagnostics import UsageError
 from archdsl.graph import INPUT
 from archdsl.renderers.description import Description, Unit, resolution
-from archdsl.renderers.names import largest, name_of
+from archdsl.renderers.names import Names
 from archdsl.renderers.tree import boxes
 from archdsl.tensor import TensorSpec
 
@@ -56,13 +56,13 @@ class Cell:
         telling = [unit for unit in self.units if unit.role not in ("pool", "norm")]
         return telling[0] if telling else self.units[0]
 
-    def name(self, everything: Sequence[Unit]) -> str:
+    def name(self, names: Names) -> str:
         """The largest part of the network that it is the whole of, else its main unit."""
         inside = {unit.id for unit in (*self.enlarged, *self.units)}
-        main, among = self.main, [unit.id for unit in everything]
+        main = self.main
         alike = [unit.id for unit in self.units if unit.block == main.block]
-        part = largest(main.container, inside, among)
-        return part or name_of([main.id] if main.kind == "op" else alike, among)
+        part = names.largest(main.container, inside)
+        return part or names.run([main.id] if main.kind == "op" else alike)
 
 
 def cells_of(description: Description) -> list[Cell]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from archdsl.renderers.description import Description, Unit
-from archdsl.renderers.names import rest_of, short
+from archdsl.renderers.names import Names
 from archdsl.renderers.tree import signature
 
 
@@ -58,7 +58,7 @@ def block_kinds(description: Description) -> tuple[BlockKind, ...]:
     for unit in description.units:
         if unit.kind != "op" and unit.chain:
             found.setdefault((unit.block, signature(unit.chain)), []).append(unit)
-    names = _Names(description.units)
+    names = description.names
     groups = [group for units in found.values() for group in _legible(_variants(units, names))]
     groups.sort(key=lambda group: names.order[group[0].units[0].id])
     longest = max(description.stages, key=lambda stage: stage.repeat, default=None)
@@ -66,34 +66,16 @@ def block_kinds(description: Description) -> tuple[BlockKind, ...]:
     return tuple(_kind(letter(n), group, inside, names) for n, group in enumerate(groups))
 
 
-class _Names:
-    """What units are called together, so that no others are called the same."""
-
-    def __init__(self, everything: Sequence[Unit]) -> None:
-        self.order = {unit.id: place for place, unit in enumerate(everything)}
-
-    def of(self, units: Sequence[Unit]) -> str:
-        """`layer1.1–2`; `features.5.0, 2, 4`, runs of units that follow one another."""
-        runs: list[list[str]] = []
-        for unit in units:
-            if runs and self.order[unit.id] == self.order[runs[-1][-1]] + 1:
-                runs[-1].append(unit.id)
-            else:
-                runs.append([unit.id])
-        parts = [short(runs[0][0], self.order), *(rest_of(runs[0][0], run[0]) for run in runs[1:])]
-        return ", ".join(
-            part if len(run) == 1 else f"{part}–{rest_of(run[0], run[-1])}"
-            for part, run in zip(parts, runs, strict=True)
-        )
-
-
-def _variants(units: Sequence[Unit], names: _Names) -> list[Variant]:
+def _variants(units: Sequence[Unit], names: Names) -> list[Variant]:
     """Units of one signature, told apart by their numbers."""
     found: dict[tuple[str, ...], list[Unit]] = {}
     for unit in units:
         start, end = unit.input.channels, unit.chain[-1].output.channels
         found.setdefault((str(start), *unit.numbers, str(end)), []).append(unit)
-    return [Variant(names.of(alike), tuple(alike), key) for key, alike in found.items()]
+    return [
+        Variant(names.several([unit.id for unit in alike]), tuple(alike), key)
+        for key, alike in found.items()
+    ]
 
 
 def _legible(found: Sequence[Variant]) -> list[list[Variant]]:
@@ -131,11 +113,13 @@ def _clear(group: Sequence[Variant]) -> list[Variant]:
 
 
 def _kind(
-    letter: str, group: Sequence[Variant], preferred: Sequence[Unit], names: _Names
+    letter: str, group: Sequence[Variant], preferred: Sequence[Unit], names: Names
 ) -> BlockKind:
     clear = [unit for variant in _clear(group) for unit in variant.units]
     shown = next((unit for unit in clear if unit in preferred), clear[0])
     variant = next(variant for variant in group if shown in variant.units)
     alike = [unit for unit in variant.units if unit.input == shown.input]
     places = tuple(n for values, n in _columns(group).items() if len(set(values)) > 1)
-    return BlockKind(letter, shown, names.of(alike), tuple(group), places)
+    return BlockKind(
+        letter, shown, names.several([unit.id for unit in alike]), tuple(group), places
+    )

@@ -1,55 +1,94 @@
 """What figures call parts of a network: as little of their paths as says which is meant."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from itertools import takewhile
 
 
-def short(path: str, among: Collection[str] = ()) -> str:
-    """The end of a path from its last name on; from one before if others have that end too."""
+class Names:
+    """Names of paths and of parts around them, such that nothing else in a figure has the same."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.order = {path: place for place, path in enumerate(paths)}
+        self.held = Counter(part for path in paths for part in _around(path))  # paths in a part
+
+    @cached_property
+    def ends(self) -> Counter[str]:
+        return Counter(end for path in self.order for end in _ends(path))
+
+    @cached_property
+    def parts(self) -> Counter[str]:
+        """How many parts that directly hold a path have an end."""
+        parents = {path.rpartition(".")[0] for path in self.order}
+        return Counter(end for part in parents for end in _ends(part))
+
+    def one(self, path: str) -> str:
+        """The end of a path from its last name on; from one before if others have that end too."""
+        return _alone(path, self.ends)
+
+    def run(self, ids: Sequence[str]) -> str:
+        """What a run is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
+        first, last = ids[0], ids[-1]
+        parent = self.whole(ids)
+        if parent and (len(ids) > 1 or first.rpartition(".")[2][:1].isdigit()):
+            return self._part(parent)
+        return f"{self.one(first)}–{rest_of(first, last)}" if len(ids) > 1 else self.one(first)
+
+    def several(self, ids: Sequence[str]) -> str:
+        """`layer1.1–2`; `features.5.0, 2, 4`, runs of paths that follow one another."""
+        runs: list[list[str]] = []
+        for id in ids:
+            if runs and self.order[id] == self.order[runs[-1][-1]] + 1:
+                runs[-1].append(id)
+            else:
+                runs.append([id])
+        parts = [self.one(ids[0]), *(rest_of(ids[0], run[0]) for run in runs[1:])]
+        return ", ".join(
+            part if len(run) == 1 else f"{part}–{rest_of(run[0], run[-1])}"
+            for part, run in zip(parts, runs, strict=True)
+        )
+
+    def whole(self, ids: Sequence[str]) -> str:
+        """The path that these and no others lie directly or deeper under, "" if there is none."""
+        parent = ids[0].rpartition(".")[0]
+        inside = all(id.startswith(f"{parent}.") for id in ids)
+        return parent if inside and self.held[parent] == len(ids) else ""
+
+    def largest(self, part: str, inside: Collection[str]) -> str:
+        """The largest part around one that holds only paths from `inside`, "" if there is none."""
+        found = ""
+        while part and sum(id.startswith(f"{part}.") for id in inside) == self.held[part]:
+            found, part = part, part.rpartition(".")[0]
+        return next(_ends(found), "").lstrip("_")
+
+    def _part(self, part: str) -> str:
+        """The name of a part, or of one around it that holds no more if others have that name."""
+        above = part.rpartition(".")[0]
+        while self.parts[next(_ends(part))] > 1 and above and self.held[above] == self.held[part]:
+            part, above = above, above.rpartition(".")[0]
+        return _alone(part, self.parts)
+
+
+def _around(path: str) -> Iterator[str]:
+    """The parts that hold a path, the nearest first."""
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def _ends(path: str) -> Iterator[str]:
+    """The ends of a path that begin with a name and not with a number, then the path itself."""
     parts = path.split(".")
-    for start in reversed(range(len(parts))):
-        end = ".".join(parts[start:])
-        named = not parts[start][:1].isdigit()
-        if named and not any(f".{other}".endswith(f".{end}") for other in among if other != path):
-            return end.lstrip("_")
-    return path
+    for start in reversed(range(1, len(parts))):
+        if not parts[start][:1].isdigit():
+            yield ".".join(parts[start:])
+    yield path
 
 
-def name_of(ids: Sequence[str], among: Sequence[str]) -> str:
-    """What a run of paths is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
-    first, last = ids[0], ids[-1]
-    parent = whole(ids, among)
-    if parent and (len(ids) > 1 or first.rpartition(".")[2][:1].isdigit()):
-        return _part(parent, ids, among)
-    name = short(first, among)
-    return f"{name}–{rest_of(first, last)}" if len(ids) > 1 else name
-
-
-def _part(part: str, ids: Sequence[str], among: Sequence[str]) -> str:
-    """The name of a part, or of one around it that holds no more if others have that name."""
-    parts = {path.rpartition(".")[0] for path in among}
-    above = part.rpartition(".")[0]
-    while short(part) != short(part, parts) and above and _under(above, among) == list(ids):
-        part, above = above, above.rpartition(".")[0]
-    return short(part, parts)
-
-
-def whole(ids: Sequence[str], among: Sequence[str]) -> str:
-    """The path that these and no others lie directly or deeper under, "" if there is none."""
-    parent = ids[0].rpartition(".")[0]
-    return parent if _under(parent, among) == list(ids) else ""
-
-
-def _under(part: str, among: Sequence[str]) -> list[str]:
-    return [path for path in among if path.startswith(part + ".")]
-
-
-def largest(part: str, inside: set[str], among: Sequence[str]) -> str:
-    """The largest part around one that holds only paths from `inside`, "" if there is none."""
-    found = ""
-    while part and inside.issuperset(_under(part, among)):
-        found, part = short(part), part.rpartition(".")[0]
-    return found
+def _alone(path: str, ends: Counter[str]) -> str:
+    """The first end of a path that no other has."""
+    return next((end for end in _ends(path) if ends[end] == 1), path).lstrip("_")
 
 
 def rest_of(first: str, last: str) -> str:

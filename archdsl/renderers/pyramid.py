@@ -73,7 +73,7 @@ class _Pyramid:
         """Lines in a cell: its name, what it does, on how many maps, what it gives."""
         letters = dict.fromkeys(self.letters.get(unit.id, "") for unit in cell.units)
         marks = ", ".join(filter(None, letters))
-        title = words(cell.name(self.description.units), bold=True)
+        title = words(cell.name(self.description.names), bold=True)
         lines = [(*title, Run(f" ({marks})")) if marks else title]
         lines += [words(what) for what in _parts(cell.units)]
         shape = labels.shape(cell.outputs[0])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from archdsl.graph import INPUT, Graph, Node
 from archdsl.renderers import labels
@@ -91,8 +91,9 @@ def numbers(chain: Chain) -> list[str]:
     return found
 
 
-def _terms(label: str) -> list[str]:
-    """The parts of a label, and last those that it may leave out: `["3×3", "64", "/1", ...]`."""
+@lru_cache(4096)  # labels recur
+def _terms(label: str) -> tuple[str, ...]:
+    """The parts of a label, and last those that it may leave out: `("3×3", "64", "/1", ...)`."""
     parts, optional = [], dict.fromkeys(("/", "g=", "d="), "1")
     for part in label.split(", "):
         mark = next((mark for mark in optional if part.startswith(mark)), "")
@@ -100,9 +101,10 @@ def _terms(label: str) -> list[str]:
             optional[mark] = part.removeprefix(mark)
         else:
             parts.append(part)
-    return [*parts, *(mark + value for mark, value in optional.items())]
+    return (*parts, *(mark + value for mark, value in optional.items()))
 
 
+@lru_cache(4096)
 def _masked(label: str) -> str:
     """A label without what `numbers` gives: `#×#, #`."""
     return ", ".join(re.sub(r"\d+", "#", part) for part in _terms(label)[:-3])
