@@ -114,7 +114,9 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
         message = (
             f"split {describe(value)} must give {channels} channels to {counted(paths, 'path')}"
         )
-        fail(run.sink, "E0502", message, place.span)
+        even = [channels // paths] * paths
+        help = f"even parts are {even}" if sum(even) == channels else ""
+        fail(run.sink, "E0502", message, place.span, help)
     slices: list[Flow] = []
     start = 0
     for position, count in enumerate(wholes):

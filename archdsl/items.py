@@ -80,6 +80,8 @@ class Reader(Checker):
             item = self.mapping(key, value, place, visible)
         else:
             help = "write a verb, or {verb: arguments}"
+            if value is None and self.sink.extended:
+                help = "an inherited section is replaced whole: write the items that it shall have"
             self.error("E0204", "expected an item", place.span, help)
         return item or self.broken(place, {key.text: value} if key else value)
 
