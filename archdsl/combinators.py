@@ -8,7 +8,7 @@ from archdsl.flow import Flow, Here, Poison, Tensor, fail
 from archdsl.graph import ScopeKind
 from archdsl.ops import OPS, construct
 from archdsl.sequences import Run
-from archdsl.syntax import Item
+from archdsl.syntax import BROKEN, Item
 from archdsl.tensor import TensorSpec
 
 KINDS: dict[str, ScopeKind] = {
@@ -85,7 +85,12 @@ def _projection(body: TensorSpec, shortcut: TensorSpec, verb: str) -> str:
 
 def _branches(run: Run, item: Item, here: Here) -> Flow:
     """The paths side by side, joined."""
-    paths = [(path, copy) for path in item.parts["paths"].items for copy in run.copies(path, here)]
+    items = item.parts["paths"].items
+    paths = [(path, copy) for path in items for copy in run.copies(path, here)]
+    if any(path.verb == BROKEN for path in items):  # how many there are, and what they give, is open
+        for path, copy in paths:
+            run.single(path, copy.given(None) if "split" in item.arguments else copy)
+        return None
     inputs = _split(run, item, here, len(paths))
     results = [
         run.single(path, copy.given(x)) for (path, copy), x in zip(paths, inputs, strict=True)
