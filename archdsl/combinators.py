@@ -87,7 +87,7 @@ def _branches(run: Run, item: Item, here: Here) -> Flow:
     """The paths side by side, joined."""
     items = item.parts["paths"].items
     paths = [(path, copy) for path in items for copy in run.copies(path, here)]
-    if any(path.verb == BROKEN for path in items):  # how many there are, and what they give, is open
+    if any(path.verb == BROKEN for path in items):  # nobody knows what they give together
         for path, copy in paths:
             run.single(path, copy.given(None) if "split" in item.arguments else copy)
         return None

@@ -123,12 +123,15 @@ class Parameters:
 
     def _expression(self, vector: Vector, argument: str, counting: bool) -> str:
         values = [value for value in vector if value is not _ABSENT]
-        if all(type(value) is type(values[0]) and value == values[0] for value in values):
+        constant = all(type(value) is type(values[0]) and value == values[0] for value in values)
+        if constant and not (counting and _ABSENT in vector):
             return literal(values[0])
         for name, other in self.vectors.items():
             alike = name in self._neutral or (name in self._counting) == counting
             if alike and _matches(vector, other):
                 return self._count(name, counting)
+        if constant:
+            return literal(values[0])
         if counting:
             said = [name for name, values in self._usable() if _matches(vector, values)]
             known_input = _matches(vector, self._channels.get("in_channels", []))
