@@ -240,6 +240,8 @@ def test_what_is_no_tree_is_said_so() -> None:
     (unit,) = describe(crossed).units
     assert unit.chain == ()
     assert draw([crossed], "strip").picture.scene is not None
+    with pytest.raises(UsageError, match="ways cross inside cell; --kind graph --only cell shows"):
+        draw([crossed], "block")
 
 
 def test_every_op_is_said_to_be_drawn_or_not() -> None:

@@ -141,6 +141,10 @@ def block(description: Description, options: Options, pen: Pen) -> float:
     """The kind `block`: rows of insets over their titles; gives the height."""
     kinds = list(block_kinds(description))
     if not kinds:
+        crossed = [unit for unit in description.units if unit.kind == "block"]
+        if crossed:
+            id, block = crossed[0].id, crossed[0].block
+            raise UsageError(f"ways cross inside {block}; --kind graph --only {id} shows them")
         raise UsageError(
             f"{description.title} has no blocks to draw; --kind strip or columns shows its layers"
         )
