@@ -1,5 +1,7 @@
 """The classes of emitted source: which uses of a block they serve, and what they are made of."""
 
+import re
+
 import pytest
 import torch
 
@@ -20,6 +22,7 @@ STAGE = """
       layer2: {stage: {width: 16, n: FEW}}
       layer3: {stage: {width: 16, n: 6}}
 """
+STRIDE = "stride: int = 2"
 BODIES = {
     "all alike": (
         "[{unit: {width: width}, repeat: n}]",
@@ -50,6 +53,15 @@ def test_a_count_is_an_argument_of_the_class(body: str, written: str, few: int) 
     graph = graph_of(STAGE.replace("BODY", body).replace("FEW", str(few)))
     source = archdsl.emit(graph)
     assert source.count("class Stage") == 1 and written in source and " if " not in source
+    assert_computes(graph)
+
+
+def test_counts_inside_of_what_is_counted() -> None:
+    units = "{unit: {width: width}, repeat: stride}"
+    body = f"[{{conv: {{out: width, kernel: 1}}}}, {{seq: [relu, {units}], repeat: n}}]"
+    graph = graph_of(STAGE.replace("BODY", body).replace("FEW", "4"))
+    (signature,) = re.findall(r"class Stage.*?def __init__\((.*?)\)", archdsl.emit(graph), re.S)
+    assert signature.split(", ") == ["self", "in_channels: int", "width: int", "n: int", STRIDE]
     assert_computes(graph)
 
 

@@ -17,10 +17,11 @@ def with_counts(group: list[Instance]) -> list[Instance]:
     with the same values in every instance that has them.
     """
     present = [origins(instance) for instance in group]
-    runs = [run for run in _runs(group, present) if _differs(run, present)]
+    found = [run for run in _runs(group, present) if _differs(run, present)]
+    gone = [part for run in found for part in run[1:]]
+    without = {inner.origin for part in gone for inner in _walk(part)}
+    runs = [run for run in found if run[0].origin not in without]  # but not those in what goes
     first = {run[0].origin for run in runs}
-    gone = [part for run in runs for part in run[1:]]
-    without = {part.origin for part in gone}
     dropped = {slot for part in gone for slot in _slots(part)}
     return [
         replace(
