@@ -110,9 +110,10 @@ class Checker:
         for name in unknown:
             help = self.help_for(name, visible, also)
             here = span and span.part(offset + expression.names[name], len(name))
-            self.error(
-                "E0302", f"unknown name `{name}`", here, help, self.declared_near(name, visible)
-            )
+            labels = self.declared_near(name, visible)
+            if here is not None and here.in_option:  # which declares nothing
+                help, labels = did_you_mean(name, visible), iter(())
+            self.error("E0302", f"unknown name `{name}`", here, help, labels)
         missing = [name for name in expression.functions if name not in self.functions]
         for name in missing:
             here = span and span.part(offset + expression.functions[name], len(name))

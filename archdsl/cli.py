@@ -35,6 +35,7 @@ from archdsl.console import (
     graph_of,
     reading_of,
     show,
+    status_of,
 )
 from archdsl.diagnostics import CODES, Diagnostic, UsageError
 from archdsl.progress import progress
@@ -86,7 +87,7 @@ def check(
 
     found: dict[object, Diagnostic] = {}  # a base of several specs is complained about once
     sources: dict[str, str] = {}
-    complaints, status = [], OK
+    complaints, statuses = [], {OK}
     with progress() as say:
         for number, spec in enumerate(specs, 1):
             say(f"checking {spec} ({number} of {len(specs)})")
@@ -94,20 +95,21 @@ def check(
                 reading = reading_of(spec, settings, scale, limits, LINTS if pedantic else DEFAULT)
             except UsageError as error:
                 complaints.append(str(error))
+                statuses.add(WRONG_CALL)
                 continue
             found |= {
                 (d.code, d.span, d.message): d for d in reading.diagnostics if d.code not in ignore
             }
             sources |= reading.sources
             if reading.graph is None:
-                status = WRONG_SPEC
+                statuses.add(status_of(reading.diagnostics))
     show(FORMATS[format](list(found.values()), sources, color(sys.stdout)))
     if found and format == "full" and color(sys.stdout):
         code = next(iter(found.values())).code
         show(f"\x1b[2marchdsl explain {code} says more\x1b[0m\n")
     for complaint in complaints:
         complain(complaint)
-    return WRONG_CALL if complaints else status
+    return max(statuses)
 
 
 @cli.command()

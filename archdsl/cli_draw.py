@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archdsl.api import Reading
-from archdsl.console import WRONG_SPEC, Settings, color, complain, pairs, reading_of, show
+from archdsl.console import Settings, color, complain, pairs, reading_of, show, status_of
 from archdsl.diagnostics import UsageError
 from archdsl.progress import progress
 
@@ -121,7 +121,8 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
             show(reading.report(color=color(sys.stderr)), err=True)
     graphs = [reading.graph for reading in readings if reading.graph is not None]
     if len(graphs) < len(readings):
-        return WRONG_SPEC, readings
+        wrong = [status_of(reading.diagnostics) for reading in readings if reading.graph is None]
+        return max(wrong), readings
     from archdsl.drawing import draw
 
     figure = draw(graphs, job.kind, job.asked(), job.theme)

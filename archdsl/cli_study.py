@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archdsl.cli_analysis import names
-from archdsl.console import WRONG_SPEC, Settings, changes, graph_of, pairs, show
+from archdsl.console import Settings, changes, graph_of, pairs, show, status_of
 from archdsl.diagnostics import SpecError, UsageError
 from archdsl.progress import progress
 
@@ -27,7 +27,7 @@ def wrong_specs_end() -> Iterator[None]:
         yield
     except SpecError as error:
         show(str(error), err=True)
-        raise click.exceptions.Exit(WRONG_SPEC) from error
+        raise click.exceptions.Exit(status_of(error.diagnostics)) from error
 
 
 @click.command()

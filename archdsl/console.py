@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from archdsl.api import Reading, read
+from archdsl.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from archdsl.graph import Graph
@@ -61,8 +62,16 @@ def graph_of(spec: str, settings: Settings, scale: Settings, limits: Settings) -
     if reading.diagnostics:
         show(reading.report(color=color(sys.stderr)), err=True)
     if reading.graph is None:
-        raise click.exceptions.Exit(WRONG_SPEC)
+        raise click.exceptions.Exit(status_of(reading.diagnostics))
     return reading.graph
+
+
+def status_of(diagnostics: Iterable[Diagnostic]) -> int:
+    """The exit status for errors: the call is wrong if each points at the value of an option."""
+    errors = [d for d in diagnostics if d.severity == "error"]
+    places = [[d.span, *(label.span for label in d.labels)] for d in errors]
+    called = all(any(place and place.in_option for place in some) for some in places)
+    return WRONG_CALL if called else WRONG_SPEC
 
 
 def color(stream: TextIO) -> bool:

@@ -53,6 +53,7 @@ CODES = {
     "W0106": "a stride that skips pixels",
     "W0107": "a width that is no multiple of 8",
     "W0108": "a kernel larger than its map",
+    "W0109": "an input whose axes seem to stand in another order",
 }
 
 
@@ -77,6 +78,11 @@ class Span:
         return Span(
             self.file, self.line, start, self.line, min(start + length, max(self.end_column, start))
         )
+
+    @property
+    def in_option(self) -> bool:
+        """Whether it is in the value of an option of the command line."""
+        return self.file.startswith(("--set ", "--scale "))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

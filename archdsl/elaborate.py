@@ -4,15 +4,17 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, replace
+from typing import Any
 
 from archdsl import scaling
 from archdsl.calls import apply
-from archdsl.diagnostics import Sink, Span
+from archdsl.diagnostics import Sink, Span, as_yaml, counted
 from archdsl.expressions import Value, describe
 from archdsl.flow import Flow, Frame, Given, Here, Level, Poison, Tensor, fail
 from archdsl.forms import Cite, RuleForm
 from archdsl.graph import Graph, holding
 from archdsl.limits import Limits
+from archdsl.ops.base import times
 from archdsl.records import Records
 from archdsl.renames import Rename, Renames
 from archdsl.scaling import Function, Rule
@@ -20,6 +22,8 @@ from archdsl.sequences import Run
 from archdsl.source import Place
 from archdsl.syntax import Document, Item, Renaming, Sequence, name_problem
 from archdsl.tensor import TensorSpec
+
+_IMAGE = 8  # pixels on a side that an image has at least
 
 
 def elaborate(
@@ -119,9 +123,32 @@ def _input(run: Run, here: Here) -> Tensor | None:
         if not 1 <= len(shape) <= 4:
             message = "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"
             fail(run.sink, "E0305", message, place.span)
+        if run.document.form.lint.get("W0109") != "off":
+            _warn_of_axes(run, raw, shape, place)
         return run.build.input(TensorSpec(tuple(shape)), place)
     except Poison:
         return None
+
+
+def _warn_of_axes(run: Run, raw: list[Any], shape: list[int], place: Place) -> None:
+    """Inputs that are most likely meant as other frameworks write them, or as an image's size."""
+    match shape:
+        case [height, width, 1 | 3 | 4] if min(height, width) >= _IMAGE:
+            meant, why = [raw[2], raw[0], raw[1]], "channels come first"
+        case [_, 1 | 3 | 4, height, width] if min(height, width) >= _IMAGE:
+            meant, why = raw[1:], "the batch is no part of it"
+        case [_, height, width, 1 | 3 | 4] if min(height, width) >= _IMAGE:
+            meant, why = [raw[3], raw[1], raw[2]], "channels come first, and the batch is no part"
+        case [height, width] if height == width >= _IMAGE:
+            meant, why = [3, *raw], "say the channels, too"
+        case _:
+            return
+    of = times(tuple(shape[1:])) if len(shape) > 2 else f"length {shape[1]}"
+    read = f"{counted(shape[0], 'channel')} of {of}"
+    help = f"{why}: `input: {as_yaml(list(meant))}`; `lint: {{W0109: off}}` if it is meant so"
+    run.sink.error(
+        "W0109", f"the input is read as {read}", place.span, severity="warning", help=help
+    )
 
 
 # scaling
@@ -170,7 +197,8 @@ def _rule(run: Run, form: RuleForm, base: float, phi: float, place: Place, here:
     if not 0 < factor < math.inf:
         name = str(place.path[-1])
         message = f"the factor of {name} is {factor:g}, not a positive number"
-        fail(run.sink, "E0305", message, place.span)
+        where = place if form.factor is None else place / "factor"
+        fail(run.sink, "E0305", message, where.span)
     rounding = form.round or scaling.RULES.get(str(place.path[-1]), "nearest")
     return Rule(factor, rounding, **wholes)
 

@@ -424,6 +424,19 @@ def test_a_bug_is_said_to_be_one(
     )
 
 
+@pytest.mark.parametrize(
+    "command", ["check", "summary", "build", "draw", "diff", "scale --phi 0..1", "plot memory"]
+)
+def test_a_wrong_value_of_an_option_is_a_wrong_call(here: Path, command: str) -> None:
+    name, *rest = command.split()
+    call = (
+        [name, *rest, "resnet20_cifar10"] if name == "plot" else [name, "resnet20_cifar10", *rest]
+    )
+    assert cli.run([*call, "--set", "classes=abc"]) == 2
+    assert cli.run([*call, "--set", "classes=0"]) == 2
+    assert cli.run([*call, "--scale", "width=-1"]) == 2
+
+
 # the process
 
 

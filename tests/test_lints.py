@@ -11,7 +11,7 @@ from archdsl.elaborate import elaborate
 from archdsl.gallery import names
 from archdsl.inherit import Loader
 from archdsl.lints import DEFAULT, LINTS, lint
-from tests.support import labels, line, whole, write
+from tests.support import errors, labels, line, read, whole, write
 
 
 def found(text: str, *codes: str) -> list[Diagnostic]:
@@ -176,11 +176,23 @@ def test_compound_scaling_is_turned_off_like_the_others(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_lint_itself(tmp_path: Path) -> None:
-    write(tmp_path, bad=whole("lint: {W0109: off, W0102: false}"))
+    write(tmp_path, bad=whole("lint: {W0199: off, W0102: false}"))
     assert [line(d) for d in archdsl.check(tmp_path / "bad.yaml")] == [
-        "1:8 E0201 unknown warning `W0109`",
+        "1:8 E0201 unknown warning `W0199`",
         "1:27 E0203 W0102 must be `on` or `off`, not false",
     ]
+
+
+@pytest.mark.parametrize("axes", ["3, 8, 8", "3, 16, 112, 112", "16, 8, 4, 4", "64, 56, 56"])
+def test_inputs_that_are_as_they_seem(axes: str) -> None:
+    assert errors(f"input: [{axes}]") == []
+
+
+def test_an_input_in_another_order_may_be_meant() -> None:
+    text = "input: [16, resolution(16), 3]"
+    assert errors(text) == ["1:8 W0109 the input is read as 16 channels of 16x3"]
+    assert "`input: [3, 16, resolution(16)]`" in read(text)[1][0].help
+    assert errors(f"{text}\nlint: {{W0109: off}}") == []
 
 
 def test_warnings_from_the_command_line(

@@ -149,7 +149,7 @@ def test_a_parameter_cannot_use_a_rule_that_depends_on_parameters() -> None:
         ("{width: {round: sideways}}", 26, "E0203",
          "round must be `up`, `down` or `nearest`, not `sideways`"),
         ("{width: {factor: nope}}", 27, "E0302", "unknown name `nope`"),
-        ("{width: {factor: 0}}", 18, "E0305", "the factor of width is 0, not a positive number"),
+        ("{width: {factor: 0}}", 27, "E0305", "the factor of width is 0, not a positive number"),
         ("{width: {base: -1}}", 18, "E0305", "the factor of width is 0, not a positive number"),
         ("{width: {factor: .inf}}", 27, "E0203", "expected a number, not inf"),
         ("{phi: 900, width: {base: 10}}", 28, "E0305",

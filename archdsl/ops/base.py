@@ -148,12 +148,18 @@ def construct(op: type[Op], values: Mapping[str, Any], x: TensorSpec) -> Op:
 def whole_number(value: Any) -> int:
     """An int, from an int or a float without a fraction."""
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        return _sized(int(value))
     if isinstance(value, bool) or not isinstance(value, int):
         if isinstance(value, float):
             raise ArgumentError(f"{value:g} is not a whole number", code="E0304")
         raise ArgumentError(f"expected a whole number, not {kind_of(value)}", code="E0203")
-    return value
+    return _sized(value)
+
+
+def _sized(number: int) -> int:
+    if abs(number) > _LARGEST:
+        raise ArgumentError(f"{number:g} is too large")
+    return number
 
 
 def kind_of(value: Any) -> str:
@@ -167,6 +173,9 @@ def kind_of(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     return "a mapping" if isinstance(value, dict) else str(value)
+
+
+_LARGEST = 2**31 - 1  # more than any size, little enough for the numbers of a machine
 
 
 def _whole(minimum: int) -> Read:
