@@ -104,13 +104,18 @@ class Graph:
         taken = (id for node in self.nodes for id in node.inputs)
         return Counter((*taken, *self.outputs.values(), *self.aux.values()))
 
+    @cached_property
+    def _gives(self) -> dict[str, TensorSpec]:
+        return {INPUT: self.input, **{node.id: node.output for node in self.nodes}}
+
     def spec(self, id: str) -> TensorSpec:
         """What the node, or the input, with this id gives."""
-        return self.input if id == INPUT else self.by_id[id].output
+        return self._gives[id]
 
     def specs(self, node: Node) -> tuple[TensorSpec, ...]:
         """What a node is given."""
-        return tuple(self.spec(id) for id in node.inputs)
+        gives = self._gives
+        return tuple([gives[id] for id in node.inputs])
 
     def weights(self, node: Node) -> tuple[tuple[str, Weight], ...]:
         """The state_dict keys of a node's parameters and buffers, in order."""

@@ -45,7 +45,8 @@ class Records:
     ) -> Any:
         """What the nodes of a block follow from."""
         around = []
-        for called in (block, *_blocks_in([*arguments.values()])):
+        verbs = [value for value in arguments.values() if isinstance(value, ItemValue | list)]
+        for called in (block, *_blocks_in(verbs)):
             mentions = self.mentions(called)
             around += [_frozen(parameters.get(name)) for name in mentions.parameters]
             around += [functions.get(name) for name in mentions.functions]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import UnionType
 from typing import Any, NoReturn
 
 from archdsl.diagnostics import Label, Sink, Span, did_you_mean
@@ -33,8 +34,11 @@ class Evaluator:
             return [self.evaluate(item, place / n, here) for n, item in enumerate(raw)]
         if not isinstance(raw, str):
             return raw
+        text = raw.removeprefix("$")
+        if text in here.names:
+            return here.names[text]
         try:
-            expression = parse(raw.removeprefix("$"))
+            expression = parse(text)
             return expression(self.names(expression.names, here))
         except ExpressionError as error:
             self.report(error, raw, place.span, here)
@@ -245,17 +249,19 @@ def _of_type(type: str | None, value: Value) -> Value:
     """The value as one of the type; raises ArgumentError if it is none."""
     if type == "int":
         return whole_number(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    expected = {
-        "float": (number, "a number"),
-        "bool": (isinstance(value, bool), "true or false"),
-        "list": (isinstance(value, list), "a list"),
-        "str": (isinstance(value, str), "a word"),
-    }
-    good, name = expected.get(type or "", (True, ""))
-    if not good:
-        raise ArgumentError(f"expected {name}, not {kind_of(value)}", code="E0203")
+    if type in _CLASSES:
+        classes, name = _CLASSES[type]
+        if not isinstance(value, classes) or (isinstance(value, bool) and type != "bool"):
+            raise ArgumentError(f"expected {name}, not {kind_of(value)}", code="E0203")
     return value
+
+
+_CLASSES: dict[str | None, tuple[type | UnionType, str]] = {
+    "float": (int | float, "a number"),
+    "bool": (bool, "true or false"),
+    "list": (list, "a list"),
+    "str": (str, "a word"),
+}
 
 
 def _check_bounds(form: ParameterForm, value: Value) -> None:

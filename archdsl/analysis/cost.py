@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from archdsl.graph import INPUT, Graph, Node
+from archdsl.graph import Graph, Node
 from archdsl.tensor import TensorSpec
 
 
@@ -80,14 +80,11 @@ def node_costs(graph: Graph) -> dict[str, Cost]:
     running = built = graph.needed(graph.outputs.values())
     if graph.aux:
         built = graph.needed([*graph.outputs.values(), *graph.aux.values()])
-    specs = {INPUT: graph.input}
     known: dict[tuple[int, ...], Cost] = {}
     costs: dict[str, Cost] = {}
     owners: dict[str, str] = {}
     for node in graph.nodes:
-        name = node.id
-        inputs = [specs[input] for input in node.inputs]
-        specs[name] = node.output
+        name, inputs = node.id, graph.specs(node)
         owns = name in built and owners.setdefault(node.path, name) == name
         runs = name in running
         key = (owns, runs, id(node.op), *map(id, inputs))

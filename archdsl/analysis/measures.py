@@ -117,7 +117,13 @@ class Measure:
 
 
 def _cost(name: str) -> Callable[[Facts, Nodes], Value]:
-    return lambda facts, nodes: sum(getattr(facts.costs[node.id], name) for node in nodes)
+    place = Cost._fields.index(name)
+
+    def of(facts: Facts, nodes: Nodes) -> Value:
+        costs = facts.costs
+        return sum([costs[node.id][place] for node in nodes])
+
+    return of
 
 
 def _sum(name: str) -> Callable[[Facts, Nodes], Value]:

@@ -54,7 +54,8 @@ class Candidates:
 
             found = in_order(loader.sink.diagnostics)
             raise SpecError(found, full(found, loader.sources))
-        self.document, self.sources, self.sink = document, loader.sources, loader.sink
+        self.document = replace(document, renamings={})  # no weights fit another size
+        self.sources, self.sink = loader.sources, loader.sink
         self.records = Records(document)
 
     def graph(self, point: Point) -> Graph:
