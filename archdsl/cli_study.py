@@ -1,5 +1,6 @@
 """The commands for many networks at once, and the plots; none of them imports torch."""
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,13 @@ def wrong_specs_end() -> Iterator[None]:
     metavar="FROM,TO,STEP",
     help="The factors of a search.",
 )
-@click.option("--top", default=20, show_default=True, help="How many results of a search to show.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many results of a search to show.",
+)
 @click.option("--show", "columns", callback=names, metavar="COLUMN,...", help="Which columns.")
 @click.option(
     "--format",
@@ -57,7 +64,13 @@ def wrong_specs_end() -> Iterator[None]:
     show_default=True,
     help="How to write the table.",
 )
-@click.option("--write", default=0, metavar="N", help="Write the first N as specs.")
+@click.option(
+    "--write",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Write the first N as specs.",
+)
 @click.option(
     "-o", "--out", type=PATH, default=Path("."), metavar="DIR", help="Where --write puts them."
 )
@@ -115,13 +128,13 @@ def _scaled(
     columns: tuple[str, ...] | None,
     say: Any,
 ) -> Any:
-    from archdsl.analysis.measures import measure
+    from archdsl.analysis.measures import device_free
     from archdsl.quantities import number
     from archdsl.study import scale as scaling
 
     shown = columns or scaling.COLUMNS
     for column in shown:
-        measure(column)
+        device_free(column)
     if phi is not None:
         return scaling.family(candidates, _phis(phi), shown)
     if search is not None:
@@ -136,11 +149,13 @@ def _phis(text: str) -> list[float]:
     """`0..7` or `0,0.5,1`."""
     first, dots, last = text.partition("..")
     try:
-        if dots:
-            return [float(phi) for phi in range(int(first), int(last) + 1)]
-        return [float(phi) for phi in text.split(",")]
+        values = range(int(first), int(last) + 1) if dots else map(float, text.split(","))
+        phis = [float(phi) for phi in values]
     except ValueError:
-        raise UsageError(f"--phi {text}: write 0..7 or 0,0.5,1") from None
+        phis = []
+    if not phis or not all(map(math.isfinite, phis)):
+        raise UsageError(f"--phi {text}: write 0..7 or 0,0.5,1")
+    return phis
 
 
 def _three(text: str) -> tuple[float, float, float]:
@@ -188,7 +203,7 @@ def _told(outcome: "Outcome") -> str:
     """`36 candidates in b0.csv: 23 ok, 13 outside; 36 now in 3.2 s, 11 per second`."""
     kinds = ", ".join(f"{count:,} {status}" for status, count in outcome.statuses.items())
     done = sum(outcome.statuses.values())
-    text = f"{done:,} candidates in {outcome.path}: {kinds}"
+    text = f"{done:,} candidate{'s' * (done != 1)} in {outcome.path}: {kinds}"
     if outcome.now:
         rate = outcome.now / max(outcome.seconds, 1e-9)
         text += f"; {outcome.now:,} now in {outcome.seconds:.1f} s, {rate:.0f} per second"

@@ -168,7 +168,7 @@ def test_what_is_set_of_the_base_is_written_too(small: Candidates, tmp_path: Pat
 def test_targets_and_grids_as_people_write_them() -> None:
     assert target("2x macs") == target("2.0x  MACs".replace("MACs", "macs"))
     assert grid(1, 2, 0.5) == [1, 1.5, 2]
-    for wrong in ("2 macs", "2x", "x macs"):
+    for wrong in ("2 macs", "2x", "x macs", "0x macs"):
         with pytest.raises(UsageError):
             target(wrong)
     with pytest.raises(UsageError, match="did you mean `macs`"):
@@ -196,6 +196,9 @@ def test_a_wrong_call_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for call in (
         ["scale", "resnet18"],
         ["scale", "resnet18", "--phi", "a..b"],
+        ["scale", "resnet18", "--phi", "7..0"],
+        ["scale", "resnet18", "--phi", "nan"],
+        ["scale", "resnet18", "--phi", "1", "--show", "time"],
         ["scale", "resnet18", "--budget", "macs=lots"],
         ["scale", "resnet18", "--search", "twice"],
         ["summary", "resnet18", "--show", "mac"],

@@ -226,6 +226,8 @@ def test_a_dask_cluster_loses_a_worker_and_no_candidate(folder: Path) -> None:
     [
         ("step: 0.5", "", "a grid needs a `step` or a `count`"),
         ("columns: [parameters, macs]", "columns: [mac]", "did you mean `macs`?"),
+        ("columns: [parameters, macs]", "columns: [time]", "column `time` needs a device"),
+        ("study: ", "study: ../", "cannot name a study"),
         ("width:", "with:", "no scaling rule `with`"),
         ("classes:", "clases:", "did you mean `classes`?"),
         ("[2, 3]", "[]", "the list is empty"),

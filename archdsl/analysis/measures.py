@@ -114,6 +114,7 @@ class Measure:
     kind: Kind
     of: Callable[[Facts, Nodes], Value]
     share: bool = False  # whether a share of the whole means something
+    device: bool = False  # whether it needs one
 
 
 def _cost(name: str) -> Callable[[Facts, Nodes], Value]:
@@ -213,8 +214,8 @@ MEASURES: dict[str, Measure] = {
     "offset": Measure("offset", "first pixel that position 0 sees", "sizes", _field("offset")),
     "moved": Measure("moved", "bytes that ops read and write", "bytes", _sum("moved"), True),
     "intensity": Measure("FLOP/byte", "operations per byte moved", "ratio", _intensity),
-    "time": Measure("time", "least time on the device", "seconds", _seconds, True),
-    "bound": Measure("bound", "what limits the time on the device", "word", _bound),
+    "time": Measure("time", "least time on the device", "seconds", _seconds, True, True),
+    "bound": Measure("bound", "what limits the time on the device", "word", _bound, False, True),
 }  # fmt: skip
 
 
@@ -223,6 +224,14 @@ def measure(name: str) -> Measure:
     if name not in MEASURES:
         raise UsageError(f"unknown column `{name}`; {did_you_mean(name, MEASURES)}")
     return MEASURES[name]
+
+
+def device_free(name: str) -> Measure:
+    """The measure of that name; raises UsageError if it needs a device."""
+    found = measure(name)
+    if found.device:
+        raise UsageError(f"column `{name}` needs a device, which only `archdsl summary` takes")
+    return found
 
 
 def totals(graph: Graph, names: Sequence[str], device: Device | None = None) -> dict[str, Value]:

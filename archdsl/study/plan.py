@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
-from archdsl.analysis.measures import measure
+from archdsl.analysis.measures import device_free
 from archdsl.diagnostics import Sink, SpecError, UsageError, in_order
 from archdsl.forms import Form, validate
 from archdsl.limits import Limits
@@ -168,7 +168,7 @@ def read_study(path: str) -> Study:
     constraints = tuple(_constraint(text) for text in form.where)
     columns = tuple(dict.fromkeys((*form.columns, *(c.column for c in constraints))))
     for column in columns:
-        measure(column)
+        device_free(column)
     study = Study(
         form.study,
         folder,
@@ -185,6 +185,8 @@ def read_study(path: str) -> Study:
 def _check(study: Study) -> None:
     """Raises UsageError for what no candidate can make right."""
     form = study.form
+    if not study.name or os.path.basename(study.name) != study.name:
+        raise UsageError(f"`{study.name}` cannot name a study: its results are NAME.csv")
     if not study.axes:
         raise UsageError("the study has no axes: name some under `scale` or `set`")
     if study.size > MAX_CANDIDATES:
@@ -229,5 +231,5 @@ def _constraint(text: str) -> Constraint:
     found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*(\S.*)", text)
     if found is None:
         raise UsageError(f"`{text}` is no constraint; write `macs <= 400M`")
-    measure(found[1])
+    device_free(found[1])
     return Constraint(found[1], found[2] == "<=", number(found[3]))

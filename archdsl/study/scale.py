@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from archdsl import gallery
-from archdsl.analysis.measures import Value, measure, totals
+from archdsl.analysis.measures import Value, device_free, totals
 from archdsl.diagnostics import SpecError, UsageError
 from archdsl.files import write_text
 from archdsl.quantities import number
@@ -58,7 +58,7 @@ def largest(
 ) -> Family:
     """The largest phi, and the largest single factor of every rule, under all budgets."""
     for name in budgets:
-        measure(name)
+        device_free(name)
     columns = tuple(dict.fromkeys((*columns, *budgets)))
     used = candidates.uses()
     dimensions = [*([PHI] if candidates.document.rules else []), *used]
@@ -131,8 +131,11 @@ def target(text: str) -> Target:
     if not factor.endswith("x") or not column:
         raise UsageError(f"--search `{text}`: write a factor and a column, as in `2x macs`")
     column = column.strip().lower()
-    measure(column)
-    return Target(number(factor[:-1]), column)
+    device_free(column)
+    wanted = Target(number(factor[:-1]), column)
+    if wanted.factor <= 0:
+        raise UsageError(f"--search `{text}`: the factor must be above 0")
+    return wanted
 
 
 def grid(start: float, stop: float, step: float) -> list[float]:
