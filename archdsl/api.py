@@ -155,7 +155,8 @@ def summarize(
     from archdsl.analysis.summary import summarize
     from archdsl.renderers.table import Table
 
-    return Table(summarize(_graph(spec, params, scale), depth))
+    graph = _graph(spec, params, scale)
+    return Table(summarize(graph, depth), graph)
 
 
 def draw(

@@ -62,9 +62,13 @@ def summary(
     scale: Settings,
     limits: Settings,
 ) -> None:
-    """Show a network's stages, parameters and multiply-accumulates."""
+    """Show a network's stages, parameters and multiply-accumulates.
+
+    In LaTeX a stage is its layers in brackets, as in papers; `draw --kind table -o FILE.tex` sets
+    several networks side by side.
+    """
     from archdsl.analysis.summary import DEFAULT, summarize
-    from archdsl.renderers.table import FORMATS, text
+    from archdsl.renderers.table import Table, text
 
     processor = device_of(device) if device else None
     with progress() as say:
@@ -72,7 +76,7 @@ def summary(
         graph = graph_of(spec, settings, scale, limits)
         result = summarize(graph, depth, by, columns or DEFAULT, sort, processor)
     styled = format == "table" and color(sys.stdout)
-    show(text(result, styled) if styled else FORMATS[format](result))
+    show(text(result, styled) if styled else Table(result, graph).render(format))
 
 
 def device_of(text: str) -> "Device":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archdsl.api import Reading
-from archdsl.console import Settings, color, complain, pairs, reading_of, show, status_of
+from archdsl.console import Settings, change, color, complain, pairs, reading_of, show, status_of
 from archdsl.diagnostics import UsageError
 from archdsl.progress import progress
 
@@ -83,8 +83,8 @@ def _scales(
     "--scale", "scales", multiple=True, callback=_scales, metavar="SCALE",
     help="Slabs by sqrt, linear or log of their sizes; or a scaling rule: width=1.4.",
 )  # fmt: skip
-@click.option("--set", "settings", multiple=True, callback=pairs, metavar="NAME=VALUE")
-@click.option("--limit", "limits", multiple=True, callback=pairs, metavar="NAME=VALUE")
+@change("--set")
+@change("--limit")
 def draw(
     specs: Sequence[str], kind: str, outs: Sequence[Path], width: str, theme: str, show: str,
     only: str, title: str, legend: bool, direction: str, fold: str, text: str, dpi: int,

@@ -30,17 +30,25 @@ def pairs(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> 
     return settings
 
 
+_CHANGES = {
+    "--limit": ("limits", "Allow more than a limit does: nodes=1000000."),
+    "--scale": ("scale", "Change a scaling rule: width=1.4, phi=3."),
+    "--set": ("settings", "Change a parameter of the spec: classes=10."),
+}
+
+
+def change(option: str) -> Callable[[Command], Command]:
+    """One of the options that change what a spec says, or how much it may."""
+    name, text = _CHANGES[option]
+    return click.option(
+        option, name, multiple=True, callback=pairs, metavar="NAME=VALUE", help=text
+    )
+
+
 def changes(command: Command) -> Command:
-    """The options that change what a spec says, or how much it may."""
-    for option, name, text in (
-        ("--limit", "limits", "Allow more than a limit does: nodes=1000000."),
-        ("--scale", "scale", "Change a scaling rule: width=1.4, phi=3."),
-        ("--set", "settings", "Change a parameter of the spec: classes=10."),
-    ):
-        decorate = click.option(
-            option, name, multiple=True, callback=pairs, metavar="NAME=VALUE", help=text
-        )
-        command = decorate(command)
+    """All of these options."""
+    for option in _CHANGES:
+        command = change(option)(command)
     return command
 
 

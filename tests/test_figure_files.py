@@ -251,10 +251,13 @@ def test_tikz_takes_its_width_in_a_line_and_squeezes_wider_fonts(tmp_path: Path)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
-def test_the_latex_table_compiles(tmp_path: Path) -> None:
-    draw([archdsl.load(name) for name in ("resnet18", "resnet50")], "table").save(
-        tmp_path / "t.tex"
-    )
+@pytest.mark.parametrize("text", ["table", "summary"])
+def test_the_latex_table_compiles(tmp_path: Path, text: str) -> None:
+    if text == "table":
+        networks = [archdsl.load(name) for name in ("resnet18", "inception_v3")]
+        draw(networks, "table").save(tmp_path / "t.tex")
+    else:
+        (tmp_path / "t.tex").write_text(archdsl.summarize("inception_v3").render("latex"))
     rules = "".join(
         rf"\newcommand\{rule}{{\hline}}" for rule in ("toprule", "midrule", "bottomrule")
     )
@@ -262,6 +265,17 @@ def test_the_latex_table_compiles(tmp_path: Path) -> None:
     (tmp_path / "page.tex").write_text(page)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_a_summary_in_latex_is_set_as_papers_have_it() -> None:
+    """He et al. 2016, table 1: `[1×1, 64; 3×3, 64; 1×1, 256] × 3`; costs stand beside."""
+    lines = archdsl.summarize("resnet50").render("latex").splitlines()
+    rows = {line.split(" & ")[0]: line.replace(r"\ensuremath{\times}", "×") for line in lines}
+    for stage, width, count in (("layer1", 64, 3), ("layer3", 256, 6)):
+        layers = re.findall(r"\\mbox{(.*?)}", rows[stage])
+        assert layers == [f"1×1 conv, {width}", f"3×3 conv, {width}", f"1×1 conv, {4 * width}"]
+        assert rf"\times {count}$ & {4 * width}$\times$" in rows[stage]
+    assert r"& 7$\times$7 conv, 64, /2 & 64" in rows["conv1"]
 
 
 def test_the_table_is_that_of_the_paper() -> None:

@@ -11,7 +11,7 @@ from archdsl.renderers.kinds import BlockKind, block_kinds
 from archdsl.renderers.layout import BlockLayout, Direction
 from archdsl.renderers.legend import DASHED, Entry, draw_legend, entries
 from archdsl.renderers.options import Options
-from archdsl.renderers.pen import LINE, Pen
+from archdsl.renderers.pen import LINE, MIDDLE, Pen
 from archdsl.renderers.scene import Item, Run, bounds, moved, words
 from archdsl.renderers.tree import Chain, Join, boxes
 
@@ -106,8 +106,8 @@ def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, brief
         pen.text(0, -3.5, ends[0], size, color)
         pen.text(0, length + size * 0.72 + 3, ends[1], size, color)
     else:
-        pen.text(-3, 0.36 * size, ends[0], size, color, "end")
-        pen.text(length + 3, 0.36 * size, ends[1], size, color, "start")
+        pen.text(-3, MIDDLE * size, ends[0], size, color, "end")
+        pen.text(length + 3, MIDDLE * size, ends[1], size, color, "start")
 
 
 def title(kind: BlockKind) -> tuple[tuple[Run, ...], tuple[Run, ...]]:

@@ -10,7 +10,7 @@ from archdsl.renderers.description import ALIKE, Description, Unit, resolution
 from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.options import Options
-from archdsl.renderers.pen import CONTAINER, DASH, LINE, Pen
+from archdsl.renderers.pen import CONTAINER, DASH, LINE, MIDDLE, Pen
 from archdsl.renderers.scene import Path, Run, polygon, words
 from archdsl.renderers.tree import Box, Join, boxes
 from archdsl.tensor import TensorSpec
@@ -250,7 +250,7 @@ class _Columns:
                 [(axis, start - arc), (lane, start - arc), (lane, end + arc), (axis, end + arc)],
                 bool(one.shortcut),
             )
-            middle = (start + end) / 2 - (len(one.notes) - 1) * NOTE / 2 + 0.36 * TEXT
+            middle = (start + end) / 2 - (len(one.notes) - 1) * NOTE / 2 + MIDDLE * TEXT
             for number, note in enumerate(one.notes):
                 place = middle + number * NOTE
                 self.pen.text(lane + 3, place, note, TEXT, self.pen.theme.dimension, "start")
@@ -261,7 +261,7 @@ class _Columns:
         self.pen.rectangle(x, y, w, h, self.pen.theme.container, CONTAINER, 3.0, DASH)
         size = self.pen.theme.sizes.box
         runs = words(f"×{one.count}", bold=True)
-        self.pen.text(x + w + 3, y + h / 2 + 0.36 * size, runs, size, anchor="start")
+        self.pen.text(x + w + 3, y + h / 2 + MIDDLE * size, runs, size, anchor="start")
 
 
 def _sizes(specs: Sequence[TensorSpec]) -> tuple[Run, ...]:

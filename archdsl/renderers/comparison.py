@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from archdsl.analysis.cost import Cost
+from archdsl.graph import Graph
 from archdsl.renderers import labels
 from archdsl.renderers.columns import Layers, box_text, layers_of, rows_of
-from archdsl.renderers.description import Description
+from archdsl.renderers.description import Description, describe
 from archdsl.renderers.scene import words
 from archdsl.renderers.table import quantity
 from archdsl.renderers.tikz import escaped
@@ -171,6 +172,17 @@ def _latex_entry(entry: Entry) -> str:
     inner = r" \\ ".join(rf"\text{{{line}}}" for line in lines).replace(r"\text{", r"\mbox{")
     array = rf"\left[\begin{{array}}{{@{{}}c@{{}}}}{inner}\end{{array}}\right]"
     return rf"${array}\times {entry.count}$" if entry.count > 1 else f"${array}$"
+
+
+def latex_cells(graph: Graph, paths: Sequence[str]) -> dict[str, str]:
+    """The layers that each of these parts of a network holds; nothing for a path of one op."""
+    every = list(layers_of(describe(graph)))
+    found: dict[str, str] = {}
+    for path in graph.scope_by_id.keys() & set(paths):
+        inside = [one for one in every if f"{one.unit.id}.".startswith(f"{path}.")]
+        if inside:
+            found[path] = _latex_cell(tuple(_entries(inside)))
+    return found
 
 
 def markdown(table: Comparison) -> str:

@@ -3,7 +3,7 @@
 from archdsl.diagnostics import UsageError
 from archdsl.renderers.description import Description, Unit
 from archdsl.renderers.options import Options
-from archdsl.renderers.pen import EDGE, LINE, Pen, Slab
+from archdsl.renderers.pen import EDGE, LINE, MIDDLE, Pen, Slab
 from archdsl.renderers.scene import Path, Run, words
 from archdsl.renderers.theme import Paint, mixed
 from archdsl.renderers.tree import Join, boxes
@@ -84,7 +84,7 @@ def _layer(pen: Pen, x: float, axis: float, layer: int, gap: float) -> None:
     pen.arrow([(start, axis), (left, axis)])
     pen.rectangle(left, axis - HEIGHT / 2, BOX, HEIGHT, pen.theme.paint("conv"))
     size = pen.theme.sizes.box
-    pen.text(left + BOX / 2, axis + 0.36 * size, _indexed("H", layer + 1), size)
+    pen.text(left + BOX / 2, axis + MIDDLE * size, _indexed("H", layer + 1), size)
     pen.arrow([(left + BOX, axis), (left + BOX + gap, axis)])
 
 

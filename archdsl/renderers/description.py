@@ -57,6 +57,11 @@ class Unit:
         return tuple(numbers(self.chain or self.ops))
 
     @property
+    def telling(self) -> Box | None:
+        """The box that gives it its color, if it is drawn at all."""
+        return next((b for b in boxes(self.chain or self.ops) if b.role == self.role), None)
+
+    @property
     def output(self) -> TensorSpec:
         return self.outputs[0]
 

@@ -17,7 +17,7 @@ from archdsl.renderers import labels
 from archdsl.renderers.description import Description
 from archdsl.renderers.layout import hover
 from archdsl.renderers.options import Options
-from archdsl.renderers.pen import LINE, Pen
+from archdsl.renderers.pen import LINE, MIDDLE, Pen
 from archdsl.renderers.scene import Path, Run, words
 from archdsl.tensor import TensorSpec
 
@@ -162,7 +162,7 @@ def _node(
     paint = pen.theme.paint(vertex.role)
     pen.rectangle(x - wide / 2, y - HEIGHT / 2, wide, HEIGHT, paint)
     for number, line in enumerate(lines):
-        pen.text(x, y + 0.36 * size + (number - 0.5) * LINES, line, size)
+        pen.text(x, y + MIDDLE * size + (number - 0.5) * LINES, line, size)
     pen.grouped(since, vertex.id, hover(vertex.id, vertex.output, description.analysis))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archdsl.analysis.cost import Analysis
-from archdsl.renderers.pen import BOX_HEIGHT, PLUS, Pen
-from archdsl.renderers.tree import Box, Chain, Element, Join, boxes
+from archdsl.renderers.pen import BOX_HEIGHT, MIDDLE, PLUS, Pen
+from archdsl.renderers.tree import Box, Chain, Element, Join
 
 Direction = Literal["down", "right"]
 
@@ -205,7 +205,7 @@ class BlockLayout:
         size = self.pen.theme.sizes.box
         if self.direction == "right":
             text = self.bar_label(join)
-            self.pen.text(x + w / 2 + 0.36 * size, y + h / 2, text, size, angle=-90)
+            self.pen.text(x + w / 2 + MIDDLE * size, y + h / 2, text, size, angle=-90)
         else:
             self.pen.label(x, y, w, h, self.bar_label(join))
         self.pen.grouped(since, join.id, hover(join.id, join.output, self.analysis))
@@ -234,9 +234,3 @@ def _on_axis(chain: Chain) -> Iterator[Box]:
             yield item
         elif item.residual:
             yield from _on_axis(item.body)
-
-
-def natural(chain: Chain) -> Direction:
-    """To the right for a short block of few paths, else down."""
-    wide = any(isinstance(item, Join) and not item.residual for item in chain)
-    return "down" if wide or len(boxes(chain)) > 5 else "right"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from archdsl.renderers.pen import DASH, EDGE, Pen
+from archdsl.renderers.pen import DASH, EDGE, MIDDLE, Pen
 from archdsl.renderers.scene import Path, polygon
 from archdsl.renderers.theme import ROLES, Paint
 from archdsl.renderers.tree import Box
@@ -79,4 +79,4 @@ def _entry(pen: Pen, paints: list[Paint | None], words: str, x: float, y: float)
         else:
             pen.rectangle(x, y, SWATCH, 7.0, paint, radius=1.3)
         x += SWATCH + 3
-    pen.text(x, y + 3.5 + 0.36 * size, words, size, pen.theme.dimension, "start")
+    pen.text(x, y + 3.5 + MIDDLE * size, words, size, pen.theme.dimension, "start")

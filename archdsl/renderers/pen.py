@@ -27,6 +27,7 @@ ARROW_LENGTH, ARROW_WIDTH = 4.2, 3.2
 BOX_HEIGHT, BOX_WIDTH, BOX_MARGIN = 13.5, 44.0, 5.0  # of a box in a column
 BOX_TIGHT = 4.0  # margin of a box in a row
 PLUS, DOT, TURN = 4.6, 1.15, 4.0  # radii of a plus in its circle, a fork, the turn of a line
+MIDDLE = 0.36  # of its size: how far the baseline of a line is below the middle of its capitals
 DEPTH_X, DEPTH_Y = 0.30, 0.186  # how far a slab of height 1 goes back
 
 Point = tuple[float, float]
@@ -105,7 +106,7 @@ class Pen:
     def label(self, x: float, y: float, w: float, h: float, text: str, size: float = 0.0) -> None:
         """Text in the middle of an area, by the height of its capitals."""
         size = size or self.theme.sizes.box
-        self.text(x + w / 2, y + h / 2 + 0.36 * size, text, size)
+        self.text(x + w / 2, y + h / 2 + MIDDLE * size, text, size)
 
     def line(self, points: Sequence[Point], dashed: bool = False, color: str = "") -> None:
         """A line with round turns."""

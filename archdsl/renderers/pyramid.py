@@ -13,9 +13,8 @@ from archdsl.renderers.layout import hover
 from archdsl.renderers.legend import Entry, draw_legend, entries
 from archdsl.renderers.names import rest_of
 from archdsl.renderers.options import Options
-from archdsl.renderers.pen import LINE, PLUS, TURN, Pen
+from archdsl.renderers.pen import LINE, MIDDLE, PLUS, TURN, Pen
 from archdsl.renderers.scene import Run, words
-from archdsl.renderers.tree import boxes
 
 LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
 ACROSS, NEAR, DOWN = 13.0, 9.0, 16.0  # distance of columns, least if it must be; of rows
@@ -189,7 +188,7 @@ class _Pyramid:
         x, y = self.spot(cell)
         right, size = x + self.width(cell) / 2, self.pen.theme.sizes.dimension
         self.pen.arrow([(right, y), (right + OUT, y)])
-        place = right + OUT + 2, y + 0.36 * size
+        place = right + OUT + 2, y + MIDDLE * size
         self.pen.text(*place, name, size, self.pen.theme.dimension, "start")
 
     def cell(self, cell: Cell) -> None:
@@ -202,7 +201,7 @@ class _Pyramid:
             self.pen.rectangle(x - w / 2, y - h / 2, w, h, paint)
             size = self.pen.theme.sizes.dimension
             for number, line in enumerate(self.lines[cell.id]):
-                base = y - h / 2 + 2.5 + LINE_HEIGHT * (number + 0.5) + 0.36 * size
+                base = y - h / 2 + 2.5 + LINE_HEIGHT * (number + 0.5) + MIDDLE * size
                 self.pen.text(x, base, line, size)
         title = hover(cell.id, cell.outputs[0], self.description.analysis)
         self.pen.grouped(since, cell.id, title)
@@ -231,7 +230,7 @@ class _Pyramid:
         if text:
             (xa, ya), (xb, yb) = points[-2:]
             size = self.pen.theme.sizes.dimension
-            place = (xb + 4, (ya + yb) / 2 + 0.36 * size) if xa == xb else (near[0], near[1] - 3)
+            place = (xb + 4, (ya + yb) / 2 + MIDDLE * size) if xa == xb else (near[0], near[1] - 3)
             anchor = "start" if xa == xb else "middle"
             self.pen.text(*place, text, size, self.pen.theme.dimension, anchor)  # type: ignore[arg-type]
 
@@ -277,9 +276,8 @@ def draw_pyramid(
     """Draws the pyramid, with the letters of units in its cells; gives its bottom and a legend."""
     made = _Pyramid(description, options, pen, letters)
     bottom = made.draw()
-    shown = [cell.main for cell in made.cells if not cell.sign]
-    own = [next(b for b in boxes(u.chain) if b.role == u.role) for u in shown if u.chain]
-    return bottom, entries(pen, own)
+    shown = (cell.main.telling for cell in made.cells if not cell.sign)
+    return bottom, entries(pen, filter(None, shown))
 
 
 def pyramid(description: Description, options: Options, pen: Pen) -> float:

@@ -13,7 +13,6 @@ from archdsl.renderers.options import Options
 from archdsl.renderers.pen import LINE, Pen
 from archdsl.renderers.scene import Run, words
 from archdsl.renderers.table import quantity
-from archdsl.renderers.tree import boxes
 
 BLOCK, GAP = 4.0, 1.6  # height of one block; between stages
 WIDEST, THINNEST = 46.0, 5.0  # of a bar
@@ -77,8 +76,8 @@ def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> 
     if not options.legend:
         return bottom - 10
     units = [stage.units[0] for d in descriptions for stage in _blocks(d)]
-    own = [next(b for b in boxes(u.chain) if b.role == u.role) for u in units if u.chain]
-    return draw_legend(pen, entries(pen, own), options.width, bottom - 4)
+    found = entries(pen, filter(None, (unit.telling for unit in units)))
+    return draw_legend(pen, found, options.width, bottom - 4)
 
 
 def _texts(description: Description, base: Description) -> list[tuple[Run, ...]]:

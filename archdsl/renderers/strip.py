@@ -24,7 +24,6 @@ from archdsl.renderers.pen import LINE, Pen, Slab, slab_for
 from archdsl.renderers.scene import Run, words
 from archdsl.renderers.table import quantity
 from archdsl.renderers.theme import Paint
-from archdsl.renderers.tree import boxes
 from archdsl.tensor import TensorSpec
 
 SLABS = 6  # of a stage that are drawn unless --fold says otherwise
@@ -281,8 +280,7 @@ def _entries(pen: Pen, pieces: list[Piece]) -> list[Entry]:
     """The legend: the roles of ops and blocks, and one for the blocks that project or stride."""
     units = [(piece.unit, piece.paint) for piece in pieces if piece.unit]
     lighter = [unit for unit, paint in units if paint == pen.theme.paint(unit.role)]
-    own = [next(b for b in boxes(u.chain) if b.role == u.role) for u in lighter if u.chain]
-    found = entries(pen, own)
+    found = entries(pen, filter(None, (unit.telling for unit in lighter)))
     if any(unit.kind != "op" and unit.role == "conv" for unit in lighter):
         conv = pen.theme.paint("conv")
         found = [(paint, "convolutional block" if paint == conv else text) for paint, text in found]

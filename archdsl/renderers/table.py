@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from archdsl.analysis.cost import Cost
 from archdsl.analysis.measures import MEASURES, Kind, Value
 from archdsl.analysis.summary import Stage, Summary
 from archdsl.diagnostics import one_line
+from archdsl.graph import Graph
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -88,10 +89,13 @@ def markdown(summary: Summary) -> str:
     return "\n".join([*title, *source, f"`{_signature(summary)}`", "", *table, ""])
 
 
-def latex(summary: Summary) -> str:
-    """A `tabular` with the rules of the booktabs package."""
+def latex(summary: Summary, blocks: Mapping[str, str] | None = None) -> str:
+    """A `tabular` with the rules of the booktabs package.
+
+    `blocks` are cells in LaTeX that say what a path holds instead of a word: layers in brackets.
+    """
     comment = one_line(f"{summary.name}: {_signature(summary)} {summary.citation}")
-    rows = [_latex_row(row) for row in _rows(summary)]
+    rows = [_latex_row(row, (blocks or {}).get(row[0])) for row in _rows(summary)]
     lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{_sides(summary)}}}"]
     lines += [r"\toprule", _latex_row(_headings(summary)), r"\midrule", *rows]
     lines += [r"\midrule", _latex_row(_total(summary)), r"\bottomrule", r"\end{tabular}", ""]
@@ -138,9 +142,13 @@ FORMATS: dict[str, Callable[[Summary], str]] = {
 
 @dataclass(frozen=True)
 class Table:
-    """A summary that shows itself: as text in a terminal, as a table in a notebook."""
+    """A summary that shows itself: as text in a terminal, as a table in a notebook.
+
+    With its graph, LaTeX shows stages as papers do: layers in brackets, how many times.
+    """
 
     summary: Summary
+    graph: Graph | None = None
 
     def __str__(self) -> str:
         return text(self.summary)
@@ -153,6 +161,11 @@ class Table:
 
     def render(self, format: str = "table") -> str:
         """The table in one of FORMATS."""
+        if format == "latex" and self.graph is not None:
+            from archdsl.renderers.comparison import latex_cells  # figures are not always needed
+
+            paths = [stage.path for stage in self.summary.stages]
+            return latex(self.summary, latex_cells(self.graph, paths))
         return FORMATS[format](self.summary)
 
 
@@ -215,7 +228,9 @@ def _escape_markdown(cell: str) -> str:
     return re.sub(r"([\\`*<>|\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", one_line(cell))
 
 
-def _latex_row(row: Sequence[str]) -> str:
+def _latex_row(row: Sequence[str], what: str | None = None) -> str:
     cells = ["".join(_LATEX.get(letter, letter) for letter in one_line(cell)) for cell in row]
     sized = [re.sub(r"(?<=\d)x(?=\d)|(?<= )x(?= \d)", r"$\\times$", cell) for cell in cells[1:]]
+    if what is not None:
+        sized[0] = what
     return " & ".join([cells[0], *sized]) + r" \\"
