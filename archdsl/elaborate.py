@@ -56,14 +56,16 @@ def _elaborate(run: Run) -> Graph | None:
     input = root.given = _input(run, here)
     here = here.given(input if "backbone" in document.sections else None)
     levels, inherited = _levels(run, root.level, here), set[str]()
+    own_aux = "aux" in document.sections and not _is_inherited(document.file.source.at("aux"))
     for section, sequence in document.sections.items():
-        start = len(run.build.nodes)
+        start, is_inherited = len(run.build.nodes), _is_inherited(document.file.source.at(section))
+        run.keeps_aux = not (own_aux and is_inherited)
         there = Here(here.file, here.frame.beside(next(levels)), here.names, here.x)
         if section == "aux":
             _aux(run, sequence, there)
         else:
             here = here.given(run.sequence(sequence, there))
-        if _is_inherited(document.file.source.at(section)):
+        if is_inherited:
             inherited.update(node.id for node in run.build.nodes[start:])
     graph = _graph(run, _outputs(run, here), input)
     if graph is not None:

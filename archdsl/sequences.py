@@ -43,6 +43,7 @@ class Run:
         self.circular: set[Block] = set()  # found to contain themselves
         self._records = self.shared = records or Records(document)
         self.aux: dict[str, Flow] = {}  # results that exist in training only
+        self.keeps_aux = True  # as a section does not whose aux results the spec's own replace
         self.lost = list(document.lost)  # names that would stand for something had it not failed
         self.failed: set[int] = set()  # items whose names are lost
 
@@ -193,6 +194,8 @@ class Run:
         except Poison:
             return
         here.frame.names.pop(name, None)
+        if not self.keeps_aux:
+            return
         if name in self.aux:
             self.sink.error("E0401", f"two aux results named {name}", item.place.key)
         self.aux[name] = result

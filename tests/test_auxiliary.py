@@ -72,3 +72,20 @@ def test_the_second_head_of_a_segmentation_net_is_torchvisions(name: str) -> Non
     assert_close(side["aux_classifier"], expected["aux"])
     assert torch.equal(ours.eval()(image(33)), theirs.eval()(image(33))["out"])
     assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+@pytest.mark.parametrize(("base", "theirs"), [("inception_v3", "AuxLogits"), ("googlenet", "aux")])
+def test_a_spec_that_extends_one_takes_its_side_classifiers_away(base: str, theirs: str) -> None:
+    plain: dict[str, Any] = {"aux_logits": False, "init_weights": False}
+    with torch.device("meta"):
+        expected = list(getattr(models, base)(**plain).state_dict())
+    graph = archdsl.loads(f"archdsl: 1\nextends: {base}\nname: plain\naux: {{}}\n")
+    assert list(graph.state) == expected
+    assert graph.aux == {}
+    assert any(key.startswith(theirs) for key in archdsl.load(base).state)
+
+
+def test_an_aux_of_its_own_goes_in_the_place_of_the_bases() -> None:
+    own = "aux: {early: {seq: {pool: global_avg_pool, flatten: flatten}, from: c3}}"
+    graph = archdsl.loads(f"archdsl: 1\nextends: inception_v3\nname: other\n{own}\n")
+    assert graph.aux == {"early": "early.flatten"}

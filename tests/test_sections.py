@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 import archdsl
 from archdsl.graph import Graph
@@ -77,3 +78,46 @@ def test_a_path_that_was_left_cannot_be_entered_again() -> None:
 )
 def test_a_bad_under_is_reported(under: str, code: str) -> None:
     assert [c for c, _ in codes(BODY + f"under: {under}\n")] == [code]
+
+
+@pytest.mark.parametrize("under", ["", "{backbone: net}", "{backbone: net.body, head: net.head}"])
+def test_an_aux_item_runs_in_training_only_wherever_it_stands(under: str) -> None:
+    text = f"under: {under}\n" if under else ""
+    model = archdsl.compile(archdsl.loads(HEAD + text + BODY))
+    path = "net.body.side" if "body" in under else "net.side" if under else "side"
+    calls: list[str] = []
+    for name, module in model.named_modules():
+        if name.startswith(path):
+            module.register_forward_hook(lambda *_, name=name: calls.append(name))
+    image = torch.randn(2, 3, 8, 8)
+    model.eval()(image)
+    assert calls == []
+    result, side = model.train()(image)
+    assert calls == [f"{path}.0", f"{path}.1", f"{path}.2", path]
+    inner = model.get_submodule(path.removesuffix(".side")) if "." in path else model
+    expected = inner.side(inner.a(image))
+    assert torch.equal(side["side"], expected)
+    assert torch.equal(result, model.eval()(image))
+
+
+def test_an_aux_item_deep_in_a_block_runs_in_training_only() -> None:
+    text = """
+blocks:
+  stage:
+    body:
+      a: {conv: {kernel: 3}}
+      side: {seq: [global_avg_pool, flatten], aux: true}
+      b: {conv: {out: 5, kernel: 3}}
+  stages: {body: {inner: stage, last: {conv: {out: 2, kernel: 3}}}}
+backbone: {all: stages}
+"""
+    model = archdsl.compile(archdsl.loads(HEAD + text))
+    calls: list[nn.Module] = []
+    model.get_submodule("all.inner.side").register_forward_hook(lambda m, *_: calls.append(m))
+    image = torch.randn(2, 3, 8, 8)
+    expected = model.eval()(image)
+    assert calls == []
+    result, side = model.train()(image)
+    assert len(calls) == 1
+    assert torch.equal(result, expected)
+    assert side["side"].shape == (2, 3)

@@ -48,8 +48,11 @@ class Forward:
         statements = [self.statement(index) for index in range(main)]
         self.loops(statements)
         lines = [line for line in statements if line]
-        if self.main < len(self.definition.results):
-            given = [self.variables[ref] for ref in self.definition.results[: self.main]]
+        aside = {step.origin for step in self.steps if step.side}
+        results = self.definition.results
+        if self.main < len(results) or any(ref.origin in aside for ref in results):
+            given = ["None" if ref.origin in aside else self.variables[ref]
+                     for ref in results[: self.main]]  # fmt: skip
             lines += ["if not self.training:", f"    return {result(given)}"]
             lines += [self.statement(index) for index in range(main, len(self.steps))]
         returned = result([self.variables[ref] for ref in self.definition.results])

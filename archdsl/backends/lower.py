@@ -39,6 +39,7 @@ class ClassDefinition:
     results: tuple[Ref, ...]
     inputs: int
     chain: bool  # the whole class is an `nn.Sequential`
+    absent: tuple[bool, ...] = ()  # which results are None but in training
     parameters: Parameters = field(default_factory=Parameters)
 
 
@@ -67,9 +68,8 @@ class Lowering:
             groups = map(with_counts, clusters([self.instance(scope) for scope in scopes]))
             classes += [self.define(self.free(self.names[key]), group) for group in groups]
         root = self.instance(ROOT)
-        steps = _with_sides(root.steps, root.results[: len(self.structure.graph.outputs)])
-        chain = not any(self.structure.graph.outputs) and _is_chain(steps, root.results)
-        definition = ClassDefinition("", "", root.parts, steps, root.results, 1, chain)
+        chain = not any(self.structure.graph.outputs) and _is_chain(root.steps, root.results)
+        definition = ClassDefinition("", "", root.parts, root.steps, root.results, 1, chain)
         definition.parameters.settle([root], {})
         return Program(classes, definition)
 
@@ -98,6 +98,8 @@ class Lowering:
                 structure.graph.spec(structure.outputs[i.scope.id][0]).channels for i in group
             ],
         }  # fmt: skip
+        split, outputs = structure.is_split(scope), structure.outputs[scope.id]
+        definition.absent = tuple(split and id not in structure.needed for id in outputs)
         definition.parameters.settle(group, channels)
         self.arguments[name] = definition.parameters.signature()
         for index, instance in enumerate(group):
@@ -115,7 +117,8 @@ class Lowering:
         if scope is ROOT:
             results = [*graph.outputs.values(), *graph.aux.values()]
         refs = tuple(reader.refs[id] for id in results)
-        parts, steps = tuple(reader.parts), tuple(reader.steps)
+        parts = tuple(reader.parts)
+        steps = tuple(sorted(reader.steps, key=lambda step: step.side))  # those aside come last
         chain = scope is not ROOT and self.structure.is_chain(scope) and numbered(parts)
         if chain:  # which calls its parts in order, whatever their numbers
             steps = tuple(replace(step, access=()) for step in steps)
@@ -130,6 +133,7 @@ class _Reader:
         self.values: dict[Slot, Any] = {}
         inputs = self.structure.inputs[scope.id] if scope is not ROOT else ["input"]
         self.refs = {id: Ref(INPUTS, n) for n, id in enumerate(inputs)}
+        self.split = self.structure.is_split(scope)
         self.roles = self.structure.roles.get(scope.id, {})
         self.made: set[str] = set()
 
@@ -169,7 +173,8 @@ class _Reader:
             Ref(INPUTS, self.roles[use]) if use in self.roles else self.refs[id]
             for id, use in zip(taken, uses, strict=True)
         )
-        step = Step(origin, inputs, len(given), access)
+        side = self.split and self.structure.needed.isdisjoint(given)
+        step = Step(origin, inputs, len(given), access, side=side)
         if isinstance(child, Node):
             call = self.structure.calls[child.id]
             if call.form == "function":
@@ -218,16 +223,6 @@ class _Reader:
             arguments.append(Taken("inplace", default=False, keyword=True))
             self.values[(origin, "inplace")] = True
         return Part(origin, name, call.target, tuple(arguments), parameter=call.form == "parameter")
-
-
-def _with_sides(steps: tuple[Step, ...], main: tuple[Ref, ...]) -> tuple[Step, ...]:
-    """The steps that the main results need, then the others, marked to run in training only."""
-    needed = {ref.origin for ref in main}
-    for step in reversed(steps):
-        if step.origin in needed:
-            needed.update(ref.origin for ref in step.inputs)
-    others = [replace(step, side=True) for step in steps if step.origin not in needed]
-    return (*(step for step in steps if step.origin in needed), *others)
 
 
 def _is_chain(steps: tuple[Step, ...], results: tuple[Ref, ...]) -> bool:

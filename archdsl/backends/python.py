@@ -135,9 +135,9 @@ class _Writer:
         lines += self.attributes(definition)
         forward = Forward(definition, len(definition.results))
         inputs = ("self", *(f"{name}: Tensor" for name in forward.argument_names()))
-        count = len(definition.results)
-        tensors = "Tensor, ..." if count > FEW else ", ".join(["Tensor"] * count)
-        returned = "Tensor" if count == 1 else f"tuple[{tensors}]"
+        kinds = ["Tensor | None" if absent else "Tensor" for absent in definition.absent]
+        tensors = ", ".join(kinds) if len(kinds) <= FEW else f"{max(kinds, key=len)}, ..."
+        returned = tensors if len(kinds) == 1 else f"tuple[{tensors}]"
         lines += ["", *lay_out("def forward", Group("(", inputs), f" -> {returned}:", 4)]
         return lines + indented(forward.write(", ".join), 8)
 

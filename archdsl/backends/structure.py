@@ -314,6 +314,15 @@ class Structure:
         return modules > 0 and self.outputs[scope.id] == [seen]
 
     @cached_property
+    def needed(self) -> set[str]:
+        """The nodes that the outputs need; the others are for results in training only."""
+        return {node.id for node in self.graph.select(self.graph.outputs).nodes}
+
+    def is_split(self, scope: Scope) -> bool:
+        """Whether some of what a scope does is for the outputs, so that the rest is aside."""
+        return scope is ROOT or not self.needed.isdisjoint(self.outputs[scope.id])
+
+    @cached_property
     def of_lists(self) -> set[str]:
         """The blocks that are given lists of several lengths, for as many layers."""
         lengths: dict[tuple[str, str], set[int]] = {}
