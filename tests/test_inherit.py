@@ -298,12 +298,12 @@ def test_what_cannot_be_imported(tmp_path: Path, blocks: str, problem: str) -> N
 
 
 def test_a_block_of_the_library_needs_no_import() -> None:
-    text = "backbone: [{conv_bn_relu: {out: 4, stride: 2}}]"
+    text = "backbone: [{conv_bn_act: {out: 4, stride: 2}}]"
     assert verbs(text) == {"0.0": "conv", "0.1": "batch_norm", "0.2": "relu"}
 
 
 def test_a_block_of_ones_own_comes_before_the_librarys() -> None:
-    text = "blocks: {conv_bn_relu: {seq: [tanh]}}\nbackbone: [conv_bn_relu]"
+    text = "blocks: {conv_bn_act: {seq: [tanh]}}\nbackbone: [conv_bn_act]"
     assert verbs(text) == {"0.0": "tanh"}
 
 

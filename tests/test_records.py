@@ -108,7 +108,7 @@ UNIT = "{conv: {out: 4, kernel: 1}}"
         "blocks: {u: {params: {k: n}, seq: [{conv: {out: k, kernel: 1}}]}}\nbackbone: [u]",
         "blocks: {u: {seq: [v]}, v: {seq: [{conv: {out: n, kernel: 1}}]}}\nbackbone: [u]",
         "defaults: {conv: {out: n}}\nblocks: {u: {seq: [{conv: {kernel: 1}}]}}\nbackbone: [u]",
-        "defaults: {batch_norm: {eps: n / 100}}\nbackbone: [{conv_bn_relu: {out: 4}}]",
+        "defaults: {batch_norm: {eps: n / 100}}\nbackbone: [{conv_bn_act: {out: 4}}]",
         "defaults: {relu6: {}, elu: {alpha: n}}\n"
         "blocks: {u: {params: {act: elu}, seq: [$act]}}\nbackbone: [u, {u: {act: relu6}}]",
         "blocks: {v: {seq: [{elu: {alpha: n}}]}, u: {params: {act: item}, seq: [$act]}}\n"
@@ -121,7 +121,7 @@ UNIT = "{conv: {out: 4, kernel: 1}}"
         "blocks: {u: {seq: [{relu: {}, repeat: deep (4)}]}}\nbackbone: [u]",
         "blocks: {v: {seq: [{conv: {out: width(4), kernel: 1}}]}, u: {params: {act: item}, "
         "seq: [$act]}}\nbackbone: [{u: {act: v}}]",
-        "backbone: [{conv_bn_relu: {out: n}}, {conv_bn_relu: {out: width(n)}}]",
+        "backbone: [{conv_bn_act: {out: n}}, {conv_bn_act: {out: width(n)}}]",
     ],
 )
 def test_a_block_is_not_shared_where_what_it_mentions_has_changed(text: str) -> None:

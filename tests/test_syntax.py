@@ -320,7 +320,7 @@ def test_errors_come_in_the_order_of_the_file() -> None:
         ("backbone: [{maxpool: {kernel: 2}}]", "did you mean `max_pool`?"),
         ("blocks: {bottleneck_x: {seq: [relu]}}\nbackbone: [bottelneck_x]",
          "did you mean `bottleneck_x`?"),
-        ("backbone: [conv_bn_rleu]", "did you mean `conv_bn_relu`?"),
+        ("backbone: [conv_bn_atc]", "did you mean `conv_bn_act`?"),
         ("params: {depth: 3}\nbackbone: [{relu: {}, repeat: detph}]", "did you mean `depth`?"),
         ("params: {block: rleu}\nbackbone: [relu]", "did you mean `relu`?"),
         ("backbone: [{for: {width: [1]}, conv: {out: widht, kernel: 1}}]", "did you mean `width`?"),

@@ -36,7 +36,7 @@ def emit(graph: Graph) -> str:
 
 
 def class_name(name: str) -> str:
-    """`ConvBnRelu` from `conv_bn_relu`."""
+    """`ConvBnAct` from `conv_bn_act`."""
     return (
         "".join(part[:1].upper() + part[1:] for part in re.split(r"_+", name) if part) or "Network"
     )
