@@ -223,6 +223,9 @@ ROWS: list[tuple[str, Callable[[], tuple[str, ...]]]] = [
         counted("mobilenet_v2", "mobilenet_v2_w140"),
         counted("mobilenet_v2", without=("batch_norm",)),
     )),
+    ("RegNetX-400MF", lambda: (
+        counted("regnet_x_400mf"), counted("regnet_x_400mf", widths=[32, 64, 160, 384]),
+    )),
     ("EfficientNet-B2", lambda: (counted("efficientnet_b2"), with_statistics("efficientnet_b2"))),
     ("EfficientNet-B1, B4, B5, B7", lambda: (giga(*(f"efficientnet_b{n}" for n in (1, 4, 5, 7))),)),
 ]  # fmt: skip
