@@ -3,19 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze, node_costs
-from archdsl.analysis.memory import (
-    BEHAVIOR,
-    ELEMENT,
-    live_bytes,
-    saved_bytes,
-    weight_bytes,
-)
-from archdsl.analysis.receptive_field import ReceptiveField, receptive_fields
 from archdsl.diagnostics import UsageError, did_you_mean
 from archdsl.graph import INPUT, Graph, Node
+
+if TYPE_CHECKING:
+    from archdsl.analysis.receptive_field import ReceptiveField
 
 Kind = Literal["count", "number", "bytes", "sizes", "ratio", "seconds", "word"]
 Value = int | float | str | None | tuple[int | float, ...]
@@ -35,7 +30,7 @@ class Device:
 
 
 class Facts:
-    """What is known of a graph, each analysis run when it is first asked for."""
+    """What is known of a graph, each analysis imported and run when it is first asked for."""
 
     def __init__(self, graph: Graph, device: Device | None = None) -> None:
         self.graph, self.device = graph, device
@@ -51,18 +46,26 @@ class Facts:
 
     @cached_property
     def live(self) -> Mapping[str, int]:
+        from archdsl.analysis.memory import live_bytes
+
         return live_bytes(self.running)
 
     @cached_property
     def saved(self) -> Mapping[str, int]:
+        from archdsl.analysis.memory import saved_bytes
+
         return saved_bytes(self.graph.select(self.graph.outputs, self.graph.aux))
 
     @cached_property
     def weights(self) -> Mapping[str, int]:
+        from archdsl.analysis.memory import weight_bytes
+
         return weight_bytes(self.graph.select(self.graph.outputs, self.graph.aux))
 
     @cached_property
-    def fields(self) -> Mapping[str, ReceptiveField]:
+    def fields(self) -> Mapping[str, "ReceptiveField"]:
+        from archdsl.analysis.receptive_field import receptive_fields
+
         return receptive_fields(self.graph)
 
     @cached_property
@@ -76,14 +79,9 @@ class Facts:
 
     @cached_property
     def moved(self) -> Mapping[str, int]:
-        """By node, the bytes it reads and writes: inputs, weights, output; views move nothing."""
-        moved = {}
-        for node in self.running.nodes:
-            behavior, specs = BEHAVIOR[node.op.verb], self.graph.specs(node)
-            numbers = sum(spec.elements for spec in specs) + node.output.elements
-            numbers += sum(weight.elements for weight in node.weights)
-            moved[node.id] = 0 if behavior.view or behavior.passes else numbers * ELEMENT
-        return moved
+        from archdsl.analysis.memory import moved_bytes
+
+        return moved_bytes(self.running)
 
     def flops(self, node: Node) -> int:
         return 2 * self.costs[node.id].macs
@@ -132,6 +130,8 @@ def _sum(name: str) -> Callable[[Facts, Nodes], Value]:
 
 
 def _training(facts: Facts, nodes: Nodes) -> Value:
+    from archdsl.analysis.memory import ELEMENT
+
     learned = sum(facts.costs[node.id].parameters for node in nodes)
     kept = sum(facts.weights.get(node.id, 0) + facts.saved.get(node.id, 0) for node in nodes)
     return kept + 2 * learned * ELEMENT

@@ -267,6 +267,17 @@ def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     return live
 
 
+def moved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
+    """By node, the bytes it reads and writes: inputs, weights, output; views move nothing."""
+    moved = {}
+    for node in graph.nodes:
+        behavior = BEHAVIOR[node.op.verb]
+        numbers = sum(spec.elements for spec in (*graph.specs(node), node.output))
+        numbers += sum(weight.elements for weight in node.weights)
+        moved[node.id] = 0 if behavior.view or behavior.passes else numbers * element
+    return moved
+
+
 def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     """By node, the bytes training keeps of one image; what two nodes keep counts at the first."""
     homes, kept = _homes(graph, training=True), set()

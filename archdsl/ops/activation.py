@@ -7,14 +7,12 @@ from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, argument
 from archdsl.tensor import TensorSpec
 
 
-@dataclass(frozen=True)
 class Relu(Op):
     """`max(x, 0)`."""
 
     verb: ClassVar[str] = "relu"
 
 
-@dataclass(frozen=True)
 class Relu6(Op):
     """`min(max(x, 0), 6)`."""
 
@@ -62,49 +60,42 @@ class Gelu(Op):
     tanh: bool = argument(FLAG, "the approximation by tanh", False)
 
 
-@dataclass(frozen=True)
 class Silu(Op):
     """`x * sigmoid(x)`, also called swish."""
 
     verb: ClassVar[str] = "silu"
 
 
-@dataclass(frozen=True)
 class Mish(Op):
     """`x * tanh(softplus(x))`."""
 
     verb: ClassVar[str] = "mish"
 
 
-@dataclass(frozen=True)
 class HardSwish(Op):
     """`x * relu6(x + 3) / 6`."""
 
     verb: ClassVar[str] = "hard_swish"
 
 
-@dataclass(frozen=True)
 class HardSigmoid(Op):
     """`relu6(x + 3) / 6`."""
 
     verb: ClassVar[str] = "hard_sigmoid"
 
 
-@dataclass(frozen=True)
 class Sigmoid(Op):
     """`1 / (1 + exp(-x))`."""
 
     verb: ClassVar[str] = "sigmoid"
 
 
-@dataclass(frozen=True)
 class Tanh(Op):
     """Hyperbolic tangent."""
 
     verb: ClassVar[str] = "tanh"
 
 
-@dataclass(frozen=True)
 class Softmax(Op):
     """Softmax over the channels."""
 

@@ -35,7 +35,6 @@ def _check_heads(heads: int, channels: int) -> None:
         raise ShapeError(f"{heads} heads do not divide {channels} channels", "heads")
 
 
-@dataclass(frozen=True)
 class ChannelsLast(Op):
     """A map with its channels as the last axis."""
 
@@ -47,7 +46,6 @@ class ChannelsLast(Op):
         return TensorSpec((*x.spatial, x.channels), "channels_last")
 
 
-@dataclass(frozen=True)
 class ChannelsFirst(Op):
     """A map with its channels as the first axis again."""
 
@@ -60,7 +58,6 @@ class ChannelsFirst(Op):
         return TensorSpec((x.channels, *x.spatial))
 
 
-@dataclass(frozen=True)
 class Tokens(Op):
     """A map as a sequence of vectors, one for every position, row by row."""
 
@@ -72,7 +69,6 @@ class Tokens(Op):
         return TensorSpec((prod(x.spatial), x.channels), "channels_last")
 
 
-@dataclass(frozen=True)
 class ClassToken(Op):
     """Puts one learned token before the others; the item's name is the parameter's (ViT, 3.1)."""
 

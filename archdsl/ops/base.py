@@ -76,7 +76,10 @@ def argument(kind: Kind, doc: str, default: Any = MISSING) -> Any:
 
 @dataclass(frozen=True)
 class Op:
-    """The facts about an operation that are true whatever the output is."""
+    """The facts about an operation that are true whatever the output is.
+
+    One without arguments is a plain subclass.
+    """
 
     verb: ClassVar[str]
     inputs: ClassVar[int | None] = 1  # None: any number, at least two

@@ -1,13 +1,11 @@
 """Where several tensors meet."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import Op, ShapeError
 from archdsl.tensor import TensorSpec
 
 
-@dataclass(frozen=True)
 class Concat(Op):
     """Channels of the inputs one after another; their sizes must be equal."""
 
@@ -36,7 +34,6 @@ def _broadcast(op: Op, inputs: tuple[TensorSpec, ...]) -> TensorSpec:
     return TensorSpec(shape, first.layout)
 
 
-@dataclass(frozen=True)
 class Add(Op):
     """Elementwise sum; what has size 1 along an axis is added everywhere along it."""
 
@@ -47,7 +44,6 @@ class Add(Op):
         return _broadcast(self, inputs)
 
 
-@dataclass(frozen=True)
 class Multiply(Op):
     """Elementwise product; what has size 1 along an axis multiplies all of it (a gate)."""
 

@@ -46,7 +46,6 @@ class _Pool(Op):
         return f"{times(self.kernel)} {verb}{stride_label(self.stride)}"
 
 
-@dataclass(frozen=True)
 class MaxPool(_Pool):
     """The largest value of every window."""
 
@@ -83,14 +82,12 @@ class AdaptiveAvgPool(Op):
         return f"{self.verb.split('_')[1]} pool to {times(self.size)}"
 
 
-@dataclass(frozen=True)
 class AdaptiveMaxPool(AdaptiveAvgPool):
     """Maximum pooling to a given size, whatever the input's."""
 
     verb: ClassVar[str] = "adaptive_max_pool"
 
 
-@dataclass(frozen=True)
 class GlobalAvgPool(Op):
     """The mean of every channel, as a map of size 1."""
 

@@ -29,14 +29,12 @@ def _require_image(op: Op, x: TensorSpec) -> None:
         raise ShapeError(f"{op.verb} needs a map of two axes, its input is {x}")
 
 
-@dataclass(frozen=True)
 class Identity(Op):
     """Passes its input on."""
 
     verb: ClassVar[str] = "identity"
 
 
-@dataclass(frozen=True)
 class Flatten(Op):
     """A map as one vector."""
 
