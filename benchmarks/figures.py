@@ -2,19 +2,21 @@
 
     python benchmarks/figures.py [--plotneuralnet CLONE]
 
-Prints two tables in Markdown. The first has the networks that every tool drew: torchview (needs
+Prints three tables in Markdown. The first has the networks that every tool drew: torchview (needs
 `dot`) and visualtorch trace torchvision's modules; a tool that is not installed has no row.
 PlotNeuralNet is no package: it needs a clone of github.com/HarisIqbal88/PlotNeuralNet and
 `pdflatex`, and somebody who places every box. Here its boxes stand in a row, one for each stage,
 with the numbers that our description has. `text` is the size in points of the smallest letters once
 the picture is small enough for a page of text of 5.5 by 9 inches. The second has, for each kind,
-how long the slowest network of the gallery takes from a graph to SVG.
+how long the slowest network of the gallery takes from a graph to SVG. The third has how long after
+a spec is saved `archdsl draw --watch` has written the figure anew.
 """
 
 import argparse
 import io
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,7 @@ OURS = ("hero", "strip", "block", "columns")
 PAGE = 5.5, 9.0  # inches of text on a page
 SCREEN = 96  # dots per inch of pictures that do not say
 ROUNDS = 3
+SAVES = 15
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,31 @@ def slowest(kind: str) -> tuple[float, str]:
     return max(found)
 
 
+def watched(name: str) -> list[float]:
+    """Seconds from every save of a spec until its new figure is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        spec, aside, figure = (Path(folder) / f for f in ("spec.yaml", "aside", "figure.svg"))
+        text = Path(gallery.find(name)).read_text(encoding="utf-8")
+        spec.write_text(text, encoding="utf-8")
+        command = [sys.executable, "-m", "archdsl", "draw", str(spec), "-o", str(figure), "--watch"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as watch:
+            assert watch.stderr is not None
+            said = watch.stderr.readline()
+            assert said.startswith(b"watching"), said
+            times = []
+            for number in range(SAVES):
+                before = figure.stat().st_mtime_ns
+                aside.write_text(f"{text}\n# {number}\n", encoding="utf-8")
+                saved = time.perf_counter()
+                aside.replace(spec)
+                while figure.stat().st_mtime_ns == before:
+                    time.sleep(0.001)
+                times.append(time.perf_counter() - saved)
+                watch.stderr.readline()  # it says how long it took, and waits for the next
+            watch.terminate()
+    return times
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plotneuralnet", type=Path, metavar="CLONE")
@@ -219,6 +247,11 @@ def main() -> None:
         if kind not in ("graph", "scaling", "diff"):
             seconds, name = slowest(kind)
             print(f"| {kind} | {seconds * 1000:.0f} | {name} |")
+    print("\n| save to new figure, ms | fastest | median | slowest |\n| --- | ---: | ---: | ---: |")
+    for name in NETWORKS:
+        times = [1000 * seconds for seconds in watched(name)]
+        shown = f"{min(times):.0f} | {statistics.median(times):.0f} | {max(times):.0f}"
+        print(f"| {name} | {shown} |")
 
 
 if __name__ == "__main__":
