@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 from unicodedata import normalize
@@ -137,6 +138,21 @@ def test_any_text_comes_out_right(title: str) -> None:
     ].extract_text().replace(" ", "")
     assert figure.render(".png")
     assert escaped(shown) in figure.render(".tex").decode()
+
+
+def test_texts_have_the_title_too() -> None:
+    options = Options(title=NASTY + "\nline")
+    shown = f"{NASTY} line"
+    table = draw([archdsl.load("resnet18")], "table", options)
+    assert rf"\textbf{{{escaped(shown)}}}" in table.render(".tex").decode()
+    assert unescape(table.render(".html").decode().partition("<caption>")[2]).startswith(shown)
+    heading = table.render(".md").decode().splitlines()[0]
+    assert re.sub(r"\\(.)", r"\1", heading) == f"**{shown}**"
+    graph = draw([archdsl.load("resnet18")], "graph", options)
+    (line,) = [one for one in graph.render(".mmd").decode().splitlines() if "title: " in one]
+    assert json.loads(line.removeprefix("title: ")) == shown
+    (label,) = re.findall(r'graph \[label="(.*)", labelloc=t\]', graph.render(".dot").decode())
+    assert re.sub(r"\\(.)", r"\1", label) == shown
 
 
 @pytest.mark.parametrize("title", ["残差", "שלום", "🙂", "Ж", "e\u0323\u0301"])

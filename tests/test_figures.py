@@ -20,6 +20,7 @@ from archdsl.renderers.layout import BlockLayout
 from archdsl.renderers.options import WIDTHS, Options, fold_of, shown_of, width_of
 from archdsl.renderers.pen import Pen
 from archdsl.renderers.scene import Group, Item, Path, Scene, Text
+from archdsl.renderers.table import quantity
 from archdsl.renderers.tree import Join, Reducer
 from tests.support import graph_of
 
@@ -268,6 +269,7 @@ def test_reduction_takes_no_time() -> None:
         (lambda: draw([graph("resnet18")], "pyramid"), "has no neck"),
         (lambda: draw([graph("efficientnet_b0")], "pyramid"), "has no neck"),
         (lambda: draw([graph("resnet18")] * 2, "hero"), "shows one network"),
+        (lambda: draw([graph("resnet18")] * 2, "graph").render(".dot"), "shows one network"),
         (lambda: draw([graph("resnet18")], "diff"), "compares two specs, not 1"),
         (lambda: draw([graph("resnet18")], "scaling"), "give two specs or more"),
         (lambda: draw([graph("vgg16")], "strip", Options(30.0)), "does not fit a width of 30 pt"),
@@ -305,6 +307,16 @@ def test_only_draws_a_part() -> None:
     assert made is not None
     words = {text.plain for text in texts(made)}
     assert "layer3" in words and "layer2" not in words and "input" not in words
+
+
+def test_the_costs_of_a_part_are_not_those_of_the_network() -> None:
+    (stage,) = [row for row in archdsl.summarize("resnet50").summary.stages if row.path == "layer3"]
+    amount = f"{quantity(stage.cost.parameters)} parameters, {quantity(stage.cost.macs)} MACs"
+    figure = draw([graph("resnet50")], "strip", Options(only="layer3"))
+    assert figure.caption.startswith(f"resnet50 layer3 ({amount})")
+    assert figure.description.startswith("resnet50 layer3: from an input of 512x28x28: layer3")
+    table = draw([graph("resnet50")], "table", Options(only="layer3")).render(".md").decode()
+    assert amount.replace(" parameters, ", " / ").removesuffix(" MACs") in table
 
 
 def test_show_adds_costs_and_drops_names() -> None:

@@ -21,9 +21,9 @@ _SCALES = {"sqrt": "the square root of", "linear": "", "log": "the logarithm of"
 
 def caption_of(descriptions: Sequence[Description], kind: str, options: Options) -> str:
     """One or two sentences that say what is drawn and to which scale."""
-    *first, last = [description.graph.name for description in descriptions]
+    *first, last = [description.title for description in descriptions]
     names = f"{', '.join(first)} and {last}" if first else last
-    total = descriptions[0].analysis.total
+    total = descriptions[0].total
     amounts = f"{quantity(total.parameters)} parameters, {quantity(total.macs)} MACs"
     text = f"{names} ({amounts})." if len(descriptions) == 1 else f"{names}."
     if kind == "strip" or (kind == "hero" and descriptions[0].linear):
@@ -52,9 +52,9 @@ def description_of(descriptions: Sequence[Description]) -> str:
 
 
 def _network(description: Description) -> str:
-    graph = description.graph
+    given = description.units[0].input if description.part else description.graph.input
     stages = "; ".join(_stage(stage) for stage in description.stages)
-    return f"{graph.name}: from an input of {graph.input}: {stages}."
+    return f"{description.title}: from an input of {given}: {stages}."
 
 
 def _stage(stage: Stage) -> str:

@@ -173,7 +173,7 @@ class _Columns:
         return self.pen.measure(words(f"×{one.count}", bold=True), self.pen.theme.sizes.box)
 
     def draw(self, top: float) -> float:
-        names = [words(d.graph.name, bold=True) for d in self.descriptions]
+        names = [words(d.title, bold=True) for d in self.descriptions]
         size = self.pen.theme.sizes.caption
         full = [
             max(wide + 2 * MARGIN + lane, self.pen.measure(name, size))
@@ -192,7 +192,8 @@ class _Columns:
             x += wide + BETWEEN + free
         for axis, name, description in zip(axes, names, self.descriptions, strict=True):
             self.pen.text(axis, top + size, name, size)
-            shape = labels.shape(description.graph.input)
+            part = description.units[0].input if description.part else description.graph.input
+            shape = labels.shape(part)
             self.pen.text(axis, top + size + 10, shape, TEXT, self.pen.theme.dimension)
         return self.draw_rows(axes, top + size + 13)
 

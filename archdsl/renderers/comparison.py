@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from archdsl.analysis.cost import Cost
+from archdsl.diagnostics import one_line
 from archdsl.graph import Graph
 from archdsl.renderers import labels
 from archdsl.renderers.columns import Layers, box_text, layers_of, rows_of
@@ -42,15 +43,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the table says, before any markup."""
+    """What the table says, before any markup; `title` may be empty."""
 
     names: tuple[str, ...]
-    inputs: tuple[str, ...]
     rows: tuple[Row, ...]
     totals: tuple[Cost, ...]
+    title: str = ""
 
 
-def compare(descriptions: Sequence[Description]) -> Comparison:
+def compare(descriptions: Sequence[Description], title: str = "") -> Comparison:
     """Networks as columns of entries in common rows; what all have alike is shared."""
     columns = [list(layers_of(description)) for description in descriptions]
     rows: list[Row] = []
@@ -58,10 +59,10 @@ def compare(descriptions: Sequence[Description]) -> Comparison:
         size = labels.plain(labels.size(row.specs[0])).replace("^2", "")
         rows += _rows(_dimensions(size), [_entries(cell) for cell in row.cells])
     return Comparison(
-        tuple(words(d.graph.name)[0].text for d in descriptions),
-        tuple(str(d.graph.input) for d in descriptions),
+        tuple(words(d.title)[0].text for d in descriptions),
         tuple(rows),
-        tuple(d.analysis.total for d in descriptions),
+        tuple(d.total for d in descriptions),
+        one_line(title),
     )
 
 
@@ -139,10 +140,11 @@ def _rows(size: str, cells: list[list[Entry]]) -> list[Row]:
 
 def latex(table: Comparison) -> str:
     """A `tabular` with the rules of booktabs; brackets are arrays, so it needs nothing else."""
-    count = len(table.names)
+    count, titled = len(table.names), bool(table.title)
     lines = [
         r"% \usepackage{booktabs}",
         rf"\begin{{tabular}}{{l{'c' * count}}}",
+        *([rf"\multicolumn{{{count + 1}}}{{c}}{{\textbf{{{escaped(table.title)}}}}} \\"] * titled),
         r"\toprule",
         " & ".join(["Output", *map(escaped, table.names)]) + r" \\",
     ]
@@ -169,7 +171,7 @@ def _latex_entry(entry: Entry) -> str:
     lines = [escaped(line) for line in entry.lines]
     if len(lines) == 1 and entry.count == 1:
         return lines[0]
-    inner = r" \\ ".join(rf"\text{{{line}}}" for line in lines).replace(r"\text{", r"\mbox{")
+    inner = r" \\ ".join(rf"\mbox{{{line}}}" for line in lines)
     array = rf"\left[\begin{{array}}{{@{{}}c@{{}}}}{inner}\end{{array}}\right]"
     return rf"${array}\times {entry.count}$" if entry.count > 1 else f"${array}$"
 
@@ -193,7 +195,8 @@ def markdown(table: Comparison) -> str:
         rows.append([row.size, *(_markdown_cell(cell) for cell in cells)])
     totals = [f"{quantity(t.parameters)} / {quantity(t.macs)}" for t in table.totals]
     rows.append(["params / MACs", *totals])
-    return "\n".join([*("| " + " | ".join(row) + " |" for row in rows), ""])
+    title = [f"**{_markdown_text(table.title)}**", ""] if table.title else []
+    return "\n".join([*title, *("| " + " | ".join(row) + " |" for row in rows), ""])
 
 
 def _markdown_text(text: str) -> str:
@@ -225,7 +228,8 @@ def html(table: Comparison) -> str:
         f"<td>{quantity(t.parameters)} / {quantity(t.macs)}</td>" for t in table.totals
     )
     rows.append(f"<tr><th>Params / MACs</th>{totals}</tr>")
-    return "\n".join(["<table>", *rows, "</table>", ""])
+    title = [f"<caption>{escape(table.title)}</caption>"] if table.title else []
+    return "\n".join(["<table>", *title, *rows, "</table>", ""])
 
 
 def _html_cell(cell: Cell) -> str:

@@ -137,17 +137,26 @@ def vary(units: Sequence[Unit]) -> bool:
 
 @dataclass(frozen=True)
 class Description:
-    """A network as figures see it; `owners` gives the unit of every node, and `input` itself."""
+    """A network as figures see it, or a part of it.
+
+    `owners` gives the unit of every node, and `input` itself.
+    """
 
     graph: Graph
     analysis: Analysis
     units: tuple[Unit, ...]
     owners: Mapping[str, str]
     reducer: Reducer
+    part: str = ""
 
     @property
     def title(self) -> str:
-        return self.graph.name
+        return f"{self.graph.name} {self.part}".rstrip()
+
+    @property
+    def total(self) -> Cost:
+        """The costs of what is described."""
+        return sum((unit.cost for unit in self.units), Cost()) if self.part else self.analysis.total
 
     @cached_property
     def names(self) -> Names:
@@ -201,7 +210,7 @@ class Description:
     def only(self, path: str) -> "Description":
         """The part of the network at a path."""
         units = tuple(u for u in self.units if u.id == path or u.id.startswith(path + "."))
-        return replace(self, units=units)
+        return replace(self, units=units, part=path)
 
 
 def resolution(spec: TensorSpec) -> float:

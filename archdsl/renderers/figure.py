@@ -43,13 +43,15 @@ class Picture:
 
 def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:
     def of_first(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
-        if len(descriptions) > 1:
-            raise UsageError(
-                "this kind of figure shows one network; columns and table show several"
-            )
-        return draw(descriptions[0], options, pen)
+        return draw(_only(descriptions), options, pen)
 
     return of_first
+
+
+def _only(descriptions: Sequence[Description]) -> Description:
+    if len(descriptions) > 1:
+        raise UsageError("this kind of figure shows one network; columns and table show several")
+    return descriptions[0]
 
 
 KINDS: dict[str, Draw] = {
@@ -66,13 +68,13 @@ KINDS: dict[str, Draw] = {
 
 
 def _table(descriptions: Sequence[Description], options: Options) -> dict[str, Callable[[], str]]:
-    compared = comparison.compare(descriptions)
+    compared = comparison.compare(descriptions, options.title)
     return {suffix: partial(write, compared) for suffix, write in comparison.FORMATS.items()}
 
 
 TEXTS: dict[str, Callable[[Sequence[Description], Options], dict[str, Callable[[], str]]]] = {
     "table": _table,
-    "graph": graphviz.texts,
+    "graph": lambda descriptions, options: graphviz.texts(_only(descriptions), options),
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from archdsl.diagnostics import UsageError
+from archdsl.diagnostics import UsageError, one_line
 from archdsl.graph import INPUT, Node
 from archdsl.renderers import labels
 from archdsl.renderers.description import Description
@@ -74,16 +74,20 @@ def _within(description: Description, only: str) -> list[Vertex]:
     return [*given, *part]
 
 
-def dot(chosen: Sequence[Vertex]) -> str:
+def dot(chosen: Sequence[Vertex], title: str = "") -> str:
     """DOT, nodes named by their paths."""
     names = {vertex.id: _quoted(vertex.id) for vertex in chosen}
     texts = {vertex.id: _quoted(vertex.label, str(vertex.output)) for vertex in chosen}
     options = {id: f"label={texts[id]}, tooltip={name}" for id, name in names.items()}
-    return _digraph(chosen, names, options)
+    heading = [f"  graph [label={_quoted(title)}, labelloc=t];"] if title else []
+    return _digraph(chosen, names, options, heading)
 
 
-def _digraph(chosen: Sequence[Vertex], names: Mapping[str, str], options: Mapping[str, str]) -> str:
-    lines = ["digraph network {", "  node [shape=box];"]
+def _digraph(
+    chosen: Sequence[Vertex], names: Mapping[str, str], options: Mapping[str, str],
+    heading: Sequence[str] = (),
+) -> str:  # fmt: skip
+    lines = ["digraph network {", *heading, "  node [shape=box];"]
     lines += [f"  {names[vertex.id]} [{options[vertex.id]}];" for vertex in chosen]
     lines += [
         f"  {names[source]} -> {names[vertex.id]};"
@@ -103,10 +107,11 @@ def _quoted(*lines: str) -> str:
 _MERMAID = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "#": "#35;", "\n": " "}
 
 
-def mermaid(chosen: Sequence[Vertex]) -> str:
+def mermaid(chosen: Sequence[Vertex], title: str = "") -> str:
     """A Mermaid flowchart."""
     numbers = {vertex.id: f"n{number}" for number, vertex in enumerate(chosen)}
-    lines = ["flowchart TD"]
+    heading = ["---", f"title: {json.dumps(title, ensure_ascii=False)}", "---"] if title else []
+    lines = [*heading, "flowchart TD"]
     for vertex in chosen:
         text = "".join(_MERMAID.get(letter, letter) for letter in vertex.label)
         lines.append(f'  {numbers[vertex.id]}["{text}<br>{vertex.output}"]')
@@ -118,10 +123,11 @@ def mermaid(chosen: Sequence[Vertex]) -> str:
     return "\n".join([*lines, ""])
 
 
-def texts(descriptions: Sequence[Description], options: Options) -> dict[str, Callable[[], str]]:
+def texts(description: Description, options: Options) -> dict[str, Callable[[], str]]:
     """What writes the graph as text, by suffix."""
-    chosen = _within(descriptions[0], options.only)
-    return {".dot": lambda: dot(chosen), ".mmd": lambda: mermaid(chosen)}
+    chosen = _within(description, options.only)
+    title = one_line(options.title)
+    return {".dot": lambda: dot(chosen, title), ".mmd": lambda: mermaid(chosen, title)}
 
 
 def graph(description: Description, options: Options, pen: Pen) -> float:

@@ -81,9 +81,9 @@ def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> 
 
 
 def _texts(description: Description, base: Description) -> list[tuple[Run, ...]]:
-    grown, total = factors(description, base), description.analysis.total
+    grown, total = factors(description, base), description.total
     lines = [
-        words(description.graph.name, bold=True),
+        words(description.title, bold=True),
         (Run("input "), *labels.size(description.graph.input)),
         words(f"{quantity(total.parameters)} params"),
         words(f"{quantity(total.macs)} MACs"),
