@@ -138,7 +138,9 @@ class Checker:
         if name in self.functions:
             return f"`{name}` is a function: write `{name}(...)`"
         known = did_you_mean(name, visible)
-        return f"declare it: `params: {{{name}: ...}}`" + (f"; {known}" if known else "")
+        if self.declarations is not None:
+            return f"declare it there: `{name}: ...`" + (f"; {known}" if known else "")
+        return f"declare it: `params: {{{name}: ...}}`"
 
     def declared_near(self, name: str, visible: Visible) -> Iterator[Label]:
         """Where the name that was probably meant is declared, or those that there are."""
@@ -198,7 +200,8 @@ class Checker:
     def columns(self, raw: Any, place: Place, visible: Visible) -> bool:
         """Checks the value of `for`: columns by name, or `columns` and `rows`."""
         if not isinstance(raw, dict) or not raw:
-            help = "write for: {width: [64, 128], stride: [1, 2]}"
+            cells = [cell for cell in raw if not isinstance(cell, dict)] if raw else []
+            help = f"name the columns: `for: {{width: {as_yaml(cells or [64, 128])}}}`"
             self.error("E0203", "for must be a mapping of columns", place.span, help)
             return False
         if "rows" in raw or "columns" in raw:

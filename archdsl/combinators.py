@@ -1,9 +1,10 @@
 """Combinators: how the items in one run together."""
 
 from collections.abc import Callable
+from typing import Any
 
-from archdsl.diagnostics import Label, counted
-from archdsl.expressions import describe
+from archdsl.diagnostics import Label, as_yaml, counted
+from archdsl.expressions import ExpressionError, describe, parse
 from archdsl.flow import Flow, Here, Poison, Tensor, fail
 from archdsl.graph import ScopeKind
 from archdsl.ops import OPS, construct
@@ -38,14 +39,14 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
     result, shortcut = sides["body"], sides["shortcut"]
     if when:
         if result is not None and shortcut is not None:
-            _check_residual(run, item, here.x, result, shortcut)
+            _check_residual(run, item, here, result, shortcut)
         result = _join(run, item, here, "add", "_add", [result, shortcut])
     if "after" in item.parts:
         result = run.sequence(item.parts["after"], here.given(result))
     return result
 
 
-def _check_residual(run: Run, item: Item, given: Flow, body: Flow, shortcut: Flow) -> None:
+def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow) -> None:
     """Body and shortcut must have one shape; else says both, and which projection to write."""
     if not isinstance(body, Tensor) or not isinstance(shortcut, Tensor):
         message = "a residual adds two tensors, and one of these is a list"
@@ -53,34 +54,58 @@ def _check_residual(run: Run, item: Item, given: Flow, body: Flow, shortcut: Flo
     if body.spec == shortcut.spec:
         return
     sides = (("body", body), ("shortcut", shortcut))
-    shaped = {what: flow.id if flow is given else run.build.shaped(flow.id) for what, flow in sides}
+    shaped = {
+        what: flow.id if flow is here.x else run.build.shaped(flow.id) for what, flow in sides
+    }
     places = {what: run.build.written(id) for what, id in shaped.items()}
     labels = [
         Label(span, f"the {what} gives {flow.spec}")
         for what, flow in sides
         if (span := places[what]) is not None
     ]
-    if body.spec.spatial != shortcut.spec.spatial and isinstance(given, Tensor):
-        shrunk = [label for _, flow in sides for label in run.build.shrinkers(flow, given.id)]
+    if body.spec.spatial != shortcut.spec.spatial and isinstance(here.x, Tensor):
+        shrunk = [label for _, flow in sides for label in run.build.shrinkers(flow, here.x.id)]
         labels += [label for label in shrunk if label.span not in places.values()]
     message = f"the body gives {body.spec}, the shortcut {shortcut.spec}"
     own = "projection" in item.inside.source.data.get("blocks", {})
     help = "both must have the same channels and strides"
     if "shortcut" not in item.parts:
-        help = _projection(body.spec, shortcut.spec, "conv" if own else "projection")
+        help = _projection(run, item, here, body.spec, "conv" if own else "projection")
     fail(run.sink, "E0501", message, item.inside.key, help, tuple(labels))
 
 
-def _projection(body: TensorSpec, shortcut: TensorSpec, verb: str) -> str:
+def _projection(run: Run, item: Item, here: Here, body: TensorSpec, verb: str) -> str:
     """What a shortcut must do to get the body's shape, if a convolution can."""
-    sizes = list(zip(shortcut.spatial, body.spatial, strict=False))
-    if body.rank != shortcut.rank or not sizes or any(s % b for s, b in sizes):
+    given = here.x.spec if isinstance(here.x, Tensor) else body
+    sizes = list(zip(given.spatial, body.spatial, strict=False))
+    if body.rank != given.rank or not sizes or any(s % b for s, b in sizes):
         return "give the shortcut the body's shape"
     strides = [s // b for s, b in sizes]
-    stride = f", stride: {strides[0] if len(set(strides)) == 1 else strides}"
-    kernel = ", kernel: 1" if verb == "conv" else ""
-    written = f"out: {body.channels}{kernel}{stride if set(strides) != {1} else ''}"
-    return f"project the shortcut: `shortcut: {{downsample: {{{verb}: {{{written}}}}}}}`"
+    stride: Any = strides[0] if len(set(strides)) == 1 else strides
+    wanted = {"out": body.channels, **({} if stride == 1 else {"stride": stride})}
+    said = {name: _said(run, item, here, name, value) for name, value in wanted.items()}
+    parts = {"out": said["out"], **({"kernel": 1} if verb == "conv" else {}), **said}
+    tests = [
+        f"{raw if raw.isidentifier() else f'({raw})'} != {'C' if name == 'out' else 1}"
+        for name, raw in said.items()
+        if isinstance(raw, str)
+    ]
+    made = {verb: parts} | ({"if": " or ".join(tests)} if tests else {})
+    return f"project the shortcut: `shortcut: {as_yaml({'downsample': made})}`"
+
+
+def _said(run: Run, item: Item, here: Here, name: str, value: Any) -> Any:
+    """An argument's value as the body of a residual says it: the expression, where one gives it."""
+    for part in reversed(item.parts["body"].items):
+        raw = part.arguments.get(name)
+        if isinstance(raw, str) and "C" not in raw:
+            try:
+                found = parse(raw)(run.values.names(parse(raw).names, here))
+            except ExpressionError:
+                continue
+            if found == value:
+                return raw
+    return value
 
 
 def _branches(run: Run, item: Item, here: Here) -> Flow:

@@ -137,13 +137,17 @@ class Reader(Checker):
             if not verbs:
                 self.unknown_verb(word, (place / word).key, value[word])
             elif word not in verbs:
-                self.unknown_modifier(word, verbs[0], place / word)
+                self.unknown_modifier(word, verbs[0], value, place / word)
         return verbs[0] if verbs else None
 
-    def unknown_modifier(self, word: str, verb: str, place: Place) -> None:
+    def unknown_modifier(
+        self, word: str, verb: str, value: Mapping[str, Any], place: Place
+    ) -> None:
         help = did_you_mean(word, MODIFIERS)
         if word in (self.accepted(verb) or ()):
-            shown = as_yaml({verb: {word: place.data}})
+            inside = value[verb] if isinstance(value[verb], dict) else {}
+            rest = {key: part for key, part in value.items() if key != word}
+            shown = as_yaml({**rest, verb: {**inside, word: value[word]}})
             help = f"`{word}` is an argument of {verb}: write {shown}"
         self.error("E0201", f"unknown modifier `{word}`", place.key, help)
 
@@ -242,7 +246,10 @@ class Reader(Checker):
             return True
         items = [n for n, p in self.parameters.items() if p.type == "item"]
         message = f"`{verb}` is not a parameter that names a verb"
-        self.error("E0205", message, span, did_you_mean(name, items))
+        close = nearest(name, items)
+        meant = [f"${item}" for item in ([close] if close else items)]
+        help = f"did you mean `{meant[0]}`?" if close else did_you_mean(verb, meant)
+        self.error("E0205", message, span, help)
         return False
 
     def accepted(self, verb: str) -> Mapping[str, Any] | None:
