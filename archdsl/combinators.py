@@ -9,7 +9,7 @@ from archdsl.flow import Flow, Here, Poison, Tensor, fail
 from archdsl.graph import ScopeKind
 from archdsl.ops import OPS, construct
 from archdsl.sequences import Run
-from archdsl.syntax import BROKEN, Item
+from archdsl.syntax import BROKEN, SHAPE_NAMES, Item
 from archdsl.tensor import TensorSpec
 
 KINDS: dict[str, ScopeKind] = {
@@ -98,13 +98,14 @@ def _said(run: Run, item: Item, here: Here, name: str, value: Any) -> Any:
     """An argument's value as the body of a residual says it: the expression, where one gives it."""
     for part in reversed(item.parts["body"].items):
         raw = part.arguments.get(name)
-        if isinstance(raw, str) and "C" not in raw:
-            try:
-                found = parse(raw)(run.values.names(parse(raw).names, here))
-            except ExpressionError:
+        try:
+            expression = parse(raw) if isinstance(raw, str) else None
+            if expression is None or SHAPE_NAMES & expression.names.keys():
                 continue
-            if found == value:
+            if expression(run.values.names(expression.names, here)) == value:
                 return raw
+        except ExpressionError:
+            continue
     return value
 
 

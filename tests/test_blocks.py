@@ -282,7 +282,7 @@ def test_an_item_takes_its_own_arguments_and_those_of_the_place_where_it_is_used
     ("text", "line", "column", "message", "help"),
     [
         ("params: {act: relu}\nbackbone: [$atc]", 2, 12,
-         "`$atc` is not a parameter that names a verb", "did you mean `act`?"),
+         "`$atc` is not a parameter that names a verb", "did you mean `$act`?"),
         ("params: {n: true}\nbackbone: [$n]", 2, 12,
          "`$n` is not a parameter that names a verb", ""),
         ("params: {n: 3}\nbackbone: [$n]", 2, 12, "`$n` is not a parameter that names a verb", ""),

@@ -16,7 +16,7 @@ from tests.test_bad import SPECS, expected, read_as
 GIVES = re.compile(
     r"(?:did you mean|write|round it:|declare it(?: there)?:|project the shortcut:|quotes:"
     r"|brackets:|a list is:|name the network:|is given:|begin the file with|come first:|no part:"
-    r"|part of it:|too:|need different names:|say the padding:|even parts are|name the columns:) (.+)"
+    r"|part of it:|too:|need different names:|say the padding:|even parts are|the columns:) (.+)"
 )
 WORDS = {  # specs whose help says in words what to do, and shows only the shape of it
     "E0103-brace-not-closed", "E0103-bracket-not-closed", "E0103-bracket-too-many",

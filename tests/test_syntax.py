@@ -119,7 +119,7 @@ def test_required_keys(key: str) -> None:
         ("{relu: {}, repaet: 3}", 12, "E0201", "unknown modifier `repaet`",
          "did you mean `repeat`?"),
         ("{conv: {kernel: 3}, stride: 2}", 21, "E0201", "unknown modifier `stride`",
-         "`stride` is an argument of conv: write {conv: {stride: 2}}"),
+         "`stride` is an argument of conv: write {conv: {kernel: 3, stride: 2}}"),
         ("{relu: {}, tanh: {}}", 12, "E0204", "two verbs in one item: relu and tanh",
          "make two items of them"),
         ("{repeat: 3}", 1, "E0204", "this item has no verb", "write {verb: arguments}"),
