@@ -111,16 +111,18 @@ def _letters(pen: Pen, letter_of: Mapping[str, str], strip: Strip) -> None:
 def _insets(
     kinds: list[BlockKind], description: Description, options: Options, pen: Pen
 ) -> list[Row]:
-    """The insets to the right and those downwards, without what is too wide."""
+    """The insets to the right and those downwards, without what is too wide.
+
+    Each with its lists beside the blocks and with all of them below.
+    """
     ways: tuple[Direction, ...] = ("right", "down")
     found = []
     for direction in ways if options.direction == "auto" else (options.direction,):
         asked, width, made = replace(options, direction=direction), options.width - 2 * MARGIN, []
         for kind in kinds:
             with suppress(UsageError):  # too wide: --kind block says so, here it is left out
-                chosen = choose(kind, description, asked, pen, width, True)
-                made.append(listed(chosen, pen, width))
-        found.append(made)
+                made.append(choose(kind, description, asked, pen, width, True))
+        found += [[listed(one, pen, room) for one in made] for room in (width, 0.0)]
     return found
 
 
