@@ -11,7 +11,8 @@ from typing import Any
 from archdsl.checks import Visible, names_bound, report
 from archdsl.diagnostics import Span, did_you_mean
 from archdsl.expressions import FUNCTIONS, Expression, ExpressionError
-from archdsl.forms import KeysForm, validate
+from archdsl.fields import validate
+from archdsl.forms import KeysForm
 from archdsl.items import Reader
 from archdsl.source import Place
 from archdsl.syntax import Document, Item, Renaming

@@ -9,7 +9,8 @@ from archdsl.checks import Visible
 from archdsl.conventions import read_weights
 from archdsl.diagnostics import CODES, Sink, did_you_mean
 from archdsl.expressions import FUNCTIONS, ExpressionError, parse
-from archdsl.forms import ParameterForm, ParameterType, RuleForm, read_form, validate
+from archdsl.fields import keys_of, validate
+from archdsl.forms import ParameterForm, ParameterType, RuleForm, read_form
 from archdsl.items import Reader
 from archdsl.ops import OPS
 from archdsl.scaling import RULES
@@ -137,7 +138,7 @@ def is_long_form(value: Any) -> bool:
     """Whether a parameter's value is the long form, and not an item with arguments."""
     if not isinstance(value, dict):
         return False
-    return len(value) != 1 or next(iter(value)) in ParameterForm.model_fields
+    return len(value) != 1 or next(iter(value)) in keys_of(ParameterForm)
 
 
 def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, RuleForm]:
@@ -166,7 +167,7 @@ def _dependent(document: Document) -> frozenset[str]:
     phi = document.form.scaling.get("phi")
     dependent = set()
     for name, rule in document.rules.items():
-        raws = [*rule.model_dump(exclude={"round"}).values(), phi]
+        raws = [*rule.numbers().values(), phi]
         if any(isinstance(raw, str) and _mentions_names(raw) for raw in raws):
             dependent.add(name)
     return frozenset(dependent)
@@ -185,7 +186,7 @@ def _check_rules(reader: Reader, document: Document, visible: Visible) -> None:
     if isinstance(phi, str):
         reader.expression(phi, place / "phi", visible)
     for name, rule in document.rules.items():
-        for word, raw in rule.model_dump(exclude={"round"}).items():
+        for word, raw in rule.numbers().items():
             reader.expression(raw, place / name / word, visible)
 
 

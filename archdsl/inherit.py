@@ -10,7 +10,8 @@ from typing import Any
 from archdsl import gallery
 from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean
 from archdsl.documents import is_long_form, read_document, read_library
-from archdsl.forms import EXAMPLES, check_version
+from archdsl.fields import EXAMPLES
+from archdsl.forms import check_version
 from archdsl.limits import Limits
 from archdsl.scaling import RULES
 from archdsl.source import Path, Place, Source, parse, read_text, words

@@ -33,13 +33,14 @@ MAY_IMPORT = {
     # text to a syntax tree
     "suspects": "",
     "source": "diagnostics limits suspects",
-    "forms": "diagnostics source",
+    "fields": "diagnostics source",
+    "forms": "diagnostics fields source",
     "syntax": "forms limits source templates tensor",
     "checks": "diagnostics expressions limits source syntax templates",
     "items": "checks diagnostics expressions ops source syntax templates vocabulary",
-    "conventions": f"{FRONT} checks forms items syntax templates",
-    "documents": f"{FRONT} checks conventions forms items syntax",
-    "inherit": "diagnostics documents forms gallery limits scaling source syntax",
+    "conventions": f"{FRONT} checks fields forms items syntax templates",
+    "documents": f"{FRONT} checks conventions fields forms items syntax",
+    "inherit": "diagnostics documents fields forms gallery limits scaling source syntax",
     # the waist
     "graph": "diagnostics ops renames tensor",
     "graph_json": "diagnostics graph ops renames tensor",
@@ -66,8 +67,8 @@ MAY_IMPORT = {
     "report": "diagnostics",
     "formats": "diagnostics report",
     "progress": "",
-    "study": f"{FRONT} analysis elaborate files forms gallery graph inherit quantities records "
-    "syntax",
+    "study": f"{FRONT} analysis elaborate fields files forms gallery graph inherit quantities "
+    "records syntax",
     "drawing": "diagnostics files graph renderers",
     "build": "analysis diagnostics drawing files graph renderers",
 }
@@ -79,7 +80,6 @@ ANYTHING = (
 HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {"backends.prelude"},  # which is emitted, not imported
     "yaml": {"source"},
-    "pydantic": {"forms", "study.plan"},
     "networkx": set(),
     "matplotlib": set(),
     "onnx": set(),

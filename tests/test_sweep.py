@@ -244,6 +244,27 @@ def test_an_unknown_key_of_a_study_has_its_line(folder: Path) -> None:
         study_of(folder, STUDY + "wheer: [macs <= 1G]\n")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("study: around", "", "`study` is missing"),
+        ("range: [0.5, 2]", "range: [0.5, 1, 2]", "range must be a list of 2, not a list"),
+        ("step: 0.5", "step: half", "step must be a number, not `half`"),
+        ("step: 0.5", "count: 0", "count must be 1 or more, not 0"),
+        ("[2, 3]", "2", "classes must be a list or a mapping, not 2"),
+        ("columns: [parameters, macs]", "columns: [1]", "must be text, not 1"),
+        ("columns: [parameters, macs]", "sample: gird", "sample must be `grid`, not `gird`"),
+        ("archdsl: 1", "archdsl: 2", "language version 2 is not known"),
+    ],
+)
+def test_a_value_that_does_not_fit_says_what_would(
+    folder: Path, old: str, new: str, said: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        study_of(folder, STUDY.replace(old, new))
+    assert said in str(caught.value)
+
+
 def test_results_of_another_study_are_not_mixed_in(folder: Path) -> None:
     run(folder)
     with pytest.raises(UsageError, match="columns of another study"):

@@ -112,12 +112,12 @@ def changed(document: Document, point: Point) -> Document:
         if name == PHI:
             raw[PHI] = factor
         else:
-            rules[name] = rules.get(name, RuleForm()).model_copy(update={"factor": factor})
+            rules[name] = replace(rules.get(name, RuleForm()), factor=factor)
     parameters = dict(document.parameters)
     for name, value in point.params.items():
         text = as_yaml(value)
         source = parse(text, f"{name}={text}", Sink())
         place = source.at() if source is not None else parameters[name].place
         parameters[name] = replace(parameters[name], default=value, place=place)
-    form = document.form.model_copy(update={"scaling": raw})
+    form = replace(document.form, scaling=raw)
     return replace(document, form=form, rules=rules, parameters=parameters)

@@ -6,14 +6,27 @@ import os
 import random
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any, Literal
-
-from pydantic import Field, StrictInt, StrictStr
 
 from archdsl.analysis.measures import device_free
 from archdsl.diagnostics import Sink, SpecError, UsageError, in_order
-from archdsl.forms import Form, validate
+from archdsl.fields import (
+    ANY,
+    LIST,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    at_least,
+    either,
+    form_of,
+    key,
+    list_of,
+    mapping_of,
+    one_of,
+    validate,
+)
+from archdsl.forms import check_version
 from archdsl.limits import Limits
 from archdsl.quantities import number
 from archdsl.source import parse, read_text
@@ -23,47 +36,54 @@ MAX_CANDIDATES = 10_000_000
 COLUMNS = ("parameters", "macs", "activations", "memory")
 
 
-class AxisForm(Form):
+@dataclass(frozen=True)
+class AxisForm:
     """An axis that is no list: numbers from one to another, evenly or by a factor."""
 
-    range: tuple[float, float] | None = None
-    log_range: tuple[float, float] | None = None
-    step: float | None = None
-    count: StrictInt | None = Field(None, ge=1)
+    range: list[float] | None = key(list_of(NUMBER, 2))
+    log_range: list[float] | None = key(list_of(NUMBER, 2))
+    step: float | None = key(NUMBER)
+    count: int | None = key(at_least(1))
 
 
-class SampleForm(Form):
+@dataclass(frozen=True)
+class SampleForm:
     """How many candidates to draw, and by what."""
 
-    random: StrictInt | None = Field(None, ge=1)
-    optuna: StrictInt | None = Field(None, ge=1)
-    seed: StrictInt = 0
+    random: int | None = key(at_least(1))
+    optuna: int | None = key(at_least(1))
+    seed: int = key(WHOLE, 0)
 
 
-class ObjectiveForm(Form):
+@dataclass(frozen=True)
+class ObjectiveForm:
     """What is run for every candidate: a command or a Python function."""
 
-    command: StrictStr | None = None
-    python: StrictStr | None = None
-    timeout: float = Field(3600, gt=0)  # seconds
+    command: str | None = key(TEXT)
+    python: str | None = key(TEXT)
+    timeout: float = key(at_least(0, NUMBER), 3600)  # seconds
 
 
-class StudyForm(Form):
+_AXIS = form_of(AxisForm)
+
+
+@dataclass(frozen=True)
+class StudyForm:
     """The keys of a study file."""
 
-    archdsl: Literal[1]
-    study: StrictStr
-    spec: StrictStr
-    doc: StrictStr | None = None
-    scale: dict[str, list[float] | AxisForm] = Field(default={})
-    set: dict[str, list[Any] | AxisForm] = Field(default={})
-    sample: Literal["grid"] | SampleForm = "grid"
-    where: list[StrictStr] = Field(default=[])
-    columns: list[StrictStr] = Field(default=list(COLUMNS))
-    objective: ObjectiveForm | None = None
-    minimize: StrictStr | None = None
-    maximize: StrictStr | None = None
-    workers: StrictInt | None = Field(None, ge=1)
+    archdsl: Any = key(ANY, MISSING)
+    study: str = key(TEXT, MISSING)
+    spec: str = key(TEXT, MISSING)
+    doc: str | None = key(TEXT)
+    scale: dict[str, list[float] | AxisForm] = key(mapping_of(either(list_of(NUMBER), _AXIS)), {})
+    set: dict[str, list[Any] | AxisForm] = key(mapping_of(either(LIST, _AXIS)), {})
+    sample: Literal["grid"] | SampleForm = key(either(one_of("grid"), form_of(SampleForm)), "grid")
+    where: list[str] = key(list_of(TEXT), [])
+    columns: list[str] = key(list_of(TEXT), [*COLUMNS])
+    objective: ObjectiveForm | None = key(form_of(ObjectiveForm))
+    minimize: str | None = key(TEXT)
+    maximize: str | None = key(TEXT)
+    workers: int | None = key(at_least(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +175,8 @@ def read_study(path: str) -> Study:
     sink, limits = Sink(), Limits()
     text = read_text(path, limits, sink)
     source = parse(text, path, sink, limits) if text is not None else None
-    form = validate(StudyForm, source.data, source.at(), sink) if source is not None else None
+    good = source is not None and check_version(source, sink)
+    form = validate(StudyForm, source.data, source.at(), sink) if source and good else None
     if form is None or sink.failed:
         from archdsl.report import full
 

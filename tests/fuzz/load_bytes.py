@@ -26,6 +26,7 @@ with atheris.instrument_imports(include=["archdsl", "yaml"]):
     from archdsl.source import decoded, parse
 
 from archdsl.diagnostics import UsageError
+from archdsl.fields import keys_of
 from archdsl.forms import DocumentForm
 from archdsl.ops import OPS
 from archdsl.syntax import COMBINATORS, MODIFIERS
@@ -75,7 +76,7 @@ def fill(corpus: Path) -> None:
             for path in sorted((ROOT / folder).rglob("*.yaml")):
                 name = str(path.relative_to(ROOT)).replace(os.sep, "-")
                 (corpus / name).write_bytes(path.read_bytes())
-    words = {*OPS, *COMBINATORS, *MODIFIERS, *DocumentForm.model_fields, "kernel", "out", "stride"}
+    words = {*OPS, *COMBINATORS, *MODIFIERS, *keys_of(DocumentForm), "kernel", "out", "stride"}
     marks = [": ", "- ", "{", "}", "[", "]", ", ", "&a ", "*a", "!!str ", "| ", ">-", "$", "{i}"]
     tokens = [f'"{word}"' for word in (*sorted(words), *marks)]
     dictionary(corpus).write_text("\n".join(tokens) + "\n", encoding="utf-8")
