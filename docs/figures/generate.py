@@ -14,6 +14,8 @@ FIGURES: dict[str, list[tuple[str, str]]] = {  # section: what a figure shows, i
     "hero": [
         ("ResNet-50, for a figure across two columns", "resnet50 --width double"),
         ("GoogLeNet", "googlenet"),
+        ("Inception-v3", "inception_v3"),
+        ("RetinaNet: stages that are no line", "retinanet_resnet50_fpn"),
         ("MobileNetV2, in the theme grey", "mobilenet_v2 --width double --theme grey"),
         ("EfficientNet-B0", "efficientnet_b0"),
         ("ResNet-18 in a single column", "resnet18 --width single"),
