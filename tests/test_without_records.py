@@ -131,6 +131,57 @@ def test_shortcuts_without_weights_drop_positions_and_add_zeros() -> None:
     assert_same([ours(x := image(3, 32, 32))], [theirs(x)])
 
 
+# Krizhevsky et al. 2012, sections 3.3 to 5
+
+
+class OnTwoGpus(nn.Module):
+    """A layer that sees its own GPU's maps only is two convolutions of halves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 96, 11, stride=4)
+        self.conv2 = nn.Conv2d(48, 256, 5, padding=2)
+        self.conv3 = nn.Conv2d(256, 384, 3, padding=1)
+        self.conv4 = nn.Conv2d(192, 384, 3, padding=1)
+        self.conv5 = nn.Conv2d(192, 256, 3, padding=1)
+        self.fc6, self.fc7 = nn.Linear(256 * 36, 4096), nn.Linear(4096, 4096)
+        self.fc8 = nn.Linear(4096, 1000)
+
+    @staticmethod
+    def on_its_own(conv: nn.Conv2d, x: Tensor) -> Tensor:
+        each = zip(x.chunk(2, dim=1), conv.weight.chunk(2), conv.bias.chunk(2), strict=True)
+        return torch.cat([functional.conv2d(*gpu, padding=conv.padding) for gpu in each], dim=1)
+
+    @staticmethod
+    def normalised(x: Tensor) -> Tensor:
+        squares = functional.pad(x**2, (0, 0, 0, 0, 2, 2))
+        total = sum(squares[:, n : n + x.shape[1]] for n in range(5))
+        return x / (2 + 0.0001 * total) ** 0.75
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.max_pool2d(self.normalised(self.conv1(x).relu()), 3, 2)
+        x = functional.max_pool2d(self.normalised(self.on_its_own(self.conv2, x).relu()), 3, 2)
+        x = self.on_its_own(self.conv4, self.conv3(x).relu()).relu()
+        x = functional.max_pool2d(self.on_its_own(self.conv5, x).relu(), 3, 2).flatten(1)
+        return self.fc8(self.fc7(self.fc6(x).relu()).relu())
+
+
+def test_the_papers_alexnet_is_what_the_paper_says() -> None:
+    theirs = weighted(OnTwoGpus())
+    assert_same([with_weights_of(theirs, "alexnet_paper")(x := image(3, 227, 227))], [theirs(x)])
+
+
+def test_the_papers_alexnet_starts_as_section_5_says() -> None:
+    state = archdsl.compile("alexnet_paper").state_dict()
+    ones = {"conv2", "conv4", "conv5", "fc6", "fc7"}
+    for key, tensor in state.items():
+        layer, _, kind = key.partition(".")
+        if kind == "bias":
+            assert torch.equal(tensor, torch.full_like(tensor, layer in ones))
+        else:
+            assert float(tensor.std()) == pytest.approx(0.01, rel=0.02)
+
+
 # Szegedy et al. 2015, from torchvision's net, which has other convolutions and pools
 
 
