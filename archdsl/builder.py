@@ -155,6 +155,9 @@ class Builder:
             at = blame.get(error.argument or "", place)
             small = isinstance(error, TooSmallError)
             labels = (small and self.shrinkers(tensors[0])) or self.origins(tensors)
+            if len({tensor.spec.spatial for tensor in tensors}) > 1:
+                said = {label.span for label in labels}
+                labels += tuple(x for x in self.shrunk_apart(tensors) if x.span not in said)
             fail(self.sink, code, error.message, at.span, error.help, labels)
 
     def origins(self, tensors: Iterable[Tensor]) -> tuple[Label, ...]:
@@ -189,6 +192,19 @@ class Builder:
             id = id.rpartition(".")[0]
             span = self.spans.get(id, span)
         return span
+
+    def shrunk_apart(self, tensors: Sequence[Tensor]) -> tuple[Label, ...]:
+        """What shrinks maps differently since they parted."""
+        nodes = {node.id: node for node in self.nodes}
+        ways: list[list[str]] = []
+        for tensor in tensors:
+            way = [tensor.id]
+            while way[-1] in nodes:
+                way.append(nodes[way[-1]].inputs[0])
+            ways.append(way)
+        start = next((id for id in ways[0] if all(id in way for way in ways)), INPUT)
+        found = [label for tensor in tensors for label in self.shrinkers(tensor, start)]
+        return tuple(dict.fromkeys(found))
 
     def shrinkers(self, tensor: Tensor, start: str = INPUT) -> tuple[Label, ...]:
         """What made a map as small as it is, from `start` on: a label for every place."""

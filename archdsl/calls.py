@@ -198,8 +198,11 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
         return f"in this call of {block.name}" + (f", repeated as {path}" if copied else "")
 
     try:
+        place = call.item.place.span
+        if place is not None and place.is_point:  # a mapping over several lines
+            place = call.item.inside.key
         with (
-            run.sink.within(call.item.place.span, called_as),
+            run.sink.within(place, called_as),
             run.build.nested(call.item.place),
         ):
             if body.verb in COMBINATORS:

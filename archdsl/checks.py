@@ -1,5 +1,6 @@
 """What can be said of names and expressions where they are written, before anything is built."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -110,7 +111,7 @@ class Checker:
         for name in unknown:
             help = self.help_for(name, visible, also)
             here = span and span.part(offset + expression.names[name], len(name))
-            labels = self.declared_near(name, visible)
+            labels = self.declared_near(name, visible, also)
             if here is not None and here.in_option:  # which declares nothing
                 help, labels = did_you_mean(name, visible), iter(())
             self.error("E0302", f"unknown name `{name}`", here, help, labels)
@@ -130,7 +131,7 @@ class Checker:
         for names, binder in ((TURN_NAMES, "repeat"), (ROW_NAMES, "for")):
             if name in names:
                 return f"`{name}` exists only in an item that has `{binder}`"
-        close = nearest(name, (*visible, *also))
+        close = nearest(name, (*visible, *also, *SHAPE_NAMES))
         if close is not None:
             return did_you_mean(name, (close,))
         if self.in_block:
@@ -142,12 +143,13 @@ class Checker:
             return f"declare it there: `{name}: ...`" + (f"; {known}" if known else "")
         return f"declare it: `params: {{{name}: ...}}`"
 
-    def declared_near(self, name: str, visible: Visible) -> Iterator[Label]:
+    def declared_near(self, name: str, visible: Visible, also: Iterable[str]) -> Iterator[Label]:
         """Where the name that was probably meant is declared, or those that there are."""
         close = nearest(name, visible)
         if close is None:
-            if self.declarations is not None and self.declarations.key is not None:
-                yield Label(self.declarations.key, f"`{name}` is not among these")
+            known = self.declarations and self.declarations.key
+            if known and nearest(name, (*also, *SHAPE_NAMES)) is None:
+                yield Label(known, f"`{name}` is not among these")
         elif close in self.columns_at:
             yield Label(self.columns_at[close], "declared here")
         elif close in self.parameters and (span := self.parameters[close].place.key):
@@ -200,7 +202,7 @@ class Checker:
     def columns(self, raw: Any, place: Place, visible: Visible) -> bool:
         """Checks the value of `for`: columns by name, or `columns` and `rows`."""
         if not isinstance(raw, dict) or not raw:
-            cells = [cell for cell in raw if not isinstance(cell, dict)] if raw else []
+            cells = [cell for cell in raw if cell is not None] if isinstance(raw, list) else []
             help = f"name the columns: `for: {{width: {as_yaml(cells or [64, 128])}}}`"
             self.error("E0203", "for must be a mapping of columns", place.span, help)
             return False
@@ -257,7 +259,9 @@ class Checker:
                     message = f"row {n + 1} has {cells} for {columns}"
                 heading = (place / "columns").span
                 labels = [Label(heading, "the columns")] if heading else []
-                self.sink.error("E0212", message, here.span, labels=labels)
+                tuple_ = re.fullmatch(r"\(([^()]*)\)", str(row))
+                help = f"a list has square brackets: [{tuple_[1]}]" if tuple_ else ""
+                self.sink.error("E0212", message, here.span, labels=labels, help=help)
                 good = False
             else:
                 good &= self.cells(row, here)

@@ -80,6 +80,11 @@ class Span:
         )
 
     @property
+    def is_point(self) -> bool:
+        """Whether it is one place and no stretch: all that is known of a block of YAML."""
+        return self.line == self.end_line and self.column >= self.end_column - 1
+
+    @property
     def in_option(self) -> bool:
         """Whether it is in the value of an option of the command line."""
         return self.file.startswith(("--set ", "--scale "))
@@ -138,7 +143,7 @@ class Sink:
     context: tuple[tuple[Span, str | Callable[[], str]], ...] = ()
     extended: dict[str, Label] = field(default_factory=dict)  # files, and where each is extended
     library: str = ""  # the folder of blocks that are no user's to change
-    _seen: set[tuple[str, Span | None, Span | None, str]] = field(default_factory=set)
+    _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
 
     def error(
         self,
@@ -153,7 +158,7 @@ class Sink:
         """Adds a diagnostic, with the labels of the surrounding `within`."""
         labels, written = list(labels), span
         span = self.outside_library(span)
-        where = (code, written, span, "" if self.context else message)
+        where = (code, span, "" if self.context and span == written else message)
         if where in self._seen:
             return
         self._seen.add(where)

@@ -32,6 +32,7 @@ from archdsl.syntax import (
 )
 from archdsl.tensor import INPUT
 
+_COMPOUND = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
 _BLOCK_KEYS = ("doc", "cite", "params", "inputs")  # beside the body
 
 
@@ -155,6 +156,8 @@ def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, Rule
         elif not isinstance(data, dict):
             shown = data if isinstance(data, int | float | str) else "..."
             help = f"write {name}: {{factor: {shown}}}"
+            if name in _COMPOUND:
+                help = f"Tan & Le's {name} is `{_COMPOUND[name]}: {{base: {shown}}}`"
             sink.error("E0203", f"the rule {name} must be a mapping", place.span, help=help)
         else:
             rule = validate(RuleForm, data, place, sink)

@@ -46,6 +46,8 @@ def unfit(value: Any, words: str, place: Place, sink: Sink, help: str = "") -> N
     """Reports a value that is not what it must be."""
     name = place.path[-1]
     shown = f"`{value}`" if isinstance(value, str) and len(value) < 40 else kind_of(value)
+    if place.path == ("outputs",) and isinstance(value, list):
+        help = f"name every output: `outputs: {as_yaml({str(one): one for one in value})}`"
     help = help or (EXAMPLES.get(str(name), "") if len(place.path) == 1 else "")
     sink.error("E0203", f"{name} must be {words}, not {shown}", place.span, help=help)
     raise Unfit

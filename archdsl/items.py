@@ -1,5 +1,6 @@
 """Plain data to items: every form of an item, each checked on its own."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any
@@ -278,7 +279,9 @@ class Reader(Checker):
         for name, raw in given.items():
             if known is not None and name not in known:
                 help = did_you_mean(name, known)
-                if ":" in name:
+                if not known:
+                    help = f"{verb} takes no arguments"
+                if ":" in name or "=" in name:
                     help = _spaced(name)
                 if name in NO_ARGUMENTS and verb in OPS:
                     help = NO_ARGUMENTS[name]
@@ -385,7 +388,8 @@ class Reader(Checker):
         verb, place = item.verb, item.inside
         known = COMBINATORS[verb]
         if not isinstance(value, dict):
-            help = f"write {{{verb}: {{{known[0]}: ...}}}}"
+            inside = "{NAME: ...}" if verb == "branches" else "..."
+            help = f"write {{{verb}: {{{known[0]}: {inside}}}}}"
             self.error("E0203", f"{verb} needs a mapping", place.span, help)
             return None
         good = True
@@ -446,9 +450,10 @@ def _owner(words: Iterable[str]) -> str | None:
 
 
 def _spaced(text: str) -> str:
-    """Help for a key that holds its value: `out:64`."""
-    key, _, value = text.partition(":")
-    return f"put a space after the colon: `{key}: {value}`"
+    """Help for a key that holds its value: `out:64`, `out=64`."""
+    key, mark, value = re.split("([:=])", text, maxsplit=1)
+    what = "put a space after the colon" if mark == ":" else "write a colon and a space"
+    return f"{what}: `{key}: {value}`"
 
 
 def _texts(raw: Any) -> Iterator[str]:

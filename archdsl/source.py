@@ -213,7 +213,8 @@ class _Composer:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             where = self.span(event)
             if not isinstance(event, yaml.ScalarEvent):
-                help = "write one key for each"
+                braces = isinstance(event, yaml.MappingStartEvent)
+                help = "an expression has no braces" if braces else "write one key for each"
                 self.refuse("E0107", "a key must be a plain name", where, help)
             key = event.value
             if key == "<<" and event.implicit[0]:

@@ -31,6 +31,18 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "upsample": ("resize",),
     "upsampling": ("resize",),
     "zeropadding": ("pad",),
+    "depthwise": ("conv",),
+    "depthwiseconv": ("conv",),
+    "dwconv": ("conv",),
+    "none": ("identity",),
+    # blocks
+    "basicblock": ("basic",),
+    "bottleneckblock": ("bottleneck",),
+    "convbnrelu": ("conv_bn_act",),
+    "fusedmbconv": ("fused_residual",),
+    "mbconv": ("inverted_residual",),
+    "se": ("squeeze_excite",),
+    "squeezeexcitation": ("squeeze_excite",),
     # combinators and modifiers
     "sequential": ("seq",),
     "parallel": ("branches",),
@@ -42,10 +54,15 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "downsample": ("shortcut",),
     "parameters": ("params",),
     # arguments
+    "basewidth": ("group_width",),
+    "cardinality": ("groups",),
     "channels": ("out", "width"),
     "epsilon": ("eps",),
+    "expandratio": ("hidden", "expansion"),
     "features": ("out", "backbone"),
     "filters": ("out", "width"),
+    "inchannels": ("C",),
+    "inplanes": ("C",),
     "ksize": ("kernel",),
     "kernelsize": ("kernel",),
     "outchannels": ("out", "width"),
@@ -56,7 +73,9 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "poolsize": ("kernel",),
     "prob": ("rate",),
     "scalefactor": ("scale",),
+    "seratio": ("squeeze",),
     "units": ("out",),
+    "widthpergroup": ("group_width",),
     "usebias": ("bias",),
     "activation": ("act",),
 }
@@ -72,5 +91,9 @@ NO_ARGUMENTS = {  # what other frameworks ask for, and specs do not
 
 
 def plain(word: str) -> str:
-    """The word without what spellings differ in: case, `_`, `-` and the `2d` of frameworks."""
+    """The word without what spellings differ in: case, `_`, `-` and the `2d` of frameworks.
+
+    Of what is Python it is the name: `relu` of `nn.ReLU(inplace=True)`, `out` of `out=64`.
+    """
+    word = re.sub(r"^(?:\w+\.)+(?=[A-Za-z])|[(=].*$", "", word)
     return re.sub(r"[123]d$", "", re.sub(r"[\s_-]", "", word.lower()))

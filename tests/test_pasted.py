@@ -21,10 +21,11 @@ GIVES = re.compile(
 WORDS = {  # specs whose help says in words what to do, and shows only the shape of it
     "E0103-brace-not-closed", "E0103-bracket-not-closed", "E0103-bracket-too-many",
     "E0103-comma-missing", "E0103-key-in-list", "E0103-list-in-mapping", "E0103-quote-not-closed",
-    "E0107-tuple-key", "E0204-branches-as-a-name", "E0204-inherited-section", "E0204-no-verb",
+    "E0107-tuple-key", "E0203-branches-list",
+    "E0204-branches-as-a-name", "E0204-inherited-section", "E0204-no-verb",
     "E0204-number-item", "E0204-stage-without-seq", "E0205-named-in-list",
     "E0401-body-and-shortcut", "E0404-concat-of-one",
-    "several-mistakes",  # of which one hides another
+    "E0205-mbconv", "several-mistakes",  # of which one hides another
 }  # fmt: skip
 HERE = [spec for spec in SPECS if spec.stem not in WORDS]
 
