@@ -327,11 +327,14 @@ def _last_uses(graph: Graph) -> dict[str, int]:
 
     A value is in a variable of the `forward` of the innermost scope around what gives and what
     takes it. The result of a step takes the variable of its first input if nothing else needs that;
-    any other variable is there until the `forward` is done.
+    any other variable is there until the `forward` is done. What stands in a list of modules is
+    called by the `forward` around that.
     """
     chains: dict[str, tuple[str, ...]] = {"": ("",)}
+    lists = _lists(graph)
     for scope in graph.scopes:
-        chains[scope.id] = (*chains[scope.parent], scope.id)
+        around = chains[scope.parent]
+        chains[scope.id] = around if scope.id in lists else (*around, scope.id)
     done: dict[str, int] = {}
     firsts: dict[str, str] = {}  # the first input of every scope
     for position, node in enumerate(graph.nodes):
@@ -356,6 +359,26 @@ def _last_uses(graph: Graph) -> dict[str, int]:
     for id in graph.outputs.values():
         ends[id] = len(graph.nodes)
     return ends
+
+
+def _lists(graph: Graph) -> set[str]:
+    """The scopes of numbered modules of which several give what is used outside."""
+    inside: dict[str, tuple[str, ...]] = {"": ()}
+    numbered = set()
+    for scope in graph.scopes:
+        inside[scope.id] = (*inside[scope.parent], scope.id)
+        if scope.kind in ("sequence", "repeat") and not scope.block:
+            numbered.add(scope.id)
+    numbered -= {scope.parent for scope in graph.scopes if not scope.name.isdigit()}
+    numbered -= {node.scope for node in graph.nodes if node.weights and not node.name.isdigit()}
+    taken = [(id, inside[node.scope]) for node in graph.nodes for id in node.inputs]
+    taken += [(id, ()) for id in (*graph.outputs.values(), *graph.aux.values())]
+    results: dict[str, set[str]] = {id: set() for id in numbered}
+    for id, by in taken:
+        for around in numbered.intersection(inside[graph.by_id[id].scope]) if id != INPUT else ():
+            if around not in by:
+                results[around].add(id)
+    return {id for id, given in results.items() if len(given) > 1}
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
