@@ -11,6 +11,7 @@ from archdsl.inherit import LIBRARY
 from archdsl.ops.base import times
 from archdsl.source import Source
 from archdsl.syntax import Document
+from archdsl.tensor import INPUT
 from archdsl.unused import unused_blocks, unused_parameters, unused_taps
 
 UNIT = 8  # channels that the matrix units of GPUs take at a time
@@ -133,7 +134,7 @@ def _kernel_larger_than_map(subject: Subject) -> Iterator[Finding]:
 
 def _users(graph: Graph) -> dict[str, list[str]]:
     """What takes the result of every node; the name of a result that leaves the network, too."""
-    users: dict[str, list[str]] = {node.id: [] for node in graph.nodes}
+    users: dict[str, list[str]] = {id: [] for id in (INPUT, *graph.by_id)}
     for node in graph.nodes:
         for id in node.inputs:
             users.setdefault(id, []).append(node.id)

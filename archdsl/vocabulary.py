@@ -95,5 +95,5 @@ def plain(word: str) -> str:
 
     Of what is Python it is the name: `relu` of `nn.ReLU(inplace=True)`, `out` of `out=64`.
     """
-    word = re.sub(r"^(?:\w+\.)+(?=[A-Za-z])|[(=].*$", "", word)
+    word = re.sub(r"^(?:(?:torch|nn|F|tf|keras|layers)\.)+|[(=].*$", "", word)
     return re.sub(r"[123]d$", "", re.sub(r"[\s_-]", "", word.lower()))
