@@ -30,6 +30,7 @@ class Recorded(NamedTuple):
     path: str
     inputs: tuple[Tensor, ...]
     nodes: Sequence[Node]
+    made: Sequence[str]
     scopes: Sequence[Scope]
     counts: Mapping[str, int]
     depth: int
@@ -45,6 +46,7 @@ class Builder:
     def __init__(self, sink: Sink, limits: Limits) -> None:
         self.sink, self.limits = sink, limits
         self.nodes: list[Node] = []
+        self.made: list[str] = []  # ids of nodes, in the order in which their modules are made
         self.scopes: list[Scope] = []
         self.taps: dict[str, Flow] = {}
         self.application = ""
@@ -131,6 +133,7 @@ class Builder:
         self.check("nodes", len(self.nodes) + 1, place)
         ids = tuple([tensor.id for tensor in tensors])
         self.nodes.append(Node(id, op, ids, output, weights, level.scope, place.span))
+        self.made.append(id)
         self.specs[id] = output
         return Tensor(id, output)
 
@@ -228,6 +231,15 @@ class Builder:
             labels.append(Label(span, f"{cause}shrinks {shrunk}{again}"))
         return tuple(labels)
 
+    @contextmanager
+    def making_before(self, number: int) -> Iterator[None]:
+        """Adds what is made before all nodes but the first so many, though it runs after them."""
+        start = len(self.made)
+        try:
+            yield
+        finally:
+            self.made[number:] = [*self.made[start:], *self.made[number:start]]
+
     # paths
 
     def take(self, id: str, place: Place) -> None:
@@ -317,8 +329,9 @@ class Builder:
         """What was added since, under `path`."""
         counts = {limit: number - mark.counts[limit] for limit, number in self.counts.items()}
         depth, self.deepest = self.deepest - self.depth, max(self.deepest, mark.deepest)
-        nodes, scopes = self.nodes[mark.nodes :], self.scopes[mark.scopes :]
-        return Recorded(path, inputs, nodes, scopes, counts, depth, result)
+        nodes, made = self.nodes[mark.nodes :], self.made[mark.nodes :]
+        scopes = self.scopes[mark.scopes :]
+        return Recorded(path, inputs, nodes, made, scopes, counts, depth, result)
 
     def fits(self, recorded: Recorded) -> bool:
         """Whether a replay reaches no limit; elaborating it again would say where it does."""
@@ -355,6 +368,7 @@ class Builder:
             outer = path + node.scope[cut:]
             self.nodes.append(Node(id, node.op, ids, node.output, node.weights, outer, node.span))
             self.specs[id], self.spans[id] = node.output, node.span
+        self.made += [renamed[id] for id in recorded.made]
         return _renamed(recorded.result, renamed)
 
 

@@ -9,7 +9,7 @@ from archdsl.flow import Flow, Here, Poison, Tensor, fail
 from archdsl.graph import ScopeKind
 from archdsl.ops import OPS, construct
 from archdsl.sequences import Run
-from archdsl.syntax import BROKEN, SHAPE_NAMES, Item
+from archdsl.syntax import BROKEN, SHAPE_NAMES, Item, Sequence, items_in
 from archdsl.tensor import TensorSpec
 
 KINDS: dict[str, ScopeKind] = {
@@ -29,13 +29,19 @@ def _seq(run: Run, item: Item, here: Here) -> Flow:
 def _residual(run: Run, item: Item, here: Here) -> Flow:
     """`after(body(x) + shortcut(x))`; with `when` false `after(body(x))`.
 
-    The modules of body and shortcut are made in the order in which the two are written.
+    The modules of body and shortcut are made in the order in which the two are written. They run in
+    that order too, unless a shortcut that stands first begins at an item of the body.
     """
     when = run.values.test(item.arguments.get("when", True), item.inside / "when", here)
     sides = {"shortcut": here.x}
-    for side, part in item.parts.items():
-        if side == "body" or (side == "shortcut" and when):
-            sides[side] = run.sequence(part, here)
+    parts = {s: p for s, p in item.parts.items() if s == "body" or (s == "shortcut" and when)}
+    if [*parts] == ["shortcut", "body"] and _names(parts["shortcut"], parts["body"]):
+        number = len(run.build.made)
+        sides["body"] = run.sequence(parts["body"], here)
+        with run.build.making_before(number):
+            sides["shortcut"] = run.sequence(parts["shortcut"], here)
+    else:
+        sides |= {side: run.sequence(part, here) for side, part in parts.items()}
     result, shortcut = sides["body"], sides["shortcut"]
     if when:
         if result is not None and shortcut is not None:
@@ -44,6 +50,19 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
     if "after" in item.parts:
         result = run.sequence(item.parts["after"], here.given(result))
     return result
+
+
+def _names(part: Sequence, other: Sequence) -> bool:
+    """Whether something in one sequence names an item of another."""
+    raw = [
+        inner.modifiers.get(word, [])
+        for item in part.items
+        for inner in items_in(item)
+        for word in ("from", "each")
+    ]
+    names = [str(name) for one in raw for name in (one if isinstance(one, list) else [one])]
+    keys = [item.key for item in other.items if item.key is not None]
+    return any(key.could_be(name) for key in keys for name in names)
 
 
 def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow) -> None:

@@ -76,6 +76,7 @@ def _elaborate(run: Run) -> Graph | None:
 def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph | None:
     """What was built, unless something failed."""
     source, taps, nodes = run.document.file.source, run.build.taps, tuple(run.build.nodes)
+    made = tuple(run.build.made)
     named = {
         "outputs": _numbered(run, outputs, lambda name: source.at("outputs", name).span),
         "taps": _numbered(run, taps, lambda name: run.build.tap_spans[name]),
@@ -94,6 +95,7 @@ def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph
         renames=_renames(run),
         title=cite.title or "",
         citation=str(cite),
+        made=() if made == tuple([node.id for node in nodes]) else made,
     )
 
 
@@ -351,5 +353,7 @@ def _used(graph: Graph, inherited: set[str], sink: Sink) -> Graph:
             message = f"nothing uses the result of {node.id}"
             help = "remove it, or name it in `from`, `tap` or `outputs`"
             sink.error("E0403", message, node.span, help=help)
-    kept = graph.select({id: id for id in results}).nodes
-    return replace(graph, nodes=kept, scopes=holding(graph.scopes, kept))
+    kept = graph.select({id: id for id in results})
+    return replace(
+        graph, nodes=kept.nodes, made=kept.made, scopes=holding(graph.scopes, kept.nodes)
+    )

@@ -76,7 +76,8 @@ class Graph:
 
     `outputs` maps names to node ids ("" names the single result of a spec without `outputs`),
     `taps` feature names to node ids, `aux` names to node ids that exist in training only,
-    `renames` sources of weights to how their tensors become ours.
+    `renames` sources of weights to how their tensors become ours. `made` are the nodes' ids in the
+    order in which their modules are made, empty where that is the order of the nodes.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Graph:
     renames: Mapping[str, Renames] = field(default_factory=dict)
     title: str = ""
     citation: str = ""
+    made: tuple[str, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, Node]:
@@ -122,11 +124,16 @@ class Graph:
         path = node.path
         return tuple((f"{path}.{w.name}" if w.name else path, w) for w in node.weights)
 
+    @property
+    def in_making(self) -> Sequence[Node]:
+        """The nodes in the order in which their modules are made."""
+        return [self.by_id[id] for id in self.made] if self.made else self.nodes
+
     @cached_property
     def state(self) -> dict[str, Weight]:
         """The state_dict: keys in PyTorch's order, a module's own tensors before its children's."""
         order: dict[str, Any] = {}
-        for node in self.nodes:
+        for node in self.in_making:
             for key, weight in self.weights(node):
                 *path, name = key.split(".")
                 inner = order
@@ -149,6 +156,7 @@ class Graph:
             outputs=dict(outputs),
             taps={name: id for name, id in self.taps.items() if id in needed},
             aux=dict(aux),
+            made=tuple([id for id in self.made if id in needed]),
         )
 
     def needed(self, results: Iterable[str]) -> set[str]:
@@ -227,6 +235,10 @@ def verify(graph: Graph) -> None:
         for key, weight in graph.weights(node):
             if shapes.setdefault(key, weight.shape) != weight.shape:
                 raise ValueError(f"weight {key} has two shapes")
+    if graph.made and (
+        set(graph.made) != specs.keys() - {INPUT} or len(graph.made) != len(graph.nodes)
+    ):
+        raise ValueError("made does not name every node once")
     for results in (graph.outputs, graph.taps, graph.aux):
         for name, id in results.items():
             if id not in specs:

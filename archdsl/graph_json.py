@@ -29,6 +29,7 @@ def encode(graph: Graph) -> str:
         "renames": {name: _encode_renames(renames) for name, renames in graph.renames.items()},
         "scopes": [_encode_scope(scope) for scope in graph.scopes],
         "nodes": [_encode_node(node) for node in graph.nodes],
+        "made": list(graph.made),
     }
     return json.dumps(data, indent=1) + "\n"
 
@@ -63,6 +64,7 @@ def _decode_graph(data: dict[str, Any]) -> Graph:
         renames={name: _decode_renames(renames) for name, renames in data["renames"].items()},
         scopes=tuple(_decode_scope(scope) for scope in data["scopes"]),
         nodes=tuple(nodes),
+        made=tuple(data["made"]),
     )
 
 

@@ -6,12 +6,11 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from archdsl.diagnostics import Label, Sink, Span
-from archdsl.graph import Graph, Node
+from archdsl.graph import INPUT, Graph, Node
 from archdsl.inherit import LIBRARY
 from archdsl.ops.base import times
 from archdsl.source import Source
 from archdsl.syntax import Document
-from archdsl.tensor import INPUT
 from archdsl.unused import unused_blocks, unused_parameters, unused_taps
 
 UNIT = 8  # channels that the matrix units of GPUs take at a time

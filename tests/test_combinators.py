@@ -1,7 +1,11 @@
 """Combinators: residual, branches, dense, and that their arguments add no level."""
 
+from dataclasses import replace
+
 import pytest
 
+from archdsl.backends.module import compile_graph
+from archdsl.graph import Graph, verify
 from tests.support import check_error, errors, graph_of, labels, read, shapes, verbs, wires
 
 # residual
@@ -35,6 +39,30 @@ def test_body_and_shortcut_are_made_in_the_order_in_which_they_are_written() -> 
     assert list(verbs(first)) == ["u.a", "u.b", "u._add"]
     assert list(verbs(second)) == ["u.b", "u.a", "u._add"]
     assert wires(first)["u._add"] == wires(second)["u._add"] == "u.a u.b"
+
+
+def test_a_shortcut_from_an_item_of_the_body_may_be_made_before_it() -> None:
+    """As timm makes the projection of a pre-activation block before the norm that it follows."""
+    unit = """
+        backbone:
+          stem: {conv: {out: 4, kernel: 1}}
+          unit:
+            for: {n: [1, 2]}
+            residual:
+              shortcut: {down: {conv: {out: C, kernel: 1}, from: "norm"}}
+              body: {norm: batch_norm, conv: {conv: {out: C, kernel: 1}}}
+    """
+    graph = graph_of(unit.replace("unit:", "unit{n}:"))
+    assert [node.id for node in graph.nodes if node.scope == "unit1"] == [
+        "unit1.norm", "unit1.conv", "unit1.down", "unit1._add",
+    ]  # fmt: skip
+    keys = [key.rpartition(".")[0] for key in graph.state]
+    order = ["stem", "unit1.down", "unit1.norm", "unit1.conv"]
+    assert list(dict.fromkeys(keys))[:4] == order
+    assert list(compile_graph(graph).state_dict()) == list(graph.state)
+    assert Graph.from_json(graph.to_json()) == graph
+    with pytest.raises(ValueError, match="made does not name every node once"):
+        verify(replace(graph, made=graph.made[1:]))
 
 
 def test_without_when_there_is_only_the_body_and_what_comes_after() -> None:

@@ -53,8 +53,6 @@ NOT_THIS = {
     ("vgg16", "timm__vgg16"),
     ("convnext_tiny", "timm__convnext_tiny"),
 }
-# timm makes a projection before the norm that it comes after (docs/differences.md).
-OTHER_ORDER = {"resnetv2_50"}
 # Weights that the reference has beside those of the network that the spec describes.
 BESIDE = {"fasterrcnn_resnet50_fpn": "roi_heads."}
 # Strides that became dilation: several stages have the size of the third.
@@ -116,7 +114,7 @@ def test_keys_and_shapes_are_the_references(
     without = {k: s for k, s in ours.items() if not k.startswith(side)} if side else ours
     assert expected in (ours, without)
     same_names = reference["source"] not in graph.renames
-    if same_names and spec not in OTHER_ORDER:
+    if same_names:
         assert list(expected) in (list(ours), list(without))
     if expected == ours and spec not in BESIDE:
         assert archdsl.analyze(graph).total.parameters == reference["params"]

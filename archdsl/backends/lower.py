@@ -117,7 +117,7 @@ class Lowering:
         if scope is ROOT:
             results = [*graph.outputs.values(), *graph.aux.values()]
         refs = tuple(reader.refs[id] for id in results)
-        parts = tuple(reader.parts)
+        parts = tuple(reader.parts[path] for path in sorted(reader.parts, key=self.structure.place))
         steps = tuple(sorted(reader.steps, key=lambda step: step.side))  # those aside come last
         chain = scope is not ROOT and self.structure.is_chain(scope) and numbered(parts)
         if chain:  # which calls its parts in order, whatever their numbers
@@ -128,14 +128,13 @@ class Lowering:
 class _Reader:
     def __init__(self, lowering: Lowering, scope: Scope) -> None:
         self.lowering, self.structure = lowering, lowering.structure
-        self.parts: list[Part] = []
+        self.parts: dict[str, Part] = {}  # by path
         self.steps: list[Step] = []
         self.values: dict[Slot, Any] = {}
         inputs = self.structure.inputs[scope.id] if scope is not ROOT else ["input"]
         self.refs = {id: Ref(INPUTS, n) for n, id in enumerate(inputs)}
         self.split = self.structure.is_split(scope)
         self.roles = self.structure.roles.get(scope.id, {})
-        self.made: set[str] = set()
 
     def read(self, scope: Scope, access: tuple[str, ...], outer: Origin = ()) -> None:
         """The children of a scope as parts and steps; inside a walked container under `access`."""
@@ -149,9 +148,8 @@ class _Reader:
                 self.step(child, origin, place)
             module = isinstance(child, Scope) or self.structure.calls[child.id].form != "function"
             modules += module
-            if not access and module and child.path not in self.made:
-                self.made.add(child.path)
-                self.parts.append(self.part(child, origin, name))
+            if not access and module and child.path not in self.parts:
+                self.parts[child.path] = self.part(child, origin, name)
             if walked and isinstance(child, Scope):
                 self.read(child, place, origin)
 

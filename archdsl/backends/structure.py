@@ -213,6 +213,20 @@ class Structure:
             id for id in self.overwriting if self.origin_of(graph.by_id[id]) in kept
         }
 
+    def place(self, path: str) -> int:
+        """Where a module stands among all, in the order in which they are made."""
+        return self._places[path]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        places: dict[str, int] = {}
+        for place, node in enumerate(self.graph.in_making):
+            path = node.path
+            while path:
+                places.setdefault(path, place)
+                path = path.rpartition(".")[0]
+        return places
+
     # what a scope becomes
 
     def attributes(self, scope: Scope) -> dict[str, str]:
