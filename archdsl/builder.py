@@ -126,13 +126,13 @@ class Builder:
         if weights and name.startswith("_"):
             message = f"{op.verb} has weights, so its name cannot start with `_`"
             fail(self.sink, "E0208", message, place.key, "a name with `_` adds no level")
+        cost = op.cost(weights, output, specs)
         if weights and not self.application:
-            learned = sum(w.elements for w in weights if w.kind == "parameter")
-            self.count("parameters", learned, place)
+            self.count("parameters", cost.parameters, place)
         self.count("connections", len(tensors), place)
         self.check("nodes", len(self.nodes) + 1, place)
         ids = tuple([tensor.id for tensor in tensors])
-        self.nodes.append(Node(id, op, ids, output, weights, level.scope, place.span))
+        self.nodes.append(Node(id, op, ids, output, weights, cost, level.scope, place.span))
         self.made.append(id)
         self.specs[id] = output
         return Tensor(id, output)
@@ -366,7 +366,8 @@ class Builder:
             id = renamed[node.id] = path + node.id[cut:]
             ids = tuple([renamed[input] for input in node.inputs])
             outer = path + node.scope[cut:]
-            self.nodes.append(Node(id, node.op, ids, node.output, node.weights, outer, node.span))
+            known = node.op, ids, node.output, node.weights, node.cost
+            self.nodes.append(Node(id, *known, outer, node.span))
             self.specs[id], self.spans[id] = node.output, node.span
         self.made += [renamed[id] for id in recorded.made]
         return _renamed(recorded.result, renamed)

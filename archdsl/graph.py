@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics import Span, UsageError
-from archdsl.ops import Op, ShapeError, Weight
+from archdsl.ops import Cost, Op, ShapeError, Weight
 from archdsl.renames import Renames
 from archdsl.tensor import INPUT as INPUT
 from archdsl.tensor import TensorSpec
@@ -24,7 +24,7 @@ class Node:
 
     `id` is its path in the spec, with `@1`, `@2`... where shared weights are applied again;
     `scope` the id of the scope it stands in, "" at the top; `inputs` ids of nodes, or `input`;
-    `output` and `weights` what its op infers and has for these inputs.
+    `output`, `weights` and `cost` what its op gives, has and costs for these inputs.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Node:
     inputs: tuple[str, ...]
     output: TensorSpec
     weights: tuple[Weight, ...]
+    cost: Cost
     scope: str
     span: Span | None = None
 
@@ -263,6 +264,8 @@ def _verify_node(node: Node, specs: Mapping[str, TensorSpec]) -> None:
         raise ValueError(f"node {node.id}: {node.op.verb} gives {output}, not {node.output}")
     if node.op.weights(*given) != node.weights:
         raise ValueError(f"node {node.id}: these are not the weights of {node.op.verb}")
+    if node.op.cost(node.weights, output, given) != node.cost:
+        raise ValueError(f"node {node.id}: {node.op.verb} does not cost that")
 
 
 def inputs_of(

@@ -1,4 +1,4 @@
-"""The JSON form of graphs (docs/graph-format.md), which leaves out the weights that ops say."""
+"""The JSON form of graphs (docs/graph-format.md), without the weights and costs that ops say."""
 
 import json
 from collections.abc import Mapping
@@ -84,13 +84,16 @@ def _decode_node(data: dict[str, Any], specs: Mapping[str, TensorSpec]) -> Node:
     """`specs` are what the nodes before it give."""
     arguments = {name: _decode_value(value) for name, value in data["arguments"].items()}
     op: Op = OPS[data["op"]](**arguments)
-    inputs = tuple(data["inputs"])
+    inputs, output = tuple(data["inputs"]), _decode_spec(data["output"])
+    given = inputs_of(data["id"], inputs, specs)
+    weights = op.weights(*given)
     return Node(
         id=data["id"],
         op=op,
         inputs=inputs,
-        output=_decode_spec(data["output"]),
-        weights=op.weights(*inputs_of(data["id"], inputs, specs)),
+        output=output,
+        weights=weights,
+        cost=op.cost(weights, output, given),
         scope=data["scope"],
         span=_decode_span(data["span"]),
     )

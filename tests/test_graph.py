@@ -8,7 +8,7 @@ import networkx
 import pytest
 
 from archdsl.graph import INPUT, Graph, Node, Scope, verify
-from archdsl.ops import OPS, construct
+from archdsl.ops import OPS, Cost, Op, construct
 from archdsl.tensor import TensorSpec
 from tests.support import graph_of
 
@@ -42,12 +42,20 @@ def changed(graph: Graph, id: str, /, **fields: object) -> Graph:
     return replace(graph, nodes=nodes)
 
 
+def with_op(graph: Graph, id: str, op: Op) -> Graph:
+    """A node with another op, and the weights and costs of that."""
+    node = graph.by_id[id]
+    given = graph.specs(node)
+    weights = op.weights(*given)
+    return changed(graph, id, op=op, weights=weights, cost=op.cost(weights, node.output, given))
+
+
 def rescoped(graph: Graph, id: str, /, **fields: object) -> Graph:
     scopes = tuple(replace(scope, **fields) if scope.id == id else scope for scope in graph.scopes)
     return replace(graph, scopes=scopes)
 
 
-def conv(out: int, kernel: int) -> object:
+def conv(out: int, kernel: int) -> Op:
     return construct(OPS["conv"], {"out": out, "kernel": kernel}, TensorSpec((6, 4, 4)))
 
 
@@ -99,13 +107,13 @@ BROKEN: dict[str, tuple[Callable[[Graph], Graph], str]] = {
         lambda g: rescoped(g, "deep", parent="stage"), "deep does not lie in stage",
     ),
     "weights of two shapes at one path": (
-        lambda g: changed(
-            g, "p@1", op=(op := conv(4, 3)), weights=op.weights(*g.specs(g.by_id["p@1"]))
-        ),
-        "weight p.weight has two shapes",
+        lambda g: with_op(g, "p@1", conv(4, 3)), "weight p.weight has two shapes",
     ),
     "weights that are not the op's": (
         lambda g: changed(g, "stem", weights=()), "node stem: these are not the weights of conv",
+    ),
+    "a cost that is not the op's": (
+        lambda g: changed(g, "stem", cost=Cost(1)), "node stem: conv does not cost that",
     ),
     "an output that is nowhere": (
         lambda g: replace(g, outputs={"x": "nowhere"}), "result 'x': no node nowhere",
@@ -278,6 +286,6 @@ def test_scopes_that_hold_nothing_are_no_part_of_a_network() -> None:
 def test_nodes_and_scopes_compare_by_value() -> None:
     relu = OPS["relu"]()
     spec = TensorSpec((3,))
-    nodes = [Node("a", relu, ("input",), spec, (), "") for _ in range(2)]
+    nodes = [Node("a", relu, ("input",), spec, (), Cost(1), "") for _ in range(2)]
     assert nodes[0] == nodes[1]
     assert Scope("a", "sequence", "") != Scope("b", "sequence", "")

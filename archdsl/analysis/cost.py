@@ -1,107 +1,79 @@
 """Parameters, multiply-accumulates and activation sizes: exact, static, linear in the nodes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
-from archdsl.graph import Graph, Node
+from archdsl.graph import Graph
+from archdsl.ops.base import Cost as Cost
+from archdsl.ops.base import sum_of
 from archdsl.tensor import TensorSpec
-
-
-class Cost(NamedTuple):
-    """What a node, a scope or a network costs, for one image.
-
-    `parameters` and `buffers` are numbers of elements; weights that are applied again count where
-    they are applied first. `macs` and `activations` (elements of the outputs of the nodes) are of
-    inference: what only `aux` needs adds none. What only a tap needs costs nothing: it is no part
-    of the network until `graph.select` makes the tap a result.
-    """
-
-    nodes: int = 0
-    parameters: int = 0
-    buffers: int = 0
-    macs: int = 0
-    activations: int = 0
-
-    def __add__(self, other: "Cost") -> "Cost":  # type: ignore[override]
-        return _sum((self, other))
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What every node and every scope costs and gives, by id, and the cost of the whole."""
+    """What every node and every scope of a graph costs and gives, by id, and the cost of the whole.
 
-    costs: Mapping[str, Cost]
-    outputs: Mapping[str, TensorSpec]
-    total: Cost
+    Weights that are applied again count where they are applied first. Multiply-accumulates and
+    activations are of inference: what only `aux` needs adds none. What only a tap needs costs
+    nothing: it is no part of the network until `graph.select` makes the tap a result.
+    """
+
+    graph: Graph
+
+    @cached_property
+    def total(self) -> Cost:
+        """The cost of the whole."""
+        return sum_of(self.nodes.values())
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Cost]:
+        """The cost of every node, by id."""
+        return node_costs(self.graph)
+
+    @cached_property
+    def costs(self) -> Mapping[str, Cost]:
+        """The cost of every node and scope, by id; a scope's includes that of the scopes in it."""
+        costs = dict(self.nodes)
+        parts: dict[str, list[Cost]] = {"": [], **{scope.id: [] for scope in self.graph.scopes}}
+        for node in self.graph.nodes:
+            parts[node.scope].append(costs[node.id])
+        for scope in reversed(self.graph.scopes):
+            costs[scope.id] = cost = sum_of(parts[scope.id])
+            parts[scope.parent].append(cost)
+        return costs
+
+    @cached_property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """What every node gives, and every scope that has nodes: what its last one gives."""
+        outputs = {node.id: node.output for node in self.graph.nodes}
+        last = {node.scope: place for place, node in enumerate(self.graph.nodes)}
+        for scope in reversed(self.graph.scopes):
+            if scope.id in last:
+                place = last[scope.id]
+                outputs[scope.id] = self.graph.nodes[place].output
+                last[scope.parent] = max(last.get(scope.parent, 0), place)
+        return outputs
 
 
 def analyze(graph: Graph) -> Analysis:
-    """The cost of everything in a graph; a scope's includes that of the scopes in it.
-
-    A scope gives what its last node gives; one without nodes has a cost but no output.
-    """
-    costs = node_costs(graph)
-    outputs: dict[str, TensorSpec] = {}
-    parts: dict[str, list[Cost]] = {"": [], **{scope.id: [] for scope in graph.scopes}}
-    last: dict[str, int] = {}
-    for position, node in enumerate(graph.nodes):
-        id, scope_id = node.id, node.scope
-        outputs[id] = node.output
-        parts[scope_id].append(costs[id])
-        last[scope_id] = position
-    for scope in reversed(graph.scopes):
-        id, parent = scope.id, scope.parent
-        costs[id] = cost = _sum(parts[id])
-        parts[parent].append(cost)
-        if id in last:
-            position = last[id]
-            outputs[id] = graph.nodes[position].output
-            last[parent] = max(last.get(parent, 0), position)
-    return Analysis(costs, outputs, _sum(parts[""]))
-
-
-def _sum(costs: Iterable[Cost]) -> Cost:
-    nodes = parameters = buffers = macs = activations = 0
-    for cost in costs:
-        nodes += cost[0]
-        parameters += cost[1]
-        buffers += cost[2]
-        macs += cost[3]
-        activations += cost[4]
-    return Cost(nodes, parameters, buffers, macs, activations)
+    """The cost of everything in a graph."""
+    return Analysis(graph)
 
 
 def node_costs(graph: Graph) -> dict[str, Cost]:
-    """The cost of every node, by id.
-
-    Copies of a block have their ops and shapes in common, so each is asked once what it costs.
-    """
+    """The cost of every node, by id."""
     running = built = graph.needed(graph.outputs.values())
     if graph.aux:
         built = graph.needed([*graph.outputs.values(), *graph.aux.values()])
-    known: dict[tuple[int, ...], Cost] = {}
     costs: dict[str, Cost] = {}
-    owners: dict[str, str] = {}
+    owners: set[str] = set()
     for node in graph.nodes:
-        name, inputs = node.id, graph.specs(node)
-        owns = name in built and owners.setdefault(node.path, name) == name
-        runs = name in running
-        key = (owns, runs, id(node.op), *map(id, inputs))
-        if key not in known:
-            known[key] = _node_cost(node, inputs, owns, runs)
-        costs[name] = known[key]
-    return costs
-
-
-def _node_cost(node: Node, inputs: Sequence[TensorSpec], owns: bool, runs: bool) -> Cost:
-    parameters = buffers = 0
-    for weight in node.weights if owns else ():
-        if weight.kind == "parameter":
-            parameters += weight.elements
+        id, cost = node.id, node.cost
+        path = node.path if "@" in id else id
+        if id not in built or path in owners:
+            cost = cost._replace(parameters=0, buffers=0)
         else:
-            buffers += weight.elements
-    if not runs:
-        return Cost(1, parameters, buffers)
-    output = node.output
-    return Cost(1, parameters, buffers, node.op.macs(output, *inputs), output.elements)
+            owners.add(path)
+        costs[id] = cost if id in running else cost._replace(macs=0, activations=0)
+    return costs

@@ -3,6 +3,7 @@
 from archdsl.ops import activation, attention, conv, join, linear, norm, pool, regularize, shape
 from archdsl.ops.base import (
     ArgumentError,
+    Cost,
     Kind,
     Op,
     RankError,
@@ -18,6 +19,7 @@ __all__ = [
     "OPS",
     "WORDS",
     "ArgumentError",
+    "Cost",
     "Kind",
     "Op",
     "RankError",

@@ -1,6 +1,6 @@
 """What every op declares: its arguments, its output, its weights, its cost and a label."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -43,6 +43,35 @@ class Weight(NamedTuple):
     @property
     def elements(self) -> int:
         return prod(self.shape)
+
+
+class Cost(NamedTuple):
+    """What a node, a scope or a network costs, for one image.
+
+    `parameters` and `buffers` are numbers of elements, `macs` multiply-accumulates, `activations`
+    the elements of the outputs of the nodes.
+    """
+
+    nodes: int = 0
+    parameters: int = 0
+    buffers: int = 0
+    macs: int = 0
+    activations: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":  # type: ignore[override]
+        return sum_of((self, other))
+
+
+def sum_of(costs: Iterable[Cost]) -> Cost:
+    """What all cost together."""
+    nodes = parameters = buffers = macs = activations = 0
+    for cost in costs:
+        nodes += cost[0]
+        parameters += cost[1]
+        buffers += cost[2]
+        macs += cost[3]
+        activations += cost[4]
+    return Cost(nodes, parameters, buffers, macs, activations)
 
 
 Read = Callable[[Any, int], Any]  # value as written, spatial rank of the input -> normalised value
@@ -103,6 +132,18 @@ class Op:
         `output` is what `infer` gives for these inputs.
         """
         return 0
+
+    def cost(
+        self, weights: Sequence[Weight], output: TensorSpec, inputs: Sequence[TensorSpec]
+    ) -> Cost:
+        """What it costs with the weights and the output that it has for these inputs."""
+        parameters = buffers = 0
+        for weight in weights:
+            if weight.kind == "parameter":
+                parameters += weight.elements
+            else:
+                buffers += weight.elements
+        return Cost(1, parameters, buffers, self.macs(output, *inputs), output.elements)
 
     def label(self) -> str:
         """A few words for figures and tables."""
