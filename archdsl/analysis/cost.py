@@ -10,7 +10,7 @@ from archdsl.ops.base import sum_of
 from archdsl.tensor import TensorSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analysis:
     """What every node and every scope of a graph costs and gives, by id, and the cost of the whole.
 
@@ -54,6 +54,9 @@ class Analysis:
                 outputs[scope.id] = self.graph.nodes[place].output
                 last[scope.parent] = max(last.get(scope.parent, 0), place)
         return outputs
+
+    def __repr__(self) -> str:
+        return f"Analysis({self.graph.name!r}, total={self.total})"
 
 
 def analyze(graph: Graph) -> Analysis:
