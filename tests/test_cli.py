@@ -509,6 +509,14 @@ class Waiting:
             text += part
         return text.decode()
 
+    def interrupt(self) -> None:
+        """Control-C, and once more where Python, about to read, keeps the first until it has."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGINT)
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -520,7 +528,7 @@ class Waiting:
 def test_control_c_ends_quietly_with_130(tmp_path: Path) -> None:
     waiting = Waiting(tmp_path, terminal=False)
     try:
-        waiting.process.send_signal(signal.SIGINT)
+        waiting.interrupt()
         assert waiting.process.wait(10) == 130
         assert waiting.said().strip() == ""
     finally:
