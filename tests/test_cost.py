@@ -7,8 +7,9 @@ import pytest
 import archdsl
 from archdsl.analysis.cost import Cost, analyze
 from archdsl.analysis.summary import stages, summarize
-from archdsl.graph import Graph
+from archdsl.graph import Graph, Node
 from archdsl.ops.conv import Conv
+from archdsl.tensor import TensorSpec
 
 
 def graph_of(body: str, input: str = "[3, 8, 8]") -> Graph:
@@ -296,3 +297,14 @@ def test_the_copies_of_a_block_are_asked_once(monkeypatch: pytest.MonkeyPatch) -
     graph = graph_of(f"{unit}\nbackbone: {{many: {{unit: {{}}, repeat: 1_000}}}}", "[4, 8, 8]")
     assert analyze(graph).total.macs == 1_000 * (4 * 8 * 8) * (4 * 9)
     assert len(calls) <= 2  # of the first and of all behind one
+
+
+def test_one_op_on_other_shapes_costs_otherwise() -> None:
+    op = Conv(kernel=(3, 3), out=4, stride=(1, 1), padding="valid", dilation=(1, 1))
+    large, middle, small = TensorSpec((4, 8, 8)), TensorSpec((4, 6, 6)), TensorSpec((4, 4, 4))
+    weights = op.weights(large)
+    first = Node("a", op, ("input",), middle, weights, op.cost(weights, middle, [large]), "")
+    second = Node("b", op, ("a",), small, weights, op.cost(weights, small, [middle]), "")
+    costs = analyze(Graph("pair", large, (first, second), (), {"": "b"})).costs
+    assert costs["a"].macs == (4 * 6 * 6) * (4 * 9)
+    assert costs["b"].macs == (4 * 4 * 4) * (4 * 9)

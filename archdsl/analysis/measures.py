@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from archdsl.analysis.cost import Analysis, Cost, analyze, node_costs
+from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.diagnostics import UsageError, did_you_mean
 from archdsl.graph import INPUT, Graph, Node
 
@@ -42,7 +42,7 @@ class Facts:
 
     @cached_property
     def costs(self) -> Mapping[str, Cost]:
-        return node_costs(self.graph)
+        return self.analysis.nodes
 
     @cached_property
     def live(self) -> Mapping[str, int]:
@@ -74,7 +74,7 @@ class Facts:
         depths = {INPUT: 0}
         for node in self.graph.nodes:
             before = max(depths[id] for id in node.inputs)
-            depths[node.id] = before + is_layer(self.graph, node)
+            depths[node.id] = before + is_layer(node)
         return depths
 
     @cached_property
@@ -94,10 +94,9 @@ class Facts:
         return max(self.flops(node) / device.flops, self.moved.get(node.id, 0) / device.bandwidth)
 
 
-def is_layer(graph: Graph, node: Node) -> bool:
+def is_layer(node: Node) -> bool:
     """Whether a node is one of the layers that papers count: weights that x is multiplied with."""
-    specs = graph.specs(node)
-    return node.op.macs(node.output, *specs) > 0 and bool(node.weights)
+    return node.cost.macs > 0 and bool(node.weights)
 
 
 Nodes = Sequence[Node]
@@ -181,7 +180,7 @@ MEASURES: dict[str, Measure] = {
         "layers",
         "layers with weights that the input is multiplied with",
         "number",
-        lambda facts, nodes: sum(is_layer(facts.graph, node) for node in nodes),
+        lambda facts, nodes: sum(is_layer(node) for node in nodes),
     ),
     "depth": Measure(
         "depth",
