@@ -1,6 +1,6 @@
 """The graph under construction: nodes, scopes and taps, with every path taken at most once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -12,7 +12,11 @@ from archdsl.limits import Limits
 from archdsl.ops import Op, ShapeError, TooSmallError
 from archdsl.ops.base import times
 from archdsl.source import Place
+from archdsl.syntax import Item
 from archdsl.tensor import INPUT, TensorSpec
+
+IMAGE = 2  # the axes of a map that images give
+Labels = Callable[[], tuple[Label, ...]]  # of what is asked only if there is need
 
 
 class Mark(NamedTuple):
@@ -59,19 +63,19 @@ class Builder:
 
     # limits
 
-    def count(self, limit: str, number: int, place: Place, labels: tuple[Label, ...] = ()) -> None:
+    def count(self, limit: str, number: int, span: Span | None, labels: Labels = tuple) -> None:
         """Counts what is added, up to a limit."""
         self.counts[limit] += number
-        self.check(limit, self.counts[limit], place, added=number, labels=labels)
+        self.check(limit, self.counts[limit], span, added=number, labels=labels)
 
     def check(
         self,
         limit: str,
         number: int,
-        place: Place,
+        span: Span | None,
         what: str = "the network",
         added: int = 1,
-        labels: tuple[Label, ...] = (),
+        labels: Labels = tuple,
     ) -> None:
         most: int = getattr(self.limits, limit)
         if number > most and limit in self.reached:
@@ -81,10 +85,10 @@ class Builder:
             help = f"--limit {limit}=N allows more"
             message = f"{what} has more than {most:,} {limit}"
             message += f", {added:,} of them here" if added > 1 else ""
-            fail(self.sink, "E0106", message, place.span, help, labels)
+            fail(self.sink, "E0106", message, span, help, labels())
 
     @contextmanager
-    def nested(self, place: Place) -> Iterator[None]:
+    def nested(self, item: Item) -> Iterator[None]:
         """Inside one more item."""
         self.depth += 1
         self.deepest = max(self.deepest, self.depth)
@@ -92,7 +96,7 @@ class Builder:
             if self.depth > self.limits.nesting:
                 message = f"items nested deeper than {self.limits.nesting} levels"
                 help = "--limit nesting=N allows more"
-                fail(self.sink, "E0106", message, place.span, help)
+                fail(self.sink, "E0106", message, item.span, help)
             yield
         finally:
             self.depth -= 1
@@ -101,7 +105,7 @@ class Builder:
 
     def input(self, spec: TensorSpec, place: Place) -> Tensor:
         """What the network is given."""
-        self.check("elements", spec.elements, place, "the input")
+        self.check("elements", spec.elements, place.span, "the input")
         self.specs[INPUT], self.spans[INPUT] = spec, place.span
         return Tensor(INPUT, spec)
 
@@ -111,57 +115,82 @@ class Builder:
         inputs: Iterable[Flow],
         level: Level,
         name: str,
-        place: Place,
+        item: Item,
         blame: Mapping[str, Place] | None = None,
+        origins: Callable[[str], tuple[Label, ...]] = lambda argument: (),
     ) -> Tensor:
-        """Adds a node; a shape that does not fit is an error at the argument to blame."""
-        tensors = self.tensors(op, inputs, place)
+        """Adds a node; a shape that does not fit is an error at the argument to blame.
+
+        `origins` says where the value of an argument is from, or those of all of them.
+        """
+        tensors = self.tensors(op, inputs, item)
         path = level.child(name)
         id = path + self.application
-        self.take(id, place)
+        self.take(id, item)
         specs = [tensor.spec for tensor in tensors]
-        output = self.output(op, tensors, place, blame or {})
-        self.check("elements", output.elements, place, f"the output of {path}")
+        output = self.output(op, tensors, item, blame or {}, origins)
+
+        def causes() -> tuple[Label, ...]:
+            return (*origins(""), *self.origins(tensors))
+
+        what = f"the output of {path}"
+        self.check("elements", output.elements, item.span, what, labels=causes)
         weights = op.weights(*specs)
         if weights and name.startswith("_"):
             message = f"{op.verb} has weights, so its name cannot start with `_`"
-            fail(self.sink, "E0208", message, place.key, "a name with `_` adds no level")
+            fail(self.sink, "E0208", message, item.place.key, "a name with `_` adds no level")
         cost = op.cost(weights, output, specs)
         if weights and not self.application:
-            self.count("parameters", cost.parameters, place)
-        self.count("connections", len(tensors), place)
-        self.check("nodes", len(self.nodes) + 1, place)
+            self.count("parameters", cost.parameters, item.span, causes)
+        self.count("connections", len(tensors), item.span)
+        self.check("nodes", len(self.nodes) + 1, item.span)
         ids = tuple([tensor.id for tensor in tensors])
-        self.nodes.append(Node(id, op, ids, output, weights, cost, level.scope, place.span))
+        self.nodes.append(Node(id, op, ids, output, weights, cost, level.scope, item.span))
         self.made.append(id)
         self.specs[id] = output
         return Tensor(id, output)
 
-    def tensors(self, op: Op, inputs: Iterable[Flow], place: Place) -> list[Tensor]:
+    def tensors(self, op: Op, inputs: Iterable[Flow], item: Item) -> list[Tensor]:
         tensors = []
         for flow in inputs:
             if flow is None:
                 raise Poison
             if isinstance(flow, tuple):
                 message = f"{op.verb} takes tensors, and one of its inputs is a list"
-                fail(self.sink, "E0404", message, place.span)
+                fail(self.sink, "E0404", message, item.span)
             tensors.append(flow)
         return tensors
 
     def output(
-        self, op: Op, tensors: list[Tensor], place: Place, blame: Mapping[str, Place]
+        self,
+        op: Op,
+        tensors: list[Tensor],
+        item: Item,
+        blame: Mapping[str, Place],
+        origins: Callable[[str], tuple[Label, ...]],
     ) -> TensorSpec:
         try:
             return op.infer(*[tensor.spec for tensor in tensors])
         except ShapeError as error:
             code = "E0501" if len(tensors) > 1 else "E0502"
-            at = blame.get(error.argument or "", place)
-            small = isinstance(error, TooSmallError)
-            labels = (small and self.shrinkers(tensors[0])) or self.origins(tensors)
-            if len({tensor.spec.spatial for tensor in tensors}) > 1:
-                said = {label.span for label in labels}
-                labels += tuple(x for x in self.shrunk_apart(tensors) if x.span not in said)
-            fail(self.sink, code, error.message, at.span, error.help, labels)
+            blamed = blame.get(error.argument or "")
+            at = blamed.span if blamed is not None else item.span
+            labels = self.shapes(tensors, isinstance(error, TooSmallError))
+            labels += origins(error.argument) if error.argument else ()
+            fail(self.sink, code, error.message, at, error.help, labels)
+
+    def shapes(self, tensors: list[Tensor], small: bool) -> tuple[Label, ...]:
+        """How tensors came to the shapes that an op cannot take, or that are too small for it."""
+        labels = self.origins(tensors)
+        if small:
+            input = Tensor(INPUT, self.specs[INPUT])
+            labels = (*self.origins([input]), *self.shrinkers(tensors[0])) or labels
+        if len({tensor.spec.spatial for tensor in tensors}) > 1:
+            said = {label.span for label in labels}
+            labels += tuple(x for x in self.shrunk_apart(tensors) if x.span not in said)
+        elif self.specs[INPUT].rank != IMAGE:
+            labels += self.ranks(tensors[0])
+        return labels
 
     def origins(self, tensors: Iterable[Tensor]) -> tuple[Label, ...]:
         """Where tensors have their shapes from."""
@@ -242,27 +271,27 @@ class Builder:
 
     # paths
 
-    def take(self, id: str, place: Place) -> None:
+    def take(self, id: str, item: Item) -> None:
         """Claims a path; two things with one path are an error."""
-        span = place.span
+        span = item.span
         if id not in self.spans:
             self.spans[id] = span
             return
         first = self.spans[id]
         labels = (Label(first, "first here"),) if first and first != span else ()
-        key, item = place.path[-1], place.data
+        key, copied = item.place.path[-1], {"for", "repeat"} & item.modifiers.keys()
         help = "give them different names"
-        if isinstance(key, str) and isinstance(item, dict) and {"for", "repeat"} & item.keys():
-            number = "{row + 1}" if "for" in item else "{i + 1}"
+        if isinstance(key, str) and copied:
+            number = "{row + 1}" if "for" in copied else "{i + 1}"
             help = f"copies need different names: {key}{number}"
-        fail(self.sink, "E0401", f"two things are named {id}", place.key, help, labels)
+        fail(self.sink, "E0401", f"two things are named {id}", item.place.key, help, labels)
 
     def open(
         self,
         level: Level,
         name: str,
         kind: ScopeKind,
-        place: Place,
+        item: Item,
         block: str = "",
         arguments: tuple[tuple[str, Any], ...] = (),
         inputs: tuple[TensorSpec, ...] = (),
@@ -270,9 +299,9 @@ class Builder:
         """A new level under `name`, with a scope of its own."""
         path = level.child(name)
         id = path + self.application
-        self.take(id, place)
-        self.check("nodes", len(self.scopes) + 1, place)
-        self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, place.span))
+        self.take(id, item)
+        self.check("nodes", len(self.scopes) + 1, item.span)
+        self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, item.span))
         return Level(path, id)
 
     def tap(self, name: str, value: Flow, place: Place, varies: bool) -> bool:
@@ -347,16 +376,16 @@ class Builder:
         )
 
     def replay(
-        self, recorded: Recorded, path: str, scope: str, inputs: Sequence[Tensor], place: Place
+        self, recorded: Recorded, path: str, scope: str, inputs: Sequence[Tensor], item: Item
     ) -> Flow:
         """The recorded subgraph under another path and on other inputs of the same shapes."""
-        self.take(path, place)
+        self.take(path, item)
         for limit, number in recorded.counts.items():
             self.counts[limit] += number
         self.deepest = max(self.deepest, self.depth + recorded.depth)
         cut = len(recorded.path)
         first, *inner = recorded.scopes
-        self.scopes.append(_moved(first, path, scope, place.span))
+        self.scopes.append(_moved(first, path, scope, item.span))
         for old in inner:
             moved = _moved(old, path + old.id[cut:], path + old.parent[cut:], old.span)
             self.scopes.append(moved)

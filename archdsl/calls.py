@@ -5,9 +5,9 @@ from dataclasses import MISSING, dataclass
 from typing import Any
 
 from archdsl.combinators import KINDS, combine
-from archdsl.diagnostics import counted, did_you_mean
+from archdsl.diagnostics import Label, counted, did_you_mean
 from archdsl.expressions import Value
-from archdsl.flow import Flow, Frame, Given, Here, ItemValue, Level, Poison, Tensor, fail
+from archdsl.flow import Flow, Frame, Given, Here, ItemValue, Level, Origin, Poison, Tensor, fail
 from archdsl.ops import OPS, ArgumentError, Op, RankError, arguments, construct, kind
 from archdsl.sequences import Run
 from archdsl.syntax import COMBINATORS, Block, Item
@@ -20,7 +20,7 @@ def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
         if name.startswith("_"):
             with level.below(name):
                 return combine(run, item, here)
-        inner = run.build.open(level, name, KINDS[item.verb], item.place)
+        inner = run.build.open(level, name, KINDS[item.verb], item)
         return combine(run, item, here.inside(inner))
     verb, block, given = _resolve(run, item, here)
     if block is not None:
@@ -87,7 +87,13 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
         what = f"{wrong} of {op.verb}"
         run.values.fail(error, what, written, scopes.get(wrong, here), labels=labels)
     blame = {argument: where.place for argument, where in given.items()}
-    return run.build.node(made, inputs, here.frame.level, name, item.place, blame)
+
+    def origins(argument: str) -> tuple[Label, ...]:
+        names = [argument] if argument in given else given
+        found = (label for n in names for label in run.values.origins(given[n], scopes[n]))
+        return tuple(dict.fromkeys(found))
+
+    return run.build.node(made, inputs, here.frame.level, name, item, blame, origins)
 
 
 def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Tensor]:
@@ -98,13 +104,12 @@ def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Ten
     likes = sum(kind(op, name).form == "reference" for name in item.arguments if op.inputs)
     if op.inputs is None and len(tensors) < 2:
         message = f"{op.verb} joins two or more inputs, here {len(tensors)}"
-        fail(
-            run.sink, "E0404", message, item.place.span, f"write {{{op.verb}: {{}}, from: [a, b]}}"
-        )
+        help = f"write {{{op.verb}: {{}}, from: [a, b]}}"
+        fail(run.sink, "E0404", message, item.span, help)
     if op.inputs is not None and len(inputs) != op.inputs + likes:
         message = f"{op.verb} takes {counted(op.inputs, 'input')}, here {len(inputs) - likes}"
         help = "use `each` to apply it to every one, or `concat` or `add` to join them"
-        fail(run.sink, "E0404", message, item.place.span, help)
+        fail(run.sink, "E0404", message, item.span, help)
     return tensors
 
 
@@ -117,6 +122,7 @@ class _Call:
 
     block: Block
     names: Mapping[str, Value]
+    origins: Mapping[str, Origin]
     inputs: Flow
     item: Item
     here: Here
@@ -134,8 +140,8 @@ def _call(
         run.circular.add(block)
         help = "a block can only call others; `repeat` makes depth"
         fail(run.sink, "E0211", message, item.inside.key, help)
-    names = _names(run, block, given, item, here)
-    call = _Call(block, names, _inputs(run, block, item, here), item, here)
+    names, origins = _names(run, block, given, item, here)
+    call = _Call(block, names, origins, _inputs(run, block, item, here), item, here)
     level = here.frame.level
     if block.body.verb not in KINDS:
         return _enter(run, call, level, name)
@@ -151,35 +157,41 @@ def _inputs(run: Run, block: Block, item: Item, here: Here) -> Flow:
     wanted = max(1, len(block.inputs))
     if here.x is not None and len(flows) != wanted:
         message = f"{block.name} takes {counted(wanted, 'input')}, here {len(flows)}"
-        fail(run.sink, "E0404", message, item.place.span, "name them in `from`")
+        fail(run.sink, "E0404", message, item.span, "name them in `from`")
     return here.x
 
 
 def _names(
     run: Run, block: Block, given: Mapping[str, Given], item: Item, here: Here
-) -> dict[str, Value]:
-    """What the body sees: the document's parameters, then the block's own in order."""
+) -> tuple[dict[str, Value], dict[str, Origin]]:
+    """What the body sees: the document's parameters, then the block's own in order.
+
+    With them comes where the block's own are from.
+    """
     names = dict(run.outer(block.file))
-    definition = Here(block.file, here.frame, names, here.x)
+    origins: dict[str, Origin] = {}
+    definition = Here(block.file, here.frame, names, here.x, origins)
     failed = False
     for name, parameter in block.parameters.items():
         try:
             if name in given:
                 names[name] = run.values.parameter(parameter, given[name], here)
+                origins[name] = Origin(given[name], here)
             elif parameter.default is MISSING:
                 fail(run.sink, "E0207", f"{block.name} needs `{name}`", item.inside.key)
             elif parameter.broken:
                 raise Poison
             else:
                 default = Given(parameter.default, parameter.place)
-                with run.sink.within(item.place.span, f"in this call of {block.name}"):
+                with run.sink.within(item.span, f"in this call of {block.name}"):
                     names[name] = run.values.parameter(parameter, default, definition)
+                origins[name] = Origin(default, definition)
         except Poison:
             names.pop(name, None)
             failed = True
     if failed:
         raise Poison
-    return names
+    return names, origins
 
 
 def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
@@ -189,7 +201,7 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     flows = call.inputs if isinstance(call.inputs, tuple) else (call.inputs,) * len(block.inputs)
     known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=True))
     frame = Frame(level, call.inputs, len(run.build.taps), None, known)
-    inner = Here(block.file, frame, call.names, call.inputs)
+    inner = Here(block.file, frame, call.names, call.inputs, call.origins)
     run.calls.append(block)
 
     def called_as() -> str:
@@ -198,13 +210,7 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
         return f"in this call of {block.name}" + (f", repeated as {path}" if copied else "")
 
     try:
-        place = call.item.place.span
-        if place is not None and place.is_point:  # a mapping over several lines
-            place = call.item.inside.key
-        with (
-            run.sink.within(place, called_as),
-            run.build.nested(call.item.place),
-        ):
+        with run.sink.within(call.item.span, called_as), run.build.nested(call.item):
             if body.verb in COMBINATORS:
                 return combine(run, body, inner)
             return run.apply(run, body, inner, name)
@@ -214,7 +220,7 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
 
 def _scope(run: Run, call: _Call, name: str) -> Flow:
     """A block with a scope of its own, from its record if there is one."""
-    build, block, place = run.build, call.block, call.item.place
+    build, block, item = run.build, call.block, call.item
     level = call.here.frame.level
     inputs = _as_tuple(call.inputs)
     specs = tuple(tensor.spec for tensor in inputs)
@@ -222,12 +228,12 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     key = run.records.key(block, own, specs, run.parameters, run.values.functions)
     known = run.records.kept.get(key)
     if known and not build.application and call.inputs is not None and build.fits(known):
-        return build.replay(known, level.child(name), level.scope, inputs, place)
+        return build.replay(known, level.child(name), level.scope, inputs, item)
     assert block.body is not None
     kind, title = KINDS[block.body.verb], run.document.titles[block]
     shown = tuple((name, _shown(run, value)) for name, value in own.items())
     mark, beside = build.mark(), (len(build.taps), len(run.aux))
-    inner = build.open(level, name, kind, place, title, shown, specs)
+    inner = build.open(level, name, kind, item, title, shown, specs)
     result = _enter(run, call, inner)
     recorded = build.record(mark, inner.path, inputs, result)
     distinct = len({tensor.id for tensor in inputs}) == len(inputs)

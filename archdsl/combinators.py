@@ -69,7 +69,7 @@ def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow
     """Body and shortcut must have one shape; else says both, and which projection to write."""
     if not isinstance(body, Tensor) or not isinstance(shortcut, Tensor):
         message = "a residual adds two tensors, and one of these is a list"
-        fail(run.sink, "E0404", message, item.place.span)
+        fail(run.sink, "E0404", message, item.span)
     if body.spec == shortcut.spec:
         return
     sides = (("body", body), ("shortcut", shortcut))
@@ -141,7 +141,7 @@ def _branches(run: Run, item: Item, here: Here) -> Flow:
         run.single(path, copy.given(x)) for (path, copy), x in zip(paths, inputs, strict=True)
     ]
     if not results:
-        fail(run.sink, "E0404", "branches without a path", item.place.span, "name a path")
+        fail(run.sink, "E0404", "branches without a path", item.span, "name a path")
     if len(results) == 1:
         return results[0]
     join = item.arguments.get("join", "concat")
@@ -172,7 +172,7 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
     for position, count in enumerate(wholes):
         op = construct(OPS["slice"], {"start": start, "stop": start + count}, x.spec)
         level = here.frame.level
-        slices.append(run.build.node(op, [x], level, f"_slice{position}", item.place))
+        slices.append(run.build.node(op, [x], level, f"_slice{position}", item))
         start += count
     return slices
 
@@ -198,7 +198,7 @@ def _join(
     """An op that joins flows, under a name of its own; poisoned if one of them is."""
     if any(flow is None for flow in flows):
         return None
-    return run.build.node(OPS[verb](), flows, here.frame.level, name, item.place)
+    return run.build.node(OPS[verb](), flows, here.frame.level, name, item)
 
 
 _COMBINE: dict[str, Callable[[Run, Item, Here], Flow]] = {

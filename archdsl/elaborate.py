@@ -60,7 +60,7 @@ def _elaborate(run: Run) -> Graph | None:
     for section, sequence in document.sections.items():
         start, is_inherited = len(run.build.nodes), _is_inherited(document.file.source.at(section))
         run.keeps_aux = not (own_aux and is_inherited)
-        there = Here(here.file, here.frame.beside(next(levels)), here.names, here.x)
+        there = replace(here, frame=here.frame.beside(next(levels)))
         if section == "aux":
             _aux(run, sequence, there)
         else:
@@ -248,9 +248,9 @@ def _rules(
     for renaming in renamings:
         item, place = renaming.item, renaming.item.place
         assert item.key is not None
-        for names in run.rows(item, here):
-            with run.in_row(item, names, here):
-                for turn in _turns(run, item, here.bind(names)):
+        for row in run.rows(item, here):
+            with run.in_row(item, row):
+                for turn in _turns(run, item, here.bind(*row)):
                     theirs = outer + run.values.format(item.key, place.key, turn)
                     if renaming.below is not None:
                         yield from _rules(run, renaming.below, turn, f"{theirs}.")
@@ -301,7 +301,8 @@ def _levels(run: Run, top: Level, here: Here) -> Iterator[Level]:
                 break
             outer = open[-1][1] if open else top
             try:
-                open.append((name, run.build.open(outer, name, "sequence", place)))
+                item = Item(None, "seq", {}, {}, {}, place, place)
+                open.append((name, run.build.open(outer, name, "sequence", item)))
             except Poison:
                 break
         yield open[-1][1] if open else top

@@ -61,6 +61,15 @@ class Given(NamedTuple):
     evaluated: bool = False
 
 
+class Origin(NamedTuple):
+    """Where a name has its value from: what is given for it, where that is written, the heading of
+    its column in a table."""
+
+    given: Given
+    here: "Here"
+    heading: Place | None = None
+
+
 @dataclass(slots=True)
 class Level:
     """A named part of the network: its path, the id of its scope, the next number of a list in it.
@@ -132,23 +141,27 @@ class Here:
     """Where an item stands: its file, the items before it, the names it may use, its input.
 
     `names` are parameters and what `for` and `repeat` bind; those of a failed parameter are
-    missing. The input is `()` where there is none, as in the document's parameters.
+    missing. `origins` are those of arguments and cells. The input is `()` where there is none, as
+    in the document's parameters.
     """
 
     file: File
     frame: Frame
     names: Mapping[str, Value]
     x: Flow
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def given(self, x: Flow) -> "Here":
-        return Here(self.file, self.frame, self.names, x)
+        return Here(self.file, self.frame, self.names, x, self.origins)
 
-    def bind(self, names: Mapping[str, Value]) -> "Here":
-        return Here(self.file, self.frame, {**self.names, **names}, self.x)
+    def bind(self, names: Mapping[str, Value], origins: Mapping[str, Origin]) -> "Here":
+        all_names, all_origins = {**self.names, **names}, {**self.origins, **origins}
+        return Here(self.file, self.frame, all_names, self.x, all_origins)
 
     def turn(self, i: int, times: int) -> "Here":
         """One of the turns of a `repeat`."""
-        return self.bind({"i": i, "first": i == 0, "last": i == times - 1})
+        turn = {"i": i, "first": i == 0, "last": i == times - 1}
+        return Here(self.file, self.frame, {**self.names, **turn}, self.x, self.origins)
 
     def inside(self, level: Level) -> "Here":
-        return Here(self.file, self.frame.inside(level), self.names, self.x)
+        return Here(self.file, self.frame.inside(level), self.names, self.x, self.origins)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from archdsl.builder import Builder
 from archdsl.diagnostics import Label, Sink, counted, did_you_mean, nearest
 from archdsl.expressions import ExpressionError, Value, describe
-from archdsl.flow import Flow, Here, ItemValue, Poison, Tensor, fail
+from archdsl.flow import Flow, Given, Here, ItemValue, Origin, Poison, Tensor, fail
 from archdsl.limits import Limits
 from archdsl.ops.base import kind_of
 from archdsl.records import Records
@@ -18,6 +18,13 @@ from archdsl.tensor import INPUT
 from archdsl.values import Evaluator
 
 Apply = Callable[["Run", Item, Here, str], Flow]
+
+
+class Row(NamedTuple):
+    """What `for` binds in one copy: values by name, and where the cells stand."""
+
+    names: Mapping[str, Value]
+    cells: Mapping[str, Origin]
 
 
 class Run:
@@ -69,9 +76,9 @@ class Run:
         if item.verb == BROKEN:
             return None
         try:
-            for names in self.rows(item, here):
-                with self.in_row(item, names, here):
-                    copy = here.bind(names) if names else here
+            for row in self.rows(item, here):
+                with self.in_row(item, row):
+                    copy = here.bind(*row) if row.names else here
                     if self.kept(item, copy):
                         here = here.given(self.single(item, copy))
         except Poison:
@@ -82,16 +89,16 @@ class Run:
         """The copies of an item that stand side by side, each given the same."""
         if item.verb == BROKEN:
             return []
-        rows = [here.bind(names) for names in self.rows(item, here)]
+        rows = [here.bind(*row) for row in self.rows(item, here)]
         return [copy for copy in rows if self.kept(item, copy)]
 
     # for, if
 
-    def rows(self, item: Item, here: Here) -> list[dict[str, Value]]:
-        """The names that `for` binds, for every copy."""
+    def rows(self, item: Item, here: Here) -> list[Row]:
+        """What `for` binds, for every copy."""
         if "for" not in item.modifiers:
-            self.build.count("items", 1, item.place)
-            return [{}]
+            self.build.count("items", 1, item.span)
+            return [Row({}, {})]
         columns, place = item.modifiers["for"], item.place / "for"
         if "rows" in columns:
             headings, table = columns["columns"], columns["rows"]
@@ -101,62 +108,70 @@ class Run:
             if len({len(column) for column in cells}) > 1:
                 lengths = [f"{n} has {len(c)}" for n, c in zip(headings, cells, strict=True)]
                 message = f"columns of unequal length: {', '.join(lengths)}"
-                written = [raw for raw in columns.values() if isinstance(raw, str)]
-                labels = [label for raw in written for label in self.values.origins(raw, here)]
+                written = [Given(columns[name], place / name) for name in headings]
+                labels = [label for one in written for label in self.values.origins(one, here)]
                 fail(self.sink, "E0212", message, place.span, labels=tuple(labels))
             table = list(zip(*cells, strict=True))
-        self.build.count("items", len(table), item.place)
+        self.build.count("items", len(table), item.span)
         last = len(table) - 1
         whole = {f"all_{name}": [row[n] for row in table] for n, name in enumerate(headings)}
-        return [
-            {
-                **whole,
-                **dict(zip(headings, row, strict=True)),
-                "row": n,
-                "first_row": n == 0,
-                "last_row": n == last,
-            }
-            for n, row in enumerate(table)
-        ]
+        rows = []
+        for n, row in enumerate(table):
+            names = {**whole, **dict(zip(headings, row, strict=True))}
+            turn = {"row": n, "first_row": n == 0, "last_row": n == last}
+            rows.append(Row({**names, **turn}, self.cells(columns, place, names, n, here)))
+        return rows
 
     @contextmanager
-    def in_row(self, item: Item, names: Mapping[str, Value], here: Here) -> Iterator[None]:
-        """What is wrong in a copy that `for` makes says in which row, and where the cells stand."""
-        if not names:
+    def in_row(self, item: Item, row: Row) -> Iterator[None]:
+        """What is wrong in a copy that `for` makes says in which row, and what stands there."""
+        if not row.names:
             yield
             return
-        place = item.place / "for"
-        table, row = "rows" in item.modifiers["for"], names["row"]
-
-        def columns() -> str:
-            headings = [name.removeprefix("all_") for name in names if name.startswith("all_")]
-            cells = ", ".join(f"{name} = {describe(names[name])}" for name in headings)
-            return f"in row {row + 1}: {cells}"
-
+        place, number = item.place / "for", row.names["row"]
+        cells = [f"{name} = {describe(row.names[name])}" for name in row.cells]
+        where = place / "rows" / number if "rows" in item.modifiers["for"] else place
         with ExitStack() as labels:
-            for name, cell in () if table else self.cells(item.modifiers["for"], names, here):
-                text = f"{name} is {describe(names[name])}"
-                labels.enter_context(self.sink.within(cell.span, text))
-            where = place / "rows" / row if table else place
-            labels.enter_context(self.sink.within(where.span, columns))
+            for name, cell in row.cells.items():
+                at = cell.given.place
+                if at.path[: len(place.path)] != place.path:
+                    text = f"{name} is {describe(row.names[name])}"
+                    labels.enter_context(self.sink.within(at.span, text))
+            text = f"in row {number + 1}: {', '.join(cells)}"
+            labels.enter_context(self.sink.within(where.span, text))
             yield
 
     def cells(
-        self, columns: Mapping[str, Any], names: Mapping[str, Value], here: Here
-    ) -> Iterator[tuple[str, Place]]:
-        """Where the cells of a row stand that come from lists among the document's parameters."""
-        row = names["row"]
+        self,
+        columns: Mapping[str, Any],
+        place: Place,
+        names: Mapping[str, Value],
+        row: int,
+        here: Here,
+    ) -> dict[str, Origin]:
+        """Where the cells of a row stand: in the `for`, or in a list of the document's."""
+        if "rows" in columns:
+            heads, body = place / "columns", place / "rows" / row
+            return {
+                name: Origin(Given(names[name], body / n, True), here, heads / n)
+                for n, name in enumerate(columns["columns"])
+            }
+        cells = {}
         for name, raw in columns.items():
+            cells[name] = Origin(Given(raw, place / name), here)
+            if isinstance(raw, list):
+                cells[name] = Origin(Given(raw[row], place / name / row, True), here)
             for parameter in self.values.from_document(raw, here) if isinstance(raw, str) else ():
-                place, value = self.values.settled[parameter]
+                at, value = self.values.settled[parameter]
                 if isinstance(value, list) and value[row : row + 1] == [names[name]]:
-                    yield name, place / row
+                    cells[name] = Origin(Given(names[name], at / row, True), here)
+        return cells
 
     def column(self, raw: Any, place: Place, here: Here) -> list[Value]:
         value = self.values.evaluate(raw, place, here) if isinstance(raw, str) else raw
         if not isinstance(value, list):
             message = f"a column must be a list, not {kind_of(value)}"
-            labels = self.values.origins(raw, here) if isinstance(raw, str) else ()
+            labels = self.values.origins(Given(raw, place), here)
             fail(self.sink, "E0203", message, place.span, labels=labels)
         return value
 
@@ -243,7 +258,7 @@ class Run:
         """The results of all applications as one list."""
         if any(isinstance(flow, tuple) for flow in flows):
             message = "`each` gives a list, and here every part of it is one"
-            fail(self.sink, "E0404", message, item.place.span)
+            fail(self.sink, "E0404", message, item.span)
         tensors = [flow for flow in flows if isinstance(flow, Tensor)]
         return tuple(tensors) if len(tensors) == len(flows) else None
 
@@ -261,16 +276,15 @@ class Run:
             with here.frame.level.below(name):
                 result = self.turns(item, times, here, self.numbered)
         elif times:
-            level = self.build.open(here.frame.level, name, "repeat", item.place)
+            level = self.build.open(here.frame.level, name, "repeat", item)
             result = self.turns(item, times, here.inside(level), self.numbered)
         here.frame.names[name] = result
         return result
 
     def count_turns(self, times: int, place: Place, here: Here) -> None:
         """Counts the copies that the `repeat` at a place makes, up to the limit of items."""
-        raw = place.data
-        labels = self.values.origins(raw, here) if isinstance(raw, str) else ()
-        self.build.count("items", times, place, labels)
+        given = Given(place.data, place)
+        self.build.count("items", times, place.span, lambda: self.values.origins(given, here))
 
     def turns(self, item: Item, times: int, here: Here, turn: Callable[[Item, Here], Flow]) -> Flow:
         """The turns of a repeat; none after one that failed."""
@@ -314,7 +328,7 @@ class Run:
 
     def placed(self, item: Item, here: Here, name: str) -> Flow:
         try:
-            with self.build.nested(item.place):
+            with self.build.nested(item):
                 return self.apply(self, item, here, name)
         except Poison:
             return self.lose(item, here)

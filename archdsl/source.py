@@ -30,6 +30,8 @@ _WORDS: dict[str, Any] = {
 }
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
 _PIECES = 16  # into which commas may have cut one expression
+_DEEPEST = 1000  # levels that libyaml reads, since PyYAML 6.0.4
+_ALLOW_DEPTH = "--limit nesting=N allows more"
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
@@ -139,11 +141,13 @@ def parse(text: str, name: str, sink: Sink, limits: Limits | None = None) -> Sou
     except _Refused:
         return None
     except yaml.YAMLError as error:
-        _report_syntax(error, text, name, sink)
+        if "nesting depth" in str(error):
+            _report_depth(source, sink, limits or Limits())
+        else:
+            _report_syntax(error, text, name, sink)
         return None
     except RecursionError:
-        message = "the file is nested deeper than this machine can follow"
-        sink.error("E0106", message, Span(name, 1, 1, 1, 1))
+        _report_depth(source, sink, Limits(nesting=_DEEPEST))
         return None
     except (UnicodeError, ValueError) as error:
         sink.error("E0103", f"the file is not YAML: {error}", Span(name, 1, 1, 1, 1))
@@ -217,6 +221,10 @@ class _Composer:
                 help = "an expression has no braces" if braces else "write one key for each"
                 self.refuse("E0107", "a key must be a plain name", where, help)
             key = event.value
+            if not key:
+                help = f"`&{event.anchor}` stands before a value, behind the key and its colon"
+                help = help if event.anchor else "give it a name, before the colon"
+                self.refuse("E0107", "a key without a name", where, help)
             if key == "<<" and event.implicit[0]:
                 help = "what several items share goes into `defaults`, or into a block"
                 self.refuse("E0107", "a spec may not use merge keys (`<<`)", where, help)
@@ -331,7 +339,7 @@ class _Composer:
     def check_nesting(self, path: Path, span: Span) -> None:
         if len(path) > self.limits.nesting:
             message = f"nested deeper than {self.limits.nesting} levels"
-            self.refuse("E0106", message, span, "--limit nesting=N allows more")
+            self.refuse("E0106", message, span, _ALLOW_DEPTH)
 
     def close(self, path: Path, event: Any) -> None:
         """Extends the span of a list or mapping to its end."""
@@ -368,6 +376,14 @@ def _closing(pieces: list[Any]) -> int:
         if depth <= 0:
             return length
     return 0
+
+
+def _report_depth(source: Source, sink: Sink, limits: Limits) -> None:
+    """One diagnostic for a text that YAML's reader, or Python, cannot follow so deep."""
+    message, help = "the file is nested deeper than this machine can follow", ""
+    if limits.nesting < _DEEPEST:
+        message, help = f"nested deeper than {limits.nesting} levels", _ALLOW_DEPTH
+    sink.error("E0106", message, Span(source.name, 1, 1, 1, 1), help=help)
 
 
 def _report_syntax(error: yaml.YAMLError, text: str, name: str, sink: Sink) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any
 
+from archdsl.diagnostics import Span
 from archdsl.forms import DocumentForm, ParameterForm, ParameterType, RuleForm
 from archdsl.limits import Limits
 from archdsl.source import Place, Source
@@ -63,6 +64,12 @@ class Item:
     modifiers: Mapping[str, Any]
     place: Place
     inside: Place
+
+    @property
+    def span(self) -> Span | None:
+        """Where to point: at all of it, or at its verb where it stands over several lines."""
+        span = self.place.span
+        return self.inside.key if span is not None and span.is_point else span
 
 
 @dataclass(frozen=True, slots=True)

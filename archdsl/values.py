@@ -1,13 +1,13 @@
 """What is written to what it is worth: expressions, names, parameters, arguments of ops."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Any, NoReturn
 
 from archdsl.diagnostics import Label, Sink, Span, did_you_mean
 from archdsl.expressions import ExpressionError, Names, UnknownName, Value, describe, parse
-from archdsl.flow import Flow, Given, Here, ItemValue, Poison, fail
+from archdsl.flow import Flow, Given, Here, ItemValue, Origin, Poison, fail
 from archdsl.forms import ParameterForm
 from archdsl.ops import OPS, WORDS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
@@ -81,7 +81,8 @@ class Evaluator:
                 first = _first(here.x)
                 message, help = f"there is no `{error.name}` here", "no input has a shape yet"
                 help = f"the input is {first}" if first else help
-        fail(self.sink, error.code, message, span, help, self.origins(raw, here))
+        labels = self.origins(Given(raw, Place(here.file.source, ())), here)
+        fail(self.sink, error.code, message, span, help, labels)
 
     # numbers
 
@@ -90,7 +91,8 @@ class Evaluator:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
             message = f"expected a number, not {kind_of(value)}"
-            fail(self.sink, "E0203", message, place.span)
+            labels = self.origins(Given(raw, place), here)
+            fail(self.sink, "E0203", message, place.span, labels=labels)
         return float(value)
 
     def whole(self, raw: Any, place: Place, here: Here, minimum: int) -> int:
@@ -109,7 +111,8 @@ class Evaluator:
         value = self.evaluate(raw, place, here)
         if not isinstance(value, bool | int | float):
             message = f"expected true or false, not {kind_of(value)}"
-            fail(self.sink, "E0203", message, place.span)
+            labels = self.origins(Given(raw, place), here)
+            fail(self.sink, "E0203", message, place.span, labels=labels)
         return bool(value)
 
     # parameters and arguments
@@ -145,18 +148,41 @@ class Evaluator:
                     help = f"round it where `{given.raw}` gets its value"
         if declared is not None and declared.key is not None and declared != given.place:
             labels += (Label(declared.key, "declared here"),)
-        if isinstance(given.raw, str) and not given.evaluated:
-            labels += self.origins(given.raw, here)
+        labels += self.origins(given, here)
         message = f"{what}: {error.message}{known}"
         fail(self.sink, error.code, message, given.place.span, help, labels)
 
-    def origins(self, raw: str, here: Here) -> tuple[Label, ...]:
-        """Where the document's parameters that an expression mentions have their values from."""
-        return tuple(
-            Label(span, f"{name} is {describe(value)}")
-            for name, (place, value) in self.settled.items()
-            if name in self.from_document(raw, here) and (span := place.span)
-        )
+    def origins(
+        self, given: Given, here: Here, known: tuple[Origin, ...] = ()
+    ) -> tuple[Label, ...]:
+        """Where the names in an expression have their values from, and those that give them.
+
+        `known` are the origins that led there.
+        """
+        if given.evaluated or not isinstance(given.raw, str):
+            return ()
+        found = [x for n in _mentioned(given.raw) for x in self.origin(n, here, known)]
+        return tuple(dict.fromkeys(found))
+
+    def origin(self, name: str, here: Here, known: tuple[Origin, ...]) -> Iterator[Label]:
+        """Where a name has its value from, unless that is a name alone, which has its own."""
+        origin = here.origins.get(name)
+        if name not in here.names:
+            return
+        said = f"{name} is {describe(here.names[name])}"
+        if origin is None or any(origin is one for one in known):
+            if self.from_document(name, here) and (span := self.settled[name][0].span):
+                yield Label(span, said)
+            return
+        given, there, heading = origin
+        further = self.origins(given, there, (*known, origin))
+        only_a_name = isinstance(given.raw, str) and given.raw.removeprefix("$").isidentifier()
+        span = given.place.span
+        if span and not (only_a_name and further) and not self.sink.in_library(span):
+            yield Label(span, said)
+        if heading is not None and heading.span is not None:
+            yield Label(heading.span, f"the column of {name}")
+        yield from further
 
     def from_document(self, raw: str, here: Here) -> set[str]:
         """The names in an expression that are the document's parameters there."""
@@ -186,6 +212,7 @@ class Evaluator:
 
     def item(self, raw: Any, place: Place, here: Here) -> ItemValue:
         """A verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, or a name for one."""
+        written = raw
         if isinstance(raw, str) and (raw.startswith("$") or raw in here.names):
             value = self.evaluate(raw, place, here)
             if isinstance(value, ItemValue):
@@ -200,7 +227,8 @@ class Evaluator:
             known = [*OPS, *here.file.blocks]
             help = did_you_mean(verb, known) if isinstance(verb, str) else ""
             message = f"expected an op or block, not {describe(verb)}"
-            fail(self.sink, "E0205", message, place.span, help)
+            labels = self.origins(Given(written, place), here)
+            fail(self.sink, "E0205", message, place.span, help, labels)
         values = []
         for name, value in (given or {}).items():
             argument = Given(value, place / verb / name)
