@@ -333,18 +333,21 @@ class Builder:
         finally:
             self.application = before
 
-    def check_shared(self, first: Sequence[Node], again: Sequence[Node], place: Place) -> None:
+    def check_shared(
+        self, first: Sequence[Node], again: Sequence[Node], item: Item, labels: tuple[Label, ...]
+    ) -> None:
         """What is applied again must have the ops and weights of the first application."""
         for old, new in zip_longest(first, again):
             if old is None or new is None:
                 message = "the inputs of `each` need different layers here"
-                fail(self.sink, "E0503", message, place.span, "one module serves all of them")
+                help = "one module serves all of them"
+                fail(self.sink, "E0503", message, item.span, help, labels)
             before, after = ([self.specs[id] for id in node.inputs] for node in (old, new))
             same = (old.path, old.op) == (new.path, new.op)
             if not same or not old.op.serves(before, after):
                 message = f"one {new.op.verb} cannot serve inputs of {before[0]} and {after[0]}"
                 help = "give the inputs of `each` the same channels"
-                fail(self.sink, "E0503", message, new.span or place.span, help)
+                fail(self.sink, "E0503", message, new.span or item.span, help, labels)
 
     # replay
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from archdsl.diagnostics import Label, Sink, Span, as_yaml, counted, did_you_mean, nearest
@@ -37,7 +38,8 @@ class Checker:
     def __init__(self, sink: Sink, functions: frozenset[str], limits: Limits) -> None:
         self.sink, self.functions, self.limits = sink, functions, limits
         self.dependent: frozenset[str] = frozenset()  # functions that exist, but not here
-        self.in_block = False
+        self.in_block = self.alone = False  # alone: it sees no parameters of a document
+        self.loop: Place | None = None  # the innermost `for` around
         self.parameters: Mapping[str, Parameter] = {}
         self.declarations: Place | None = None  # where more of them could stand
         self.columns_at: dict[str, Span] = {}  # of the rows that were read last
@@ -135,7 +137,9 @@ class Checker:
         if close is not None:
             return did_you_mean(name, (close,))
         if self.in_block:
-            return f"declare it in the block, which sees nothing else: `params: {{{name}: int}}`"
+            if self.alone:
+                return f"declare it in the block, which sees no other: `params: {{{name}: int}}`"
+            return f"a block sees its own `params` and the document's: declare `{name}` there"
         if name in self.functions:
             return f"`{name}` is a function: write `{name}(...)`"
         known = did_you_mean(name, visible)
@@ -146,6 +150,9 @@ class Checker:
     def declared_near(self, name: str, visible: Visible, also: Iterable[str]) -> Iterator[Label]:
         """Where the name that was probably meant is declared, or those that there are."""
         close = nearest(name, visible)
+        columns = names_bound({"for": self.loop.data}) if self.loop is not None else ()
+        if self.loop is not None and self.loop.key is not None and close not in columns:
+            yield Label(self.loop.key, f"`{name}` is no column here")
         if close is None:
             known = self.declarations and self.declarations.key
             if known and nearest(name, (*also, *SHAPE_NAMES)) is None:
@@ -180,6 +187,16 @@ class Checker:
         return template
 
     # references, taps and columns
+
+    @contextmanager
+    def looping(self, modifiers: Mapping[str, Any], place: Place) -> Iterator[None]:
+        """Inside of an item, and of its `for` if it has one."""
+        before = self.loop
+        self.loop = place / "for" if "for" in modifiers else before
+        try:
+            yield
+        finally:
+            self.loop = before
 
     def tap(self, raw: Any, place: Place, visible: Visible) -> bool:
         if isinstance(raw, str):

@@ -116,7 +116,7 @@ class _Keys:
                 parts.append(f"{{{expression.text}}}")
             else:
                 visible = self.parameters | self.bound
-                good &= self.reader.known_names(expression, span, visible, offset)
+                good &= self.reader.known_names(expression, span, visible, offset, self.found)
                 parts.append(part)
         return Template(template.text, tuple(parts)) if good else None
 

@@ -238,13 +238,13 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """A help line: the nearest candidate, else the short list of what there is."""
-    known = list(candidates)
+    known = sorted(set(candidates))
     close = nearest(name, known)
     if close is not None:
         return f"did you mean `{close}`?"
     if not known:
         return ""
-    shown = sorted(known)[:12]
+    shown = known[:12]
     return "known: " + ", ".join(shown) + (", ..." if len(known) > len(shown) else "")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from archdsl.checks import Visible
 from archdsl.conventions import read_weights
-from archdsl.diagnostics import CODES, Sink, did_you_mean
+from archdsl.diagnostics import CODES, Sink, did_you_mean, nearest
 from archdsl.expressions import FUNCTIONS, ExpressionError, parse
 from archdsl.fields import keys_of, validate
 from archdsl.forms import ParameterForm, ParameterType, RuleForm, read_form
@@ -131,6 +131,8 @@ def read_library(source: Source, file: File, sink: Sink) -> None:
     functions = frozenset({*FUNCTIONS, *RULES})
     declare_blocks(file, form.blocks, sink)
     opened = open_blocks(file, {}, functions, sink)
+    for reader in opened.values():
+        reader.alone = True
     file.defaults = _defaults(Reader(sink, file, {}, functions), form.defaults, frozenset())
     read_bodies(opened)
 
@@ -158,7 +160,10 @@ def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, Rule
             help = f"write {name}: {{factor: {shown}}}"
             if name in _COMPOUND:
                 help = f"Tan & Le's {name} is `{_COMPOUND[name]}: {{base: {shown}}}`"
-            sink.error("E0203", f"the rule {name} must be a mapping", place.span, help=help)
+            at = place.span
+            if nearest(name, ["phi"]):
+                at, help = place.key, did_you_mean(name, ["phi"])
+            sink.error("E0203", f"the rule {name} must be a mapping", at, help=help)
         else:
             rule = validate(RuleForm, data, place, sink)
             rules[name] = rule if rule is not None else RuleForm()

@@ -109,7 +109,7 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
                 continue
             if parameter.default is MISSING:
                 message, help = f"parameter {name} has no value", f"give it one: --set {name}=..."
-                fail(run.sink, "E0207", message, parameter.place.key, help)
+                fail(run.sink, "E0207", message, parameter.place.written, help)
             given = Given(parameter.default, parameter.place)
             names[name] = run.values.parameter(parameter, given, here)
         except Poison:

@@ -166,7 +166,7 @@ def check_version(source: Source, sink: Sink) -> bool:
     if version != VERSION or isinstance(version, bool):
         message, span = f"language version {version} is not known", source.at("archdsl").span
         if version is None:
-            message, span = "`archdsl` has no value", source.at("archdsl").key
+            message, span = "`archdsl` has no value", source.at("archdsl").written
         sink.error("E0209", message, span, help=f"write `archdsl: {VERSION}`")
         return False
     return True

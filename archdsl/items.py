@@ -104,7 +104,8 @@ class Reader(Checker):
         if verb is None:
             return None
         item = Item(key, verb, {}, {}, modifiers, place, place / verb)
-        read = self.verb(item, value[verb], bound)
+        with self.looping(modifiers, place):
+            read = self.verb(item, value[verb], bound)
         return read if good and len(words) == 1 else None
 
     def choose_verb(self, words: list[str], value: Mapping[str, Any], place: Place) -> str | None:
@@ -188,14 +189,15 @@ class Reader(Checker):
         good = True
         if "for" in modifiers:
             good = self.columns(modifiers["for"], place / "for", visible)
-        for word in ("if", "repeat"):
-            if word in modifiers:
-                good &= self.expression(modifiers[word], place / word, rows)
-        if "tap" in modifiers:
-            good &= self.tap(modifiers["tap"], place / "tap", rows)
-        for word in ("from", "each"):
-            if word in modifiers:
-                good &= self.references(modifiers[word], place / word, rows)
+        with self.looping(modifiers, place):
+            for word in ("if", "repeat"):
+                if word in modifiers:
+                    good &= self.expression(modifiers[word], place / word, rows)
+            if "tap" in modifiers:
+                good &= self.tap(modifiers["tap"], place / "tap", rows)
+            for word in ("from", "each"):
+                if word in modifiers:
+                    good &= self.references(modifiers[word], place / word, rows)
         if "aux" in modifiers and modifiers["aux"] is not True:
             help = "write `aux: true` for a result that exists in training only"
             self.error("E0203", "aux must be true", (place / "aux").span, help)
@@ -248,9 +250,15 @@ class Reader(Checker):
         items = [n for n, p in self.parameters.items() if p.type == "item"]
         message = f"`{verb}` is not a parameter that names a verb"
         close = nearest(name, items)
+        at, said = self.declarations and self.declarations.key, f"`{name}` is not among these"
+        if parameter is not None:
+            at, said = parameter.place.span, f"`{name}` has another kind of value"
+        elif close:
+            at, said = self.parameters[close].place.key, "declared here"
+        labels = [Label(at, said)] if at else []
         meant = [f"${item}" for item in ([close] if close else items)]
         help = f"did you mean `{meant[0]}`?" if close else did_you_mean(verb, meant)
-        self.error("E0205", message, span, help)
+        self.error("E0205", message, span, help, labels)
         return False
 
     def accepted(self, verb: str) -> Mapping[str, Any] | None:

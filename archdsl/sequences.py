@@ -13,7 +13,7 @@ from archdsl.ops.base import kind_of
 from archdsl.records import Records
 from archdsl.source import Place
 from archdsl.syntax import BROKEN, Block, Document, File, Item, Sequence, items_in, name_problem
-from archdsl.templates import parse_template
+from archdsl.templates import forgiving, parse_template
 from archdsl.tensor import INPUT
 from archdsl.values import Evaluator
 
@@ -230,17 +230,23 @@ class Run:
         results: list[Flow] = []
         names: dict[str, list[Flow]] = {}
         starts = []
-        for index, value in enumerate(inputs if isinstance(inputs, tuple) else (inputs,)):
+        given = inputs if isinstance(inputs, tuple) else (inputs,)
+        for index, value in enumerate(given):
             here.frame.level.count = number
             starts.append(len(nodes))
             with self.build.applying(index):
-                result, given = self.application(item, here.given(value))
+                result, named = self.application(item, here.given(value))
             results.append(result)
-            for name, flow in given.items():
+            for name, flow in named.items():
                 names.setdefault(name, []).append(flow)
             if index and result is not None:
                 first, again = nodes[starts[0] : starts[1]], nodes[starts[index] :]
-                self.build.check_shared(first, again, item.place)
+                both = tuple(
+                    Label(span, f"this gives {flow.spec}")
+                    for n, flow in ((0, given[0]), (index, value))
+                    if isinstance(flow, Tensor) and (span := (place / n).span)
+                )
+                self.build.check_shared(first, again, item, both)
         here.frame.names.update({name: self.listed(flows, item) for name, flows in names.items()})
         return self.listed(results, item)
 
@@ -388,7 +394,7 @@ class Run:
         known = [n for n in here.frame.visible() if not n.isdigit()]
         lost = [template.text for template in self.lost if not template.expressions]
         help = did_you_mean(name, [*known, *taps, *(n for n in lost if nearest(name, [n]))])
-        labels = []
+        labels = self.named_near(nearest(name, [*known, *taps]) or "", here)
         if any(template.could_be(name) for template in self.document.written):
             help = "a reference names an earlier item of this or an enclosing part, or a tap"
             keys = here.file.source.keys.items()
@@ -396,6 +402,17 @@ class Run:
         self.sink.error(
             "E0402", f"unknown reference `{name}`", place.span, help=help, labels=labels
         )
+
+    def named_near(self, name: str, here: Here) -> list[Label]:
+        """Where a name is given, if that is in one place only."""
+        inputs = self.calls[-1].inputs if self.calls else ()
+        spans = [self.build.tap_spans.get(name)]
+        if name in inputs:
+            spans = [(self.calls[-1].place / "inputs" / inputs.index(name)).span]
+        elif name not in self.build.taps:
+            keys = here.file.source.keys.items()
+            spans = [at for path, at in keys if forgiving(str(path[-1])).could_be(name)]
+        return [Label(at, f"`{name}` stands here") for at in spans if at] if len(spans) == 1 else []
 
     def lose(self, item: Item, here: Here) -> Flow:
         """A poisoned value; the names that the item would have given are no mistakes elsewhere."""

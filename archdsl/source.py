@@ -81,6 +81,13 @@ class Place(NamedTuple):
         return self.source.span(self.path)
 
     @property
+    def written(self) -> Span | None:
+        """The span of the value, of its key where there is none."""
+        span = self.span
+        empty = span is not None and (span.line, span.column) == (span.end_line, span.end_column)
+        return self.key if empty else span
+
+    @property
     def key(self) -> Span | None:
         """The span of the key that leads to the value, else of the value."""
         return self.source.keys.get(self.path) or self.span

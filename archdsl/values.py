@@ -124,7 +124,10 @@ class Evaluator:
             value = _of_type(parameter.type, value)
             _check_bounds(parameter.form, value)
         except ArgumentError as error:
-            self.fail(error, parameter.name, given, here, parameter.place)
+            declared = parameter.place
+            if error.bound is not None and declared.path[-1] == "default":
+                declared = Place(declared.source, (*declared.path[:-1], error.bound))
+            self.fail(error, parameter.name, given, here, declared)
         return value
 
     def fail(
@@ -297,10 +300,10 @@ def _check_bounds(form: ParameterForm, value: Value) -> None:
     if form.choices is not None and shown not in form.choices:
         choices = ", ".join(map(str, form.choices))
         help = did_you_mean(shown, map(str, form.choices)) if isinstance(shown, str) else ""
-        raise ArgumentError(f"{describe(shown)} is not one of {choices}", help)
+        raise ArgumentError(f"{describe(shown)} is not one of {choices}", help, bound="choices")
     for number in value if isinstance(value, list) else [value]:
         if isinstance(number, int | float):
             if form.min is not None and number < form.min:
-                raise ArgumentError(f"{number:g} is less than {form.min:g}")
+                raise ArgumentError(f"{number:g} is less than {form.min:g}", bound="min")
             if form.max is not None and number > form.max:
-                raise ArgumentError(f"{number:g} is more than {form.max:g}")
+                raise ArgumentError(f"{number:g} is more than {form.max:g}", bound="max")

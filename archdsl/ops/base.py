@@ -21,11 +21,16 @@ class TooSmallError(ShapeError):
 
 
 class ArgumentError(Exception):
-    """A value that an argument cannot take; `argument` is its name, once that is known."""
+    """A value that an argument cannot take; `argument` is its name, once that is known.
 
-    def __init__(self, message: str, help: str = "", code: str = "E0305") -> None:
+    `bound` is the word of a declaration that it does not keep to: `choices`, `min` or `max`.
+    """
+
+    def __init__(
+        self, message: str, help: str = "", code: str = "E0305", bound: str | None = None
+    ) -> None:
         super().__init__(message)
-        self.message, self.help, self.code = message, help, code
+        self.message, self.help, self.code, self.bound = message, help, code, bound
         self.argument = ""
 
 

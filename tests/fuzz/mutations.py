@@ -103,6 +103,8 @@ def _entries(source: Source) -> list[Entry]:
     for path, span in source.spans.items():
         first = starts[span.line - 1] + span.column - 1
         end = starts[span.end_line - 1] + span.end_column - 1
+        if "\n" in text[first:end]:  # text over several lines ends before the next key
+            end = first + len(text[first:end].rstrip())
         quote = int(text[first - 1 : first] in ("'", '"'))
         begin[path] = value[path] = first - quote
         key = source.keys.get(path)
@@ -155,7 +157,8 @@ def _made(spec: Original, kind: str, words: Iterable[str], *edits: Edit) -> Muta
     text, regions, position = "", [], 0
     for start, end, new in edits:
         text += spec.text[position:start]
-        regions.append((len(text), len(text) + len(new)))
+        blank = 0 if new else len(text) - len(text.rstrip(" "))  # of a value that is gone
+        regions.append((len(text) - blank, len(text) + len(new)))
         text, position = text + new, end
     return Mutant(spec.path, kind, text + spec.text[position:], tuple(regions), tuple(words))
 
