@@ -59,6 +59,7 @@ class Builder:
         self.tap_spans: dict[str, Span | None] = {}
         self.counts = dict.fromkeys(("items", "connections", "parameters"), 0)
         self.depth = self.deepest = 0  # of items in items
+        self.repeats: list[tuple[int, Span]] = []  # how often what is open is repeated, and where
         self.reached: set[str] = set()  # limits, which are complained of once
 
     # limits
@@ -86,6 +87,20 @@ class Builder:
             message = f"{what} has more than {most:,} {limit}"
             message += f", {added:,} of them here" if added > 1 else ""
             fail(self.sink, "E0106", message, span, help, labels())
+
+    @contextmanager
+    def repeating(self, times: int, span: Span | None) -> Iterator[None]:
+        """Inside what is repeated."""
+        self.repeats += [(times, span)] if span else []
+        try:
+            yield
+        finally:
+            self.repeats[-1:] = [] if span else self.repeats[-1:]
+
+    def longest(self) -> tuple[Label, ...]:
+        """Where the most of what is repeated comes from."""
+        times, span = max(self.repeats, default=(0, None))
+        return (Label(span, f"repeated {times:,} times"),) if span is not None else ()
 
     @contextmanager
     def nested(self, item: Item) -> Iterator[None]:
@@ -143,7 +158,7 @@ class Builder:
         if weights and not self.application:
             self.count("parameters", cost.parameters, item.span, causes)
         self.count("connections", len(tensors), item.span)
-        self.check("nodes", len(self.nodes) + 1, item.span)
+        self.check("nodes", len(self.nodes) + 1, item.span, labels=self.longest)
         ids = tuple([tensor.id for tensor in tensors])
         self.nodes.append(Node(id, op, ids, output, weights, cost, level.scope, item.span))
         self.made.append(id)
@@ -207,12 +222,12 @@ class Builder:
         return self.origins([first if first.spec.rank == tensor.spec.rank else tensor])
 
     def shaped(self, id: str) -> str:
-        """The node that gave a tensor its shape: those behind it kept what they were given."""
+        """The node that gave a tensor its sizes: those behind it kept what they were given."""
         nodes = {node.id: node for node in self.nodes}
         made = nodes.get(id)
         while made and len(made.inputs) == 1 and not hasattr(made.op, "out"):
             before = nodes.get(made.inputs[0])
-            if self.specs[made.inputs[0]] != made.output:
+            if sorted(self.specs[made.inputs[0]].shape) != sorted(made.output.shape):
                 return made.id
             made = before
         return made.id if made else id
@@ -300,7 +315,7 @@ class Builder:
         path = level.child(name)
         id = path + self.application
         self.take(id, item)
-        self.check("nodes", len(self.scopes) + 1, item.span)
+        self.check("nodes", len(self.scopes) + 1, item.span, labels=self.longest)
         self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, item.span))
         return Level(path, id)
 

@@ -38,7 +38,7 @@ def _resolve(run: Run, item: Item, here: Here) -> tuple[str, Block | None, dict[
         if name in given:
             message = f"`{name}` is given twice: here and in the value of {item.verb}"
             fail(run.sink, "E0206", message, given[name].place.key)
-        given[name] = Given(argument, item.inside, evaluated=True)
+        given[name] = Given(argument, item.inside, True, value.origins.get(name))
     known = value.block.parameters if value.block is not None else arguments(OPS[value.verb])
     unknown = [name for name in given if name not in known]
     for name in unknown if value.block is None or not value.block.broken else ():

@@ -134,6 +134,9 @@ class Checker:
             if name in names:
                 return f"`{name}` exists only in an item that has `{binder}`"
         close = nearest(name, (*visible, *also, *SHAPE_NAMES))
+        if self.is_list(close) and self.loop is not None and "rows" not in self.loop.data:
+            columns = as_yaml({**self.loop.data, name: close})
+            return f"did you mean a column: `for: {columns}`?"
         if close is not None:
             return did_you_mean(name, (close,))
         if self.in_block:
@@ -142,16 +145,20 @@ class Checker:
             return f"a block sees its own `params` and the document's: declare `{name}` there"
         if name in self.functions:
             return f"`{name}` is a function: write `{name}(...)`"
-        known = did_you_mean(name, visible)
+        known = did_you_mean(name, [n for n in visible if not n.startswith("all_")])
         if self.declarations is not None:
             return f"declare it there: `{name}: ...`" + (f"; {known}" if known else "")
         return f"declare it: `params: {{{name}: ...}}`"
 
+    def is_list(self, name: str | None) -> bool:
+        """Whether a name is that of a parameter which is a list."""
+        parameter = self.parameters.get(name or "")
+        return parameter is not None and parameter.type == "list"
+
     def declared_near(self, name: str, visible: Visible, also: Iterable[str]) -> Iterator[Label]:
         """Where the name that was probably meant is declared, or those that there are."""
         close = nearest(name, visible)
-        columns = names_bound({"for": self.loop.data}) if self.loop is not None else ()
-        if self.loop is not None and self.loop.key is not None and close not in columns:
+        if self.loop is not None and self.loop.key and (close is None or self.is_list(close)):
             yield Label(self.loop.key, f"`{name}` is no column here")
         if close is None:
             known = self.declarations and self.declarations.key

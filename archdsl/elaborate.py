@@ -46,6 +46,7 @@ def elaborate(
 def _elaborate(run: Run) -> Graph | None:
     document, root = run.document, Frame(Level("", ""), None)
     nothing = Here(document.file, root, {}, ())
+    run.values.scaling = document.file.source.at("scaling")
     run.values.functions = _functions(run, nothing, without=document.dependent)
     run.parameters = _parameters(run, nothing)
     run.values.settled = {
@@ -109,7 +110,7 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
                 continue
             if parameter.default is MISSING:
                 message, help = f"parameter {name} has no value", f"give it one: --set {name}=..."
-                fail(run.sink, "E0207", message, parameter.place.written, help)
+                fail(run.sink, "E0207", message, parameter.place.key, help)
             given = Given(parameter.default, parameter.place)
             names[name] = run.values.parameter(parameter, given, here)
         except Poison:

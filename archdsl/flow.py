@@ -42,11 +42,15 @@ def fail(
 
 @dataclass(frozen=True, slots=True)
 class ItemValue:
-    """The value of a parameter that names a verb: the verb, and arguments already evaluated."""
+    """The value of a parameter that names a verb: the verb, and arguments already evaluated.
+
+    `origins` are those of the arguments.
+    """
 
     verb: str
     arguments: tuple[tuple[str, Any], ...] = ()
     block: Block | None = None  # where the verb is one
+    origins: Mapping[str, "Origin"] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         given = ", ".join(f"{name}={value}" for name, value in self.arguments)
@@ -54,11 +58,12 @@ class ItemValue:
 
 
 class Given(NamedTuple):
-    """An argument: as written (or evaluated already), and where."""
+    """An argument: as written (or evaluated already, and from what), and where."""
 
     raw: Any
     place: Place
     evaluated: bool = False
+    origin: "Origin | None" = None
 
 
 class Origin(NamedTuple):

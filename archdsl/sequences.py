@@ -294,12 +294,14 @@ class Run:
 
     def turns(self, item: Item, times: int, here: Here, turn: Callable[[Item, Here], Flow]) -> Flow:
         """The turns of a repeat; none after one that failed."""
-        self.count_turns(times, item.place / "repeat", here)
-        for i in range(times):
-            bound = here.turn(i, times)
-            here = here.given(turn(item, bound))
-            if here.x is None:
-                return self.lose(item, here)
+        place = item.place / "repeat"
+        self.count_turns(times, place, here)
+        with self.build.repeating(times, place.span):
+            for i in range(times):
+                bound = here.turn(i, times)
+                here = here.given(turn(item, bound))
+                if here.x is None:
+                    return self.lose(item, here)
         return here.x
 
     def numbered(self, item: Item, here: Here) -> Flow:

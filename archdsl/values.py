@@ -11,7 +11,7 @@ from archdsl.flow import Flow, Given, Here, ItemValue, Origin, Poison, fail
 from archdsl.forms import ParameterForm
 from archdsl.ops import OPS, WORDS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
-from archdsl.scaling import Function
+from archdsl.scaling import Function, Rule
 from archdsl.source import Path, Place
 from archdsl.syntax import SHAPE_NAMES, Parameter, name_problem
 from archdsl.templates import Template, parse_template
@@ -25,6 +25,7 @@ class Evaluator:
         self.sink = sink
         self.functions: Mapping[str, Function] = {}  # the document's scaling rules
         self.settled: Mapping[str, tuple[Place, Value]] = {}  # the document's parameters
+        self.scaling: Place | None = None  # where those rules stand
 
     # expressions and names
 
@@ -162,10 +163,20 @@ class Evaluator:
 
         `known` are the origins that led there.
         """
+        if given.origin is not None:
+            given, here, _ = given.origin
         if given.evaluated or not isinstance(given.raw, str):
             return ()
         found = [x for n in _mentioned(given.raw) for x in self.origin(n, here, known)]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys([*found, *self.scaled(given.raw)]))
+
+    def scaled(self, raw: str) -> Iterator[Label]:
+        """The scaling rules in an expression, where they change anything."""
+        for name in _called(raw):
+            rule = self.functions.get(name)
+            at = (self.scaling / name / "factor").span if self.scaling is not None else None
+            if isinstance(rule, Rule) and rule.factor != 1 and at is not None:
+                yield Label(at, f"{name} multiplies by {rule.factor:g}")
 
     def origin(self, name: str, here: Here, known: tuple[Origin, ...]) -> Iterator[Label]:
         """Where a name has its value from, unless that is a name alone, which has its own."""
@@ -178,6 +189,8 @@ class Evaluator:
                 yield Label(span, said)
             return
         given, there, heading = origin
+        if given.origin is not None:
+            given, there, heading = given.origin
         further = self.origins(given, there, (*known, origin))
         only_a_name = isinstance(given.raw, str) and given.raw.removeprefix("$").isidentifier()
         span = given.place.span
@@ -232,14 +245,15 @@ class Evaluator:
             message = f"expected an op or block, not {describe(verb)}"
             labels = self.origins(Given(written, place), here)
             fail(self.sink, "E0205", message, place.span, help, labels)
-        values = []
+        values, origins = [], {}
         for name, value in (given or {}).items():
             argument = Given(value, place / verb / name)
+            origins[name] = Origin(argument, here)
             if block is None:
                 values.append((name, self.argument(argument, kind(OPS[verb], name), here)))
             elif name in block.parameters:
                 values.append((name, self.parameter(block.parameters[name], argument, here)))
-        return ItemValue(verb, tuple(values), block)
+        return ItemValue(verb, tuple(values), block, origins)
 
     def argument(self, given: Given, kind: Kind, here: Here) -> Value:
         """The value of an op's argument: a word it knows, a mapping of such, or an expression."""
@@ -254,6 +268,14 @@ class Evaluator:
         if isinstance(raw, list):
             return [self.argument(Given(v, place / n), kind, here) for n, v in enumerate(raw)]
         return self.evaluate(raw, place, here)
+
+
+def _called(raw: str) -> Mapping[str, int]:
+    """The functions in an expression, in order."""
+    try:
+        return parse(raw.removeprefix("$")).functions
+    except ExpressionError:
+        return {}
 
 
 def _mentioned(raw: str) -> Mapping[str, int]:

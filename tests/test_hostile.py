@@ -199,7 +199,7 @@ def test_the_number_of_nodes_is_limited() -> None:
     )
     text = "blocks: {u: {seq: [relu, tanh]}}\nbackbone: [{u: {}, repeat: 6}]"
     found = check_error(text, 1, 20, "E0106", "the network has more than 10 nodes", limits=limits)
-    assert labels(found) == ["2 in this call of u, repeated as 5"]
+    assert labels(found) == ["2 repeated 6 times", "2 in this call of u, repeated as 5"]
 
 
 def test_a_repeat_of_nothing_is_limited() -> None:
