@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from archdsl.diagnostics import Label, Sink, Span
 from archdsl.flow import Flow, Level, Poison, Tensor, fail
@@ -141,7 +141,7 @@ class Builder:
         tensors = self.tensors(op, inputs, item)
         path = level.child(name)
         id = path + self.application
-        self.take(id, item)
+        span = self.take(id, item)
         specs = [tensor.spec for tensor in tensors]
         output = self.output(op, tensors, item, blame or {}, origins)
 
@@ -149,18 +149,18 @@ class Builder:
             return (*origins(""), *self.origins(tensors))
 
         what = f"the output of {path}"
-        self.check("elements", output.elements, item.span, what, labels=causes)
+        self.check("elements", output.elements, span, what, labels=causes)
         weights = op.weights(*specs)
         if weights and name.startswith("_"):
             message = f"{op.verb} has weights, so its name cannot start with `_`"
             fail(self.sink, "E0208", message, item.place.key, "a name with `_` adds no level")
         cost = op.cost(weights, output, specs)
         if weights and not self.application:
-            self.count("parameters", cost.parameters, item.span, causes)
-        self.count("connections", len(tensors), item.span)
-        self.check("nodes", len(self.nodes) + 1, item.span, labels=self.longest)
+            self.count("parameters", cost.parameters, span, causes)
+        self.count("connections", len(tensors), span)
+        self.check("nodes", len(self.nodes) + 1, span, labels=self.longest)
         ids = tuple([tensor.id for tensor in tensors])
-        self.nodes.append(Node(id, op, ids, output, weights, cost, level.scope, item.span))
+        self.nodes.append(Node(id, op, ids, output, weights, cost, level.scope, span))
         self.made.append(id)
         self.specs[id] = output
         return Tensor(id, output)
@@ -286,14 +286,18 @@ class Builder:
 
     # paths
 
-    def take(self, id: str, item: Item) -> None:
-        """Claims a path; two things with one path are an error."""
+    def take(self, id: str, item: Item) -> Span | None:
+        """Claims a path for what an item makes; gives the item's place."""
         span = item.span
-        if id not in self.spans:
-            self.spans[id] = span
-            return
+        if id in self.spans:
+            self.refuse_path(id, item)
+        self.spans[id] = span
+        return span
+
+    def refuse_path(self, id: str, item: Item) -> NoReturn:
+        """Two things with one path are an error."""
         first = self.spans[id]
-        labels = (Label(first, "first here"),) if first and first != span else ()
+        labels = (Label(first, "first here"),) if first and first != item.span else ()
         key, copied = item.place.path[-1], {"for", "repeat"} & item.modifiers.keys()
         help = "give them different names"
         if isinstance(key, str) and copied:
@@ -314,9 +318,9 @@ class Builder:
         """A new level under `name`, with a scope of its own."""
         path = level.child(name)
         id = path + self.application
-        self.take(id, item)
-        self.check("nodes", len(self.scopes) + 1, item.span, labels=self.longest)
-        self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, item.span))
+        span = self.take(id, item)
+        self.check("nodes", len(self.scopes) + 1, span, labels=self.longest)
+        self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, span))
         return Level(path, id)
 
     def tap(self, name: str, value: Flow, place: Place, varies: bool) -> bool:
@@ -397,13 +401,13 @@ class Builder:
         self, recorded: Recorded, path: str, scope: str, inputs: Sequence[Tensor], item: Item
     ) -> Flow:
         """The recorded subgraph under another path and on other inputs of the same shapes."""
-        self.take(path, item)
+        span = self.take(path, item)
         for limit, number in recorded.counts.items():
             self.counts[limit] += number
         self.deepest = max(self.deepest, self.depth + recorded.depth)
         cut = len(recorded.path)
         first, *inner = recorded.scopes
-        self.scopes.append(_moved(first, path, scope, item.span))
+        self.scopes.append(_moved(first, path, scope, span))
         for old in inner:
             moved = _moved(old, path + old.id[cut:], path + old.parent[cut:], old.span)
             self.scopes.append(moved)
