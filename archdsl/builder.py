@@ -221,13 +221,17 @@ class Builder:
         first = Tensor(INPUT, self.specs[INPUT])
         return self.origins([first if first.spec.rank == tensor.spec.rank else tensor])
 
-    def shaped(self, id: str) -> str:
-        """The node that gave a tensor its sizes: those behind it kept what they were given."""
+    def shaped(self, id: str, in_order: bool = True) -> str:
+        """The node that gave a tensor its sizes: those behind it kept what they were given.
+
+        Without `in_order` they may have put them in another order.
+        """
         nodes = {node.id: node for node in self.nodes}
         made = nodes.get(id)
         while made and len(made.inputs) == 1 and not hasattr(made.op, "out"):
             before = nodes.get(made.inputs[0])
-            if sorted(self.specs[made.inputs[0]].shape) != sorted(made.output.shape):
+            given, gives = self.specs[made.inputs[0]], made.output
+            if given != gives and (in_order or sorted(given.shape) != sorted(gives.shape)):
                 return made.id
             made = before
         return made.id if made else id

@@ -73,8 +73,10 @@ def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow
     if body.spec == shortcut.spec:
         return
     sides = (("body", body), ("shortcut", shortcut))
+    in_order = sorted(body.spec.shape) == sorted(shortcut.spec.shape)
     shaped = {
-        what: flow.id if flow is here.x else run.build.shaped(flow.id) for what, flow in sides
+        what: flow.id if flow is here.x else run.build.shaped(flow.id, in_order)
+        for what, flow in sides
     }
     places = {what: run.build.written(id) for what, id in shaped.items()}
     labels = [
