@@ -11,6 +11,7 @@ from archdsl.flow import Flow, Frame, Given, Here, ItemValue, Level, Origin, Poi
 from archdsl.ops import OPS, ArgumentError, Op, RankError, arguments, construct, kind
 from archdsl.sequences import Run
 from archdsl.syntax import COMBINATORS, Block, Item
+from archdsl.tensor import INPUT, TensorSpec
 
 
 def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
@@ -51,6 +52,8 @@ def _resolve(run: Run, item: Item, here: Here) -> tuple[str, Block | None, dict[
 
 # ops
 
+_ANY = TensorSpec((1, 1, 1))  # for an input that failed, to look at the arguments all the same
+
 
 def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here, name: str) -> Flow:
     """Adds one op, with the default arguments of its file, then those of the document."""
@@ -62,6 +65,7 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
             if argument not in given:
                 given[argument], scopes[argument] = Given(raw, place / argument), settled
     values: dict[str, Any] = {}
+    failed = False
     inputs: list[Flow] = list(here.x) if isinstance(here.x, tuple) else [here.x]
     for argument, where in given.items():
         declared = kind(op, argument)
@@ -72,20 +76,28 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
             else:
                 values[argument] = run.values.argument(where, declared, scopes[argument])
         except Poison:
-            inputs.append(None)
+            failed = True
+    if failed:
+        raise Poison
     missing = [n for n, a in arguments(op).items() if a.default is MISSING and n not in given]
     if missing:
         message = f"{op.verb} needs " + ", ".join(f"`{name}`" for name in missing)
         fail(run.sink, "E0207", message, item.inside.key)
-    tensors = _tensors(run, op, inputs, item)
+    poisoned = any(flow is None for flow in inputs)
+    tensors = [Tensor(INPUT, _ANY)] if poisoned else _tensors(run, op, inputs, item)
     try:
         made = construct(op, values, tensors[0].spec)
     except ArgumentError as error:
         wrong = error.argument
         written = given.get(wrong, Given(None, item.inside))
+        if poisoned and (isinstance(error, RankError) or written.place in run.wrong):
+            raise Poison from None
+        run.wrong.add(written.place)
         labels = run.build.ranks(tensors[0]) if isinstance(error, RankError) else ()
         what = f"{wrong} of {op.verb}"
         run.values.fail(error, what, written, scopes.get(wrong, here), labels=labels)
+    if poisoned:
+        raise Poison
     blame = {argument: where.place for argument, where in given.items()}
 
     def origins(argument: str) -> tuple[Label, ...]:
@@ -99,8 +111,6 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
 def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Tensor]:
     """The inputs, as many as the op takes."""
     tensors = [flow for flow in inputs if isinstance(flow, Tensor)]
-    if any(flow is None for flow in inputs):
-        raise Poison
     likes = sum(kind(op, name).form == "reference" for name in item.arguments if op.inputs)
     if op.inputs is None and len(tensors) < 2:
         message = f"{op.verb} joins two or more inputs, here {len(tensors)}"

@@ -6,7 +6,8 @@ from typing import Any
 from archdsl.arguments import ArgumentChecker, spaced
 from archdsl.checks import Visible, every, names_bound
 from archdsl.diagnostics import Label, Sink, Span, as_yaml, did_you_mean, nearest
-from archdsl.ops import OPS, arguments
+from archdsl.ops import OPS, ArgumentError, arguments
+from archdsl.ops.base import whole_number
 from archdsl.source import Place
 from archdsl.syntax import (
     BROKEN,
@@ -181,6 +182,7 @@ class Reader(ArgumentChecker):
             for word in ("if", "repeat"):
                 if word in modifiers:
                     good &= self.expression(modifiers[word], place / word, rows)
+            good &= self.count(modifiers.get("repeat", 1), place / "repeat")
             if "tap" in modifiers:
                 good &= self.tap(modifiers["tap"], place / "tap", rows)
             for word in ("from", "each"):
@@ -195,6 +197,19 @@ class Reader(ArgumentChecker):
             self.error("E0404", message, (place / "each").key, "keep one of the two")
             return False
         return good
+
+    def count(self, raw: Any, place: Place) -> bool:
+        """Whether a number can be that of copies; what is no number yet is one later."""
+        if not isinstance(raw, int | float):
+            return True
+        try:
+            number = whole_number(raw)
+            if number < 0:
+                raise ArgumentError(f"{number} is less than 0")
+        except ArgumentError as error:
+            self.error(error.code, f"repeat: {error.message}", place.span, error.help)
+            return False
+        return True
 
     # verbs and their arguments
 

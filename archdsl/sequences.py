@@ -53,6 +53,7 @@ class Run:
         self.keeps_aux = True  # as a section does not whose aux results the spec's own replace
         self.lost = list(document.lost)  # names that would stand for something had it not failed
         self.failed: set[int] = set()  # items whose names are lost
+        self.wrong: set[Place] = set()  # arguments of ops that cannot be taken
 
     def outer(self, file: File) -> Mapping[str, Value]:
         """The document's parameters, which the blocks of other files do not see."""
