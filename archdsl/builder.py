@@ -108,7 +108,10 @@ class Builder:
         self.depth += 1
         self.deepest = max(self.deepest, self.depth)
         try:
+            if self.depth > self.limits.nesting and "nesting" in self.reached:
+                raise Poison
             if self.depth > self.limits.nesting:
+                self.reached.add("nesting")
                 message = f"items nested deeper than {self.limits.nesting} levels"
                 help = "--limit nesting=N allows more"
                 fail(self.sink, "E0106", message, item.span, help)

@@ -180,7 +180,7 @@ def _names(
     """
     names = dict(run.outer(block.file))
     origins: dict[str, Origin] = {}
-    definition = Here(block.file, here.frame, names, here.x, origins)
+    definition = Here(block.file, here.frame, names, here.x, origins.get)
     failed = False
     for name, parameter in block.parameters.items():
         try:
@@ -211,7 +211,7 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     flows = call.inputs if isinstance(call.inputs, tuple) else (call.inputs,) * len(block.inputs)
     known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=True))
     frame = Frame(level, call.inputs, len(run.build.taps), None, known)
-    inner = Here(block.file, frame, call.names, call.inputs, call.origins)
+    inner = Here(block.file, frame, call.names, call.inputs, call.origins.get)
     run.calls.append(block)
 
     def called_as() -> str:

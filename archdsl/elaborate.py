@@ -251,7 +251,7 @@ def _rules(
         assert item.key is not None
         for row in run.rows(item, here):
             with run.in_row(item, row):
-                for turn in _turns(run, item, here.bind(*row)):
+                for turn in _turns(run, item, here.bind(row.names, row.origin)):
                     theirs = outer + run.values.format(item.key, place.key, turn)
                     if renaming.below is not None:
                         yield from _rules(run, renaming.below, turn, f"{theirs}.")

@@ -1,6 +1,6 @@
 """What flows through a network under construction, and what an item sees from where it stands."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
@@ -75,6 +75,13 @@ class Origin(NamedTuple):
     heading: Place | None = None
 
 
+Origins = Callable[[str], Origin | None]
+
+
+def nowhere(name: str) -> None:
+    """The origin of a name that is no argument and no cell."""
+
+
 @dataclass(slots=True)
 class Level:
     """A named part of the network: its path, the id of its scope, the next number of a list in it.
@@ -146,27 +153,26 @@ class Here:
     """Where an item stands: its file, the items before it, the names it may use, its input.
 
     `names` are parameters and what `for` and `repeat` bind; those of a failed parameter are
-    missing. `origins` are those of arguments and cells. The input is `()` where there is none, as
-    in the document's parameters.
+    missing. `origin` finds that of an argument or cell by its name. The input is `()` where there
+    is none, as in the document's parameters.
     """
 
     file: File
     frame: Frame
     names: Mapping[str, Value]
     x: Flow
-    origins: Mapping[str, Origin] = field(default_factory=dict)
+    origin: Origins = nowhere
 
     def given(self, x: Flow) -> "Here":
-        return Here(self.file, self.frame, self.names, x, self.origins)
+        return Here(self.file, self.frame, self.names, x, self.origin)
 
-    def bind(self, names: Mapping[str, Value], origins: Mapping[str, Origin]) -> "Here":
-        all_names, all_origins = {**self.names, **names}, {**self.origins, **origins}
-        return Here(self.file, self.frame, all_names, self.x, all_origins)
+    def bind(self, names: Mapping[str, Value], origin: Origins = nowhere) -> "Here":
+        return Here(self.file, self.frame, {**self.names, **names}, self.x, origin)
 
     def turn(self, i: int, times: int) -> "Here":
         """One of the turns of a `repeat`."""
         turn = {"i": i, "first": i == 0, "last": i == times - 1}
-        return Here(self.file, self.frame, {**self.names, **turn}, self.x, self.origins)
+        return Here(self.file, self.frame, {**self.names, **turn}, self.x, self.origin)
 
     def inside(self, level: Level) -> "Here":
-        return Here(self.file, self.frame.inside(level), self.names, self.x, self.origins)
+        return Here(self.file, self.frame.inside(level), self.names, self.x, self.origin)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from archdsl import gallery
-from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean
+from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean, nearest
 from archdsl.documents import is_long_form, read_document, read_library
 from archdsl.fields import EXAMPLES
 from archdsl.forms import check_version
@@ -123,7 +123,7 @@ class Loader:
             folder = os.path.dirname(name)
             beside = [os.path.join(folder, other) for other in _beside(target)]
             known = beside if name.endswith((".yaml", ".yml")) else [*beside, *gallery.names()]
-            problem, help = f"no file {target}", did_you_mean(name, known)
+            problem, help = f"no file {target}", _file_meant(name, known)
         elif not os.access(target, os.R_OK):
             problem = f"cannot read {target}"
         if problem:
@@ -285,6 +285,13 @@ def _heads(path: Path, known: Mapping[Path, Any] | set[Path]) -> Iterator[Path]:
 def library_names() -> frozenset[str]:
     """The blocks of the standard library: one file each, named like the block."""
     return frozenset(file.stem for file in LIBRARY.glob("*.yaml"))
+
+
+def _file_meant(name: str, known: list[str]) -> str:
+    """A help line: the nearest file, whose ending says nothing."""
+    stems = {os.path.splitext(other)[0]: other for other in known}
+    close = nearest(os.path.splitext(name)[0], stems)
+    return f"did you mean `{stems[close]}`?" if close else did_you_mean("", known)
 
 
 def _beside(target: str) -> list[str]:

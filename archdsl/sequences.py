@@ -1,13 +1,24 @@
 """Sequences of items: their modifiers, names and references."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 from archdsl.builder import Builder
 from archdsl.diagnostics import Label, Sink, counted, did_you_mean, nearest
 from archdsl.expressions import ExpressionError, Value, describe
-from archdsl.flow import Flow, Given, Here, ItemValue, Origin, Poison, Tensor, fail
+from archdsl.flow import (
+    Flow,
+    Given,
+    Here,
+    ItemValue,
+    Origin,
+    Origins,
+    Poison,
+    Tensor,
+    fail,
+    nowhere,
+)
 from archdsl.limits import Limits
 from archdsl.ops.base import kind_of
 from archdsl.records import Records
@@ -21,10 +32,16 @@ Apply = Callable[["Run", Item, Here, str], Flow]
 
 
 class Row(NamedTuple):
-    """What `for` binds in one copy: values by name, and where the cells stand."""
+    """What `for` binds in one copy: values by name, and where the cells of its columns stand."""
 
-    names: Mapping[str, Value]
-    cells: Mapping[str, Origin]
+    names: Mapping[str, Value] = {}
+    origin: Origins = nowhere
+    columns: Collection[str] = ()
+
+
+def _in_row(cells: Mapping[str, Callable[[int], Origin]], row: int, around: Origins) -> Origins:
+    """Where names have their values from in a row, given the cells of each column."""
+    return lambda name: cells[name](row) if name in cells else around(name)
 
 
 class Run:
@@ -79,7 +96,7 @@ class Run:
         try:
             for row in self.rows(item, here):
                 with self.in_row(item, row):
-                    copy = here.bind(*row) if row.names else here
+                    copy = here.bind(row.names, row.origin) if row.names else here
                     if self.kept(item, copy):
                         here = here.given(self.single(item, copy))
         except Poison:
@@ -90,7 +107,7 @@ class Run:
         """The copies of an item that stand side by side, each given the same."""
         if item.verb == BROKEN:
             return []
-        rows = [here.bind(*row) for row in self.rows(item, here)]
+        rows = [here.bind(row.names, row.origin) for row in self.rows(item, here)]
         return [copy for copy in rows if self.kept(item, copy)]
 
     # for, if
@@ -99,7 +116,7 @@ class Run:
         """What `for` binds, for every copy."""
         if "for" not in item.modifiers:
             self.build.count("items", 1, item.span)
-            return [Row({}, {})]
+            return [Row()]
         columns, place = item.modifiers["for"], item.place / "for"
         if "rows" in columns:
             headings, table = columns["columns"], columns["rows"]
@@ -116,11 +133,12 @@ class Run:
         self.build.count("items", len(table), item.span)
         last = len(table) - 1
         whole = {f"all_{name}": [row[n] for row in table] for n, name in enumerate(headings)}
+        find = {name: self.cells(columns, name, place, here) for name in headings}
         rows = []
         for n, row in enumerate(table):
-            names = {**whole, **dict(zip(headings, row, strict=True))}
             turn = {"row": n, "first_row": n == 0, "last_row": n == last}
-            rows.append(Row({**names, **turn}, self.cells(columns, place, names, n, here)))
+            names = {**whole, **dict(zip(headings, row, strict=True)), **turn}
+            rows.append(Row(names, _in_row(find, n, here.origin), headings))
         return rows
 
     @contextmanager
@@ -129,44 +147,39 @@ class Run:
         if not row.names:
             yield
             return
-        place, number = item.place / "for", row.names["row"]
-        cells = [f"{name} = {describe(row.names[name])}" for name in row.cells]
-        where = place / "rows" / number if "rows" in item.modifiers["for"] else place
+        place, number, columns = item.place / "for", row.names["row"], item.modifiers["for"]
+
+        def shown() -> str:
+            cells = (f"{name} = {describe(row.names[name])}" for name in row.columns)
+            return f"in row {number + 1}: {', '.join(cells)}"
+
         with ExitStack() as labels:
-            for name, cell in row.cells.items():
-                at = cell.given.place
-                if at.path[: len(place.path)] != place.path:
+            for name in () if "rows" in columns else row.columns:
+                cell = row.origin(name) if isinstance(columns[name], str) else None
+                if cell is not None and cell.given.evaluated:
                     text = f"{name} is {describe(row.names[name])}"
-                    labels.enter_context(self.sink.within(at.span, text))
-            text = f"in row {number + 1}: {', '.join(cells)}"
-            labels.enter_context(self.sink.within(where.span, text))
+                    labels.enter_context(self.sink.within(cell.given.place.span, text))
+            where = place / "rows" / number if "rows" in columns else place
+            labels.enter_context(self.sink.within(where.span, shown))
             yield
 
     def cells(
-        self,
-        columns: Mapping[str, Any],
-        place: Place,
-        names: Mapping[str, Value],
-        row: int,
-        here: Here,
-    ) -> dict[str, Origin]:
-        """Where the cells of a row stand: in the `for`, or in a list of the document's."""
+        self, columns: Mapping[str, Any], name: str, place: Place, here: Here
+    ) -> Callable[[int], Origin]:
+        """Where the cells of a column stand, by row: in the `for`, or a list of the document's."""
         if "rows" in columns:
-            heads, body = place / "columns", place / "rows" / row
-            return {
-                name: Origin(Given(names[name], body / n, True), here, heads / n)
-                for n, name in enumerate(columns["columns"])
-            }
-        cells = {}
-        for name, raw in columns.items():
-            cells[name] = Origin(Given(raw, place / name), here)
-            if isinstance(raw, list):
-                cells[name] = Origin(Given(raw[row], place / name / row, True), here)
-            for parameter in self.values.from_document(raw, here) if isinstance(raw, str) else ():
-                at, value = self.values.settled[parameter]
-                if isinstance(value, list) and value[row : row + 1] == [names[name]]:
-                    cells[name] = Origin(Given(names[name], at / row, True), here)
-        return cells
+            n = columns["columns"].index(name)
+            body, heading, table = place / "rows", place / "columns" / n, columns["rows"]
+            return lambda row: Origin(Given(table[row][n], body / row / n, True), here, heading)
+        raw, at = columns[name], place / name
+        if isinstance(raw, list):
+            return lambda row: Origin(Given(raw[row], at / row, True), here)
+        for parameter in self.values.from_document(raw, here):
+            listed, value = self.values.settled[parameter]
+            column = self.column(raw, at, here)
+            if isinstance(value, list) and value[: len(column)] == column:
+                return lambda row: Origin(Given(column[row], listed / row, True), here)
+        return lambda row: Origin(Given(raw, at), here)
 
     def column(self, raw: Any, place: Place, here: Here) -> list[Value]:
         value = self.values.evaluate(raw, place, here) if isinstance(raw, str) else raw

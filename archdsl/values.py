@@ -180,7 +180,7 @@ class Evaluator:
 
     def origin(self, name: str, here: Here, known: tuple[Origin, ...]) -> Iterator[Label]:
         """Where a name has its value from, unless that is a name alone, which has its own."""
-        origin = here.origins.get(name)
+        origin = here.origin(name)
         if name not in here.names:
             return
         said = f"{name} is {describe(here.names[name])}"
