@@ -59,7 +59,7 @@ class Builder:
         self.tap_spans: dict[str, Span | None] = {}
         self.counts = dict.fromkeys(("items", "connections", "parameters"), 0)
         self.depth = self.deepest = 0  # of items in items
-        self.repeats: list[tuple[int, Span]] = []  # how often what is open is repeated, and where
+        self.repeats: list[tuple[int, Span | None]] = []  # how often what is open runs, and where
         self.reached: set[str] = set()  # limits, which are complained of once
 
     # limits
@@ -91,15 +91,15 @@ class Builder:
     @contextmanager
     def repeating(self, times: int, span: Span | None) -> Iterator[None]:
         """Inside what is repeated."""
-        self.repeats += [(times, span)] if span else []
+        self.repeats.append((times, span))
         try:
             yield
         finally:
-            self.repeats[-1:] = [] if span else self.repeats[-1:]
+            self.repeats.pop()
 
     def longest(self) -> tuple[Label, ...]:
         """Where the most of what is repeated comes from."""
-        times, span = max(self.repeats, default=(0, None))
+        times, span = max(self.repeats, key=lambda one: one[0], default=(0, None))
         return (Label(span, f"repeated {times:,} times"),) if span is not None else ()
 
     @contextmanager
@@ -199,10 +199,9 @@ class Builder:
 
     def shapes(self, tensors: list[Tensor], small: bool) -> tuple[Label, ...]:
         """How tensors came to the shapes that an op cannot take, or that are too small for it."""
-        labels = self.origins(tensors)
+        labels = (small and self.shrinkers(tensors[0])) or self.origins(tensors)
         if small:
-            input = Tensor(INPUT, self.specs[INPUT])
-            labels = (*self.origins([input]), *self.shrinkers(tensors[0])) or labels
+            labels += self.origins([Tensor(INPUT, self.specs[INPUT])])
         if len({tensor.spec.spatial for tensor in tensors}) > 1:
             said = {label.span for label in labels}
             labels += tuple(x for x in self.shrunk_apart(tensors) if x.span not in said)

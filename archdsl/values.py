@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import UnionType
 from typing import Any, NoReturn
 
@@ -283,7 +284,9 @@ def _mentioned(raw: str) -> Mapping[str, int]:
     try:
         return parse(raw.removeprefix("$")).names
     except ExpressionError:
-        return parse_template(raw).names
+        with suppress(ExpressionError):
+            return parse_template(raw).names
+    return {}
 
 
 def _last_word(path: Path) -> str:

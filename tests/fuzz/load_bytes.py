@@ -32,7 +32,7 @@ from archdsl.ops import OPS
 from archdsl.syntax import COMBINATORS, MODIFIERS
 
 ROOT = Path(__file__).parent.parent.parent
-LIMITS = Limits(items=5_000, nodes=2_000, connections=20_000)
+LIMITS = Limits(values=20_000, items=5_000, nodes=2_000, connections=20_000)
 NAME = "spec.yaml"
 
 
