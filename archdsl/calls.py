@@ -56,14 +56,8 @@ _ANY = TensorSpec((1, 1, 1))  # for an input that failed, to look at the argumen
 
 
 def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here, name: str) -> Flow:
-    """Adds one op, with the default arguments of its file, then those of the document."""
-    scopes = dict.fromkeys(given, here)
-    for file in (here.file, run.document.file):
-        place = file.source.at("defaults", op.verb)
-        settled = Here(file, here.frame, run.outer(file), here.x)
-        for argument, raw in file.defaults.get(op.verb, {}).items():
-            if argument not in given:
-                given[argument], scopes[argument] = Given(raw, place / argument), settled
+    """Adds one op, with its arguments and the default ones."""
+    scopes = _with_defaults(run, op, given, here)
     values: dict[str, Any] = {}
     failed = False
     inputs: list[Flow] = list(here.x) if isinstance(here.x, tuple) else [here.x]
@@ -106,6 +100,18 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
         return tuple(dict.fromkeys(found))
 
     return run.build.node(made, inputs, here.frame.level, name, item, blame, origins)
+
+
+def _with_defaults(run: Run, op: type[Op], given: dict[str, Given], here: Here) -> dict[str, Here]:
+    """Adds the default arguments of the item's file, then the document's; where each is written."""
+    scopes = dict.fromkeys(given, here)
+    for file in (here.file, run.document.file):
+        place = file.source.at("defaults", op.verb)
+        settled = Here(file, here.frame, run.outer(file), here.x)
+        for argument, raw in file.defaults.get(op.verb, {}).items():
+            if argument not in given:
+                given[argument], scopes[argument] = Given(raw, place / argument), settled
+    return scopes
 
 
 def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Tensor]:

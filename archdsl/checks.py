@@ -44,6 +44,7 @@ class Checker:
         self.declarations: Place | None = None  # where more of them could stand
         self.columns_at: dict[str, Span] = {}  # of the rows that were read last
         self.written: list[Template] = []  # keys and taps
+        self.lost: list[Template] = []  # the names in what could not be read
 
     def error(
         self,

@@ -5,7 +5,7 @@ from typing import Any
 
 from archdsl.arguments import ArgumentChecker, spaced
 from archdsl.checks import Visible, every, names_bound
-from archdsl.diagnostics import Label, Sink, Span, as_yaml, did_you_mean, nearest
+from archdsl.diagnostics import Label, Span, as_yaml, did_you_mean, nearest
 from archdsl.ops import OPS, ArgumentError, arguments
 from archdsl.ops.base import whole_number
 from archdsl.source import Place
@@ -16,9 +16,7 @@ from archdsl.syntax import (
     MODIFIERS,
     PARTS,
     TURN_NAMES,
-    File,
     Item,
-    Parameter,
     Sequence,
 )
 from archdsl.templates import Template, forgiving
@@ -29,16 +27,6 @@ class Reader(ArgumentChecker):
 
     An item that can't be read becomes a broken one, which stands for a poisoned value later.
     """
-
-    def __init__(
-        self,
-        sink: Sink,
-        file: File,
-        parameters: Mapping[str, Parameter],
-        functions: frozenset[str],
-    ) -> None:
-        super().__init__(sink, file, parameters, functions)
-        self.lost: list[Template] = []  # the names in broken items
 
     # sequences and items
 
