@@ -269,6 +269,12 @@ def test_nesting_is_limited_also_through_blocks() -> None:
     assert found == "E0106 items nested deeper than 64 levels"
 
 
+def test_blocks_that_double_at_every_level_are_complained_of_once() -> None:
+    blocks = ", ".join(f"b{n}: {{seq: [b{n + 1}, b{n + 1}]}}" for n in range(40))
+    found = quick(f"blocks: {{{blocks}, b40: {{seq: [relu]}}}}\nbackbone: [b0]")
+    assert found.count("E0106 items nested deeper than 64 levels") == 1
+
+
 def test_even_a_raised_limit_ends_in_an_error() -> None:
     limits = Limits(nesting=100_000)
     blocks = ", ".join(f"b{n}: {{seq: [b{n + 1}]}}" for n in range(400))

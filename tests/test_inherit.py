@@ -177,6 +177,13 @@ def test_a_misspelt_file_gets_a_suggestion(tmp_path: Path) -> None:
     assert sink.diagnostics[0].help == "did you mean `base.yaml`?"
 
 
+def test_a_file_is_not_suggested_for_its_ending(tmp_path: Path) -> None:
+    write(tmp_path, b=BASE, child="archdsl: 1\nextends: blocks.yaml\nname: c")
+    sink = Sink()
+    Loader(sink).load(str(tmp_path / "child.yaml"))
+    assert sink.diagnostics[0].help == "known: b.yaml, child.yaml"
+
+
 def test_a_child_needs_a_name_of_its_own(tmp_path: Path) -> None:
     write(tmp_path, base=BASE, child="archdsl: 1\nextends: base.yaml")
     assert load(tmp_path)[1] == ["child.yaml:1:1 E0202 `name` is missing"]
