@@ -82,7 +82,7 @@ class Reader(ArgumentChecker):
         bound = visible | names_bound(modifiers)
         good = self.modifiers(modifiers, place, visible, bound)
         if not isinstance(modifiers.get("for", {}), dict):
-            return None  # which names it binds is not known
+            return None
         words = [word for word in value if word not in MODIFIERS]
         verb = self.choose_verb(words, value, place)
         if verb is None:
@@ -166,6 +166,8 @@ class Reader(ArgumentChecker):
         good = True
         if "for" in modifiers:
             good = self.columns(modifiers["for"], place / "for", visible)
+            if not isinstance(modifiers["for"], dict):
+                return False  # which names it binds is not known
         with self.looping(modifiers, place):
             for word in ("if", "repeat"):
                 if word in modifiers:
