@@ -329,7 +329,9 @@ class Builder:
         self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, span))
         return Level(path, id)
 
-    def tap(self, name: str, value: Flow, place: Place, varies: bool) -> bool:
+    def tap(
+        self, name: str, value: Flow, place: Place, varies: bool, origins: Labels = tuple
+    ) -> bool:
         """Names a value as a feature; says whether the name was free.
 
         Among the copies of an item whose tap varies, the last that gives a name has it.
@@ -341,6 +343,7 @@ class Builder:
             help = "every tap needs a name of its own"
             if not labels:
                 help = "a tap in a copied item needs a name that depends on the copy: c{row + 2}"
+            labels += origins()
             self.sink.error("E0401", f"two taps named {name}", span, labels=labels, help=help)
             return False
         self.taps[name], self.tap_spans[name] = value, span

@@ -42,6 +42,7 @@ class Checker:
         self.loop: Place | None = None  # the innermost `for` around
         self.parameters: Mapping[str, Parameter] = {}
         self.declarations: Place | None = None  # where more of them could stand
+        self.later: Mapping[str, Parameter] = {}  # declared behind the one whose default is read
         self.columns_at: dict[str, Span] = {}  # of the rows that were read last
         self.written: list[Template] = []  # keys and taps
         self.lost: list[Template] = []  # the names in what could not be read
@@ -134,6 +135,8 @@ class Checker:
         for names, binder in ((TURN_NAMES, "repeat"), (ROW_NAMES, "for")):
             if name in names:
                 return f"`{name}` exists only in an item that has `{binder}`"
+        if name in self.later:
+            return f"a default sees the parameters before it: declare `{name}` first"
         close = nearest(name, (*visible, *also, *SHAPE_NAMES))
         if self.is_list(close) and self.loop is not None and "rows" not in self.loop.data:
             columns = as_yaml({**self.loop.data, name: close})
@@ -158,6 +161,10 @@ class Checker:
 
     def declared_near(self, name: str, visible: Visible, also: Iterable[str]) -> Iterator[Label]:
         """Where the name that was probably meant is declared, or those that there are."""
+        if name in self.later:
+            at = self.later[name].place.key
+            yield from [Label(at, "declared here, behind it")] if at else []
+            return
         close = nearest(name, visible)
         if self.loop is not None and self.loop.key and (close is None or self.is_list(close)):
             yield Label(self.loop.key, f"`{name}` is no column here")

@@ -364,9 +364,11 @@ def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[
     visible = set(reader.parameters)
     for name, parameter in parameters.items():
         raw, place, type = parameter.default, parameter.place, parameter.type
+        reader.later = {n: p for n, p in parameters.items() if n not in visible and n != name}
         good = raw is MISSING or reader.argument(raw, place, frozenset(visible), type)
         result[name] = replace(parameter, broken=parameter.broken or not good)
         visible.add(name)
+    reader.later = {}
     return result
 
 

@@ -1,6 +1,6 @@
 """What flows through a network under construction, and what an item sees from where it stands."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
@@ -80,6 +80,14 @@ Origins = Callable[[str], Origin | None]
 
 def nowhere(name: str) -> None:
     """The origin of a name that is no argument and no cell."""
+
+
+class Row(NamedTuple):
+    """What `for` binds in one copy: values by name, and where the cells of its columns stand."""
+
+    names: Mapping[str, Value] = {}
+    origin: Origins = nowhere
+    columns: Collection[str] = ()
 
 
 @dataclass(slots=True)

@@ -1,24 +1,13 @@
 """Sequences of items: their modifiers, names and references."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from archdsl.builder import Builder
 from archdsl.diagnostics import Label, Sink, counted, did_you_mean, nearest
 from archdsl.expressions import ExpressionError, Value, describe
-from archdsl.flow import (
-    Flow,
-    Given,
-    Here,
-    ItemValue,
-    Origin,
-    Origins,
-    Poison,
-    Tensor,
-    fail,
-    nowhere,
-)
+from archdsl.flow import Flow, Given, Here, ItemValue, Origin, Origins, Poison, Row, Tensor, fail
 from archdsl.limits import Limits
 from archdsl.ops.base import kind_of
 from archdsl.records import Records
@@ -29,19 +18,6 @@ from archdsl.tensor import INPUT
 from archdsl.values import Evaluator
 
 Apply = Callable[["Run", Item, Here, str], Flow]
-
-
-class Row(NamedTuple):
-    """What `for` binds in one copy: values by name, and where the cells of its columns stand."""
-
-    names: Mapping[str, Value] = {}
-    origin: Origins = nowhere
-    columns: Collection[str] = ()
-
-
-def _in_row(cells: Mapping[str, Callable[[int], Origin]], row: int, around: Origins) -> Origins:
-    """Where names have their values from in a row, given the cells of each column."""
-    return lambda name: cells[name](row) if name in cells else around(name)
 
 
 class Run:
@@ -365,7 +341,10 @@ class Run:
         if problem := name_problem(name):
             self.sink.error("E0208", problem, place.span)
         else:
-            free = self.build.tap(name, value, place, varies=bool(template.expressions))
+            given, varies = Given(template.text, place), bool(template.expressions)
+            free = self.build.tap(
+                name, value, place, varies, lambda: self.values.origins(given, here)
+            )
             self.lost += [] if free else [template]
 
     # references
@@ -446,3 +425,8 @@ class Run:
                 if block is not None and block.body is not None:
                     open.append((block.body, block.file))
         return None
+
+
+def _in_row(cells: Mapping[str, Callable[[int], Origin]], row: int, around: Origins) -> Origins:
+    """Where names have their values from in a row, given the cells of each column."""
+    return lambda name: cells[name](row) if name in cells else around(name)
