@@ -1,7 +1,7 @@
 """What can be said of names and expressions where they are written, before anything is built."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from archdsl.syntax import (
 )
 from archdsl.templates import Template, parse_template
 
-Visible = frozenset[str]  # the names that an expression may use
+Visible = Set[str]  # the names that an expression may use
 
 _WORDS_OF_YAML_1_1 = {
     spelled: value
@@ -42,7 +42,7 @@ class Checker:
         self.loop: Place | None = None  # the innermost `for` around
         self.parameters: Mapping[str, Parameter] = {}
         self.declarations: Place | None = None  # where more of them could stand
-        self.later: Mapping[str, Parameter] = {}  # declared behind the one whose default is read
+        self.later: dict[str, Parameter] = {}  # declared behind the one whose default is read
         self.columns_at: dict[str, Span] = {}  # of the rows that were read last
         self.written: list[Template] = []  # keys and taps
         self.lost: list[Template] = []  # the names in what could not be read

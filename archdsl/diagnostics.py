@@ -127,6 +127,10 @@ class SpecError(Exception):
         )
 
 
+class TooMany(Exception):
+    """More is wrong with a spec than is reported; the last diagnostic in the sink says so."""
+
+
 class UsageError(Exception):
     """The call is wrong (a missing file, an unknown `--set` name), whatever the spec says."""
 
@@ -143,6 +147,7 @@ class Sink:
     context: tuple[tuple[Span, str | Callable[[], str]], ...] = ()
     extended: dict[str, Label] = field(default_factory=dict)  # files, and where each is extended
     library: str = ""  # the folder of blocks that are no user's to change
+    most: int = 1_000  # diagnostics, before it gives up
     _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
 
     def error(
@@ -155,7 +160,10 @@ class Sink:
         help: str = "",
         severity: Severity = "error",
     ) -> None:
-        """Adds a diagnostic, with the labels of the surrounding `within`."""
+        """Adds a diagnostic, with the labels of the surrounding `within`.
+
+        Raises TooMany where there are enough.
+        """
         labels, written = list(labels), span
         span = self.outside_library(span)
         where = (code, span, "" if self.context and span == written else message)
@@ -172,6 +180,12 @@ class Sink:
         labels += [label for place in places for label in self._extensions(place)]
         unique = tuple(dict.fromkeys(labels))
         self.diagnostics.append(Diagnostic(code, message, span, unique, help, severity))
+        if len(self.diagnostics) == self.most:
+            message = f"{self.most:,} mistakes are found; the rest of the spec is not looked at"
+            help = "--limit mistakes=N allows more"
+            severity = "error" if self.failed else "warning"
+            self.diagnostics.append(Diagnostic("E0106", message, span, (), help, severity))
+            raise TooMany
 
     def outside_library(self, span: Span | None) -> Span | None:
         """The call of a block of the library, for a place in it."""
@@ -204,7 +218,7 @@ class Sink:
 
     def fresh(self) -> "Sink":
         """A sink with nothing in it yet, for the same files."""
-        return Sink(extended=self.extended, library=self.library)
+        return Sink(extended=self.extended, library=self.library, most=self.most)
 
     @property
     def failed(self) -> bool:

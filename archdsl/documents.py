@@ -323,6 +323,7 @@ def declare_parameters(
 ) -> dict[str, Parameter]:
     """The parameters of a document, or of a block, where a type name means required."""
     result: dict[str, Parameter] = {}
+    earlier = set(reader.parameters)
     for name, value in raw.items():
         here = place / name
         problem = identifier_problem(name)
@@ -333,8 +334,8 @@ def declare_parameters(
         if problem:
             reader.error("E0208", problem, here.key, other_name(name))
         else:
-            earlier = frozenset({**reader.parameters, **result})
             result[name] = _parameter(reader, name, value, here, earlier, in_block)
+            earlier.add(name)
     return result
 
 
@@ -361,14 +362,13 @@ def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[
     A default may use what the reader knows and the parameters before it.
     """
     result = {}
-    visible = set(reader.parameters)
+    visible, reader.later = set(reader.parameters), dict(parameters)
     for name, parameter in parameters.items():
         raw, place, type = parameter.default, parameter.place, parameter.type
-        reader.later = {n: p for n, p in parameters.items() if n not in visible and n != name}
-        good = raw is MISSING or reader.argument(raw, place, frozenset(visible), type)
+        del reader.later[name]
+        good = raw is MISSING or reader.argument(raw, place, visible, type)
         result[name] = replace(parameter, broken=parameter.broken or not good)
         visible.add(name)
-    reader.later = {}
     return result
 
 

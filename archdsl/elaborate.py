@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl import scaling
 from archdsl.calls import apply
-from archdsl.diagnostics import Sink, Span, as_yaml, counted
+from archdsl.diagnostics import Sink, Span, TooMany, as_yaml, counted
 from archdsl.expressions import Value, describe
 from archdsl.flow import Flow, Frame, Given, Here, Level, Poison, Tensor, fail
 from archdsl.forms import Cite, RuleForm
@@ -37,6 +37,8 @@ def elaborate(
     run = Run(document, sink, limits or Limits(), apply, records)
     try:
         return _elaborate(run)
+    except TooMany:
+        return None
     except RecursionError:
         span = document.file.source.at().span
         sink.error("E0106", "items are nested deeper than this machine can follow", span)

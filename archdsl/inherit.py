@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from archdsl import gallery
-from archdsl.diagnostics import Label, Sink, UsageError, did_you_mean, nearest
+from archdsl.diagnostics import Label, Sink, Span, TooMany, UsageError, did_you_mean, nearest
 from archdsl.documents import is_long_form, read_document, read_library
 from archdsl.fields import EXAMPLES
 from archdsl.forms import check_version
@@ -56,17 +56,19 @@ class Loader:
     ) -> Document | None:
         """The document in a string; other files are relative to where `name` would be."""
         self.home = os.path.dirname(name)
-        self.sink.library = str(LIBRARY)
-        source = self.extended(self.parsed(text, name), ())
-        if source is None or not check_version(source, self.sink):
-            return None
-        if settings or scale:
-            source = overlay(source, self.changes(source, settings or {}, scale or {}))
+        self.sink.library, self.sink.most = str(LIBRARY), self.limits.mistakes
         try:
+            source = self.extended(self.parsed(text, name), ())
+            if source is None or not check_version(source, self.sink):
+                return None
+            if settings or scale:
+                source = overlay(source, self.changes(source, settings or {}, scale or {}))
             return read_document(source, self.file(source, ()), self.sink)
+        except TooMany:
+            return None
         except RecursionError:
             message = "items are nested deeper than this machine can follow"
-            self.sink.error("E0106", message, source.at().span)
+            self.sink.error("E0106", message, Span(name, 1, 1, 1, 1))
             return None
 
     def parsed(self, text: str, name: str) -> Source | None:

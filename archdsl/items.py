@@ -162,7 +162,7 @@ class Reader(ArgumentChecker):
         self, modifiers: Mapping[str, Any], place: Place, visible: Visible, bound: Visible
     ) -> bool:
         """Checks the values of modifiers; `bound` are the names that the arguments may use."""
-        rows = bound.difference(TURN_NAMES) | visible
+        rows = (bound - set(TURN_NAMES)) | visible
         good = True
         if "for" in modifiers:
             good = self.columns(modifiers["for"], place / "for", visible)

@@ -1,11 +1,12 @@
 """What is allowed and yet most likely not meant: warnings about a spec that is right."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from archdsl.diagnostics import Label, Sink, Span
+from archdsl.diagnostics import Label, Sink, Span, TooMany
 from archdsl.graph import INPUT, Graph, Node
 from archdsl.inherit import LIBRARY
 from archdsl.ops.base import times
@@ -60,20 +61,20 @@ def lint(document: Document, graph: Graph, codes: Collection[str], sink: Sink) -
     Those that the spec says are `off` don't run.
     """
     subject, said = Subject(document, graph), document.form.lint
-    for code, find in LINTS.items():
-        if said.get(code, "on" if code in codes else "off") == "on":
-            findings = sorted(find(subject), key=lambda finding: finding.span)
-            for span, same in groupby(findings, key=lambda finding: finding.span):
-                first, *others = same
-                more = f" (and {len(others)} more like it)" if others else ""
-                sink.error(
-                    code,
-                    first.message + more,
-                    span,
-                    labels=first.labels,
-                    help=first.help,
-                    severity="warning",
-                )
+    asked = (c for c in LINTS if said.get(c, "on" if c in codes else "off") == "on")
+    with suppress(TooMany):
+        for code in asked:
+            _report(code, LINTS[code](subject), sink)
+
+
+def _report(code: str, found: Iterable[Finding], sink: Sink) -> None:
+    """Reports what one lint finds, in the order of the file; of those in one place the first."""
+    findings = sorted(found, key=lambda finding: finding.span)
+    for span, same in groupby(findings, key=lambda finding: finding.span):
+        first, *others = same
+        more = f" (and {len(others)} more like it)" if others else ""
+        message, labels, help = first.message + more, first.labels, first.help
+        sink.error(code, message, span, labels=labels, help=help, severity="warning")
 
 
 # lints of graphs

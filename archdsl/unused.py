@@ -1,5 +1,6 @@
 """What a spec declares and nothing in it uses: parameters, blocks, taps."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -35,20 +36,26 @@ def unused_blocks(source: Source) -> Found:
     """Blocks of this file whose names stand nowhere but in themselves."""
     blocks: dict[str, Any] = source.data.get("blocks") or {}
     outside = words([source.data[key] for key in source.data.keys() - {"blocks"}])
-    for name in blocks:
-        elsewhere = words([body for other, body in blocks.items() if other != name])
-        if name not in outside | elsewhere:
+    inside = {name: words(body) for name, body in blocks.items()}
+    naming = Counter(word for said in inside.values() for word in said)
+    for name, own in inside.items():
+        if name not in outside and naming[name] == (name in own):
             yield from _declared([name], source.at("blocks"), "block")
 
 
 def unused_taps(source: Source) -> Found:
     """Taps of this file that no reference in it could mean."""
-    references = [_template(text) for text in _references(source.data)]
+    references = [_template(text) for text in set(_references(source.data))]
+    plain = {reference.text for reference in references if not reference.expressions}
+    others = [reference for reference in references if reference.expressions]
     for path, span in source.spans.items():
         if path[-1:] == ("tap",) and span.file == source.name:
             text = str(Place(source, path).data)
             tap = _template(text)
-            if not any(tap.could_be(r.text) or r.could_be(text) for r in references):
+            near = references if tap.expressions else others
+            if text not in plain and not any(
+                tap.could_be(r.text) or r.could_be(text) for r in near
+            ):
                 yield f"nothing in this spec uses the tap `{text}`", span
 
 
