@@ -16,6 +16,7 @@ from archdsl.syntax import Item
 from archdsl.tensor import INPUT, TensorSpec
 
 IMAGE = 2  # the axes of a map that images give
+_COUNTED = {"path": "characters", "reads": "values"}  # what a limit counts, if not its name
 Labels = Callable[[], tuple[Label, ...]]  # of what is asked only if there is need
 
 
@@ -59,6 +60,7 @@ class Builder:
         self.tap_spans: dict[str, Span | None] = {}
         self.counts = dict.fromkeys(("items", "connections", "parameters"), 0)
         self.depth = self.deepest = 0  # of items in items
+        self.reads = 0  # values in lists that were gone through
         self.repeats: list[tuple[int, Span | None]] = []  # how often what is open runs, and where
         self.reached: set[str] = set()  # limits, which are complained of once
 
@@ -84,9 +86,14 @@ class Builder:
         if number > most:
             self.reached.add(limit)
             help = f"--limit {limit}=N allows more"
-            message = f"{what} has more than {most:,} {limit}"
+            message = f"{what} has more than {most:,} {_COUNTED.get(limit, limit)}"
             message += f", {added:,} of them here" if added > 1 else ""
             fail(self.sink, "E0106", message, span, help, labels())
+
+    def read(self, values: int, span: Span | None) -> None:
+        """Counts values in lists that are gone through; a replayed block goes through none."""
+        self.reads += values
+        self.check("reads", self.reads, span, "all that is read of lists", labels=self.longest)
 
     @contextmanager
     def repeating(self, times: int, span: Span | None) -> Iterator[None]:
@@ -295,6 +302,9 @@ class Builder:
     def take(self, id: str, item: Item) -> Span | None:
         """Claims a path for what an item makes; gives the item's place."""
         span = item.span
+        if len(id) > self.limits.path:
+            what = f"a path that begins with {id[:20]}..."
+            self.check("path", len(id), span, what, labels=self.longest)
         if id in self.spans:
             self.refuse_path(id, item)
         self.spans[id] = span

@@ -57,6 +57,7 @@ CODES = {
 }
 
 
+MANY = 2_000  # names, in which to look for a near one would take long
 _PLAIN = re.compile(r"[\w$.][^,:#\[\]{}\"'&*!|>%@`]*")  # text that needs no quotes anywhere
 
 
@@ -147,7 +148,7 @@ class Sink:
     context: tuple[tuple[Span, str | Callable[[], str]], ...] = ()
     extended: dict[str, Label] = field(default_factory=dict)  # files, and where each is extended
     library: str = ""  # the folder of blocks that are no user's to change
-    most: int = 1_000  # diagnostics, before it gives up
+    most: int = 200  # diagnostics, before it gives up
     _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
 
     def error(
@@ -238,8 +239,12 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `name` was most likely meant to be, or None."""
-    known = sorted(set(candidates))
+    """The candidate that `name` was most likely meant to be, or None: also where there are so many
+    that nobody wrote them by hand."""
+    found = set(candidates)
+    if len(found) > MANY:
+        return name if name in found else None
+    known = sorted(found)
     bare = {plain(candidate): candidate for candidate in reversed(known)}
     if plain(name) in bare:
         return bare[plain(name)]

@@ -15,7 +15,9 @@ class Limits:
     nesting: int = 64  # of YAML values, and of items in items through blocks
     values: int = 200_000  # YAML values after aliases are expanded
     expression: int = 1_000  # characters of one expression or name
-    mistakes: int = 1_000  # that are reported; it is no use to look for more
+    path: int = 1_000  # characters of a module's path
+    reads: int = 20_000_000  # values in lists that are gone through, by expressions and tables
+    mistakes: int = 200  # that are reported
     items: int = 300_000  # that are elaborated, every copy counted, nodes or not
     nodes: int = 30_000  # and as many scopes; the deepest networks that people build have 5,000
     connections: int = 1_000_000  # inputs of all nodes

@@ -72,11 +72,14 @@ class Records:
                 seen.add(called)
                 own = _said(called.place.data)
                 said |= own | _said(called.file.defaults)
-                named = {b for name, b in called.file.blocks.items() if (name, "") in own}
+                blocks = called.file.blocks
+                named = {blocks[name] for name, mark in own if not mark and name in blocks}
                 open += named - seen
+            rules, parameters = {**RULES, **self.document.rules}, self.document.parameters
+            words = sorted(said)
             self.mentioned[block] = Mentions(
-                tuple(name for name in self.document.parameters if (name, "") in said),
-                tuple(name for name in {**RULES, **self.document.rules} if (name, "(") in said),
+                tuple(name for name, mark in words if not mark and name in parameters),
+                tuple(name for name, mark in words if mark and name in rules),
             )
         return self.mentioned[block]
 

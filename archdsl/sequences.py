@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from archdsl.builder import Builder
-from archdsl.diagnostics import Label, Sink, counted, did_you_mean, nearest
+from archdsl.diagnostics import MANY, Label, Sink, counted, did_you_mean, nearest
 from archdsl.expressions import ExpressionError, Value, describe
 from archdsl.flow import Flow, Given, Here, ItemValue, Origin, Origins, Poison, Row, Tensor, fail
 from archdsl.limits import Limits
@@ -37,7 +37,7 @@ class Run:
     ) -> None:
         self.document, self.sink, self.apply = document, sink, apply
         self.build = Builder(sink, limits)
-        self.values = Evaluator(sink)
+        self.values = Evaluator(sink, self.build)
         self.parameters: Mapping[str, Value] = {}  # of the document
         self.calls: list[Block] = []  # that are open
         self.circular: set[Block] = set()  # found to contain themselves
@@ -96,6 +96,7 @@ class Run:
         columns, place = item.modifiers["for"], item.place / "for"
         if "rows" in columns:
             headings, table = columns["columns"], columns["rows"]
+            self.build.read(len(table) * len(headings), place.span)
         else:
             headings = list(columns)
             cells = [self.column(columns[name], place / name, here) for name in headings]
@@ -105,6 +106,7 @@ class Run:
                 written = [Given(columns[name], place / name) for name in headings]
                 labels = [label for one in written for label in self.values.origins(one, here)]
                 fail(self.sink, "E0212", message, place.span, labels=tuple(labels))
+            self.build.read(len(cells[0]) * len(cells), place.span)
             table = list(zip(*cells, strict=True))
         self.build.count("items", len(table), item.span)
         last = len(table) - 1
@@ -388,7 +390,8 @@ class Run:
         taps = list(self.build.taps)[here.frame.taps :]
         known = [n for n in here.frame.visible() if not n.isdigit()]
         lost = [template.text for template in self.lost if not template.expressions]
-        help = did_you_mean(name, [*known, *taps, *(n for n in lost if nearest(name, [n]))])
+        near = [n for n in lost if nearest(name, [n])] if len(lost) < MANY else []
+        help = did_you_mean(name, [*known, *taps, *near])
         labels = self.named_near(nearest(name, [*known, *taps]) or "", here)
         if any(template.could_be(name) for template in self.document.written):
             help = "a reference names an earlier item of this or an enclosing part, or a tap"
@@ -400,13 +403,18 @@ class Run:
 
     def named_near(self, name: str, here: Here) -> list[Label]:
         """Where a name is given, if that is in one place only."""
+        if not name:
+            return []
         inputs = self.calls[-1].inputs if self.calls else ()
         spans = [self.build.tap_spans.get(name)]
         if name in inputs:
             spans = [(self.calls[-1].place / "inputs" / inputs.index(name)).span]
         elif name not in self.build.taps:
-            keys = here.file.source.keys.items()
-            spans = [at for path, at in keys if forgiving(str(path[-1])).could_be(name)]
+            keys = here.file.source.keys
+            spans = [at for path, at in keys.items() if path[-1] == name]
+            if not spans and len(keys) < MANY:
+                made = (path for path in keys if forgiving(str(path[-1])).could_be(name))
+                spans = [keys[path] for path in made]
         return [Label(at, f"`{name}` stands here") for at in spans if at] if len(spans) == 1 else []
 
     def lose(self, item: Item, here: Here) -> Flow:

@@ -1,11 +1,12 @@
 """What is written to what it is worth: expressions, names, parameters, arguments of ops."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import UnionType
 from typing import Any, NoReturn
 
+from archdsl.builder import Builder
 from archdsl.diagnostics import Label, Sink, Span, did_you_mean
 from archdsl.expressions import ExpressionError, Names, UnknownName, Value, describe, parse
 from archdsl.flow import Flow, Given, Here, ItemValue, Origin, Poison, fail
@@ -22,8 +23,8 @@ from archdsl.tensor import TensorSpec
 class Evaluator:
     """Evaluates what is written somewhere; what has no value is reported and raises Poison."""
 
-    def __init__(self, sink: Sink) -> None:
-        self.sink = sink
+    def __init__(self, sink: Sink, build: Builder) -> None:
+        self.sink, self.build = sink, build
         self.functions: Mapping[str, Function] = {}  # the document's scaling rules
         self.settled: Mapping[str, tuple[Place, Value]] = {}  # the document's parameters
         self.scaling: Place | None = None  # where those rules stand
@@ -33,14 +34,19 @@ class Evaluator:
     def evaluate(self, raw: Any, place: Place, here: Here) -> Value:
         """A value as written: an expression, `$name`, a list of them, or itself."""
         if isinstance(raw, list):
+            self.build.read(len(raw), place.span)
             return [self.evaluate(item, place / n, here) for n, item in enumerate(raw)]
         if not isinstance(raw, str):
             return raw
         text = raw.removeprefix("$")
         if text in here.names:
-            return here.names[text]
+            value = here.names[text]
+            if isinstance(value, list):
+                self.build.read(len(value), place.span)
+            return value
         try:
             expression = parse(text)
+            self.read(expression.names, text, place.span, here)
             return expression(self.names(expression.names, here))
         except ExpressionError as error:
             self.report(error, raw, place.span, here)
@@ -49,10 +55,18 @@ class Evaluator:
         """A name with its expressions evaluated; `span` is that of the whole."""
         if not template.expressions:
             return template.text
+        self.read(template.names, template.text, span, here)
         try:
             return template.format(self.names(template.names, here))
         except ExpressionError as error:
             self.report(error, template.text, span, here)
+
+    def read(self, names: Iterable[str], text: str, span: Span | None, here: Here) -> None:
+        """Counts the lists that an expression may go through, each as often as there is room."""
+        for name in names:
+            value = here.names.get(name)
+            if isinstance(value, list):
+                self.build.read(len(value) * (1 + len(text) // (len(name) + 5)), span)
 
     def name(self, template: Template, place: Place, here: Here) -> str:
         """The name of an item, which a module can have."""
@@ -220,6 +234,7 @@ class Evaluator:
         if type == "item" or isinstance(raw, dict):
             return self.item(raw, place, here)
         if isinstance(raw, list):
+            self.build.read(len(raw), place.span)
             return [self.written(type, Given(v, place / n), here) for n, v in enumerate(raw)]
         if isinstance(raw, str):
             is_word = type == "str" and not raw.startswith("$")

@@ -305,7 +305,14 @@ def test_lists_of_lists_do_not_explode() -> None:
 
 
 def test_many_errors_take_little_time() -> None:
+    limits = Limits(mistakes=10_000)
     items = ", ".join(["{cnov: {from: x}}"] * 3000)
-    assert len(quick(f"backbone: [{items}]")) == 3000
+    assert len(quick(f"backbone: [{items}]", limits)) == 3000
     items = ", ".join(f"{{relu: {{}}, from: x{n}}}" for n in range(3000))
-    assert len(quick(f"backbone: [{items}]")) == 3000
+    assert len(quick(f"backbone: [{items}]", limits)) == 3000
+
+
+def test_no_more_is_looked_for_than_anybody_reads() -> None:
+    found = quick("backbone: [" + ", ".join(["rleu"] * 300) + "]")
+    message = "E0106 200 mistakes are found; the rest of the spec is not looked at"
+    assert found == ["E0205 unknown verb `rleu`"] * 200 + [message]

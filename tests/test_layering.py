@@ -48,7 +48,7 @@ MAY_IMPORT = {
     # a syntax tree to a graph
     "flow": "diagnostics expressions source syntax tensor",
     "builder": "diagnostics flow graph limits ops source syntax tensor",
-    "values": f"{FRONT} flow forms syntax templates",
+    "values": f"{FRONT} builder flow forms syntax templates",
     "records": f"{FRONT} builder flow syntax",
     "sequences": f"{FRONT} builder flow records syntax templates values",
     "combinators": f"{FRONT} flow graph sequences syntax",

@@ -88,7 +88,7 @@ def test_a_wrong_candidate_says_where_its_values_are_from_and_who_extends_what(
         Candidates(tmp_path / "child.yaml").graph(Point({}, {"depths": [2, -3]}))
     (found,) = caught.value.diagnostics
     assert found.message == "repeat: -3 is less than 0"
-    assert labels(found) == ["6 in row 2: depth = -3", "1 depth is -3", "2 extended here"]
+    assert labels(found) == ["1 depth is -3", "6 in row 2: depth = -3", "2 extended here"]
     assert "1 | [2, -3]\n  |     -- depth is -3" in caught.value.report
 
 
