@@ -25,7 +25,7 @@ WORDS = {  # specs whose help says in words what to do, and shows only the shape
     "E0204-branches-as-a-name", "E0204-inherited-section", "E0204-no-verb",
     "E0204-number-item", "E0204-stage-without-seq", "E0205-named-in-list",
     "E0401-body-and-shortcut", "E0404-concat-of-one",
-    "E0205-mbconv", "several-mistakes",  # of which one hides another
+    "E0106-mistakes", "E0205-mbconv", "several-mistakes",  # of which one hides another
 }  # fmt: skip
 HERE = [spec for spec in SPECS if spec.stem not in WORDS]
 
