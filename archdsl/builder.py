@@ -16,6 +16,7 @@ from archdsl.syntax import Item
 from archdsl.tensor import INPUT, TensorSpec
 
 IMAGE = 2  # the axes of a map that images give
+_NAMES = 8  # that are copied in the time that a value takes
 _COUNTED = {"path": "characters", "reads": "values"}  # what a limit counts, if not its name
 Labels = Callable[[], tuple[Label, ...]]  # of what is asked only if there is need
 
@@ -90,10 +91,11 @@ class Builder:
             message += f", {added:,} of them here" if added > 1 else ""
             fail(self.sink, "E0106", message, span, help, labels())
 
-    def read(self, values: int, span: Span | None) -> None:
-        """Counts values in lists that are gone through; a replayed block goes through none."""
-        self.reads += values
-        self.check("reads", self.reads, span, "all that is read of lists", labels=self.longest)
+    def read(self, span: Span | None, values: int, names: int = 0) -> None:
+        """Counts values in lists that are gone through, and names that are copied."""
+        self.reads += values + names // _NAMES
+        what = "all that is read of lists and names"
+        self.check("reads", self.reads, span, what, labels=self.longest)
 
     @contextmanager
     def repeating(self, times: int, span: Span | None) -> Iterator[None]:

@@ -131,6 +131,8 @@ def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Ten
 
 # blocks
 
+_WORK = 8  # values in a list that are gone through in the time that a parameter takes
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -185,6 +187,7 @@ def _names(
     With them comes where the block's own are from.
     """
     names = dict(run.outer(block.file))
+    run.build.read(item.span, _WORK * len(block.parameters), len(names))
     origins: dict[str, Origin] = {}
     definition = Here(block.file, here.frame, names, here.x, origins.get)
     failed = False
@@ -242,6 +245,7 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     specs = tuple(tensor.spec for tensor in inputs)
     own = {name: call.names[name] for name in block.parameters}
     key = run.records.key(block, own, specs, run.parameters, run.values.functions)
+    build.read(item.span, 0, len(key.around))
     known = run.records.kept.get(key)
     if known and not build.application and call.inputs is not None and build.fits(known):
         return build.replay(known, level.child(name), level.scope, inputs, item)

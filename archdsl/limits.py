@@ -16,7 +16,7 @@ class Limits:
     values: int = 200_000  # YAML values after aliases are expanded
     expression: int = 1_000  # characters of one expression or name
     path: int = 1_000  # characters of a module's path
-    reads: int = 20_000_000  # values in lists that are gone through, by expressions and tables
+    reads: int = 2_000_000  # values in lists and names that are gone through, again and again
     mistakes: int = 200  # that are reported
     items: int = 300_000  # that are elaborated, every copy counted, nodes or not
     nodes: int = 30_000  # and as many scopes; the deepest networks that people build have 5,000

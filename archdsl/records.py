@@ -22,6 +22,15 @@ class Mentions(NamedTuple):
     functions: tuple[str, ...]
 
 
+class Key(NamedTuple):
+    """What the nodes of a block follow from: `around` is what it mentions of the document."""
+
+    block: Block
+    arguments: tuple[Any, ...]
+    inputs: tuple[TensorSpec, ...]
+    around: tuple[Any, ...]
+
+
 class Records:
     """Elaborated blocks of a document, by all that their nodes follow from.
 
@@ -42,7 +51,7 @@ class Records:
         inputs: tuple[TensorSpec, ...],
         parameters: Mapping[str, Value],
         functions: Mapping[str, Function],
-    ) -> Any:
+    ) -> Key:
         """What the nodes of a block follow from."""
         around = []
         verbs = [value for value in arguments.values() if isinstance(value, ItemValue | list)]
@@ -50,7 +59,7 @@ class Records:
             mentions = self.mentions(called)
             around += [_frozen(parameters.get(name)) for name in mentions.parameters]
             around += [functions.get(name) for name in mentions.functions]
-        return block, tuple(map(_frozen, arguments.values())), inputs, tuple(around)
+        return Key(block, tuple(map(_frozen, arguments.values())), inputs, tuple(around))
 
     def keep(self, key: Any, recorded: Recorded) -> None:
         """Keeps an elaborated block; where that is too much, those before it are forgotten."""

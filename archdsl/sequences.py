@@ -96,7 +96,7 @@ class Run:
         columns, place = item.modifiers["for"], item.place / "for"
         if "rows" in columns:
             headings, table = columns["columns"], columns["rows"]
-            self.build.read(len(table) * len(headings), place.span)
+            self.count_cells(len(table), len(headings), place, here)
         else:
             headings = list(columns)
             cells = [self.column(columns[name], place / name, here) for name in headings]
@@ -106,7 +106,7 @@ class Run:
                 written = [Given(columns[name], place / name) for name in headings]
                 labels = [label for one in written for label in self.values.origins(one, here)]
                 fail(self.sink, "E0212", message, place.span, labels=tuple(labels))
-            self.build.read(len(cells[0]) * len(cells), place.span)
+            self.count_cells(len(cells[0]), len(headings), place, here)
             table = list(zip(*cells, strict=True))
         self.build.count("items", len(table), item.span)
         last = len(table) - 1
@@ -118,6 +118,10 @@ class Run:
             names = {**whole, **dict(zip(headings, row, strict=True)), **turn}
             rows.append(Row(names, _in_row(find, n, here.origin), headings))
         return rows
+
+    def count_cells(self, rows: int, columns: int, place: Place, here: Here) -> None:
+        """Counts what it takes to bind the columns of a `for`, up to the limit of reads."""
+        self.build.read(place.span, rows * columns, rows * (columns + len(here.names)))
 
     @contextmanager
     def in_row(self, item: Item, row: Row) -> Iterator[None]:
@@ -283,6 +287,7 @@ class Run:
         """Counts the copies that the `repeat` at a place makes, up to the limit of items."""
         given = Given(place.data, place)
         self.build.count("items", times, place.span, lambda: self.values.origins(given, here))
+        self.build.read(place.span, 0, times * len(here.names))
 
     def turns(self, item: Item, times: int, here: Here, turn: Callable[[Item, Here], Flow]) -> Flow:
         """The turns of a repeat; none after one that failed."""

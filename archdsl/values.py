@@ -34,7 +34,7 @@ class Evaluator:
     def evaluate(self, raw: Any, place: Place, here: Here) -> Value:
         """A value as written: an expression, `$name`, a list of them, or itself."""
         if isinstance(raw, list):
-            self.build.read(len(raw), place.span)
+            self.build.read(place.span, len(raw))
             return [self.evaluate(item, place / n, here) for n, item in enumerate(raw)]
         if not isinstance(raw, str):
             return raw
@@ -42,7 +42,7 @@ class Evaluator:
         if text in here.names:
             value = here.names[text]
             if isinstance(value, list):
-                self.build.read(len(value), place.span)
+                self.build.read(place.span, len(value))
             return value
         try:
             expression = parse(text)
@@ -66,7 +66,7 @@ class Evaluator:
         for name in names:
             value = here.names.get(name)
             if isinstance(value, list):
-                self.build.read(len(value) * (1 + len(text) // (len(name) + 5)), span)
+                self.build.read(span, len(value) * (1 + len(text) // (len(name) + 5)))
 
     def name(self, template: Template, place: Place, here: Here) -> str:
         """The name of an item, which a module can have."""
@@ -234,7 +234,7 @@ class Evaluator:
         if type == "item" or isinstance(raw, dict):
             return self.item(raw, place, here)
         if isinstance(raw, list):
-            self.build.read(len(raw), place.span)
+            self.build.read(place.span, len(raw))
             return [self.written(type, Given(v, place / n), here) for n, v in enumerate(raw)]
         if isinstance(raw, str):
             is_word = type == "str" and not raw.startswith("$")
