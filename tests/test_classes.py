@@ -117,6 +117,20 @@ def test_numbered_layers_that_are_no_chain_are_a_list() -> None:
     assert_computes(graph)
 
 
+def test_a_name_with_a_dash_is_no_attribute_where_the_layers_are_no_chain() -> None:
+    graph = graph_of("""
+        backbone:
+          block-1: {conv: {out: 4, kernel: 3}}
+          block-2:
+            seq:
+              conv-1: {conv: {out: 4, kernel: 3}}
+              sum: {add: {}, from: [conv-1, block-1]}
+    """)
+    source = archdsl.emit(graph)
+    assert 'getattr(getattr(self, "block-2"), "conv-1")(' in source
+    assert_computes(graph)
+
+
 def assert_computes(graph: archdsl.Graph) -> None:
     """The module has the tensors of the graph, in order, and computes what it says."""
     module = archdsl.compile(graph).double().eval()

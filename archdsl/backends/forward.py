@@ -217,8 +217,10 @@ def access(names: tuple[str, ...]) -> str:
     """`self.features[0]` from `("features", "0")`."""
     result = "self"
     for position, name in enumerate(names):
-        if name.isdecimal():
-            result = f"{result}[{name}]" if position else f'getattr(self, "{name}")'
-        else:
+        if name.isidentifier():
             result = f"{result}.{name}"
+        elif name.isdecimal() and position:
+            result = f"{result}[{name}]"
+        else:
+            result = f'getattr({result}, "{name}")'
     return result

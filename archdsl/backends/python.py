@@ -308,8 +308,8 @@ class _Writer:
 
 
 def _assigned(part: Part, code: Code, indent: int) -> list[str]:
-    """The statement that gives a part to its module; one named by a number cannot be assigned."""
-    if not part.name.isdecimal():
+    """The statement that gives a part to its module; `0` and `block1-0` cannot be assigned."""
+    if part.name.isidentifier():
         return lay_out(f"self.{part.name} = ", code, "", indent)
     method = "register_parameter" if part.parameter else "add_module"
     return lay_out(f"self.{method}", Group("(", (f'"{part.name}"', code)), "", indent)
