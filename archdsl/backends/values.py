@@ -221,7 +221,7 @@ class Parameters:
     def _free(self, name: str) -> str:
         taken = {*self.vectors, *self._channels, *self._taken}
         if not name.isidentifier() or iskeyword(name):
-            name = f"with_{name}"
+            name = "with_" + name.replace("-", "_")
         number, free = 2, name
         while free in taken:
             free, number = f"{name}{number}", number + 1
