@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -148,7 +149,7 @@ class Sink:
     context: tuple[tuple[Span, str | Callable[[], str]], ...] = ()
     extended: dict[str, Label] = field(default_factory=dict)  # files, and where each is extended
     library: str = ""  # the folder of blocks that are no user's to change
-    most: int = 200  # diagnostics, before it gives up
+    most: int = sys.maxsize  # diagnostics, before it gives up
     _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
 
     def error(

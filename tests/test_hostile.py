@@ -3,12 +3,14 @@
 import copy
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archdsl.cli import run
 from archdsl.diagnostics import Sink
 from archdsl.elaborate import elaborate
 from archdsl.expect import expectations
@@ -316,3 +318,11 @@ def test_no_more_is_looked_for_than_anybody_reads() -> None:
     found = quick("backbone: [" + ", ".join(["rleu"] * 300) + "]")
     message = "E0106 200 mistakes are found; the rest of the spec is not looked at"
     assert found == ["E0205 unknown verb `rleu`"] * 200 + [message]
+
+
+def test_whatever_is_no_spec_may_have_any_number_of_mistakes(tmp_path: Path) -> None:
+    twice, unknown = tmp_path / "twice.yaml", tmp_path / "study.yaml"
+    twice.write_text("archdsl: 1\n" + "name: n\n" * 300)
+    unknown.write_text("archdsl: 1\n" + "".join(f"key{n}: 1\n" for n in range(300)))
+    assert run(["fmt", str(twice)]) == 1
+    assert run(["sweep", str(unknown)]) == 1
