@@ -33,7 +33,8 @@ class ArgumentChecker(Checker):
 
     def block_near(self, word: str) -> Iterator[Label]:
         """Where the block of the spec is defined that was probably meant, or all of them are."""
-        close = nearest(word, [*OPS, *COMBINATORS, *self.file.blocks])
+        known = [*OPS, *COMBINATORS, *self.file.blocks, *self.file.elsewhere]
+        close = nearest(word, known)
         block = self.file.blocks.get(close or "")
         blocks = self.file.source.keys.get(("blocks",))
         if close is None and blocks is not None:

@@ -297,6 +297,8 @@ def _body(reader: Reader, block: Block) -> Item | None:
     unknown = _unknown_keys(reader, block)
     for key in unknown:
         help = did_you_mean(key, (*_BLOCK_KEYS, "body", *COMBINATORS))
+        if key in MODIFIERS:
+            help = f"`{key}` is a modifier: it stands beside a verb, in the block's `body`"
         reader.error("E0201", f"unknown key `{key}` in a block", (place / key).key, help)
     if not rest:
         message = f"block {block.name} has no body"
@@ -310,7 +312,7 @@ def _body(reader: Reader, block: Block) -> Item | None:
 def _unknown_keys(reader: Reader, block: Block) -> list[str]:
     """The keys of a block that are neither its own nor the one verb that it is."""
     rest = [key for key in block.place.data if key not in (*_BLOCK_KEYS, "body")]
-    if len(rest) == 1 and "body" not in block.place.data:
+    if len(rest) == 1 and "body" not in block.place.data and rest[0] not in MODIFIERS:
         return []
     return [key for key in rest if not reader.is_verb(key)]
 
