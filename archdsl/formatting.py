@@ -48,6 +48,9 @@ def _rewritten(source: Source) -> str:
     written = StringIO()
     try:
         data = yaml.load(_START.sub(r"\1", source.text))
+    except Exception as error:  # it stumbles, in many ways, over YAML that libyaml reads
+        raise UsageError(f"cannot lay out {source.name}: {error}") from error
+    try:
         for path, span in source.spans.items():
             if _is_broken_flow(source.at(*path)):
                 _check_no_comments(source, range(span.line, span.end_line))

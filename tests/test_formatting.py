@@ -249,3 +249,10 @@ def test_the_hooks_run_commands_that_there_are(
         Path("b.yaml").write_text("archdsl: 1\nbackbone: [rleu]\nname: [\n")
         assert run([*arguments, "a.yaml"]) == 0
         assert run([*arguments, "a.yaml", "b.yaml"]) == 1
+
+
+def test_what_the_library_stumbles_over_is_refused() -> None:
+    source = parse("a:  # one\n  b:relu\n\nc: 1\n", "n.yaml", Sink())
+    assert source is not None
+    with pytest.raises(UsageError, match=r"cannot lay out n\.yaml"):
+        formatted(source)
