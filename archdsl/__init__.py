@@ -22,11 +22,12 @@ from archdsl.api import (
     save_weights,
     summarize,
 )
-from archdsl.diagnostics import CheckpointError, Diagnostic, SpecError, UsageError
+from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.diagnostics.errors import CheckpointError, SpecError, UsageError
 
 if TYPE_CHECKING:
-    from archdsl.graph import Graph, Node, Scope
-    from archdsl.tensor import TensorSpec
+    from archdsl.graph.graph import Graph, Node, Scope
+    from archdsl.ops.tensor import TensorSpec
 
 __version__ = "0.1.0"
 
@@ -52,7 +53,12 @@ __all__ = [
     "summarize",
 ]
 
-_LATER = {"Graph": "graph", "Node": "graph", "Scope": "graph", "TensorSpec": "tensor"}
+_LATER = {
+    "Graph": "graph.graph",
+    "Node": "graph.graph",
+    "Scope": "graph.graph",
+    "TensorSpec": "ops.tensor",
+}
 
 
 def __getattr__(name: str) -> Any:

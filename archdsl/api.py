@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
 
-from archdsl.diagnostics import Diagnostic, Sink, SpecError, UsageError, in_order
+from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.diagnostics.errors import SpecError, UsageError
+from archdsl.diagnostics.sink import Sink, in_order
 
 if TYPE_CHECKING:
     from torch import nn
 
     from archdsl.analysis.cost import Analysis
-    from archdsl.drawing import Figure
-    from archdsl.graph import Graph
-    from archdsl.limits import Limits
-    from archdsl.renames import Renames
-    from archdsl.renderers.table import Table
+    from archdsl.figures.figure import Figure
+    from archdsl.graph.graph import Graph
+    from archdsl.graph.renames import Renames
+    from archdsl.tables.summary import Table
+    from archdsl.yaml.limits import Limits
 
     Spec = str | os.PathLike[str] | Graph
 
@@ -32,7 +34,7 @@ class Reading:
 
     def report(self, format: str = "full", color: bool = False) -> str:
         """The diagnostics in one of `formats.FORMATS`."""
-        from archdsl.formats import FORMATS
+        from archdsl.diagnostics.formats import FORMATS
 
         return FORMATS[format](self.diagnostics, self.sources, color)
 
@@ -57,9 +59,9 @@ def read(
     `lints` are the codes of those that look at it if it is right. Raises UsageError for a file that
     is not there or a setting that the spec does not have.
     """
-    from archdsl.gallery import find
-    from archdsl.inherit import Loader
-    from archdsl.limits import Limits
+    from archdsl.language.gallery import find
+    from archdsl.language.loader import Loader
+    from archdsl.yaml.limits import Limits
 
     loader = Loader(Sink(), limits or Limits())
     return _elaborated(loader, loader.load(find(spec), settings, scale), lints)
@@ -79,7 +81,7 @@ def load(
     `{"root": "../specs"}`). Raises SpecError if the spec is wrong, UsageError if there is
     no such file or parameter.
     """
-    from archdsl.limits import Limits
+    from archdsl.yaml.limits import Limits
 
     allowed = Limits().override(_as_text(limits))
     return read(spec, _as_text(params), _as_text(scale), allowed).require()
@@ -87,7 +89,7 @@ def load(
 
 def loads(text: str) -> "Graph":
     """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
-    from archdsl.inherit import Loader
+    from archdsl.language.loader import Loader
 
     loader = Loader(Sink())
     return _elaborated(loader, loader.loads(text)).require()
@@ -98,7 +100,7 @@ def check(spec: str | os.PathLike[str], *, pedantic: bool = False) -> list[Diagn
 
     With `pedantic` also what good networks do for a reason.
     """
-    from archdsl.lints import DEFAULT, LINTS
+    from archdsl.lint.rules import DEFAULT, LINTS
 
     return read(spec, lints=LINTS if pedantic else DEFAULT).diagnostics
 
@@ -115,7 +117,7 @@ def compile(
     With `features`, names of taps, it is a backbone: `forward` gives a dict of these maps,
     `feature_info` says the channels and the reduction of each, and nothing behind the last is made.
     """
-    from archdsl.backends.module import compile_graph
+    from archdsl.pytorch.module import compile_graph
 
     return compile_graph(_graph(spec, params, scale), features)
 
@@ -127,7 +129,7 @@ def emit(
     scale: Mapping[str, Any] | None = None,
 ) -> str:
     """The Python source of a spec or graph, which needs only PyTorch."""
-    from archdsl.backends.python import emit
+    from archdsl.pytorch.source import emit
 
     return emit(_graph(spec, params, scale))
 
@@ -153,7 +155,7 @@ def summarize(
 ) -> "Table":
     """The stages of a spec or graph, to a depth of names, as a table that shows itself."""
     from archdsl.analysis.summary import summarize
-    from archdsl.renderers.table import Table
+    from archdsl.tables.summary import Table
 
     graph = _graph(spec, params, scale)
     return Table(summarize(graph, depth), graph)
@@ -176,8 +178,8 @@ def draw(
 
     `kind` and the rest are as for `archdsl draw`. Raises UsageError if it cannot be drawn so.
     """
-    from archdsl.drawing import draw
-    from archdsl.renderers.options import Options, fold_of, shown_of, width_of
+    from archdsl.figures.figure import draw
+    from archdsl.figures.options import Options, fold_of, shown_of, width_of
 
     points, zoom = width_of(width)
     options = Options(
@@ -189,7 +191,7 @@ def draw(
 def _graph(
     spec: "Spec", params: Mapping[str, Any] | None, scale: Mapping[str, Any] | None
 ) -> "Graph":
-    from archdsl.graph import Graph
+    from archdsl.graph.graph import Graph
 
     if not isinstance(spec, Graph):
         return read(spec, _as_text(params), _as_text(scale)).require()
@@ -199,15 +201,15 @@ def _graph(
 
 
 def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Reading:
-    from archdsl.elaborate import elaborate
-    from archdsl.expect import expectations
+    from archdsl.elaborate.document import elaborate
+    from archdsl.lint.expect import expectations
 
     sink = loader.sink
     graph = elaborate(document, sink, loader.limits) if document is not None else None
     if graph is not None:
         expectations(document, graph, sink)
     if graph is not None and lints:
-        from archdsl.lints import lint
+        from archdsl.lint.rules import lint
 
         lint(document, graph, lints, sink)
     return Reading(None if sink.failed else graph, in_order(sink.diagnostics), loader.sources)
@@ -235,13 +237,13 @@ def load_weights(
     if anything does not fit: CheckpointError lists what is missing, left over or of another shape,
     or says which parameter of the network is not as the source's.
     """
-    from archdsl.backends import checkpoint
+    from archdsl.pytorch import checkpoint
 
     checkpoint.load_weights(module, path, renames=renames, skip=skip)
 
 
 def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """Writes the weights of a module: safetensors by the suffix, else PyTorch's format."""
-    from archdsl.backends import checkpoint
+    from archdsl.pytorch import checkpoint
 
     checkpoint.save_weights(module, path)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.analysis.summary import Summary
-from archdsl.diagnostics import UsageError
-from archdsl.drawing import draw, hero
+from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.figure import draw, hero
 from archdsl.files import make_folder, write_text
-from archdsl.graph import Graph
-from archdsl.renderers.table import markdown
+from archdsl.graph.graph import Graph
+from archdsl.tables.summary import markdown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,7 +37,7 @@ class Files:
 
 def write(graph: Graph, summary: Summary, out: Path) -> Files:
     """Writes the files of a network into `out/<name>/`; raises UsageError if that cannot be."""
-    from archdsl.backends.python import emit
+    from archdsl.pytorch.source import emit
 
     texts = emit(graph), graph.to_json(), markdown(summary)
     folder = out / graph.name
@@ -63,7 +63,7 @@ def run(summary: Summary, source: Path) -> None:
     Raises InternalError if the shape of an output or the number of parameters is another than the
     summary's, UsageError if the network does not fit into memory.
     """
-    from archdsl.backends.module import new_module
+    from archdsl.pytorch.module import new_module
 
     try:
         module = new_module(source.read_text(encoding="utf-8"), summary.name).eval()

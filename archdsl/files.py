@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archdsl.diagnostics import UsageError
+from archdsl.diagnostics.errors import UsageError
 
 
 def make_folder(path: Path) -> None:

@@ -20,8 +20,8 @@ from compiler import graph_of, in_turns, process, table
 
 from archdsl.analysis.cost import Cost, analyze
 from archdsl.analysis.measures import totals
-from archdsl.gallery import find
-from archdsl.graph import Graph
+from archdsl.graph.graph import Graph
+from archdsl.language.gallery import find
 from archdsl.study.candidates import Candidates, Point
 
 NETWORKS = ("resnet50", "densenet121", "mobilenet_v2", "efficientnet_b0")

@@ -19,12 +19,12 @@ from collections.abc import Callable
 
 import archdsl
 from archdsl.analysis.cost import analyze
-from archdsl.diagnostics import Sink
-from archdsl.elaborate import elaborate
-from archdsl.gallery import find
-from archdsl.graph import Graph
-from archdsl.inherit import Loader
-from archdsl.limits import Limits
+from archdsl.diagnostics.sink import Sink
+from archdsl.elaborate.document import elaborate
+from archdsl.graph.graph import Graph
+from archdsl.language.gallery import find
+from archdsl.language.loader import Loader
+from archdsl.yaml.limits import Limits
 
 NETWORKS = ("resnet50", "googlenet", "densenet121", "mobilenet_v2", "efficientnet_b0")
 WIDE = Limits(items=10**7, nodes=10**7, connections=10**7, parameters=10**15)

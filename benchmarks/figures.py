@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import archdsl
-from archdsl import UsageError, gallery
-from archdsl.renderers.description import describe, resolution
-from archdsl.renderers.figure import KINDS
-from archdsl.renderers.scene import Text
+from archdsl import UsageError
+from archdsl.figures.canvas.scene import Text
+from archdsl.figures.kinds.every import KINDS
+from archdsl.figures.network.description import describe, resolution
+from archdsl.language import gallery
 
 NETWORKS = ("resnet50", "googlenet", "densenet121")
 OURS = ("hero", "strip", "block", "columns")

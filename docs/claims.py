@@ -11,9 +11,9 @@ from typing import Any
 
 import archdsl
 from archdsl.analysis.measures import totals
-from archdsl.graph import Graph
-from archdsl.quantities import number
-from archdsl.renderers.table import cell, quantity
+from archdsl.graph.graph import Graph
+from archdsl.numbers import number, quantity
+from archdsl.tables.summary import cell
 
 PAGE = Path(__file__).parent / "claims.md"
 

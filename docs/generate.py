@@ -12,13 +12,13 @@ from typing import Any
 from archdsl import load
 from archdsl.analysis.measures import totals
 from archdsl.analysis.receptive_field import reductions
-from archdsl.diagnostics import CODES
-from archdsl.explanations import explain
-from archdsl.gallery import find, names
+from archdsl.diagnostics.codes import CODES
+from archdsl.diagnostics.explanations import explain
+from archdsl.language.gallery import find, names
+from archdsl.language.standard import standard_blocks
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.base import CHANNELS
 from archdsl.ops.pool import KERNEL
-from archdsl.standard import standard_blocks
 
 DOCS = Path(__file__).parent
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archdsl.graph import INPUT, Graph, Node
+from archdsl.graph.graph import INPUT, Graph, Node
 
 Weights = dict[str, Tensor]
 Rule = Callable[[Any, dict[str, Tensor], list[Tensor]], Tensor]

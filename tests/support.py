@@ -11,14 +11,16 @@ from textwrap import dedent
 from typing import Any
 
 import archdsl
-from archdsl.diagnostics import Diagnostic, Sink, in_order
-from archdsl.elaborate import elaborate
-from archdsl.expect import expectations
-from archdsl.graph import Graph, verify
-from archdsl.inherit import Loader
-from archdsl.limits import Limits
+from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.elaborate.document import elaborate
+from archdsl.graph.graph import Graph
+from archdsl.graph.verify import verify
+from archdsl.language.loader import Loader
+from archdsl.lint.expect import expectations
 from archdsl.ops import OPS, Op, construct
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
+from archdsl.yaml.limits import Limits
 
 REQUIRED = {"archdsl": "1", "name": "net", "input": "[3, 8, 8]", "backbone": "[relu]"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.diagnostics import UsageError
+from archdsl.diagnostics.errors import UsageError
 from archdsl.files import make_folder, write_text
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
@@ -120,7 +120,7 @@ def test_a_command_killed_while_it_writes_leaves_the_old_files(
     (tmp_path / "net.yaml").write_text(SPEC)
     program = (
         "import os, signal\n"
-        "from archdsl.cli import run\n"
+        "from archdsl.cli.main import run\n"
         f"os.{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"run({arguments.split()!r})\n"
     )

@@ -13,90 +13,53 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "archdsl"
 
-SHARED = "diagnostics tensor"
-FRONT = f"{SHARED} expressions limits ops scaling source"
-
 MAY_IMPORT = {
     # what everything may know
-    "vocabulary": "",
-    "diagnostics": "vocabulary",
-    "tensor": "",
-    "limits": "diagnostics",
+    "diagnostics": "",
+    "numbers": "diagnostics",
     "files": "diagnostics",
-    "quantities": "diagnostics",
-    "ops": "tensor",
-    # expressions, which know nothing of YAML
     "expressions": "",
-    "templates": "expressions",
-    "scaling": "expressions",
-    "renames": "expressions templates",
-    # text to a syntax tree
-    "suspects": "",
-    "source": "diagnostics limits suspects",
-    "fields": "diagnostics source",
-    "forms": "diagnostics fields source",
-    "syntax": "diagnostics forms limits source templates tensor",
-    "checks": "diagnostics expressions limits source syntax templates",
-    "arguments": "checks diagnostics ops source syntax vocabulary",
-    "items": "arguments checks diagnostics ops source syntax templates",
-    "conventions": f"{FRONT} checks fields forms items syntax templates",
-    "documents": f"{FRONT} checks conventions fields forms items syntax",
-    "inherit": "diagnostics documents fields forms gallery limits scaling source syntax",
+    "ops": "",
     # the waist
-    "graph": "diagnostics ops renames tensor",
-    "graph_json": "diagnostics graph ops renames tensor",
-    # a syntax tree to a graph
-    "flow": "diagnostics expressions source syntax tensor",
-    "builder": "diagnostics flow graph limits ops source syntax tensor",
-    "values": f"{FRONT} builder flow forms syntax templates",
-    "records": f"{FRONT} builder flow syntax",
-    "sequences": f"{FRONT} builder flow records syntax templates values",
-    "combinators": f"{FRONT} flow graph sequences syntax",
-    "calls": f"{FRONT} builder combinators flow sequences syntax",
-    "elaborate": f"{FRONT} calls flow forms graph renames records sequences syntax",
+    "graph": "diagnostics expressions ops",
+    # text to typed nodes
+    "yaml": "diagnostics",
+    "language": "diagnostics expressions ops yaml",
+    # typed nodes to a graph
+    "elaborate": "diagnostics expressions graph language ops yaml",
     # from a graph to everything else
-    "analysis": f"{SHARED} graph ops",
-    "backends": f"{SHARED} analysis files graph ops renames",
-    "renderers": f"{SHARED} analysis files graph ops study",
-    "expect": "analysis diagnostics graph quantities source syntax",
-    "unused": "diagnostics expressions source templates",
-    "lints": "diagnostics graph inherit ops source syntax unused",
-    "formatting": "diagnostics source",
-    "gallery": "diagnostics",
-    "standard": "diagnostics gallery inherit source syntax",
-    "explanations": "diagnostics",
-    "report": "diagnostics",
-    "formats": "diagnostics report",
-    "progress": "",
-    "study": f"{FRONT} analysis elaborate fields files forms gallery graph inherit quantities "
-    "records syntax",
-    "drawing": "diagnostics files graph renderers",
-    "build": "analysis diagnostics drawing files graph renderers",
+    "modules": "diagnostics graph ops",
+    "analysis": "diagnostics graph modules ops",
+    "pytorch": "analysis diagnostics files graph modules ops",
+    "figures": "analysis diagnostics files graph numbers ops",
+    "lint": "analysis diagnostics expressions graph language numbers ops yaml",
+    "study": "analysis diagnostics elaborate expressions files graph language numbers yaml",
+    "tables": "analysis diagnostics files graph numbers ops study",
+    "build": "analysis diagnostics figures files graph tables",
 }
-ANYTHING = (
-    "", "__main__", "api", "cli", "cli_analysis", "cli_draw", "cli_explain", "cli_format",
-    "cli_show", "cli_study", "console",
-)  # fmt: skip
+ANYTHING = ("", "__main__", "api", "cli")
 
 HEAVY = {  # module -> who imports it at the top, if anybody
-    "torch": {"backends.prelude"},  # which is emitted, not imported
-    "yaml": {"source"},
+    "torch": {"pytorch.prelude"},  # which is emitted, not imported
+    "yaml": {"yaml.source"},
     "networkx": set(),
     "matplotlib": set(),
     "onnx": set(),
     "numpy": set(),
     "rich": set(),
     "click": {
-        "cli",
-        "cli_analysis",
-        "cli_draw",
-        "cli_explain",
-        "cli_format",
-        "cli_show",
-        "cli_study",
-        "console",
+        "cli.build",
+        "cli.check",
+        "cli.console",
+        "cli.draw",
+        "cli.explain",
+        "cli.fmt",
+        "cli.main",
+        "cli.measure",
+        "cli.show",
+        "cli.study",
     },
-    "ruamel": {"formatting"},
+    "ruamel": {"language.formatting"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts)

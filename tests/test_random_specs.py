@@ -13,9 +13,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
-from archdsl.backends.module import compile_graph
-from archdsl.graph import INPUT, Graph, verify
+from archdsl.graph.graph import INPUT, Graph
+from archdsl.graph.verify import verify
 from archdsl.ops import OPS
+from archdsl.pytorch.module import compile_graph
 from tests.interpret import run
 from tests.random_specs import spec, specs
 from tests.random_specs.naive import Naive

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from archdsl.renderers.truetype import FOLDER, font
+from archdsl.figures.canvas.font import FOLDER, font
 
 LETTERS = {code: chr(code) for code in range(0x20, 0x7F)} | {0x80: "×", 0x81: "–", 0x82: "→"}
 SYMBOLS = {"times": 0x80, "rightarrow": 0x82}  # math that figures use

@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 import archdsl
-from archdsl import UsageError, gallery
+from archdsl import UsageError
+from archdsl.language import gallery
 
 KINDS = "hero,strip,block,columns,dense,pyramid"
 COMPLAINT = re.compile(r"^! .*|^Overfull .*|^Missing character.*", re.MULTILINE)

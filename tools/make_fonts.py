@@ -12,7 +12,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 SOURCE = Path("/usr/share/fonts/truetype/liberation2")
-TARGET = Path(__file__).parent.parent / "archdsl" / "renderers" / "fonts"
+TARGET = Path(__file__).parent.parent / "archdsl" / "figures" / "canvas" / "fonts"
 RANGES = (
     (0x20, 0x7E), (0xA0, 0x17F), (0x218, 0x21B), (0x2C6, 0x2DD), (0x370, 0x3FF),
     (0x2010, 0x2027), (0x2030, 0x203A), (0x20AC, 0x20AC), (0x2122, 0x2122), (0x2190, 0x2195),

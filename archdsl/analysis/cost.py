@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from archdsl.graph import Graph
+from archdsl.graph.graph import Graph
 from archdsl.ops.base import Cost as Cost
 from archdsl.ops.base import sum_of
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,8 +6,8 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
-from archdsl.graph import Graph, Node, Scope
-from archdsl.tensor import TensorSpec
+from archdsl.graph.graph import Graph, Node, Scope
+from archdsl.ops.tensor import TensorSpec
 
 Kind = Literal["changed", "added", "removed", "renamed"]
 

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
-from archdsl.diagnostics import UsageError, did_you_mean
-from archdsl.graph import INPUT, Graph, Node
+from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.graph.graph import INPUT, Graph, Node
 
 if TYPE_CHECKING:
     from archdsl.analysis.receptive_field import ReceptiveField

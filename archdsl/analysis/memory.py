@@ -1,7 +1,7 @@
 """Memory: weights, what is alive at once in inference, what training keeps for the backward pass.
 
 The model is that of PyTorch without compilation, on one device, checked against what PyTorch
-allocates (tests/test_memory.py): an op gives a new tensor, a view, or writes over its input; a
+allocates (tests/analysis/test_memory.py): an op gives a new tensor, a view, or writes over its input; a
 tensor lives until its variable is assigned again or the `forward` around it is done; what is handed
 to a module lives until that module is done. Buffers that libraries use inside one kernel are not
 counted.
@@ -13,9 +13,9 @@ from math import prod
 from typing import Any
 
 from archdsl.analysis.cost import analyze
-from archdsl.graph import INPUT, Graph, Node
+from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.ops import Op
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 ELEMENT = 4  # bytes of a number: float32
 INDEX = 8  # bytes of a whole number: int64

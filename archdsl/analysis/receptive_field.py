@@ -12,9 +12,9 @@ from fractions import Fraction
 from math import floor, lcm
 from typing import Any
 
-from archdsl.graph import INPUT, Graph, Node
+from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.ops import Op
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 MAX_PERIOD = 4096  # positions of which each has a reach of its own
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.analysis.measures import Device, Facts, Value, measure
-from archdsl.diagnostics import counted
-from archdsl.graph import Graph, Node, Scope
-from archdsl.tensor import TensorSpec
+from archdsl.diagnostics.text import counted
+from archdsl.graph.graph import Graph, Node, Scope
+from archdsl.ops.tensor import TensorSpec
 
 By = Literal["op", "block", "stage"]
 DEFAULT = ("parameters", "macs")  # columns

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, argument
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 class Relu(Op):

@@ -20,7 +20,7 @@ from archdsl.ops.base import (
     times,
 )
 from archdsl.ops.init import INIT, Init
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 def _require_tokens(op: Op, x: TensorSpec, rank: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 class ShapeError(Exception):

@@ -23,7 +23,7 @@ from archdsl.ops.base import (
     window,
 )
 from archdsl.ops.init import INIT, Init
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 def _check_groups(groups: int, inputs: int, outputs: int) -> None:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from archdsl.ops.base import Op, ShapeError
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 class Concat(Op):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from archdsl.ops.base import CHANNELS, FLAG, WHOLE, Op, ShapeError, Weight, argument
 from archdsl.ops.init import INIT, Init
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from archdsl.ops.base import (
     require_map,
 )
 from archdsl.ops.init import SCALE_INIT, Init
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 def _affine(channels: int) -> tuple[Weight, ...]:

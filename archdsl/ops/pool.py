@@ -17,7 +17,7 @@ from archdsl.ops.base import (
     times,
 )
 from archdsl.ops.conv import window_sizes
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import NUMBER, RATE, Op, Weight, argument
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from archdsl.ops.base import (
     times,
     words,
 )
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 
 def _require_image(op: Op, x: TensorSpec) -> None:

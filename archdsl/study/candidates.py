@@ -6,17 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archdsl.analysis.measures import Value, totals
-from archdsl.diagnostics import Sink, SpecError, UsageError, as_yaml, did_you_mean, in_order
-from archdsl.elaborate import elaborate
-from archdsl.forms import RuleForm
-from archdsl.gallery import find
-from archdsl.graph import Graph
-from archdsl.inherit import Loader
-from archdsl.limits import Limits
-from archdsl.records import Records
-from archdsl.scaling import RULES
-from archdsl.source import parse
-from archdsl.syntax import Document
+from archdsl.diagnostics.errors import SpecError, UsageError
+from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.diagnostics.text import as_yaml
+from archdsl.elaborate.document import elaborate
+from archdsl.elaborate.replay import Records
+from archdsl.expressions.scaling import RULES
+from archdsl.graph.graph import Graph
+from archdsl.language.gallery import find
+from archdsl.language.keys import RuleForm
+from archdsl.language.loader import Loader
+from archdsl.language.syntax import Document
+from archdsl.yaml.limits import Limits
+from archdsl.yaml.source import parse
 
 PHI = "phi"
 
@@ -50,7 +53,7 @@ class Candidates:
         loader = Loader(Sink(), self.limits)
         document = loader.load(self.path, settings, scale)
         if document is None or loader.sink.failed:
-            from archdsl.report import full
+            from archdsl.diagnostics.report import full
 
             found = in_order(loader.sink.diagnostics)
             raise SpecError(found, full(found, loader.sources))
@@ -64,7 +67,7 @@ class Candidates:
         document = changed(self.document, point)
         graph = elaborate(document, sink, self.limits, self.records)
         if graph is None:
-            from archdsl.report import full
+            from archdsl.diagnostics.report import full
 
             found = in_order(sink.diagnostics)
             sources = [parameter.place.source for parameter in document.parameters.values()]

@@ -10,8 +10,12 @@ from dataclasses import MISSING, dataclass
 from typing import Any, Literal
 
 from archdsl.analysis.measures import device_free
-from archdsl.diagnostics import Sink, SpecError, UsageError, in_order
-from archdsl.fields import (
+from archdsl.diagnostics.errors import SpecError, UsageError
+from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.language.keys import check_version
+from archdsl.numbers import number
+from archdsl.study.candidates import Point
+from archdsl.yaml.fields import (
     ANY,
     LIST,
     NUMBER,
@@ -26,11 +30,8 @@ from archdsl.fields import (
     one_of,
     validate,
 )
-from archdsl.forms import check_version
-from archdsl.limits import Limits
-from archdsl.quantities import number
-from archdsl.source import parse, read_text
-from archdsl.study.candidates import Point
+from archdsl.yaml.limits import Limits
+from archdsl.yaml.source import parse, read_text
 
 MAX_CANDIDATES = 10_000_000
 COLUMNS = ("parameters", "macs", "activations", "memory")
@@ -178,7 +179,7 @@ def read_study(path: str) -> Study:
     good = source is not None and check_version(source, sink)
     form = validate(StudyForm, source.data, source.at(), sink) if source and good else None
     if form is None or sink.failed:
-        from archdsl.report import full
+        from archdsl.diagnostics.report import full
 
         found = in_order(sink.diagnostics)
         raise SpecError(found, full(found, {path: text or ""}))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from archdsl.diagnostics import UsageError
+from archdsl.diagnostics.errors import UsageError
 from archdsl.files import make_folder, replacing
 from archdsl.study.candidates import Point
 

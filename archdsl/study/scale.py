@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from archdsl import gallery
 from archdsl.analysis.measures import Value, device_free, totals
-from archdsl.diagnostics import SpecError, UsageError
+from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.files import write_text
-from archdsl.quantities import number
+from archdsl.language import gallery
+from archdsl.numbers import number
 from archdsl.study.candidates import PHI, Candidates, Point
 
 COLUMNS = ("parameters", "macs", "activations", "memory")

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from archdsl.diagnostics import UsageError
+from archdsl.diagnostics.errors import UsageError
 from archdsl.study.candidates import Candidates, Point
 from archdsl.study.plan import Study
 from archdsl.study.results import Csv, Parquet, Record, fields_of, key_of, open_results

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from archdsl.analysis.measures import totals
-from archdsl.diagnostics import SpecError
-from archdsl.graph import Graph
+from archdsl.diagnostics.errors import SpecError
+from archdsl.graph.graph import Graph
 from archdsl.study.candidates import Candidates, Point
 from archdsl.study.plan import ObjectiveForm, Study
 from archdsl.study.results import Record, key_of
@@ -54,7 +54,7 @@ def _record(study: Study, candidates: Candidates, point: Point) -> Record:
 def _objective(study: Study, form: ObjectiveForm, graph: Graph, point: Point) -> Record:
     settings = point.named()
     if form.python is not None:
-        from archdsl.backends.module import compile_graph
+        from archdsl.pytorch.module import compile_graph
 
         return _numbers(_function(study.folder, form.python)(compile_graph(graph), settings))
     return _numbers(_run(study, form, graph, settings))
@@ -77,7 +77,7 @@ def _run(study: Study, form: ObjectiveForm, graph: Graph, settings: dict[str, An
 
     `{source}` in it is the file of the network's PyTorch source, `{settings}` what is set, as JSON.
     """
-    from archdsl.backends.python import emit
+    from archdsl.pytorch.source import emit
 
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, f"{graph.name}.py")

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from archdsl import cli
+from archdsl.cli import main as cli
 
 HERE = Path(__file__).parent
 FIGURES: dict[str, list[tuple[str, str]]] = {  # section: what a figure shows, its command

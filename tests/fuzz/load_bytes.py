@@ -14,22 +14,22 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["archdsl", "yaml"]):
-    from archdsl.diagnostics import Sink, in_order
-    from archdsl.elaborate import elaborate
-    from archdsl.expect import expectations
-    from archdsl.formats import FORMATS
-    from archdsl.formatting import formatted
-    from archdsl.graph import verify
-    from archdsl.inherit import Loader
-    from archdsl.limits import Limits
-    from archdsl.lints import LINTS, lint
-    from archdsl.source import decoded, parse
+    from archdsl.diagnostics.formats import FORMATS
+    from archdsl.diagnostics.sink import Sink, in_order
+    from archdsl.elaborate.document import elaborate
+    from archdsl.graph.verify import verify
+    from archdsl.language.formatting import formatted
+    from archdsl.language.loader import Loader
+    from archdsl.lint.expect import expectations
+    from archdsl.lint.rules import LINTS, lint
+    from archdsl.yaml.limits import Limits
+    from archdsl.yaml.source import decoded, parse
 
-from archdsl.diagnostics import UsageError
-from archdsl.fields import keys_of
-from archdsl.forms import DocumentForm
+from archdsl.diagnostics.errors import UsageError
+from archdsl.language.keys import DocumentForm
+from archdsl.language.syntax import COMBINATORS, MODIFIERS
 from archdsl.ops import OPS
-from archdsl.syntax import COMBINATORS, MODIFIERS
+from archdsl.yaml.fields import keys_of
 
 ROOT = Path(__file__).parent.parent.parent
 LIMITS = Limits(values=20_000, items=5_000, nodes=2_000, connections=20_000)
@@ -72,7 +72,7 @@ def fill(corpus: Path) -> None:
     """Seeds, and a dictionary of the words of the language beside them."""
     corpus.mkdir(parents=True, exist_ok=True)
     if not any(corpus.iterdir()):
-        for folder in ("specs", "archdsl/library", "tests/bad"):
+        for folder in ("specs", "archdsl/language/library", "tests/bad"):
             for path in sorted((ROOT / folder).rglob("*.yaml")):
                 name = str(path.relative_to(ROOT)).replace(os.sep, "-")
                 (corpus / name).write_bytes(path.read_bytes())

@@ -28,13 +28,14 @@ from typing import Any
 
 import archdsl
 from archdsl.analysis.cost import analyze
-from archdsl.diagnostics import Sink, in_order
-from archdsl.elaborate import elaborate
-from archdsl.expect import expectations
-from archdsl.formats import FORMATS
-from archdsl.graph import Graph, verify
-from archdsl.inherit import Loader
-from archdsl.lints import LINTS, lint
+from archdsl.diagnostics.formats import FORMATS
+from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.elaborate.document import elaborate
+from archdsl.graph.graph import Graph
+from archdsl.graph.verify import verify
+from archdsl.language.loader import Loader
+from archdsl.lint.expect import expectations
+from archdsl.lint.rules import LINTS, lint
 from tests.fuzz.mutations import Mutant, Original, mutant, originals
 
 CHUNK = 500

@@ -16,9 +16,10 @@ from itertools import accumulate
 from pathlib import Path as File
 from random import Random
 
-from archdsl.diagnostics import Diagnostic, Sink, Span
-from archdsl.gallery import find, names
-from archdsl.source import Path, Source, lines_of, parse
+from archdsl.diagnostics.diagnostic import Diagnostic, Span
+from archdsl.diagnostics.sink import Sink
+from archdsl.language.gallery import find, names
+from archdsl.yaml.source import Path, Source, lines_of, parse
 
 Interval = tuple[int, int]  # offsets in a text, both ends included
 KINDS = ("delete", "swap", "duplicate", "retype", "misspell")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
-from archdsl.backends.module import compile_graph
-from archdsl.graph import Graph
+from archdsl.graph.graph import Graph
+from archdsl.pytorch.module import compile_graph
 
 IMAGES = 2
 

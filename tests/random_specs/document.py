@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 from tests.random_specs.blocks import Blocks
 from tests.random_specs.naive import Frame, Level, Misfit, Naive, Value, numbers
 from tests.random_specs.place import Place

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 from tests.random_specs.naive import Misfit, Names, Value, shapes
 from tests.random_specs.ops import Ops
 from tests.random_specs.place import Place

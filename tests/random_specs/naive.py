@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archdsl.expressions import make_divisible
+from archdsl.expressions.expression import make_divisible
 from archdsl.ops import OPS, ArgumentError, ShapeError, arguments, construct
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 
 MODIFIERS = ("for", "if", "from", "repeat", "each", "tap")
 LARGEST = {"channels": 40, "axis": 26, "elements": 12_000, "nodes": 80}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from archdsl.tensor import TensorSpec
+from archdsl.ops.tensor import TensorSpec
 from tests.random_specs.naive import Flow, Frame, Level, Misfit, Naive, Names, Value, numbers
 
 

@@ -1,0 +1,80 @@
+"""`archdsl check`."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from archdsl.cli.console import (
+    OK,
+    WRONG_CALL,
+    Settings,
+    changes,
+    color,
+    complain,
+    reading_of,
+    show,
+    status_of,
+)
+from archdsl.cli.progress import progress
+from archdsl.diagnostics.codes import CODES
+from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.diagnostics.errors import UsageError
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option(
+    "--format",
+    type=click.Choice(["full", "concise", "json", "sarif", "github"]),
+    default="full",
+    show_default=True,
+    help="How to show what is wrong.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    type=click.Choice([code for code in CODES if code.startswith("W")]),
+    metavar="CODE",
+    help="Leave out a warning: W0102. A spec can say `lint: {W0102: off}`.",
+)
+@click.option("--pedantic", is_flag=True, help="Warn also of what good networks do for a reason.")
+@changes
+def check(
+    specs: Sequence[str],
+    format: str,
+    ignore: Sequence[str],
+    pedantic: bool,
+    settings: Settings,
+    scale: Settings,
+    limits: Settings,
+) -> int:
+    """Say what is wrong with specs, or nothing."""
+    from archdsl.diagnostics.formats import FORMATS
+    from archdsl.lint.rules import DEFAULT, LINTS
+
+    found: dict[object, Diagnostic] = {}  # a base of several specs is complained about once
+    sources: dict[str, str] = {}
+    complaints, statuses = [], {OK}
+    with progress() as say:
+        for number, spec in enumerate(specs, 1):
+            say(f"checking {spec} ({number} of {len(specs)})")
+            try:
+                reading = reading_of(spec, settings, scale, limits, LINTS if pedantic else DEFAULT)
+            except UsageError as error:
+                complaints.append(str(error))
+                statuses.add(WRONG_CALL)
+                continue
+            found |= {
+                (d.code, d.span, d.message): d for d in reading.diagnostics if d.code not in ignore
+            }
+            sources |= reading.sources
+            if reading.graph is None:
+                statuses.add(status_of(reading.diagnostics))
+    show(FORMATS[format](list(found.values()), sources, color(sys.stdout)))
+    if found and format == "full" and color(sys.stdout):
+        code = next(iter(found.values())).code
+        show(f"\x1b[2marchdsl explain {code} says more\x1b[0m\n")
+    for complaint in complaints:
+        complain(complaint)
+    return max(statuses)

@@ -1,0 +1,174 @@
+"""The command `draw`: specs to figures in files."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archdsl.api import Reading
+from archdsl.cli.console import (
+    Settings,
+    change,
+    color,
+    complain,
+    pairs,
+    reading_of,
+    show,
+    status_of,
+)
+from archdsl.cli.progress import progress
+from archdsl.diagnostics.errors import UsageError
+
+if TYPE_CHECKING:
+    from archdsl.figures.options import Options
+
+KINDS = (
+    "hero", "strip", "block", "columns", "dense", "pyramid", "table", "scaling", "graph", "diff",
+)  # fmt: skip
+SCALES = ("sqrt", "linear", "log")
+POLL = 0.03  # seconds between looks at the files with --watch
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be drawn, and where it goes."""
+
+    specs: Sequence[str]
+    kind: str
+    outs: Sequence[Path]
+    theme: str
+    text: str
+    dpi: int
+    rules: Settings
+    settings: Settings
+    limits: Settings
+    asked: (
+        "Callable[[], Options]"  # the options of the figure; made late, when renderers are needed
+    )
+
+
+def _scales(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, Settings]:
+    """`--scale sqrt` is how slabs follow sizes, `--scale width=1.4` a rule of the spec."""
+    words = [text for text in texts if "=" not in text]
+    for word in words:
+        if word not in SCALES:
+            raise click.BadParameter(f"`{word}` is neither {', '.join(SCALES)} nor name=value.")
+    rules = pairs(context, option, tuple(text for text in texts if "=" in text))
+    return (words[-1] if words else "sqrt"), rules
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--kind", default="hero", show_default=True, metavar="|".join(KINDS))
+@click.option(
+    "-o", "--out", "outs", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+    help="Where to write; the suffix (svg, pdf, png, tex) chooses the format. Can be given again.",
+)  # fmt: skip
+@click.option(
+    "--width", default="neurips", show_default=True, help="single, neurips, double, slide or 12cm."
+)
+@click.option(
+    "--theme", default="paper", show_default=True, help="paper, grey, dark or a file of your own."
+)
+@click.option("--show", default="names,shapes", show_default=True, help="Also: params, macs.")
+@click.option("--only", default="", metavar="PATH", help="Draw a part: layer3.")
+@click.option("--title", default="", help="A line above the figure.")
+@click.option("--legend/--no-legend", default=True, help="Whether colors are explained.")
+@click.option("--direction", type=click.Choice(["auto", "down", "right"]), default="auto")
+@click.option("--fold", default="auto", help="How many repeats are drawn: auto, none or a number.")
+@click.option(
+    "--text", type=click.Choice(["live", "embedded", "outlines"]), default="live",
+    help="How an SVG holds its text: for the reader's fonts, with ours, or as shapes.",
+)  # fmt: skip
+@click.option("--dpi", type=click.IntRange(36, 2400), default=300, help="Of PNG.")
+@click.option("--watch", is_flag=True, help="Draw again whenever a spec changes.")
+@click.option(
+    "--scale", "scales", multiple=True, callback=_scales, metavar="SCALE",
+    help="Slabs by sqrt, linear or log of their sizes; or a scaling rule: width=1.4.",
+)  # fmt: skip
+@change("--set")
+@change("--limit")
+def draw(
+    specs: Sequence[str], kind: str, outs: Sequence[Path], width: str, theme: str, show: str,
+    only: str, title: str, legend: bool, direction: str, fold: str, text: str, dpi: int,
+    watch: bool, scales: tuple[str, Settings], settings: Settings, limits: Settings,
+) -> int:  # fmt: skip
+    """Draw networks as figures for papers, slides and pages.
+
+    Several specs go side by side in columns, table, scaling and diff.
+    """
+
+    def asked() -> "Options":
+        from archdsl.figures.options import Options, fold_of, shown_of, width_of
+
+        points, zoom = width_of(width)
+        return Options(
+            points, zoom, shown_of(show), only, title, legend, scales[0],
+            direction, fold_of(fold),  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    job = Job(specs, kind, outs, theme, text, dpi, scales[1], settings, limits, asked)
+    with progress() as say:
+        say(f"drawing {', '.join(specs)}")
+        status, readings = _drawn(job)
+    if watch:
+        _watch(job, readings)
+    return status
+
+
+def _drawn(job: Job) -> tuple[int, list[Reading]]:
+    """Reads the specs and writes the figure; what was there stays if one is wrong."""
+    readings = [reading_of(spec, job.settings, job.rules, job.limits) for spec in job.specs]
+    for reading in readings:
+        if reading.diagnostics:
+            show(reading.report(color=color(sys.stderr)), err=True)
+    graphs = [reading.graph for reading in readings if reading.graph is not None]
+    if len(graphs) < len(readings):
+        wrong = [status_of(reading.diagnostics) for reading in readings if reading.graph is None]
+        return max(wrong), readings
+    from archdsl.figures.figure import draw
+
+    figure = draw(graphs, job.kind, job.asked(), job.theme)
+    if not job.outs and figure.picture.draw is None:
+        show(figure.render(figure.formats()[0]).decode())
+        return 0, readings
+    outs = job.outs or [Path(f"{'-'.join(graph.name for graph in graphs)}-{job.kind}.svg")]
+    for out in outs:
+        figure.expect(out.suffix.lower())
+    for out in outs:
+        figure.save(out, job.text, job.dpi)
+    show(f"wrote {', '.join(map(str, outs))}\n{figure.caption}\n")
+    return 0, readings
+
+
+def _watch(job: Job, readings: list[Reading]) -> None:
+    """Draws again when a file that was read changes, until interrupted."""
+    files = {Path(name) for reading in readings for name in reading.sources}
+    seen = _times(files)
+    show(f"watching {', '.join(sorted(map(str, files)))}\n", err=True)
+    while True:
+        time.sleep(POLL)
+        now = _times(files)
+        if now == seen:
+            continue
+        seen = now
+        started = time.perf_counter()
+        try:
+            _, readings = _drawn(job)
+        except UsageError as error:
+            complain(str(error))
+            continue
+        files |= {Path(name) for reading in readings for name in reading.sources}
+        seen = _times(files) | now  # what changed while it was drawn is seen next
+        show(f"drawn in {(time.perf_counter() - started) * 1000:.0f} ms\n", err=True)
+
+
+def _times(files: set[Path]) -> dict[Path, int]:
+    """When each file was changed last; 0 while it is not there."""
+    return {file: file.stat().st_mtime_ns if file.is_file() else 0 for file in files}

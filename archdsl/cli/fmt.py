@@ -1,0 +1,79 @@
+"""The command `fmt`."""
+
+import sys
+from collections.abc import Sequence
+from difflib import unified_diff
+from pathlib import Path
+
+import click
+
+from archdsl.cli.console import OK, WRONG_CALL, WRONG_SPEC, color, complain, show
+from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.sink import Sink
+
+STDIN = "-"
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="FILE...")
+@click.option("--check", is_flag=True, help="Write nothing; name the files that would change.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
+def fmt(specs: Sequence[str], check: bool, diff: bool) -> int:
+    """Lay out spec files in the one way, comments kept; `-` is standard input to output.
+
+    With --check or --diff the exit status is 1 if a file would change.
+    """
+    statuses = {OK}
+    for spec in specs:
+        try:
+            before, after = _layouts(spec)
+        except UsageError as error:
+            complain(str(error))
+            statuses.add(WRONG_CALL)
+            continue
+        if after is None:
+            statuses.add(WRONG_SPEC)
+        elif check or diff:
+            statuses.add(WRONG_SPEC if after != before else OK)
+            _show_changes(spec, before, after, check, diff)
+        else:
+            _write(spec, before, after)
+    return max(statuses)
+
+
+def _layouts(spec: str) -> tuple[str, str | None]:
+    """The text of a file, and the text laid out; None if it cannot be read, which is reported."""
+    from archdsl.diagnostics.report import full
+    from archdsl.language.formatting import formatted
+    from archdsl.yaml.limits import Limits
+    from archdsl.yaml.source import decoded, parse, read_text
+
+    sink, limits = Sink(), Limits()
+    if spec == STDIN:
+        text = decoded(sys.stdin.buffer.read(limits.document_bytes + 1), spec, limits, sink)
+    else:
+        text = read_text(spec, limits, sink)
+    source = parse(text, spec, sink, limits) if text is not None else None
+    if source is None or sink.failed:
+        sources = {spec: text or ""}
+        show(full(sink.diagnostics, sources, color(sys.stderr)), err=True)
+        return text or "", None
+    return source.text, formatted(source)
+
+
+def _show_changes(spec: str, before: str, after: str, check: bool, diff: bool) -> None:
+    if diff:
+        lines = unified_diff(before.splitlines(True), after.splitlines(True), spec, spec)
+        show("".join(lines))
+    if check and after != before:
+        show(f"would change {spec}\n")
+
+
+def _write(spec: str, before: str, after: str) -> None:
+    from archdsl.files import write_text
+
+    if spec == STDIN:
+        show(after)
+    elif after != before:
+        write_text(Path(spec).resolve(), after)
+        show(f"changed {spec}\n")

@@ -1,0 +1,65 @@
+"""The command line: reads the call, asks the library, prints. Exit status 0, 1 (the spec is
+wrong), 2 (the call is wrong), 3 (a bug in archdsl)."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import NoReturn
+
+import click
+
+from archdsl import __version__
+from archdsl.cli.build import build
+from archdsl.cli.check import check
+from archdsl.cli.console import BUG, INTERRUPTED, OK, WRONG_CALL, complain
+from archdsl.cli.draw import draw
+from archdsl.cli.explain import explain
+from archdsl.cli.fmt import fmt
+from archdsl.cli.measure import diff, summary
+from archdsl.cli.show import list_, show_
+from archdsl.cli.study import plot, scale, sweep
+from archdsl.diagnostics.errors import UsageError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="archdsl")
+def cli() -> None:
+    """Convolutional networks said in YAML, compiled to PyTorch.
+
+    SPEC is a file, or the name of a network in the gallery (`archdsl list`).
+    """
+
+
+COMMANDS = (
+    check, build, summary, diff, draw, plot, scale, sweep, list_, show_, explain, fmt,
+)  # fmt: skip
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs a command; gives its exit status, having said on stderr what is wrong with the call."""
+    try:
+        return cli.main(list(arguments), "archdsl", standalone_mode=False) or OK
+    except UsageError as error:
+        complain(str(error))
+    except click.ClickException as error:
+        error.show()
+    except click.Abort:
+        return INTERRUPTED
+    except Exception as error:
+        traceback.print_exc()
+        complain(f"this is a bug in archdsl, please report it: {error}")
+        return BUG
+    return WRONG_CALL
+
+
+def main() -> NoReturn:
+    """The program `archdsl`. A reader that closes the pipe (`| head`) ends it quietly."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))

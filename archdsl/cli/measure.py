@@ -1,0 +1,129 @@
+"""The commands that measure, compare and scale networks; none of them imports torch."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archdsl.cli.console import Settings, changes, color, graph_of, show
+from archdsl.cli.progress import progress
+from archdsl.diagnostics.errors import UsageError
+
+if TYPE_CHECKING:
+    from archdsl.analysis.measures import Device
+
+FORMATS = click.Choice(["table", "markdown", "latex", "json", "csv"])
+
+
+def names(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """The names of an option that takes several, separated by commas."""
+    if text is None:
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@click.command()
+@click.argument("spec")
+@click.option("--depth", type=click.IntRange(min=1), help="How deep to go; without it, by stages.")
+@click.option(
+    "--by",
+    type=click.Choice(["stage", "block", "op"]),
+    default="stage",
+    show_default=True,
+    help="What a row is: a stage, or all uses of a block or op.",
+)
+@click.option(
+    "--show",
+    "columns",
+    callback=names,
+    metavar="COLUMN,...",
+    help="Which columns: parameters,macs,memory,field... (docs/numbers.md lists them).",
+)
+@click.option("--sort", metavar="COLUMN", help="The largest of a column first.")
+@click.option(
+    "--device",
+    metavar="flops=N,bandwidth=N",
+    help="A processor for the columns time and bound, per second: flops=19.5T,bandwidth=900G.",
+)
+@click.option(
+    "--format", type=FORMATS, default="table", show_default=True, help="How to write the table."
+)
+@changes
+def summary(
+    spec: str,
+    depth: int | None,
+    by: Any,
+    columns: tuple[str, ...] | None,
+    sort: str | None,
+    device: str | None,
+    format: str,
+    settings: Settings,
+    scale: Settings,
+    limits: Settings,
+) -> None:
+    """Show a network's stages, parameters and multiply-accumulates.
+
+    In LaTeX a stage is its layers in brackets, as in papers; `draw --kind table -o FILE.tex` sets
+    several networks side by side.
+    """
+    from archdsl.analysis.summary import DEFAULT, summarize
+    from archdsl.tables.summary import Table, text
+
+    processor = device_of(device) if device else None
+    with progress() as say:
+        say(f"reading {spec}")
+        graph = graph_of(spec, settings, scale, limits)
+        result = summarize(graph, depth, by, columns or DEFAULT, sort, processor)
+    styled = format == "table" and color(sys.stdout)
+    show(text(result, styled) if styled else Table(result, graph).render(format))
+
+
+def device_of(text: str) -> "Device":
+    """`flops=19.5T,bandwidth=900G`; raises UsageError for anything else."""
+    from archdsl.analysis.measures import Device
+    from archdsl.numbers import number
+
+    given = dict(part.partition("=")[::2] for part in text.split(","))
+    if set(given) != {"flops", "bandwidth"}:
+        raise UsageError(f"--device {text}: write flops=19.5T,bandwidth=900G")
+    device = Device(number(given["flops"]), number(given["bandwidth"]))
+    if min(device.flops, device.bandwidth) <= 0:
+        raise UsageError(f"--device {text}: both numbers must be above 0")
+    return device
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after", required=False)
+@click.option("--depth", type=click.IntRange(min=1), help="How deep to go; else to the cause.")
+@click.option(
+    "--format",
+    type=click.Choice(["table", "markdown", "json"]),
+    default="table",
+    show_default=True,
+    help="How to write what changed.",
+)
+@changes
+def diff(
+    before: str,
+    after: str | None,
+    depth: int | None,
+    format: str,
+    settings: Settings,
+    scale: Settings,
+    limits: Settings,
+) -> None:
+    """Show what changes from one network to another.
+
+    `--set` and `--scale` change the second only; without a second it is the first, so changed.
+    """
+    from archdsl.analysis.diff import compare
+    from archdsl.tables.changes import FORMATS
+
+    if after is None and not settings and not scale:
+        raise UsageError("diff needs a second spec, or --set or --scale to change the first")
+    with progress() as say:
+        say(f"reading {before}")
+        old = graph_of(before, {}, {}, limits)
+        new = graph_of(after or before, settings, scale, limits)
+    show(FORMATS[format](compare(old, new, depth)))

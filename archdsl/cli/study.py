@@ -1,0 +1,252 @@
+"""The commands for many networks at once, and the plots; none of them imports torch."""
+
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archdsl.cli.console import Settings, changes, graph_of, pairs, show, status_of
+from archdsl.cli.measure import names
+from archdsl.cli.progress import progress
+from archdsl.diagnostics.errors import SpecError, UsageError
+
+if TYPE_CHECKING:
+    from archdsl.study.candidates import Candidates
+    from archdsl.study.sweep import Outcome, Say
+
+PATH = click.Path(path_type=Path)
+
+
+@contextmanager
+def wrong_specs_end() -> Iterator[None]:
+    """A wrong spec or study is reported, and ends the command."""
+    try:
+        yield
+    except SpecError as error:
+        show(str(error), err=True)
+        raise click.exceptions.Exit(status_of(error.diagnostics)) from error
+
+
+@click.command()
+@click.argument("spec")
+@click.option("--phi", metavar="A..B", help="The family from phi A to phi B: 0..7, or 0,0.5,1.")
+@click.option(
+    "--budget",
+    multiple=True,
+    callback=pairs,
+    metavar="COLUMN=MOST",
+    help="The largest phi and the largest single factors under a cost: macs=4G.",
+)
+@click.option("--search", metavar='"Nx COLUMN"', help='The paper\'s grid search: "2x macs".')
+@click.option(
+    "--grid",
+    default="1,2,0.1",
+    show_default=True,
+    metavar="FROM,TO,STEP",
+    help="The factors of a search.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many results of a search to show.",
+)
+@click.option("--show", "columns", callback=names, metavar="COLUMN,...", help="Which columns.")
+@click.option(
+    "--format",
+    type=click.Choice(["table", "markdown", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write the table.",
+)
+@click.option(
+    "--write",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Write the first N as specs.",
+)
+@click.option(
+    "-o", "--out", type=PATH, default=Path("."), metavar="DIR", help="Where --write puts them."
+)
+@click.option("--plot", type=PATH, metavar="FILE", help="Draw the family, too.")
+@changes
+def scale(
+    spec: str,
+    phi: str | None,
+    budget: Settings,
+    search: str | None,
+    grid: str,
+    top: int,
+    columns: tuple[str, ...] | None,
+    format: str,
+    write: int,
+    out: Path,
+    plot: Path | None,
+    settings: Settings,
+    scale: Settings,
+    limits: Settings,
+) -> None:
+    """Scale a network: a family by phi, the largest under a budget, or a search."""
+    from archdsl.study.candidates import Candidates
+    from archdsl.study.scale import write_specs
+    from archdsl.tables.family import FORMATS
+    from archdsl.yaml.limits import Limits
+
+    if sum((phi is not None, bool(budget), search is not None)) != 1:
+        raise UsageError("say one of --phi 0..7, --budget macs=4G and --search '2x macs'")
+    with wrong_specs_end():
+        candidates = Candidates(spec, settings, scale, Limits().override(limits))
+        with progress() as say:
+            result = _scaled(candidates, phi, budget, search, grid, top, columns, say)
+    if result.warning:
+        show(f"warning: {result.warning}\n", err=True)
+    show(FORMATS[format](result))
+    if write:
+        for path in write_specs(candidates, result, write, out):
+            show(f"{path}\n", err=format != "table")
+    if plot is not None:
+        from archdsl.tables.plots import family
+
+        series = {c: [row.values[c] for row in result.rows] for c in result.columns}
+        positions = [row.scale.get("phi", n) for n, row in enumerate(result.rows)]
+        family(positions, series, "phi" if phi else "network", plot)
+
+
+def _scaled(
+    candidates: "Candidates",
+    phi: str | None,
+    budget: Mapping[str, str],
+    search: str | None,
+    factors: str,
+    top: int,
+    columns: tuple[str, ...] | None,
+    say: Any,
+) -> Any:
+    from archdsl.analysis.measures import device_free
+    from archdsl.numbers import number
+    from archdsl.study import scale as scaling
+
+    shown = columns or scaling.COLUMNS
+    for column in shown:
+        device_free(column)
+    if phi is not None:
+        return scaling.family(candidates, _phis(phi), shown)
+    if search is not None:
+        start, stop, step = _three(factors)
+        wanted, steps = scaling.target(search), scaling.grid(start, stop, step)
+        return scaling.search(candidates, wanted, steps, shown, top, say)
+    limits = {column: number(most) for column, most in budget.items()}
+    return scaling.largest(candidates, limits, shown, say)
+
+
+def _phis(text: str) -> list[float]:
+    """`0..7` or `0,0.5,1`."""
+    first, dots, last = text.partition("..")
+    try:
+        values = range(int(first), int(last) + 1) if dots else map(float, text.split(","))
+        phis = [float(phi) for phi in values]
+    except ValueError:
+        phis = []
+    if not phis or not all(map(math.isfinite, phis)):
+        raise UsageError(f"--phi {text}: write 0..7 or 0,0.5,1")
+    return phis
+
+
+def _three(text: str) -> tuple[float, float, float]:
+    try:
+        start, stop, step = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--grid {text}: write FROM,TO,STEP") from None
+    return start, stop, step
+
+
+@click.command()
+@click.argument("study", type=click.Path(exists=True, dir_okay=False))
+@click.option("-o", "--out", type=PATH, help="*.csv or *.parquet; NAME.csv without it.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores without it.")
+@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler.")
+def sweep(study: str, out: Path | None, workers: int | None, dask: str | None) -> None:
+    """Run a study, or what is left of it; results are kept as they come."""
+    from archdsl.study.plan import read_study
+    from archdsl.study.sweep import sweep
+
+    with wrong_specs_end():
+        plan = read_study(study)
+        path = out or Path(f"{plan.name}.csv")
+        with _bar(plan.name) as say:
+            outcome = sweep(plan, path, workers, dask, say)
+    show(_told(outcome))
+
+
+@contextmanager
+def _bar(name: str) -> Iterator["Say"]:
+    """A progress bar on stderr, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, size: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    parts = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*parts, console=Console(stderr=True)) as bar:
+        task = bar.add_task(name)
+        yield lambda done, size: bar.update(task, completed=done, total=size)
+
+
+def _told(outcome: "Outcome") -> str:
+    """`36 candidates in b0.csv: 23 ok, 13 outside; 36 now in 3.2 s, 11 per second`."""
+    kinds = ", ".join(f"{count:,} {status}" for status, count in outcome.statuses.items())
+    done = sum(outcome.statuses.values())
+    text = f"{done:,} candidate{'s' * (done != 1)} in {outcome.path}: {kinds}"
+    if outcome.now:
+        rate = outcome.now / max(outcome.seconds, 1e-9)
+        text += f"; {outcome.now:,} now in {outcome.seconds:.1f} s, {rate:.0f} per second"
+    return text + "\n"
+
+
+@click.group()
+def plot() -> None:
+    """Draw what analysis finds; vectors, readable in grey."""
+
+
+def _plotted(kind: str, doc: str) -> None:
+    @plot.command(name=kind, help=doc)
+    @click.argument("spec")
+    @click.option("-o", "--out", type=PATH, help="*.svg, *.pdf or *.png; NAME_KIND.svg without it.")
+    @changes
+    def command(
+        spec: str, out: Path | None, settings: Settings, scale: Settings, limits: Settings
+    ) -> None:
+        from archdsl.tables import plots as plot
+
+        graph = graph_of(spec, settings, scale, limits)
+        path = out or Path(f"{graph.name}_{kind}.svg")
+        getattr(plot, kind)(graph, path)
+        show(f"{path}\n")
+
+
+_plotted("memory", "Memory of activations over the execution.")
+_plotted("field", "Receptive field over depth.")
+_plotted("cost", "Parameters and MACs by stage.")
+
+
+@plot.command()
+@click.argument("results", type=click.Path(exists=True, path_type=Path))
+@click.option("-x", default="macs", show_default=True, help="A column; less is better.")
+@click.option("-y", required=True, help="A column; more is better.")
+@click.option("--smallest", is_flag=True, help="Less of y is better.")
+@click.option("-o", "--out", type=PATH, help="*.svg, *.pdf or *.png.")
+def frontier(results: Path, x: str, y: str, smallest: bool, out: Path | None) -> None:
+    """The frontier of two columns of a sweep's results."""
+    from archdsl.study.results import read_records
+    from archdsl.tables import plots as plot
+
+    path = out or results.with_name(f"{results.stem}_frontier.svg")
+    plot.frontier(read_records(results), x, y, path, smallest)
+    show(f"{path}\n")

@@ -1,0 +1,29 @@
+"""Text in messages."""
+
+import json
+import re
+from typing import Any
+
+_PLAIN = re.compile(r"[\w$.][^,:#\[\]{}\"'&*!|>%@`]*")  # text that needs no quotes anywhere
+
+
+def one_line(text: str) -> str:
+    """Free text in one line, without characters that act on a terminal or hide what follows."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def as_yaml(value: Any) -> str:
+    """A value as one may write it in a spec, in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {as_yaml(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_yaml, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    needs_quotes = isinstance(value, str) and not _PLAIN.fullmatch(value)
+    return json.dumps(value, ensure_ascii=False) if needs_quotes else str(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 input`, `2 inputs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,213 @@
+"""Combinators: how the items in one run together."""
+
+from collections.abc import Callable
+from typing import Any
+
+from archdsl.diagnostics.diagnostic import Label
+from archdsl.diagnostics.text import as_yaml, counted
+from archdsl.elaborate.env import Flow, Here, Poison, Tensor, fail
+from archdsl.elaborate.items import Run
+from archdsl.expressions.expression import ExpressionError, describe, parse
+from archdsl.graph.graph import ScopeKind
+from archdsl.language.syntax import BROKEN, SHAPE_NAMES, Item, Sequence, items_in
+from archdsl.ops import OPS, construct
+from archdsl.ops.tensor import TensorSpec
+
+KINDS: dict[str, ScopeKind] = {
+    "seq": "sequence", "residual": "residual", "branches": "branches", "dense": "dense",
+}  # fmt: skip
+
+
+def combine(run: Run, item: Item, here: Here) -> Flow:
+    """A combinator whose items stand in the frame of `here`."""
+    return _COMBINE[item.verb](run, item, here)
+
+
+def _seq(run: Run, item: Item, here: Here) -> Flow:
+    return run.sequence(item.parts["items"], here)
+
+
+def _residual(run: Run, item: Item, here: Here) -> Flow:
+    """`after(body(x) + shortcut(x))`; with `when` false `after(body(x))`.
+
+    The modules of body and shortcut are made in the order in which the two are written. They run in
+    that order too, unless a shortcut that stands first begins at an item of the body.
+    """
+    when = run.values.test(item.arguments.get("when", True), item.inside / "when", here)
+    sides = {"shortcut": here.x}
+    parts = {s: p for s, p in item.parts.items() if s == "body" or (s == "shortcut" and when)}
+    if [*parts] == ["shortcut", "body"] and _names(parts["shortcut"], parts["body"]):
+        number = len(run.build.made)
+        sides["body"] = run.sequence(parts["body"], here)
+        with run.build.making_before(number):
+            sides["shortcut"] = run.sequence(parts["shortcut"], here)
+    else:
+        sides |= {side: run.sequence(part, here) for side, part in parts.items()}
+    result, shortcut = sides["body"], sides["shortcut"]
+    if when:
+        if result is not None and shortcut is not None:
+            _check_residual(run, item, here, result, shortcut)
+        result = _join(run, item, here, "add", "_add", [result, shortcut])
+    if "after" in item.parts:
+        result = run.sequence(item.parts["after"], here.given(result))
+    return result
+
+
+def _names(part: Sequence, other: Sequence) -> bool:
+    """Whether something in one sequence names an item of another."""
+    raw = [
+        inner.modifiers.get(word, [])
+        for item in part.items
+        for inner in items_in(item)
+        for word in ("from", "each")
+    ]
+    names = [str(name) for one in raw for name in (one if isinstance(one, list) else [one])]
+    keys = [item.key for item in other.items if item.key is not None]
+    return any(key.could_be(name) for key in keys for name in names)
+
+
+def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow) -> None:
+    """Body and shortcut must have one shape; else says both, and which projection to write."""
+    if not isinstance(body, Tensor) or not isinstance(shortcut, Tensor):
+        message = "a residual adds two tensors, and one of these is a list"
+        fail(run.sink, "E0404", message, item.span)
+    if body.spec == shortcut.spec:
+        return
+    sides = (("body", body), ("shortcut", shortcut))
+    in_order = sorted(body.spec.shape) == sorted(shortcut.spec.shape)
+    shaped = {
+        what: flow.id if flow is here.x else run.build.shaped(flow.id, in_order)
+        for what, flow in sides
+    }
+    places = {what: run.build.written(id) for what, id in shaped.items()}
+    labels = [
+        Label(span, f"the {what} gives {flow.spec}")
+        for what, flow in sides
+        if (span := places[what]) is not None
+    ]
+    if body.spec.spatial != shortcut.spec.spatial and isinstance(here.x, Tensor):
+        shrunk = [label for _, flow in sides for label in run.build.shrinkers(flow, here.x.id)]
+        labels += [label for label in shrunk if label.span not in places.values()]
+    message = f"the body gives {body.spec}, the shortcut {shortcut.spec}"
+    own = "projection" in item.inside.source.data.get("blocks", {})
+    help = "both must have the same channels and strides"
+    if "shortcut" not in item.parts:
+        help = _projection(run, item, here, body.spec, "conv" if own else "projection")
+    fail(run.sink, "E0501", message, item.inside.key, help, tuple(labels))
+
+
+def _projection(run: Run, item: Item, here: Here, body: TensorSpec, verb: str) -> str:
+    """What a shortcut must do to get the body's shape, if a convolution can."""
+    given = here.x.spec if isinstance(here.x, Tensor) else body
+    sizes = list(zip(given.spatial, body.spatial, strict=False))
+    if body.rank != given.rank or not sizes or any(s % b for s, b in sizes):
+        return "give the shortcut the body's shape"
+    strides = [s // b for s, b in sizes]
+    stride: Any = strides[0] if len(set(strides)) == 1 else strides
+    wanted = {"out": body.channels, **({} if stride == 1 else {"stride": stride})}
+    said = {name: _said(run, item, here, name, value) for name, value in wanted.items()}
+    parts = {"out": said["out"], **({"kernel": 1} if verb == "conv" else {}), **said}
+    tests = [
+        f"{raw if raw.isidentifier() else f'({raw})'} != {'C' if name == 'out' else 1}"
+        for name, raw in said.items()
+        if isinstance(raw, str)
+    ]
+    made = {verb: parts} | ({"if": " or ".join(tests)} if tests else {})
+    return f"project the shortcut: `shortcut: {as_yaml({'downsample': made})}`"
+
+
+def _said(run: Run, item: Item, here: Here, name: str, value: Any) -> Any:
+    """An argument's value as the body of a residual says it: the expression, where one gives it."""
+    for part in reversed(item.parts["body"].items):
+        raw = part.arguments.get(name)
+        try:
+            expression = parse(raw) if isinstance(raw, str) else None
+            if expression is None or SHAPE_NAMES & expression.names.keys():
+                continue
+            if expression(run.values.names(expression.names, here)) == value:
+                return raw
+        except ExpressionError:
+            continue
+    return value
+
+
+def _branches(run: Run, item: Item, here: Here) -> Flow:
+    """The paths side by side, joined."""
+    items = item.parts["paths"].items
+    paths = [(path, copy) for path in items for copy in run.copies(path, here)]
+    if any(path.verb == BROKEN for path in items):  # nobody knows what they give together
+        for path, copy in paths:
+            run.single(path, copy.given(None) if "split" in item.arguments else copy)
+        return None
+    inputs = _split(run, item, here, len(paths))
+    results = [
+        run.single(path, copy.given(x)) for (path, copy), x in zip(paths, inputs, strict=True)
+    ]
+    if not results:
+        fail(run.sink, "E0404", "branches without a path", item.span, "name a path")
+    if len(results) == 1:
+        return results[0]
+    join = item.arguments.get("join", "concat")
+    return _join(run, item, here, join, f"_{join}", results)
+
+
+def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
+    """What every path gets: the slices that `split` deals out, or all of the input."""
+    x = here.x
+    if "split" not in item.arguments:
+        return [x] * paths
+    place = item.inside / "split"
+    value = run.values.evaluate(item.arguments["split"], place, here)
+    if x is None:
+        return [None] * paths
+    counts = value if isinstance(value, list) else [value]
+    wholes = [run.values.whole(count, place, here, 1) for count in counts]
+    channels = x.spec.channels if isinstance(x, Tensor) else 0
+    if len(wholes) != paths or sum(wholes) != channels or not isinstance(x, Tensor):
+        message = (
+            f"split {describe(value)} must give {channels} channels to {counted(paths, 'path')}"
+        )
+        even = [channels // paths] * paths
+        help = f"even parts are {even}" if sum(even) == channels else ""
+        fail(run.sink, "E0502", message, place.span, help)
+    slices: list[Flow] = []
+    start = 0
+    for position, count in enumerate(wholes):
+        op = construct(OPS["slice"], {"start": start, "stop": start + count}, x.spec)
+        level = here.frame.level
+        slices.append(run.build.node(op, [x], level, f"_slice{position}", item))
+        start += count
+    return slices
+
+
+def _dense(run: Run, item: Item, here: Here) -> Flow:
+    """Every layer sees the concatenation of the input and all earlier layers' outputs."""
+    count = run.values.whole(item.arguments["repeat"], item.inside / "repeat", here, 0)
+    run.count_turns(count, item.inside / "repeat", here)
+    maps = [here.x]
+    for i in range(count):
+        seen = here.x if i == 0 else _join(run, item, here, "concat", f"_concat{i}", maps)
+        turn = here.turn(i, count)
+        result = run.sequence(item.parts["layer"], turn.given(seen))
+        if result is None:
+            raise Poison
+        maps.append(result)
+    return _join(run, item, here, "concat", "_concat", maps) if count else here.x
+
+
+def _join(
+    run: Run, item: Item, here: Here, verb: str, name: str, flows: list[Flow]
+) -> Tensor | None:
+    """An op that joins flows, under a name of its own; poisoned if one of them is."""
+    if any(flow is None for flow in flows):
+        return None
+    return run.build.node(OPS[verb](), flows, here.frame.level, name, item)
+
+
+_COMBINE: dict[str, Callable[[Run, Item, Here], Flow]] = {
+    "seq": _seq,
+    "inline": _seq,
+    "residual": _residual,
+    "branches": _branches,
+    "dense": _dense,
+}

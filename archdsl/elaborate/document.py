@@ -1,0 +1,253 @@
+"""Document to graph, with shapes inferred on the way."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, replace
+from typing import Any
+
+from archdsl.diagnostics.diagnostic import Span
+from archdsl.diagnostics.sink import Sink, TooMany
+from archdsl.diagnostics.text import as_yaml, counted
+from archdsl.elaborate.blocks import apply
+from archdsl.elaborate.env import Flow, Frame, Given, Here, Level, Poison, Tensor, fail
+from archdsl.elaborate.items import Run
+from archdsl.elaborate.replay import Records
+from archdsl.elaborate.scaling import _functions
+from archdsl.elaborate.weights import _renames
+from archdsl.expressions.expression import Value
+from archdsl.graph.graph import Graph, holding
+from archdsl.language.keys import Cite
+from archdsl.language.names import name_problem
+from archdsl.language.syntax import Document, Item, Sequence
+from archdsl.ops.base import times
+from archdsl.ops.tensor import TensorSpec
+from archdsl.yaml.limits import Limits
+from archdsl.yaml.source import Place
+
+_IMAGE = 8  # pixels on a side that an image has at least
+
+
+def elaborate(
+    document: Document, sink: Sink, limits: Limits | None = None, records: Records | None = None
+) -> Graph | None:
+    """The graph of a document, or None with the reasons in `sink`.
+
+    `records` are of other settings of the document, under the same limits: what they have in common
+    with this is not elaborated again. They change nothing else.
+    """
+    run = Run(document, sink, limits or Limits(), apply, records)
+    try:
+        return _elaborate(run)
+    except TooMany:
+        return None
+    except RecursionError:
+        span = document.file.source.at().span
+        sink.error("E0106", "items are nested deeper than this machine can follow", span)
+        return None
+
+
+def _elaborate(run: Run) -> Graph | None:
+    document, root = run.document, Frame(Level("", ""), None)
+    nothing = Here(document.file, root, {}, ())
+    run.values.scaling = document.file.source.at("scaling")
+    run.values.functions = _functions(run, nothing, without=document.dependent)
+    run.parameters = _parameters(run, nothing)
+    run.values.settled = {
+        name: (document.parameters[name].place, value) for name, value in run.parameters.items()
+    }
+    here = Here(document.file, root, run.parameters, ())
+    run.values.functions = _functions(run, here)
+    input = root.given = _input(run, here)
+    here = here.given(input if "backbone" in document.sections else None)
+    levels, inherited = _levels(run, root.level, here), set[str]()
+    own_aux = "aux" in document.sections and not _is_inherited(document.file.source.at("aux"))
+    for section, sequence in document.sections.items():
+        start, is_inherited = len(run.build.nodes), _is_inherited(document.file.source.at(section))
+        run.keeps_aux = not (own_aux and is_inherited)
+        there = replace(here, frame=here.frame.beside(next(levels)))
+        if section == "aux":
+            _aux(run, sequence, there)
+        else:
+            here = here.given(run.sequence(sequence, there))
+        if is_inherited:
+            inherited.update(node.id for node in run.build.nodes[start:])
+    graph = _graph(run, _outputs(run, here), input)
+    if graph is not None:
+        graph = _used(graph, inherited, run.sink)
+    return None if run.sink.failed else graph
+
+
+def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph | None:
+    """What was built, unless something failed."""
+    source, taps, nodes = run.document.file.source, run.build.taps, tuple(run.build.nodes)
+    made = tuple(run.build.made)
+    named = {
+        "outputs": _numbered(run, outputs, lambda name: source.at("outputs", name).span),
+        "taps": _numbered(run, taps, lambda name: run.build.tap_spans[name]),
+        "aux": _numbered(run, run.aux, lambda name: source.at("aux", name).key),
+    }
+    if run.sink.failed:
+        return None
+    assert input is not None and None not in (*outputs.values(), *taps.values())
+    form, cite = run.document.form, run.document.form.cite or Cite()
+    return Graph(
+        form.name,
+        input.spec,
+        nodes,
+        holding(run.build.scopes, nodes),
+        **named,
+        renames=_renames(run),
+        title=cite.title or "",
+        citation=str(cite),
+        made=() if made == tuple([node.id for node in nodes]) else made,
+    )
+
+
+def _parameters(run: Run, here: Here) -> dict[str, Value]:
+    """The values of the document's parameters; what fails is missing, and found missing later."""
+    names: dict[str, Value] = {}
+    here = Here(here.file, here.frame, names, here.x)
+    for name, parameter in run.document.parameters.items():
+        try:
+            if parameter.broken:
+                continue
+            if parameter.default is MISSING:
+                message, help = f"parameter {name} has no value", f"give it one: --set {name}=..."
+                fail(run.sink, "E0207", message, parameter.place.key, help)
+            given = Given(parameter.default, parameter.place)
+            names[name] = run.values.parameter(parameter, given, here)
+        except Poison:
+            continue
+    return names
+
+
+def _input(run: Run, here: Here) -> Tensor | None:
+    """What the network is given."""
+    raw, place = run.document.form.input, here.file.source.at("input")
+    if raw is None:
+        return None
+    try:
+        shape = [run.values.whole(part, place / n, here, 1) for n, part in enumerate(raw)]
+        if not 1 <= len(shape) <= 4:
+            message = "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"
+            fail(run.sink, "E0305", message, place.span)
+        if run.document.form.lint.get("W0109") != "off":
+            _warn_of_axes(run, raw, shape, place)
+        return run.build.input(TensorSpec(tuple(shape)), place)
+    except Poison:
+        return None
+
+
+def _warn_of_axes(run: Run, raw: list[Any], shape: list[int], place: Place) -> None:
+    """Inputs that are most likely meant as other frameworks write them, or as an image's size."""
+    match shape:
+        case [height, width, 1 | 3 | 4] if min(height, width) >= _IMAGE:
+            meant, why = [raw[2], raw[0], raw[1]], "channels come first"
+        case [_, 1 | 3 | 4, height, width] if min(height, width) >= _IMAGE:
+            meant, why = raw[1:], "the batch is no part of it"
+        case [_, height, width, 1 | 3 | 4] if min(height, width) >= _IMAGE:
+            meant, why = [raw[3], raw[1], raw[2]], "channels come first, and the batch is no part"
+        case [height, width] if height == width >= _IMAGE:
+            meant, why = [3, *raw], "say the channels, too"
+        case _:
+            return
+    of = times(tuple(shape[1:])) if len(shape) > 2 else f"length {shape[1]}"
+    read = f"{counted(shape[0], 'channel')} of {of}"
+    help = f"{why}: `input: {as_yaml(list(meant))}`; `lint: {{W0109: off}}` if it is meant so"
+    run.sink.error(
+        "W0109", f"the input is read as {read}", place.span, severity="warning", help=help
+    )
+
+
+# scaling
+
+
+# results
+
+
+def _aux(run: Run, sequence: Sequence, here: Here) -> None:
+    """The results of `aux`: every item is given the same, and nothing behind `aux` can name it."""
+    for item in sequence.items:
+        try:
+            for copy in run.copies(item, here):
+                run.single(replace(item, modifiers={**item.modifiers, "aux": True}), copy)
+        except Poison:
+            run.lose(item, here)
+
+
+def _levels(run: Run, top: Level, here: Here) -> Iterator[Level]:
+    """The level of each section in turn: the top, or the path that `under` says.
+
+    Neighbours share what their paths have in common; a path that was left is taken.
+    """
+    open: list[tuple[str, Level]] = []
+    for section in run.document.sections:
+        path = (run.document.form.under or {}).get(section, "")
+        place = here.file.source.at("under", section)
+        parts = path.split(".") if path else []
+        kept = 0
+        while kept < min(len(open), len(parts)) and open[kept][0] == parts[kept]:
+            kept += 1
+        open = open[:kept]
+        for name in parts[kept:]:
+            if problem := name_problem(name):
+                run.sink.error("E0208", problem, place.span)
+                break
+            outer = open[-1][1] if open else top
+            try:
+                item = Item(None, "seq", {}, {}, {}, place, place)
+                open.append((name, run.build.open(outer, name, "sequence", item)))
+            except Poison:
+                break
+        yield open[-1][1] if open else top
+
+
+def _outputs(run: Run, here: Here) -> dict[str, Flow]:
+    listed = run.document.form.outputs
+    if listed is None:
+        return {"": here.x}
+    results = {}
+    for name, reference in listed.items():
+        place = here.file.source.at("outputs", name)
+        if problem := name_problem(name):
+            run.sink.error("E0208", problem, place.key)
+        results[name] = run.reference(reference, place, here)
+    return results
+
+
+def _numbered(
+    run: Run, flows: Mapping[str, Flow], span: Callable[[str], Span | None]
+) -> dict[str, str]:
+    """Names to ids of nodes; the parts of a list get numbers."""
+    result: dict[str, str] = {}
+    for name, flow in flows.items():
+        listed = flow if isinstance(flow, tuple) else ()
+        parts = {f"{name}{n}": tensor.id for n, tensor in enumerate(listed)}
+        if isinstance(flow, Tensor):
+            parts = {name: flow.id}
+        for key in parts.keys() & result.keys():
+            run.sink.error("E0401", f"two results are named {key}", span(name))
+        result.update(parts)
+    return result
+
+
+def _is_inherited(section: Place) -> bool:
+    """Whether a section stands in a file that the document extends."""
+    return section.span is not None and section.span.file != section.source.name
+
+
+def _used(graph: Graph, inherited: set[str], sink: Sink) -> Graph:
+    """The graph without what an inherited section makes for a head that is no more.
+
+    Nothing else is ignored: a node of the spec's own whose result nothing takes is an error.
+    """
+    results = (*graph.outputs.values(), *graph.taps.values(), *graph.aux.values())
+    used = {*results, *(id for node in graph.nodes for id in node.inputs)}
+    for node in graph.nodes:
+        if node.id not in used and node.id not in inherited:
+            message = f"nothing uses the result of {node.id}"
+            help = "remove it, or name it in `from`, `tap` or `outputs`"
+            sink.error("E0403", message, node.span, help=help)
+    kept = graph.select({id: id for id in results})
+    return replace(
+        graph, nodes=kept.nodes, made=kept.made, scopes=holding(graph.scopes, kept.nodes)
+    )

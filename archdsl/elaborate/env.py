@@ -1,0 +1,187 @@
+"""What flows through a network under construction, and what an item sees from where it stands."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn
+
+from archdsl.diagnostics.diagnostic import Label, Span
+from archdsl.diagnostics.sink import Sink
+from archdsl.expressions.expression import Value
+from archdsl.language.syntax import Block, File
+from archdsl.ops.tensor import TensorSpec
+from archdsl.yaml.source import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A value that flows: the node that gives it, and its shape."""
+
+    id: str
+    spec: TensorSpec
+
+
+Flow = Tensor | tuple[Tensor, ...] | None  # None: poisoned, the reason is in the sink
+
+
+class Poison(Exception):
+    """A value cannot be had; the reason is in the sink."""
+
+
+def fail(
+    sink: Sink,
+    code: str,
+    message: str,
+    span: Span | None,
+    help: str = "",
+    labels: tuple[Label, ...] = (),
+) -> NoReturn:
+    """Reports an error and gives up the value that was to be computed."""
+    sink.error(code, message, span, labels=labels, help=help)
+    raise Poison
+
+
+@dataclass(frozen=True, slots=True)
+class ItemValue:
+    """The value of a parameter that names a verb: the verb, and arguments already evaluated.
+
+    `origins` are those of the arguments.
+    """
+
+    verb: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+    block: Block | None = None  # where the verb is one
+    origins: Mapping[str, "Origin"] = field(default_factory=dict, compare=False)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        return f"{self.verb}({given})" if given else self.verb
+
+
+class Given(NamedTuple):
+    """An argument: as written (or evaluated already, and from what), and where."""
+
+    raw: Any
+    place: Place
+    evaluated: bool = False
+    origin: "Origin | None" = None
+
+
+class Origin(NamedTuple):
+    """Where a name has its value from: what is given for it, where that is written, the heading of
+    its column in a table."""
+
+    given: Given
+    here: "Here"
+    heading: Place | None = None
+
+
+Origins = Callable[[str], Origin | None]
+
+
+def nowhere(name: str) -> None:
+    """The origin of a name that is no argument and no cell."""
+
+
+class Row(NamedTuple):
+    """What `for` binds in one copy: values by name, and where the cells of its columns stand."""
+
+    names: Mapping[str, Value] = {}
+    origin: Origins = nowhere
+    columns: Collection[str] = ()
+
+
+@dataclass(slots=True)
+class Level:
+    """A named part of the network: its path, the id of its scope, the next number of a list in it.
+
+    `trail` holds the keys with `_` that are open: they are no part of a module's path, but tell
+    the ids of weightless nodes (whose names start with `_`) apart.
+    """
+
+    path: str
+    scope: str
+    count: int = 0
+    trail: str = ""
+
+    def number(self) -> str:
+        """The name of the next item of a list."""
+        self.count += 1
+        return str(self.count - 1)
+
+    def child(self, name: str) -> str:
+        name = self.trail + name if name.startswith("_") else name
+        return f"{self.path}.{name}" if self.path else name
+
+    @contextmanager
+    def below(self, name: str | None) -> Iterator[None]:
+        """Inside an item whose key, if it starts with `_`, adds no level."""
+        before = self.trail
+        if name is not None and name.startswith("_"):
+            self.trail = f"{self.trail}{name}."
+        try:
+            yield
+        finally:
+            self.trail = before
+
+
+@dataclass(slots=True)
+class Frame:
+    """The items that references can name; `outer` is the enclosing frame, up to the block's border.
+
+    `given` is what the network or block was given, `taps` how many taps there were before.
+    """
+
+    level: Level
+    given: Flow
+    taps: int = 0
+    outer: "Frame | None" = None
+    names: dict[str, Flow] = field(default_factory=dict)
+
+    def inside(self, level: Level) -> "Frame":
+        return Frame(level, self.given, self.taps, self)
+
+    def beside(self, level: Level) -> "Frame":
+        """The same items, the next ones standing at another level."""
+        return Frame(level, self.given, self.taps, self.outer, self.names)
+
+    def find(self, name: str) -> Flow:
+        """The value of an earlier item; raises KeyError if there is none."""
+        if name in self.names:
+            return self.names[name]
+        if self.outer is None:
+            raise KeyError(name)
+        return self.outer.find(name)
+
+    def visible(self) -> list[str]:
+        return [*self.names, *(self.outer.visible() if self.outer else ())]
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where an item stands: its file, the items before it, the names it may use, its input.
+
+    `names` are parameters and what `for` and `repeat` bind; those of a failed parameter are
+    missing. `origin` finds that of an argument or cell by its name. The input is `()` where there
+    is none, as in the document's parameters.
+    """
+
+    file: File
+    frame: Frame
+    names: Mapping[str, Value]
+    x: Flow
+    origin: Origins = nowhere
+
+    def given(self, x: Flow) -> "Here":
+        return Here(self.file, self.frame, self.names, x, self.origin)
+
+    def bind(self, names: Mapping[str, Value], origin: Origins = nowhere) -> "Here":
+        return Here(self.file, self.frame, {**self.names, **names}, self.x, origin)
+
+    def turn(self, i: int, times: int) -> "Here":
+        """One of the turns of a `repeat`."""
+        turn = {"i": i, "first": i == 0, "last": i == times - 1}
+        return Here(self.file, self.frame, {**self.names, **turn}, self.x, self.origin)
+
+    def inside(self, level: Level) -> "Here":
+        return Here(self.file, self.frame.inside(level), self.names, self.x, self.origin)

@@ -1,0 +1,1 @@
+"""Expressions, templates and scaling rules, which know nothing of YAML."""

@@ -1,0 +1,82 @@
+"""Names with expressions in them: `layer{row + 1}`."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from archdsl.expressions.expression import Expression, ExpressionError, Names, describe, parse
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A name, its parts words or expressions (with the place where each begins)."""
+
+    text: str
+    parts: tuple[str | tuple[int, Expression], ...]
+
+    @cached_property
+    def names(self) -> dict[str, int]:
+        """The names that its expressions mention, with the place of the first mention."""
+        found: dict[str, int] = {}
+        for offset, expression in self.expressions:
+            for name, place in expression.names.items():
+                found.setdefault(name, offset + place)
+        return found
+
+    @cached_property
+    def expressions(self) -> list[tuple[int, Expression]]:
+        return [part for part in self.parts if not isinstance(part, str)]
+
+    def format(self, names: Names) -> str:
+        """The name; raises ExpressionError for a part that is neither a word nor a whole number."""
+        return "".join(
+            part if isinstance(part, str) else self._shown(*part, names) for part in self.parts
+        )
+
+    def _shown(self, offset: int, expression: Expression, names: Names) -> str:
+        try:
+            value = expression(names)
+        except ExpressionError as error:
+            error.offset += offset
+            raise
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        braces = isinstance(value, str) and ("{" in value or "}" in value)
+        if braces or value is None or isinstance(value, bool | float | list):
+            message = f"{describe(value)} cannot be part of a name"
+            raise ExpressionError("E0208", message, offset, len(expression.text))
+        return str(value)
+
+    def could_be(self, name: str) -> bool:
+        """Whether the expressions might give parts that make up this name, judged by its ends."""
+        if not self.expressions:
+            return name == self.text
+        first, last = self.parts[0], self.parts[-1]
+        starts = not isinstance(first, str) or name.startswith(first)
+        return starts and (not isinstance(last, str) or name.endswith(last))
+
+
+@lru_cache(maxsize=20_000)
+def parse_template(text: str) -> Template:
+    """Reads a name; raises ExpressionError for an expression or brace that can't be read."""
+    parts: list[str | tuple[int, Expression]] = []
+    for match in re.finditer(r"\{([^{}]*)\}|([^{}]+)|(.)", text):
+        if match[3]:
+            raise ExpressionError("E0301", f"`{match[3]}` without its partner", match.start())
+        if match[2]:
+            parts.append(match[2])
+            continue
+        try:
+            parts.append((match.start(1), parse(match[1])))
+        except ExpressionError as error:
+            moved = (error.offset + match.start(1), error.length, error.help)
+            raise ExpressionError(error.code, error.message, *moved) from None
+    return Template(text, tuple(parts))
+
+
+def forgiving(text: str) -> Template:
+    """The name as it is written, or what can be made of it."""
+    try:
+        return parse_template(text)
+    except ExpressionError:
+        return parse_template(text.partition("{")[0].replace("}", "") + "{0}")

@@ -1,0 +1,202 @@
+"""Draws the marks of figures into a list of items: boxes, arrows, slabs, lines of text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, hypot, log2, sqrt
+
+from archdsl.figures.canvas.scene import (
+    Anchor,
+    Group,
+    Item,
+    Path,
+    Run,
+    Text,
+    circle,
+    polygon,
+    rectangle,
+    rounded,
+    width,
+    words,
+)
+from archdsl.figures.canvas.theme import Paint, Theme, mixed
+
+LINE, EDGE, CONTAINER, HATCH = 0.65, 0.7, 0.5, 0.45  # points
+HATCHED = 2.6  # between the lines of a hatch
+CORNER, DASH = 2.2, (2.2, 1.5)
+ARROW_LENGTH, ARROW_WIDTH = 4.2, 3.2
+BOX_HEIGHT, BOX_WIDTH, BOX_MARGIN = 13.5, 44.0, 5.0  # of a box in a column
+BOX_TIGHT = 4.0  # margin of a box in a row
+PLUS, DOT, TURN = 4.6, 1.15, 4.0  # radii of a plus in its circle, a fork, the turn of a line
+MIDDLE = 0.36  # of its size: how far the baseline of a line is below the middle of its capitals
+DEPTH_X, DEPTH_Y = 0.30, 0.186  # how far a slab of height 1 goes back
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """A cuboid: the front is `thick` wide and `height` high."""
+
+    thick: float
+    height: float
+
+    @property
+    def width(self) -> float:
+        return self.thick + DEPTH_X * self.height
+
+    @property
+    def rise(self) -> float:
+        return DEPTH_Y * self.height
+
+
+@dataclass
+class Pen:
+    """Items in drawing order, in the look of a theme."""
+
+    theme: Theme
+    items: list[Item] = field(default_factory=list)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        runs: tuple[Run, ...] | str,
+        size: float,
+        color: str = "",
+        anchor: Anchor = "middle",
+        angle: float = 0,
+    ) -> None:
+        """A line of text, its baseline at `y`."""
+        runs = words(runs) if isinstance(runs, str) else runs
+        if runs:
+            color = color or self.theme.ink
+            self.items.append(Text(x, y, runs, size, color, anchor, self.theme.family, angle))
+
+    def measure(self, runs: tuple[Run, ...] | str, size: float) -> float:
+        """The width of a line in points."""
+        runs = words(runs) if isinstance(runs, str) else runs
+        return width(runs, size, self.theme.family)
+
+    def box_width(self, label: str, column: bool = True) -> float:
+        """How wide a box must be for a label."""
+        inner = self.measure(label, self.theme.sizes.box)
+        return max(BOX_WIDTH, inner + 2 * BOX_MARGIN) if column else inner + 2 * BOX_TIGHT
+
+    def rectangle(
+        self, x: float, y: float, w: float, h: float, paint: Paint, line: float = LINE,
+        radius: float = CORNER, dash: tuple[float, ...] = (),
+    ) -> None:  # fmt: skip
+        shape = rectangle(x, y, w, h, radius)
+        self.items.append(Path(shape, paint.fill, paint.stroke, line, dash))
+        if paint.hatch:
+            inset = max(0.35 * radius, line / 2)  # corners are round
+            self.hatch((x + inset, y + inset, w - 2 * inset, h - 2 * inset), paint)
+
+    def hatch(self, area: tuple[float, float, float, float], paint: Paint) -> None:
+        """The lines of a paint over a rectangle, given as x, y, width and height."""
+        lines = tuple(
+            command
+            for direction in ("/\\" if paint.hatch == "x" else paint.hatch)
+            for segment in _strokes(direction, *area)
+            for command in polygon(segment, closed=False)
+        )
+        if lines:
+            self.items.append(Path(lines, "", paint.lines, HATCH))
+
+    def label(self, x: float, y: float, w: float, h: float, text: str, size: float = 0.0) -> None:
+        """Text in the middle of an area, by the height of its capitals."""
+        size = size or self.theme.sizes.box
+        self.text(x + w / 2, y + h / 2 + MIDDLE * size, text, size)
+
+    def line(self, points: Sequence[Point], dashed: bool = False, color: str = "") -> None:
+        """A line with round turns."""
+        points = _without_repeats(points)
+        if len(points) > 1:
+            path = rounded(points, TURN)
+            dash = DASH if dashed else ()
+            self.items.append(Path(path, "", color or self.theme.edge, EDGE, dash))
+
+    def arrow(self, points: Sequence[Point], dashed: bool = False, color: str = "") -> None:
+        """A line with round turns whose tip touches the last point."""
+        points = _without_repeats(points)
+        (x0, y0), (x, y) = points[-2:]
+        reach = hypot(x - x0, y - y0)
+        dx, dy = (x - x0) / reach, (y - y0) / reach
+        length = min(ARROW_LENGTH, reach)
+        back = x - dx * length, y - dy * length
+        self.line([*points[:-1], (x - dx * length * 0.8, y - dy * length * 0.8)], dashed, color)
+        side = ARROW_WIDTH / 2
+        left = back[0] - dy * side, back[1] + dx * side
+        right = back[0] + dy * side, back[1] - dx * side
+        self.items.append(Path(polygon([(x, y), left, right]), color or self.theme.edge))
+
+    def dot(self, x: float, y: float) -> None:
+        """Where a shortcut leaves."""
+        self.items.append(Path(circle(x, y, DOT), self.theme.edge))
+
+    def sign(self, x: float, y: float, verb: str) -> None:
+        """A plus or a cross in a circle."""
+        plain = self.theme.paint("plain")
+        arm = PLUS * (0.55 if verb == "add" else 0.42)
+        ends = [((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm))]
+        if verb != "add":
+            ends = [((x - arm, y - s * arm), (x + arm, y + s * arm)) for s in (1, -1)]
+        self.items.append(Path(circle(x, y, PLUS), plain.fill, self.theme.edge, EDGE))
+        lines = tuple(command for pair in ends for command in polygon(pair, closed=False))
+        self.items.append(Path(lines, "", self.theme.edge, EDGE))
+
+    def slab(self, x: float, axis: float, slab: Slab, paint: Paint) -> None:
+        """A cuboid whose extent, sides included, has its middle on the axis."""
+        w, h, back, rise = slab.thick, slab.height, DEPTH_X * slab.height, slab.rise
+        top = axis - (h + rise) / 2
+        front = rectangle(x, top + rise, w, h)
+        lid = [(x, top + rise), (x + back, top), (x + w + back, top), (x + w, top + rise)]
+        side = [
+            (x + w, top + rise), (x + w + back, top), (x + w + back, top + h),
+            (x + w, top + rise + h),
+        ]  # fmt: skip
+        light = mixed(paint.fill, self.theme.light, 0.5)
+        dark = mixed(paint.fill, paint.stroke, 0.2)
+        for shape, fill in ((polygon(lid), light), (polygon(side), dark), (front, paint.fill)):
+            self.items.append(Path(shape, fill, paint.stroke, LINE))
+        if paint.hatch:
+            self.hatch((x + LINE / 2, top + rise + LINE / 2, w - LINE, h - LINE), paint)
+
+    def grouped(self, since: int, id: str, title: str) -> None:
+        """Makes one group of everything drawn since there were that many items."""
+        group = Group(id, title, tuple(self.items[since:]))
+        self.items[since:] = [group]
+
+
+def _strokes(direction: str, x: float, y: float, w: float, h: float) -> Iterator[list[Point]]:
+    """Lines across a rectangle, HATCHED apart: `-`, `|`, `/` or its mirror image."""
+    if direction in "-|":
+        size = h if direction == "-" else w
+        for number in range(1, ceil(size / HATCHED)):
+            at = number * size / ceil(size / HATCHED)
+            level = [(x, y + at), (x + w, y + at)]
+            yield level if direction == "-" else [(x + at, y), (x + at, y + h)]
+        return
+    step = HATCHED * sqrt(2)
+    for number in range(1, ceil((w + h) / step)):
+        reach = number * step  # along the upper side, then down the right one
+        ends = [(max(0.0, reach - h), min(h, reach)), (min(w, reach), max(0.0, reach - w))]
+        yield [(x + (a if direction == "/" else w - a), y + b) for a, b in ends]
+
+
+def slab_for(
+    channels: int, resolution: float, thickness: float, largest: float, scale: str = "sqrt"
+) -> Slab:
+    """The cuboid of a map: 70 points high at the largest resolution, .40 sqrt(C) thick."""
+    part = resolution / largest
+    height = 70 * {"sqrt": sqrt(part), "linear": part, "log": max(0.1, 1 + log2(part) / 6)}[scale]
+    wide = {"sqrt": sqrt(channels), "linear": channels / 32, "log": 2.8 * log2(channels + 1)}[scale]
+    return Slab(max(2.6, 0.40 * wide * thickness), max(height, 9.0))
+
+
+def _without_repeats(points: Sequence[Point]) -> list[Point]:
+    kept = [points[0]]
+    for point in points[1:]:
+        if hypot(point[0] - kept[-1][0], point[1] - kept[-1][1]) > 1e-6:
+            kept.append(point)
+    return kept

@@ -1,0 +1,237 @@
+"""The scene: paths, texts and groups in points, y downwards. What every emitter draws."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from unicodedata import normalize
+
+from archdsl.figures.canvas.font import font
+
+Anchor = Literal["start", "middle", "end"]
+Command = tuple[str, tuple[float, ...]]  # M, L, C (two control points and the end) or Z
+RAISED, LOWERED, SHRUNK = 0.34, 0.16, 0.68  # of super- and subscripts, relative to the text
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A piece of a text in one style; `sup` and `sub` make it small, and raise or lower it."""
+
+    text: str
+    bold: bool = False
+    sup: bool = False
+    sub: bool = False
+
+    @property
+    def scale(self) -> float:
+        return SHRUNK if self.sup or self.sub else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text: `x`, `y` of its anchor on the baseline; turned by `angle` (0 or -90)."""
+
+    x: float
+    y: float
+    runs: tuple[Run, ...]
+    size: float
+    color: str
+    anchor: Anchor = "middle"
+    family: str = "sans"
+    angle: float = 0
+
+    @property
+    def plain(self) -> str:
+        return "".join(run.text for run in self.runs)
+
+    @property
+    def width(self) -> float:
+        return width(self.runs, self.size, self.family)
+
+    def placed(self) -> Iterator[tuple[Run, float, float, float]]:
+        """Every run with its offset along the baseline, its rise and its size."""
+        shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor]
+        x = -self.width * shift
+        for run in self.runs:
+            size = self.size * run.scale
+            rise = RAISED if run.sup else -LOWERED if run.sub else 0.0
+            yield run, x, self.size * rise, size
+            x += font(self.family, run.bold).width(run.text, size)
+
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the ink, by the height of capitals and descenders."""
+        shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor] * self.width
+        up, down = (
+            self.size * (0.84 if any(run.sup for run in self.runs) else 0.74),
+            0.21 * self.size,
+        )
+        if self.angle:
+            return self.x - up, self.y - self.width + shift, self.x + down, self.y + shift
+        return self.x - shift, self.y - up, self.x - shift + self.width, self.y + down
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A line or an area. Colors are `#RRGGBB`, or empty for none; `width` in points."""
+
+    commands: tuple[Command, ...]
+    fill: str = ""
+    stroke: str = ""
+    width: float = 0.0
+    dash: tuple[float, ...] = ()
+
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom, with half of the line."""
+        numbers = [n for _, values in self.commands for n in values]
+        half = self.width / 2 if self.stroke else 0.0
+        xs, ys = numbers[::2], numbers[1::2]
+        return min(xs) - half, min(ys) - half, max(xs) + half, max(ys) + half
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Items that are one thing of the network: `id` is its path, `title` what a hover shows."""
+
+    id: str
+    title: str
+    items: "tuple[Item, ...]"
+
+    def box(self) -> tuple[float, float, float, float]:
+        return bounds(self.items)
+
+
+Item = Path | Text | Group
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture: its size in points, its items, and in words what it is and shows."""
+
+    width: float
+    height: float
+    items: tuple[Item, ...]
+    title: str = ""
+    caption: str = ""
+    description: str = ""
+    background: str = ""
+
+    def flat(self) -> Iterator[Path | Text]:
+        """Every path and text, in drawing order."""
+        yield from flat(self.items)
+
+
+def flat(items: Iterable[Item]) -> Iterator[Path | Text]:
+    """The paths and texts of items, in drawing order."""
+    for item in items:
+        if isinstance(item, Group):
+            yield from flat(item.items)
+        else:
+            yield item
+
+
+def bounds(items: Iterable[Item]) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of everything; zeros for nothing."""
+    boxes = [item.box() for item in items]
+    if not boxes:
+        return 0.0, 0.0, 0.0, 0.0
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def moved(items: Iterable[Item], dx: float, dy: float) -> tuple[Item, ...]:
+    """The items elsewhere."""
+    return tuple(_moved(item, dx, dy) for item in items)
+
+
+def _moved(item: Item, dx: float, dy: float) -> Item:
+    if isinstance(item, Group):
+        return replace(item, items=moved(item.items, dx, dy))
+    if isinstance(item, Text):
+        return replace(item, x=item.x + dx, y=item.y + dy)
+    shifted = tuple(
+        (letter, tuple(n + (dy if i % 2 else dx) for i, n in enumerate(numbers)))
+        for letter, numbers in item.commands
+    )
+    return replace(item, commands=shifted)
+
+
+def words(text: str, bold: bool = False) -> tuple[Run, ...]:
+    """A text of the user's as one run, composed and in one line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in normalize("NFC", text)).split())
+    return (Run(line, bold),) if line else ()
+
+
+def width(runs: Sequence[Run], size: float, family: str = "sans") -> float:
+    """The width of a line in points."""
+    return sum(font(family, run.bold).width(run.text, size * run.scale) for run in runs)
+
+
+def polygon(points: Sequence[tuple[float, float]], closed: bool = True) -> tuple[Command, ...]:
+    """Straight lines through points."""
+    first, *rest = points
+    lines = [("M", first), *(("L", point) for point in rest)]
+    return (*lines, ("Z", ())) if closed else tuple(lines)
+
+
+def rectangle(x: float, y: float, w: float, h: float, radius: float = 0.0) -> tuple[Command, ...]:
+    """A rectangle with round corners."""
+    corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
+    if not radius:
+        return polygon(corners)
+    middle = (x + w / 2, y)
+    return (*rounded([middle, *corners[1:], corners[0], middle], radius), ("Z", ()))
+
+
+def rounded(points: Sequence[tuple[float, float]], radius: float) -> tuple[Command, ...]:
+    """A polyline with round corners, each at most half as long as the shorter line at it."""
+    commands: list[Command] = [("M", points[0])]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        reach = min(radius, _distance(before, corner) / 2, _distance(corner, after) / 2)
+        enter, leave = _toward(corner, before, reach), _toward(corner, after, reach)
+        near = 0.4477  # 1 - 0.5523: where the control points of a quarter circle lie
+        control = (
+            *_toward(corner, before, reach * near),
+            *_toward(corner, after, reach * near),
+            *leave,
+        )
+        commands += [("L", enter), ("C", control)]
+    return (*commands, ("L", points[-1]))
+
+
+def circle(x: float, y: float, r: float) -> tuple[Command, ...]:
+    """A circle of four curves."""
+    k = 0.5523 * r
+    return (
+        ("M", (x + r, y)),
+        ("C", (x + r, y + k, x + k, y + r, x, y + r)),
+        ("C", (x - k, y + r, x - r, y + k, x - r, y)),
+        ("C", (x - r, y - k, x - k, y - r, x, y - r)),
+        ("C", (x + k, y - r, x + r, y - k, x + r, y)),
+        ("Z", ()),
+    )
+
+
+def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+
+
+def _toward(a: tuple[float, float], b: tuple[float, float], reach: float) -> tuple[float, float]:
+    length = _distance(a, b) or 1.0
+    return a[0] + (b[0] - a[0]) * reach / length, a[1] + (b[1] - a[1]) * reach / length
+
+
+def magnified(scene: Scene, factor: float) -> Scene:
+    """The scene larger, its text and lines with it."""
+    if factor == 1:
+        return scene
+    items = tuple(_magnified(item, factor) for item in scene.items)
+    return replace(scene, width=scene.width * factor, height=scene.height * factor, items=items)
+
+
+def _magnified(item: Item, factor: float) -> Item:
+    if isinstance(item, Group):
+        return replace(item, items=tuple(_magnified(part, factor) for part in item.items))
+    if isinstance(item, Text):
+        return replace(item, x=item.x * factor, y=item.y * factor, size=item.size * factor)
+    commands = tuple((a, tuple(n * factor for n in numbers)) for a, numbers in item.commands)
+    dash = tuple(part * factor for part in item.dash)
+    return replace(item, commands=commands, width=item.width * factor, dash=dash)

@@ -1,0 +1,141 @@
+"""A scene as SVG, its text live, embedded (with the fonts) or as outlines."""
+
+from base64 import b64encode
+from html import escape
+
+from archdsl.figures.canvas.font import FALLBACKS, FAMILIES, Contour, font
+from archdsl.figures.canvas.scene import Command, Item, Path, Scene, Text
+
+MODES = ("live", "embedded", "outlines")
+
+
+def svg(scene: Scene, mode: str = "live") -> str:
+    """The text of an SVG file; `mode` is one of MODES."""
+    size = f'width="{number(scene.width)}pt" height="{number(scene.height)}pt"'
+    view = f'viewBox="0 0 {number(scene.width)} {number(scene.height)}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {view} role="img"'
+        ' aria-labelledby="title desc">',
+        f'<title id="title">{_text(scene.title)}</title>',
+        f'<desc id="desc">{_text(scene.description)}</desc>',
+    ]
+    if mode == "embedded":
+        lines.append(_font_faces(scene))
+    if scene.background:
+        lines.append(f'<rect width="100%" height="100%" fill="{scene.background}"/>')
+    used: set[str] = {"title", "desc"}
+    for item in scene.items:
+        lines += _item(item, mode, used)
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def number(value: float) -> str:
+    """At most three decimals, no more than needed, never `-0`."""
+    text = f"{value:.3f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def path_data(commands: tuple[Command, ...]) -> str:
+    """The `d` of a path."""
+    return "".join(letter + " ".join(map(number, numbers)) for letter, numbers in commands)
+
+
+def _item(item: Item, mode: str, used: set[str]) -> list[str]:
+    if isinstance(item, Path):
+        return [_path(item)]
+    if isinstance(item, Text):
+        return [_outlined(item) if mode == "outlines" else _live(item)]
+    name = f' id="{escape(item.id)}"' if item.id and item.id not in used else ""
+    used.add(item.id)
+    title = [f"<title>{_text(item.title)}</title>"] if item.title else []
+    inner = [line for part in item.items for line in _item(part, mode, used)]
+    return [f"<g{name}>", *title, *inner, "</g>"]
+
+
+def _path(path: Path) -> str:
+    stroke = ""
+    if path.stroke:
+        stroke = f' stroke="{path.stroke}" stroke-width="{number(path.width)}"'
+        stroke += ' stroke-linejoin="round"'
+    if path.dash:
+        stroke += f' stroke-dasharray="{" ".join(map(number, path.dash))}"'
+    return f'<path d="{path_data(path.commands)}" fill="{path.fill or "none"}"{stroke}/>'
+
+
+def _live(text: Text) -> str:
+    family = f"'{FAMILIES[text.family]}', {FALLBACKS[text.family]}"
+    turn = ""
+    if text.angle:
+        turn = f' transform="rotate({number(text.angle)} {number(text.x)} {number(text.y)})"'
+    runs = ""
+    for run, dx, rise, size in text.placed():
+        style = ' font-weight="bold"' if run.bold else ""
+        style += f' font-size="{number(size)}"' if run.scale != 1 else ""
+        place = f'x="{number(text.x + dx)}" y="{number(text.y - rise)}"'
+        runs += f"<tspan {place}{style}>{_text(run.text)}</tspan>"
+    look = f'font-family="{family}" font-size="{number(text.size)}" fill="{text.color}"'
+    return f'<text xml:space="preserve" {look}{turn}>{runs}</text>'
+
+
+def _outlined(text: Text) -> str:
+    data, angle = "", bool(text.angle)
+    for run, dx, rise, size in text.placed():
+        face, x = font(text.family, run.bold), dx
+        for letter in run.text:
+            for contour in face.outline(letter):
+                data += _contour(contour, size / face.units, (x, -rise), (text.x, text.y), angle)
+            x += face.width(letter, size)
+    label = _text(text.plain)
+    return f'<path d="{data}" fill="{text.color}" role="img" aria-label="{label}"/>'
+
+
+def _contour(
+    contour: Contour,
+    scale: float,
+    shift: tuple[float, float],
+    origin: tuple[float, float],
+    turned: bool,
+) -> str:
+    """One closed curve; between two control points the curve passes through their middle."""
+
+    def place(x: float, y: float) -> str:
+        x, y = shift[0] + x * scale, shift[1] - y * scale
+        x, y = (y, -x) if turned else (x, y)
+        return f"{number(origin[0] + x)} {number(origin[1] + y)}"
+
+    whole = []
+    for (x, y, on), (x2, y2, on2) in zip(contour, [*contour[1:], contour[0]], strict=True):
+        whole.append((x, y, on))
+        if not on and not on2:
+            whole.append(((x + x2) / 2, (y + y2) / 2, True))
+    start = next(i for i, point in enumerate(whole) if point[2])
+    whole = whole[start:] + whole[: start + 1]
+    data, control = f"M{place(*whole[0][:2])}", ""
+    for x, y, on in whole[1:]:
+        if not on:
+            control = place(x, y)
+            continue
+        data += f"Q{control} {place(x, y)}" if control else f"L{place(x, y)}"
+        control = ""
+    return data + "Z"
+
+
+def _font_faces(scene: Scene) -> str:
+    used = {
+        (item.family, run.bold)
+        for item in scene.flat()
+        if isinstance(item, Text)
+        for run in item.runs
+    }
+    rules = ""
+    for family, bold in sorted(used):
+        data = b64encode(font(family, bold).data).decode()
+        weight = "bold" if bold else "normal"
+        rules += f"@font-face{{font-family:'{FAMILIES[family]}';font-weight:{weight};"
+        rules += f"src:url(data:font/ttf;base64,{data})}}"
+    return f"<style>{rules}</style>"
+
+
+def _text(text: str) -> str:
+    """Escaped, without the characters that XML 1.0 does not have."""
+    return escape("".join(c for c in text if c.isprintable() or c == "\n"))

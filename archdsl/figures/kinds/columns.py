@@ -1,0 +1,325 @@
+"""Columns: networks side by side, layer by layer, aligned by resolution (He et al., figure 3)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.canvas.pen import CONTAINER, DASH, LINE, MIDDLE, Pen
+from archdsl.figures.canvas.scene import Path, Run, polygon, words
+from archdsl.figures.kinds.block_layout import hover
+from archdsl.figures.kinds.legend import Entry, draw_legend, entries
+from archdsl.figures.network import labels
+from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
+from archdsl.figures.network.tree import Box, Join, boxes
+from archdsl.figures.options import Options
+from archdsl.ops.tensor import TensorSpec
+
+TEXT, HEIGHT, GAP = 6.0, 8.4, 4.2  # of a layer; between layers of a block
+APART, PADDING = 6.0, 4.6  # between blocks; above and below in a row
+LANE, MARGIN = 6.0, 3.5  # from boxes to the shortcut beside them; inside a box of repeats
+NOTE = 7.6  # from line to line
+BETWEEN, NAMES = 14.0, 22.0  # between columns; room for the resolutions
+TALLEST = 600.0  # points: unless asked otherwise, repeats are folded past this
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Boxes of a unit, one under the other; `count` units look like this.
+
+    `notes` are said beside the shortcut; `hidden` are the numbers of a block that is one box.
+    """
+
+    unit: Unit
+    boxes: tuple[Box, ...]
+    residual: bool = False
+    shortcut: tuple[Box, ...] = ()
+    count: int = 1
+    notes: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> float:
+        inner = len(self.boxes) * (HEIGHT + GAP) - GAP
+        return inner + (2 * MARGIN + 2 * APART / 3 if self.count > 1 else 0.0)
+
+
+def layers_of(description: Description) -> Iterator[Layers]:
+    """What a column shows, from the input on."""
+    for unit in description.units:
+        if unit.role == "norm" and unit.kind == "op":
+            continue
+        if unit.kind == "dense" and unit.chain:
+            yield Layers(unit, tuple(boxes(unit.chain)), count=unit.layers)
+        else:
+            yield from _of_block(unit)
+
+
+def _of_block(unit: Unit) -> Iterator[Layers]:
+    """One for each residual; a block with other joins, or that is no tree, is one box."""
+    parts = [list(group) for _, group in groupby(unit.chain, key=lambda i: isinstance(i, Box))]
+    flat = all(
+        isinstance(item, Box) or (item.residual and all(isinstance(b, Box) for b in item.body))
+        for item in unit.chain
+    )
+    if not flat or not unit.chain:
+        yield _closed(unit)
+        return
+    for part in parts:
+        if isinstance(part[0], Box):
+            yield Layers(unit, tuple(b for b in part if isinstance(b, Box)))
+            continue
+        for join in part:
+            assert isinstance(join, Join)
+            yield Layers(unit, tuple(boxes(join.body)), True, tuple(boxes(join.shortcut)))
+
+
+def _closed(unit: Unit) -> Layers:
+    """A block as one box."""
+    words = f"{unit.block.replace('_', ' ')}, {unit.output.channels}"
+    box = Box(unit.id, unit.block, words, unit.role, unit.output)
+    return Layers(unit, (box,), hidden=unit.numbers)
+
+
+def folded(layers: Sequence[Layers]) -> list[Layers]:
+    """Equal layers in a row as one with a count."""
+    found: list[Layers] = []
+    for one in layers:
+        last = found[-1] if found else None
+        if last and key_of(last) == key_of(one) and one.unit.kind != "dense":
+            found[-1] = replace(last, count=last.count + one.count)
+        else:
+            found.append(one)
+    return found
+
+
+def key_of(one: Layers) -> object:
+    shown = [tuple(box.label for box in part) for part in (one.boxes, one.shortcut)]
+    return *shown, one.residual, one.unit.output, one.hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Outputs of nearly one size, and the layers of each column that give them."""
+
+    specs: tuple[TensorSpec, ...]
+    cells: tuple[tuple[Layers, ...], ...]
+
+
+def rows_of(columns: Sequence[Sequence[Layers]]) -> list[Row]:
+    """The rows: the largest size first on a way down, and last on a way up again."""
+    ways = [_ways(column) for column in columns]
+    rows: list[Row] = []
+    for way in range(1 + max((max(numbers, default=0) for numbers in ways), default=0)):
+        inside = [
+            [one for one, number in zip(column, numbers, strict=True) if number == way]
+            for column, numbers in zip(columns, ways, strict=True)
+        ]
+        found = _by_size(inside)
+        rows += reversed(found) if way % 2 else found
+    return rows
+
+
+def _ways(column: Sequence[Layers]) -> list[int]:
+    """For each layer how often sizes turned before it: even on a way down, odd on a way up."""
+    way, last, found = 0, float("inf"), []
+    for one in column:
+        size = resolution(one.unit.output)
+        turned = size * ALIKE < last if way % 2 else size > ALIKE * last
+        way, last = way + turned, size
+        found.append(way)
+    return found
+
+
+def _by_size(columns: Sequence[Sequence[Layers]]) -> list[Row]:
+    specs = {one.unit.output for column in columns for one in column}
+    groups: list[list[TensorSpec]] = []
+    for spec in sorted(specs, key=lambda s: (-resolution(s), s.shape)):
+        if groups and resolution(groups[-1][0]) < ALIKE * resolution(spec):
+            groups[-1].append(spec)
+        else:
+            groups.append([spec])
+    return [
+        Row(tuple(group), tuple(tuple(o for o in c if o.unit.output in group) for c in columns))
+        for group in groups
+    ]
+
+
+class _Columns:
+    """Places the layers of several networks in common rows."""
+
+    def __init__(
+        self, descriptions: Sequence[Description], columns: list[list[Layers]], options: Options,
+        pen: Pen,
+    ) -> None:  # fmt: skip
+        self.descriptions, self.options, self.pen = descriptions, options, pen
+        self.columns = columns
+        self.rows = rows_of(self.columns)
+        self.widths = [self.width(column) for column in self.columns]
+        self.lanes = [self.lane(column) for column in self.columns]
+
+    def width(self, column: list[Layers]) -> float:
+        texts = [self.pen.measure(box_text(box), TEXT) for one in column for box in one.boxes]
+        return max(texts, default=0.0) + 9
+
+    def lane(self, column: list[Layers]) -> float:
+        """Room at the right of the boxes, for shortcuts and counts."""
+        lane = LANE + 2 if any(one.residual for one in column) else 0.0
+        counts = [self.count_width(one) + MARGIN + 3 for one in column if one.count > 1]
+        notes = [self.pen.measure(note, TEXT) + 3 for one in column for note in one.notes]
+        return lane + max([*counts, *notes], default=0.0)
+
+    def count_width(self, one: Layers) -> float:
+        return self.pen.measure(words(f"×{one.count}", bold=True), self.pen.theme.sizes.box)
+
+    def draw(self, top: float) -> float:
+        names = [words(d.title, bold=True) for d in self.descriptions]
+        size = self.pen.theme.sizes.caption
+        full = [
+            max(wide + 2 * MARGIN + lane, self.pen.measure(name, size))
+            for wide, lane, name in zip(self.widths, self.lanes, names, strict=True)
+        ]
+        need = NAMES + sum(full) + BETWEEN * (len(full) - 1)
+        if need > self.options.width:
+            raise UsageError(
+                f"{len(full)} columns need {need:.0f} pt, more than {self.options.width:.0f} pt;"
+                " give a larger --width or fewer specs"
+            )
+        free = (self.options.width - need) / (len(full) + 1)
+        x, axes = NAMES + free, []
+        for wide, lane in zip(full, self.lanes, strict=True):
+            axes.append(x + (wide - lane) / 2)
+            x += wide + BETWEEN + free
+        for axis, name, description in zip(axes, names, self.descriptions, strict=True):
+            self.pen.text(axis, top + size, name, size)
+            part = description.units[0].input if description.part else description.graph.input
+            shape = labels.shape(part)
+            self.pen.text(axis, top + size + 10, shape, TEXT, self.pen.theme.dimension)
+        return self.draw_rows(axes, top + size + 13)
+
+    def draw_rows(self, axes: list[float], top: float) -> float:
+        ends = [top] * len(axes)  # where the line of data of each column has come to
+        y = top + 6
+        for row in self.rows:
+            self.rule(row, y)
+            bottom = y + HEIGHT
+            for index, inside in enumerate(row.cells):
+                place = y + PADDING
+                for one in inside:
+                    self.draw_layers(one, index, axes[index], place, ends[index])
+                    place += one.height
+                    ends[index] = place
+                    place += APART
+                bottom = max(bottom, place - APART) if inside else bottom
+            y = bottom + PADDING
+        return y - PADDING
+
+    def rule(self, row: Row, y: float) -> None:
+        """The line above a row, and the size of its maps."""
+        line = polygon([(0, y), (self.options.width, y)], closed=False)
+        self.pen.items.insert(0, Path(line, "", self.pen.theme.container.stroke, CONTAINER))
+        self.pen.text(0, y + 8, _sizes(row.specs), TEXT, self.pen.theme.dimension, "start")
+
+    def draw_layers(self, one: Layers, index: int, axis: float, y: float, before: float) -> None:
+        wide, since = self.widths[index], len(self.pen.items)
+        analysis = self.descriptions[index].analysis
+        bottom = y + one.height
+        start, end, come, go = y, bottom, before, bottom
+        if one.count > 1:
+            inner = wide / 2 + MARGIN
+            right = inner + (LANE + 2 if one.residual else 0.0)
+            self.container(one, axis - inner, y, inner + right, bottom - y)
+            self.pen.arrow([(axis, before), (axis, y)])
+            start, end = y + MARGIN + APART / 3, bottom - MARGIN - APART / 3
+            come, go = y, bottom
+        place = start
+        for number, box in enumerate(one.boxes):
+            self.pen.arrow([(axis, come if number == 0 else place - GAP), (axis, place)])
+            inside = len(self.pen.items)
+            left = axis - wide / 2
+            paint = self.pen.theme.paint(box.role)
+            self.pen.rectangle(left, place, wide, HEIGHT, paint, LINE * 0.85, 1.8)
+            self.pen.label(left, place, wide, HEIGHT, box_text(box), TEXT)
+            self.pen.grouped(inside, box.id, hover(box.id, box.output, analysis))
+            place += HEIGHT + GAP
+        if end < go:
+            self.pen.line([(axis, end), (axis, go)])
+        if one.residual:
+            lane = axis + wide / 2 + LANE
+            arc = APART / 3
+            self.pen.arrow(
+                [(axis, start - arc), (lane, start - arc), (lane, end + arc), (axis, end + arc)],
+                bool(one.shortcut),
+            )
+            middle = (start + end) / 2 - (len(one.notes) - 1) * NOTE / 2 + MIDDLE * TEXT
+            for number, note in enumerate(one.notes):
+                place = middle + number * NOTE
+                self.pen.text(lane + 3, place, note, TEXT, self.pen.theme.dimension, "start")
+        self.pen.grouped(since, f"{one.unit.id}.column" if one.count > 1 else one.unit.id, "")
+
+    def container(self, one: Layers, x: float, y: float, w: float, h: float) -> None:
+        """The box of repeats, and their number."""
+        self.pen.rectangle(x, y, w, h, self.pen.theme.container, CONTAINER, 3.0, DASH)
+        size = self.pen.theme.sizes.box
+        runs = words(f"×{one.count}", bold=True)
+        self.pen.text(x + w + 3, y + h / 2 + MIDDLE * size, runs, size, anchor="start")
+
+
+def _sizes(specs: Sequence[TensorSpec]) -> tuple[Run, ...]:
+    """`56²`; `149–147²` for squares of nearly one size; `14²` for those and tokens of them."""
+    squares = [size for size in map(labels.size, specs) if size[-1].sup] or [labels.size(specs[0])]
+    first, last = squares[0], squares[-1]
+    return first if first == last else (Run(f"{first[0].text}–"), *last)
+
+
+def box_text(box: Box) -> str:
+    """`3×3 conv, 64`: a column says what a box is."""
+    size, comma, rest = box.label.partition(", ")
+    plain = box.verb == "conv" and not size.startswith("dw")
+    return f"{size} conv{comma}{rest}" if plain else box.label
+
+
+def columns(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
+    """The kind `columns`; gives the height."""
+    made = [_as_asked(description, options) for description in descriptions]
+    return place_columns(descriptions, made, options, pen, [])
+
+
+def _as_asked(description: Description, options: Options) -> list[Layers]:
+    """A column with its repeats folded, if that is asked for or it is too tall without.
+
+    If that is too tall too, blocks are one box each.
+    """
+    column = list(layers_of(description))
+    if options.fold is None:
+        return column
+    if not options.fold and _height(column) <= TALLEST:
+        return column
+    short = folded(column)
+    if _height(short) <= TALLEST:
+        return short
+    closed = {one.unit.id: _closed(one.unit) if one.unit.kind == "block" else one for one in column}
+    return folded(list(closed.values()))
+
+
+def _height(column: list[Layers]) -> float:
+    """How tall a column is by itself, without what stands above and below it."""
+    rows = len(rows_of([column]))
+    return sum(one.height + APART for one in column) + rows * (2 * PADDING - APART)
+
+
+def place_columns(
+    descriptions: Sequence[Description], made: list[list[Layers]], options: Options, pen: Pen,
+    more: list[Entry],
+) -> float:  # fmt: skip
+    """Draws columns and their legend, in it `more`; gives the height."""
+    for description in descriptions:
+        if not description.linear:
+            raise UsageError(
+                f"{description.title} is no line of layers; --kind pyramid or graph shows its ways"
+            )
+    bottom = _Columns(descriptions, made, options, pen).draw(LINE)
+    if not options.legend:
+        return bottom
+    shown = [box for column in made for one in column for box in one.boxes if box.role != "plain"]
+    return draw_legend(pen, [*entries(pen, shown), *more], options.width, bottom + 7)

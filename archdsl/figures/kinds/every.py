@@ -1,0 +1,145 @@
+"""From graphs to a picture: one table says which function draws which kind."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.figures.canvas.pen import Pen
+from archdsl.figures.canvas.scene import Item, Scene, bounds, magnified, moved, words
+from archdsl.figures.canvas.theme import Theme
+from archdsl.figures.kinds import graph as graphviz
+from archdsl.figures.kinds import table as comparison
+from archdsl.figures.kinds.block import block
+from archdsl.figures.kinds.columns import columns
+from archdsl.figures.kinds.dense import dense
+from archdsl.figures.kinds.difference import difference
+from archdsl.figures.kinds.hero import hero
+from archdsl.figures.kinds.pyramid import pyramid
+from archdsl.figures.kinds.scaling import scaling
+from archdsl.figures.kinds.strip import strip
+from archdsl.figures.network.captions import caption_of, description_of
+from archdsl.figures.network.description import Description, describe
+from archdsl.figures.options import Options
+from archdsl.graph.graph import Graph
+
+MARGIN = 8.0  # points: between what is drawn and the edge of a background
+Draw = Callable[[Sequence[Description], Options, Pen], float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A scene, or what writes texts, by suffix; a caption and a description of it."""
+
+    caption: str
+    description: str
+    texts: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    draw: Callable[[], Scene] | None = None
+
+    @cached_property
+    def scene(self) -> Scene | None:
+        """The drawing; a kind that can do without one (`graph` as text) makes it when asked."""
+        return self.draw() if self.draw else None
+
+
+def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:
+    def of_first(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
+        return draw(_only(descriptions), options, pen)
+
+    return of_first
+
+
+def _only(descriptions: Sequence[Description]) -> Description:
+    if len(descriptions) > 1:
+        raise UsageError("this kind of figure shows one network; columns and table show several")
+    return descriptions[0]
+
+
+KINDS: dict[str, Draw] = {
+    "hero": _of_one(hero),
+    "strip": _of_one(strip),
+    "block": _of_one(block),
+    "columns": columns,
+    "scaling": scaling,
+    "diff": difference,
+    "graph": _of_one(graphviz.graph),
+    "dense": _of_one(dense),
+    "pyramid": _of_one(pyramid),
+}
+
+
+def _table(descriptions: Sequence[Description], options: Options) -> dict[str, Callable[[], str]]:
+    compared = comparison.compare(descriptions, options.title)
+    return {suffix: partial(write, compared) for suffix, write in comparison.FORMATS.items()}
+
+
+TEXTS: dict[str, Callable[[Sequence[Description], Options], dict[str, Callable[[], str]]]] = {
+    "table": _table,
+    "graph": lambda descriptions, options: graphviz.texts(_only(descriptions), options),
+}
+
+
+def picture(graphs: Sequence[Graph], kind: str, options: Options, theme: Theme) -> Picture:
+    """Draws networks; raises UsageError if the kind does not suit them or they do not fit."""
+    kinds = sorted({*KINDS, *TEXTS})
+    if kind not in kinds:
+        raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, kinds)}")
+    descriptions = [_described(graph, options) for graph in graphs]
+    caption = caption_of(descriptions, kind, options)
+    description = description_of(descriptions)
+    texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
+
+    def draw() -> Scene:
+        scene = _scene(descriptions, kind, options, theme)
+        return replace(scene, caption=caption, description=description)
+
+    made = Picture(caption, description, texts, draw if kind in KINDS else None)
+    if not texts:
+        made.scene  # noqa: B018 - so that what cannot be drawn is said now
+    return made
+
+
+def _scene(descriptions: Sequence[Description], kind: str, options: Options, theme: Theme) -> Scene:
+    margin = MARGIN if theme.background else 0.0
+    asked, pen = replace(options, width=options.width - 2 * margin), Pen(theme)
+    height = KINDS[kind](descriptions, asked, pen)
+    items, height = _titled(pen, asked, height)
+    right = bounds(items)[2]
+    width = max(asked.width, right) if kind == "graph" else asked.width
+    if right > width + 0.5:
+        raise UsageError(f"this figure needs a width of {right:.0f} pt; give it a larger --width")
+    title = options.title or ", ".join(description.title for description in descriptions)
+    size = width + 2 * margin, height + 0.5 + 2 * margin
+    scene = Scene(*size, moved(items, margin, margin), title, background=theme.background)
+    return magnified(scene, options.zoom)
+
+
+def _described(graph: Graph, options: Options) -> Description:
+    whole = describe(graph)
+    if not options.only:
+        return whole
+    part = whole.only(options.only)
+    if not part.units:
+        paths = [unit.id.split(".") for unit in whole.units]
+        parts = {".".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)}
+        known = sorted(parts, key=lambda part: (part.count("."), part))
+        raise UsageError(
+            f"{graph.name} has nothing to draw at `{options.only}`;"
+            f" {did_you_mean(options.only, known)}"
+        )
+    return part
+
+
+def _titled(pen: Pen, options: Options, height: float) -> tuple[tuple[Item, ...], float]:
+    """The items under the title, if there is one."""
+    if not options.title:
+        return tuple(pen.items), height
+    size = pen.theme.sizes.caption * 1.25
+    top = size * 1.7
+    items = moved(pen.items, 0, top)
+    heading = Pen(pen.theme)
+    heading.text(options.width / 2, size, words(options.title, bold=True), size)
+    if heading.measure(words(options.title, bold=True), size) > options.width:
+        raise UsageError("the title is wider than the figure; shorten it or give a larger --width")
+    return (*heading.items, *items), height + top

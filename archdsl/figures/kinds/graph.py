@@ -1,0 +1,227 @@
+"""The op level, for debugging: DOT and Mermaid as text, and positions by Graphviz for a drawing.
+
+Dense blocks are one node each: with n^2 edges they would take Graphviz minutes and show nothing.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.text import one_line
+from archdsl.figures.canvas.pen import LINE, MIDDLE, Pen
+from archdsl.figures.canvas.scene import Path, Run, words
+from archdsl.figures.kinds.block_layout import hover
+from archdsl.figures.network import labels
+from archdsl.figures.network.description import Description
+from archdsl.figures.options import Options
+from archdsl.graph.graph import INPUT, Node
+from archdsl.ops.tensor import TensorSpec
+
+HEIGHT, LINES = 20.0, 8.2  # of a node; between its two lines
+SECONDS = 60  # after which Graphviz is given up
+NODES = 3000  # more are no picture
+PACKAGED = "graphviz-pure"  # the package and its program, which takes the options of `dot`
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A node of the picture: an op, a dense block, or the input."""
+
+    id: str
+    label: str
+    role: str
+    output: TensorSpec
+    sources: tuple[str, ...]
+
+
+def vertices(description: Description) -> list[Vertex]:
+    """Every op, in order, dense blocks closed; with --only those of a part."""
+    dense = [unit.id for unit in description.units if unit.kind == "dense"]
+    inside: dict[str, str] = {}
+    found: dict[str, Vertex] = {}
+    for node in description.graph.nodes:
+        block = next((id for id in dense if node.id.startswith(id + ".")), "")
+        inside[node.id] = block or node.id
+        sources = {inside.get(id, INPUT): None for id in node.inputs}
+        sources.pop(block, None)
+        label = f"dense block {block}" if block else _label(description, node)
+        if block in found:
+            sources = dict.fromkeys([*found[block].sources, *sources])
+        role = "conv" if block else labels.DRAWN[node.op.verb] or "norm"
+        if not block and node.op.verb == "conv":
+            role = labels.role(node)
+        vertex = Vertex(block or node.id, label, role, node.output, tuple(sources))
+        found[vertex.id] = vertex
+    return [Vertex(INPUT, INPUT, "plain", description.graph.input, ()), *found.values()]
+
+
+def _label(description: Description, node: Node) -> str:
+    return labels.label(node, description.graph.spec(node.inputs[0]).channels)
+
+
+def _within(description: Description, only: str) -> list[Vertex]:
+    """The vertices of a part, and before them what feeds it, by name."""
+    every = vertices(description)
+    if not only:
+        return every
+    part = [v for v in every if v.id == only or v.id.startswith(only + ".")]
+    feeding = {source for vertex in part for source in vertex.sources} - {v.id for v in part}
+    given = [Vertex(v.id, v.id, "plain", v.output, ()) for v in every if v.id in feeding]
+    return [*given, *part]
+
+
+def dot(chosen: Sequence[Vertex], title: str = "") -> str:
+    """DOT, nodes named by their paths."""
+    names = {vertex.id: _quoted(vertex.id) for vertex in chosen}
+    texts = {vertex.id: _quoted(vertex.label, str(vertex.output)) for vertex in chosen}
+    options = {id: f"label={texts[id]}, tooltip={name}" for id, name in names.items()}
+    heading = [f"  graph [label={_quoted(title)}, labelloc=t];"] if title else []
+    return _digraph(chosen, names, options, heading)
+
+
+def _digraph(
+    chosen: Sequence[Vertex], names: Mapping[str, str], options: Mapping[str, str],
+    heading: Sequence[str] = (),
+) -> str:  # fmt: skip
+    lines = ["digraph network {", *heading, "  node [shape=box];"]
+    lines += [f"  {names[vertex.id]} [{options[vertex.id]}];" for vertex in chosen]
+    lines += [
+        f"  {names[source]} -> {names[vertex.id]};"
+        for vertex in chosen
+        for source in vertex.sources
+        if source in names
+    ]
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(*lines: str) -> str:
+    """Lines as one string of DOT."""
+    escaped = (line.replace("\\", "\\\\").replace('"', '\\"') for line in lines)
+    return '"' + "\\n".join(escaped) + '"'
+
+
+_MERMAID = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "#": "#35;", "\n": " "}
+
+
+def mermaid(chosen: Sequence[Vertex], title: str = "") -> str:
+    """A Mermaid flowchart."""
+    numbers = {vertex.id: f"n{number}" for number, vertex in enumerate(chosen)}
+    heading = ["---", f"title: {json.dumps(title, ensure_ascii=False)}", "---"] if title else []
+    lines = [*heading, "flowchart TD"]
+    for vertex in chosen:
+        text = "".join(_MERMAID.get(letter, letter) for letter in vertex.label)
+        lines.append(f'  {numbers[vertex.id]}["{text}<br>{vertex.output}"]')
+        lines += [
+            f"  {numbers[source]} --> {numbers[vertex.id]}"
+            for source in vertex.sources
+            if source in numbers
+        ]
+    return "\n".join([*lines, ""])
+
+
+def texts(description: Description, options: Options) -> dict[str, Callable[[], str]]:
+    """What writes the graph as text, by suffix."""
+    chosen = _within(description, options.only)
+    title = one_line(options.title)
+    return {".dot": lambda: dot(chosen, title), ".mmd": lambda: mermaid(chosen, title)}
+
+
+def graph(description: Description, options: Options, pen: Pen) -> float:
+    """The kind `graph`, as wide as it needs to be; gives the height."""
+    chosen = _within(description, options.only)
+    if len(chosen) > NODES:
+        raise UsageError(f"{len(chosen)} ops are too many to draw; choose a part with --only")
+    size = pen.theme.sizes.dimension
+    runs = {vertex.id: (words(vertex.label), _second(vertex)) for vertex in chosen}
+    sizes = {id: max(pen.measure(line, size) for line in pair) + 8 for id, pair in runs.items()}
+    by_name = {f"n{number}": vertex for number, vertex in enumerate(chosen)}
+    boxes = {
+        id: f'label="", fixedsize=true, width={wide / 72:.4f}, height={HEIGHT / 72:.4f}'
+        for id, wide in sizes.items()
+    }
+    names = {vertex.id: name for name, vertex in by_name.items()}
+    placed = _run(_digraph(chosen, names, boxes))
+    _, _, width, height = map(float, placed["bb"].split(","))
+    left = max(LINE, (options.width - width) / 2)
+    for edge in placed.get("edges", []):
+        _edge(pen, edge, left, height)
+    for node in placed["objects"]:
+        vertex = by_name[node["name"]]
+        x, y = map(float, node["pos"].split(","))
+        _node(pen, vertex, runs[vertex.id], left + x, height - y, sizes[vertex.id], description)
+    return height + 2
+
+
+def _second(vertex: Vertex) -> tuple[Run, ...]:
+    return labels.shape(vertex.output)
+
+
+def _node(
+    pen: Pen, vertex: Vertex, lines: tuple[tuple[Run, ...], ...], x: float, y: float, wide: float,
+    description: Description,
+) -> None:  # fmt: skip
+    since, size = len(pen.items), pen.theme.sizes.dimension
+    paint = pen.theme.paint(vertex.role)
+    pen.rectangle(x - wide / 2, y - HEIGHT / 2, wide, HEIGHT, paint)
+    for number, line in enumerate(lines):
+        pen.text(x, y + MIDDLE * size + (number - 0.5) * LINES, line, size)
+    pen.grouped(since, vertex.id, hover(vertex.id, vertex.output, description.analysis))
+
+
+def _edge(pen: Pen, edge: dict[str, Any], left: float, height: float) -> None:
+    """A spline of Graphviz: `e,x,y` is the tip of the arrow, then a start and curves."""
+    tip, *points = [
+        tuple(map(float, part.removeprefix("e,").split(","))) for part in edge["pos"].split()
+    ]
+    placed = [(left + x, height - y) for x, y in points]
+    curves = [
+        ("C", (*placed[i], *placed[i + 1], *placed[i + 2])) for i in range(1, len(placed) - 2, 3)
+    ]
+    pen.items.append(Path((("M", placed[0]), *curves), "", pen.theme.edge, LINE))
+    pen.arrow([placed[-1], (left + tip[0], height - tip[1])])
+
+
+def _run(text: str) -> dict[str, Any]:
+    """Graphviz' positions as JSON."""
+    program = _program()
+    try:
+        done = subprocess.run(
+            [program, "-Tjson"], input=text, capture_output=True, text=True, timeout=SECONDS,
+            check=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(
+            f"Graphviz found no layout in {SECONDS} s; choose a part with --only"
+        ) from error
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UsageError(f"Graphviz failed: {error}") from error
+    return dict(json.loads(done.stdout))
+
+
+def _program() -> str:
+    """`dot` of the path, else the program of the package graphviz-pure; UsageError without both."""
+    found = shutil.which("dot") or next(_packaged(), None) or shutil.which(PACKAGED)
+    if found is None:
+        raise UsageError(
+            "--kind graph needs Graphviz: pip install 'archdsl[graph]', or the graphviz package of"
+            " your system; -o graph.dot and graph.mmd write text without it"
+        )
+    return found
+
+
+def _packaged() -> Iterator[str]:
+    """Where pip put the program, which is not on the path of an environment that is not active."""
+    from importlib import metadata
+
+    try:
+        files = metadata.files(PACKAGED) or []
+    except metadata.PackageNotFoundError:
+        return
+    for file in files:
+        if file.stem == PACKAGED and not file.parent.name.endswith(".dist-info"):
+            yield str(FilePath(str(file.locate())).resolve())

@@ -1,0 +1,133 @@
+"""Scaling as small multiples: per network its stages, long by blocks and wide by channels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.canvas.pen import LINE, Pen
+from archdsl.figures.canvas.scene import Run, words
+from archdsl.figures.kinds.block_layout import hover
+from archdsl.figures.kinds.legend import draw_legend, entries
+from archdsl.figures.network import labels
+from archdsl.figures.network.description import Description, Stage, resolution
+from archdsl.figures.options import Options
+from archdsl.numbers import quantity
+
+BLOCK, GAP = 4.0, 1.6  # height of one block; between stages
+WIDEST, THINNEST = 46.0, 5.0  # of a bar
+BETWEEN, LINE_HEIGHT = 12.0, 8.4
+TALL = 260.0  # points that bars may take
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What grew against the first network."""
+
+    depth: float
+    width: float
+    resolution: float
+
+
+def factors(description: Description, base: Description) -> Factors:
+    """Blocks, mean channels of stages and input size, relative to the base."""
+    return Factors(
+        _depth(description) / _depth(base),
+        _breadth(description) / _breadth(base),
+        resolution(description.graph.input) / resolution(base.graph.input),
+    )
+
+
+def _blocks(description: Description) -> list[Stage]:
+    """The stages of blocks; of a plain network those of its convolutions."""
+    found = [s for s in description.stages if s.units[0].kind != "op"]
+    return found or [s for s in description.stages if s.units[0].role == "conv"]
+
+
+def _depth(description: Description) -> int:
+    return max(1, sum(stage.repeat for stage in _blocks(description)))
+
+
+def _breadth(description: Description) -> float:
+    stages = _blocks(description)
+    return sum(stage.output.channels for stage in stages) / len(stages) if stages else 1.0
+
+
+def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
+    """The kind `scaling`; gives the height."""
+    if len(descriptions) < 2:
+        raise UsageError("scaling compares networks; give two specs or more")
+    size = pen.theme.sizes.dimension
+    texts = [_texts(description, descriptions[0]) for description in descriptions]
+    widths = [
+        max(WIDEST, *(pen.measure(line, size) for line in lines)) + BETWEEN for lines in texts
+    ]
+    per_row = max(1, int(options.width // max(widths)))
+    deepest = max(sum(stage.repeat * BLOCK + GAP for stage in _blocks(d)) for d in descriptions)
+    unit = BLOCK * min(1.0, TALL / deepest)
+    channels = max(s.output.channels for d in descriptions for s in _blocks(d))
+    bottom = LINE
+    for start in range(0, len(descriptions), per_row):
+        chosen = descriptions[start : start + per_row]
+        bottom = _row(
+            pen, chosen, texts[start:], options.width / len(chosen), bottom, unit, channels
+        )
+        bottom += 10
+    if not options.legend:
+        return bottom - 10
+    units = [stage.units[0] for d in descriptions for stage in _blocks(d)]
+    found = entries(pen, filter(None, (unit.telling for unit in units)))
+    return draw_legend(pen, found, options.width, bottom - 4)
+
+
+def _texts(description: Description, base: Description) -> list[tuple[Run, ...]]:
+    grown, total = factors(description, base), description.total
+    lines = [
+        words(description.title, bold=True),
+        (Run("input "), *labels.size(description.graph.input)),
+        words(f"{quantity(total.parameters)} params"),
+        words(f"{quantity(total.macs)} MACs"),
+    ]
+    if description is not base:
+        lines += [
+            words(f"depth ×{grown.depth:.2f}"),
+            words(f"width ×{grown.width:.2f}"),
+            words(f"resolution ×{grown.resolution:.2f}"),
+        ]
+    return lines
+
+
+def _row(
+    pen: Pen, chosen: Sequence[Description], texts: Sequence[list[tuple[Run, ...]]], cell: float,
+    top: float, unit: float, channels: int,
+) -> float:  # fmt: skip
+    """Bars above texts, all standing on one line."""
+    heights = [sum(s.repeat * unit + GAP for s in _blocks(d)) for d in chosen]
+    floor = top + max(heights)
+    for number, (description, height) in enumerate(zip(chosen, heights, strict=True)):
+        middle = cell * (number + 0.5)
+        y = floor - height
+        for stage in _blocks(description):
+            y += _bar(pen, description, stage, middle, y, unit, channels) + GAP
+        for line, text in enumerate(texts[number]):
+            size = pen.theme.sizes.dimension
+            color = pen.theme.ink if line == 0 else pen.theme.dimension
+            pen.text(middle, floor + 10 + line * LINE_HEIGHT, text, size, color)
+    most = max(len(lines) for lines in texts[: len(chosen)])
+    return floor + 4 + most * LINE_HEIGHT
+
+
+def _bar(
+    pen: Pen, description: Description, stage: Stage, middle: float, y: float, unit: float,
+    channels: int,
+) -> float:  # fmt: skip
+    """One box a block, as wide as the square root of its channels."""
+    since = len(pen.items)
+    wide = max(THINNEST, WIDEST * sqrt(stage.output.channels / channels))
+    paint = pen.theme.paint(stage.units[0].role)
+    for number in range(stage.repeat):
+        pen.rectangle(middle - wide / 2, y + number * unit, wide, unit, paint, 0.4, 0.0)
+    id = f"{description.graph.name}.{stage.id}"
+    title = f"{stage.name}: {stage.what}, {hover(stage.id, stage.output, description.analysis)}"
+    pen.grouped(since, id, title)
+    return stage.repeat * unit

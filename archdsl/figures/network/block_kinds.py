@@ -1,0 +1,125 @@
+"""The distinct blocks of a network, and in which numbers those that are drawn as one differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+
+from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.names import Names
+from archdsl.figures.network.tree import signature
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Units that are one block in all their numbers: channels, strides, groups, heads."""
+
+    name: str
+    units: tuple[Unit, ...]
+    numbers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockKind:
+    """Units that are one block but for their numbers: `shown` stands for all of them.
+
+    `variants` has them apart. `columns` are the places in their numbers that differ, each different
+    in another way; in the drawn block what stands there stands nowhere else.
+    """
+
+    letter: str
+    shown: Unit
+    name: str
+    variants: tuple[Variant, ...]
+    columns: tuple[int, ...]
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        return tuple(unit for variant in self.variants for unit in variant.units)
+
+    def rows(self) -> list[tuple[str, list[str], bool]]:
+        """The names of the variants, what they differ in, and which is drawn; none for one."""
+        if len(self.variants) == 1:
+            return []
+        return [
+            (variant.name, [variant.numbers[n] for n in self.columns], self.shown in variant.units)
+            for variant in self.variants
+        ]
+
+
+def letter(number: int) -> str:
+    """a, b, ... z, aa, ab, ..."""
+    before = letter(number // 26 - 1) if number >= 26 else ""
+    return before + ascii_lowercase[number % 26]
+
+
+def block_kinds(description: Description) -> tuple[BlockKind, ...]:
+    """The distinct blocks in order of appearance; the longest stage shows each where it can."""
+    found: dict[object, list[Unit]] = {}
+    for unit in description.units:
+        if unit.kind != "op" and unit.chain:
+            found.setdefault((unit.block, signature(unit.chain)), []).append(unit)
+    names = description.names
+    groups = [group for units in found.values() for group in _legible(_variants(units, names))]
+    groups.sort(key=lambda group: names.order[group[0].units[0].id])
+    longest = max(description.stages, key=lambda stage: stage.repeat, default=None)
+    inside = longest.units if longest else ()
+    return tuple(_kind(letter(n), group, inside, names) for n, group in enumerate(groups))
+
+
+def _variants(units: Sequence[Unit], names: Names) -> list[Variant]:
+    """Units of one signature, told apart by their numbers."""
+    found: dict[tuple[str, ...], list[Unit]] = {}
+    for unit in units:
+        start, end = unit.input.channels, unit.chain[-1].output.channels
+        found.setdefault((str(start), *unit.numbers, str(end)), []).append(unit)
+    return [
+        Variant(names.several([unit.id for unit in alike]), tuple(alike), key)
+        for key, alike in found.items()
+    ]
+
+
+def _legible(found: Sequence[Variant]) -> list[list[Variant]]:
+    """The variants in groups, one of each of which can be drawn so that a reader finds the rest."""
+    if _clear(found):
+        return [list(found)]
+    groups: list[list[Variant]] = []
+    for variant in found:
+        group = next((group for group in groups if _clear([*group, variant])), None)
+        if group is None:
+            groups.append([variant])
+        else:
+            group.append(variant)
+    return groups
+
+
+def _columns(group: Sequence[Variant]) -> dict[tuple[str, ...], int]:
+    """What varies over variants, each way of varying once, with the first place where it does."""
+    columns: dict[tuple[str, ...], int] = {}
+    for place, values in enumerate(zip(*(variant.numbers for variant in group), strict=True)):
+        columns.setdefault(values, place)
+    return columns
+
+
+def _clear(group: Sequence[Variant]) -> list[Variant]:
+    """The variants in whose drawing every number says which column it belongs to."""
+    columns = list(_columns(group))
+    varying = [values for values in columns if len(set(values)) > 1]
+    clear = []
+    for number, variant in enumerate(group):
+        written = [values[number] for values in columns]
+        if all(written.count(values[number]) == 1 for values in varying):
+            clear.append(variant)
+    return clear
+
+
+def _kind(
+    letter: str, group: Sequence[Variant], preferred: Sequence[Unit], names: Names
+) -> BlockKind:
+    clear = [unit for variant in _clear(group) for unit in variant.units]
+    shown = next((unit for unit in clear if unit in preferred), clear[0])
+    variant = next(variant for variant in group if shown in variant.units)
+    alike = [unit for unit in variant.units if unit.input == shown.input]
+    places = tuple(n for values, n in _columns(group).items() if len(set(values)) > 1)
+    return BlockKind(
+        letter, shown, names.several([unit.id for unit in alike]), tuple(group), places
+    )

@@ -1,0 +1,62 @@
+"""A caption to start from, and alternative text: what a reader who sees no picture should know."""
+
+from collections.abc import Sequence
+
+from archdsl.diagnostics.text import one_line
+from archdsl.figures.network import labels
+from archdsl.figures.network.block_kinds import block_kinds
+from archdsl.figures.network.description import Description, Stage, vary
+from archdsl.figures.options import Options
+from archdsl.numbers import quantity
+
+_EXPLAINED = {
+    "columns": " Rows by resolution; a dashed shortcut projects.",
+    "diff": " White is what both have, in one order; notes say where only shortcuts differ.",
+    "dense": " Every layer takes the maps of all before it.",
+    "scaling": " A bar for every block, its width the square root of its channels.",
+    "pyramid": " Rows by resolution.",
+}
+_SCALES = {"sqrt": "the square root of", "linear": "", "log": "the logarithm of"}
+
+
+def caption_of(descriptions: Sequence[Description], kind: str, options: Options) -> str:
+    """One or two sentences that say what is drawn and to which scale."""
+    *first, last = [description.title for description in descriptions]
+    names = f"{', '.join(first)} and {last}" if first else last
+    total = descriptions[0].total
+    amounts = f"{quantity(total.parameters)} parameters, {quantity(total.macs)} MACs"
+    text = f"{names} ({amounts})." if len(descriptions) == 1 else f"{names}."
+    if kind == "strip" or (kind == "hero" and descriptions[0].linear):
+        by = _SCALES[options.scale]
+        text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
+            ":  ", ": "
+        )
+    text += _EXPLAINED.get(kind, "")
+    if kind in ("hero", "block"):
+        text += _of_blocks(descriptions[0], kind)
+    source = one_line(descriptions[0].graph.citation)
+    return f"{text} After {source}." if source and len(descriptions) == 1 else text
+
+
+def _of_blocks(description: Description, kind: str) -> str:
+    """What the letters mean, and the lists beside blocks."""
+    kinds = block_kinds(description)
+    letters = " Letters mark the stages made of the blocks shown below." if kind == "hero" else ""
+    lists = " Lists say where else a block stands, with its own numbers; the drawn one is bold."
+    return letters * bool(kinds) + lists * any(kind.rows() for kind in kinds)
+
+
+def description_of(descriptions: Sequence[Description]) -> str:
+    """The stages of each network in order, with shapes and repeats."""
+    return "\n".join(_network(description) for description in descriptions)
+
+
+def _network(description: Description) -> str:
+    given = description.units[0].input if description.part else description.graph.input
+    stages = "; ".join(_stage(stage) for stage in description.stages)
+    return f"{description.title}: from an input of {given}: {stages}."
+
+
+def _stage(stage: Stage) -> str:
+    varied = " of varying widths" if vary(stage.units) else ""
+    return f"{stage.name}, {stage.what}{varied}, giving {labels.plain(stage.shape)}"

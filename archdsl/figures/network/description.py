@@ -1,0 +1,379 @@
+"""What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby, pairwise
+from math import sqrt
+from typing import Literal
+
+from archdsl.analysis.cost import Analysis, Cost, analyze
+from archdsl.figures.canvas.scene import Run
+from archdsl.figures.network import labels
+from archdsl.figures.network.names import Names
+from archdsl.figures.network.tree import (
+    Box,
+    Chain,
+    IrreducibleError,
+    Join,
+    Reducer,
+    boxes,
+    numbers,
+    signature,
+)
+from archdsl.graph.graph import INPUT, Graph, Node, Scope
+from archdsl.ops.tensor import TensorSpec
+
+UnitKind = Literal["op", "block", "dense"]
+ALIKE = 1.2  # sizes of maps this close are one resolution
+VARY = "widths vary"  # is said of blocks that are counted together and are not alike inside
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One slab of a figure: an op, a block, or the layers of a dense block together.
+
+    `chain` is what a block holds, empty if it is no tree: then `ops` are its operations in order;
+    `layers` counts those of a dense block; `outputs` are what it gives, several where its weights
+    are applied to several maps.
+    """
+
+    id: str
+    kind: UnitKind
+    block: str
+    role: str
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    cost: Cost
+    chain: Chain
+    layers: int = 1
+    container: str = ""
+    ops: tuple[Box, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Everything in which it may differ from a block of its kind, its input aside."""
+        return tuple(numbers(self.chain or self.ops))
+
+    @property
+    def telling(self) -> Box | None:
+        """The box that gives it its color, if it is drawn at all."""
+        return next((b for b in boxes(self.chain or self.ops) if b.role == self.role), None)
+
+    @property
+    def output(self) -> TensorSpec:
+        return self.outputs[0]
+
+    @property
+    def projects(self) -> bool:
+        """Whether a block strides (a lost border is no stride), or its shortcut is no identity."""
+        if self.kind == "block" and resolution(self.input) > ALIKE * resolution(self.output):
+            return True
+        return any(isinstance(i, Join) and i.residual and i.shortcut for i in self.chain)
+
+    @property
+    def residual(self) -> bool:
+        return any(isinstance(item, Join) and item.residual for item in self.chain)
+
+    @property
+    def label(self) -> str:
+        """The words of its only box, or the name of its block."""
+        if self.kind == "op" or (len(self.chain) == 1 and isinstance(self.chain[0], Box)):
+            return boxes(self.chain)[0].label if self.chain else self.block
+        return self.block
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Units in a row that a figure shows together."""
+
+    id: str
+    name: str
+    units: tuple[Unit, ...]
+
+    @property
+    def output(self) -> TensorSpec:
+        return self.units[-1].output
+
+    @property
+    def repeat(self) -> int:
+        return sum(unit.layers for unit in self.units)
+
+    @property
+    def cost(self) -> Cost:
+        return sum((unit.cost for unit in self.units), Cost())
+
+    @property
+    def shape(self) -> tuple[Run, ...]:
+        """`256×56²`; `480–832×14²` if the channels of its units differ."""
+        first, last = self.units[0].output.channels, self.output.channels
+        shape = labels.shape(self.output)
+        return (Run(f"{first}–"), *shape) if first != last else shape
+
+    @property
+    def what(self) -> str:
+        """`bottleneck ×3`, `7×7, /2`."""
+        first = self.units[0]
+        if first.kind == "op":
+            words = {_bare(unit) for unit in self.units}
+            what = words.pop() if len(words) == 1 else first.block
+        else:
+            what = first.block.replace("_", " ")
+        return f"{what} ×{self.repeat}" if self.repeat > 1 else what
+
+
+def vary(units: Sequence[Unit]) -> bool:
+    """Whether blocks of one kind differ in their inner widths; a first one that projects aside."""
+    rest = units[1:] if units[0].projects else units
+    inner: dict[object, set[tuple[str, ...]]] = {}
+    for unit in rest:
+        if unit.kind == "block":
+            written = tuple(n for n in unit.numbers if not n.startswith("/"))
+            kind = unit.block, signature(unit.chain or unit.ops)
+            inner.setdefault(kind, set()).add(written)
+    return any(len(found) > 1 for found in inner.values())
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network as figures see it, or a part of it.
+
+    `owners` gives the unit of every node, and `input` itself.
+    """
+
+    graph: Graph
+    analysis: Analysis
+    units: tuple[Unit, ...]
+    owners: Mapping[str, str]
+    reducer: Reducer
+    part: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.graph.name} {self.part}".rstrip()
+
+    @property
+    def total(self) -> Cost:
+        """The costs of what is described."""
+        return sum((unit.cost for unit in self.units), Cost()) if self.part else self.analysis.total
+
+    @cached_property
+    def names(self) -> Names:
+        """What units and the parts around them are called."""
+        return Names([unit.id for unit in self.units])
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """Runs of units under one parent or of one kind and size."""
+        return tuple(
+            _stage(list(run), self.names) for _, run in groupby(self.units, key=self._family)
+        )
+
+    def _family(self, unit: Unit) -> object:
+        if unit.kind == "op":
+            return unit.role, unit.label, unit.output
+        if unit.kind == "dense":
+            return unit.id
+        kind = self.graph.scope_by_id.get(unit.container)
+        alone = kind is not None and self._holds_only(unit.container, unit.block)
+        return (unit.container, unit.block) if alone else (unit.block, unit.output)
+
+    @cached_property
+    def _blocks(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for unit in self.units:
+            found.setdefault(unit.container, set()).add(f"{unit.block} {unit.output}")
+        return found
+
+    def _holds_only(self, container: str, block: str) -> bool:
+        return len(self._blocks[container]) == 1
+
+    @cached_property
+    def feeds(self) -> dict[str, list[str]]:
+        """For every unit the units that feed it, `input` for the network's input."""
+        found: dict[str, list[str]] = {unit.id: [] for unit in self.units}
+        for id, (_, inputs) in self.reducer.drawn.items():
+            unit = self.owners[id]
+            for feeds in map(self.owners.__getitem__, inputs):
+                shown = unit in found and (feeds in found or feeds == INPUT)
+                if shown and feeds != unit and feeds not in found[unit]:
+                    found[unit].append(feeds)
+        return found
+
+    @property
+    def linear(self) -> bool:
+        """Whether every unit is fed by the one before it and no other."""
+        ids = [unit.id for unit in self.units]
+        return all(self.feeds[b] == [a] for a, b in pairwise(ids))
+
+    def only(self, path: str) -> "Description":
+        """The part of the network at a path."""
+        units = tuple(u for u in self.units if u.id == path or u.id.startswith(path + "."))
+        return replace(self, units=units, part=path)
+
+
+def resolution(spec: TensorSpec) -> float:
+    """The side of a map; of tokens that of the square they would fill; 1 for a vector."""
+    if not spec.rank:
+        return 1.0
+    if spec.layout == "channels_last" and spec.rank == 1:
+        return sqrt(spec.spatial[0])
+    return float(max(spec.spatial))
+
+
+def describe(graph: Graph) -> Description:
+    """What figures tell of a graph: what serves its outputs, without what only `aux` needs."""
+    graph = graph.select(graph.outputs)
+    analysis, reducer = analyze(graph), Reducer(graph)
+    cut = _Units(graph, analysis, reducer)
+    return Description(graph, analysis, tuple(cut.units()), cut.unit_of, reducer)
+
+
+class _Units:
+    """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks.
+
+    What weights are applied to again (`@1`, `@2`...) is no unit of its own.
+    """
+
+    def __init__(self, graph: Graph, analysis: Analysis, reducer: Reducer) -> None:
+        self.graph, self.analysis, self.reducer = graph, analysis, reducer
+        self.owner = self._owners()
+        self.first: dict[str, str] = {}  # where a path is applied first
+        self.unit_of = {INPUT: INPUT}
+        for node in graph.nodes:
+            id = self.application(node)
+            self.unit_of[node.id] = self.first.setdefault(id.partition("@")[0], id)
+
+    def application(self, node: Node) -> str:
+        """The scope that is a unit and holds a node, or the node itself."""
+        return self.owner[node.scope] or node.id
+
+    def _owners(self) -> dict[str, str]:
+        """For every scope the scope that is its unit, "" if its parts are units themselves."""
+        scopes = self.graph.scope_by_id
+        rich = {""}  # scopes that hold whole blocks
+        for scope in self.graph.scopes:
+            if scope.kind in ("residual", "dense"):
+                id = scope.parent
+                while id and id not in rich and not _splits(scopes[id], scopes):
+                    rich.add(id)
+                    id = scopes[id].parent
+        owner = {"": ""}
+        for scope in self.graph.scopes:
+            whole = scope.kind in ("dense", "residual", "branches") or scope.block
+            closed = whole and (scope.id not in rich or scope.kind == "dense")
+            owner[scope.id] = owner[scope.parent] or (scope.id if closed else "")
+        return owner
+
+    def units(self) -> list[Unit]:
+        members: dict[str, list[Node]] = {}
+        for node in self.graph.nodes:
+            members.setdefault(self.application(node), []).append(node)
+        units: dict[str, Unit] = {}
+        for id, nodes in members.items():
+            drawn = [node for node in nodes if self.reducer.source[node.id] == node.id]
+            if not drawn:
+                continue
+            scope, first = self.graph.scope_by_id.get(id), self.unit_of[nodes[0].id]
+            unit = self._scope(scope, nodes, drawn) if scope else self._op(nodes[0])
+            before = units.get(first)
+            if before:
+                outputs = (*before.outputs, unit.output)
+                unit = replace(before, outputs=outputs, cost=before.cost + unit.cost)
+            units[first] = unit
+        return list(units.values())
+
+    def _op(self, node: Node) -> Unit:
+        box = self.reducer.box(node)
+        specs = self.graph.specs(node)
+        cost = self.analysis.costs[node.id]
+        block = node.op.verb.replace("_", " ")
+        given = (node.output,)
+        return Unit(node.id, "op", block, box.role, specs[0], given, cost, (box,), 1, node.scope)
+
+    def _scope(self, scope: Scope, nodes: list[Node], drawn: list[Node]) -> Unit:
+        inside = {node.id for node in nodes}
+        entry = next((id for node in nodes for id in node.inputs if id not in inside), INPUT)
+        layers, chain = 1, ()  # type: tuple[int, Chain]
+        with suppress(IrreducibleError):
+            if scope.kind == "dense":
+                layers, chain = self._dense(scope, entry, nodes)
+            else:
+                chain = self.reducer.chain(entry, nodes[-1].id)
+        single = len(chain) == 1 and isinstance(chain[0], Box) and scope.kind != "dense"
+        kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
+        block = scope.block or scope.kind
+        if single:
+            block = {"conv": "conv"}.get(boxes(chain)[0].verb, block)
+        return Unit(
+            id=scope.id,
+            kind=kind,
+            block="dense layer" if kind == "dense" else block,
+            role=_role(chain, [self.reducer.roles[node.id] for node in drawn]),
+            input=self.graph.spec(entry),
+            outputs=(nodes[-1].output,),
+            cost=self.analysis.costs[scope.id],
+            chain=chain,
+            layers=layers,
+            container=scope.parent,
+            ops=() if chain else tuple(map(self.reducer.box, drawn)),
+        )
+
+    def _dense(self, scope: Scope, entry: str, nodes: list[Node]) -> tuple[int, Chain]:
+        """The number of layers, and the first of them joined to what it is given.
+
+        Raises IrreducibleError if the layers are not all alike.
+        """
+        joins = [n for n in nodes if n.scope == scope.id and n.op.verb == "concat"]
+        starts = [entry, *(join.id for join in joins)]
+        layers = [
+            self.reducer.chain(start, join.inputs[-1])
+            for start, join in zip(starts, joins, strict=False)
+        ]
+        if len({(signature(layer), *numbers(layer)) for layer in layers}) != 1:
+            raise IrreducibleError(scope.id)
+        return len(layers), (Join(joins[0].id, "concat", (layers[0], ()), joins[0].output),)
+
+
+def _splits(scope: Scope, scopes: Mapping[str, Scope]) -> bool:
+    """Whether the parts of a scope stand beside one another in a block: it is shown whole."""
+    outer = scopes.get(scope.parent)
+    return scope.kind in ("residual", "branches") and outer is not None and outer.block != ""
+
+
+def _role(chain: Chain, roles: list[str]) -> str:
+    """The color of a block: that of its most telling op."""
+    found = {box.role for box in boxes(chain)} or set(roles)
+    heads = {box.role for box in boxes(chain) if box.verb != "squeeze_excite"} or found
+    for role in ("attention", "conv", "depthwise", "pointwise", "pool", "linear"):
+        if role in heads:
+            return role
+    return next(iter(found))
+
+
+def _bare(unit: Unit) -> str:
+    """The label of an op under its shape: without the channels, which stand above."""
+    words = unit.label.split(", ")
+    channels = str(unit.output.channels)
+    return ", ".join(word for word in words if word != channels).replace(" pool", "")
+
+
+def _stage(units: list[Unit], names: Names) -> Stage:
+    ids = [unit.id for unit in units]
+    parent = names.whole(ids) if len(ids) > 1 else ""
+    return Stage(parent or ids[0], names.run(ids), tuple(units))
+
+
+def grouped(description: Description) -> tuple[Stage, ...]:
+    """Fewer stages: blocks of one kind at one resolution together, whatever their channels."""
+    found = []
+    for _, run in groupby(description.stages, key=_coarse):
+        units = [unit for stage in run for unit in stage.units]
+        found.append(_stage(units, description.names))
+    return tuple(found)
+
+
+def _coarse(stage: Stage) -> object:
+    unit = stage.units[0]
+    return unit.block, unit.kind, unit.id if unit.kind == "dense" else stage.output.spatial

@@ -1,0 +1,185 @@
+"""Units of a network as cells of a grid: rows by resolution, columns by what needs what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import log2
+
+from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.network.description import Description, Unit, resolution
+from archdsl.figures.network.names import Names
+from archdsl.figures.network.tree import boxes
+from archdsl.graph.graph import INPUT
+from archdsl.ops.tensor import TensorSpec
+
+
+@dataclass
+class Cell:
+    """Units of one resolution one after another; `sources` are cells, with words on the way.
+
+    `enlarged` are resizings on the ways into it, which have no cell of their own.
+    """
+
+    units: list[Unit]
+    sources: dict[str, str] = field(default_factory=dict)
+    enlarged: list[Unit] = field(default_factory=list)
+    row: int = 0
+    column: int = 0
+
+    @property
+    def first(self) -> str:
+        """The unit that other cells know it by."""
+        return self.units[0].id
+
+    @property
+    def id(self) -> str:
+        return self.units[-1].id
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What it gives: several maps if its weights are applied to several."""
+        return self.units[-1].outputs
+
+    @property
+    def shared(self) -> bool:
+        """Whether its weights are applied to several maps."""
+        return len(self.outputs) > 1
+
+    @property
+    def sign(self) -> str:
+        """`add` or `multiply` if it is nothing else."""
+        verb = self.units[0].block
+        return verb if len(self.units) == 1 and verb in ("add", "multiply") else ""
+
+    @property
+    def main(self) -> Unit:
+        """The unit that gives the cell its color."""
+        telling = [unit for unit in self.units if unit.role not in ("pool", "norm")]
+        return telling[0] if telling else self.units[0]
+
+    def name(self, names: Names) -> str:
+        """The largest part of the network that it is the whole of, else its main unit."""
+        inside = {unit.id for unit in (*self.enlarged, *self.units)}
+        main = self.main
+        alike = [unit.id for unit in self.units if unit.block == main.block]
+        part = names.largest(main.container, inside)
+        return part or names.run([main.id] if main.kind == "op" else alike)
+
+
+def cells_of(description: Description) -> list[Cell]:
+    """The cells, in the order of the network, in their rows and columns."""
+    cells = _merged(description)
+    rows = _rows(description)
+    for cell in cells:
+        cell.row = rows[cell.first]
+    _share(cells)
+    by_first = {cell.first: cell for cell in cells}
+    for _ in cells:
+        before = [cell.column for cell in cells]
+        _advance(cells, by_first)
+        _clear(cells, by_first)
+        if before == [cell.column for cell in cells]:
+            return cells
+    raise UsageError(f"{description.title} has ways that no rows can show; --kind graph does")
+
+
+def _merged(description: Description) -> list[Cell]:
+    """Units merged along lines of one resolution; what only enlarges is said on the way."""
+    feeds = description.feeds
+    uses: dict[str, int] = {}
+    for sources in feeds.values():
+        for source in sources:
+            uses[source] = uses.get(source, 0) + 1
+    ends = {description.owners[id] for id in description.graph.taps.values()}
+    rows = _rows(description)
+    cells: dict[str, Cell] = {}
+    place: dict[str, str] = {INPUT: INPUT}  # unit: the cell it is in, by its first unit
+    passed: dict[str, tuple[str, str, Unit]] = {}  # an enlarging unit: what feeds it, its words
+    for unit in description.units:
+        sources = feeds[unit.id]
+        verb = boxes(unit.chain)[0].verb if unit.kind == "op" else ""
+        if verb in ("resize", "conv_transpose") and uses.get(unit.id) == 1 and sources:
+            words = boxes(unit.chain)[0].label.replace("resize ", "")
+            passed[unit.id] = place[sources[0]], words, unit
+            continue
+        only = sources[0] if len(sources) == 1 and sources[0] not in passed else ""
+        before = cells.get(place.get(only, ""))
+        goes_on = before and uses[only] == 1 and only not in ends and not before.sign
+        if before and goes_on and rows[before.first] == rows[unit.id]:
+            before.units.append(unit)
+            place[unit.id] = before.first
+            continue
+        cell = Cell([unit])
+        for source in sources:
+            if source in passed:
+                name, text, enlarging = passed[source]
+                cell.enlarged.append(enlarging)
+            else:
+                name, text = place[source], ""
+            cell.sources[name] = text
+        cells[unit.id] = cell
+        place[unit.id] = unit.id
+    return list(cells.values())
+
+
+def _rows(description: Description) -> dict[str, int]:
+    """The row of every unit: how often the map was halved on the way, less how often doubled.
+
+    Convolutions without padding make maps a little smaller, which is no row of its own.
+    """
+    levels = {INPUT: 0}
+    for unit in description.units:
+        shrunk = resolution(unit.input) / resolution(unit.output)
+        source = next(iter(description.feeds[unit.id]), INPUT)
+        levels[unit.id] = levels[source] + round(log2(shrunk))
+    order = sorted({levels[unit.id] for unit in description.units})
+    return {unit.id: order.index(levels[unit.id]) for unit in description.units}
+
+
+def _share(cells: Sequence[Cell]) -> None:
+    """Cells that are applied to several maps are spread over the rows of these, or about one."""
+    row = {cell.first: cell.row for cell in cells}
+    last = max(row.values())
+    beside: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in cells:
+        if cell.shared:
+            beside.setdefault(tuple(cell.sources), []).append(cell)
+    for sources, group in beside.items():
+        rows = sorted(row[id] for id in sources if id in row) or [group[0].row]
+        count = len(group)
+        for number, cell in enumerate(group):
+            spread = rows[0] + 2 * number - (count - 1)
+            if len(rows) >= count:
+                spread = rows[int((number + 0.5) * len(rows) / count)]
+            cell.row = row[cell.first] = min(last, max(0, spread))
+
+
+def _advance(cells: Sequence[Cell], by_first: dict[str, Cell]) -> None:
+    """A cell stands right of what feeds it in its row, not left of the rest, none on another."""
+    taken: set[tuple[int, int]] = set()
+    for cell in cells:
+        for id in cell.sources:
+            source = by_first.get(id)
+            if source:
+                beside = source.row == cell.row or cell.shared
+                cell.column = max(cell.column, source.column + beside)
+        while (cell.row, cell.column) in taken:
+            cell.column += 1
+        taken.add((cell.row, cell.column))
+
+
+def _clear(cells: Sequence[Cell], by_first: dict[str, Cell]) -> None:
+    """Moves away what stands on a way that goes along a row and then into a column."""
+    for cell in cells:
+        for source in (by_first[id] for id in cell.sources if id in by_first):
+            if source.row == cell.row:
+                continue
+            low, high = sorted((source.row, cell.row))
+            column = [other.row for other in cells if other.column == cell.column]
+            if not cell.shared and any(low < row < high for row in column):
+                cell.column += 1
+            if source.column >= cell.column:
+                continue
+            end = cell.column if not cell.shared else cell.column - 1
+            for other in cells:
+                if other.row == source.row and source.column < other.column <= end:
+                    other.column = end + 1

@@ -1,0 +1,1 @@
+"""The graph: data and queries, its invariants, its JSON."""

@@ -1,0 +1,233 @@
+"""The graph: flat, typed, frozen. Hierarchy is metadata: a node knows the scope it stands in."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from archdsl.diagnostics.diagnostic import Span
+from archdsl.diagnostics.errors import UsageError
+from archdsl.graph.renames import Renames
+from archdsl.ops import Cost, Op, Weight
+from archdsl.ops.tensor import INPUT as INPUT
+from archdsl.ops.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    import networkx
+
+ScopeKind = Literal["block", "sequence", "repeat", "dense", "residual", "branches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation.
+
+    `id` is its path in the spec, with `@1`, `@2`... where shared weights are applied again;
+    `scope` the id of the scope it stands in, "" at the top; `inputs` ids of nodes, or `input`;
+    `output`, `weights` and `cost` what its op gives, has and costs for these inputs.
+    """
+
+    id: str
+    op: Op
+    inputs: tuple[str, ...]
+    output: TensorSpec
+    weights: tuple[Weight, ...]
+    cost: Cost
+    scope: str
+    span: Span | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, as the module that holds it calls it."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def path(self) -> str:
+        """The id without the mark of a repeated application: where the weights are."""
+        return self.id.partition("@")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A named part of the network: a module, the prefix of its weights, a cluster of a figure.
+
+    Two block scopes with equal `block`, `arguments` and `inputs` hold the same subgraph.
+    """
+
+    id: str
+    kind: ScopeKind
+    parent: str
+    block: str = ""
+    arguments: tuple[tuple[str, Any], ...] = ()
+    inputs: tuple[TensorSpec, ...] = ()
+    span: Span | None = None
+
+    @property
+    def path(self) -> str:
+        return self.id.partition("@")[0]
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: nodes in an order in which they can run, scopes before what they hold.
+
+    `outputs` maps names to node ids ("" names the single result of a spec without `outputs`),
+    `taps` feature names to node ids, `aux` names to node ids that exist in training only,
+    `renames` sources of weights to how their tensors become ours. `made` are the nodes' ids in the
+    order in which their modules are made, empty where that is the order of the nodes.
+    """
+
+    name: str
+    input: TensorSpec
+    nodes: tuple[Node, ...]
+    scopes: tuple[Scope, ...]
+    outputs: Mapping[str, str]
+    taps: Mapping[str, str] = field(default_factory=dict)
+    aux: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, Renames] = field(default_factory=dict)
+    title: str = ""
+    citation: str = ""
+    made: tuple[str, ...] = ()
+
+    @cached_property
+    def by_id(self) -> dict[str, Node]:
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def scope_by_id(self) -> dict[str, Scope]:
+        return {scope.id: scope for scope in self.scopes}
+
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How many inputs, outputs and auxiliary outputs a node or the input is."""
+        taken = (id for node in self.nodes for id in node.inputs)
+        return Counter((*taken, *self.outputs.values(), *self.aux.values()))
+
+    @cached_property
+    def _gives(self) -> dict[str, TensorSpec]:
+        return {INPUT: self.input, **{node.id: node.output for node in self.nodes}}
+
+    def spec(self, id: str) -> TensorSpec:
+        """What the node, or the input, with this id gives."""
+        return self._gives[id]
+
+    def specs(self, node: Node) -> tuple[TensorSpec, ...]:
+        """What a node is given."""
+        gives = self._gives
+        return tuple([gives[id] for id in node.inputs])
+
+    def weights(self, node: Node) -> tuple[tuple[str, Weight], ...]:
+        """The state_dict keys of a node's parameters and buffers, in order."""
+        path = node.path
+        return tuple((f"{path}.{w.name}" if w.name else path, w) for w in node.weights)
+
+    @property
+    def in_making(self) -> Sequence[Node]:
+        """The nodes in the order in which their modules are made."""
+        return [self.by_id[id] for id in self.made] if self.made else self.nodes
+
+    @cached_property
+    def state(self) -> dict[str, Weight]:
+        """The state_dict: keys in PyTorch's order, a module's own tensors before its children's."""
+        order: dict[str, Any] = {}
+        for node in self.in_making:
+            for key, weight in self.weights(node):
+                *path, name = key.split(".")
+                inner = order
+                for part in path:
+                    inner = inner.setdefault(part, {})
+                inner.setdefault(name, weight)
+        return dict(_flattened(order, ""))
+
+    def select(self, outputs: Mapping[str, str], aux: Mapping[str, str] | None = None) -> "Graph":
+        """The part of the graph that the given results need, with these results as its outputs."""
+        aux = aux or {}
+        needed = self.needed([*outputs.values(), *aux.values()])
+        nodes = tuple([node for node in self.nodes if node.id in needed])
+        if len(nodes) == len(self.nodes) and (outputs, aux) == (self.outputs, self.aux):
+            return self
+        return replace(
+            self,
+            nodes=nodes,
+            scopes=holding(self.scopes, nodes),
+            outputs=dict(outputs),
+            taps={name: id for name, id in self.taps.items() if id in needed},
+            aux=dict(aux),
+            made=tuple([id for id in self.made if id in needed]),
+        )
+
+    def needed(self, results: Iterable[str]) -> set[str]:
+        """The ids of the results and of all that they are computed from."""
+        needed = set(results)
+        for node in reversed(self.nodes):
+            if node.id in needed:
+                needed.update(node.inputs)
+        return needed
+
+    def to_networkx(self) -> "networkx.DiGraph[str]":
+        """A `networkx.DiGraph` of ids, with `op`, `shape`, `scope` on nodes, `shape` on edges."""
+        import networkx
+
+        view: networkx.DiGraph[str] = networkx.DiGraph(name=self.name)
+        view.add_node(INPUT, op=INPUT, shape=self.input.shape, scope="")
+        for node in self.nodes:
+            view.add_node(node.id, op=node.op.verb, shape=node.output.shape, scope=node.scope)
+            for position, id in enumerate(node.inputs):
+                view.add_edge(id, node.id, shape=self.spec(id).shape, position=position)
+        return view
+
+    def _repr_svg_(self) -> str | None:
+        """The hero figure, for notebooks; None if the network fits none."""
+        from archdsl.figures.figure import hero
+
+        try:
+            return hero(self)._repr_svg_()
+        except UsageError:
+            return None
+
+    def to_json(self) -> str:
+        """The documented JSON form, which `from_json` reads back."""
+        from archdsl.graph.json import encode
+
+        return encode(self)
+
+    @staticmethod
+    def from_json(text: str) -> "Graph":
+        """The graph that `to_json` wrote; raises ValueError if `text` is anything else."""
+        from archdsl.graph.json import decode
+
+        return decode(text)
+
+
+def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]:
+    """The scopes that hold one of the nodes, at any depth."""
+    used = {node.scope for node in nodes}
+    for scope in reversed(scopes):
+        if scope.id in used:
+            used.add(scope.parent)
+    return tuple(scope for scope in scopes if scope.id in used)
+
+
+def inputs_of(
+    id: str, inputs: Sequence[str], specs: Mapping[str, TensorSpec]
+) -> tuple[TensorSpec, ...]:
+    """What a node is given, of what is given before it."""
+    missing = [input for input in inputs if input not in specs]
+    if missing:
+        raise ValueError(f"node {id}: its input {missing[0]} is not before it")
+    return tuple(specs[input] for input in inputs)
+
+
+def _flattened(order: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Weight]]:
+    """The weights of a module, then those of its children; parameters before buffers."""
+    own = {name: weight for name, weight in order.items() if isinstance(weight, Weight)}
+    for name, weight in sorted(own.items(), key=lambda pair: pair[1].kind != "parameter"):
+        yield f"{prefix}{name}", weight
+    for name, inner in order.items():
+        if name not in own:
+            yield from _flattened(inner, f"{prefix}{name}.")

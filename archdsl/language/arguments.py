@@ -1,0 +1,213 @@
+"""The arguments of ops and blocks, checked against what those declare."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING
+from typing import Any
+
+from archdsl.diagnostics.diagnostic import Label, Span
+from archdsl.diagnostics.sink import Sink
+from archdsl.diagnostics.suggest import did_you_mean, nearest
+from archdsl.diagnostics.text import as_yaml
+from archdsl.diagnostics.vocabulary import NO_ARGUMENTS
+from archdsl.language.checker import Checker, Visible, every
+from archdsl.language.syntax import COMBINATORS, MODIFIERS, File, Parameter
+from archdsl.ops import OPS, WORDS, Kind, arguments, kind
+from archdsl.yaml.source import Place
+
+
+class ArgumentChecker(Checker):
+    """Reports arguments that a verb does not take, needs, or cannot take so."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        file: File,
+        parameters: Mapping[str, Parameter],
+        functions: frozenset[str],
+    ) -> None:
+        super().__init__(sink, functions, file.limits)
+        self.file, self.parameters = file, parameters
+        if "params" in file.source.data:
+            self.declarations = file.source.at("params")
+
+    def is_verb(self, name: str) -> bool:
+        return name in OPS or name in COMBINATORS or name in self.file.blocks or name[:1] == "$"
+
+    def block_near(self, word: str) -> Iterator[Label]:
+        """Where the block of the spec is defined that was probably meant, or all of them are."""
+        known = [*OPS, *COMBINATORS, *self.file.blocks, *self.file.elsewhere]
+        close = nearest(word, known)
+        block = self.file.blocks.get(close or "")
+        blocks = self.file.source.keys.get(("blocks",))
+        if close is None and blocks is not None:
+            yield Label(blocks, f"`{word}` is not among these")
+        if block is not None and block.file is self.file and block.place.key is not None:
+            yield Label(block.place.key, "defined here")
+
+    def verb_parameter(self, verb: str, span: Span | None, visible: Visible) -> bool:
+        """Whether `$name` may stand for a verb: a parameter that does, or a column's cell."""
+        name = verb[1:]
+        parameter = self.parameters.get(name)
+        if name in visible and (parameter is None or parameter.broken or parameter.type == "item"):
+            return True
+        items = [n for n, p in self.parameters.items() if p.type == "item"]
+        message = f"`{verb}` is not a parameter that names a verb"
+        close = nearest(name, items)
+        at, said = self.declarations and self.declarations.key, f"`{name}` is not among these"
+        if parameter is not None:
+            at, said = parameter.place.span, f"`{name}` has another kind of value"
+        elif close:
+            at, said = self.parameters[close].place.key, "declared here"
+        labels = [Label(at, said)] if at else []
+        meant = [f"${item}" for item in ([close] if close else items)]
+        help = f"did you mean `{meant[0]}`?" if close else did_you_mean(verb, meant)
+        if parameter is None and not meant:
+            help = f"declare it: `params: {{{name}: ...}}`"
+        self.error("E0205", message, span, help, labels)
+        return False
+
+    def accepted(self, verb: str) -> Mapping[str, Any] | None:
+        """What an op or block takes by name; None for other verbs and blocks that are broken."""
+        if verb in OPS:
+            return arguments(OPS[verb])
+        block = self.file.blocks.get(verb)
+        return None if block is None or block.broken else block.parameters
+
+    def not_a_mapping(self, verb: str, value: Any, place: Place) -> None:
+        accepted = self.accepted(verb)
+        known = ["..."] if accepted is None else list(accepted)
+        names = ["out"] * ("out" in known) + [name for name in known if name != "out"]
+        values = value if isinstance(value, list) else [] if value == verb else [value]
+        help = f"write {{{verb}: {self.completed(verb, dict(zip(names, values, strict=False)))}}}"
+        if verb in OPS and OPS[verb].inputs is None:
+            help = f"write {{{verb}: {{}}, from: {as_yaml(value)}}}"
+        self.error("E0203", f"the arguments of {verb} must be a mapping", place.span, help)
+
+    def arguments(
+        self, verb: str, given: Mapping[str, Any], place: Place, visible: Visible
+    ) -> bool:
+        """Checks the arguments of an op or block against what it declares."""
+        known = self.accepted(verb)
+        good = True
+        for name, raw in given.items():
+            if known is not None and name not in known:
+                help = did_you_mean(name, known)
+                if not known:
+                    help = f"{verb} takes no arguments"
+                if ":" in name or "=" in name:
+                    help = spaced(name)
+                if name in NO_ARGUMENTS and verb in OPS:
+                    help = NO_ARGUMENTS[name]
+                if name in MODIFIERS:
+                    help = f"`{name}` is a modifier: it stands beside {verb}, not inside"
+                span = (place / name).key
+                message = f"{verb} has no argument `{name}`"
+                self.error("E0206", message, span, help, self.declared(verb))
+                good = False
+            elif verb in OPS:
+                good &= self.op_argument(raw, kind(OPS[verb], name), place / name, visible)
+            else:
+                type = known[name].type if known is not None else None
+                good &= self.argument(raw, place / name, visible, type, self.declared(verb, name))
+        return good
+
+    def complete(self, verb: str, given: Mapping[str, Any], span: Span | None) -> bool:
+        """Whether nothing that the verb needs is missing."""
+        missing = self.missing(verb, given)
+        if missing:
+            shown = ", ".join(f"`{name}`" for name in missing)
+            help = f"write {{{verb}: {self.completed(verb, given)}}}"
+            self.error(
+                "E0207", f"{verb} needs {shown}", span, help, self.declared(verb, missing[0])
+            )
+        return not missing
+
+    def missing(self, verb: str, given: Mapping[str, Any]) -> list[str]:
+        """The arguments that a verb needs and that neither the item nor the defaults give."""
+        known = self.accepted(verb) or {}
+        needed = [name for name, declared in known.items() if declared.default is MISSING]
+        set_elsewhere = self.file.defaults.get(verb, {})
+        return [name for name in needed if name not in given and name not in set_elsewhere]
+
+    def completed(self, verb: str, given: Mapping[str, Any]) -> str:
+        """The arguments as they could be written: those given, and `...` for what is missing."""
+        missing = () if verb.startswith("$") else self.missing(verb, given)
+        parts = [f"{name}: {as_yaml(value)}" for name, value in given.items()]
+        return "{" + ", ".join([*parts, *(f"{name}: ..." for name in missing)]) + "}"
+
+    def declared(self, verb: str, name: str = "") -> Iterable[Label]:
+        """Where a block of the spec declares its parameters, or one of them."""
+        block = self.file.blocks.get(verb)
+        if block is None or block.file is not self.file:
+            return
+        if name:
+            place = block.parameters[name].place
+        else:
+            place = block.place / "params" if "params" in block.place.data else block.place
+        if place.key is not None:
+            yield Label(place.key, "declared here")
+
+    def op_argument(self, raw: Any, kind: Kind, place: Place, visible: Visible) -> bool:
+        """Checks the value of an op's argument: a word it knows, a mapping, or an expression."""
+        if kind.form == "reference":
+            return self.references(raw, place, visible)
+        if isinstance(raw, dict) and kind.form == "mapping":
+            parts = raw.items()
+            return every(self.op_argument(v, kind, place / k, visible) for k, v in parts)
+        if kind.form == "word" and raw not in kind.words and not str(raw).startswith("$"):
+            name, shown = place.path[-1], ", ".join(kind.words)
+            help = did_you_mean(str(raw), kind.words)
+            self.error("E0305", f"{name} must be one of {shown}", place.span, help)
+            return False
+        return self.expression(raw, place, visible, kind.words)
+
+    def argument(
+        self,
+        raw: Any,
+        place: Place,
+        visible: Visible,
+        type: str | None = None,
+        declared: Iterable[Label] = (),
+    ) -> bool:
+        """Checks the value of a block's argument, of its type."""
+        if type == "item" or isinstance(raw, dict):
+            return self.item_argument(raw, place, visible, declared)
+        if type == "str" and isinstance(raw, str) and not raw.startswith("$"):
+            return True
+        words = WORDS - visible if type is None else frozenset()
+        verbs = (*OPS, *self.file.blocks) if type is None else ()
+        return self.expression(raw, place, visible, words, verbs)
+
+    def any_argument(self, raw: Any, place: Place, visible: Visible) -> bool:
+        """Checks an argument of a verb that is not known yet: it may be a verb itself."""
+        is_verb = isinstance(raw, str) and (raw in OPS or raw in self.file.blocks)
+        return is_verb or self.argument(raw, place, visible)
+
+    def item_argument(
+        self, raw: Any, place: Place, visible: Visible, declared: Iterable[Label] = ()
+    ) -> bool:
+        """Checks a verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, a name for one."""
+        if isinstance(raw, str) and raw.removeprefix("$") in visible:
+            return True
+        verb, given = raw, None
+        if isinstance(raw, dict) and len(raw) == 1:
+            ((verb, given),) = raw.items()
+        verbs = [*OPS, *self.file.blocks]
+        if not isinstance(verb, str) or verb not in verbs:
+            shown = f"`{verb}`" if isinstance(verb, str | int | float) else "this"
+            help = did_you_mean(verb, verbs) if isinstance(verb, str) else "write a verb's name"
+            labels = [*declared, *(self.block_near(verb) if isinstance(verb, str) else ())]
+            self.error("E0205", f"expected an op or block, not {shown}", place.span, help, labels)
+            return False
+        if given is not None and not isinstance(given, dict):
+            self.not_a_mapping(verb, given, place / verb)
+            return False
+        return self.arguments(verb, given or {}, place / verb, visible)
+
+
+def spaced(text: str) -> str:
+    """Help for a key that holds its value: `out:64`, `out=64`."""
+    key, mark, value = re.split("([:=])", text, maxsplit=1)
+    what = "put a space after the colon" if mark == ":" else "write a colon and a space"
+    return f"{what}: `{key}: {value}`"

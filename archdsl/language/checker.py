@@ -1,0 +1,341 @@
+"""What can be said of names and expressions where they are written, before anything is built."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from typing import Any
+
+from archdsl.diagnostics.diagnostic import Label, Span
+from archdsl.diagnostics.sink import Sink
+from archdsl.diagnostics.suggest import did_you_mean, nearest
+from archdsl.diagnostics.text import as_yaml, counted
+from archdsl.expressions.expression import Expression, ExpressionError, parse
+from archdsl.expressions.template import Template, parse_template
+from archdsl.language.names import identifier_problem, name_problem, other_name
+from archdsl.language.syntax import ROW_NAMES, SHAPE_NAMES, TURN_NAMES, Parameter
+from archdsl.yaml.limits import Limits
+from archdsl.yaml.source import Place
+
+Visible = Set[str]  # the names that an expression may use
+
+_WORDS_OF_YAML_1_1 = {
+    spelled: value
+    for word, value in (("yes", "true"), ("on", "true"), ("no", "false"), ("off", "false"))
+    for spelled in (word, word.capitalize(), word.upper())
+}
+
+
+class Checker:
+    """Reports every name that does not exist and every expression that can't be read.
+
+    The checks say whether all is well.
+    """
+
+    def __init__(self, sink: Sink, functions: frozenset[str], limits: Limits) -> None:
+        self.sink, self.functions, self.limits = sink, functions, limits
+        self.dependent: frozenset[str] = frozenset()  # functions that exist, but not here
+        self.in_block = self.alone = False  # alone: it sees no parameters of a document
+        self.loop: Place | None = None  # the innermost `for` around
+        self.parameters: Mapping[str, Parameter] = {}
+        self.declarations: Place | None = None  # where more of them could stand
+        self.later: dict[str, Parameter] = {}  # declared behind the one whose default is read
+        self.columns_at: dict[str, Span] = {}  # of the rows that were read last
+        self.written: list[Template] = []  # keys and taps
+        self.lost: list[Template] = []  # the names in what could not be read
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        help: str = "",
+        labels: Iterable[Label] = (),
+    ) -> None:
+        self.sink.error(code, message, span, help=help, labels=labels)
+
+    def expression(
+        self,
+        raw: Any,
+        place: Place,
+        visible: Visible,
+        words: Iterable[str] = (),
+        verbs: Iterable[str] = (),
+    ) -> bool:
+        """Checks the syntax and the names of every expression in a value.
+
+        `words` stand for themselves here; `verbs` do not, but might have been meant.
+        """
+        if isinstance(raw, list):
+            items = enumerate(raw)
+            return every(self.expression(v, place / n, visible, words, verbs) for n, v in items)
+        if isinstance(raw, dict):
+            self.error("E0203", "expected a value, not a mapping", place.span)
+            return False
+        if not isinstance(raw, str) or raw in words:
+            return True
+        if raw.startswith("$"):
+            if raw[1:] in visible:
+                return True
+            help = did_you_mean(raw[1:], visible)
+            self.error("E0302", f"unknown parameter `{raw}`", place.span, help)
+            return False
+        if self.too_long(raw, place.span):
+            return False
+        try:
+            expression = parse(raw)
+        except ExpressionError as error:
+            report(self.sink, place.span, error)
+            return False
+        return self.known_names(expression, place.span, visible, also=(*words, *verbs))
+
+    def too_long(self, text: str, span: Span | None) -> bool:
+        most = self.limits.expression
+        if len(text) > most:
+            message = f"an expression of more than {most:,} characters"
+            self.error("E0106", message, span, "--limit expression=N allows more")
+        return len(text) > most
+
+    def known_names(
+        self,
+        expression: Expression,
+        span: Span | None,
+        visible: Visible,
+        offset: int = 0,
+        also: Iterable[str] = (),
+    ) -> bool:
+        """Whether its names and functions exist; it begins at an offset in `span`.
+
+        `also` are names that might have been meant.
+        """
+        unknown = [n for n in expression.names if n not in visible and n not in SHAPE_NAMES]
+        for name in unknown:
+            help = self.help_for(name, visible, also)
+            here = span and span.part(offset + expression.names[name], len(name))
+            labels = self.declared_near(name, visible, also)
+            if here is not None and here.in_option:  # which declares nothing
+                help, labels = did_you_mean(name, visible), iter(())
+            self.error("E0302", f"unknown name `{name}`", here, help, labels)
+        missing = [name for name in expression.functions if name not in self.functions]
+        for name in missing:
+            here = span and span.part(offset + expression.functions[name], len(name))
+            help = did_you_mean(name, self.functions)
+            if name in self.dependent:
+                help = f"`{name}` depends on parameters, so none can depend on it"
+            self.error("E0302", f"unknown function `{name}`", here, help)
+        return not unknown and not missing
+
+    def help_for(self, name: str, visible: Visible, also: Iterable[str]) -> str:
+        """What to write instead of a name that does not exist."""
+        if name in _WORDS_OF_YAML_1_1:
+            return f"YAML 1.2 knows `true` and `false` only: write `{_WORDS_OF_YAML_1_1[name]}`"
+        for names, binder in ((TURN_NAMES, "repeat"), (ROW_NAMES, "for")):
+            if name in names:
+                return f"`{name}` exists only in an item that has `{binder}`"
+        if name in self.later:
+            return f"a default sees the parameters before it: declare `{name}` first"
+        close = nearest(name, (*visible, *also, *SHAPE_NAMES))
+        if self.is_list(close) and self.loop is not None and "rows" not in self.loop.data:
+            columns = as_yaml({**self.loop.data, name: close})
+            return f"did you mean a column: `for: {columns}`?"
+        if close is not None:
+            return did_you_mean(name, (close,))
+        if self.in_block:
+            if self.alone:
+                return f"declare it in the block, which sees no other: `params: {{{name}: int}}`"
+            return f"a block sees its own `params` and the document's: declare `{name}` there"
+        if name in self.functions:
+            return f"`{name}` is a function: write `{name}(...)`"
+        known = did_you_mean(name, [n for n in visible if not n.startswith("all_")])
+        if self.declarations is not None:
+            return f"declare it there: `{name}: ...`" + (f"; {known}" if known else "")
+        return f"declare it: `params: {{{name}: ...}}`"
+
+    def is_list(self, name: str | None) -> bool:
+        """Whether a name is that of a parameter which is a list."""
+        parameter = self.parameters.get(name or "")
+        return parameter is not None and parameter.type == "list"
+
+    def declared_near(self, name: str, visible: Visible, also: Iterable[str]) -> Iterator[Label]:
+        """Where the name that was probably meant is declared, or those that there are."""
+        if name in self.later:
+            at = self.later[name].place.key
+            yield from [Label(at, "declared here, behind it")] if at else []
+            return
+        close = nearest(name, visible)
+        if self.loop is not None and self.loop.key and (close is None or self.is_list(close)):
+            yield Label(self.loop.key, f"`{name}` is no column here")
+        if close is None:
+            known = self.declarations and self.declarations.key
+            if known and nearest(name, (*also, *SHAPE_NAMES)) is None:
+                yield Label(known, f"`{name}` is not among these")
+        elif close in self.columns_at:
+            yield Label(self.columns_at[close], "declared here")
+        elif close in self.parameters and (span := self.parameters[close].place.key):
+            yield Label(span, "declared here")
+
+    def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
+        """A name that may hold expressions, at `span`; None if one can't be read."""
+        if self.too_long(text, span):
+            return None
+        try:
+            template = parse_template(text)
+        except ExpressionError as error:
+            report(self.sink, span, error)
+            return None
+        parts = template.expressions
+        good = every(self.known_names(part, span, visible, offset) for offset, part in parts)
+        return template if good else None
+
+    def template(self, text: str, span: Span | None, visible: Visible) -> Template | None:
+        """A name under which something will be found, a key or a tap."""
+        template = self.template_names(text, span, visible)
+        problem = name_problem(text) if template and not template.expressions else ""
+        if problem:
+            self.error("E0208", problem, span, other_name(text))
+        if template is None or problem:
+            return None
+        self.written.append(template)
+        return template
+
+    # references, taps and columns
+
+    @contextmanager
+    def looping(self, modifiers: Mapping[str, Any], place: Place) -> Iterator[None]:
+        """Inside of an item, and of its `for` if it has one."""
+        before = self.loop
+        self.loop = place / "for" if "for" in modifiers else before
+        try:
+            yield
+        finally:
+            self.loop = before
+
+    def tap(self, raw: Any, place: Place, visible: Visible) -> bool:
+        if isinstance(raw, str):
+            return self.template(raw, place.span, visible) is not None
+        self.error("E0203", "tap must be a name", place.span)
+        return False
+
+    def references(self, raw: Any, place: Place, visible: Visible) -> bool:
+        """Whether this is a reference or a list of some, each a name that may hold expressions."""
+        listed = raw if isinstance(raw, list) else [raw]
+        names = [str(name) for name in listed if isinstance(name, str | int)]
+        if len(names) != len(listed) or not names or any(isinstance(n, bool) for n in listed):
+            message = f"{place.path[-1]} must be a reference or a list of them"
+            self.error("E0203", message, place.span)
+            return False
+        places = [place / n for n in range(len(names))] if listed is raw else [place]
+        found = zip(names, places, strict=True)
+        return every(self.template_names(name, at.span, visible) is not None for name, at in found)
+
+    def columns(self, raw: Any, place: Place, visible: Visible) -> bool:
+        """Checks the value of `for`: columns by name, or `columns` and `rows`."""
+        if not isinstance(raw, dict) or not raw:
+            cells = [cell for cell in raw if cell is not None] if isinstance(raw, list) else []
+            help = f"name the columns: `for: {{width: {as_yaml(cells or [64, 128])}}}`"
+            self.error("E0203", "for must be a mapping of columns", place.span, help)
+            return False
+        if "rows" in raw or "columns" in raw:
+            return self.table(raw, place)
+        good = True
+        for name, column in raw.items():
+            here = place / name
+            good &= self.column_name(name, here.key)
+            if isinstance(column, str):
+                good &= self.expression(column, here, visible)
+            elif not isinstance(column, list):
+                rows = max(
+                    (len(other) for other in raw.values() if isinstance(other, list)), default=1
+                )
+                number = isinstance(column, int | float)
+                help = f"write {name}: {as_yaml([column] * rows)}" if number and rows < 9 else ""
+                self.error("E0203", f"column {name} must be a list", here.span, help)
+                good = False
+            else:
+                good &= self.cells(column, here)
+        return good
+
+    def table(self, raw: Mapping[str, Any], place: Place) -> bool:
+        good = True
+        for key in raw:
+            if key not in ("columns", "rows"):
+                self.error("E0201", f"unknown key `{key}` beside rows", (place / key).key)
+                good = False
+        names, rows = raw.get("columns"), raw.get("rows")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            span = (place / "columns").span
+            self.error("E0203", "columns must be a list of names", span)
+            return False
+        for n, name in enumerate(names):
+            good &= self.column_name(name, (place / "columns" / n).span)
+            if name in names[:n]:
+                first = (place / "columns" / names.index(name)).span
+                labels = [Label(first, "first here")] if first else []
+                message = f"the column `{name}` stands here twice"
+                help = "every column needs a name of its own"
+                span = (place / "columns" / n).span
+                self.sink.error("E0105", message, span, labels=labels, help=help)
+                good = False
+        if not isinstance(rows, list):
+            self.error("E0203", "rows must be a list of lists", (place / "rows").span)
+            return False
+        for n, row in enumerate(rows):
+            here = place / "rows" / n
+            if not isinstance(row, list) or len(row) != len(names):
+                message = f"row {n + 1} must be a list of {counted(len(names), 'cell')}"
+                if isinstance(row, list):
+                    cells, columns = counted(len(row), "cell"), counted(len(names), "column")
+                    message = f"row {n + 1} has {cells} for {columns}"
+                heading = (place / "columns").span
+                labels = [Label(heading, "the columns")] if heading else []
+                tuple_ = re.fullmatch(r"\(([^()]*)\)", str(row))
+                help = f"a list has square brackets: [{tuple_[1]}]" if tuple_ else ""
+                self.sink.error("E0212", message, here.span, labels=labels, help=help)
+                good = False
+            else:
+                good &= self.cells(row, here)
+        return good
+
+    def cells(self, cells: list[Any], place: Place) -> bool:
+        bad = [n for n, cell in enumerate(cells) if cell is None or isinstance(cell, dict)]
+        for n in bad:
+            self.error("E0203", "a cell is a number, a word or a list", (place / n).span)
+        return not bad
+
+    def column_name(self, name: str, span: Span | None) -> bool:
+        problem = identifier_problem(name)
+        if name in SHAPE_NAMES:
+            problem = f"`{name}` is the shape's, and cannot be a column's name"
+        elif name in (*ROW_NAMES, *TURN_NAMES):
+            problem = f"`{name}` is bound by `for` and `repeat`, and cannot be a column's name"
+        if problem:
+            self.error("E0208", problem, span, other_name(name))
+        elif span is not None:
+            self.columns_at[name] = span
+        return not problem
+
+
+def names_bound(modifiers: Mapping[str, Any]) -> Visible:
+    """The names that `for` and `repeat` bind."""
+    names: list[str] = []
+    columns = modifiers.get("for")
+    if "for" in modifiers:
+        names += ROW_NAMES
+    if "repeat" in modifiers:
+        names += TURN_NAMES
+    if isinstance(columns, dict):
+        listed = columns.get("columns") if "rows" in columns else list(columns)
+        listed = listed if isinstance(listed, list) else []
+        headings = [name for name in listed if isinstance(name, str)]
+        names += [*headings, *(f"all_{name}" for name in headings)]
+    return frozenset(names)
+
+
+def every(results: Iterable[bool]) -> bool:
+    """Whether all is well; `all` would not look behind the first that isn't."""
+    return False not in list(results)
+
+
+def report(sink: Sink, span: Span | None, error: ExpressionError) -> None:
+    """An ExpressionError as a diagnostic at its token; `span` is that of the whole expression."""
+    span = span and span.part(error.offset, error.length)
+    sink.error(error.code, error.message, span, help=error.help)

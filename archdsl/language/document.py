@@ -1,0 +1,386 @@
+"""A source to a document or to blocks: keys, parameters, rules, and the items in them."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, replace
+from itertools import count
+from typing import Any
+
+from archdsl.diagnostics.codes import CODES
+from archdsl.diagnostics.sink import Sink
+from archdsl.diagnostics.suggest import did_you_mean, nearest
+from archdsl.expressions.expression import FUNCTIONS, ExpressionError, parse
+from archdsl.expressions.scaling import RULES
+from archdsl.language.checker import Visible
+from archdsl.language.keys import ParameterForm, ParameterType, RuleForm, read_form
+from archdsl.language.names import identifier_problem, name_problem, other_name
+from archdsl.language.reader import Reader
+from archdsl.language.syntax import (
+    COMBINATORS,
+    MODIFIERS,
+    SECTIONS,
+    SHAPE_NAMES,
+    TYPES,
+    Block,
+    Document,
+    File,
+    Item,
+    Parameter,
+)
+from archdsl.language.weights import read_weights
+from archdsl.ops import OPS
+from archdsl.ops.tensor import INPUT
+from archdsl.yaml.fields import keys_of, validate
+from archdsl.yaml.source import Place, Source
+
+_COMPOUND = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
+_BLOCK_KEYS = ("doc", "cite", "params", "inputs")  # beside the body
+
+
+def read_document(source: Source, file: File, sink: Sink) -> Document:
+    """The syntax tree of a document whose `extends` is resolved; what is wrong is in `sink`.
+
+    `file` holds the blocks that the document imports; the document's own are added.
+    """
+    form = read_form(source, sink)
+    if problem := identifier_problem(form.name):
+        sink.error("E0208", problem, source.at("name").span, help=other_name(form.name))
+    document = Document(form, file)
+    _check_lints(source, sink)
+    document.rules = _rules(source, form.scaling, sink)
+    document.dependent = _dependent(document)
+    functions = frozenset({*FUNCTIONS, *RULES, *document.rules})
+    declare_blocks(file, form.blocks, sink)
+    opened = _parameters(document, functions, sink)
+    reader = Reader(sink, file, document.parameters, functions)
+    visible = frozenset(document.parameters)
+    file.defaults = _defaults(reader, form.defaults, visible)
+    _check_rules(Reader(sink, file, document.parameters, frozenset(FUNCTIONS)), document, visible)
+    reader.expression(form.input, source.at("input"), visible)
+    for name, reference in (form.outputs or {}).items():
+        reader.references(reference, source.at("outputs", name), visible)
+    read_weights(reader, document)
+    read_bodies(opened)
+    _sections(reader, document, visible)
+    for read in (reader, *opened.values()):
+        document.written += read.written
+        document.lost += read.lost
+    document.titles = _titles(file)
+    return document
+
+
+def _check_lints(source: Source, sink: Sink) -> None:
+    """Reports what `lint` names and is no warning."""
+    said = source.data.get("lint")
+    warnings = [code for code in CODES if code.startswith("W")]
+    for code in said if isinstance(said, dict) else ():
+        if code not in warnings:
+            help = did_you_mean(code, warnings)
+            sink.error("E0201", f"unknown warning `{code}`", source.at("lint", code).key, help=help)
+
+
+def _titles(file: File) -> dict[Block, str]:
+    """The names of all blocks within reach; those of one name in other files get numbers."""
+    titles: dict[Block, str] = {}
+    files = [file]
+    for file in files:
+        own_first = sorted(file.blocks.values(), key=lambda block: block.file is not file)
+        titles.update(dict.fromkeys(own_first, ""))
+        files += {block.file: None for block in own_first if block.file not in files}
+    known = {block.name for block in titles}
+    taken: set[str] = set()
+    for block in titles:
+        numbered = (f"{block.name}_{n}" for n in count(2))
+        free = (name for name in numbered if name not in known | taken)
+        titles[block] = next(free) if block.name in taken else block.name
+        taken.add(titles[block])
+    return titles
+
+
+def _parameters(document: Document, functions: frozenset[str], sink: Sink) -> dict[Block, Reader]:
+    """Reads the parameters of a document and of its blocks, which may name each other."""
+    file, place = document.file, document.file.source.at("params")
+    reader = Reader(sink, file, {}, functions - document.dependent)
+    reader.dependent = document.dependent
+    declared = declare_parameters(reader, document.form.params, place)
+    opened = open_blocks(file, declared, functions, sink)
+    document.parameters = check_defaults(reader, declared)
+    for inner in opened.values():
+        inner.parameters = document.parameters
+    return opened
+
+
+def _sections(reader: Reader, document: Document, visible: Visible) -> None:
+    """Reads the sequences of a document, and where they stand."""
+    source = document.file.source
+    for section in document.form.under or {}:
+        if section not in SECTIONS:
+            place, help = source.at("under", section), did_you_mean(section, SECTIONS)
+            reader.error("E0201", f"unknown section `{section}`", place.key, help)
+    for section in SECTIONS:
+        if section in source.data:
+            raw, place = source.data[section], source.at(section)
+            if section == "aux" and not isinstance(raw, dict):
+                reader.error("E0203", "aux must be a mapping", place.span, "name every result")
+            else:
+                document.sections[section] = reader.sequence(raw, place, visible)
+
+
+def read_library(source: Source, file: File, sink: Sink) -> None:
+    """Reads the blocks of a file that is imported; they see none of the importing document."""
+    form = read_form(source, sink, required=())
+    functions = frozenset({*FUNCTIONS, *RULES})
+    declare_blocks(file, form.blocks, sink)
+    opened = open_blocks(file, {}, functions, sink)
+    for reader in opened.values():
+        reader.alone = True
+    file.defaults = _defaults(Reader(sink, file, {}, functions), form.defaults, frozenset())
+    read_bodies(opened)
+
+
+def is_long_form(value: Any) -> bool:
+    """Whether a parameter's value is the long form, and not an item with arguments."""
+    if not isinstance(value, dict):
+        return False
+    return len(value) != 1 or next(iter(value)) in keys_of(ParameterForm)
+
+
+def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, RuleForm]:
+    rules = {}
+    for name, data in raw.items():
+        place = source.at("scaling", name)
+        if name == "phi":
+            continue
+        problem = identifier_problem(name)
+        if name in FUNCTIONS:
+            problem = f"`{name}` is a function of expressions, and cannot be a rule's name"
+        if problem:
+            sink.error("E0208", problem, place.key)
+        elif not isinstance(data, dict):
+            shown = data if isinstance(data, int | float | str) else "..."
+            help = f"write {name}: {{factor: {shown}}}"
+            if name in _COMPOUND:
+                help = f"Tan & Le's {name} is `{_COMPOUND[name]}: {{base: {shown}}}`"
+            at = place.span
+            if nearest(name, ["phi"]):
+                at, help = place.key, did_you_mean(name, ["phi"])
+            sink.error("E0203", f"the rule {name} must be a mapping", at, help=help)
+        else:
+            rule = validate(RuleForm, data, place, sink)
+            rules[name] = rule if rule is not None else RuleForm()
+    return rules
+
+
+def _dependent(document: Document) -> frozenset[str]:
+    """The rules that depend on parameters, so that no parameter can depend on them."""
+    phi = document.form.scaling.get("phi")
+    dependent = set()
+    for name, rule in document.rules.items():
+        raws = [*rule.numbers().values(), phi]
+        if any(isinstance(raw, str) and _mentions_names(raw) for raw in raws):
+            dependent.add(name)
+    return frozenset(dependent)
+
+
+def _mentions_names(text: str) -> bool:
+    try:
+        return bool(parse(text).names)
+    except ExpressionError:
+        return False
+
+
+def _check_rules(reader: Reader, document: Document, visible: Visible) -> None:
+    place = reader.file.source.at("scaling")
+    phi = document.form.scaling.get("phi")
+    if isinstance(phi, str):
+        reader.expression(phi, place / "phi", visible)
+    for name, rule in document.rules.items():
+        for word, raw in rule.numbers().items():
+            reader.expression(raw, place / name / word, visible)
+
+
+def _defaults(
+    reader: Reader, raw: Mapping[str, Any], visible: Visible
+) -> dict[str, dict[str, Any]]:
+    """The default arguments of ops that can be used."""
+    defaults = {}
+    for verb, given in raw.items():
+        place = reader.file.source.at("defaults", verb)
+        if verb not in OPS:
+            help = did_you_mean(verb, OPS)
+            reader.error("E0205", f"`{verb}` is not an op", place.key, help)
+        elif not isinstance(given, dict):
+            reader.not_a_mapping(verb, given, place)
+        else:
+            good = (n for n in given if reader.arguments(verb, {n: given[n]}, place, visible))
+            defaults[verb] = {name: given[name] for name in good}
+    return defaults
+
+
+# blocks
+
+
+def declare_blocks(file: File, raw: Mapping[str, Any], sink: Sink) -> None:
+    """Adds the blocks of a file by name, so that they can be used before they are read."""
+    for name, data in raw.items():
+        place = file.source.at("blocks", name)
+        problem = identifier_problem(name)
+        if name in OPS or name in COMBINATORS or name in MODIFIERS:
+            what = "an op" if name in OPS else "a word of the language"
+            problem = f"`{name}` is {what}, and cannot be a block's name"
+        if problem:
+            sink.error("E0208", problem, place.key, help="choose another name")
+            continue
+        file.blocks[name] = Block(name, file, place, broken=not isinstance(data, dict))
+        if file.blocks[name].broken:
+            help = f"write {name}: {{seq: [...]}}"
+            sink.error("E0203", f"block {name} must be a mapping", place.span, help=help)
+
+
+def open_blocks(
+    file: File, parameters: Mapping[str, Parameter], functions: frozenset[str], sink: Sink
+) -> dict[Block, Reader]:
+    """The blocks that a file declares, with their parameters, and a reader for each.
+
+    They see the parameters of the document, too.
+    """
+    opened = {}
+    for block in file.blocks.values():
+        if block.file is not file or block.broken:
+            continue
+        reader = opened[block] = Reader(sink, file, parameters, functions)
+        reader.in_block = True
+        raw, place = block.place.data.get("params") or {}, block.place / "params"
+        reader.declarations = place if raw else None
+        if isinstance(raw, dict):
+            block.parameters = declare_parameters(reader, raw, place, in_block=True)
+        else:
+            help = "give every parameter a type or a default: {width: int, stride: 1}"
+            reader.error("E0203", "params must be a mapping", place.span, help)
+            block.broken = True
+        block.broken |= bool(_unknown_keys(reader, block))
+    return opened
+
+
+def read_bodies(opened: Mapping[Block, Reader]) -> None:
+    """Reads the rest of blocks, once the parameters of all are known."""
+    for block, reader in opened.items():
+        block.parameters = check_defaults(reader, block.parameters)
+        reader.parameters = {**reader.parameters, **block.parameters}
+        block.inputs = _inputs(reader, block.place)
+        block.body = _body(reader, block)
+
+
+def _inputs(reader: Reader, place: Place) -> tuple[str, ...]:
+    """The names of a block's inputs, none if it has one."""
+    raw, here = place.data.get("inputs", []), place / "inputs"
+    if not isinstance(raw, list) or not all(isinstance(name, str) for name in raw):
+        reader.error("E0203", "inputs must be a list of names", here.span)
+        return ()
+    for n, name in enumerate(raw):
+        problem = name_problem(name) or (f"`{name}` stands here twice" if name in raw[:n] else "")
+        if problem:
+            reader.error("E0208", problem, (here / n).span)
+    return tuple(raw)
+
+
+def _body(reader: Reader, block: Block) -> Item | None:
+    """The one item that a block is: `body: ...`, or one verb beside the block's other keys."""
+    place, visible = block.place, frozenset(reader.parameters)
+    rest = {key: value for key, value in place.data.items() if key not in _BLOCK_KEYS}
+    if list(rest) == ["body"]:
+        here = place / "body"
+        parts = {"items": reader.sequence(rest["body"], here, visible)}
+        return Item(None, "seq", {}, parts, {}, place, here)
+    if len(rest) == 1 and not {*rest} & {*MODIFIERS}:
+        ((verb, value),) = rest.items()
+        return reader.verb(Item(None, verb, {}, {}, {}, place, place / verb), value, visible)
+    unknown = _unknown_keys(reader, block)
+    for key in unknown:
+        help = did_you_mean(key, (*_BLOCK_KEYS, "body", *COMBINATORS))
+        if key in MODIFIERS:
+            help = f"`{key}` is a modifier: it stands beside a verb, in the block's `body`"
+        reader.error("E0201", f"unknown key `{key}` in a block", (place / key).key, help)
+    if not rest:
+        message = f"block {block.name} has no body"
+        reader.error("E0204", message, place.key, "say `body:` and its items")
+    elif not unknown:
+        message, second = f"block {block.name} has two verbs", place / list(rest)[1]
+        reader.error("E0204", message, second.key, "put the items under `body:`")
+    return None
+
+
+def _unknown_keys(reader: Reader, block: Block) -> list[str]:
+    """The keys of a block that are neither its own nor the one verb that it is."""
+    rest = [key for key in block.place.data if key not in (*_BLOCK_KEYS, "body")]
+    if len(rest) == 1 and "body" not in block.place.data and rest[0] not in MODIFIERS:
+        return []
+    return [key for key in rest if not reader.is_verb(key)]
+
+
+# parameters
+
+
+def declare_parameters(
+    reader: Reader, raw: Mapping[str, Any], place: Place, in_block: bool = False
+) -> dict[str, Parameter]:
+    """The parameters of a document, or of a block, where a type name means required."""
+    result: dict[str, Parameter] = {}
+    earlier = set(reader.parameters)
+    for name, value in raw.items():
+        here = place / name
+        problem = identifier_problem(name)
+        if name in SHAPE_NAMES:
+            problem = f"`{name}` is the shape's, and cannot be a parameter's name"
+        elif name in FUNCTIONS or name == INPUT:
+            problem = f"`{name}` is a word of the language, and cannot be a parameter's name"
+        if problem:
+            reader.error("E0208", problem, here.key, other_name(name))
+        else:
+            result[name] = _parameter(reader, name, value, here, earlier, in_block)
+            earlier.add(name)
+    return result
+
+
+def _parameter(
+    reader: Reader, name: str, value: Any, place: Place, earlier: Visible, in_block: bool
+) -> Parameter:
+    form, default, broken = ParameterForm(), value, False
+    type: ParameterType | None = None
+    if is_long_form(value):
+        read = validate(ParameterForm, value, place, reader.sink)
+        form, broken = read or form, read is None
+        type, default = form.type, value.get("default", MISSING)
+        place = place / "default" if "default" in value else place
+    elif in_block and value in TYPES:
+        type, default = value, MISSING
+    if type is None and default is not MISSING:
+        type = _type_of(reader, default, earlier)
+    return Parameter(name, type, default, form, place, broken)
+
+
+def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """The parameters with those marked whose default is wrong.
+
+    A default may use what the reader knows and the parameters before it.
+    """
+    result = {}
+    visible, reader.later = set(reader.parameters), dict(parameters)
+    for name, parameter in parameters.items():
+        raw, place, type = parameter.default, parameter.place, parameter.type
+        del reader.later[name]
+        good = raw is MISSING or reader.argument(raw, place, visible, type)
+        result[name] = replace(parameter, broken=parameter.broken or not good)
+        visible.add(name)
+    return result
+
+
+def _type_of(reader: Reader, default: Any, earlier: Visible) -> ParameterType | None:
+    """The type a default implies; None where others may do as well, or for an expression."""
+    if isinstance(default, bool):
+        return "bool"
+    if isinstance(default, list):
+        return "list"
+    if isinstance(default, dict):
+        return "item"
+    names_verb = isinstance(default, str) and default not in earlier and reader.is_verb(default)
+    return "item" if names_verb else None

@@ -1,0 +1,260 @@
+"""Several files to one document: `extends`, `import`, the library, and the command line."""
+
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from archdsl.diagnostics.diagnostic import Label, Span
+from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.sink import Sink, TooMany
+from archdsl.diagnostics.suggest import did_you_mean, nearest
+from archdsl.expressions.scaling import RULES
+from archdsl.language import gallery
+from archdsl.language.document import read_document, read_library
+from archdsl.language.keys import check_version
+from archdsl.language.overlay import overlay
+from archdsl.language.syntax import Document, File
+from archdsl.yaml.fields import EXAMPLES
+from archdsl.yaml.limits import Limits
+from archdsl.yaml.source import Path, Place, Source, parse, read_text, words
+
+LIBRARY = pathlib.Path(__file__).parent / "library"
+
+
+@dataclass
+class Loader:
+    """Reads a spec and the files it names; `sources` holds the text of each for messages."""
+
+    sink: Sink
+    limits: Limits = field(default_factory=Limits)
+    sources: dict[str, str] = field(default_factory=dict)
+    imported: dict[str, File | None] = field(default_factory=dict)
+    home: str | None = None  # the folder of the spec that was asked for
+
+    def load(
+        self,
+        path: str,
+        settings: Mapping[str, str] | None = None,
+        scale: Mapping[str, str] | None = None,
+    ) -> Document | None:
+        """The document at `path`, or None with the reasons in `sink`.
+
+        `settings` changes its parameters and `scale` its scaling rules, both to values as text.
+        Raises UsageError for a file that can't be read and for what the spec does not have.
+        """
+        text = read_text(path, self.limits, self.sink)
+        return None if text is None else self.loads(text, path, settings, scale)
+
+    def loads(
+        self,
+        text: str,
+        name: str = "<text>",
+        settings: Mapping[str, str] | None = None,
+        scale: Mapping[str, str] | None = None,
+    ) -> Document | None:
+        """The document in a string; other files are relative to where `name` would be."""
+        self.home = os.path.dirname(name)
+        self.sink.library, self.sink.most = str(LIBRARY), self.limits.mistakes
+        try:
+            source = self.extended(self.parsed(text, name), ())
+            if source is None or not check_version(source, self.sink):
+                return None
+            if settings or scale:
+                source = overlay(source, self.changes(source, settings or {}, scale or {}))
+            return read_document(source, self.file(source, ()), self.sink)
+        except TooMany:
+            return None
+        except RecursionError:
+            message = "items are nested deeper than this machine can follow"
+            self.sink.error("E0106", message, Span(name, 1, 1, 1, 1))
+            return None
+
+    def parsed(self, text: str, name: str) -> Source | None:
+        self.sources[name] = text
+        return parse(text, name, self.sink, self.limits)
+
+    # extends
+
+    def extended(self, source: Source | None, chain: tuple[str, ...]) -> Source | None:
+        """A source with what it extends; `chain` are the files that led here."""
+        if source is None or not isinstance(source.data, dict) or "extends" not in source.data:
+            return source
+        if not check_version(source, self.sink):
+            return None
+        place = source.at("extends")
+        if "name" not in source.data:
+            labels = [Label(place.key, "takes over all but the name")] if place.key else []
+            span, help = source.at("archdsl").key, EXAMPLES["name"]
+            self.sink.error("E0202", "`name` is missing", span, labels=labels, help=help)
+        target = self.target(place, chain)
+        if target is None:
+            return None
+        if place.span is not None:
+            self.sink.extended[target] = Label(place.span, "extended here")
+        with self.sink.within(place.span, "extended here"):
+            base = self.read(target, (*chain, _identity(source.name)))
+            if base is None or not check_version(base, self.sink):
+                return None
+        return overlay(base, source)
+
+    def read(self, path: str, chain: tuple[str, ...]) -> Source | None:
+        """Another file with what it extends."""
+        text = read_text(path, self.limits, self.sink)
+        return None if text is None else self.extended(self.parsed(text, path), chain)
+
+    def target(self, place: Place, chain: tuple[str, ...]) -> str | None:
+        """The file whose name stands at `place`, if it can be used."""
+        word, name, source = place.path[0], place.data, place.source
+        if not isinstance(name, str):
+            self.sink.error("E0203", f"{word} must be the path of a file", place.span)
+            return None
+        target = os.path.join(os.path.dirname(source.name), name)
+        if not os.path.exists(target) and name in gallery.names():
+            target = gallery.path(name)
+        problem, help = "", ""
+        if os.path.isabs(name):
+            problem = f"{word} takes a path relative to this file"
+        elif not self.allowed(target, source):
+            problem = f"{name} lies outside {self.tree(source)}, the folder that the spec may use"
+            help = "--limit root=DIR allows the files of a larger folder"
+        elif _identity(target) in (*chain, _identity(source.name)):
+            problem = f"{word} goes round in a circle: {name} leads back here"
+        elif not os.path.isfile(target):
+            folder = os.path.dirname(name)
+            beside = [os.path.join(folder, other) for other in _beside(target)]
+            known = beside if name.endswith((".yaml", ".yml")) else [*beside, *gallery.names()]
+            problem, help = f"no file {target}", _file_meant(name, known)
+        elif not os.access(target, os.R_OK):
+            problem = f"cannot read {target}"
+        if problem:
+            self.sink.error("E0210", problem, place.span, help=help)
+        return None if problem else target
+
+    def allowed(self, target: str, source: Source) -> bool:
+        """Whether a file lies, links followed, in a folder whose files the spec may use.
+
+        That is the spec's own folder or the one that the limits say; the gallery, the library.
+        """
+        folders = (self.tree(source), str(gallery.folder()), str(LIBRARY))
+        real = pathlib.Path(_identity(target))
+        return any(real.is_relative_to(_identity(folder)) for folder in folders)
+
+    def tree(self, source: Source) -> str:
+        """The folder in and below which a spec may use files."""
+        home = os.path.dirname(source.name) if self.home is None else self.home
+        return self.limits.root or home or os.curdir
+
+    # import
+
+    def file(self, source: Source, chain: tuple[str, ...]) -> File:
+        """The blocks that a source imports, and those of the library that it names."""
+        file = File(source, self.limits, elsewhere=library_names())
+        for place in self.imports(source):
+            target = self.target(place, chain)
+            if target is not None:
+                self.add(file, target, place, chain)
+        own = source.data.get("blocks")
+        defined = {*file.blocks, *(own if isinstance(own, dict) else ())}
+        for name in sorted((words(source.data) & library_names()) - defined):
+            target = str(LIBRARY / f"{name}.yaml")
+            if _identity(target) not in (*chain, _identity(source.name)):
+                self.add(file, target, source.at(), chain)
+        return file
+
+    def imports(self, source: Source) -> Iterator[Place]:
+        listed, place = source.data.get("import", []), source.at("import")
+        if isinstance(listed, list):
+            yield from (place / n for n in range(len(listed)))
+        else:
+            yield place
+
+    def add(self, file: File, target: str, place: Place, chain: tuple[str, ...]) -> None:
+        """Adds the blocks of another file; each sees the blocks of its own file and its imports."""
+        key = _identity(target)
+        if key not in self.imported:
+            with self.sink.within(place.span if place.path else None, "imported here"):
+                self.imported[key] = self.blocks_of(target, (*chain, _identity(file.source.name)))
+        other = self.imported[key]
+        own = [b for b in other.blocks.values() if b.file is other] if other is not None else []
+        if other is not None and not own:
+            self.sink.error("E0210", f"{target} has no blocks to import", place.span)
+        for block in own:
+            if block.name in file.blocks:
+                first = file.blocks[block.name].place.key
+                labels = [Label(first, "first imported from here")] if first else []
+                message = f"two imported blocks are named {block.name}"
+                help = "import one of the two"
+                self.sink.error("E0401", message, place.span, labels=labels, help=help)
+            else:
+                file.blocks[block.name] = block
+
+    def blocks_of(self, target: str, chain: tuple[str, ...]) -> File | None:
+        source = self.read(target, chain)
+        if source is None or not check_version(source, self.sink):
+            return None
+        file = self.file(source, chain)
+        read_library(source, file, self.sink)
+        return file
+
+    # the command line
+
+    def changes(
+        self, source: Source, settings: Mapping[str, str], scale: Mapping[str, str]
+    ) -> Source:
+        """What is set from outside, as a source that says the same; values are read as YAML."""
+        params, rules = source.data.get("params") or {}, source.data.get("scaling") or {}
+        changes = Source(source.name, "", {})
+        for name, text in settings.items():
+            if name not in params:
+                help = did_you_mean(name, params)
+                raise UsageError(f"--set {name}: no such parameter; {help}")
+            self.change(changes, ("params", name), text, f"--set {name}={text}")
+        for name, text in scale.items():
+            if name not in ("phi", *RULES, *rules):
+                help = did_you_mean(name, ["phi", *RULES, *rules])
+                raise UsageError(f"--scale {name}: no such rule; {help}")
+            if name == "phi" and not any("base" in rule for rule in rules.values() if rule):
+                raise UsageError("--scale phi: no rule of the spec has a base")
+            path = ("scaling", name) if name == "phi" else ("scaling", name, "factor")
+            self.change(changes, path, text, f"--scale {name}={text}")
+        return changes
+
+    def change(self, changes: Source, path: Path, text: str, option: str) -> None:
+        if not text.strip():
+            raise UsageError(f"{option} has no value")
+        value = self.parsed(text, option)
+        if value is None:
+            return
+        table = changes.data
+        for step in path[:-1]:
+            table = table.setdefault(step, {})
+        table[path[-1]] = value.data
+        changes.spans.update({(*path, *rest): span for rest, span in value.spans.items()})
+        changes.keys.update({(*path, *rest): span for rest, span in value.keys.items()})
+
+
+@cache
+def library_names() -> frozenset[str]:
+    """The blocks of the standard library: one file each, named like the block."""
+    return frozenset(file.stem for file in LIBRARY.glob("*.yaml"))
+
+
+def _file_meant(name: str, known: list[str]) -> str:
+    """A help line: the nearest file, whose ending says nothing."""
+    stems = {os.path.splitext(other)[0]: other for other in known}
+    close = nearest(os.path.splitext(name)[0], stems)
+    return f"did you mean `{stems[close]}`?" if close else did_you_mean("", known)
+
+
+def _beside(target: str) -> list[str]:
+    """The specs in the folder where a file was looked for."""
+    try:
+        return [name for name in os.listdir(os.path.dirname(target) or ".") if ".yaml" in name]
+    except (OSError, ValueError):
+        return []
+
+
+def _identity(path: str) -> str:
+    return os.path.realpath(path)

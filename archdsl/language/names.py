@@ -1,0 +1,61 @@
+"""Which names a spec may give."""
+
+import re
+from keyword import iskeyword
+
+from archdsl.ops.tensor import INPUT
+
+# Attributes that every PyTorch module has: an item of such a name would hide one of them.
+RESERVED = frozenset(
+    """
+    T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu
+    cuda double dump_patches eval extend extra_repr feature_info float forward get_buffer
+    get_extra_state get_parameter get_submodule half insert ipu items keys load_state_dict modules
+    mtia named_buffers named_children named_modules named_parameters parameters pop
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook
+    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
+    set_extra_state set_submodule share_memory state_dict to to_empty train training type values
+    xpu zero_grad
+    """.split()  # noqa: SIM905 - one a line would be fifty
+)
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+")
+
+
+_MODULE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*|[0-9]+")
+
+
+def name_problem(name: str) -> str:
+    """Why an item, tap or output cannot have this name, or nothing."""
+    if not _MODULE_NAME.fullmatch(name):
+        return f"`{name}` cannot be a name: names are letters, digits, `_`, and `-` inside"
+    plain = name.lstrip("_")  # as the module calls it, which `_` keeps out of the path
+    if iskeyword(plain):
+        return f"`{plain}` is a word of Python and cannot be a name"
+    if plain in RESERVED:
+        return f"`{plain}` is an attribute of every module and cannot be a name"
+    if name == INPUT:
+        return f"`{name}` is what a network or block is given and cannot be a name"
+    if name.startswith("__"):
+        return f"`{name}` cannot be a name: it starts with two underscores"
+    return ""
+
+
+def other_name(name: str) -> str:
+    """Help for a name that cannot be used: one that can."""
+    if "." in name:
+        outer, _, inner = name.partition(".")
+        return f"a dot is a level: put `{inner}` among the items of `{outer}`"
+    usable = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")
+    usable = f"{usable}_" if usable == name else usable
+    return "" if not usable or name_problem(usable) or usable[0].isdigit() else f"write `{usable}`"
+
+
+def identifier_problem(name: str) -> str:
+    """Why a network, block, parameter or column cannot have this name, or nothing."""
+    if not _NAME.fullmatch(name) or name.isdigit():
+        return f"`{name}` cannot be a name: it needs letters, digits and `_`, a letter first"
+    return f"`{name}` is a word of Python and cannot be a name" if iskeyword(name) else ""

@@ -1,0 +1,419 @@
+"""TORCH: one row per op, giving the PyTorch call as data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from archdsl.ops import (
+    OPS,
+    Op,
+    activation,
+    attention,
+    conv,
+    join,
+    linear,
+    norm,
+    pool,
+    regularize,
+    shape,
+)
+from archdsl.ops.tensor import TensorSpec
+
+Form = Literal["module", "function", "parameter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a call; `default` is what PyTorch takes for it where it is not written."""
+
+    name: str
+    value: Any
+    default: Any = None
+    keyword: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What PyTorch is asked for.
+
+    A module is made by `target(arguments)` and applied to the input. A function's `target` is a
+    template of `{0}`, `{1}`... (`{all}` for all inputs) and argument names. A parameter is a
+    tensor of its own, which `target(arguments)` makes, and `use` the template of what is done
+    with it (`{weight}`).
+    """
+
+    target: str
+    arguments: tuple[Argument, ...] = ()
+    form: Form = "module"
+    use: str = ""
+
+
+Row = Callable[[Any, tuple[TensorSpec, ...]], Call]
+NONE: Mapping[str, str] = {}
+
+
+def call(op: Op, inputs: tuple[TensorSpec, ...]) -> Call:
+    """The PyTorch call for an op on inputs of these shapes."""
+    return TORCH[type(op)](op, inputs)
+
+
+def _plain(sizes: tuple[int, ...] | Any) -> Any:
+    """`3` for `(3, 3)`."""
+    return sizes[0] if isinstance(sizes, tuple) and len(set(sizes)) == 1 else sizes
+
+
+def _size(name: str, sizes: Any, default: Any = None) -> Argument:
+    return Argument(name, _plain(sizes), default)
+
+
+def _positional(name: str, value: Any) -> Argument:
+    return Argument(name, _plain(value), keyword=False)
+
+
+def _module(target: str, *settings: tuple[str, str, Any], takes: Mapping[str, str] = NONE) -> Row:
+    """A row whose arguments are fields of the op, in PyTorch's order.
+
+    `takes` are the positional ones, as PyTorch's name and the field, `C` for the channels of the
+    input; `settings` the keyword ones, as PyTorch's name, the field and PyTorch's default.
+    """
+
+    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+        positional = (
+            _positional(name, x[0].channels if field == "C" else getattr(op, field))
+            for name, field in takes.items()
+        )
+        keyword = (_size(name, getattr(op, field), default) for name, field, default in settings)
+        return Call(target.format(rank=max(1, x[0].rank)), (*positional, *keyword))
+
+    return row
+
+
+def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
+    even = any(d * (k - 1) % 2 for k, d in zip(op.kernel, op.dilation, strict=True))
+    same = op.pad == "same" and (set(op.stride) != {1} or even)
+    padding = () if same else (_size("padding", op.pad, 0),)
+    return Call(
+        f"Conv{x[0].rank}dSame" if same else f"nn.Conv{x[0].rank}d",
+        (
+            _positional("in_channels", x[0].channels),
+            _positional("out_channels", op.out),
+            _size("kernel_size", op.kernel),
+            _size("stride", op.stride, 1),
+            *padding,
+            _size("dilation", op.dilation, 1),
+            Argument("groups", op.groups, 1),
+            Argument("bias", op.bias, True),
+        ),
+    )
+
+
+def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
+    is_map = x[0].layout == "channels_first" and x[0].rank > 0
+    return Call(
+        "LayerNorm2d" if is_map else "nn.LayerNorm",
+        (
+            _positional("normalized_shape", x[0].channels),
+            Argument("eps", op.eps, 1e-5),
+            Argument("elementwise_affine", op.affine, True),
+        ),
+    )
+
+
+def _softmax(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("nn.Softmax", (Argument("dim", 1 if x[0].layout == "channels_first" else -1),))
+
+
+def _prelu(op: activation.PRelu, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("nn.PReLU", (Argument("num_parameters", 1 if op.shared else x[0].channels, 1),))
+
+
+def _gelu(op: activation.Gelu, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("nn.GELU", (Argument("approximate", "tanh" if op.tanh else "none", "none"),))
+
+
+def _pool(kind: str) -> Row:
+    def row(op: Any, x: tuple[TensorSpec, ...]) -> Call:
+        if op.padding == "same":
+            sizes = (_positional("kernel_size", op.kernel), _positional("stride", op.stride))
+            return Call(f"{kind}PoolSame", tuple(Argument(a.name, s, keyword=False) for a, s in
+                        zip(sizes, (op.kernel, op.stride), strict=True)))  # fmt: skip
+        arguments = [
+            Argument("kernel_size", _plain(op.kernel), keyword=False),
+            Argument("stride", _plain(op.stride)),
+            Argument("padding", _plain(op.padding), 0),
+            Argument("ceil_mode", op.ceil, False),
+        ]
+        if kind == "Avg":
+            arguments.append(Argument("count_include_pad", op.count_padding, True))
+        return Call(f"nn.{kind}Pool{x[0].rank}d", tuple(arguments))
+
+    return row
+
+
+def _adaptive(kind: str) -> Row:
+    def row(op: Any, x: tuple[TensorSpec, ...]) -> Call:
+        size = getattr(op, "size", 1)
+        return Call(f"nn.Adaptive{kind}Pool{x[0].rank}d", (_positional("output_size", size),))
+
+    return row
+
+
+def _join(template: str) -> Row:
+    return lambda op, x: Call(template, form="function")
+
+
+def _concat(op: join.Concat, x: tuple[TensorSpec, ...]) -> Call:
+    axis = "1" if x[0].layout == "channels_first" else "-1"
+    return Call(f"torch.cat([{{all}}], {axis})", form="function")
+
+
+def _resize(op: shape.Resize, x: tuple[TensorSpec, ...]) -> Call:
+    mode = "nearest" if op.mode == "nearest" else op.mode
+    corners = op.align_corners if op.mode != "nearest" else None
+    settings = (Argument("mode", mode, "nearest"), Argument("align_corners", corners))
+    if op.like:
+        align = "" if corners is None else ", align_corners={align_corners}"
+        return Call(
+            f"F.interpolate({{0}}, size={{1}}.shape[2:], mode={{mode}}{align})",
+            settings,
+            "function",
+        )
+    if op.size is not None:
+        return Call("nn.Upsample", (_size("size", op.size), *settings))
+    assert op.scale is not None
+    factor = int(op.scale) if op.scale.is_integer() else op.scale
+    return Call("nn.Upsample", (Argument("scale_factor", factor), *settings))
+
+
+def _pad(op: shape.Pad, x: tuple[TensorSpec, ...]) -> Call:
+    kind = {"zeros": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}[op.mode]
+    sides = tuple(width for width in reversed(op.border) for _ in range(2))
+    return Call(f"nn.{kind}{x[0].rank}d", (_positional("padding", sides),))
+
+
+def _pad_channels(op: shape.PadChannels, x: tuple[TensorSpec, ...]) -> Call:
+    sides = (*(0,) * 2 * x[0].rank, 0, op.out - x[0].channels)  # from the last axis backwards
+    return Call(f"nn.ZeroPad{min(3, x[0].rank + 1)}d", (_positional("padding", sides),))
+
+
+def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
+    if op.like:
+        return Call("center_crop({0}, {1}.shape[2:])", form="function")
+    assert op.size is not None
+    return Call(
+        "CenterCrop", tuple(_positional(f"size{n}", size) for n, size in enumerate(op.size))
+    )
+
+
+def _slice(op: shape.Slice, x: tuple[TensorSpec, ...]) -> Call:
+    axis = "[:, {start}:{stop}]" if x[0].layout == "channels_first" else "[..., {start}:{stop}]"
+    return Call("{0}" + axis, (Argument("start", op.start), Argument("stop", op.stop)), "function")
+
+
+def _numbers(target: str, field: str) -> Row:
+    """A row whose arguments are the numbers of one field."""
+
+    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+        numbers = getattr(op, field)
+        return Call(
+            target, tuple(Argument(f"{field}{n}", v, keyword=False) for n, v in enumerate(numbers))
+        )
+
+    return row
+
+
+def _permute(op: shape.Permute, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "Permute",
+        tuple(Argument(f"axis{n}", axis + 1, keyword=False) for n, axis in enumerate(op.order)),
+    )
+
+
+def _layer_scale(op: regularize.LayerScale, x: tuple[TensorSpec, ...]) -> Call:
+    (weight,) = op.weights(*x)
+    arguments = (
+        Argument("size", weight.shape, keyword=False),
+        Argument("fill_value", op.start, keyword=False),
+    )
+    return Call("torch.full", arguments, "parameter", "{weight} * {0}")
+
+
+def _class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
+    (weight,) = op.weights(*x)
+    use = "torch.cat([{weight}.expand({0}.shape[0], -1, -1), {0}], 1)"
+    sizes = tuple(_positional(f"size{n}", size) for n, size in enumerate(weight.shape))
+    return Call("torch.zeros", sizes, "parameter", use)
+
+
+def _position_embedding(op: attention.PositionEmbedding, x: tuple[TensorSpec, ...]) -> Call:
+    (weight,) = op.weights(*x)
+    sizes = tuple(_positional(f"size{n}", size) for n, size in enumerate(weight.shape))
+    arguments = (*sizes, Argument("std", op.std, keyword=True))
+    return Call("gaussian", arguments, "parameter", "{0} + {weight}")
+
+
+def _axes(target: str) -> Row:
+    """A row that moves the channels: `Permute` to channels last or first."""
+
+    def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
+        rank = x[0].rank
+        last = target == "last"
+        order = (*range(2, rank + 2), 1) if last else (rank + 1, *range(1, rank + 1))
+        return Call("Permute", tuple(_positional(f"axis{n}", a) for n, a in enumerate(order)))
+
+    return row
+
+
+def _attention(op: attention.Attention, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "SelfAttention",
+        (
+            _positional("embed_dim", x[0].channels),
+            _positional("num_heads", op.heads),
+            Argument("dropout", op.dropout, 0.0),
+            Argument("bias", op.bias, True),
+            Argument("batch_first", True, False),
+        ),
+    )
+
+
+def _window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "WindowAttention",
+        (
+            _positional("channels", x[0].channels),
+            _positional("heads", op.heads),
+            Argument("window", op.window),
+            Argument("shift", op.shift, (0, 0)),
+        ),
+    )
+
+
+def _token(op: attention.Token, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("{0}[:, {index}]", (Argument("index", op.index),), "function")
+
+
+TORCH: dict[type[Op], Row] = {
+    conv.Conv: _conv,
+    conv.ConvTranspose: _module(
+        "nn.ConvTranspose{rank}d",
+        ("kernel_size", "kernel", None),
+        ("stride", "stride", 1),
+        ("padding", "padding", 0),
+        ("output_padding", "output_padding", 0),
+        ("dilation", "dilation", 1),
+        ("groups", "groups", 1),
+        ("bias", "bias", True),
+        takes={"in_channels": "C", "out_channels": "out"},
+    ),
+    linear.Linear: _module(
+        "nn.Linear", ("bias", "bias", True), takes={"in_features": "C", "out_features": "out"}
+    ),
+    norm.BatchNorm: _module(
+        "nn.BatchNorm{rank}d",
+        ("eps", "eps", 1e-5),
+        ("momentum", "momentum", 0.1),
+        ("affine", "affine", True),
+        takes={"num_features": "C"},
+    ),
+    norm.LayerNorm: _layer_norm,
+    norm.GroupNorm: _module(
+        "nn.GroupNorm",
+        ("eps", "eps", 1e-5),
+        ("affine", "affine", True),
+        takes={"num_groups": "groups", "num_channels": "C"},
+    ),
+    norm.LocalResponseNorm: _module(
+        "nn.LocalResponseNorm",
+        ("alpha", "alpha", 1e-4),
+        ("beta", "beta", 0.75),
+        ("k", "k", 1.0),
+        takes={"size": "size"},
+    ),
+    activation.Relu: _module("nn.ReLU"),
+    activation.Relu6: _module("nn.ReLU6"),
+    activation.LeakyRelu: _module("nn.LeakyReLU", ("negative_slope", "slope", 0.01)),
+    activation.PRelu: _prelu,
+    activation.Elu: _module("nn.ELU", ("alpha", "alpha", 1.0)),
+    activation.Gelu: _gelu,
+    activation.Silu: _module("nn.SiLU"),
+    activation.Mish: _module("nn.Mish"),
+    activation.HardSwish: _module("nn.Hardswish"),
+    activation.HardSigmoid: _module("nn.Hardsigmoid"),
+    activation.Sigmoid: _module("nn.Sigmoid"),
+    activation.Tanh: _module("nn.Tanh"),
+    activation.Softmax: _softmax,
+    pool.MaxPool: _pool("Max"),
+    pool.AvgPool: _pool("Avg"),
+    pool.AdaptiveAvgPool: _adaptive("Avg"),
+    pool.AdaptiveMaxPool: _adaptive("Max"),
+    pool.GlobalAvgPool: _adaptive("Avg"),
+    join.Concat: _concat,
+    join.Add: _join("{+}"),
+    join.Multiply: _join("{*}"),
+    regularize.Dropout: _module("nn.Dropout", ("p", "rate", 0.5)),
+    regularize.DropPath: _module("DropPath", ("p", "rate", None)),
+    regularize.Scale: _module("Scale", ("factor", "factor", None)),
+    regularize.LayerScale: _layer_scale,
+    shape.Identity: _module("nn.Identity"),
+    shape.Flatten: _module("nn.Flatten"),
+    shape.Resize: _resize,
+    shape.Pad: _pad,
+    shape.PadChannels: _pad_channels,
+    shape.Crop: _crop,
+    shape.Slice: _slice,
+    shape.ChannelShuffle: _module("nn.ChannelShuffle", ("groups", "groups", None)),
+    shape.PixelShuffle: _module("nn.PixelShuffle", ("upscale_factor", "factor", None)),
+    shape.SpaceToDepth: _module("nn.PixelUnshuffle", ("downscale_factor", "factor", None)),
+    shape.Reshape: _numbers("Reshape", "shape"),
+    shape.Permute: _permute,
+    attention.ChannelsLast: _axes("last"),
+    attention.ChannelsFirst: _axes("first"),
+    attention.Tokens: _module("Tokens"),
+    attention.ClassToken: _class_token,
+    attention.PositionEmbedding: _position_embedding,
+    attention.Token: _token,
+    attention.Attention: _attention,
+    attention.WindowAttention: _window_attention,
+    attention.PatchMerging: _module(
+        "PatchMerging", ("eps", "eps", 1e-5), takes={"in_channels": "C", "out_channels": "out"}
+    ),
+}
+
+assert set(TORCH) == set(OPS.values())
+
+REQUIRES = {  # what a class of the prelude uses
+    "CenterCrop": ("center_crop",),
+    "Conv1dSame": ("pad_same",),
+    "Conv2dSame": ("pad_same",),
+    "Conv3dSame": ("pad_same",),
+    "MaxPoolSame": ("pad_same",),
+    "AvgPoolSame": ("pad_same",),
+}
+
+# An activation may write over its input where the op before it does not need its own output to
+# compute gradients; an addition may too.
+OVERWRITING = {
+    "nn.ReLU",
+    "nn.ReLU6",
+    "nn.LeakyReLU",
+    "nn.ELU",
+    "nn.SiLU",
+    "nn.Mish",
+    "nn.Hardswish",
+}
+OVERWRITABLE = (
+    conv.Conv,
+    conv.ConvTranspose,
+    linear.Linear,
+    norm.BatchNorm,
+    norm.GroupNorm,
+    join.Concat,
+    join.Add,
+)
+
+
+def overwrites(call: Call) -> bool:
+    """Whether a call can write over its first input: with a negative slope PyTorch's may not."""
+    slopes = [a.value for a in call.arguments if a.name in ("negative_slope", "alpha")]
+    return call.target == "{+}" or (call.target in OVERWRITING and all(s >= 0 for s in slopes))

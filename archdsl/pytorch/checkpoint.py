@@ -1,0 +1,140 @@
+"""Weights in files: loading them into a module under other people's names, strictly, and saving.
+
+Files are read with safetensors, or by PyTorch with `weights_only`, so that nothing in them runs.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdsl.diagnostics.errors import CheckpointError
+from archdsl.diagnostics.suggest import nearest
+from archdsl.diagnostics.text import counted
+from archdsl.files import replacing
+from archdsl.graph.renames import Renames, rename
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SHOWN = 8  # keys of each kind that an error lists
+
+
+def read_tensors(path: str) -> dict[str, "Tensor"]:
+    """The tensors of a safetensors or PyTorch file by key; raises CheckpointError otherwise."""
+    if not os.path.isfile(path):
+        raise CheckpointError(f"no file {path}")
+    try:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        import torch
+
+        data = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each library has its own, and any of them means the same
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(f"{path} is not a file of weights: {reason[0]}") from None
+    if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
+        data = data["state_dict"]
+    if not isinstance(data, Mapping) or not all(isinstance(v, torch.Tensor) for v in data.values()):
+        raise CheckpointError(f"{path} does not hold a state_dict")
+    return dict(data)
+
+
+def load_weights(
+    module: "nn.Module",
+    path: str | os.PathLike[str],
+    *,
+    renames: Renames | None = None,
+    skip: Iterable[str] = (),
+) -> None:
+    """Loads a file into a module, every key of which must be there with its shape and no other.
+
+    `renames` is for the names in the file: `graph.renames["timm"]`. Modules whose paths begin with
+    one in `skip` keep what they have (a new classifier). Nothing is changed if anything does
+    not fit: CheckpointError lists what is missing, left over or of another shape, or says which
+    parameter of the network is not as the source's.
+    """
+    path, skipped, source = os.fspath(path), tuple(skip), renames or Renames()
+    if source.unmet:
+        raise CheckpointError(f"{path} is for another network: {source.unmet}")
+    wanted = module.state_dict()
+    for prefix in skipped:
+        if not any(_below(key, prefix) for key in wanted):
+            raise CheckpointError(f"the module has nothing to skip at `{prefix}`")
+    renamed: dict[str, Tensor] = {}
+    for key, tensor in read_tensors(path).items():
+        try:
+            name = rename(key, source.rules)
+        except ValueError as error:
+            raise CheckpointError(f"{path} has other names: {error}") from None
+        if name is not None and name in renamed:
+            raise CheckpointError(f"two keys of {path} become `{name}`")
+        if name is not None and not any(_below(name, prefix) for prefix in skipped):
+            renamed[name] = tensor
+    needed = {k: v for k, v in wanted.items() if not any(_below(k, prefix) for prefix in skipped)}
+    if source.reshape:
+        renamed = {k: _reshaped(t, needed[k]) if k in needed else t for k, t in renamed.items()}
+    _compare(path, needed, renamed)
+    module.load_state_dict({**wanted, **renamed})
+
+
+def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
+    """Writes a module's state_dict: safetensors by the suffix, else PyTorch's format."""
+    path = os.fspath(path)
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
+    with replacing(Path(path)) as temporary:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import save_file
+
+            save_file(state, temporary)
+        else:
+            import torch
+
+            torch.save(state, temporary)
+
+
+def _reshaped(tensor: "Tensor", like: "Tensor") -> "Tensor":
+    """The tensor with the other's axes, if it has its first and as many elements."""
+    fits = tensor.shape[:1] == like.shape[:1] and tensor.numel() == like.numel()
+    return tensor.reshape(like.shape) if fits else tensor
+
+
+def _below(key: str, prefix: str) -> bool:
+    return key == prefix or key.startswith(prefix + ".")
+
+
+def _compare(path: str, needed: dict[str, "Tensor"], found: dict[str, "Tensor"]) -> None:
+    """Raises CheckpointError unless keys and shapes are the same.
+
+    The counters of batch norms may be missing, as PyTorch's own loading allows: files from before
+    they existed have none.
+    """
+    missing = [k for k in needed if k not in found and not k.endswith("num_batches_tracked")]
+    over = [k for k in found if k not in needed]
+    other = [k for k in needed if k in found and needed[k].shape != found[k].shape]
+    if not (missing or over or other):
+        return
+    lines = [f"{path} does not fit the module:"]
+    lines += _listed("missing", [_hint(key, over) for key in missing])
+    lines += _listed("left over", [_hint(key, missing) for key in over])
+    shapes = [f"{k}: {tuple(found[k].shape)} for {tuple(needed[k].shape)}" for k in other]
+    lines += _listed("of another shape", shapes)
+    raise CheckpointError("\n".join(lines))
+
+
+def _hint(key: str, candidates: list[str]) -> str:
+    close = nearest(key, candidates[:500]) if candidates else None
+    return f"{key} (nearest: {close})" if close else key
+
+
+def _listed(what: str, keys: list[str]) -> list[str]:
+    if not keys:
+        return []
+    rest = [f"    ... and {len(keys) - SHOWN} more"] if len(keys) > SHOWN else []
+    return [
+        f"  {counted(len(keys), 'key')} {what}:",
+        *(f"    {key}" for key in keys[:SHOWN]),
+        *rest,
+    ]

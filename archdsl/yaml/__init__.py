@@ -1,0 +1,1 @@
+"""Text to plain data with places; the only part that knows YAML."""

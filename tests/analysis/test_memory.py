@@ -1,0 +1,142 @@
+"""Memory against what PyTorch allocates, and against sums made by hand."""
+
+import pytest
+import torch
+
+import archdsl
+from archdsl.analysis.memory import BEHAVIOR, memory
+from archdsl.graph.graph import Graph
+from archdsl.language import gallery
+from archdsl.ops import OPS
+from tests.allocations import peak_of_inference, saved_by_training
+
+
+def graph_of(body: str, input: str = "[3, 32, 32]") -> Graph:
+    return archdsl.loads(f"archdsl: 1\nname: tiny\ninput: {input}\n{body}")
+
+
+QUICK = [
+    "alexnet", "convnext_tiny", "densenet40_k12_cifar10", "googlenet", "googlenet_paper",
+    "mobilenet_v2", "regnet_y_400mf", "resnet18", "resnet50_fpn", "shufflenet_v2_x1_0",
+    "squeezenet1_0", "swin_t", "unet", "vgg16",
+]  # fmt: skip
+ON_A_DEVICE = {"vit_b_16"}  # the meta device has no kernel of attention, and computes it in parts
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in gallery.names()],
+)
+def test_the_gallery_needs_what_pytorch_allocates(name: str) -> None:
+    graph = archdsl.load(name)
+    with torch.device("cpu" if name in ON_A_DEVICE else "meta"):  # where nothing is computed
+        module, expected = archdsl.compile(graph), memory(graph)
+        one, two = (torch.zeros(batch, *graph.input.shape) for batch in (1, 2))
+    assert expected.peak == pytest.approx(peak_of_inference(module, one), rel=0.01)
+    twice = memory(graph, batch=2)
+    assert twice.saved == pytest.approx(saved_by_training(module, two), rel=0.01)
+    assert twice.saved == 2 * expected.saved
+
+
+def check(body: str, input: str = "[8, 32, 32]") -> None:
+    """Holds the memory of a network to what PyTorch allocates for it, within 5%."""
+    graph = graph_of(body, input)
+    module = archdsl.compile(graph)
+    expected = memory(graph, batch=2)
+    image = torch.randn(2, *graph.input.shape)
+    assert expected.peak == pytest.approx(peak_of_inference(module, image), rel=0.05)
+    assert expected.saved == pytest.approx(saved_by_training(module, image), rel=0.05)
+
+
+FIRST = "  first: {conv: {out: 8, kernel: 3, bias: false}}\n"
+UNARY = [
+    "batch_norm", "layer_norm", "{group_norm: {groups: 4}}", "lrn", "relu", "relu6", "leaky_relu",
+    "elu", "silu", "mish", "hard_swish", "hard_sigmoid", "prelu", "gelu", "sigmoid", "tanh",
+    "softmax",
+    "{max_pool: {kernel: 3, stride: 2, padding: same}}", "{avg_pool: {kernel: 2}}",
+    "{adaptive_avg_pool: {size: 4}}", "{adaptive_max_pool: {size: 4}}", "global_avg_pool",
+    "{dropout: {rate: 0.2}}", "{scale: {factor: 2}}", "layer_scale", "{resize: {scale: 2}}",
+    "{resize: {scale: 2, mode: bilinear}}", "{pad: {border: 2}}",
+    "{pad: {border: 2, mode: reflect}}", "{crop: {size: 16}}", "{slice: {stop: 4}}",
+    "{channel_shuffle: {groups: 2}}", "{pixel_shuffle: {factor: 2}}",
+    "{space_to_depth: {factor: 2}}", "{conv_transpose: {kernel: 2, stride: 2}}",
+    "{conv: {kernel: 3, stride: 2, padding: same}}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("item", UNARY)
+def test_an_op_keeps_what_pytorch_keeps(item: str) -> None:
+    check(f"backbone:\n{FIRST}  second: {item}\n  third: {{conv: {{out: 8, kernel: 1}}}}\n")
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_mean_keeps_its_input_at_most_once(size: int) -> None:
+    pool = f"{{adaptive_avg_pool: {{size: {size}}}, from: a}}"
+    sides = f"  p: {pool}\n  q: {pool}\n  z: {{concat: {{}}, from: [p, q]}}\n"
+    check(f"backbone:\n{FIRST}  a: tanh\n{sides}  last: {{conv: {{out: 2, kernel: 1}}}}\n")
+
+
+def test_a_variable_that_is_not_assigned_again_lives_until_the_forward_is_done() -> None:
+    check("""
+backbone:
+  a: {conv: {out: 64, kernel: 3}}
+  b: {conv: {out: 8, kernel: 3}}
+  c: {conv: {out: 8, kernel: 3}}
+  both: {concat: {}, from: [c, a]}
+  d: {conv: {out: 8, kernel: 3}}
+  e: {conv: {out: 128, kernel: 3}}
+""")
+
+
+def test_every_op_has_a_behavior() -> None:
+    assert set(BEHAVIOR) == set(OPS)
+
+
+def test_a_chain_holds_two_maps_and_the_image() -> None:
+    graph = graph_of("""
+backbone:
+  a: {conv: {out: 4, kernel: 3}}
+  b: {conv: {out: 16, kernel: 3}}
+  c: {conv: {out: 2, kernel: 3}}
+""")
+    found = memory(graph)
+    pixels = 32 * 32
+    assert found.live == {
+        "a": 4 * pixels * (3 + 4),
+        "b": 4 * pixels * (3 + 4 + 16),
+        "c": 4 * pixels * (3 + 16 + 2),
+    }
+    assert (found.peak, found.at) == (4 * pixels * 23, "b")
+
+
+def test_a_shortcut_stays_alive_until_it_is_added() -> None:
+    graph = graph_of("""
+backbone:
+  a: {conv: {out: 4, kernel: 3}}
+  block: {residual: {body: {b: {conv: {kernel: 3}}, c: {conv: {kernel: 3}}}}}
+""")
+    live, pixels = memory(graph).live, 32 * 32
+    assert live["block.c"] == 4 * pixels * (3 + 4 + 4 + 4)
+
+
+def test_training_needs_weights_gradients_and_what_the_optimizer_keeps() -> None:
+    graph = graph_of("backbone: {fc: {linear: {out: 10}}}", "[5]")
+    found = memory(graph, optimizer_states=2)
+    assert found.weights == found.gradients == 4 * 60
+    assert found.optimizer == 2 * 4 * 60
+    assert found.saved == 4 * 5  # the input of the matrix product
+    assert found.training == 4 * 60 * 4 + 4 * 5
+    assert found.inference == 4 * 60 + 4 * (5 + 10)
+
+
+def test_smaller_numbers_take_less() -> None:
+    graph = archdsl.load("densenet121")
+    assert memory(graph, element=2).peak * 2 == memory(graph).peak
+
+
+def test_side_classifiers_count_in_training_only() -> None:
+    body = "backbone:\n  a: {conv: {out: 4, kernel: 1}}\n  b: {conv: {out: 4, kernel: 1}}\n"
+    side = "aux:\n  s: {conv: {out: 64, kernel: 1}, from: a}\n"
+    plain, aided = memory(graph_of(body)), memory(graph_of(body + side))
+    assert plain.peak == aided.peak
+    assert aided.weights - plain.weights == 4 * (4 * 64 + 64)

@@ -1,0 +1,412 @@
+"""Figures by their geometry: what is drawn stands where a reader can read it."""
+
+import dataclasses
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+
+import pytest
+
+import archdsl
+from archdsl import Graph, UsageError
+from archdsl.cli import main as cli
+from archdsl.cli.draw import KINDS as NAMED
+from archdsl.figures.canvas.pen import Pen
+from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
+from archdsl.figures.canvas.theme import load_theme
+from archdsl.figures.figure import draw
+from archdsl.figures.kinds.block_layout import BlockLayout
+from archdsl.figures.kinds.every import KINDS, TEXTS
+from archdsl.figures.network import labels
+from archdsl.figures.network.block_kinds import block_kinds
+from archdsl.figures.network.description import Description, describe
+from archdsl.figures.network.tree import Join, Reducer
+from archdsl.figures.options import WIDTHS, Options, fold_of, shown_of, width_of
+from archdsl.numbers import quantity
+from archdsl.ops import OPS
+from tests.support import graph_of
+
+Extent = tuple[float, float, float, float]
+
+
+@cache
+def graph(name: str) -> Graph:
+    return archdsl.load(name)
+
+
+@cache
+def scene(name: str, kind: str, width: str = "neurips") -> Scene:
+    return drawn(graph(name), kind, width)
+
+
+def drawn(graph: Graph, kind: str, width: str = "neurips") -> Scene:
+    made = draw([graph], kind, Options(width_of(width)[0])).picture.scene
+    assert made is not None
+    return made
+
+
+def texts(made: Scene) -> list[Text]:
+    return [item for item in made.flat() if isinstance(item, Text)]
+
+
+def groups(items: tuple[Item, ...]) -> Iterator[Group]:
+    for item in items:
+        if isinstance(item, Group):
+            yield item
+            yield from groups(item.items)
+
+
+@pytest.mark.parametrize("direction", ["down", "right"])
+@pytest.mark.parametrize("name", ["resnet50", "googlenet", "inception_v3", "efficientnet_b0"])
+def test_arrows_end_on_a_border(name: str, direction: str) -> None:
+    """The tip of every arrow touches a box, a bar or the circle of a sign, or is the way out."""
+    description = describe(graph(name))
+    for kind in block_kinds(description):
+        pen = Pen(load_theme("paper"))
+        layout = BlockLayout(pen, direction, description.analysis)  # type: ignore[arg-type]
+        layout.place(kind.shown.chain, 0.0, 0.0)
+        flat = [item for item in Scene(0, 0, tuple(pen.items)).flat() if isinstance(item, Path)]
+        tips = [
+            path.commands[0][1]
+            for path in flat
+            if path.fill and not path.stroke and len(path.commands) == 4
+        ]
+        bodies = [path.box() for path in flat if path.fill and path.stroke]
+        assert tips
+        for x, y in tips:
+            assert any(on_border(x, y, body) for body in bodies), (kind.name, x, y)
+
+
+def on_border(x: float, y: float, box: Extent) -> bool:
+    left, top, right, bottom = box
+    slack = 0.7  # half of the lines
+    across = left - slack <= x <= right + slack
+    along = top - slack <= y <= bottom + slack
+    near_side = min(abs(x - left), abs(x - right)) <= slack and along
+    near_end = min(abs(y - top), abs(y - bottom)) <= slack and across
+    return near_side or near_end
+
+
+def test_plus_signs_stand_on_the_axis() -> None:
+    pen = Pen(load_theme("paper"))
+    description = describe(graph("resnet50"))
+    for kind in block_kinds(description):
+        BlockLayout(pen, "down", description.analysis).place(kind.shown.chain, 0.0, 100.0)
+    circles = [
+        item.box()
+        for item in pen.items
+        if isinstance(item, Path) and item.fill == pen.theme.paint("plain").fill
+    ]
+    assert len(circles) == len(block_kinds(description))
+    assert all((left + right) / 2 == pytest.approx(100) for left, _, right, _ in circles)
+
+
+def test_branches_lie_symmetrically_about_their_axis() -> None:
+    description = describe(graph("googlenet"))
+    (kind,) = block_kinds(description)
+    layout = BlockLayout(Pen(load_theme("paper")), "down", description.analysis)
+    extent = layout.measure(kind.shown.chain)
+    assert extent.before == extent.after
+
+
+def test_a_repeated_stage_names_what_differs_apart() -> None:
+    kinds = block_kinds(describe(graph("resnet50")))
+    assert [(kind.name, len(kind.units)) for kind in kinds] == [("layer3.0", 4), ("layer3.1–5", 12)]
+
+
+def test_stages_are_those_of_the_papers_tables() -> None:
+    """He et al. 2016, table 1; Sandler et al. 2018, table 2; Huang et al. 2017, table 1."""
+    found = {
+        name: [(stage.repeat, stage.output.channels) for stage in describe(graph(name)).stages]
+        for name in ("resnet50", "mobilenet_v2", "densenet121")
+    }
+    assert found["resnet50"][2:6] == [(3, 256), (4, 512), (6, 1024), (3, 2048)]
+    mobile = [(1, 16), (2, 24), (3, 32), (4, 64), (3, 96), (3, 160), (1, 320)]
+    assert found["mobilenet_v2"][1:8] == mobile
+    assert [repeat for repeat, _ in found["densenet121"][2:9:2]] == [6, 12, 24, 16]
+
+
+def test_inception_v3_has_its_five_modules() -> None:
+    kinds = block_kinds(describe(graph("inception_v3")))
+    joins = [kind.shown.chain[-1] for kind in kinds]
+    assert [len(join.paths) for join in joins if isinstance(join, Join)] == [4, 3, 4, 3, 4]
+
+
+def test_a_u_net_is_drawn_as_a_u() -> None:
+    """Both ends of a shortcut stand in one row, what is decoded right of what is encoded."""
+    at = spots("unet")
+    encoded, decoded = at["down1.conv"], at["outc"]
+    assert encoded[0] < decoded[0] and encoded[1] == pytest.approx(decoded[1])
+
+
+def spots(name: str) -> dict[str, tuple[float, float]]:
+    """The middle of every cell of a pyramid."""
+    made = draw([graph(name)], "pyramid", Options(WIDTHS["double"])).picture.scene
+    assert made is not None
+    boxes = {group.id: group.box() for group in groups(made.items)}
+    return {id: ((left + right) / 2, (a + b) / 2) for id, (left, a, right, b) in boxes.items()}
+
+
+def unit_of(description: Description, tap: str) -> str:
+    """The unit that gives a named feature."""
+    return description.owners[description.reducer.source[description.graph.taps[tap]]]
+
+
+def test_a_head_that_several_maps_share_is_drawn_once_and_fed_by_all_of_them() -> None:
+    """Lin et al. 2017 (RetinaNet), figure 3: both subnets on P3 to P7."""
+    description = describe(graph("retinanet_resnet50_fpn"))
+    levels = [unit_of(description, f"p{level}") for level in range(3, 8)]
+    assert not [unit.id for unit in description.units if "@" in unit.id]
+    at = spots("retinanet_resnet50_fpn")
+    for name, channels in (("classification", 819), ("regression", 36)):
+        parts = [unit for unit in description.units if unit.id.startswith(f"head.{name}_head")]
+        head, last = parts[0], parts[-1]
+        assert description.feeds[head.id] == levels
+        assert [spec.spatial[0] for spec in last.outputs] == [100, 50, 25, 13, 7]
+        assert {spec.channels for spec in last.outputs} == {channels}
+        assert max(at[level][0] for level in levels) < at[last.id][0]
+
+
+def test_a_feature_pyramid_stands_in_rows_of_one_resolution() -> None:
+    description = describe(graph("fasterrcnn_resnet50_fpn"))
+    at = spots("fasterrcnn_resnet50_fpn")
+    for level in range(2, 6):
+        stage, lateral, smooth = (
+            at[unit_of(description, f"{tap}{level}")] for tap in ("c", "inner", "p")
+        )
+        assert stage[0] < lateral[0] < smooth[0]
+        assert stage[1] == pytest.approx(lateral[1]) == pytest.approx(smooth[1])
+    ends = {id: spot for id, spot in at.items() if "cls_logits" in id or "bbox_pred" in id}
+    (logits, boxes) = ends.values()
+    assert logits[0] == pytest.approx(boxes[0])
+
+
+def test_ways_over_a_row_keep_apart() -> None:
+    """Where paths cross, every way has a height of its own, but those from one cell."""
+    crossed = archdsl.loads(
+        "archdsl: 1\nname: crossed\ninput: [3, 64, 64]\nbackbone:\n"
+        "  a: {conv: {out: 32, kernel: 3, stride: 2}}\n"
+        "  b: {conv: {out: 32, kernel: 5, stride: 2}, from: input}\n"
+        "  c: {add: {}, from: [a, b]}\n"
+        "  d: {conv: {out: 64, kernel: 3}, from: a}\n"
+        "  e: {concat: {}, from: [c, d, b]}\n"
+    )
+    made = draw([crossed]).picture.scene
+    assert made is not None
+    levels: dict[float, set[float]] = {}  # height of a way over the row: where its ways start
+    for item in made.flat():
+        lines = isinstance(item, Path) and not item.fill and len(item.commands) > 4
+        if isinstance(item, Path) and lines:
+            (x, _), heights = item.commands[0][1], [n[-1] for _, n in item.commands if n]
+            levels.setdefault(round(min(heights), 3), set()).add(round(x, 3))
+    assert len(levels) == 3 and all(len(starts) == 1 for starts in levels.values())
+
+
+def test_a_strip_shows_no_line_where_there_is_none() -> None:
+    for name in ("unet", "resnet50_fpn"):
+        with pytest.raises(UsageError, match="is no line of stages; --kind pyramid"):
+            draw([graph(name)], "strip")
+    assert draw([graph("resnet50_fpn")], "strip", Options(only="body")).picture.scene
+
+
+def test_a_block_with_residuals_in_one_of_its_branches_is_one_slab() -> None:
+    """As the C3 of YOLOv5: opened, its branches would make no line of stages."""
+    made = graph_of("""
+        blocks:
+          unit: {residual: {body: {conv: {conv: {kernel: 3, out: C}}}}}
+          partial:
+            body:
+              split:
+                branches:
+                  paths:
+                    deep: [{conv: {out: 4, kernel: 1}}, {unit: {}, repeat: 2}]
+                    flat: {conv: {out: 4, kernel: 1}}
+              last: {conv: {out: 8, kernel: 1}}
+        backbone: {stem: {conv: {kernel: 3, out: 8}}, stage: partial}
+    """)
+    found = describe(made)
+    assert found.linear and [unit.id for unit in found.units] == ["stem", "stage"]
+    assert [text.plain for text in texts(drawn(made, "hero"))].count("concat, 8") == 1
+
+
+def test_what_is_no_tree_is_said_so() -> None:
+    """A node that two joins share makes no series-parallel graph."""
+    crossed = archdsl.loads(
+        "archdsl: 1\nname: crossed\ninput: [8, 8, 8]\nblocks:\n  cell:\n    body:\n"
+        "      a: {conv: {kernel: 3, out: 8}}\n"
+        "      b: {conv: {kernel: 3, out: 8}, from: input}\n"
+        "      c: {add: {}, from: [a, b]}\n"
+        "      d: {conv: {kernel: 3, out: 8}, from: b}\n"
+        "      e: {concat: {}, from: [c, d, b]}\n"
+        "backbone: {cell: cell}\n"
+    )
+    (unit,) = describe(crossed).units
+    assert unit.chain == ()
+    assert draw([crossed], "strip").picture.scene is not None
+    with pytest.raises(UsageError, match="ways cross inside cell; --kind graph --only cell shows"):
+        draw([crossed], "block")
+
+
+def test_every_op_is_said_to_be_drawn_or_not() -> None:
+    assert set(labels.DRAWN) == set(OPS)
+
+
+def test_the_command_names_every_kind() -> None:
+    assert set(NAMED) == {*KINDS, *TEXTS}
+    assert "draw" in cli.cli.commands
+
+
+def test_reduction_takes_no_time() -> None:
+    reducer = Reducer(graph("resnet50"))
+    (unit, *_) = [unit for unit in describe(graph("resnet50")).units if unit.kind == "block"]
+    assert unit.chain and reducer.dominators
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: draw([graph("resnet18")], "heroo"), "there is no kind `heroo`"),
+        (lambda: draw([graph("resnet18")], "dense"), "resnet18 has no dense block"),
+        (lambda: draw([graph("vgg16")], "block"), "vgg16 has no blocks to draw"),
+        (lambda: draw([graph("resnet18")], "pyramid"), "has no neck"),
+        (lambda: draw([graph("efficientnet_b0")], "pyramid"), "has no neck"),
+        (lambda: draw([graph("resnet18")] * 2, "hero"), "shows one network"),
+        (lambda: draw([graph("resnet18")] * 2, "graph").render(".dot"), "shows one network"),
+        (lambda: draw([graph("resnet18")], "diff"), "compares two specs, not 1"),
+        (lambda: draw([graph("resnet18")], "scaling"), "give two specs or more"),
+        (lambda: draw([graph("vgg16")], "strip", Options(30.0)), "does not fit a width of 30 pt"),
+        (lambda: draw([graph("inception_v3")], "block", Options(180)), "give a larger --width"),
+        (
+            lambda: draw([graph("resnet18")], options=Options(only="nix")),
+            "nothing to draw at `nix`",
+        ),
+        (lambda: width_of("wide"), "neither a name nor a length"),
+        (lambda: width_of("0.2in"), "from 1 to 100 inches"),
+        (lambda: shown_of("names,weights"), "there is no `weights` to show"),
+        (lambda: fold_of("1"), "not auto, none or a number"),
+    ],
+)
+def test_what_cannot_be_drawn_is_a_clear_error(call: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        call()  # type: ignore[operator]
+
+
+def test_widths_are_lengths() -> None:
+    assert width_of("single") == (234, 1)
+    assert width_of("2.54cm")[0] == pytest.approx(72)
+    assert width_of("slide") == (480, 2)
+
+
+def test_a_slide_is_the_same_picture_twice_as_large() -> None:
+    small = draw([graph("resnet18")], options=Options(480)).picture.scene
+    large = draw([graph("resnet18")], options=Options(480, 2.0)).picture.scene
+    assert small and large and (large.width, large.height) == (960, 2 * small.height)
+    assert [2 * text.size for text in texts(small)] == [text.size for text in texts(large)]
+
+
+def test_only_draws_a_part() -> None:
+    made = draw([graph("resnet50")], "strip", Options(only="layer3")).picture.scene
+    assert made is not None
+    words = {text.plain for text in texts(made)}
+    assert "layer3" in words and "layer2" not in words and "input" not in words
+
+
+def test_the_costs_of_a_part_are_not_those_of_the_network() -> None:
+    (stage,) = [row for row in archdsl.summarize("resnet50").summary.stages if row.path == "layer3"]
+    amount = f"{quantity(stage.cost.parameters)} parameters, {quantity(stage.cost.macs)} MACs"
+    figure = draw([graph("resnet50")], "strip", Options(only="layer3"))
+    assert figure.caption.startswith(f"resnet50 layer3 ({amount})")
+    assert figure.description.startswith("resnet50 layer3: from an input of 512x28x28: layer3")
+    table = draw([graph("resnet50")], "table", Options(only="layer3")).render(".md").decode()
+    assert amount.replace(" parameters, ", " / ").removesuffix(" MACs") in table
+
+
+def test_show_adds_costs_and_drops_names() -> None:
+    made = draw([graph("resnet18")], "strip", Options(show=frozenset({"params"}))).picture.scene
+    assert made is not None
+    words = [text.plain for text in texts(made)]
+    assert "9.41 K params" in words and "conv1" not in words and "64×1122" not in words
+
+
+def test_folding_shows_as_many_as_asked() -> None:
+    def slabs(fold: int | None) -> int:
+        made = draw([graph("resnet101")], "strip", Options(495, fold=fold)).picture.scene
+        assert made is not None
+        return sum(1 for group in groups(made.items) if group.id.startswith("layer3."))
+
+    assert (slabs(3), slabs(0), slabs(None)) == (3, 6, 23)
+
+
+def test_height_follows_the_root_of_resolution() -> None:
+    made = scene("resnet50", "strip")
+    heights = {}
+    for group in groups(made.items):
+        fronts = [
+            item for item in group.items if isinstance(item, Path) and len(item.commands) == 5
+        ]
+        if fronts:
+            _, top, _, bottom = fronts[-1].box()
+            heights[group.id] = bottom - top - fronts[-1].width
+    assert heights["input"] == pytest.approx(70)
+    assert heights["conv1"] == pytest.approx(70 * (112 / 224) ** 0.5)
+    assert heights["layer4.2"] == pytest.approx(70 * (7 / 224) ** 0.5)
+
+
+def test_groups_are_named_by_paths_and_say_their_costs() -> None:
+    found = {group.id: group.title for group in groups(scene("resnet50", "block").items)}
+    assert (
+        found["layer3.1.conv2"] == "layer3.1.conv2: 256x14x14, 589,824 parameters, 115,605,504 MACs"
+    )
+
+
+def test_the_caption_and_the_description_say_what_is_drawn() -> None:
+    figure = draw([graph("resnet50")])
+    assert "25.56 M parameters, 4.09 G MACs" in figure.caption
+    assert "square root of resolution" in figure.caption
+    assert "layer3, bottleneck ×6, giving 1024×14^2" in figure.description
+
+
+def test_what_two_specs_share_is_plain_in_a_diff() -> None:
+    made = draw([graph("resnet50"), graph("resnet50d")], "diff").picture.scene
+    assert made is not None
+    plain = load_theme("paper").paint("plain").fill
+    fills = {
+        group.id: path.fill
+        for group in groups(made.items)
+        for path in group.items
+        if isinstance(path, Path) and path.fill
+    }
+    assert fills["fc"] == plain and fills["conv1.0"] != plain
+    assert fills["layer2.0.conv2"] == plain, "only the shortcut differs: ResNet-D"
+    words = [text.plain for text in texts(made)]
+    assert words.count("2×2 avg pool, /2") == 3 and words.count("1×1 conv, 512, /2") == 1
+
+
+def test_a_diff_colors_only_what_a_block_has_more() -> None:
+    """Hu et al. 2018: what squeeze-and-excitation adds to a bottleneck is its gate."""
+    made = draw([graph("resnet50"), graph("seresnet50")], "diff").picture.scene
+    assert made is not None
+    theme = load_theme("paper")
+    fills = {item.fill for item in made.flat() if isinstance(item, Path) and item.stroke}
+    plain, gate = theme.paint("plain").fill, theme.paint("attention").fill
+    assert fills == {"", plain, gate, theme.container.fill}
+
+
+def test_scaling_says_the_factors_of_the_paper() -> None:
+    """Tan & Le 2019: from B0 to B7 resolution 224 to 600, width x 2."""
+    made = draw([graph("efficientnet_b0"), graph("efficientnet_b7")], "scaling").picture.scene
+    assert made is not None
+    words = {text.plain for text in texts(made)}
+    assert {"width ×2.00", "resolution ×2.68"} <= words
+
+
+def test_blocks_stand_left_to_right_in_the_order_of_the_network() -> None:
+    rows: dict[float, list[float]] = {}
+    for text in texts(scene("mobilenet_v2", "block")):
+        if text.plain.startswith("("):
+            rows.setdefault(text.y, []).append(text.x)
+    assert all(a < b for row in rows.values() for a, b in pairwise(row))
+
+
+def test_options_are_plain_data() -> None:
+    assert dataclasses.replace(Options(), width=300.0).width == 300.0

@@ -1,0 +1,235 @@
+"""Warnings: what each finds and what it leaves alone, and how they are turned off and on."""
+
+from pathlib import Path
+
+import pytest
+
+import archdsl
+from archdsl.cli.main import run
+from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.elaborate.document import elaborate
+from archdsl.language.gallery import names
+from archdsl.language.loader import Loader
+from archdsl.lint.rules import DEFAULT, LINTS, lint
+from tests.support import errors, labels, line, read, whole, write
+
+
+def found(text: str, *codes: str) -> list[Diagnostic]:
+    """What the lints of these codes find in a spec that is right."""
+    sink = Sink()
+    document = Loader(sink).loads(whole(text), "spec.yaml")
+    assert document is not None
+    graph = elaborate(document, sink)
+    assert graph is not None
+    lint(document, graph, codes, sink)
+    assert all(diagnostic.severity == "warning" for diagnostic in sink.diagnostics)
+    return in_order(sink.diagnostics)
+
+
+def warnings(text: str, *codes: str) -> list[str]:
+    return [line(diagnostic) for diagnostic in found(text, *codes)]
+
+
+def test_a_bias_before_batch_norm() -> None:
+    text = "backbone:\n  a: {conv: {out: 8, kernel: 3}}\n  b: batch_norm"
+    (diagnostic,) = found(text, "W0102")
+    assert line(diagnostic) == "2:6 W0102 the bias of a does nothing: batch norm follows"
+    assert labels(diagnostic) == ["3 takes every channel's mean away"]
+    assert warnings(text.replace("kernel: 3", "kernel: 3, bias: false"), "W0102") == []
+    assert warnings(text.replace("b: batch_norm", "b: [relu, batch_norm]"), "W0102") == []
+    linear = "input: [4]\nbackbone: [{linear: {out: 8}}, batch_norm]"
+    assert len(warnings(linear, "W0102")) == 1
+
+
+def test_a_bias_that_something_else_sees_is_none_of_them() -> None:
+    text = (
+        "backbone:\n  a: {conv: {out: 8, kernel: 3}%s}\n  b: batch_norm\n  c: {add: {}, from: [%s]}"
+    )
+    assert len(warnings(text % ("", "b, b"), "W0102")) == 1
+    assert warnings(text % ("", "a, b"), "W0102") == []
+    assert warnings(text % (", tap: t", "b, b"), "W0102") == []
+
+
+def test_copies_of_one_item_are_one_warning() -> None:
+    text = "backbone: [{repeat: 5, seq: [{conv: {out: 8, kernel: 3}}, batch_norm]}]"
+    (warning,) = warnings(text, "W0102")
+    assert warning.endswith("the bias of 0.0 does nothing: batch norm follows (and 4 more like it)")
+
+
+def test_parameters_that_nothing_uses() -> None:
+    text = """
+        params: {a: 1, b: 2, c: b, d: 3, e: relu, f: 4, g: [1], h: 5}
+        scaling: {width: {multiple_of: f}}
+        defaults: {conv: {dilation: a}}
+        blocks:
+          unit:
+            params: {width: int, k: 3, d: 1, spare: 7}
+            conv: {out: width, kernel: k * d}
+        backbone:
+          "x{h}": {unit: {width: c}}
+          y: $e
+          z: {scale: {factor: "g[0]"}}
+    """
+    assert warnings(text, "W0103") == [
+        "1:28 W0103 nothing uses the parameter `d`",
+        "6:38 W0103 nothing uses the parameter of unit `spare`",
+    ]
+
+
+def test_blocks_that_nothing_uses() -> None:
+    text = """
+        params: {act: soft}
+        blocks:
+          unit: {seq: [inner]}
+          inner: {relu: {}}
+          spare: {seq: [unit]}
+          soft: {tanh: {}}
+          hard: {relu: {}}
+        backbone:
+          a: unit
+          b: $act
+          c: {for: {act: [hard]}, inline: [$act]}
+    """
+    assert warnings(text, "W0104") == ["5:3 W0104 nothing uses the block `spare`"]
+
+
+def test_taps_that_nothing_uses() -> None:
+    text = """
+        backbone:
+          a: {relu: {}, tap: one}
+          b: {relu: {}, tap: two}
+          c{row}: {for: {n: [3, 4]}, relu: {}, tap: "n{n}"}
+          d: {relu: {}, tap: last}
+          e: {add: {}, from: [d, n3]}
+          f: {resize: {like: one}}
+        outputs: {y: f, z: last}
+    """
+    assert warnings(text, "W0105") == ["3:22 W0105 nothing in this spec uses the tap `two`"]
+
+
+def test_a_stride_that_skips_pixels() -> None:
+    text = "backbone: [{conv: {kernel: %s, stride: 2}}]"
+    assert warnings(text % 1, "W0106") == [
+        "1:12 W0106 0: a 1x1 convolution with stride reads 16 of 64 pixels"
+    ]
+    assert warnings(text % "[1, 2], padding: 0", "W0106") == []
+    assert warnings("backbone: [{conv: {kernel: 1}}]", "W0106") == []
+
+
+def test_widths_that_are_no_multiples_of_8() -> None:
+    text = """
+        backbone:
+          a: {conv: {out: 12, kernel: 1}}
+          b: {conv: {out: 12, kernel: 3, groups: 12}}
+          c: {conv: {out: 16, kernel: 1}}
+        head: [{conv: {out: 10, kernel: 1}}, {resize: {scale: 2}}]
+    """
+    assert warnings(text, "W0107") == ["2:6 W0107 a has 12 channels, not a multiple of 8"]
+
+
+@pytest.mark.parametrize(
+    ("item", "reach"),
+    [
+        ("{conv: {kernel: 3}}", "3x3"),
+        ("{conv: {kernel: 2, dilation: 3, padding: 2}}", "4x4"),
+        ("{max_pool: {kernel: 3, stride: 1, padding: 1}}", "3x3"),
+    ],
+)
+def test_a_kernel_larger_than_its_map(item: str, reach: str) -> None:
+    (warning,) = warnings(f"input: [8, 2, 2]\nbackbone: [{item}]", "W0108")
+    assert warning == f"2:12 W0108 0: a kernel of {reach} reads a map of 2x2"
+    assert warnings(f"input: [8, 4, 4]\nbackbone: [{item}]", "W0108") == []
+
+
+def test_what_a_block_of_the_library_does_is_shown_at_its_call() -> None:
+    text = "backbone:\n  a: {basic: {width: 8, stride: 2}}"
+    (diagnostic,) = found(text, "W0106")
+    assert line(diagnostic).startswith("2:6 W0106 a.downsample.0: a 1x1 convolution")
+    assert diagnostic.labels[0].span.file.endswith("projection.yaml")
+
+
+def test_a_spec_turns_warnings_off_and_on_and_hands_that_down(tmp_path: Path) -> None:
+    base = whole("""
+        params: {spare: 1}
+        lint: {W0103: off, W0107: on}
+        backbone: [{conv: {out: 9, kernel: 1}}, batch_norm, relu, {conv: {out: 8, kernel: 1}}]
+    """)
+    write(
+        tmp_path,
+        base=base,
+        same="archdsl: 1\nextends: base.yaml\nname: same\n",
+        other="archdsl: 1\nextends: base.yaml\nname: other\nlint: {W0107: off, W0102: off}\n",
+    )
+    codes = {
+        name: [d.code for d in archdsl.check(tmp_path / f"{name}.yaml")]
+        for name in ("base", "same", "other")
+    }
+    assert codes == {"base": ["W0102", "W0107"], "same": ["W0102", "W0107"], "other": []}
+
+
+def test_compound_scaling_is_turned_off_like_the_others(tmp_path: Path) -> None:
+    scaling = "scaling: {depth: {base: 2}, width: {base: 2}, resolution: {base: 2}}\n"
+    assert warnings(scaling) == [
+        "1:1 W0101 depth * width^2 * resolution^2 is 32.00 per phi, not near 2"
+    ]
+    assert warnings(scaling + "lint: {W0101: off}\n") == []
+
+
+def test_what_is_wrong_with_lint_itself(tmp_path: Path) -> None:
+    write(tmp_path, bad=whole("lint: {W0199: off, W0102: false}"))
+    assert [line(d) for d in archdsl.check(tmp_path / "bad.yaml")] == [
+        "1:8 E0201 unknown warning `W0199`",
+        "1:27 E0203 W0102 must be `on` or `off`, not false",
+    ]
+
+
+@pytest.mark.parametrize("axes", ["3, 8, 8", "3, 16, 112, 112", "16, 8, 4, 4", "64, 56, 56"])
+def test_inputs_that_are_as_they_seem(axes: str) -> None:
+    assert errors(f"input: [{axes}]") == []
+
+
+def test_an_input_in_another_order_may_be_meant() -> None:
+    text = "input: [16, resolution(16), 3]"
+    assert errors(text) == ["1:8 W0109 the input is read as 16 channels of 16x3"]
+    assert "`input: [3, 16, resolution(16)]`" in read(text)[1][0].help
+    assert errors(f"{text}\nlint: {{W0109: off}}") == []
+
+
+def test_warnings_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = whole("backbone: [{conv: {out: 9, kernel: 1}}, batch_norm, {linear: {out: 8}}]")
+    write(tmp_path, spec=spec.replace("{linear: {out: 8}}", "{conv: {out: 8, kernel: 1}}"))
+    for options, codes in (
+        ([], ["W0102"]),
+        (["--ignore", "W0102"], []),
+        (["--pedantic"], ["W0102", "W0107"]),
+        (["--pedantic", "--ignore", "W0107"], ["W0102"]),
+    ):
+        assert run(["check", "--format", "concise", *options, "spec.yaml"]) == 0
+        assert [text.split()[1] for text in capsys.readouterr().out.splitlines()] == codes
+    assert run(["check", "--ignore", "W0199", "spec.yaml"]) == 2
+
+
+def test_other_commands_do_not_warn(tmp_path: Path) -> None:
+    write(tmp_path, spec=whole("params: {spare: 1}"))
+    assert archdsl.load(tmp_path / "spec.yaml").name == "net"
+    assert archdsl.check(tmp_path / "spec.yaml") != []
+
+
+def test_every_lint_finds_something_in_the_gallery_or_is_silent_there_for_a_reason() -> None:
+    """The networks that switch one off really have it."""
+    off = {"vgg16_bn": "W0102", "resnet20_cifar10": "W0104", "deeplabv3_resnet50": "W0108"}
+    assert off.keys() <= set(names())
+    for name, code in off.items():
+        path = archdsl.gallery.find(name)
+        text = Path(path).read_text(encoding="utf-8").replace(f"{code}: off", f"{code}: on")
+        sink = Sink()
+        document = Loader(sink).loads(text, path)
+        graph = elaborate(document, sink) if document is not None else None
+        assert document is not None and graph is not None
+        lint(document, graph, DEFAULT, sink)
+        assert [d.code for d in sink.diagnostics] == [code]
+    assert LINTS.keys() >= DEFAULT

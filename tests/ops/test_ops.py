@@ -1,0 +1,311 @@
+"""Every op against PyTorch: shapes, weights and costs are those of the real module.
+
+An op's row says how its arguments are drawn, as a spec would have them, and what computes it.
+"""
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from archdsl.ops import OPS, ArgumentError, Op, ShapeError
+from archdsl.ops.tensor import TensorSpec
+from tests.support import make
+from tests.torch_modules import (
+    Given,
+    Refusal,
+    Row,
+    Same,
+    Shape,
+    adaptive,
+    attention,
+    channels,
+    class_token,
+    conv,
+    conv_arguments,
+    conv_transpose,
+    conv_transpose_arguments,
+    crop,
+    cut_channels,
+    flags,
+    image,
+    join,
+    layer_norm,
+    layer_scale,
+    pad,
+    pad_channels,
+    patch_merging,
+    per_axis,
+    permute,
+    plain,
+    pool,
+    pool_arguments,
+    position_embedding,
+    product,
+    resize,
+    sizes,
+    summed,
+    window_attention,
+)
+
+BATCH = 1  # where PyTorch is strictest
+
+rates = {"rate?": st.floats(0, 1)}
+heads = {"heads": st.sampled_from([1, 2, 3, 4])}
+norms = {"eps?": st.floats(1e-6, 1), "affine?": flags}
+maps = st.sampled_from([1, 2, 3])
+images = st.sampled_from([2, 2, 2, 1, 3, 0])
+
+ROWS: dict[str, Row] = {
+    "conv": Row(conv, conv_arguments),
+    "conv_transpose": Row(conv_transpose, conv_transpose_arguments),
+    "linear": Row(
+        lambda g, s: nn.Linear(s[0][0], g.get("out", s[0][0]), g.get("bias", True)),
+        lambda rank: {"out?": channels, "bias?": flags},
+        st.just(0),
+    ),
+    "batch_norm": Row(
+        lambda g, s: getattr(nn, f"BatchNorm{max(1, len(s[0]) - 1)}d")(
+            s[0][0], affine=g.get("affine", True)
+        ).eval(),
+        lambda rank: norms | {"momentum?": st.floats(0, 1)},
+    ),
+    "layer_norm": Row(layer_norm, lambda rank: norms, last=True),
+    "group_norm": Row(
+        lambda g, s: nn.GroupNorm(g["groups"], s[0][0], affine=g.get("affine", True)),
+        lambda rank: norms | {"groups": st.sampled_from([1, 2, 3, 4, 12])},
+    ),
+    "lrn": Row(
+        lambda g, s: nn.LocalResponseNorm(g.get("size", 5)),
+        lambda rank: {"size?": st.integers(1, 5)},
+    ),
+    "relu": Row(plain("ReLU")),
+    "relu6": Row(plain("ReLU6")),
+    "leaky_relu": Row(
+        plain("LeakyReLU", ("negative_slope", "slope")), lambda rank: {"slope?": st.floats(0, 1)}
+    ),
+    "prelu": Row(
+        lambda g, s: nn.PReLU(1 if g.get("shared") else s[0][0]), lambda rank: {"shared?": flags}
+    ),
+    "elu": Row(plain("ELU", ("alpha", "alpha")), lambda rank: {"alpha?": st.floats(0, 2)}),
+    "gelu": Row(plain("GELU"), lambda rank: {"tanh?": flags}),
+    "silu": Row(plain("SiLU")),
+    "mish": Row(plain("Mish")),
+    "hard_swish": Row(plain("Hardswish")),
+    "hard_sigmoid": Row(plain("Hardsigmoid")),
+    "sigmoid": Row(plain("Sigmoid")),
+    "tanh": Row(plain("Tanh")),
+    "softmax": Row(lambda g, s: nn.Softmax(1)),
+    "max_pool": Row(pool("MaxPool"), pool_arguments),
+    "avg_pool": Row(
+        pool("AvgPool"), lambda rank: pool_arguments(rank) | {"count_padding?": flags}
+    ),
+    "adaptive_avg_pool": Row(
+        adaptive("AdaptiveAvgPool"), lambda rank: {"size": per_axis(st.integers(1, 9), rank)}
+    ),
+    "adaptive_max_pool": Row(
+        adaptive("AdaptiveMaxPool"), lambda rank: {"size": per_axis(st.integers(1, 9), rank)}
+    ),
+    "global_avg_pool": Row(adaptive("AdaptiveAvgPool")),
+    "concat": Row(join(lambda inputs: torch.cat(inputs, 1)), inputs=3),
+    "add": Row(join(summed), inputs=3),
+    "multiply": Row(join(product), inputs=2),
+    "dropout": Row(plain("Dropout", ("p", "rate")), lambda rank: rates),
+    "drop_path": Row(plain("Identity"), lambda rank: {"rate": st.floats(0, 1)}),
+    "scale": Row(lambda g, s: lambda x: x * g["factor"], lambda rank: {"factor": st.floats(-9, 9)}),
+    "layer_scale": Row(layer_scale, lambda rank: {"start?": st.floats(0, 1)}),
+    "identity": Row(plain("Identity")),
+    "flatten": Row(plain("Flatten")),
+    "resize": Row(
+        resize,
+        lambda rank: {
+            "scale?": st.sampled_from([0.3, 0.5, 1, 1.5, 2, 2.7]),
+            "size?": per_axis(sizes, rank),
+            "mode?": st.sampled_from(["nearest", "bilinear", "bicubic"]),
+            "align_corners?": flags,
+            "like?": st.just(True),
+        },
+    ),
+    "pad": Row(
+        pad,
+        lambda rank: {
+            "border": per_axis(st.integers(0, 4), rank),
+            "mode?": st.sampled_from(["zeros", "reflect", "replicate"]),
+        },
+    ),
+    "pad_channels": Row(pad_channels, lambda rank: {"out": st.integers(1, 16)}),
+    "crop": Row(crop, lambda rank: {"size": per_axis(st.integers(1, 6), rank)}),
+    "slice": Row(
+        cut_channels, lambda rank: {"stop": st.integers(1, 9), "start?": st.integers(0, 4)}
+    ),
+    "channel_shuffle": Row(
+        lambda g, s: nn.ChannelShuffle(g["groups"]), lambda rank: {"groups": st.integers(1, 4)}
+    ),
+    "pixel_shuffle": Row(
+        image(lambda g: nn.PixelShuffle(g["factor"])), lambda rank: {"factor": st.integers(1, 3)},
+        images,
+    ),
+    "space_to_depth": Row(
+        image(lambda g: nn.PixelUnshuffle(g["factor"])), lambda rank: {"factor": st.integers(1, 3)},
+        images,
+    ),
+    "reshape": Row(
+        lambda g, s: lambda x: x.reshape(BATCH, *g["shape"]),
+        lambda rank: {
+            "shape": st.lists(st.sampled_from([-1, 1, 2, 3, 4, 6, 12]), min_size=1, max_size=4)
+        },
+    ),
+    "permute": Row(
+        permute,
+        lambda rank: {
+            "order": st.one_of(
+                st.permutations(range(rank + 1)), st.lists(st.integers(-1, 3), max_size=4)
+            )
+        },
+    ),
+    "channels_last": Row(lambda g, s: lambda x: x.movedim(1, -1), ranks=maps),
+    "channels_first": Row(lambda g, s: lambda x: x.movedim(-1, 1), ranks=maps, last=True),
+    "tokens": Row(lambda g, s: lambda x: x.flatten(2).transpose(1, 2), ranks=maps),
+    "class_token": Row(class_token, ranks=st.just(1), last=True),
+    "position_embedding": Row(
+        position_embedding, lambda rank: {"std?": st.floats(0, 1)}, st.just(1), last=True
+    ),
+    "token": Row(
+        lambda g, s: lambda x: x[:, g.get("index", 0)],
+        lambda rank: {"index?": st.integers(0, 9)}, st.just(1), last=True,
+    ),
+    "attention": Row(
+        attention, lambda rank: heads | {"bias?": flags, "dropout?": st.floats(0, 1)},
+        st.just(1), last=True,
+    ),
+    "window_attention": Row(
+        window_attention,
+        lambda rank: heads | {"window": per_axis(st.integers(1, 4), 2),
+                              "shift?": per_axis(st.integers(0, 3), 2)},
+        st.just(2), last=True,
+    ),
+    "patch_merging": Row(
+        patch_merging, lambda rank: {"out?": channels}, st.just(2), last=True
+    ),
+}  # fmt: skip
+
+
+def drawn(data: st.DataObject, verb: str) -> tuple[Given, list[TensorSpec]]:
+    """Arguments of an op, and inputs for it: often like each other where there are several."""
+    row = ROWS[verb]
+    rank = data.draw(row.ranks)
+    shape = (data.draw(channels), *data.draw(st.tuples(*[sizes] * rank)))
+    given = {}
+    for name, strategy in row.draw(rank).items():
+        if not name.endswith("?") or data.draw(st.booleans()):
+            given[name.removesuffix("?")] = data.draw(strategy)
+    specs = [TensorSpec(shape)]
+    for _ in range(row.inputs - 1 + ("like" in given)):
+        other = [data.draw(st.sampled_from([n, n, n, n, n, 1, n + 1])) for n in shape]
+        specs.append(TensorSpec(tuple(other)))
+    if row.last:
+        specs = [TensorSpec((*spec.spatial, spec.channels), "channels_last") for spec in specs]
+    return given, specs
+
+
+def in_torch(
+    verb: str, given: Given, specs: list[TensorSpec]
+) -> tuple[Shape, list[tuple[str, Shape, str]]]:
+    """The shape of the output and the state_dict of what PyTorch makes of it."""
+    shapes = [spec.shape for spec in specs]
+    inputs = [torch.zeros(BATCH, *shape) for shape in shapes]
+    if verb == "layer_norm":
+        shapes = [(spec.channels,) for spec in specs]
+    module = ROWS[verb].module(given, shapes)
+    with torch.no_grad():
+        output = module(*inputs)
+    state = module.state_dict() if isinstance(module, nn.Module) else {}
+    learned = dict(module.named_parameters()) if isinstance(module, nn.Module) else {}
+    learned |= dict(module.inner[0].named_parameters()) if isinstance(module, Same) else {}
+    weights = [
+        (name.replace("own", ""), tuple(value.shape), "parameter" if name in learned else "buffer")
+        for name, value in state.items()
+    ]
+    return tuple(output.shape[1:]), weights
+
+
+INTRICATE = ["conv", "conv_transpose", "max_pool", "avg_pool", "pad", "resize", "reshape"]
+
+
+def test_every_op_has_a_row() -> None:
+    assert set(ROWS) == set(OPS)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in OPS if verb not in INTRICATE])
+@given(data=st.data())
+@settings(max_examples=30)
+def test_an_op_is_what_it_is_in_pytorch(verb: str, data: st.DataObject) -> None:
+    check(verb, *drawn(data, verb))
+
+
+@pytest.mark.parametrize("verb", INTRICATE)
+@given(data=st.data())
+@settings(max_examples=200)
+def test_an_intricate_op_is_what_it_is_in_pytorch(verb: str, data: st.DataObject) -> None:
+    check(verb, *drawn(data, verb))
+
+
+def check(verb: str, given: Given, specs: list[TensorSpec]) -> None:
+    """What PyTorch computes is what the op infers, and what it refuses is refused."""
+    try:
+        shape, weights = in_torch(verb, given, specs)
+        assert 0 not in shape
+    except (Refusal, RuntimeError, ValueError, IndexError, NotImplementedError, AssertionError):
+        with pytest.raises((ShapeError, ArgumentError)):
+            make(verb, given, specs)
+        return
+    op = make(verb, given, specs)
+    assert op.infer(*specs).shape == shape
+    assert [(w.name, w.shape, w.kind) for w in op.weights(*specs)] == weights
+
+
+# costs
+
+COSTLY = ["conv", "conv_transpose", "linear"]
+
+
+@pytest.mark.parametrize("verb", COSTLY)
+@given(data=st.data())
+@settings(max_examples=25)
+def test_multiply_accumulates_are_half_of_pytorchs_flops(verb: str, data: st.DataObject) -> None:
+    given, specs = drawn(data, verb)
+    try:
+        op = make(verb, given, specs)
+    except (ShapeError, ArgumentError):
+        assume(False)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        shapes = [spec.shape for spec in specs]
+        ROWS[verb].module(given, shapes)(*[torch.zeros(1, *shape) for shape in shapes])
+    assert op.macs(op.infer(*specs), *specs) == counter.get_total_flops() / 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "shape", "macs"),
+    [
+        # four projections of 196 x 768 by 768 x 768, and two products of 196 x 196 over 768
+        ("attention", {"heads": 12}, (196, 768), 4 * 196 * 768**2 + 2 * 196**2 * 768),
+        # as above for 64 windows of 49, and 56 x 56 = 64 * 49 positions
+        ("window_attention", {"heads": 3, "window": 7}, (56, 56, 96),
+         4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96),
+        ("patch_merging", {"out": 192}, (56, 56, 96), 28 * 28 * 4 * 96 * 192),
+    ],
+)  # fmt: skip
+def test_attention_costs_its_matrix_products(
+    verb: str, given: Given, shape: Shape, macs: int
+) -> None:
+    x = TensorSpec(shape, "channels_last")
+    op = make(verb, given, [x])
+    assert op.macs(op.infer(x), x) == macs
+
+
+def test_what_has_no_weights_but_attention_costs_nothing() -> None:
+    for verb, cls in OPS.items():
+        costly = cls.macs is not Op.macs
+        assert costly == (verb in (*COSTLY, "attention", "window_attention", "patch_merging"))
