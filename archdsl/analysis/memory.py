@@ -1,10 +1,10 @@
 """Memory: weights, what is alive at once in inference, what training keeps for the backward pass.
 
 The model is that of PyTorch without compilation, on one device, checked against what PyTorch
-allocates (tests/analysis/test_memory.py): an op gives a new tensor, a view, or writes over its input; a
-tensor lives until its variable is assigned again or the `forward` around it is done; what is handed
-to a module lives until that module is done. Buffers that libraries use inside one kernel are not
-counted.
+allocates (tests/analysis/test_memory.py): an op gives a new tensor, a view, or writes over its
+input; a tensor lives until its variable is assigned again or the `forward` around it is done; what
+is handed to a module lives until that module is done. Buffers that libraries use inside one kernel
+are not counted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
