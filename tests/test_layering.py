@@ -20,13 +20,15 @@ MAY_IMPORT = {
     "files": "diagnostics",
     "expressions": "",
     "ops": "",
-    # the waist
-    "graph": "diagnostics expressions ops",
-    # text to typed nodes
+    "names": "ops",
+    # text to data
     "yaml": "diagnostics",
-    "language": "diagnostics expressions ops yaml",
+    # the waist
+    "graph": "diagnostics expressions names ops yaml",
+    # data to typed nodes
+    "language": "diagnostics expressions names ops yaml",
     # typed nodes to a graph
-    "elaborate": "diagnostics expressions graph language ops yaml",
+    "elaborate": "diagnostics expressions graph language names ops yaml",
     # from a graph to everything else
     "modules": "diagnostics graph ops",
     "analysis": "diagnostics graph modules ops",

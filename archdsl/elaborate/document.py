@@ -16,8 +16,8 @@ from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
 from archdsl.graph.graph import Graph, holding
 from archdsl.language.keys import Cite
-from archdsl.language.names import name_problem
 from archdsl.language.syntax import Document, Item, Sequence
+from archdsl.names import name_problem
 from archdsl.ops.base import times
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.limits import Limits

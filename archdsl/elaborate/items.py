@@ -25,8 +25,8 @@ from archdsl.elaborate.replay import Records
 from archdsl.elaborate.values import Evaluator
 from archdsl.expressions.expression import ExpressionError, Value, describe
 from archdsl.expressions.template import forgiving, parse_template
-from archdsl.language.names import name_problem
 from archdsl.language.syntax import BROKEN, Block, Document, File, Item, Sequence, items_in
+from archdsl.names import name_problem
 from archdsl.ops.base import kind_of
 from archdsl.ops.tensor import INPUT
 from archdsl.yaml.limits import Limits

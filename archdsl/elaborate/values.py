@@ -22,8 +22,8 @@ from archdsl.expressions.expression import (
 from archdsl.expressions.scaling import Function, Rule
 from archdsl.expressions.template import Template, parse_template
 from archdsl.language.keys import ParameterForm
-from archdsl.language.names import name_problem
 from archdsl.language.syntax import SHAPE_NAMES, Parameter
+from archdsl.names import name_problem
 from archdsl.ops import OPS, WORDS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
 from archdsl.ops.tensor import TensorSpec

@@ -11,8 +11,8 @@ from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.expressions.expression import Expression, ExpressionError, parse
 from archdsl.expressions.template import Template, parse_template
-from archdsl.language.names import identifier_problem, name_problem, other_name
 from archdsl.language.syntax import ROW_NAMES, SHAPE_NAMES, TURN_NAMES, Parameter
+from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
 

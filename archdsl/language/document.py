@@ -12,7 +12,6 @@ from archdsl.expressions.expression import FUNCTIONS, ExpressionError, parse
 from archdsl.expressions.scaling import RULES
 from archdsl.language.checker import Visible
 from archdsl.language.keys import ParameterForm, ParameterType, RuleForm, read_form
-from archdsl.language.names import identifier_problem, name_problem, other_name
 from archdsl.language.reader import Reader
 from archdsl.language.syntax import (
     COMBINATORS,
@@ -27,6 +26,7 @@ from archdsl.language.syntax import (
     Parameter,
 )
 from archdsl.language.weights import read_weights
+from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.ops import OPS
 from archdsl.ops.tensor import INPUT
 from archdsl.yaml.fields import keys_of, validate

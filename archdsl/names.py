@@ -1,4 +1,4 @@
-"""Which names a spec may give."""
+"""Which names a spec, or a graph in JSON, may give."""
 
 import re
 from keyword import iskeyword
