@@ -11,6 +11,7 @@ from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
+from archdsl.figures.network.labels import Term, word
 from archdsl.figures.network.tree import Box, Join, boxes
 from archdsl.figures.options import Options
 from archdsl.ops.tensor import TensorSpec
@@ -36,7 +37,7 @@ class Layers:
     shortcut: tuple[Box, ...] = ()
     count: int = 1
     notes: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
+    hidden: tuple[Term, ...] = ()
 
     @property
     def height(self) -> float:
@@ -76,8 +77,8 @@ def _of_block(unit: Unit) -> Iterator[Layers]:
 
 def _closed(unit: Unit) -> Layers:
     """A block as one box."""
-    words = f"{unit.block.replace('_', ' ')}, {unit.output.channels}"
-    box = Box(unit.id, unit.block, words, unit.role, unit.output)
+    terms = word(unit.block.replace("_", " ")), Term("out", (unit.output.channels,))
+    box = Box(unit.id, unit.block, terms, unit.role, unit.output)
     return Layers(unit, (box,), hidden=unit.numbers)
 
 
@@ -94,7 +95,7 @@ def folded(layers: Sequence[Layers]) -> list[Layers]:
 
 
 def key_of(one: Layers) -> object:
-    shown = [tuple(box.label for box in part) for part in (one.boxes, one.shortcut)]
+    shown = [tuple(box.terms for box in part) for part in (one.boxes, one.shortcut)]
     return *shown, one.residual, one.unit.output, one.hidden
 
 
@@ -267,16 +268,14 @@ class _Columns:
 
 def _sizes(specs: Sequence[TensorSpec]) -> tuple[Run, ...]:
     """`56²`; `149–147²` for squares of nearly one size; `14²` for those and tokens of them."""
-    squares = [size for size in map(labels.size, specs) if size[-1].sup] or [labels.size(specs[0])]
-    first, last = squares[0], squares[-1]
-    return first if first == last else (Run(f"{first[0].text}–"), *last)
+    squares = [spec for spec in specs if labels.square(spec)] or specs[:1]
+    first, last = squares[0].spatial, labels.size(squares[-1])
+    return last if labels.size(squares[0]) == last else (Run(f"{first[0]}–"), *last)
 
 
 def box_text(box: Box) -> str:
     """`3×3 conv, 64`: a column says what a box is."""
-    size, comma, rest = box.label.partition(", ")
-    plain = box.verb == "conv" and not size.startswith("dw")
-    return f"{size} conv{comma}{rest}" if plain else box.label
+    return labels.written(box.terms, "full")
 
 
 def columns(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:

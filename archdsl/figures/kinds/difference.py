@@ -49,7 +49,7 @@ def _compared(old: Layers, new: Layers) -> tuple[Layers, Layers]:
         return _noted(old), _noted(new)
     if old.count != new.count or old.residual != new.residual or old.hidden or new.hidden:
         return old, new
-    before, after = ([box.label for box in one.boxes] for one in (old, new))
+    before, after = ([box.terms for box in one.boxes] for one in (old, new))
     found = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     return (
         _plain(old, {block.a + n for block in found for n in range(block.size)}),

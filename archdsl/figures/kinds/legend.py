@@ -22,8 +22,7 @@ def entries(pen: Pen, boxes: Iterable[Box]) -> list[Entry]:
     """An entry for every role that boxes have, in the order of the theme."""
     verbs: dict[str, set[str]] = {}
     for box in boxes:
-        depthwise = box.role == "depthwise" and box.label.startswith("dw ")
-        verbs.setdefault(box.role, set()).add("depthwise" if depthwise else box.verb)
+        verbs.setdefault(box.role, set()).add(box.verb)
     return [(pen.theme.paint(role), words_of(role, verbs[role])) for role in ROLES if role in verbs]
 
 

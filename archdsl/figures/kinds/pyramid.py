@@ -267,7 +267,7 @@ def _texts(units: Sequence[Unit]) -> Iterator[tuple[str, int]]:
         if 0 < len(unit.ops) <= OPS:
             yield from ((box.label, 1) for box in unit.ops)
         else:
-            yield unit.label if unit.kind == "op" else unit.block.replace("_", " "), unit.layers
+            yield labels.written(unit.terms), unit.layers
 
 
 def draw_pyramid(

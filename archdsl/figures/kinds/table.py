@@ -1,6 +1,5 @@
 """The architecture table of a paper (He et al., table 1): networks in columns, rows by size."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -9,7 +8,7 @@ from archdsl.analysis.cost import Cost
 from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.scene import words
 from archdsl.figures.canvas.tikz import escaped
-from archdsl.figures.kinds.columns import Layers, box_text, layers_of, rows_of
+from archdsl.figures.kinds.columns import Layers, layers_of, rows_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, describe
 from archdsl.figures.network.tree import Box, Chain, Join
@@ -56,18 +55,13 @@ def compare(descriptions: Sequence[Description], title: str = "") -> Comparison:
     columns = [list(layers_of(description)) for description in descriptions]
     rows: list[Row] = []
     for row in rows_of(columns):
-        size = labels.plain(labels.size(row.specs[0])).replace("^2", "")
-        rows += _rows(_dimensions(size), [_entries(cell) for cell in row.cells])
+        rows += _rows(labels.dimensions(row.specs[0]), [_entries(cell) for cell in row.cells])
     return Comparison(
         tuple(words(d.title)[0].text for d in descriptions),
         tuple(rows),
         tuple(d.total for d in descriptions),
         one_line(title),
     )
-
-
-def _dimensions(size: str) -> str:
-    return f"{size}×{size}" if size.isdecimal() else size
 
 
 def _entries(column: Sequence[Layers]) -> list[Entry]:
@@ -83,41 +77,40 @@ def _entries(column: Sequence[Layers]) -> list[Entry]:
 
 
 def _entry(one: Layers) -> Entry:
-    """A line for every layer; of a block that only branches one for every path."""
+    """A line for every layer; of a block that only branches one for every path.
+
+    Blocks do not say strides, so that one that strides is an entry with those that do not.
+    """
     chain = (one.unit.chain or one.unit.ops) if one.hidden else one.boxes
-    first, parallel = chain[0], False
-    if len(chain) == 1 and isinstance(first, Join) and not first.residual:
-        texts, parallel = [_in_line(path) for path in first.paths], True
-    else:
-        texts = _layers(chain)
-    block = one.unit.kind != "op" or len(texts) > 1
-    lines = tuple(_unstrided(text) for text in texts) if block else tuple(texts)
-    return Entry(lines, one.count, parallel)
+    first = chain[0]
+    parallel = len(chain) == 1 and isinstance(first, Join) and not first.residual
+    block = one.unit.kind != "op" or len(chain) > 1 or parallel
+    lines = _layers(chain, "stride" if block else "", parallel)
+    return Entry(tuple(lines), one.count, parallel)
 
 
-def _layers(chain: Chain) -> list[str]:
+def _layers(chain: Chain, without: str, parallel: bool = False) -> list[str]:
     lines: list[str] = []
     for item in chain:
         if isinstance(item, Box):
-            lines.append(box_text(item))
+            lines.append(labels.written(item.terms, "full", without))
         elif item.residual:
-            lines += _layers(item.body)
+            lines += _layers(item.body, without)
         else:
-            lines.append(" | ".join(map(_in_line, item.paths)))
+            paths = [_in_line(path, without) for path in item.paths]
+            lines += paths if parallel else [" | ".join(paths)]
     return lines
 
 
-def _in_line(path: Chain) -> str:
+def _in_line(path: Chain, without: str) -> str:
     """`1×1, 96 → 3×3, 128`; what forks again in parentheses."""
     parts = [
-        item.label if isinstance(item, Box) else f"({' | '.join(map(_in_line, item.paths))})"
+        labels.written(item.terms, without=without)
+        if isinstance(item, Box)
+        else f"({' | '.join(_in_line(inner, without) for inner in item.paths)})"
         for item in path
     ]
     return " → ".join(parts) or "identity"
-
-
-def _unstrided(text: str) -> str:
-    return re.sub(r", /\d+(×\d+)*", "", text)
 
 
 def _rows(size: str, cells: list[list[Entry]]) -> list[Row]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.labels import Term
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import signature
 
@@ -15,7 +16,7 @@ class Variant:
 
     name: str
     units: tuple[Unit, ...]
-    numbers: tuple[str, ...]
+    numbers: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,11 @@ class BlockKind:
         if len(self.variants) == 1:
             return []
         return [
-            (variant.name, [variant.numbers[n] for n in self.columns], self.shown in variant.units)
+            (
+                variant.name,
+                [variant.numbers[n].text for n in self.columns],
+                self.shown in variant.units,
+            )
             for variant in self.variants
         ]
 
@@ -68,10 +73,11 @@ def block_kinds(description: Description) -> tuple[BlockKind, ...]:
 
 def _variants(units: Sequence[Unit], names: Names) -> list[Variant]:
     """Units of one signature, told apart by their numbers."""
-    found: dict[tuple[str, ...], list[Unit]] = {}
+    found: dict[tuple[Term, ...], list[Unit]] = {}
     for unit in units:
-        start, end = unit.input.channels, unit.chain[-1].output.channels
-        found.setdefault((str(start), *unit.numbers, str(end)), []).append(unit)
+        ends = unit.input.channels, unit.chain[-1].output.channels
+        start, end = (Term("out", (channels,)) for channels in ends)
+        found.setdefault((start, *unit.numbers, end), []).append(unit)
     return [
         Variant(names.several([unit.id for unit in alike]), tuple(alike), key)
         for key, alike in found.items()
@@ -95,8 +101,8 @@ def _legible(found: Sequence[Variant]) -> list[list[Variant]]:
 def _columns(group: Sequence[Variant]) -> dict[tuple[str, ...], int]:
     """What varies over variants, each way of varying once, with the first place where it does."""
     columns: dict[tuple[str, ...], int] = {}
-    for place, values in enumerate(zip(*(variant.numbers for variant in group), strict=True)):
-        columns.setdefault(values, place)
+    for place, terms in enumerate(zip(*(variant.numbers for variant in group), strict=True)):
+        columns.setdefault(tuple(term.text for term in terms), place)
     return columns
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.figures.canvas.scene import Run
 from archdsl.figures.network import labels
+from archdsl.figures.network.labels import Term, word
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import (
     Box,
@@ -52,7 +53,7 @@ class Unit:
     ops: tuple[Box, ...] = ()
 
     @property
-    def numbers(self) -> tuple[str, ...]:
+    def numbers(self) -> tuple[Term, ...]:
         """Everything in which it may differ from a block of its kind, its input aside."""
         return tuple(numbers(self.chain or self.ops))
 
@@ -77,11 +78,10 @@ class Unit:
         return any(isinstance(item, Join) and item.residual for item in self.chain)
 
     @property
-    def label(self) -> str:
-        """The words of its only box, or the name of its block."""
-        if self.kind == "op" or (len(self.chain) == 1 and isinstance(self.chain[0], Box)):
-            return boxes(self.chain)[0].label if self.chain else self.block
-        return self.block
+    def terms(self) -> tuple[Term, ...]:
+        """What its only box says, or the name of its block."""
+        first = self.chain[0] if len(self.chain) == 1 else None
+        return first.terms if isinstance(first, Box) else (word(self.block.replace("_", " ")),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Stage:
         """`bottleneck ×3`, `7×7, /2`."""
         first = self.units[0]
         if first.kind == "op":
-            words = {_bare(unit) for unit in self.units}
+            words = {labels.written(unit.terms, "brief", without="out") for unit in self.units}
             what = words.pop() if len(words) == 1 else first.block
         else:
             what = first.block.replace("_", " ")
@@ -126,10 +126,10 @@ class Stage:
 def vary(units: Sequence[Unit]) -> bool:
     """Whether blocks of one kind differ in their inner widths; a first one that projects aside."""
     rest = units[1:] if units[0].projects else units
-    inner: dict[object, set[tuple[str, ...]]] = {}
+    inner: dict[object, set[tuple[Term, ...]]] = {}
     for unit in rest:
         if unit.kind == "block":
-            written = tuple(n for n in unit.numbers if not n.startswith("/"))
+            written = tuple(term for term in unit.numbers if term.name != "stride")
             kind = unit.block, signature(unit.chain or unit.ops)
             inner.setdefault(kind, set()).add(written)
     return any(len(found) > 1 for found in inner.values())
@@ -172,7 +172,7 @@ class Description:
 
     def _family(self, unit: Unit) -> object:
         if unit.kind == "op":
-            return unit.role, unit.label, unit.output
+            return unit.role, unit.terms, unit.output
         if unit.kind == "dense":
             return unit.id
         kind = self.graph.scope_by_id.get(unit.container)
@@ -305,7 +305,7 @@ class _Units:
         kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
         block = scope.block or scope.kind
         if single:
-            block = {"conv": "conv"}.get(boxes(chain)[0].verb, block)
+            block = "conv" if boxes(chain)[0].verb in ("conv", "depthwise") else block
         return Unit(
             id=scope.id,
             kind=kind,
@@ -350,13 +350,6 @@ def _role(chain: Chain, roles: list[str]) -> str:
         if role in heads:
             return role
     return next(iter(found))
-
-
-def _bare(unit: Unit) -> str:
-    """The label of an op under its shape: without the channels, which stand above."""
-    words = unit.label.split(", ")
-    channels = str(unit.output.channels)
-    return ", ".join(word for word in words if word != channels).replace(" pool", "")
 
 
 def _stage(units: list[Unit], names: Names) -> Stage:

@@ -7,7 +7,7 @@ from math import log2
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.network.description import Description, Unit, resolution
 from archdsl.figures.network.names import Names
-from archdsl.figures.network.tree import boxes
+from archdsl.figures.network.tree import Box, boxes
 from archdsl.graph.graph import INPUT
 from archdsl.ops.tensor import TensorSpec
 
@@ -98,7 +98,7 @@ def _merged(description: Description) -> list[Cell]:
         sources = feeds[unit.id]
         verb = boxes(unit.chain)[0].verb if unit.kind == "op" else ""
         if verb in ("resize", "conv_transpose") and uses.get(unit.id) == 1 and sources:
-            words = boxes(unit.chain)[0].label.replace("resize ", "")
+            words = _on_the_way(boxes(unit.chain)[0])
             passed[unit.id] = place[sources[0]], words, unit
             continue
         only = sources[0] if len(sources) == 1 and sources[0] not in passed else ""
@@ -119,6 +119,13 @@ def _merged(description: Description) -> list[Cell]:
         cells[unit.id] = cell
         place[unit.id] = unit.id
     return list(cells.values())
+
+
+def _on_the_way(box: Box) -> str:
+    """What is said beside an arrow that enlarges: `×2`, `to 7×7`."""
+    first = box.terms[0]
+    form = {"scale": "×{}", "size": "to {}"}.get(first.name, "")
+    return first._replace(form=form).text if form else box.label
 
 
 def _rows(description: Description) -> dict[str, int]:

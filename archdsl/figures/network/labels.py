@@ -1,7 +1,7 @@
 """What figures say of ops: which are drawn, in which role, with which words."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple
 
 from archdsl.figures.canvas.scene import Run
 from archdsl.graph.graph import Node
@@ -38,10 +38,64 @@ def role(node: Node) -> str:
     return "pointwise" if set(op.kernel) == {1} else "conv"
 
 
+class Term(NamedTuple):
+    """One thing that a label says: an argument of an op, its value, and how it is written.
+
+    `usual` is the value that labels leave out. A place with less room, or more to say, has a form
+    of its own: `brief` under a slab, whose color says what it is, and `full` in a column.
+    """
+
+    name: str
+    value: tuple[float, ...]
+    form: str = "{}"
+    usual: int = 0
+    brief: str = ""
+    full: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.form.replace("{}", product(self.value))
+
+    @property
+    def said(self) -> bool:
+        return set(self.value) != {self.usual}
+
+    @property
+    def frame(self) -> object:
+        """What it has in common with that of another op of its kind: all but its number."""
+        return self.form, self.value if self.name == "kernel" else ()
+
+
+Form = Literal["form", "brief", "full"]
+
+
+def word(text: str) -> Term:
+    """A term that is no number."""
+    return Term("word", (), text)
+
+
+def written(terms: Iterable[Term], form: Form = "form", without: str = "") -> str:
+    """`3×3, 64, /2`: the terms that are not usual; `without` is the name of those to leave out."""
+    said = (term for term in terms if term.said and term.name != without)
+    return ", ".join(term._replace(form=getattr(term, form) or term.form).text for term in said)
+
+
+def verb(node: Node, channels: int) -> str:
+    """The op as figures tell it from others: a convolution with a group a channel is depthwise."""
+    op: Any = node.op
+    depthwise = op.verb == "conv" and op.groups == channels and op.groups > 1
+    return "depthwise" if depthwise else op.verb
+
+
+def terms(node: Node, channels: int) -> tuple[Term, ...]:
+    """What figures say of a node that is given these channels."""
+    say = _TERMS.get(verb(node, channels))
+    return say(node.op) if say else (word(node.op.label()),)
+
+
 def label(node: Node, channels: int) -> str:
     """A few words that fit a box: `3×3, 64, /2`."""
-    write = _LABELS.get(node.op.verb)
-    return write(node.op, channels) if write else node.op.label()
+    return written(terms(node, channels))
 
 
 def shape(spec: TensorSpec) -> tuple[Run, ...]:
@@ -51,9 +105,20 @@ def shape(spec: TensorSpec) -> tuple[Run, ...]:
         return (Run(f"{spatial[0]}×{spec.channels}"),)
     if not spatial or set(spatial) == {1}:
         return (Run(str(spec.channels)),)
-    if len(spatial) > 1 and len(set(spatial)) == 1:
+    if square(spec):
         return Run(f"{spec.channels}×{spatial[0]}"), Run(str(len(spatial)), sup=True)
     return (Run("×".join(map(str, (spec.channels, *spatial)))),)
+
+
+def square(spec: TensorSpec) -> bool:
+    """Whether a map has several axes, all of one size that is not 1."""
+    sizes = set(spec.spatial)
+    return len(spec.spatial) > 1 and len(sizes) == 1 and sizes != {1}
+
+
+def dimensions(spec: TensorSpec) -> str:
+    """The spatial size in full: `56×56`; `1×1` for a vector."""
+    return product(spec.spatial) if spec.rank else "1×1"
 
 
 def size(spec: TensorSpec) -> tuple[Run, ...]:
@@ -61,7 +126,7 @@ def size(spec: TensorSpec) -> tuple[Run, ...]:
     spatial = spec.spatial if spec.rank else (1,)
     if set(spatial) == {1}:
         return (Run("1"),)
-    if len(spatial) > 1 and len(set(spatial)) == 1:
+    if square(spec):
         return Run(str(spatial[0])), Run(str(len(spatial)), sup=True)
     return (Run("×".join(map(str, spatial))),)
 
@@ -71,51 +136,77 @@ def plain(runs: tuple[Run, ...]) -> str:
     return "".join(f"^{run.text}" if run.sup else run.text for run in runs)
 
 
-def product(sizes: tuple[int, ...]) -> str:
+def product(sizes: tuple[float, ...]) -> str:
     """`3×3`; `7` along one axis."""
-    return "×".join(map(str, sizes))
+    return "×".join(f"{n:g}" if isinstance(n, float) else str(n) for n in sizes)
 
 
-def stride(op: Any) -> str:
-    """`, /2` unless the stride is 1."""
-    if set(op.stride) == {1}:
-        return ""
-    return f", /{op.stride[0] if len(set(op.stride)) == 1 else product(op.stride)}"
+def _even(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """One number for all axes that have the same."""
+    return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
-def _conv(op: Any, channels: int) -> str:
-    depthwise = op.groups == channels and op.groups > 1
-    grouped = f", g={op.groups}" if op.groups > 1 and not depthwise else ""
-    dilated = f", d={op.dilation[0]}" if set(op.dilation) != {1} else ""
-    prefix = "dw " if depthwise else ""
-    return f"{prefix}{product(op.kernel)}, {op.out}{stride(op)}{grouped}{dilated}"
+def _stride(op: Any) -> Term:
+    return Term("stride", _even(op.stride), "/{}", usual=1)
 
 
-def _pool(op: Any, channels: int) -> str:
-    return f"{product(op.kernel)} {op.verb[:3]} pool{stride(op)}"
+def _dilation(op: Any) -> Term:
+    return Term("dilation", _even(op.dilation), "d={}", usual=1)
 
 
-def _resize(op: Any, channels: int) -> str:
+def _conv(op: Any) -> tuple[Term, ...]:
+    kernel = Term("kernel", op.kernel, full="{} conv")
+    groups = Term("groups", (op.groups,), "g={}", usual=1)
+    return kernel, Term("out", (op.out,)), _stride(op), groups, _dilation(op)
+
+
+def _depthwise(op: Any) -> tuple[Term, ...]:
+    kernel = Term("kernel", op.kernel, "dw {}")
+    return kernel, Term("out", (op.out,)), _stride(op), _dilation(op)
+
+
+def _up_conv(op: Any) -> tuple[Term, ...]:
+    kernel = Term("kernel", op.kernel, "up-conv {}")
+    return kernel, Term("out", (op.out,)), Term("factor", _even(op.stride), "×{}", usual=1)
+
+
+def _pool(op: Any) -> tuple[Term, ...]:
+    what = op.verb[:3]
+    return Term("kernel", op.kernel, f"{{}} {what} pool", brief=f"{{}} {what}"), _stride(op)
+
+
+def _adaptive_pool(op: Any) -> tuple[Term, ...]:
+    what = op.verb.split("_")[1]
+    return (Term("size", op.size, f"{what} pool to {{}}", brief=f"{what} to {{}}"),)
+
+
+def _resize(op: Any) -> tuple[Term, ...]:
     if op.scale is not None:
-        return f"resize ×{op.scale:g}"
-    return "resize" if op.like else f"resize to {product(op.size)}"
+        return (Term("scale", (float(op.scale),), "resize ×{}"),)
+    return (word("resize") if op.like else Term("size", op.size, "resize to {}"),)
 
 
-_LABELS: dict[str, Callable[[Any, int], str]] = {
+def _attention(op: Any) -> tuple[Term, ...]:
+    return word("attention"), Term("heads", (op.heads,), "{} heads")
+
+
+def _window_attention(op: Any) -> tuple[Term, ...]:
+    shifted = "shifted " if any(op.shift) else ""
+    return word(f"{shifted}window attention"), Term("heads", (op.heads,), "{} heads")
+
+
+_TERMS: dict[str, Callable[[Any], tuple[Term, ...]]] = {
     "conv": _conv,
-    "conv_transpose": lambda op, channels: (
-        f"up-conv {product(op.kernel)}, {op.out}{stride(op).replace('/', '×')}"
-    ),
-    "linear": lambda op, channels: f"linear, {op.out}",
+    "depthwise": _depthwise,
+    "conv_transpose": _up_conv,
+    "linear": lambda op: (word("linear"), Term("out", (op.out,))),
     "max_pool": _pool,
     "avg_pool": _pool,
-    "adaptive_avg_pool": lambda op, channels: f"avg pool to {product(op.size)}",
-    "adaptive_max_pool": lambda op, channels: f"max pool to {product(op.size)}",
-    "global_avg_pool": lambda op, channels: "global avg pool",
+    "adaptive_avg_pool": _adaptive_pool,
+    "adaptive_max_pool": _adaptive_pool,
+    "global_avg_pool": lambda op: (Term("word", (), "global avg pool", brief="global avg"),),
     "resize": _resize,
-    "concat": lambda op, channels: "concat",
-    "attention": lambda op, channels: f"attention, {op.heads} heads",
-    "window_attention": lambda op, channels: (
-        f"{'shifted ' if any(op.shift) else ''}window attention, {op.heads} heads"
-    ),
+    "concat": lambda op: (word("concat"),),
+    "attention": _attention,
+    "window_attention": _window_attention,
 }

@@ -1,26 +1,28 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from archdsl.figures.network import labels
+from archdsl.figures.network.labels import Term, word
 from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One drawn operation, or several that a figure shows as one."""
+    """One drawn operation, or several that a figure shows as one; `terms` are what it says."""
 
     id: str
     verb: str
-    label: str
+    terms: tuple[Term, ...]
     role: str
     output: TensorSpec
-    count: int = 1
-    kernel: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return labels.written(self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,44 +72,25 @@ def boxes(chain: Chain) -> list[Box]:
 def signature(chain: Chain) -> tuple[object, ...]:
     """What two blocks of one kind have in common: all but their numbers."""
     return tuple(
-        (item.verb, item.role, item.kernel, item.count, _masked(item.label))
+        (item.verb, item.role, *(term.frame for term in item.terms))
         if isinstance(item, Box)
         else (item.verb, *(signature(path) for path in item.paths))
         for item in chain
     )
 
 
-def numbers(chain: Chain) -> list[str]:
-    """What blocks of one signature may differ in, as written in boxes and bars, in order."""
-    found: list[str] = []
+def numbers(chain: Chain) -> list[Term]:
+    """What blocks of one signature may differ in, as said in boxes and bars, in order."""
+    found: list[Term] = []
     for item in chain:
         if isinstance(item, Box):
-            found += _terms(item.label)
+            found += item.terms
             continue
         for path in item.paths:
             found += numbers(path)
         if item.verb and not item.residual:
-            found.append(str(item.output.channels))
+            found.append(Term("out", (item.output.channels,)))
     return found
-
-
-@lru_cache(4096)  # labels recur
-def _terms(label: str) -> tuple[str, ...]:
-    """The parts of a label, and last those that it may leave out: `("3×3", "64", "/1", ...)`."""
-    parts, optional = [], dict.fromkeys(("/", "g=", "d="), "1")
-    for part in label.split(", "):
-        mark = next((mark for mark in optional if part.startswith(mark)), "")
-        if mark:
-            optional[mark] = part.removeprefix(mark)
-        else:
-            parts.append(part)
-    return (*parts, *(mark + value for mark, value in optional.items()))
-
-
-@lru_cache(4096)
-def _masked(label: str) -> str:
-    """A label without what `numbers` gives: `#×#, #`."""
-    return ", ".join(re.sub(r"\d+", "#", part) for part in _terms(label)[:-3])
 
 
 class Reducer:
@@ -202,9 +185,8 @@ class Reducer:
 
     def box(self, node: Node) -> Box:
         channels = self.graph.spec(node.inputs[0]).channels
-        kernel = getattr(node.op, "kernel", ())
-        words = labels.label(node, channels)
-        return Box(node.id, node.op.verb, words, self.roles[node.id], node.output, 1, kernel)
+        verb, terms = labels.verb(node, channels), labels.terms(node, channels)
+        return Box(node.id, verb, terms, self.roles[node.id], node.output)
 
 
 def _excited(item: Element) -> Element:
@@ -218,21 +200,5 @@ def _excited(item: Element) -> Element:
     gate = boxes(item.body)
     if gate[0].verb not in ("global_avg_pool", "adaptive_avg_pool") or len(gate) < 3:
         return item
-    words = f"SE, {gate[1].output.channels}"
-    return Box(item.id, "squeeze_excite", words, "attention", item.output)
-
-
-def folded(chain: Chain) -> Chain:
-    """Equal boxes in a row as one with a count."""
-    items: list[Element] = []
-    for item in chain:
-        last = items[-1] if items else None
-        if isinstance(item, Box) and isinstance(last, Box) and _same(item, last):
-            items[-1] = replace(last, count=last.count + item.count)
-        else:
-            items.append(item)
-    return tuple(items)
-
-
-def _same(a: Box, b: Box) -> bool:
-    return (a.label, a.role, a.output) == (b.label, b.role, b.output)
+    terms = word("SE"), Term("out", (gate[1].output.channels,))
+    return Box(item.id, "squeeze_excite", terms, "attention", item.output)
