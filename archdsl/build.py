@@ -1,10 +1,12 @@
 """A graph to files - source, JSON, tables, figure - and the proof that the source is the graph."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.analysis.summary import Summary
+from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.figure import draw, hero
 from archdsl.files import make_folder, write_text
@@ -39,7 +41,7 @@ def write(graph: Graph, summary: Summary, out: Path) -> Files:
     """Writes the files of a network into `out/<name>/`; raises UsageError if that cannot be."""
     from archdsl.pytorch.source import emit
 
-    texts = emit(graph), graph.to_json(), markdown(summary)
+    texts = emit(graph), by_name(graph).to_json(), markdown(summary)
     folder = out / graph.name
     make_folder(folder)
     source, encoded = folder / f"{graph.name}.py", folder / f"{graph.name}.json"
@@ -55,6 +57,17 @@ def write(graph: Graph, summary: Summary, out: Path) -> Files:
         return Files(source, encoded, summarized, table, None, str(error))
     drawn.save(figure)
     return Files(source, encoded, summarized, table, figure)
+
+
+def by_name(graph: Graph) -> Graph:
+    """The graph with the files of its places by their names, so that no folder is told."""
+
+    def named(span: Span | None) -> Span | None:
+        return span and replace(span, file=os.path.basename(span.file))
+
+    nodes = [replace(node, span=named(node.span)) for node in graph.nodes]
+    scopes = [replace(scope, span=named(scope.span)) for scope in graph.scopes]
+    return replace(graph, nodes=tuple(nodes), scopes=tuple(scopes))
 
 
 def run(summary: Summary, source: Path) -> None:

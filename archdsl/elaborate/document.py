@@ -17,6 +17,7 @@ from archdsl.expressions.expression import Value
 from archdsl.graph.graph import Graph, holding
 from archdsl.language.keys import Cite
 from archdsl.language.syntax import Document, Item, Sequence
+from archdsl.language.written import Written
 from archdsl.names import name_problem
 from archdsl.ops.base import times
 from archdsl.ops.tensor import TensorSpec
@@ -99,6 +100,12 @@ def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph
         title=cite.title or "",
         citation=str(cite),
         made=() if made == tuple([node.id for node in nodes]) else made,
+        written=Written(
+            run.document,
+            run.parameters,
+            run.values.functions,
+            {node.id: node for node in nodes},
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from archdsl.ops.tensor import TensorSpec
 if TYPE_CHECKING:
     import networkx
 
+SHOWN = 3  # outputs that a graph's short form names
 ScopeKind = Literal["block", "sequence", "repeat", "dense", "residual", "branches"]
 
 
@@ -72,14 +73,15 @@ class Scope:
         return self.path.rpartition(".")[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph:
     """A network: nodes in an order in which they can run, scopes before what they hold.
 
     `outputs` maps names to node ids ("" names the single result of a spec without `outputs`),
     `taps` feature names to node ids, `aux` names to node ids that exist in training only,
     `renames` sources of weights to how their tensors become ours. `made` are the nodes' ids in the
-    order in which their modules are made, empty where that is the order of the nodes.
+    order in which their modules are made, empty where that is the order of the nodes. `written` is
+    the spec that it was elaborated from, None if it was read from JSON; no graph depends on it.
     """
 
     name: str
@@ -93,6 +95,17 @@ class Graph:
     title: str = ""
     citation: str = ""
     made: tuple[str, ...] = ()
+    written: object = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        """`<Graph resnet50: 3x224x224 to 1000, 126 nodes>`."""
+        results = [f"{name} {self.spec(id)}".strip() for name, id in self.outputs.items()]
+        shown = ", ".join(results[:SHOWN]) + (", ..." if len(results) > SHOWN else "")
+        return f"<Graph {self.name}: {self.input} to {shown}, {len(self.nodes)} nodes>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Graph":
+        """Itself, since nothing in it changes."""
+        return self
 
     @cached_property
     def by_id(self) -> dict[str, Node]:

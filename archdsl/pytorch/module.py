@@ -23,11 +23,15 @@ def compile_graph(graph: Graph, features: Sequence[str] | None = None) -> "nn.Mo
 
     With `features` (names of taps) it is a backbone: `forward` gives a dict of these maps,
     `feature_info` their channels and reductions, and nothing behind the last one is built.
-    Raises UsageError for a tap that does not exist.
+    The module's `graph` is what it was made from, unless a child has this name. Raises UsageError
+    for a tap that does not exist.
     """
     if features is not None:
         graph = select_features(graph, features)
-    return new_module(emit(graph), graph.name)
+    module = new_module(emit(graph), graph.name)
+    if "graph" not in module._modules:
+        module.graph = graph  # type: ignore[assignment]
+    return module
 
 
 def select_features(graph: Graph, features: Sequence[str]) -> Graph:

@@ -193,6 +193,14 @@ def test_a_warning_is_shown_but_is_no_failure(here: Path, capsys: Captured) -> N
 # what is built
 
 
+def test_build_tells_no_folder_of_this_machine(tmp_path: Path, capsys: Captured) -> None:
+    assert cli.run(["build", "resnet18", "-o", str(tmp_path)]) == 0
+    capsys.readouterr()
+    text = (tmp_path / "resnet18" / "resnet18.json").read_text()
+    files = {node.span.file for node in Graph.from_json(text).nodes if node.span}
+    assert files == {"resnet50.yaml", "basic.yaml", "projection.yaml"}
+
+
 def test_build_writes_a_module_a_graph_and_a_table(here: Path, capsys: Captured) -> None:
     assert cli.run(["build", "tiny.yaml", "--set", "classes=4"]) == 0
     out, err = capsys.readouterr()

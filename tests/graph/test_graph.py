@@ -1,14 +1,18 @@
 """The graph: its invariants, its JSON, its view for networkx, and its parts."""
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, replace
 
 import networkx
 import pytest
 
+import archdsl
 from archdsl.graph.graph import INPUT, Graph, Node, Scope
 from archdsl.graph.verify import verify
+from archdsl.language.written import Written
 from archdsl.ops import OPS, Cost, Op, construct
 from archdsl.ops.tensor import TensorSpec
 from tests.support import graph_of
@@ -147,6 +151,20 @@ def test_nothing_of_a_graph_can_be_changed(graph: Graph) -> None:
 
 
 # names
+
+
+def test_the_short_form_of_a_graph_is_one_line() -> None:
+    several = replace(archdsl.load("resnet18"), outputs={f"o{n}": "conv1" for n in range(9)})
+    assert repr(archdsl.load("resnet18")) == "<Graph resnet18: 3x224x224 to 1000, 69 nodes>"
+    assert repr(several).count("64x112x112") == 3 and repr(several).endswith(", ..., 69 nodes>")
+
+
+def test_a_graph_knows_whether_its_spec_says_it(graph: Graph) -> None:
+    written = graph.written
+    assert isinstance(written, Written) and written.says(graph.nodes)
+    assert not written.says(replace(node) for node in graph.nodes)
+    assert pickle.loads(pickle.dumps(graph)) == graph == copy.deepcopy(graph)
+    assert pickle.loads(pickle.dumps(graph)).written is None
 
 
 def test_a_node_knows_its_name_and_the_path_of_its_weights(graph: Graph) -> None:

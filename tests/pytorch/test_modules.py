@@ -263,6 +263,12 @@ def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) 
     assert found == (promised if any(promised) else promised[""])
 
 
+def test_a_module_knows_its_graph() -> None:
+    graph = archdsl.load("squeezenet1_1")
+    module = archdsl.compile(graph)
+    assert module.graph is graph and copy.deepcopy(module).graph is graph
+
+
 def test_the_source_stands_alone(tmp_path: Path) -> None:
     source = archdsl.emit("densenet121")
     assert len(source.splitlines()) <= 200
