@@ -18,6 +18,7 @@ from torch import nn
 
 import archdsl
 from archdsl.graph.renames import rename
+from archdsl.language.gallery import find, names
 from archdsl.language.gallery import names
 from tests.gallery.test_gallery import REFERENCE, load
 from tests.reference import fill
@@ -121,7 +122,7 @@ def test_every_source_that_a_spec_adds_is_tried_here() -> None:
         (spec, source)
         for spec in names()
         for source in load(spec, "{}").renames
-        if f"  {source}:\n" in Path(archdsl.gallery.find(spec)).read_text(encoding="utf-8")
+        if f"  {source}:\n" in Path(find(spec)).read_text(encoding="utf-8")
     }
     assert written
     assert written <= tried

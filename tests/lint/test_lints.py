@@ -9,7 +9,7 @@ from archdsl.cli.main import run
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.elaborate.document import elaborate
-from archdsl.language.gallery import names
+from archdsl.language.gallery import find, names
 from archdsl.language.loader import Loader
 from archdsl.lint.rules import DEFAULT, LINTS, lint
 from tests.support import errors, labels, line, read, whole, write
@@ -224,7 +224,7 @@ def test_every_lint_finds_something_in_the_gallery_or_is_silent_there_for_a_reas
     off = {"vgg16_bn": "W0102", "resnet20_cifar10": "W0104", "deeplabv3_resnet50": "W0108"}
     assert off.keys() <= set(names())
     for name, code in off.items():
-        path = archdsl.gallery.find(name)
+        path = find(name)
         text = Path(path).read_text(encoding="utf-8").replace(f"{code}: off", f"{code}: on")
         sink = Sink()
         document = Loader(sink).loads(text, path)
