@@ -19,7 +19,6 @@ from torch import nn
 import archdsl
 from archdsl.graph.renames import rename
 from archdsl.language.gallery import find, names
-from archdsl.language.gallery import names
 from tests.gallery.test_gallery import REFERENCE, load
 from tests.reference import fill
 
