@@ -35,7 +35,6 @@ class Facts:
 
     def __init__(self, graph: Graph, device: Device | None = None) -> None:
         self.graph, self.device = graph, device
-        self.running = graph.select(graph.outputs)
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -49,19 +48,19 @@ class Facts:
     def live(self) -> Mapping[str, int]:
         from archdsl.analysis.memory import live_bytes
 
-        return live_bytes(self.running)
+        return live_bytes(self.graph)
 
     @cached_property
     def saved(self) -> Mapping[str, int]:
         from archdsl.analysis.memory import saved_bytes
 
-        return saved_bytes(self.graph.select(self.graph.outputs, self.graph.aux))
+        return saved_bytes(self.graph)
 
     @cached_property
     def weights(self) -> Mapping[str, int]:
         from archdsl.analysis.memory import weight_bytes
 
-        return weight_bytes(self.graph.select(self.graph.outputs, self.graph.aux))
+        return weight_bytes(self.graph)
 
     @cached_property
     def fields(self) -> Mapping[str, "ReceptiveField"]:
@@ -82,7 +81,7 @@ class Facts:
     def moved(self) -> Mapping[str, int]:
         from archdsl.analysis.memory import moved_bytes
 
-        return moved_bytes(self.running)
+        return moved_bytes(self.graph)
 
     def flops(self, node: Node) -> int:
         return 2 * self.costs[node.id].macs

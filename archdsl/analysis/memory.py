@@ -7,189 +7,30 @@ is handed to a module lives until that module is done. Buffers that libraries us
 are not counted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import Any
 
 from archdsl.analysis.cost import analyze
 from archdsl.graph.graph import INPUT, Graph, Node
-from archdsl.ops import Op
-from archdsl.ops.tensor import TensorSpec
+from archdsl.modules.overwriting import overwriting
+from archdsl.ops.storage import Storage
 
 ELEMENT = 4  # bytes of a number: float32
 INDEX = 8  # bytes of a whole number: int64
-Inputs = tuple[TensorSpec, ...]
-Extra = Callable[[Any, Inputs, TensorSpec, int], int]  # op, inputs, output, element -> bytes
-
-
-def _nothing(op: Op, x: Inputs, y: TensorSpec, element: int) -> int:
-    return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Behavior:
-    """How an op treats memory.
-
-    `view`: its output is its input's memory (`passes`: in inference). `overwrites`: it writes over
-    its input where nobody else needs that. `saves`: what its backward pass needs, `input` (all
-    inputs) or `output`; `kept` is what it keeps besides, `scratch` what it needs while it runs.
-    """
-
-    saves: tuple[str, ...] = ()
-    view: bool = False
-    passes: bool = False
-    overwrites: bool = False
-    kept: Extra = _nothing
-    scratch: Extra = _nothing
-    unless: Callable[[Any, TensorSpec], bool] = lambda op, y: False  # where it saves nothing
-
-
-def _statistics(per: Callable[[Any, TensorSpec], int]) -> Extra:
-    """Means and deviations, of which there are `per(op, input)` each."""
-    return lambda op, x, y, element: 2 * per(op, x[0]) * element
-
-
-_position_statistics = _statistics(lambda op, x: x.elements // x.channels)
-
-
-def _indices(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    """Where the largest values were."""
-    return y.elements * INDEX
-
-
-def _pool_scratch(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    return _indices(op, x, y, element) + _padded(op, x, y, element)
-
-
-def _noise(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    return y.elements * element if op.rate else 0
-
-
-def _padded(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    """The copy with TensorFlow's border, which PyTorch's convolutions cannot add themselves."""
-    if op.padding != "same" or set(op.stride) == {1}:
-        return 0
-    dilation = getattr(op, "dilation", (1,) * x[0].rank)
-    sizes = zip(x[0].spatial, op.kernel, op.stride, dilation, strict=True)
-    sides = (max((-(-n // s) - 1) * s + d * (k - 1) + 1, n) for n, k, s, d in sizes)
-    elements: int = prod(sides) * x[0].channels
-    return elements * element
-
-
-def _squares_kept(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    """Squares with a border of channels, their scaled means, and the power of those."""
-    border: int = y.elements // y.channels * (op.size - 1)
-    return (3 * y.elements + border) * element
-
-
-def _squares_scratch(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    return 2 * y.elements * element
-
-
-def _attention_keeps(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    """Queries, keys, values, their mix, a sum per head and token."""
-    sums: int = op.heads * y.shape[0]
-    return (4 * y.elements + sums) * element
-
-
-def _attention_scratch(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    return 6 * y.elements * element
-
-
-def _windows(op: Any, x: Inputs) -> tuple[int, int]:
-    """Elements of the map with whole windows, and of the scores between their positions."""
-    sizes = [-(-n // w) * w for n, w in zip(x[0].spatial, op.window, strict=True)]
-    return prod(sizes) * x[0].channels, prod(sizes) * prod(op.window) * op.heads
-
-
-def _windows_keep(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    """Windows, queries, keys, values and their mix, and the scores after softmax."""
-    whole, scores = _windows(op, x)
-    return (5 * whole + scores) * element
-
-
-def _windows_scratch(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    whole, scores = _windows(op, x)
-    return (5 * whole + 2 * scores) * element
-
-
-def _patches(op: Any, x: Inputs, y: TensorSpec, element: int) -> int:
-    """The patches before and after their norm."""
-    return 2 * y.elements // y.channels * 4 * x[0].channels * element
-
-
-INPUTS, OUTPUT = ("input",), ("output",)
-_VIEW = Behavior(view=True)
-_NEW = Behavior()
-BEHAVIOR: dict[str, Behavior] = {
-    "conv": Behavior(INPUTS, scratch=_padded),
-    "conv_transpose": Behavior(INPUTS),
-    "linear": Behavior(INPUTS),
-    "batch_norm": Behavior(INPUTS, kept=_statistics(lambda op, x: x.channels)),
-    "layer_norm": Behavior(INPUTS, kept=_position_statistics, scratch=_position_statistics),
-    "group_norm": Behavior(INPUTS, kept=_statistics(lambda op, x: op.groups)),
-    "lrn": Behavior(INPUTS, kept=_squares_kept, scratch=_squares_scratch),
-    "relu": Behavior(OUTPUT, overwrites=True),
-    "relu6": Behavior(INPUTS, overwrites=True),
-    "leaky_relu": Behavior(OUTPUT, overwrites=True),
-    "elu": Behavior(OUTPUT, overwrites=True),
-    "silu": Behavior(INPUTS, overwrites=True),
-    "mish": Behavior(INPUTS, overwrites=True),
-    "hard_swish": Behavior(INPUTS, overwrites=True),
-    "hard_sigmoid": Behavior(INPUTS),
-    "prelu": Behavior(INPUTS),
-    "gelu": Behavior(INPUTS),
-    "sigmoid": Behavior(OUTPUT),
-    "tanh": Behavior(OUTPUT),
-    "softmax": Behavior(OUTPUT),
-    "max_pool": Behavior(INPUTS, kept=_indices, scratch=_pool_scratch),
-    "avg_pool": Behavior(INPUTS, scratch=_padded),
-    "adaptive_avg_pool": Behavior(INPUTS, unless=lambda op, y: set(y.spatial) == {1}),
-    "adaptive_max_pool": Behavior(INPUTS, kept=_indices, scratch=_indices),
-    "global_avg_pool": _NEW,
-    "concat": _NEW,
-    "add": Behavior(overwrites=True),
-    "multiply": Behavior(INPUTS),
-    "dropout": Behavior(passes=True, kept=_noise),
-    "drop_path": Behavior(passes=True, kept=lambda op, x, y, element: element if op.rate else 0),
-    "scale": _NEW,
-    "layer_scale": Behavior(INPUTS),
-    "identity": _VIEW,
-    "flatten": _VIEW,
-    "resize": _NEW,
-    "pad": Behavior(INPUTS, unless=lambda op, y: op.mode == "zeros"),
-    "pad_channels": _NEW,
-    "crop": _VIEW,
-    "slice": _VIEW,
-    "channel_shuffle": _NEW,
-    "pixel_shuffle": _NEW,
-    "space_to_depth": _NEW,
-    "reshape": _VIEW,
-    "permute": _VIEW,
-    "channels_last": _VIEW,
-    "channels_first": _VIEW,
-    "tokens": _VIEW,
-    "class_token": _NEW,
-    "position_embedding": _NEW,
-    "token": _VIEW,
-    "attention": Behavior(INPUTS, kept=_attention_keeps, scratch=_attention_scratch),
-    "window_attention": Behavior(kept=_windows_keep, scratch=_windows_scratch),
-    "patch_merging": Behavior(kept=_patches, scratch=_patches),
-}  # fmt: skip
 _WHOLE_NUMBERS = ("num_batches_tracked", "relative_position_index")
-REWRITABLE = ("conv", "conv_transpose", "linear", "batch_norm", "group_norm", "concat", "add")
 
 
 @dataclass(frozen=True)
 class Memory:
     """Bytes for one batch.
 
-    `weights`: parameters and buffers. `live`: by node, the activations alive while it runs in
-    inference, the image among them; `peak` is the most, at the node `at`. `saved`: activations that
-    training keeps until the backward pass; `gradients` and `optimizer`: of all parameters.
+    `image`: what the network is given; `weights`: parameters and buffers. `live`: by node, the
+    activations alive while it runs in inference, the image among them; `peak` is the most, at the
+    node `at`. `saved`: activations that training keeps until the backward pass; `gradients` and
+    `optimizer`: of all parameters.
     """
 
+    image: int
     weights: int
     live: Mapping[str, int]
     saved: int
@@ -202,7 +43,7 @@ class Memory:
 
     @property
     def peak(self) -> int:
-        return self.live[self.at] if self.live else 0
+        return self.live[self.at] if self.live else self.image
 
     @property
     def inference(self) -> int:
@@ -223,16 +64,14 @@ def memory(
     `optimizer_states` is how many numbers an optimizer keeps per parameter: 1 for SGD with
     momentum, 2 for Adam, 0 for plain SGD.
     """
-    built = graph.select(graph.outputs, graph.aux)
-    weights = sum(weight_bytes(built, element).values())
-    parameters = analyze(built).total.parameters * element
-    live = live_bytes(graph.select(graph.outputs), element)
+    learned = analyze(graph).total.parameters * element
     return Memory(
-        weights,
-        {id: batch * size for id, size in live.items()},
-        batch * sum(saved_bytes(built, element).values()),
-        parameters,
-        optimizer_states * parameters,
+        batch * graph.input.elements * element,
+        sum(weight_bytes(graph, element).values()),
+        {id: batch * size for id, size in live_bytes(graph, element).items()},
+        batch * sum(saved_bytes(graph, element).values()),
+        learned,
+        optimizer_states * learned,
     )
 
 
@@ -240,7 +79,7 @@ def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     """By node, the bytes of its parameters and buffers; shared ones count where they come first."""
     sizes: dict[str, int] = {}
     seen: set[str] = set()
-    for node in graph.nodes:
+    for node in graph.select(graph.outputs, graph.aux).nodes:
         weights = () if node.path in seen else node.weights
         sizes[node.id] = sum(
             weight.elements * (INDEX if weight.name in _WHOLE_NUMBERS else element)
@@ -251,74 +90,88 @@ def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
 
 
 def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
-    """By node, the bytes of activations alive while it runs, in the order of the graph."""
-    homes = _homes(graph, training=False)
-    ends = _last_uses(graph)
+    """By node, the bytes of activations alive while it runs in inference, in order."""
+    over, graph = overwriting(graph), graph.select(graph.outputs)
+    storages = _storages(graph)
+    homes = _homes(graph, storages, over, training=False)
     leaving: dict[int, set[str]] = {}
-    for id, end in _storage_ends(homes, ends).items():
+    for id, end in _storage_ends(homes, _last_uses(graph)).items():
         leaving.setdefault(end, set()).add(id)
     sizes = {id: graph.spec(id).elements * element for id in homes if homes[id] == id}
     now, live = sizes[INPUT], {}
     for position, node in enumerate(graph.nodes):
-        behavior = BEHAVIOR[node.op.verb]
+        storage = storages[node.id]
         now += sizes.get(node.id, 0)
-        live[node.id] = now + behavior.scratch(node.op, graph.specs(node), node.output, element)
+        live[node.id] = now + storage.scratch * element + storage.indices * INDEX
         now -= sum(sizes[id] for id in leaving.get(position, ()))
     return live
 
 
 def moved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
-    """By node, the bytes it reads and writes: inputs, weights, output; views move nothing."""
+    """By node, the bytes it reads and writes in inference; views move nothing."""
+    graph = graph.select(graph.outputs)
     moved = {}
-    for node in graph.nodes:
-        behavior = BEHAVIOR[node.op.verb]
+    for id, storage in _storages(graph).items():
+        node = graph.by_id[id]
         numbers = sum(spec.elements for spec in (*graph.specs(node), node.output))
         numbers += sum(weight.elements for weight in node.weights)
-        moved[node.id] = 0 if behavior.view or behavior.passes else numbers * element
+        moved[id] = numbers * element if storage.lies == "new" else 0
     return moved
 
 
 def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     """By node, the bytes training keeps of one image; what two nodes keep counts at the first."""
-    homes, kept = _homes(graph, training=True), set()
+    over, graph = overwriting(graph), graph.select(graph.outputs, graph.aux)
+    storages, learning = _storages(graph), _learning(graph)
+    homes, kept = _homes(graph, storages, over, training=True), set()
     saved: dict[str, int] = {}
     for node in graph.nodes:
-        behavior = BEHAVIOR[node.op.verb]
-        size = behavior.kept(node.op, graph.specs(node), node.output, element)
-        nothing = _is_constant(node) or behavior.unless(node.op, node.output)
-        saves = () if nothing else behavior.saves
-        overwritten = not behavior.view and homes[node.id] == homes[node.inputs[0]]
-        if "input" in saves and overwritten:  # a copy, since the input is gone
+        storage = storages[node.id]
+        size = storage.kept * element + storage.indices * INDEX
+        saves = storage.over if node.id in over else storage.saves
+        wanted = [homes[node.id]] if saves == "output" else []
+        if saves == "inputs" and node.id in over:  # a copy, since the input is gone
             size += node.output.elements * element
-        wanted = [homes[id] for id in node.inputs] if "input" in saves and not overwritten else []
-        wanted += [homes[node.id]] if "output" in saves else []
-        for home in wanted:
-            size += 0 if home in kept else graph.spec(home).elements * element
+        elif saves == "inputs":
+            wanted = [homes[id] for id in _needed(node, learning)]
+        saved[node.id] = size if node.id in learning else 0
+        for home in wanted if node.id in learning else ():
+            saved[node.id] += 0 if home in kept else graph.spec(home).elements * element
             kept.add(home)
-        saved[node.id] = size
     return saved
 
 
-def _is_constant(node: Node) -> bool:
-    """Whether nothing before the node learns, so that no gradient passes it."""
-    return node.inputs == (INPUT,) and not node.weights
+def _learning(graph: Graph) -> set[str]:
+    """The nodes that a gradient reaches: they learn, or something before them does."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        learns = any(weight.kind == "parameter" for weight in node.weights)
+        if learns or not found.isdisjoint(node.inputs):
+            found.add(node.id)
+    return found
 
 
-def _homes(graph: Graph, training: bool) -> dict[str, str]:
+def _needed(node: Node, learning: set[str]) -> list[str]:
+    """The inputs that gradients are computed from: of factors, those of the others."""
+    ids = node.inputs
+    if len(ids) == 1:
+        return list(ids)
+    return [id for n, id in enumerate(ids) if not learning.isdisjoint(ids[:n] + ids[n + 1 :])]
+
+
+def _storages(graph: Graph) -> dict[str, Storage]:
+    return {node.id: node.op.storage(node.output, *graph.specs(node)) for node in graph.nodes}
+
+
+def _homes(
+    graph: Graph, storages: Mapping[str, Storage], over: frozenset[str], training: bool
+) -> dict[str, str]:
     """For every value the one whose memory it lies in: its own, or that of an earlier value."""
     homes = {INPUT: INPUT}
+    shared = ("view",) if training else ("view", "passed")
     for node in graph.nodes:
-        behavior, first = BEHAVIOR[node.op.verb], node.inputs[0]
-        before = graph.by_id.get(first)
-        rewrites = (
-            behavior.overwrites
-            and before is not None
-            and graph.uses[first] == 1
-            and before.op.verb in REWRITABLE
-            and before.output == node.output
-        )
-        shares = behavior.view or rewrites or (behavior.passes and not training)
-        homes[node.id] = homes[first] if shares else node.id
+        shares = node.id in over or storages[node.id].lies in shared
+        homes[node.id] = homes[node.inputs[0]] if shares else node.id
     return homes
 
 
@@ -345,13 +198,13 @@ def _last_uses(graph: Graph) -> dict[str, int]:
     for position, node in enumerate(graph.nodes):
         last[node.id, node.scope] = position
         chain = chains[node.scope]
-        for number, id in enumerate(node.inputs):
+        for id in node.inputs:
             source = chains[graph.by_id[id].scope] if id != INPUT else ("",)
             shared = len(chain) if source is chain else _shared(source, chain)
             for inner in chain[shared:]:
                 firsts.setdefault(inner, id)
             step = chain[shared] if shared < len(chain) else ""
-            first = firsts[step] == id if step else number == 0
+            first = id == (firsts[step] if step else node.inputs[0])
             outer = chain[shared - 1]
             last[id, outer] = (done[step] if step else position) if first else done[outer]
     for (id, _), end in last.items():

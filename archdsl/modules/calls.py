@@ -89,11 +89,9 @@ def _module(target: str, *settings: tuple[str, str, Any], takes: Mapping[str, st
 
 
 def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
-    even = any(d * (k - 1) % 2 for k, d in zip(op.kernel, op.dilation, strict=True))
-    same = op.pad == "same" and (set(op.stride) != {1} or even)
-    padding = () if same else (_size("padding", op.pad, 0),)
+    padding = () if op.pads_itself else (_size("padding", op.pad, 0),)
     return Call(
-        f"Conv{x[0].rank}dSame" if same else f"nn.Conv{x[0].rank}d",
+        f"Conv{x[0].rank}dSame" if op.pads_itself else f"nn.Conv{x[0].rank}d",
         (
             _positional("in_channels", x[0].channels),
             _positional("out_channels", op.out),
@@ -390,30 +388,3 @@ REQUIRES = {  # what a class of the prelude uses
     "MaxPoolSame": ("pad_same",),
     "AvgPoolSame": ("pad_same",),
 }
-
-# An activation may write over its input where the op before it does not need its own output to
-# compute gradients; an addition may too.
-OVERWRITING = {
-    "nn.ReLU",
-    "nn.ReLU6",
-    "nn.LeakyReLU",
-    "nn.ELU",
-    "nn.SiLU",
-    "nn.Mish",
-    "nn.Hardswish",
-}
-OVERWRITABLE = (
-    conv.Conv,
-    conv.ConvTranspose,
-    linear.Linear,
-    norm.BatchNorm,
-    norm.GroupNorm,
-    join.Concat,
-    join.Add,
-)
-
-
-def overwrites(call: Call) -> bool:
-    """Whether a call can write over its first input: with a negative slope PyTorch's may not."""
-    slopes = [a.value for a in call.arguments if a.name in ("negative_slope", "alpha")]
-    return call.target == "{+}" or (call.target in OVERWRITING and all(s >= 0 for s in slopes))

@@ -13,7 +13,8 @@ from keyword import iskeyword
 from typing import Any, NamedTuple
 
 from archdsl.graph.graph import INPUT, Graph, Node, Scope
-from archdsl.modules.calls import OVERWRITABLE, Call, call, overwrites
+from archdsl.modules.calls import Call, call
+from archdsl.modules.overwriting import origin_of, overwriting
 from archdsl.ops.join import Concat
 
 Origin = tuple[Hashable, ...]
@@ -99,7 +100,7 @@ class Structure:
     inputs: dict[str, list[str]] = field(default_factory=dict)
     outputs: dict[str, list[str]] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
-    overwriting: set[str] = field(default_factory=set)  # nodes that may write over their input
+    overwriting: frozenset[str] = frozenset()  # nodes that write over their input
     uses: dict[str, list[Use]] = field(default_factory=dict)  # of every input of a scope, the first
     roles: dict[str, dict[Use, int]] = field(default_factory=dict)
     first: dict[str, Scope] = field(default_factory=dict)  # the first application of every path
@@ -121,7 +122,7 @@ class Structure:
                 self._align(scopes)
         for node in graph.nodes:
             self.calls[node.id] = call(node.op, graph.specs(node))
-        self._find_overwriting()
+        self.overwriting = overwriting(graph)
 
     def _link(self) -> None:
         """Children in order, and what crosses the border of every scope."""
@@ -190,28 +191,6 @@ class Structure:
         for child in self.children[scope.id]:
             found += [child] if isinstance(child, Node) else self._nodes(child)
         return found
-
-    def _find_overwriting(self) -> None:
-        """Nodes whose first input nobody else needs, made by an op that does not need it either."""
-        graph = self.graph
-        kept: set[Hashable] = set()  # places in the spec of which not every copy may
-        for node in graph.nodes:
-            first = node.inputs[0]
-            if not overwrites(self.calls[node.id]):
-                continue
-            before = graph.by_id.get(first)
-            if (
-                before is not None
-                and graph.uses[first] == 1
-                and isinstance(before.op, OVERWRITABLE)
-                and before.output == node.output
-            ):
-                self.overwriting.add(node.id)
-            else:
-                kept.add(self.origin_of(node))
-        self.overwriting -= {
-            id for id in self.overwriting if self.origin_of(graph.by_id[id]) in kept
-        }
 
     def place(self, path: str) -> int:
         """Where a module stands among all, in the order in which they are made."""
@@ -364,13 +343,9 @@ class Structure:
         outer = self.graph.scope_by_id.get(scope.parent, ROOT)
         while outer.id and not self.is_class(outer):
             outer = self.graph.scope_by_id.get(outer.parent, ROOT)
-        return (self.key(outer) if outer.id else "", self.origin_of(scope), scope.name)
+        return (self.key(outer) if outer.id else "", origin_of(scope), scope.name)
 
-    @staticmethod
-    def origin_of(child: Node | Scope) -> Hashable:
-        """The place in the spec that wrote the child; its name where there is none."""
-        what = child.op.verb if isinstance(child, Node) else child.kind
-        return (child.span or child.name, what)
+    origin_of = staticmethod(origin_of)
 
     def nested_classes(self, scope: Scope) -> Iterator[Scope]:
         """The class scopes directly inside `scope`, through containers."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, argument
+from archdsl.ops.storage import OUTPUT, OVER_COPY, Saves, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -11,12 +12,14 @@ class Relu(Op):
     """`max(x, 0)`."""
 
     verb: ClassVar[str] = "relu"
+    stores: ClassVar[Storage] = Storage(saves="output", over="output")
 
 
 class Relu6(Op):
     """`min(max(x, 0), 6)`."""
 
     verb: ClassVar[str] = "relu6"
+    stores: ClassVar[Storage] = OVER_COPY
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class LeakyRelu(Op):
 
     verb: ClassVar[str] = "leaky_relu"
     slope: float = argument(NUMBER, "slope where negative", 0.01)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        # PyTorch computes no gradient from the output of a negative slope
+        over: Saves | None = "output" if self.slope >= 0 else None
+        return Storage(saves="inputs", over=over)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,10 @@ class Elu(Op):
     verb: ClassVar[str] = "elu"
     alpha: float = argument(NUMBER, "minus the value at minus infinity", 1.0)
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        over: Saves | None = "output" if self.alpha >= 0 else None  # as for a slope
+        return Storage(saves="inputs", over=over)
+
 
 @dataclass(frozen=True)
 class Gelu(Op):
@@ -64,18 +76,21 @@ class Silu(Op):
     """`x * sigmoid(x)`, also called swish."""
 
     verb: ClassVar[str] = "silu"
+    stores: ClassVar[Storage] = OVER_COPY
 
 
 class Mish(Op):
     """`x * tanh(softplus(x))`."""
 
     verb: ClassVar[str] = "mish"
+    stores: ClassVar[Storage] = OVER_COPY
 
 
 class HardSwish(Op):
     """`x * relu6(x + 3) / 6`."""
 
     verb: ClassVar[str] = "hard_swish"
+    stores: ClassVar[Storage] = OVER_COPY
 
 
 class HardSigmoid(Op):
@@ -88,15 +103,18 @@ class Sigmoid(Op):
     """`1 / (1 + exp(-x))`."""
 
     verb: ClassVar[str] = "sigmoid"
+    stores: ClassVar[Storage] = OUTPUT
 
 
 class Tanh(Op):
     """Hyperbolic tangent."""
 
     verb: ClassVar[str] = "tanh"
+    stores: ClassVar[Storage] = OUTPUT
 
 
 class Softmax(Op):
     """Softmax over the channels."""
 
     verb: ClassVar[str] = "softmax"
+    stores: ClassVar[Storage] = OUTPUT

@@ -1,6 +1,6 @@
 """Tokens and attention: sequences of vectors, channels last."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ from archdsl.ops.base import (
     times,
 )
 from archdsl.ops.init import INIT, Init
+from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -39,6 +40,7 @@ class ChannelsLast(Op):
     """A map with its channels as the last axis."""
 
     verb: ClassVar[str] = "channels_last"
+    stores: ClassVar[Storage] = VIEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -50,6 +52,7 @@ class ChannelsFirst(Op):
     """A map with its channels as the first axis again."""
 
     verb: ClassVar[str] = "channels_first"
+    stores: ClassVar[Storage] = VIEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -62,6 +65,7 @@ class Tokens(Op):
     """A map as a sequence of vectors, one for every position, row by row."""
 
     verb: ClassVar[str] = "tokens"
+    stores: ClassVar[Storage] = VIEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -73,6 +77,7 @@ class ClassToken(Op):
     """Puts one learned token before the others; the item's name is the parameter's (ViT, 3.1)."""
 
     verb: ClassVar[str] = "class_token"
+    stores: ClassVar[Storage] = NEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -88,6 +93,7 @@ class PositionEmbedding(Op):
     """Adds a learned vector to every token; the item's name is the parameter's."""
 
     verb: ClassVar[str] = "position_embedding"
+    stores: ClassVar[Storage] = NEW
     std: float = argument(RATE, "standard deviation at the start", 0.02)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -103,6 +109,7 @@ class Token(Op):
     """One token of a sequence, as a vector."""
 
     verb: ClassVar[str] = "token"
+    stores: ClassVar[Storage] = VIEW
     index: int = argument(INDEX, "which token, the first being 0", 0)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -138,6 +145,11 @@ class Attention(Op):
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         count, c = inputs[0].shape
         return 4 * count * c * c + 2 * count * count * c
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Queries, keys, values, their mix, a sum per head and token."""
+        kept = 4 * output.elements + self.heads * output.shape[0]
+        return replace(INPUTS, kept=kept, scratch=6 * output.elements)
 
     def label(self) -> str:
         return f"attention, {self.heads} heads"
@@ -180,11 +192,21 @@ class WindowAttention(Op):
             Weight("proj.bias", (c,)),
         )
 
+    def _padded(self, x: TensorSpec) -> list[int]:
+        """The size of the map in whole windows."""
+        return [-(-n // w) * w for n, w in zip(x.spatial, self.window, strict=True)]
+
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         (x,) = inputs
-        padded = [-(-n // w) * w for n, w in zip(x.spatial, self.window, strict=True)]
-        count = prod(padded)
+        count = prod(self._padded(x))
         return 4 * count * x.channels**2 + 2 * count * prod(self.window) * x.channels
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Windows, queries, keys, values and their mix, and the scores before and after softmax."""
+        (x,) = inputs
+        whole = prod(self._padded(x)) * x.channels
+        scores = prod(self._padded(x)) * prod(self.window) * self.heads
+        return replace(NEW, kept=5 * whole + scores, scratch=5 * whole + 2 * scores)
 
     def label(self) -> str:
         return f"{times(self.window)} window attention, {self.heads} heads"
@@ -214,3 +236,8 @@ class PatchMerging(Op):
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         return output.elements * 4 * inputs[0].channels
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """The patches before and after their norm."""
+        patches = 2 * output.elements // output.channels * 4 * inputs[0].channels
+        return replace(NEW, kept=patches, scratch=patches)

@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -110,13 +111,14 @@ def argument(kind: Kind, doc: str, default: Any = MISSING) -> Any:
 
 @dataclass(frozen=True)
 class Op:
-    """The facts about an operation that are true whatever the output is.
+    """All that is true of an operation; what a subclass leaves out is that of an elementwise one.
 
     One without arguments is a plain subclass.
     """
 
     verb: ClassVar[str]
     inputs: ClassVar[int | None] = 1  # None: any number, at least two
+    stores: ClassVar[Storage] = INPUTS
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         """The output for these inputs; raises ShapeError if there is none."""
@@ -149,6 +151,10 @@ class Op:
             else:
                 buffers += weight.elements
         return Cost(1, parameters, buffers, self.macs(output, *inputs), output.elements)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Where its output lies and what its backward pass needs, for these tensors."""
+        return self.stores
 
     def label(self) -> str:
         """A few words for figures and tables."""

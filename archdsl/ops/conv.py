@@ -23,6 +23,7 @@ from archdsl.ops.base import (
     window,
 )
 from archdsl.ops.init import INIT, Init
+from archdsl.ops.storage import LENT, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -58,12 +59,20 @@ class Conv(Op):
             return tuple(d * (k - 1) // 2 for k, d in zip(self.kernel, self.dilation, strict=True))
         return (0,) * len(self.kernel) if self.padding == "valid" else self.padding
 
+    @property
+    def odd(self) -> bool:
+        """Whether a border that keeps the size is wider on one side."""
+        return any(d * (k - 1) % 2 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def pads_itself(self) -> bool:
+        """Whether its border is TensorFlow's, which PyTorch's convolutions do not have."""
+        return self.pad == "same" and (set(self.stride) != {1} or self.odd)
+
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         require_map(self, x)
-        if self.padding == "auto" and any(
-            d * (k - 1) % 2 for k, d in zip(self.kernel, self.dilation, strict=True)
-        ):
+        if self.padding == "auto" and self.odd:
             raise ShapeError(
                 f"padding cannot keep the size under an even kernel ({times(self.kernel)})",
                 "kernel",
@@ -79,6 +88,12 @@ class Conv(Op):
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         return output.elements * (inputs[0].channels // self.groups) * prod(self.kernel)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        if not self.pads_itself:
+            return LENT
+        copied = padded(inputs[0], self.kernel, self.stride, self.dilation).elements
+        return Storage(lent=True, kept=copied, scratch=copied)
 
     def label(self) -> str:
         return f"{times(self.kernel)} conv, {self.out}{stride_label(self.stride)}"
@@ -110,11 +125,24 @@ def window_sizes(
     return size
 
 
+def padded(
+    x: TensorSpec,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...] | None = None,
+) -> TensorSpec:
+    """The copy with the border of `same`, where PyTorch's windows cannot add it."""
+    sizes = zip(x.spatial, kernel, stride, dilation or (1,) * x.rank, strict=True)
+    sides = (max((-(-n // s) - 1) * s + d * (k - 1) + 1, n) for n, k, s, d in sizes)
+    return TensorSpec((x.channels, *sides))
+
+
 @dataclass(frozen=True)
 class ConvTranspose(Op):
     """Transposed convolution, as `torch.nn.ConvTranspose1d` to `ConvTranspose3d`."""
 
     verb: ClassVar[str] = "conv_transpose"
+    stores: ClassVar[Storage] = LENT
     kernel: tuple[int, ...] = argument(AXES, "size of the kernel")
     out: int = argument(WHOLE, "output channels", CHANNELS)
     stride: tuple[int, ...] = argument(AXES, "how many times the map grows", 1)

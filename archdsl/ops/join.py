@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from archdsl.ops.base import Op, ShapeError
+from archdsl.ops.storage import Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -11,6 +12,7 @@ class Concat(Op):
 
     verb: ClassVar[str] = "concat"
     inputs: ClassVar[int | None] = None
+    stores: ClassVar[Storage] = Storage(lent=True)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         first = inputs[0]
@@ -39,6 +41,7 @@ class Add(Op):
 
     verb: ClassVar[str] = "add"
     inputs: ClassVar[int | None] = None
+    stores: ClassVar[Storage] = Storage(over="nothing", lent=True)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(self, inputs)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from archdsl.ops.base import CHANNELS, FLAG, WHOLE, Op, ShapeError, Weight, argument
 from archdsl.ops.init import INIT, Init
+from archdsl.ops.storage import LENT, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -13,6 +14,7 @@ class Linear(Op):
     """Matrix product over the channels, as `torch.nn.Linear`."""
 
     verb: ClassVar[str] = "linear"
+    stores: ClassVar[Storage] = LENT
     out: int = argument(WHOLE, "output features", CHANNELS)
     bias: bool = argument(FLAG, "adds a learned offset", True)
     init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)

@@ -1,7 +1,7 @@
 """Normalisation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from archdsl.ops.base import (
@@ -18,6 +18,7 @@ from archdsl.ops.base import (
     require_map,
 )
 from archdsl.ops.init import SCALE_INIT, Init
+from archdsl.ops.storage import INPUTS, LENT, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -56,6 +57,9 @@ class BatchNorm(Op):
         )
         return (*_affine(channels), *statistics) if self.affine else statistics
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return replace(LENT, kept=2 * output.channels)  # means and deviations
+
 
 @dataclass(frozen=True)
 class LayerNorm(Op):
@@ -75,6 +79,10 @@ class LayerNorm(Op):
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return _affine(inputs[0].channels) if self.affine else ()
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        statistics = 2 * output.elements // output.channels
+        return replace(INPUTS, kept=statistics, scratch=statistics)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,9 @@ class GroupNorm(Op):
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return _affine(inputs[0].channels) if self.affine else ()
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return replace(LENT, kept=2 * self.groups)
+
 
 @dataclass(frozen=True)
 class LocalResponseNorm(Op):
@@ -115,3 +126,9 @@ class LocalResponseNorm(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         require_map(self, inputs[0])
         return inputs[0]
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Squares with a border of channels, their scaled means, and the power of those."""
+        border = output.elements // output.channels * (self.size - 1)
+        scratch = max(2 * output.elements, output.elements + border)
+        return replace(INPUTS, kept=3 * output.elements + border, scratch=scratch)

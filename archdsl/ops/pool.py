@@ -1,6 +1,6 @@
 """Pooling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import gt
 from typing import ClassVar
 
@@ -16,7 +16,8 @@ from archdsl.ops.base import (
     stride_label,
     times,
 )
-from archdsl.ops.conv import window_sizes
+from archdsl.ops.conv import padded, window_sizes
+from archdsl.ops.storage import INPUTS, NEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -41,6 +42,12 @@ class _Pool(Op):
         size = window_sizes(x, self.kernel, self.stride, pad, ceil=self.ceil)
         return TensorSpec((x.channels, *size))
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        if self.padding != "same":
+            return INPUTS
+        copied = padded(inputs[0], self.kernel, self.stride).elements
+        return Storage(kept=copied, scratch=copied)
+
     def label(self) -> str:
         verb = self.verb.replace("_", " ")
         return f"{times(self.kernel)} {verb}{stride_label(self.stride)}"
@@ -50,6 +57,9 @@ class MaxPool(_Pool):
     """The largest value of every window."""
 
     verb: ClassVar[str] = "max_pool"
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return replace(super().storage(output, *inputs), indices=output.elements)
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,11 @@ class AvgPool(_Pool):
             raise ShapeError(f"a {times(self.kernel)} kernel does not fit a map of {x}", "kernel")
         return super().infer(x)
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """With the border of `same` also the sums, before they are divided."""
+        storage = super().storage(output, *inputs)
+        return replace(storage, scratch=storage.scratch and storage.scratch + output.elements)
+
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool(Op):
@@ -78,6 +93,9 @@ class AdaptiveAvgPool(Op):
         require_map(self, inputs[0])
         return TensorSpec((inputs[0].channels, *self.size))
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return NEW if set(output.spatial) == {1} else INPUTS  # a mean knows its gradient
+
     def label(self) -> str:
         return f"{self.verb.split('_')[1]} pool to {times(self.size)}"
 
@@ -87,11 +105,15 @@ class AdaptiveMaxPool(AdaptiveAvgPool):
 
     verb: ClassVar[str] = "adaptive_max_pool"
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return replace(INPUTS, indices=output.elements)
+
 
 class GlobalAvgPool(Op):
     """The mean of every channel, as a map of size 1."""
 
     verb: ClassVar[str] = "global_avg_pool"
+    stores: ClassVar[Storage] = NEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         require_map(self, inputs[0])

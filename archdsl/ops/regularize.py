@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import NUMBER, RATE, Op, Weight, argument
+from archdsl.ops.storage import NEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -14,6 +15,9 @@ class Dropout(Op):
     verb: ClassVar[str] = "dropout"
     rate: float = argument(RATE, "probability of zeroing", 0.5)
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return Storage("passed", kept=output.elements if self.rate else 0)
+
 
 @dataclass(frozen=True)
 class DropPath(Op):
@@ -22,12 +26,16 @@ class DropPath(Op):
     verb: ClassVar[str] = "drop_path"
     rate: float = argument(RATE, "probability of zeroing")
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return Storage("passed", kept=1 if self.rate else 0)
+
 
 @dataclass(frozen=True)
 class Scale(Op):
     """Multiplies by a constant."""
 
     verb: ClassVar[str] = "scale"
+    stores: ClassVar[Storage] = NEW
     factor: float = argument(NUMBER, "the constant")
 
 

@@ -21,6 +21,7 @@ from archdsl.ops.base import (
     times,
     words,
 )
+from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -33,12 +34,14 @@ class Identity(Op):
     """Passes its input on."""
 
     verb: ClassVar[str] = "identity"
+    stores: ClassVar[Storage] = VIEW
 
 
 class Flatten(Op):
     """A map as one vector."""
 
     verb: ClassVar[str] = "flatten"
+    stores: ClassVar[Storage] = VIEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return TensorSpec((inputs[0].elements,))
@@ -49,6 +52,7 @@ class Resize(Op):
     """Interpolates a map to `scale` times its size, to `size`, or to the size of another map."""
 
     verb: ClassVar[str] = "resize"
+    stores: ClassVar[Storage] = NEW
     scale: float | None = argument(POSITIVE, "how many times larger", None)
     size: tuple[int, ...] | None = argument(AXES, "output size", None)
     like: bool = argument(REFERENCE, "a map whose size to take", False)
@@ -91,12 +95,16 @@ class Pad(Op):
             raise ShapeError(f"a reflected border must be narrower than the map ({x})", "border")
         return TensorSpec((x.channels, *(size + 2 * border for size, border in sides)))
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return NEW if self.mode == "zeros" else INPUTS
+
 
 @dataclass(frozen=True)
 class PadChannels(Op):
     """Adds channels of zeros behind those of the input (ResNet's shortcut without weights)."""
 
     verb: ClassVar[str] = "pad_channels"
+    stores: ClassVar[Storage] = NEW
     out: int = argument(WHOLE, "output channels")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -112,6 +120,7 @@ class Crop(Op):
     """Cuts the centre out of a map, to `size` or to the size of another map."""
 
     verb: ClassVar[str] = "crop"
+    stores: ClassVar[Storage] = VIEW
     size: tuple[int, ...] | None = argument(AXES, "output size", None)
     like: bool = argument(REFERENCE, "a map whose size to take", False)
 
@@ -133,6 +142,7 @@ class Slice(Op):
     """The channels `start` to `stop` (exclusive)."""
 
     verb: ClassVar[str] = "slice"
+    stores: ClassVar[Storage] = VIEW
     stop: int = argument(WHOLE, "first channel not taken")
     start: int = argument(INDEX, "first channel taken", 0)
 
@@ -148,6 +158,7 @@ class ChannelShuffle(Op):
     """Interleaves groups of channels (ShuffleNet, figure 1)."""
 
     verb: ClassVar[str] = "channel_shuffle"
+    stores: ClassVar[Storage] = NEW
     groups: int = argument(WHOLE, "number of groups")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -164,6 +175,7 @@ class PixelShuffle(Op):
     """Turns channels into pixels: `C r^2` x H x W to C x `rH` x `rW`."""
 
     verb: ClassVar[str] = "pixel_shuffle"
+    stores: ClassVar[Storage] = NEW
     factor: int = argument(WHOLE, "how many times larger")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -179,6 +191,7 @@ class SpaceToDepth(Op):
     """Turns pixels into channels, the inverse of `pixel_shuffle`."""
 
     verb: ClassVar[str] = "space_to_depth"
+    stores: ClassVar[Storage] = NEW
     factor: int = argument(WHOLE, "how many times smaller")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -194,6 +207,7 @@ class Reshape(Op):
     """The same values in another shape; one axis may be -1."""
 
     verb: ClassVar[str] = "reshape"
+    stores: ClassVar[Storage] = VIEW
     shape: tuple[int, ...] = argument(SHAPE, "the new shape, channels first, without the batch")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -211,6 +225,7 @@ class Permute(Op):
     """The same values with the axes in another order; channels put last stay channels."""
 
     verb: ClassVar[str] = "permute"
+    stores: ClassVar[Storage] = VIEW
     order: tuple[int, ...] = argument(SHAPE, "old axes in their new order, without the batch")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 import archdsl
-from archdsl.analysis.memory import BEHAVIOR, memory
+from archdsl.analysis.memory import memory
 from archdsl.graph.graph import Graph
 from archdsl.language import gallery
-from archdsl.ops import OPS
 from tests.allocations import peak_of_inference, saved_by_training
 
 
@@ -86,10 +85,6 @@ backbone:
   d: {conv: {out: 8, kernel: 3}}
   e: {conv: {out: 128, kernel: 3}}
 """)
-
-
-def test_every_op_has_a_behavior() -> None:
-    assert set(BEHAVIOR) == set(OPS)
 
 
 def test_a_chain_holds_two_maps_and_the_image() -> None:
