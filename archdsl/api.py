@@ -164,28 +164,32 @@ def summarize(
 def draw(
     *specs: "Spec",
     kind: str = "hero",
-    width: str = "neurips",
-    theme: str | os.PathLike[str] = "paper",
-    show: str = "names,shapes",
-    only: str = "",
-    title: str = "",
-    legend: bool = True,
-    scale: Literal["sqrt", "linear", "log"] = "sqrt",
-    direction: Literal["auto", "down", "right"] = "auto",
-    fold: str = "auto",
+    width: str | None = None,
+    theme: str | os.PathLike[str] | None = None,
+    show: str | None = None,
+    only: str | None = None,
+    title: str | None = None,
+    legend: bool | None = None,
+    scale: Literal["sqrt", "linear", "log"] | None = None,
+    direction: Literal["auto", "down", "right"] | None = None,
+    fold: str | None = None,
 ) -> "Figure":
     """A figure of specs or graphs, which shows itself in a notebook; `fig.save("x.pdf")` writes it.
 
-    `kind` and the rest are as for `archdsl draw`. Raises UsageError if it cannot be drawn so.
+    `kind` and the rest are as for `archdsl draw`, whose help says what they are without a value and
+    which kinds honour them. Raises UsageError if it cannot be drawn so.
     """
-    from archdsl.figures.figure import draw
-    from archdsl.figures.options import Options, fold_of, shown_of, width_of
+    from archdsl.figures.draw import draw
+    from archdsl.figures.options import asked
 
-    points, zoom = width_of(width)
-    options = Options(
-        points, zoom, shown_of(show), only, title, legend, scale, direction, fold_of(fold)
-    )
-    return draw([_graph(spec, None, None) for spec in specs], kind, options, os.fspath(theme))
+    options = asked(
+        kind,
+        {
+            "width": width, "theme": theme, "show": show, "only": only, "title": title,
+            "legend": legend, "scale": scale, "direction": direction, "fold": fold,
+        },
+    )  # fmt: skip
+    return draw([_graph(spec, None, None) for spec in specs], kind, options)
 
 
 def _graph(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archdsl.analysis.summary import Summary
 from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.errors import UsageError
-from archdsl.figures.figure import draw, hero
+from archdsl.figures.draw import draw, hero
 from archdsl.files import make_folder, write_text
 from archdsl.graph.graph import Graph
 from archdsl.tables.summary import markdown

@@ -29,7 +29,7 @@ from typing import Any
 import archdsl
 from archdsl import UsageError
 from archdsl.figures.canvas.scene import Text
-from archdsl.figures.kinds.every import KINDS
+from archdsl.figures.draw import PICTURES
 from archdsl.figures.network.description import describe, resolution
 from archdsl.language import gallery
 
@@ -67,7 +67,7 @@ def ours(name: str, kind: str) -> Draw:
 
     def draw() -> Picture:
         figure = archdsl.draw(graph, kind=kind)
-        svg, scene = figure.render(".svg"), figure.picture.scene
+        svg, scene = figure.render(".svg"), figure.scene
         assert scene is not None
         smallest = min(item.size for item in scene.flat() if isinstance(item, Text))
         return Picture(scene.width / 72, scene.height / 72, len(svg), smallest)
@@ -244,7 +244,7 @@ def main() -> None:
             f" | {made.printed} |"
         )
     print("\n| kind | slowest, ms | of |\n| --- | ---: | --- |")
-    for kind in KINDS:
+    for kind in PICTURES:
         if kind not in ("graph", "scaling", "diff"):
             seconds, name = slowest(kind)
             print(f"| {kind} | {seconds * 1000:.0f} | {name} |")

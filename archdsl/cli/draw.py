@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from archdsl.api import Reading
 from archdsl.cli.console import (
+    Command,
     Settings,
     change,
     color,
@@ -22,14 +23,8 @@ from archdsl.cli.console import (
 )
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.options import KINDS, OPTIONS, Option, Options, asked
 
-if TYPE_CHECKING:
-    from archdsl.figures.options import Options
-
-KINDS = (
-    "hero", "strip", "block", "columns", "dense", "pyramid", "table", "scaling", "graph", "diff",
-)  # fmt: skip
-SCALES = ("sqrt", "linear", "log")
 POLL = 0.03  # seconds between looks at the files with --watch
 
 
@@ -40,27 +35,53 @@ class Job:
     specs: Sequence[str]
     kind: str
     outs: Sequence[Path]
-    theme: str
     text: str
     dpi: int
     rules: Settings
     settings: Settings
     limits: Settings
-    asked: (
-        "Callable[[], Options]"  # the options of the figure; made late, when renderers are needed
-    )
+    options: Options
 
 
 def _scales(
     context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[str, Settings]:
+) -> tuple[str | None, Settings]:
     """`--scale sqrt` is how slabs follow sizes, `--scale width=1.4` a rule of the spec."""
+    (table,) = (option for option in OPTIONS if option.name == "scale")
     words = [text for text in texts if "=" not in text]
     for word in words:
-        if word not in SCALES:
-            raise click.BadParameter(f"`{word}` is neither {', '.join(SCALES)} nor name=value.")
+        if word not in table.choices:
+            choices = ", ".join(table.choices)
+            raise click.BadParameter(f"`{word}` is neither {choices} nor name=value.")
     rules = pairs(context, option, tuple(text for text in texts if "=" in text))
-    return (words[-1] if words else "sqrt"), rules
+    return (words[-1] if words else None), rules
+
+
+def _click(option: Option) -> Callable[[Command], Command]:
+    """An option of the command, from its row of the table."""
+    name, words = f"--{option.name}", [option.help]
+    settings: dict[str, Any] = {"default": None}
+    if option.name == "scale":
+        words.append("Or a scaling rule: width=1.4.")
+        settings |= {"multiple": True, "callback": _scales}
+    elif isinstance(option.default, bool):
+        name += f"/--no-{option.name}"
+    elif option.choices:
+        settings["type"] = click.Choice(option.choices)
+    others = [kind for kind in KINDS if not option.honoured(kind)]
+    if others:
+        few = len(others) < len(KINDS) / 2
+        words.append(f"Not for {', '.join(others)}." if few else f"For {option.named}.")
+    if option.default:
+        words.append(f"[default: {option.default if option.default is not True else option.name}]")
+    return click.option(name, help=" ".join(words), **settings)
+
+
+def figure_options(command: Command) -> Command:
+    """All options of the table, in its order."""
+    for option in reversed(OPTIONS):
+        command = _click(option)(command)
+    return command
 
 
 @click.command()
@@ -70,50 +91,25 @@ def _scales(
     "-o", "--out", "outs", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
     help="Where to write; the suffix (svg, pdf, png, tex) chooses the format. Can be given again.",
 )  # fmt: skip
-@click.option(
-    "--width", default="neurips", show_default=True, help="single, neurips, double, slide or 12cm."
-)
-@click.option(
-    "--theme", default="paper", show_default=True, help="paper, grey, dark or a file of your own."
-)
-@click.option("--show", default="names,shapes", show_default=True, help="Also: params, macs.")
-@click.option("--only", default="", metavar="PATH", help="Draw a part: layer3.")
-@click.option("--title", default="", help="A line above the figure.")
-@click.option("--legend/--no-legend", default=True, help="Whether colors are explained.")
-@click.option("--direction", type=click.Choice(["auto", "down", "right"]), default="auto")
-@click.option("--fold", default="auto", help="How many repeats are drawn: auto, none or a number.")
+@figure_options
 @click.option(
     "--text", type=click.Choice(["live", "embedded", "outlines"]), default="live",
     help="How an SVG holds its text: for the reader's fonts, with ours, or as shapes.",
 )  # fmt: skip
 @click.option("--dpi", type=click.IntRange(36, 2400), default=300, help="Of PNG.")
 @click.option("--watch", is_flag=True, help="Draw again whenever a spec changes.")
-@click.option(
-    "--scale", "scales", multiple=True, callback=_scales, metavar="SCALE",
-    help="Slabs by sqrt, linear or log of their sizes; or a scaling rule: width=1.4.",
-)  # fmt: skip
 @change("--set")
 @change("--limit")
 def draw(
-    specs: Sequence[str], kind: str, outs: Sequence[Path], width: str, theme: str, show: str,
-    only: str, title: str, legend: bool, direction: str, fold: str, text: str, dpi: int,
-    watch: bool, scales: tuple[str, Settings], settings: Settings, limits: Settings,
+    specs: Sequence[str], kind: str, outs: Sequence[Path], text: str, dpi: int, watch: bool,
+    settings: Settings, limits: Settings, **options: Any,
 ) -> int:  # fmt: skip
     """Draw networks as figures for papers, slides and pages.
 
     Several specs go side by side in columns, table, scaling and diff.
     """
-
-    def asked() -> "Options":
-        from archdsl.figures.options import Options, fold_of, shown_of, width_of
-
-        points, zoom = width_of(width)
-        return Options(
-            points, zoom, shown_of(show), only, title, legend, scales[0],
-            direction, fold_of(fold),  # type: ignore[arg-type]
-        )  # fmt: skip
-
-    job = Job(specs, kind, outs, theme, text, dpi, scales[1], settings, limits, asked)
+    options["scale"], rules = options["scale"]
+    job = Job(specs, kind, outs, text, dpi, rules, settings, limits, asked(kind, options))
     with progress() as say:
         say(f"drawing {', '.join(specs)}")
         status, readings = _drawn(job)
@@ -132,10 +128,10 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     if len(graphs) < len(readings):
         wrong = [status_of(reading.diagnostics) for reading in readings if reading.graph is None]
         return max(wrong), readings
-    from archdsl.figures.figure import draw
+    from archdsl.figures.draw import draw
 
-    figure = draw(graphs, job.kind, job.asked(), job.theme)
-    if not job.outs and figure.picture.draw is None:
+    figure = draw(graphs, job.kind, job.options)
+    if not job.outs and figure.draw is None:
         show(figure.render(figure.formats()[0]).decode())
         return 0, readings
     outs = job.outs or [Path(f"{'-'.join(graph.name for graph in graphs)}-{job.kind}.svg")]

@@ -1,52 +1,51 @@
-"""Specs to figures to files: themes are found, kinds drawn, suffixes choose the format."""
+"""A drawn figure and its files: the suffix chooses the format."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.pdf import pdf
 from archdsl.figures.canvas.png import DPI, png
+from archdsl.figures.canvas.scene import Scene
 from archdsl.figures.canvas.svg import svg
-from archdsl.figures.canvas.theme import load_theme
 from archdsl.figures.canvas.tikz import tikz
-from archdsl.figures.kinds.every import Picture, picture
-from archdsl.figures.options import WIDTHS, Options
 from archdsl.files import make_folder, replacing
-from archdsl.graph.graph import Graph
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawn figure: shows itself in a notebook, and saves itself in the format of a suffix."""
+    """A drawn figure: shows itself in a notebook, and saves itself in the format of a suffix.
 
-    picture: Picture
+    `caption` is a draft of one, in plain text, `description` alternative text: what one sees;
+    `texts` write it as text, by suffix; `draw` makes the scene, where it is a picture.
+    """
 
-    @property
-    def caption(self) -> str:
-        """A draft of the caption, in plain text."""
-        return self.picture.caption
+    caption: str
+    description: str
+    texts: Mapping[str, Callable[[], str]]
+    draw: Callable[[], Scene] | None
 
-    @property
-    def description(self) -> str:
-        """Alternative text: what one sees."""
-        return self.picture.description
+    @cached_property
+    def scene(self) -> Scene | None:
+        """The drawing; a kind that can do without one (`graph` as text) makes it when asked."""
+        return self.draw() if self.draw else None
 
     def formats(self) -> tuple[str, ...]:
         """The suffixes that this kind of figure can be saved with."""
-        return (*self.picture.texts, *(FORMATS if self.picture.draw else ()))
+        return (*self.texts, *(FORMATS if self.draw else ()))
 
     def render(self, suffix: str, text: str = "live", dpi: int = DPI) -> bytes:
         """The bytes of a file with this suffix (`.svg`); raises UsageError if there is none such.
 
         `text` is how an SVG holds its text: live, embedded (with its fonts) or outlines.
         """
-        if suffix in self.picture.texts:
-            return self.picture.texts[suffix]().encode()
+        if suffix in self.texts:
+            return self.texts[suffix]().encode()
         self.expect(suffix)
-        scene = self.picture.scene
+        scene = self.scene
         assert scene is not None
         if suffix == ".svg":
             return svg(scene, text).encode()
@@ -73,11 +72,10 @@ class Figure:
             file.write(data)
 
     def _repr_svg_(self) -> str | None:
-        scene = self.picture.scene
-        return svg(scene, "outlines") if scene else None
+        return svg(self.scene, "outlines") if self.scene else None
 
     def _repr_html_(self) -> str | None:
-        write = self.picture.texts.get(".html")
+        write = self.texts.get(".html")
         return write() if write else None
 
 
@@ -87,24 +85,3 @@ FORMATS: dict[str, Callable[[Any], bytes]] = {
     ".png": png,
     ".tex": lambda scene: tikz(scene).encode(),
 }
-
-
-def draw(
-    graphs: Sequence[Graph],
-    kind: str = "hero",
-    options: Options | None = None,
-    theme: str | Path = "paper",
-) -> Figure:
-    """A figure of networks; raises UsageError if it cannot be drawn as asked."""
-    return Figure(picture(graphs, kind, options or Options(), load_theme(theme)))
-
-
-def hero(graph: Graph) -> Figure:
-    """The hero figure, as narrow as papers set it and the network fits, else as wide as two pages.
-
-    Raises UsageError if it fits none.
-    """
-    for width in (WIDTHS["neurips"], WIDTHS["double"]):
-        with suppress(UsageError):
-            return draw([graph], "hero", Options(width))
-    return draw([graph], "hero", Options(2 * WIDTHS["double"]))

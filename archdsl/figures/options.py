@@ -1,8 +1,10 @@
-"""What a user may ask of a figure."""
+"""What a user may ask of a figure: one table, that `archdsl.draw` and the command are made from."""
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
@@ -12,11 +14,68 @@ WIDTHS = {"single": 3.25 * 72, "neurips": 5.5 * 72, "double": 6.875 * 72, "slide
 ZOOM = {"slide": 2.0}  # a slide is read from afar: laid out at 480 pt, shown at 960
 SHOWN = ("names", "shapes", "params", "macs")
 NARROWEST, WIDEST = 72.0, 7200.0
+KINDS = (
+    "hero", "strip", "block", "columns", "dense", "pyramid", "table", "scaling", "graph", "diff",
+)  # fmt: skip
+PICTURES = "hero strip block columns dense pyramid scaling graph diff"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A keyword of `archdsl.draw`, and `--name` of the command; `kinds` are those that honour it.
+
+    `default` is said as on the command line; `choices` are all there are, if they can be listed.
+    """
+
+    name: str
+    default: str | bool
+    help: str
+    kinds: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> str:
+        *first, last = self.kinds.split()
+        return f"{', '.join(first)} and {last}"
+
+    def honoured(self, kind: str) -> bool:
+        return kind in self.kinds.split()
+
+
+OPTIONS = (
+    Option("width", "neurips", "single, neurips, double, slide or 12cm.", PICTURES),
+    Option("theme", "paper", "paper, grey, dark or a file of your own.", PICTURES),
+    Option(
+        "show", "names,shapes", "Any of names, shapes, params, macs.", "hero strip block pyramid"
+    ),
+    Option("only", "", "The path of a part to draw: layer3.", " ".join(KINDS)),
+    Option("title", "", "A line above the figure.", " ".join(KINDS)),
+    Option(
+        "legend", True, "Whether colors are explained.",
+        "hero strip block columns pyramid scaling diff",
+    ),
+    Option(
+        "scale", "sqrt", "How slabs follow sizes: sqrt, linear or log.", "hero strip",
+        ("sqrt", "linear", "log"),
+    ),
+    Option(
+        "direction", "auto", "Of blocks: auto, down or right.", "hero block",
+        ("auto", "down", "right"),
+    ),
+    Option(
+        "fold", "auto", "How many repeats are drawn: auto, none or a number.",
+        "hero strip columns dense",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`width` in points; `fold` how many repeats a stage shows, None for all, 0 for what fits."""
+    """What a figure is drawn with.
+
+    `width` in points; `fold` how many repeats a stage shows, None for all, 0 for what fits; `given`
+    are the names of the options that the user has given.
+    """
 
     width: float = WIDTHS["neurips"]
     zoom: float = 1.0
@@ -27,6 +86,44 @@ class Options:
     scale: str = "sqrt"
     direction: Literal["auto", "down", "right"] = "auto"
     fold: int | None = 0
+    theme: str = "paper"
+    given: frozenset[str] = frozenset()
+
+    def refuse(self, names: str, reason: str) -> None:
+        """Raises UsageError if one of some options is given."""
+        for name in names.split():
+            if name in self.given:
+                raise UsageError(f"--{name} does nothing here: {reason}")
+
+
+def asked(kind: str, values: Mapping[str, Any]) -> Options:
+    """The options of a figure, where None is what the table says.
+
+    Raises UsageError for a value that is none, and for an option that the kind does not honour.
+    """
+    found: dict[str, Any] = {option.name: option.default for option in OPTIONS}
+    given = {name: value for name, value in values.items() if value is not None}
+    for option in OPTIONS:
+        value = given.get(option.name, option.default)
+        if option.choices and value not in option.choices:
+            raise UsageError(f"{option.name} `{value}` is not one of {', '.join(option.choices)}")
+        if option.name in given and kind in KINDS and not option.honoured(kind):
+            raise UsageError(f"--kind {kind} has no --{option.name}; {option.named} have")
+    found |= given
+    width, zoom = width_of(found["width"])
+    return Options(
+        width,
+        zoom,
+        shown_of(found["show"]),
+        found["only"],
+        found["title"],
+        found["legend"],
+        found["scale"],
+        found["direction"],
+        fold_of(found["fold"]),
+        os.fspath(found["theme"]),
+        frozenset(given),
+    )
 
 
 def width_of(text: str) -> tuple[float, float]:

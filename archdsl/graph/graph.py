@@ -196,7 +196,7 @@ class Graph:
 
     def _repr_svg_(self) -> str | None:
         """The hero figure, for notebooks; None if the network fits none."""
-        from archdsl.figures.figure import hero
+        from archdsl.figures.draw import hero
 
         try:
             return hero(self)._repr_svg_()

@@ -24,7 +24,8 @@ from archdsl.figures.canvas.font import font
 from archdsl.figures.canvas.scene import Text
 from archdsl.figures.canvas.theme import HATCHES, load_theme, theme_names
 from archdsl.figures.canvas.tikz import escaped
-from archdsl.figures.figure import Figure, draw
+from archdsl.figures.draw import draw
+from archdsl.figures.figure import Figure
 from archdsl.figures.kinds import graph as graphviz
 from archdsl.figures.kinds.table import compare
 from archdsl.figures.network.description import describe
@@ -82,7 +83,7 @@ def difference(a: Image.Image, b: Image.Image) -> float:
 )
 def test_the_formats_agree_pixel_for_pixel(name: str, kind: str, theme: str) -> None:
     """PNG against SVG with outlines, by one renderer, and against PDF by another."""
-    figure = draw([archdsl.load(name)], kind, theme=theme)
+    figure = draw([archdsl.load(name)], kind, Options(theme=str(theme)))
     png, outlines, pdf = (
         pixels(figure, ".png"), pixels(figure, ".svg", "outlines"), pixels(figure, ".pdf")
     )  # fmt: skip
@@ -234,7 +235,7 @@ def test_tikz_compiles(tmp_path: Path, name: str, kind: str) -> None:
 )
 def test_tikz_is_the_picture_of_the_pdf(tmp_path: Path, name: str, kind: str, theme: str) -> None:
     """Set by TeX in the font of our figures, pixel for pixel."""
-    figure = draw([archdsl.load(name)], kind, theme=theme)
+    figure = draw([archdsl.load(name)], kind, Options(theme=str(theme)))
     figure.save(tmp_path / "figure.tex")
     page = (
         rf"\documentclass{{article}}{preamble(tmp_path)}\hoffset-1in\voffset-1in\begin{{document}}"
@@ -426,7 +427,7 @@ def test_a_hatch_stays_in_its_area_and_is_no_line_through_it(tmp_path: Path) -> 
         look = load_theme(path)
         conv = look.paint("conv")
         assert (conv.fill, conv.hatch) == (load_theme("paper").paint("conv").fill, hatch)
-        scene = draw([archdsl.load("vgg11")], "columns", theme=path).picture.scene
+        scene = draw([archdsl.load("vgg11")], "columns", Options(theme=str(path))).scene
         assert scene is not None
         items = [item for item in scene.flat() if not isinstance(item, Text)]
         lines = [item for item in items if item.stroke == conv.lines]
@@ -449,7 +450,9 @@ def test_a_theme_of_the_users_takes_over_what_it_does_not_say(tmp_path: Path) ->
     theme = load_theme(str(path))
     assert (theme.family, theme.paint("conv").fill) == ("serif", "#FFEEDD")
     assert theme.paint("pool") == load_theme("paper").paint("pool")
-    assert b"FigureSerif" in draw([archdsl.load("resnet18")], theme=path).render(".pdf")
+    assert b"FigureSerif" in draw(
+        [archdsl.load("resnet18")], options=Options(theme=str(path))
+    ).render(".pdf")
 
 
 @pytest.mark.parametrize(

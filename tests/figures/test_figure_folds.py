@@ -8,7 +8,7 @@ import pytest
 import archdsl
 from archdsl import Graph
 from archdsl.figures.canvas.scene import Group, Item, Text, flat
-from archdsl.figures.figure import draw
+from archdsl.figures.draw import draw
 from archdsl.figures.kinds.columns import Layers, folded, layers_of, rows_of
 from archdsl.figures.kinds.table import compare
 from archdsl.figures.network.block_kinds import BlockKind, block_kinds
@@ -92,7 +92,7 @@ def marked(part: str) -> str:
 @pytest.mark.parametrize("kind", ["hero", "block"])
 def test_every_line_of_a_list_is_printed(name: str, kind: str) -> None:
     kinds = block_kinds(description(name))
-    made = draw([network(name)], kind, Options(WIDTHS["double"])).picture.scene
+    made = draw([network(name)], kind, Options(WIDTHS["double"])).scene
     assert made is not None
     printed = [text.plain for text in made.flat() if isinstance(text, Text)]
     titles = [text for text in printed if text.startswith("(")]
@@ -146,7 +146,7 @@ def test_a_table_counts_only_blocks_of_the_same_widths(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(LINES))
 def test_stages_say_where_widths_vary(name: str) -> None:
     found = description(name)
-    made = draw([network(name)], "strip", Options(WIDTHS["double"])).picture.scene
+    made = draw([network(name)], "strip", Options(WIDTHS["double"])).scene
     assert made is not None
     by_id = {unit.id: unit for unit in found.units}
     for group in stages(made.items):

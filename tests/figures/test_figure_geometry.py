@@ -9,7 +9,7 @@ import pytest
 import archdsl
 from archdsl import Graph, UsageError
 from archdsl.figures.canvas.scene import Path, Scene, Text
-from archdsl.figures.figure import draw
+from archdsl.figures.draw import draw
 from archdsl.figures.options import WIDTHS, Options
 from archdsl.language import gallery
 
@@ -45,7 +45,7 @@ def test_every_network_of_the_gallery(kind: str) -> None:
     drawn = set()
     for name in gallery.names():
         try:
-            scene = draw([load(name)], kind, Options(WIDTHS["double"])).picture.scene
+            scene = draw([load(name)], kind, Options(WIDTHS["double"])).scene
         except UsageError as error:
             assert "; " in str(error), "what else to ask for"
             continue
@@ -59,14 +59,14 @@ def test_every_network_of_the_gallery(kind: str) -> None:
 @pytest.mark.parametrize("name", sorted(LINES)[::3])
 @pytest.mark.parametrize("width", ["single", "neurips"])
 def test_heroes_at_smaller_widths(name: str, width: str) -> None:
-    scene = draw([load(name)], "hero", Options(WIDTHS[width])).picture.scene
+    scene = draw([load(name)], "hero", Options(WIDTHS[width])).scene
     assert scene is not None
     assert not list(problems(scene, WIDTHS[width]))
 
 
 @pytest.mark.parametrize("kind", ["hero", "strip", "block", "columns"])
 def test_a_background_reaches_past_what_is_drawn(kind: str) -> None:
-    scene = draw([load("resnet50")], kind, Options(WIDTHS["neurips"]), "dark").picture.scene
+    scene = draw([load("resnet50")], kind, Options(WIDTHS["neurips"], theme="dark")).scene
     assert scene is not None and scene.background
     assert not list(problems(scene, WIDTHS["neurips"]))
     boxes = [item.box() for item in scene.flat()]
@@ -87,7 +87,7 @@ def test_a_background_reaches_past_what_is_drawn(kind: str) -> None:
 )
 def test_several_networks_in_one_figure(kind: str, names: list[str]) -> None:
     graphs = [load(name) for name in names]
-    scene = draw(graphs, kind, Options(WIDTHS["double"])).picture.scene
+    scene = draw(graphs, kind, Options(WIDTHS["double"])).scene
     assert scene is not None
     assert not list(problems(scene, WIDTHS["double"], SHEET if kind == "diff" else PAGE))
 

@@ -10,18 +10,16 @@ import pytest
 import archdsl
 from archdsl import Graph, UsageError
 from archdsl.cli import main as cli
-from archdsl.cli.draw import KINDS as NAMED
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
 from archdsl.figures.canvas.theme import load_theme
-from archdsl.figures.figure import draw
+from archdsl.figures.draw import PICTURES, TEXTS, draw
 from archdsl.figures.kinds.block_layout import BlockLayout
-from archdsl.figures.kinds.every import KINDS, TEXTS
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, describe
 from archdsl.figures.network.tree import Join, Reducer
-from archdsl.figures.options import WIDTHS, Options, fold_of, shown_of, width_of
+from archdsl.figures.options import KINDS, WIDTHS, Options, fold_of, shown_of, width_of
 from archdsl.numbers import quantity
 from archdsl.ops import OPS
 from tests.support import graph_of
@@ -40,7 +38,7 @@ def scene(name: str, kind: str, width: str = "neurips") -> Scene:
 
 
 def drawn(graph: Graph, kind: str, width: str = "neurips") -> Scene:
-    made = draw([graph], kind, Options(width_of(width)[0])).picture.scene
+    made = draw([graph], kind, Options(width_of(width)[0])).scene
     assert made is not None
     return made
 
@@ -141,7 +139,7 @@ def test_a_u_net_is_drawn_as_a_u() -> None:
 
 def spots(name: str) -> dict[str, tuple[float, float]]:
     """The middle of every cell of a pyramid."""
-    made = draw([graph(name)], "pyramid", Options(WIDTHS["double"])).picture.scene
+    made = draw([graph(name)], "pyramid", Options(WIDTHS["double"])).scene
     assert made is not None
     boxes = {group.id: group.box() for group in groups(made.items)}
     return {id: ((left + right) / 2, (a + b) / 2) for id, (left, a, right, b) in boxes.items()}
@@ -191,7 +189,7 @@ def test_ways_over_a_row_keep_apart() -> None:
         "  d: {conv: {out: 64, kernel: 3}, from: a}\n"
         "  e: {concat: {}, from: [c, d, b]}\n"
     )
-    made = draw([crossed]).picture.scene
+    made = draw([crossed]).scene
     assert made is not None
     levels: dict[float, set[float]] = {}  # height of a way over the row: where its ways start
     for item in made.flat():
@@ -206,7 +204,7 @@ def test_a_strip_shows_no_line_where_there_is_none() -> None:
     for name in ("unet", "resnet50_fpn"):
         with pytest.raises(UsageError, match="is no line of stages; --kind pyramid"):
             draw([graph(name)], "strip")
-    assert draw([graph("resnet50_fpn")], "strip", Options(only="body")).picture.scene
+    assert draw([graph("resnet50_fpn")], "strip", Options(only="body")).scene
 
 
 def test_a_block_with_residuals_in_one_of_its_branches_is_one_slab() -> None:
@@ -242,7 +240,7 @@ def test_what_is_no_tree_is_said_so() -> None:
     )
     (unit,) = describe(crossed).units
     assert unit.chain == ()
-    assert draw([crossed], "strip").picture.scene is not None
+    assert draw([crossed], "strip").scene is not None
     with pytest.raises(UsageError, match="ways cross inside cell; --kind graph --only cell shows"):
         draw([crossed], "block")
 
@@ -252,7 +250,7 @@ def test_every_op_is_said_to_be_drawn_or_not() -> None:
 
 
 def test_the_command_names_every_kind() -> None:
-    assert set(NAMED) == {*KINDS, *TEXTS}
+    assert set(KINDS) == {*PICTURES, *TEXTS}
     assert "draw" in cli.cli.commands
 
 
@@ -298,14 +296,14 @@ def test_widths_are_lengths() -> None:
 
 
 def test_a_slide_is_the_same_picture_twice_as_large() -> None:
-    small = draw([graph("resnet18")], options=Options(480)).picture.scene
-    large = draw([graph("resnet18")], options=Options(480, 2.0)).picture.scene
+    small = draw([graph("resnet18")], options=Options(480)).scene
+    large = draw([graph("resnet18")], options=Options(480, 2.0)).scene
     assert small and large and (large.width, large.height) == (960, 2 * small.height)
     assert [2 * text.size for text in texts(small)] == [text.size for text in texts(large)]
 
 
 def test_only_draws_a_part() -> None:
-    made = draw([graph("resnet50")], "strip", Options(only="layer3")).picture.scene
+    made = draw([graph("resnet50")], "strip", Options(only="layer3")).scene
     assert made is not None
     words = {text.plain for text in texts(made)}
     assert "layer3" in words and "layer2" not in words and "input" not in words
@@ -322,7 +320,7 @@ def test_the_costs_of_a_part_are_not_those_of_the_network() -> None:
 
 
 def test_show_adds_costs_and_drops_names() -> None:
-    made = draw([graph("resnet18")], "strip", Options(show=frozenset({"params"}))).picture.scene
+    made = draw([graph("resnet18")], "strip", Options(show=frozenset({"params"}))).scene
     assert made is not None
     words = [text.plain for text in texts(made)]
     assert "9.41 K params" in words and "conv1" not in words and "64×1122" not in words
@@ -330,7 +328,7 @@ def test_show_adds_costs_and_drops_names() -> None:
 
 def test_folding_shows_as_many_as_asked() -> None:
     def slabs(fold: int | None) -> int:
-        made = draw([graph("resnet101")], "strip", Options(495, fold=fold)).picture.scene
+        made = draw([graph("resnet101")], "strip", Options(495, fold=fold)).scene
         assert made is not None
         return sum(1 for group in groups(made.items) if group.id.startswith("layer3."))
 
@@ -367,7 +365,7 @@ def test_the_caption_and_the_description_say_what_is_drawn() -> None:
 
 
 def test_what_two_specs_share_is_plain_in_a_diff() -> None:
-    made = draw([graph("resnet50"), graph("resnet50d")], "diff").picture.scene
+    made = draw([graph("resnet50"), graph("resnet50d")], "diff").scene
     assert made is not None
     plain = load_theme("paper").paint("plain").fill
     fills = {
@@ -384,7 +382,7 @@ def test_what_two_specs_share_is_plain_in_a_diff() -> None:
 
 def test_a_diff_colors_only_what_a_block_has_more() -> None:
     """Hu et al. 2018: what squeeze-and-excitation adds to a bottleneck is its gate."""
-    made = draw([graph("resnet50"), graph("seresnet50")], "diff").picture.scene
+    made = draw([graph("resnet50"), graph("seresnet50")], "diff").scene
     assert made is not None
     theme = load_theme("paper")
     fills = {item.fill for item in made.flat() if isinstance(item, Path) and item.stroke}
@@ -394,7 +392,7 @@ def test_a_diff_colors_only_what_a_block_has_more() -> None:
 
 def test_scaling_says_the_factors_of_the_paper() -> None:
     """Tan & Le 2019: from B0 to B7 resolution 224 to 600, width x 2."""
-    made = draw([graph("efficientnet_b0"), graph("efficientnet_b7")], "scaling").picture.scene
+    made = draw([graph("efficientnet_b0"), graph("efficientnet_b7")], "scaling").scene
     assert made is not None
     words = {text.plain for text in texts(made)}
     assert {"width ×2.00", "resolution ×2.68"} <= words

@@ -1,6 +1,6 @@
 """Blocks: the distinct ones side by side, each from its input to its output."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -23,9 +23,13 @@ TALLEST = 600.0  # points: past this insets that lie may be shorter than those t
 
 @dataclass(frozen=True)
 class Inset:
-    """A drawn block, its left top corner at 0, 0; `axis` is where its input comes in."""
+    """A drawn block, its left top corner at 0, 0; `axis` is where its input comes in.
+
+    `show` is what its title is to say.
+    """
 
     kind: BlockKind
+    show: frozenset[str]
     direction: Direction
     items: tuple[Item, ...]
     width: float
@@ -50,14 +54,16 @@ def inset(
     length = origin + size.length + PORT
     if "shapes" in options.show:
         _ports(inner, kind, direction, length, brief and direction == "right")
-    return _framed(kind, direction, inner.items)
+    return _framed(kind, options.show, direction, inner.items)
 
 
-def _framed(kind: BlockKind, direction: Direction, items: Sequence[Item]) -> Inset:
+def _framed(
+    kind: BlockKind, show: frozenset[str], direction: Direction, items: Sequence[Item]
+) -> Inset:
     """Items around a block whose input comes in at 0, 0."""
     left, top, right, bottom = bounds(items)
     axis = -top if direction == "right" else -left
-    return Inset(kind, direction, moved(items, -left, -top), right - left, bottom - top, axis)
+    return Inset(kind, show, direction, moved(items, -left, -top), right - left, bottom - top, axis)
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def listed(one: Inset, pen: Pen, width: float) -> Inset:
         x, y = (one.width - found.width) / 2, one.height + LINES
     axis = (0, one.axis) if one.direction == "right" else (one.axis, 0)
     both = moved([*one.items, *moved(found.items, x, y)], -axis[0], -axis[1])
-    return _framed(one.kind, one.direction, both)
+    return _framed(one.kind, one.show, one.direction, both)
 
 
 def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, brief: bool) -> None:
@@ -110,18 +116,20 @@ def _ports(pen: Pen, kind: BlockKind, direction: Direction, length: float, brief
         pen.text(length + 3, MIDDLE * size, ends[1], size, color, "start")
 
 
-def title(kind: BlockKind) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
-    """`(a) layer3.0`, bold, and `bottleneck, projection`."""
+def title(kind: BlockKind, show: Collection[str]) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """`(a) layer3.0`, bold, and `bottleneck, projection`; what it costs, if that is to be shown."""
     unit = kind.shown
-    what = unit.block.replace("_", " ")
+    what = [unit.block.replace("_", " ")]
     if unit.residual:
-        what += ", projection" if _projects(unit.chain) else ", identity"
-    return words(f"({kind.letter}) {kind.name}", bold=True), words(what)
+        what.append("projection" if _projects(unit.chain) else "identity")
+    what += labels.amounts(unit.cost, show)
+    name = kind.name if "names" in show else ""
+    return words(f"({kind.letter}) {name}", bold=True), words(", ".join(what))
 
 
-def heading(pen: Pen, kind: BlockKind, width: float) -> list[tuple[Run, ...]]:
+def heading(pen: Pen, one: Inset, width: float) -> list[tuple[Run, ...]]:
     """The title in one line if that is not wider, else in two."""
-    bold, rest = title(kind)
+    bold, rest = title(one.kind, one.show)
     line = (*bold, Run(" "), *rest)
     return [line] if pen.measure(line, pen.theme.sizes.caption) <= width else [bold, rest]
 
@@ -189,7 +197,7 @@ def choose(
 
 def _width(pen: Pen, one: Inset) -> float:
     size = pen.theme.sizes.caption
-    lines = [pen.measure(line, size) for line in heading(pen, one.kind, one.width)]
+    lines = [pen.measure(line, size) for line in heading(pen, one, one.width)]
     return max(one.width, listing(one.kind, pen).width, *lines)
 
 
@@ -213,7 +221,7 @@ def _draw_row(pen: Pen, row: list[tuple[Inset, float]], width: float, top: float
     for one, wide in row:
         pen.items += moved(one.items, x + (wide - one.width) / 2, top)
         y = top + height + 6
-        for line in heading(pen, one.kind, wide):
+        for line in heading(pen, one, wide):
             pen.text(x + wide / 2, y + size, line, size)
             y += 1.2 * size
         found = listing(one.kind, pen)

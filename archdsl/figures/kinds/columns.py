@@ -82,15 +82,14 @@ def _closed(unit: Unit) -> Layers:
     return Layers(unit, (box,), hidden=unit.numbers)
 
 
-def folded(layers: Sequence[Layers]) -> list[Layers]:
-    """Equal layers in a row as one with a count."""
+def folded(layers: Sequence[Layers], most: int = 0) -> list[Layers]:
+    """Equal layers in a row, if they are more than `most`, as one with a count."""
     found: list[Layers] = []
-    for one in layers:
-        last = found[-1] if found else None
-        if last and key_of(last) == key_of(one) and one.unit.kind != "dense":
-            found[-1] = replace(last, count=last.count + one.count)
-        else:
-            found.append(one)
+    for _, run in groupby(layers, key=lambda one: (one.unit.kind == "dense", key_of(one))):
+        first, *rest = run
+        dense = first.unit.kind == "dense"
+        fold = not dense and 1 + len(rest) > most
+        found += [replace(first, count=1 + len(rest))] if fold else [first, *rest]
     return found
 
 
@@ -294,7 +293,7 @@ def _as_asked(description: Description, options: Options) -> list[Layers]:
         return column
     if not options.fold and _height(column) <= TALLEST:
         return column
-    short = folded(column)
+    short = folded(column, options.fold)
     if _height(short) <= TALLEST:
         return short
     closed = {one.unit.id: _closed(one.unit) if one.unit.kind == "block" else one for one in column}

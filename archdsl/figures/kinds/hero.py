@@ -56,6 +56,7 @@ def _over_pyramid(
     kinds: list[BlockKind], description: Description, options: Options, pen: Pen
 ) -> tuple[float, list[Entry], list[Row]]:
     """The same with a pyramid, whose height is known when it was drawn: first without letters."""
+    options.refuse("scale fold", f"{description.title} is no line of stages, its hero a pyramid")
     bottom, _ = draw_pyramid(Pen(pen.theme), description, options, {})
     rows = _rows_under(bottom, kinds, description, options, pen)
     bottom, named = draw_pyramid(pen, description, options, _letters_of(rows))
@@ -118,7 +119,9 @@ def _insets(
     ways: tuple[Direction, ...] = ("right", "down")
     found = []
     for direction in ways if options.direction == "auto" else (options.direction,):
-        asked, width, made = replace(options, direction=direction), options.width - 2 * MARGIN, []
+        show = options.show - {"params", "macs"}  # which stand under the stages
+        asked = replace(options, direction=direction, show=show)
+        width, made = options.width - 2 * MARGIN, []
         for kind in kinds:
             with suppress(UsageError):  # too wide: --kind block says so, here it is left out
                 made.append(choose(kind, description, asked, pen, width, True))
@@ -165,7 +168,7 @@ def _above(row: Row, one: Inset) -> float:
 
 def _wide(pen: Pen, one: Inset) -> float:
     size = pen.theme.sizes.caption
-    lines = heading(pen, one.kind, max(one.width, WIDE_ENOUGH))
+    lines = heading(pen, one, max(one.width, WIDE_ENOUGH))
     return max(one.width, *(pen.measure(line, size) for line in lines)) + 2 * MARGIN
 
 
@@ -175,8 +178,7 @@ def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
     more = (width - CONTAINER - sum(widths) - BETWEEN * (len(row) - 1)) / len(row)
     x, size = CONTAINER / 2, pen.theme.sizes.caption
     titles = [
-        heading(pen, one.kind, wide + more - 2 * MARGIN)
-        for one, wide in zip(row, widths, strict=True)
+        heading(pen, one, wide + more - 2 * MARGIN) for one, wide in zip(row, widths, strict=True)
     ]
     above = HEADING + (max(map(len, titles)) - 1) * 1.2 * size
     inner = _tallest(row)

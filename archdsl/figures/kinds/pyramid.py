@@ -15,6 +15,7 @@ from archdsl.figures.network.grid import Cell, cells_of
 from archdsl.figures.network.names import rest_of
 from archdsl.figures.options import Options
 from archdsl.graph.graph import INPUT
+from archdsl.ops.base import sum_of
 
 LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
 ACROSS, NEAR, DOWN = 13.0, 9.0, 16.0  # distance of columns, least if it must be; of rows
@@ -69,18 +70,22 @@ class _Pyramid:
         return not any(c.row == cell.row and c.column > cell.column for c in self.cells)
 
     def text(self, cell: Cell) -> list[tuple[Run, ...]]:
-        """Lines in a cell: its name, what it does, on how many maps, what it gives."""
+        """Lines in a cell: its name, what it does, on how many maps, what it gives and costs."""
+        show = self.options.show
         letters = dict.fromkeys(self.letters.get(unit.id, "") for unit in cell.units)
         marks = ", ".join(filter(None, letters))
-        title = words(cell.name(self.description.names), bold=True)
-        lines = [(*title, Run(f" ({marks})")) if marks else title]
-        lines += [words(what) for what in _parts(cell.units)]
+        named = words(cell.name(self.description.names), bold=True) if "names" in show else ()
+        title = (*named, Run(f"{' ' * bool(named)}({marks})")) if marks else named
+        lines = [title, *map(words, _parts(cell.units))]
         shape = labels.shape(cell.outputs[0])
         if cell.shared:
             lines.append(words(f"on each of {len(cell.outputs)} maps"))
             shape = (*shape, Run("–"), *labels.size(cell.outputs[-1]))
+        lines.append(shape if "shapes" in show else ())
+        lines += map(words, labels.amounts(sum_of(unit.cost for unit in cell.units), show))
         name = self.outputs.get(cell.first)
-        return [*lines, shape, *([words(f"→ {name}")] if name and not self.free(cell) else [])]
+        lines.append(words(f"→ {name}") if name and not self.free(cell) else ())
+        return [line for line in lines if line]
 
     def width(self, cell: Cell) -> float:
         if cell.sign:

@@ -23,7 +23,6 @@ from archdsl.figures.network.description import (
     vary,
 )
 from archdsl.figures.options import Options
-from archdsl.numbers import quantity
 from archdsl.ops.tensor import TensorSpec
 
 SLABS = 6  # of a stage that are drawn unless --fold says otherwise
@@ -140,12 +139,8 @@ class _Cells:
             lines.append((words(what), small, grey))
         if stage and vary(stage.units):
             lines.append((words(VARY), small, grey))
-        for key in ("params", "macs"):
-            if stage and key in show:
-                amount = stage.cost.parameters if key == "params" else stage.cost.macs
-                text = f"{quantity(amount)} {'params' if key == 'params' else 'MACs'}"
-                lines.append((words(text), small, grey))
-        return tuple(lines)
+        costs = labels.amounts(stage.cost, show) if stage else []
+        return (*lines, *((words(text), small, grey) for text in costs))
 
     def widest(self, lines: Sequence[Label]) -> float:
         return max((self.pen.measure(runs, size) for runs, size, _ in lines), default=0.0)

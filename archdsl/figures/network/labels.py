@@ -1,10 +1,12 @@
 """What figures say of ops: which are drawn, in which role, with which words."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal, NamedTuple
 
 from archdsl.figures.canvas.scene import Run
 from archdsl.graph.graph import Node
+from archdsl.numbers import quantity
+from archdsl.ops import Cost
 from archdsl.ops.tensor import TensorSpec
 
 # The role of every op in a theme; "" where a figure shows nothing: norms, activations and what only
@@ -129,6 +131,12 @@ def size(spec: TensorSpec) -> tuple[Run, ...]:
     if square(spec):
         return Run(str(spatial[0])), Run(str(len(spatial)), sup=True)
     return (Run("×".join(map(str, spatial))),)
+
+
+def amounts(cost: Cost, show: Collection[str]) -> list[str]:
+    """`25.6 M params`, `4.1 G MACs`: those of them that are to be shown."""
+    found = {"params": f"{quantity(cost.parameters)} params", "macs": f"{quantity(cost.macs)} MACs"}
+    return [text for key, text in found.items() if key in show]
 
 
 def plain(runs: tuple[Run, ...]) -> str:

@@ -1,46 +1,68 @@
-"""From graphs to a picture: one table says which function draws which kind."""
+"""From graphs to a figure: a table says which function draws which kind."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import Item, Scene, bounds, magnified, moved, words
-from archdsl.figures.canvas.theme import Theme
+from archdsl.figures.canvas.theme import Theme, load_theme
+from archdsl.figures.figure import Figure
 from archdsl.figures.kinds import graph as graphviz
+from archdsl.figures.kinds import hero as heroes
 from archdsl.figures.kinds import table as comparison
 from archdsl.figures.kinds.block import block
 from archdsl.figures.kinds.columns import columns
 from archdsl.figures.kinds.dense import dense
 from archdsl.figures.kinds.difference import difference
-from archdsl.figures.kinds.hero import hero
 from archdsl.figures.kinds.pyramid import pyramid
 from archdsl.figures.kinds.scaling import scaling
 from archdsl.figures.kinds.strip import strip
 from archdsl.figures.network.captions import caption_of, description_of
 from archdsl.figures.network.description import Description, describe
-from archdsl.figures.options import Options
+from archdsl.figures.options import KINDS, WIDTHS, Options
 from archdsl.graph.graph import Graph
 
 MARGIN = 8.0  # points: between what is drawn and the edge of a background
 Draw = Callable[[Sequence[Description], Options, Pen], float]
+Write = dict[str, Callable[[], str]]
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A scene, or what writes texts, by suffix; a caption and a description of it."""
+def draw(graphs: Sequence[Graph], kind: str = "hero", options: Options | None = None) -> Figure:
+    """A figure of networks; raises UsageError if the kind does not suit them or they do not fit."""
+    options = options or Options()
+    if kind not in KINDS:
+        raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, KINDS)}")
+    if not graphs:
+        raise UsageError("there is nothing to draw; give a spec")
+    theme = load_theme(options.theme)
+    descriptions = [_described(graph, options) for graph in graphs]
+    caption = caption_of(descriptions, kind, options)
+    description = description_of(descriptions)
+    texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
 
-    caption: str
-    description: str
-    texts: Mapping[str, Callable[[], str]] = field(default_factory=dict)
-    draw: Callable[[], Scene] | None = None
+    def picture() -> Scene:
+        scene = _scene(descriptions, kind, options, theme)
+        return replace(scene, caption=caption, description=description)
 
-    @cached_property
-    def scene(self) -> Scene | None:
-        """The drawing; a kind that can do without one (`graph` as text) makes it when asked."""
-        return self.draw() if self.draw else None
+    made = Figure(caption, description, texts, picture if kind in PICTURES else None)
+    if not texts:
+        made.scene  # noqa: B018 - so that what cannot be drawn is said now
+    return made
+
+
+def hero(graph: Graph) -> Figure:
+    """The hero figure, as narrow as papers set it and the network fits, else as wide as two pages.
+
+    Raises UsageError if it fits none.
+    """
+    for width in (WIDTHS["neurips"], WIDTHS["double"]):
+        with suppress(UsageError):
+            return draw([graph], "hero", Options(width))
+    return draw([graph], "hero", Options(2 * WIDTHS["double"]))
 
 
 def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:
@@ -56,8 +78,13 @@ def _only(descriptions: Sequence[Description]) -> Description:
     return descriptions[0]
 
 
-KINDS: dict[str, Draw] = {
-    "hero": _of_one(hero),
+def _table(descriptions: Sequence[Description], options: Options) -> Write:
+    compared = comparison.compare(descriptions, options.title)
+    return {suffix: partial(write, compared) for suffix, write in comparison.FORMATS.items()}
+
+
+PICTURES: dict[str, Draw] = {
+    "hero": _of_one(heroes.hero),
     "strip": _of_one(strip),
     "block": _of_one(block),
     "columns": columns,
@@ -67,43 +94,16 @@ KINDS: dict[str, Draw] = {
     "dense": _of_one(dense),
     "pyramid": _of_one(pyramid),
 }
-
-
-def _table(descriptions: Sequence[Description], options: Options) -> dict[str, Callable[[], str]]:
-    compared = comparison.compare(descriptions, options.title)
-    return {suffix: partial(write, compared) for suffix, write in comparison.FORMATS.items()}
-
-
-TEXTS: dict[str, Callable[[Sequence[Description], Options], dict[str, Callable[[], str]]]] = {
+TEXTS: dict[str, Callable[[Sequence[Description], Options], Write]] = {
     "table": _table,
     "graph": lambda descriptions, options: graphviz.texts(_only(descriptions), options),
 }
 
 
-def picture(graphs: Sequence[Graph], kind: str, options: Options, theme: Theme) -> Picture:
-    """Draws networks; raises UsageError if the kind does not suit them or they do not fit."""
-    kinds = sorted({*KINDS, *TEXTS})
-    if kind not in kinds:
-        raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, kinds)}")
-    descriptions = [_described(graph, options) for graph in graphs]
-    caption = caption_of(descriptions, kind, options)
-    description = description_of(descriptions)
-    texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
-
-    def draw() -> Scene:
-        scene = _scene(descriptions, kind, options, theme)
-        return replace(scene, caption=caption, description=description)
-
-    made = Picture(caption, description, texts, draw if kind in KINDS else None)
-    if not texts:
-        made.scene  # noqa: B018 - so that what cannot be drawn is said now
-    return made
-
-
 def _scene(descriptions: Sequence[Description], kind: str, options: Options, theme: Theme) -> Scene:
     margin = MARGIN if theme.background else 0.0
     asked, pen = replace(options, width=options.width - 2 * margin), Pen(theme)
-    height = KINDS[kind](descriptions, asked, pen)
+    height = PICTURES[kind](descriptions, asked, pen)
     items, height = _titled(pen, asked, height)
     right = bounds(items)[2]
     width = max(asked.width, right) if kind == "graph" else asked.width

@@ -1,0 +1,86 @@
+"""Every option of a figure is honoured or refused by name, in Python and on the command line."""
+
+import inspect
+from typing import Any
+
+import click
+import pytest
+
+import archdsl
+from archdsl import UsageError
+from archdsl.cli.draw import draw as command
+from archdsl.figures.options import KINDS, OPTIONS, SHOWN, asked
+
+NAMES = [option.name for option in OPTIONS]
+DRAWN = {  # networks that a kind shows
+    "dense": ["densenet121"],
+    "pyramid": ["resnet50_fpn"],
+    "scaling": ["resnet18", "resnet34"],
+    "diff": ["resnet18", "resnet34"],
+}
+ANOTHER: dict[str, Any] = {
+    "width": "double", "theme": "dark", "show": "shapes", "title": "A title", "legend": False,
+    "scale": "linear", "direction": "right", "fold": "2",
+}  # fmt: skip
+PARTS = {"dense": "features.denseblock2", "graph": "layer2.0", "pyramid": "fpn"}
+USUAL = {"graph": {"only": "layer3.0"}, "pyramid": {"width": "9in"}}
+HONOURED = [(kind, option.name) for option in OPTIONS for kind in KINDS if option.honoured(kind)]
+REFUSED = [(kind, option.name) for option in OPTIONS for kind in KINDS if not option.honoured(kind)]
+
+
+def rendered(kind: str, **options: Any) -> bytes:
+    options = {**USUAL.get(kind, {}), **options}
+    figure = archdsl.draw(*DRAWN.get(kind, ["resnet50"]), kind=kind, **options)
+    return figure.render(".md" if kind == "table" else ".svg")
+
+
+def test_python_and_the_command_have_the_options_of_the_table() -> None:
+    keywords = inspect.signature(archdsl.draw).parameters
+    assert [name for name in keywords if name not in ("specs", "kind")] == NAMES
+    options = {option.name: option for option in command.params}
+    assert [name for name in options if name in {*NAMES, "scale"}] == NAMES
+    for row in OPTIONS:
+        option = options[row.name]
+        assert isinstance(option, click.Option)
+        assert row.help in str(option.help)
+
+
+@pytest.mark.parametrize(("kind", "name"), HONOURED)
+def test_an_option_that_a_kind_honours_changes_the_figure(kind: str, name: str) -> None:
+    values = {**ANOTHER, "only": PARTS.get(kind, "layer3")}
+    if kind == "hero":
+        values["direction"] = "down"
+    assert rendered(kind, **{name: values[name]}) != rendered(kind)
+
+
+@pytest.mark.parametrize(("kind", "name"), REFUSED)
+def test_an_option_that_a_kind_does_not_honour_is_refused_by_name(kind: str, name: str) -> None:
+    with pytest.raises(UsageError, match=f"--kind {kind} has no --{name}; .* have"):
+        asked(kind, {name: ANOTHER[name]})
+
+
+@pytest.mark.parametrize("kind", ["hero", "strip", "block", "pyramid"])
+def test_what_is_shown_can_be_chosen_word_by_word(kind: str) -> None:
+    figures = {rendered(kind, show=word) for word in SHOWN}
+    assert len(figures) == len(SHOWN)
+
+
+def test_the_hero_of_a_network_that_is_no_line_has_no_slabs_to_scale_or_fold() -> None:
+    for name in ("scale", "fold"):
+        with pytest.raises(UsageError, match=f"--{name} does nothing here: unet is no line"):
+            archdsl.draw("unet", kind="hero", **{name: ANOTHER[name]})
+
+
+def test_what_is_not_given_is_as_the_table_says() -> None:
+    said = {option.name: option.default for option in OPTIONS}
+    given, usual = asked("hero", said), asked("hero", {})
+    assert given.given == set(NAMES) and not usual.given
+    for name in NAMES:
+        assert getattr(given, name) == getattr(usual, name)
+
+
+def test_a_choice_that_is_none_is_an_error() -> None:
+    with pytest.raises(UsageError, match="direction `up` is not one of auto, down, right"):
+        asked("block", {"direction": "up"})
+    with pytest.raises(UsageError, match="nothing to draw"):
+        archdsl.draw()
