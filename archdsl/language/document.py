@@ -29,7 +29,8 @@ from archdsl.language.weights import read_weights
 from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.ops import OPS
 from archdsl.ops.tensor import INPUT
-from archdsl.yaml.fields import keys_of, validate
+from archdsl.yaml.mistakes import known
+from archdsl.yaml.models import fitted
 from archdsl.yaml.source import Place, Source
 
 _COMPOUND = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
@@ -141,7 +142,7 @@ def is_long_form(value: Any) -> bool:
     """Whether a parameter's value is the long form, and not an item with arguments."""
     if not isinstance(value, dict):
         return False
-    return len(value) != 1 or next(iter(value)) in keys_of(ParameterForm)
+    return len(value) != 1 or next(iter(value)) in known(ParameterForm)
 
 
 def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, RuleForm]:
@@ -165,7 +166,7 @@ def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, Rule
                 at, help = place.key, did_you_mean(name, ["phi"])
             sink.error("E0203", f"the rule {name} must be a mapping", at, help=help)
         else:
-            rule = validate(RuleForm, data, place, sink)
+            rule = fitted(RuleForm, data, place, sink)
             rules[name] = rule if rule is not None else RuleForm()
     return rules
 
@@ -347,7 +348,7 @@ def _parameter(
     form, default, broken = ParameterForm(), value, False
     type: ParameterType | None = None
     if is_long_form(value):
-        read = validate(ParameterForm, value, place, reader.sink)
+        read = fitted(ParameterForm, value, place, reader.sink)
         form, broken = read or form, read is None
         type, default = form.type, value.get("default", MISSING)
         place = place / "default" if "default" in value else place

@@ -1,57 +1,50 @@
 """The keys of a document and the types of their values; what items say is read apart."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import nearest
-from archdsl.diagnostics.text import one_line
-from archdsl.yaml.fields import (
-    ANY,
-    EXAMPLES,
-    FLAG,
-    LIST,
-    MAPPING,
-    NUMBER,
-    QUANTITY,
-    TEXT,
-    WHOLE,
-    Type,
-    form_of,
+from archdsl.diagnostics.text import as_yaml
+from archdsl.yaml.mistakes import kind_of, known
+from archdsl.yaml.models import (
+    Before,
+    Line,
+    Number,
+    Prose,
+    Quantity,
+    fitting,
     key,
-    keys_of,
-    kind_of,
-    list_of,
-    mapping_of,
-    one_of,
-    values_of,
+    unfit,
 )
 from archdsl.yaml.source import Source
 
 VERSION = 1
 ParameterType = Literal["int", "float", "bool", "item", "list", "str"]
-Number = int | float
-Quantity = int | float | str
-
-# `arxiv: 1512.03385` is a number in YAML
-_PROSE = Type("text", (str, int, float), lambda value, place, sink: str(value))
-_LINE = Type("text", (str, int, float), lambda value, place, sink: one_line(str(value)))
+EXAMPLES = {
+    "name": "name the network: `name: resnet50`",
+    "input": "say what the network is given: `input: [3, 224, 224]`",
+    "backbone": "put the items of the network under `backbone:`, or say what it `extends:`",
+    "params": "give every parameter a value: `params: {classes: 1000}`",
+    "blocks": "name every block: `blocks: {unit: {seq: [...]}}`",
+    "outputs": "name every output: `outputs: {logits: fc}`",
+}
 
 
 @dataclass(frozen=True)
 class Cite:
     """Where the network was published."""
 
-    title: str | None = key(_LINE)
-    authors: str | None = key(_LINE)
-    year: int | None = key(WHOLE)
-    venue: str | None = key(_LINE)
-    arxiv: str | None = key(_LINE)
-    doi: str | None = key(_LINE)
-    url: str | None = key(_LINE)
-    table: str | None = key(_LINE)
-    figure: str | None = key(_LINE)
-    section: str | None = key(_LINE)
+    title: Line | None = None
+    authors: Line | None = None
+    year: int | None = None
+    venue: Line | None = None
+    arxiv: Line | None = key("The number on arXiv: `1512.03385`.")
+    doi: Line | None = None
+    url: Line | None = None
+    table: Line | None = key("The table of the paper that the spec is.")
+    figure: Line | None = None
+    section: Line | None = None
 
     def __str__(self) -> str:
         """`He et al., 2016, Deep Residual Learning. arXiv:1512.03385, table 1`."""
@@ -65,14 +58,14 @@ class Cite:
 
 @dataclass(frozen=True)
 class RuleForm:
-    """A scaling rule as written; numbers may be expressions."""
+    """A scaling rule; its numbers may be expressions."""
 
-    base: Quantity | None = key(QUANTITY)
-    factor: Quantity | None = key(QUANTITY)
-    round: Literal["up", "down", "nearest"] | None = key(one_of("up", "down", "nearest"))
-    multiple_of: Quantity | None = key(QUANTITY)
-    min: Quantity | None = key(QUANTITY)
-    max: Quantity | None = key(QUANTITY)
+    base: Quantity | None = key("The factor is this to the power of `phi`.")
+    factor: Quantity | None = key("The factor itself, whatever `phi` is.")
+    round: Literal["up", "down", "nearest"] | None = None
+    multiple_of: Quantity | None = None
+    min: Quantity | None = None
+    max: Quantity | None = None
 
     def numbers(self) -> dict[str, Quantity | None]:
         """What may be expressions, by key."""
@@ -83,71 +76,88 @@ class RuleForm:
 class ParameterForm:
     """The long form of a parameter."""
 
-    type: ParameterType | None = key(one_of("int", "float", "bool", "item", "list", "str"))
-    default: Any = key(ANY)
-    min: Number | None = key(NUMBER)
-    max: Number | None = key(NUMBER)
-    choices: list[Any] | None = key(LIST)
-    doc: str | None = key(_PROSE)
+    type: ParameterType | None = None
+    default: Any = None
+    min: Number | None = None
+    max: Number | None = None
+    choices: list[Any] | None = None
+    doc: Prose | None = None
 
 
 @dataclass(frozen=True)
 class ExpectForm:
     """What must come out; a number may end in K, M or G and is then held to its digits."""
 
-    params: Quantity | None = key(QUANTITY)
-    macs: Quantity | None = key(QUANTITY)
-    output: list[int] | None = key(list_of(WHOLE))
+    params: Quantity | None = key("Parameters: `25_557_032`, `25.6M`.")
+    macs: Quantity | None = key("Multiply-accumulates of one image: `4.09G`.")
+    output: list[int] | None = key("The shape of the output: `[1000]`.")
 
 
 @dataclass(frozen=True)
 class WeightsForm:
     """A source of weights: its keys and ours, where they differ."""
 
-    rename: dict[str, Any] = key(MAPPING, {}, alias="keys")
-    reshape: bool = key(FLAG, False)
-    requires: dict[str, Any] = key(MAPPING, {})
-    doc: str | None = key(_PROSE)
-    url: str | None = key(_PROSE)
+    rename: dict[str, Any] = key(
+        "Their names, or how they begin, with ours; null drops one.", {}, alias="keys"
+    )
+    reshape: bool = key("Whether theirs may have other shapes of as many.", False)
+    requires: dict[str, Any] = key("The parameters for which they are.", {})
+    doc: Prose | None = None
+    url: Prose | None = None
 
 
 @dataclass(frozen=True)
 class KeysForm:
     """Keys that begin alike, once or for every row and turn of a loop."""
 
-    for_: Any = key(ANY, alias="for")
-    repeat: Any = key(ANY)
-    rename: dict[str, Any] = key(MAPPING, {}, alias="keys")
+    for_: Any = key(alias="for")
+    repeat: Any = None
+    rename: dict[str, Any] = key(default={}, alias="keys")
+
+
+def _with_names(value: Any) -> Any:
+    if isinstance(value, list):
+        example = as_yaml({str(one): one for one in value})
+        raise unfit("a mapping", f"name every output: `outputs: {example}`")
+    return value
 
 
 @dataclass(frozen=True)
 class DocumentForm:
-    """The keys of a document; one that is wrong stands as if it were absent."""
+    """A network, as data; one of its keys that is wrong stands as if it were absent."""
 
-    archdsl: Any = key(ANY)
-    name: str = key(TEXT, "unnamed")
-    doc: str | None = key(_PROSE)
-    cite: Cite | None = key(form_of(Cite))
-    extends: Any = key(ANY)
-    import_: Any = key(ANY, alias="import")
-    input: list[Any] = key(LIST, null=False)
-    params: dict[str, Any] = key(MAPPING, {})
-    scaling: dict[str, Any] = key(MAPPING, {})
-    defaults: dict[str, Any] = key(MAPPING, {})
-    blocks: dict[str, Any] = key(MAPPING, {})
-    backbone: Any = key(ANY)
-    neck: Any = key(ANY)
-    head: Any = key(ANY)
-    aux: Any = key(ANY)
-    outputs: dict[str, str] | None = key(mapping_of(TEXT))
-    under: dict[str, str] | None = key(mapping_of(TEXT))
-    weights: dict[str, WeightsForm] = key(mapping_of(form_of(WeightsForm)), {})
-    expect: ExpectForm | None = key(form_of(ExpectForm))
-    lint: dict[str, Literal["on", "off"]] = key(mapping_of(one_of("on", "off")), {})
+    helps: ClassVar[dict[str, str]] = EXAMPLES
+
+    archdsl: Any = key("The version of the language.")
+    name: str = key("What the network is called, an identifier.", "unnamed")
+    doc: Prose | None = key("What there is to say about it.")
+    cite: Cite | None = None
+    extends: Any = key("Another spec, by a path relative to this file or a name of the gallery.")
+    import_: Any = key("Files whose blocks become usable here.", alias="import")
+    input: list[Any] = key("`[C, H, W]`; also `[C, L]` and `[C, D, H, W]`.")
+    params: dict[str, Any] = key(
+        "Parameters with their values, which `--set` and `extends` may change.", {}
+    )
+    scaling: dict[str, Any] = key("Scaling rules, and `phi`.", {})
+    defaults: dict[str, Any] = key("Default arguments of ops.", {})
+    blocks: dict[str, Any] = key("Reusable blocks by name.", {})
+    backbone: Any = key("The items that come first.")
+    neck: Any = key("The items behind the backbone.")
+    head: Any = key("The items that come last.")
+    aux: Any = key("Named sequences that are computed in training only.")
+    outputs: Annotated[dict[str, str] | None, Before(_with_names)] = key(
+        "What the network returns, by name; without it the last result."
+    )
+    under: dict[str, str] | None = key("Paths for sections: `{backbone: backbone.body}`.")
+    weights: dict[str, WeightsForm] = key("Sources of weights by name.", {})
+    expect: ExpectForm | None = None
+    lint: dict[str, Literal["on", "off"]] = key(
+        "Warnings to leave out, or to add: `{W0102: off}`.", {}
+    )
 
 
 REQUIRED = ("name", "input", "backbone")
-_KEYS = tuple(keys_of(DocumentForm))
+_KEYS = tuple(known(DocumentForm))
 
 
 def check_version(source: Source, sink: Sink) -> bool:
@@ -180,5 +190,4 @@ def read_form(source: Source, sink: Sink, required: tuple[str, ...] = REQUIRED) 
         if word not in source.data and word not in {nearest(w, _KEYS) for w in source.data}:
             span = source.at("archdsl").key
             sink.error("E0202", f"`{word}` is missing", span, help=EXAMPLES[word])
-    values, _ = values_of(DocumentForm, source.data, source.at(), sink)
-    return DocumentForm(**values)
+    return fitting(DocumentForm, source.data, source.at(), sink)

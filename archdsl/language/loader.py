@@ -13,10 +13,9 @@ from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.expressions.scaling import RULES
 from archdsl.language import gallery
 from archdsl.language.document import read_document, read_library
-from archdsl.language.keys import check_version
+from archdsl.language.keys import EXAMPLES, check_version
 from archdsl.language.overlay import overlay
 from archdsl.language.syntax import Document, File
-from archdsl.yaml.fields import EXAMPLES
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Path, Place, Source, parse, read_text, words
 

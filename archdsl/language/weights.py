@@ -16,7 +16,7 @@ from archdsl.language.checker import Visible, names_bound, report
 from archdsl.language.keys import KeysForm
 from archdsl.language.reader import Reader
 from archdsl.language.syntax import Document, Item, Renaming
-from archdsl.yaml.fields import validate
+from archdsl.yaml.models import fitted
 from archdsl.yaml.source import Place
 
 
@@ -64,7 +64,7 @@ class _Keys:
 
     def group(self, raw: Mapping[str, Any], place: Place) -> Renaming | None:
         """The beginning of names of theirs, one or many, and under `keys` how they go on."""
-        form = validate(KeysForm, raw, place, self.reader.sink)
+        form = fitted(KeysForm, raw, place, self.reader.sink)
         if form is not None and "keys" not in raw:
             help = "write under `keys:` how the names go on"
             self.reader.error("E0202", "`keys` is missing", place.span, help)

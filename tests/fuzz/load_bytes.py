@@ -29,7 +29,7 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.language.keys import DocumentForm
 from archdsl.language.syntax import COMBINATORS, MODIFIERS
 from archdsl.ops import OPS
-from archdsl.yaml.fields import keys_of
+from archdsl.yaml.mistakes import known
 
 ROOT = Path(__file__).parent.parent.parent
 LIMITS = Limits(values=20_000, items=5_000, nodes=2_000, connections=20_000)
@@ -76,7 +76,7 @@ def fill(corpus: Path) -> None:
             for path in sorted((ROOT / folder).rglob("*.yaml")):
                 name = str(path.relative_to(ROOT)).replace(os.sep, "-")
                 (corpus / name).write_bytes(path.read_bytes())
-    words = {*OPS, *COMBINATORS, *MODIFIERS, *keys_of(DocumentForm), "kernel", "out", "stride"}
+    words = {*OPS, *COMBINATORS, *MODIFIERS, *known(DocumentForm), "kernel", "out", "stride"}
     marks = [": ", "- ", "{", "}", "[", "]", ", ", "&a ", "*a", "!!str ", "| ", ">-", "$", "{i}"]
     tokens = [f'"{word}"' for word in (*sorted(words), *marks)]
     dictionary(corpus).write_text("\n".join(tokens) + "\n", encoding="utf-8")
