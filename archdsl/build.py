@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.analysis.summary import Summary
 from archdsl.diagnostics.diagnostic import Span
-from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.errors import InternalError, UsageError
 from archdsl.figures.draw import draw, hero
 from archdsl.files import make_folder, write_text
 from archdsl.graph.graph import Graph
@@ -15,10 +15,6 @@ from archdsl.tables.summary import markdown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-class InternalError(Exception):
-    """Two parts of archdsl disagree about a network: a bug in archdsl, not in the spec."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ RESERVED = frozenset(
     """.split()  # noqa: SIM905 - one a line would be fifty
 )
 
+LONGEST = 200  # characters: with a suffix it is the name of a file on every system
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+")
 
@@ -30,6 +31,8 @@ _MODULE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*|[0-9]+")
 
 def name_problem(name: str) -> str:
     """Why an item, tap or output cannot have this name, or nothing."""
+    if problem := _length_problem(name):
+        return problem
     if not _MODULE_NAME.fullmatch(name):
         return f"`{name}` cannot be a name: names are letters, digits, `_`, and `-` inside"
     plain = name.lstrip("_")  # as the module calls it, which `_` keeps out of the path
@@ -46,6 +49,8 @@ def name_problem(name: str) -> str:
 
 def other_name(name: str) -> str:
     """Help for a name that cannot be used: one that can."""
+    if len(name) > LONGEST:
+        return ""
     if "." in name:
         outer, _, inner = name.partition(".")
         return f"a dot is a level: put `{inner}` among the items of `{outer}`"
@@ -56,6 +61,16 @@ def other_name(name: str) -> str:
 
 def identifier_problem(name: str) -> str:
     """Why a network, block, parameter or column cannot have this name, or nothing."""
+    if problem := _length_problem(name):
+        return problem
     if not _NAME.fullmatch(name) or name.isdigit():
         return f"`{name}` cannot be a name: it needs letters, digits and `_`, a letter first"
+    if name.startswith("__"):
+        return f"`{name}` cannot be a name: it starts with two underscores"
     return f"`{name}` is a word of Python and cannot be a name" if iskeyword(name) else ""
+
+
+def _length_problem(name: str) -> str:
+    if len(name) <= LONGEST:
+        return ""
+    return f"`{name[:20]}...` cannot be a name: it has {len(name):,} characters, {LONGEST} at most"

@@ -8,6 +8,7 @@ import click
 
 from archdsl.cli.console import BUG, Settings, changes, color, complain, graph_of, show
 from archdsl.cli.progress import progress
+from archdsl.diagnostics.errors import InternalError
 
 if TYPE_CHECKING:
     from archdsl.analysis.summary import Summary
@@ -41,7 +42,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
         say(f"running {files.source} on a random image of 1x{graph.input}")
         try:
             steps.run(result, files.source)
-        except steps.InternalError as error:
+        except InternalError as error:
             complain(f"internal error, please report it: {error}")
             raise click.exceptions.Exit(BUG) from error
     show(text(result, color(sys.stdout)))

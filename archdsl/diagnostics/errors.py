@@ -25,3 +25,7 @@ class UsageError(Exception):
 
 class CheckpointError(UsageError):
     """A file of weights does not fit a module; the message lists every kind of difference."""
+
+
+class InternalError(Exception):
+    """Two parts of archdsl disagree about a network: a bug in archdsl, not in the spec."""

@@ -220,13 +220,14 @@ class Builder:
         return labels
 
     def origins(self, tensors: Iterable[Tensor]) -> tuple[Label, ...]:
-        """Where tensors have their shapes from."""
+        """Where tensors have their shapes from, copies of one item that are alike but once."""
         given = {self.shaped(tensor.id): tensor.spec for tensor in tensors}
-        return tuple(
-            Label(span, f"{id} gives {spec}" if id != INPUT else f"the input is {spec}")
-            for id, spec in given.items()
-            if (span := self.written(id)) is not None
-        )
+        labels: dict[Any, Label] = {}
+        for id, spec in given.items():
+            if (span := self.written(id)) is not None:
+                text = f"{id} gives {spec}" if id != INPUT else f"the input is {spec}"
+                labels.setdefault((span, spec), Label(span, text))
+        return tuple(labels.values())
 
     def ranks(self, tensor: Tensor) -> tuple[Label, ...]:
         """Where a tensor has its number of axes from: the network's input, if it has as many."""

@@ -336,7 +336,7 @@ def declare_parameters(
             problem = f"`{name}` is a word of the language, and cannot be a parameter's name"
         if problem:
             reader.error("E0208", problem, here.key, other_name(name))
-        else:
+        if not problem or identifier_problem(name):  # what uses it is not wrong too
             result[name] = _parameter(reader, name, value, here, earlier, in_block)
             earlier.add(name)
     return result

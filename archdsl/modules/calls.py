@@ -48,13 +48,35 @@ class Call:
     use: str = ""
 
 
-Row = Callable[[Any, tuple[TensorSpec, ...]], Call]
+Make = Callable[[Any, tuple[TensorSpec, ...]], Call]
 NONE: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How an op is asked for: `make` gives the call.
+
+    `writes` are the names that may stand in it, those of tensors' methods and attributes with a dot
+    before them; a source that holds others is not run (`pytorch/allowed.py`).
+    """
+
+    make: Make
+    writes: tuple[str, ...]
 
 
 def call(op: Op, inputs: tuple[TensorSpec, ...]) -> Call:
     """The PyTorch call for an op on inputs of these shapes."""
-    return TORCH[type(op)](op, inputs)
+    return TORCH[type(op)].make(op, inputs)
+
+
+def _writing(*names: str) -> Callable[[Make], Row]:
+    """A row of a function that makes calls in which these names stand."""
+    return lambda make: Row(make, _ranked(*names))
+
+
+def _ranked(*names: str) -> tuple[str, ...]:
+    """Names in which `{rank}` is any of the ranks that a map can have."""
+    return tuple(dict.fromkeys(name.format(rank=rank) for name in names for rank in (1, 2, 3)))
 
 
 def _plain(sizes: tuple[int, ...] | Any) -> Any:
@@ -85,9 +107,10 @@ def _module(target: str, *settings: tuple[str, str, Any], takes: Mapping[str, st
         keyword = (_size(name, getattr(op, field), default) for name, field, default in settings)
         return Call(target.format(rank=max(1, x[0].rank)), (*positional, *keyword))
 
-    return row
+    return Row(row, _ranked(target))
 
 
+@_writing("nn.Conv{rank}d", "Conv{rank}dSame")
 def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
     padding = () if op.pads_itself else (_size("padding", op.pad, 0),)
     return Call(
@@ -105,6 +128,7 @@ def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
+@_writing("nn.LayerNorm", "LayerNorm2d")
 def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
     is_map = x[0].layout == "channels_first" and x[0].rank > 0
     return Call(
@@ -117,14 +141,17 @@ def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
+@_writing("nn.Softmax")
 def _softmax(op: Op, x: tuple[TensorSpec, ...]) -> Call:
     return Call("nn.Softmax", (Argument("dim", 1 if x[0].layout == "channels_first" else -1),))
 
 
+@_writing("nn.PReLU")
 def _prelu(op: activation.PRelu, x: tuple[TensorSpec, ...]) -> Call:
     return Call("nn.PReLU", (Argument("num_parameters", 1 if op.shared else x[0].channels, 1),))
 
 
+@_writing("nn.GELU")
 def _gelu(op: activation.Gelu, x: tuple[TensorSpec, ...]) -> Call:
     return Call("nn.GELU", (Argument("approximate", "tanh" if op.tanh else "none", "none"),))
 
@@ -145,7 +172,7 @@ def _pool(kind: str) -> Row:
             arguments.append(Argument("count_include_pad", op.count_padding, True))
         return Call(f"nn.{kind}Pool{x[0].rank}d", tuple(arguments))
 
-    return row
+    return Row(row, (f"{kind}PoolSame", *_ranked(f"nn.{kind}Pool{{rank}}d")))
 
 
 def _adaptive(kind: str) -> Row:
@@ -153,18 +180,20 @@ def _adaptive(kind: str) -> Row:
         size = getattr(op, "size", 1)
         return Call(f"nn.Adaptive{kind}Pool{x[0].rank}d", (_positional("output_size", size),))
 
-    return row
+    return Row(row, _ranked(f"nn.Adaptive{kind}Pool{{rank}}d"))
 
 
 def _join(template: str) -> Row:
-    return lambda op, x: Call(template, form="function")
+    return Row(lambda op, x: Call(template, form="function"), ())
 
 
+@_writing("torch.cat")
 def _concat(op: join.Concat, x: tuple[TensorSpec, ...]) -> Call:
     axis = "1" if x[0].layout == "channels_first" else "-1"
     return Call(f"torch.cat([{{all}}], {axis})", form="function")
 
 
+@_writing("nn.Upsample", "F.interpolate", ".shape")
 def _resize(op: shape.Resize, x: tuple[TensorSpec, ...]) -> Call:
     mode = "nearest" if op.mode == "nearest" else op.mode
     corners = op.align_corners if op.mode != "nearest" else None
@@ -183,17 +212,20 @@ def _resize(op: shape.Resize, x: tuple[TensorSpec, ...]) -> Call:
     return Call("nn.Upsample", (Argument("scale_factor", factor), *settings))
 
 
+@_writing("nn.ZeroPad{rank}d", "nn.ReflectionPad{rank}d", "nn.ReplicationPad{rank}d")
 def _pad(op: shape.Pad, x: tuple[TensorSpec, ...]) -> Call:
     kind = {"zeros": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}[op.mode]
     sides = tuple(width for width in reversed(op.border) for _ in range(2))
     return Call(f"nn.{kind}{x[0].rank}d", (_positional("padding", sides),))
 
 
+@_writing("nn.ZeroPad{rank}d")
 def _pad_channels(op: shape.PadChannels, x: tuple[TensorSpec, ...]) -> Call:
     sides = (*(0,) * 2 * x[0].rank, 0, op.out - x[0].channels)  # from the last axis backwards
     return Call(f"nn.ZeroPad{min(3, x[0].rank + 1)}d", (_positional("padding", sides),))
 
 
+@_writing("CenterCrop", "center_crop", ".shape")
 def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
     if op.like:
         return Call("center_crop({0}, {1}.shape[2:])", form="function")
@@ -203,6 +235,7 @@ def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
+@_writing()
 def _slice(op: shape.Slice, x: tuple[TensorSpec, ...]) -> Call:
     axis = "[:, {start}:{stop}]" if x[0].layout == "channels_first" else "[..., {start}:{stop}]"
     return Call("{0}" + axis, (Argument("start", op.start), Argument("stop", op.stop)), "function")
@@ -217,9 +250,10 @@ def _numbers(target: str, field: str) -> Row:
             target, tuple(Argument(f"{field}{n}", v, keyword=False) for n, v in enumerate(numbers))
         )
 
-    return row
+    return Row(row, (target,))
 
 
+@_writing("Permute")
 def _permute(op: shape.Permute, x: tuple[TensorSpec, ...]) -> Call:
     return Call(
         "Permute",
@@ -227,6 +261,7 @@ def _permute(op: shape.Permute, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
+@_writing("torch.full")
 def _layer_scale(op: regularize.LayerScale, x: tuple[TensorSpec, ...]) -> Call:
     (weight,) = op.weights(*x)
     arguments = (
@@ -236,6 +271,7 @@ def _layer_scale(op: regularize.LayerScale, x: tuple[TensorSpec, ...]) -> Call:
     return Call("torch.full", arguments, "parameter", "{weight} * {0}")
 
 
+@_writing("torch.zeros", "torch.cat", ".expand", ".shape")
 def _class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
     (weight,) = op.weights(*x)
     use = "torch.cat([{weight}.expand({0}.shape[0], -1, -1), {0}], 1)"
@@ -243,6 +279,7 @@ def _class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
     return Call("torch.zeros", sizes, "parameter", use)
 
 
+@_writing("gaussian")
 def _position_embedding(op: attention.PositionEmbedding, x: tuple[TensorSpec, ...]) -> Call:
     (weight,) = op.weights(*x)
     sizes = tuple(_positional(f"size{n}", size) for n, size in enumerate(weight.shape))
@@ -259,9 +296,10 @@ def _axes(target: str) -> Row:
         order = (*range(2, rank + 2), 1) if last else (rank + 1, *range(1, rank + 1))
         return Call("Permute", tuple(_positional(f"axis{n}", a) for n, a in enumerate(order)))
 
-    return row
+    return Row(row, ("Permute",))
 
 
+@_writing("SelfAttention")
 def _attention(op: attention.Attention, x: tuple[TensorSpec, ...]) -> Call:
     return Call(
         "SelfAttention",
@@ -275,6 +313,7 @@ def _attention(op: attention.Attention, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
+@_writing("WindowAttention")
 def _window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) -> Call:
     return Call(
         "WindowAttention",
@@ -287,6 +326,7 @@ def _window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) 
     )
 
 
+@_writing()
 def _token(op: attention.Token, x: tuple[TensorSpec, ...]) -> Call:
     return Call("{0}[:, {index}]", (Argument("index", op.index),), "function")
 

@@ -1,9 +1,10 @@
 """How weights start: a scheme of `torch.nn.init` and its settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archdsl.ops.base import ArgumentError, Kind, Read, kind_of
+from archdsl.ops.base import NUMBER, ArgumentError, Kind, Read, kind_of
 
 PER_GROUP = "fan_out_per_group"  # as TensorFlow counts; torch.nn.init adds the groups up
 _MODES = ("fan_in", "fan_out", PER_GROUP)
@@ -23,6 +24,7 @@ _PLAIN = {
     "zeros": (),
     "ones": (),
 }
+SCHEMES = (*_FAN, *_PLAIN)
 _BOUNDS = {"trunc_normal": (-2.0, 2.0), "uniform": (0.0, 1.0)}  # where no `a` and `b` are given
 
 
@@ -69,20 +71,42 @@ def _settings(
         if name not in known:
             takes = "it takes " + (", ".join(known) or "none")
             raise ArgumentError(f"{scheme} has no setting `{name}`", takes, "E0206")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if name not in _WORDS and not number:
-            raise ArgumentError(f"{name} is a number, not {kind_of(value)}", code="E0203")
         if name in _WORDS and value not in _WORDS[name]:
             expected = " or ".join(_WORDS[name])
             raise ArgumentError(f"{name} of {scheme} is {expected}, not {kind_of(value)}")
+        if name not in _WORDS:
+            _require_number(scheme, name, value)
     if scheme == "constant" and "val" not in settings:
         raise ArgumentError("constant needs `val`", "write {constant: {val: 1}}", "E0207")
-    if settings.get("std", 0) < 0:
-        raise ArgumentError(f"std of {scheme} is {settings['std']}, less than 0")
-    low, high = _BOUNDS.get(scheme, (0.0, 1.0))
-    if settings.get("a", low) >= settings.get("b", high) and scheme in _BOUNDS:
-        raise ArgumentError(f"{scheme} needs a below b")
+    if scheme in _BOUNDS:
+        _require_bounds(scheme, settings)
     return tuple(settings.items())
+
+
+def _require_number(scheme: str, name: str, value: Any) -> None:
+    """Numbers are as large as those of any op, spreads and gains not negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentError(f"{name} is a number, not {kind_of(value)}", code="E0203")
+    try:
+        NUMBER.read(value, 0)
+    except ArgumentError as error:
+        raise ArgumentError(f"{name} of {scheme}: {error.message}") from error
+    if name in ("std", "gain") and value < 0:
+        raise ArgumentError(f"{name} of {scheme} is {value}, less than 0")
+
+
+def _require_bounds(scheme: str, settings: Mapping[str, Any]) -> None:
+    """`a` below `b`, and a truncated normal that PyTorch can draw: its mean near them."""
+    low, high = _BOUNDS[scheme]
+    low, high = settings.get("a", low), settings.get("b", high)
+    if low >= high:
+        raise ArgumentError(f"{scheme} needs a below b")
+    if scheme == "trunc_normal":
+        mean, std = settings.get("mean", 0.0), settings.get("std", 1.0)
+        if std == 0:
+            raise ArgumentError(f"std of {scheme} is 0", "write {constant: {val: ...}}")
+        if not low - 2 * std <= mean <= high + 2 * std:
+            raise ArgumentError(f"{scheme} needs a mean at most 2 std from a and b")
 
 
 def _read_scale(value: Any, rank: int) -> Init | None:

@@ -22,8 +22,13 @@ class Concat(Op):
         return first.with_channels(sum(x.channels for x in inputs))
 
 
+MOST = 256  # tensors that are joined by one sum or product, which PyTorch computes one by one
+
+
 def _broadcast(op: Op, inputs: tuple[TensorSpec, ...]) -> TensorSpec:
     """The common shape: along every axis the sizes are equal, or 1 (a gate)."""
+    if len(inputs) > MOST:
+        raise ShapeError(f"{op.verb} takes at most {MOST} inputs, not {len(inputs):,}")
     first = inputs[0]
     shape = first.shape
     for x in inputs[1:]:

@@ -1,9 +1,21 @@
 """Python code as nested groups, broken over lines where it does not fit."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH = 100
+from archdsl.pytorch.literals import WIDTH
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number as an argument: `groups=32`."""
+
+    prefix: str
+    value: int
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.value}"
 
 
 @dataclass(frozen=True)
@@ -34,13 +46,13 @@ class Loop:
         return f"{self.open}{self.element} {self.clause})"
 
 
-Code = str | Group | Loop
+Code = str | Number | Group | Loop
 
 
 def lay_out(prefix: str, code: Code, suffix: str = "", indent: int = 0) -> list[str]:
     """Lines for `prefix code suffix` at an indentation of so many spaces."""
     line = f"{' ' * indent}{prefix}{code}{suffix}"
-    if len(line) <= WIDTH or isinstance(code, str) or code == Group(code.open, ()):
+    if len(line) <= WIDTH or isinstance(code, str | Number) or code == Group(code.open, ()):
         return [line]
     first = f"{' ' * indent}{prefix}{code.open}"
     if isinstance(code, Loop):
@@ -67,39 +79,47 @@ def broken(line: str) -> list[str]:
         return [line]
     if text.startswith("return ") and text[-1] not in _PAIRS:
         return lay_out("return ", Group("(", _items(text[len("return ") :])), "", len(margin))
-    if text[-1] not in _PAIRS:
+    start = _opening(text) if text[-1] in _PAIRS else -1
+    if start < 0:
         return [line]
-    start = _opening(text)
     targets, equals, call = text[: start + 1].partition(" = ")
-    if equals and len(margin) + start >= WIDTH:
-        inner = lay_out("", Group("", _items(targets), "", compact=True), "", len(margin) + 4)
+    several = _items(targets)
+    if equals and len(several) > 1 and len(margin) + start >= WIDTH:
+        inner = lay_out("", Group("", several, "", compact=True), "", len(margin) + 4)
         return [f"{margin}(", *inner, *broken(f"{margin}) = {call}{text[start + 1 :]}")]
     code = Group(text[: start + 1], _items(text[start + 1 : -1]), text[-1], compact=True)
     return lay_out("", code, "", len(margin))
 
 
 _PAIRS = {")": "(", "}": "{", "]": "["}
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def _bare(text: str) -> str:
+    """Code of the same length without what stands between quotes."""
+    return _LITERAL.sub(lambda match: "." * len(match[0]), text)
 
 
 def _opening(text: str) -> int:
-    """Where the bracket opens that the last character closes."""
-    depth = 0
+    """Where the bracket opens that the last character closes; -1 if that is in a line before."""
+    depth, bare = 0, _bare(text)
     for position in range(len(text) - 1, -1, -1):
-        depth += (text[position] in _PAIRS) - (text[position] in _PAIRS.values())
+        depth += (bare[position] in _PAIRS) - (bare[position] in _PAIRS.values())
         if not depth:
             return position
-    raise ValueError(text)
+    return -1
 
 
 def _items(text: str) -> tuple[str, ...]:
     """What commas outside of inner brackets set apart."""
     items, depth, start = [], 0, 0
-    for position, character in enumerate(text):
+    for position, character in enumerate(_bare(text)):
         depth += (character in _PAIRS.values()) - (character in _PAIRS)
         if character == "," and not depth:
             items.append(text[start:position].strip())
             start = position + 1
-    return (*items, text[start:].strip())
+    last = text[start:].strip()
+    return (*items, last) if last else tuple(items)
 
 
 def indented(lines: Sequence[str], indent: int) -> list[str]:

@@ -7,6 +7,7 @@ from keyword import iskeyword
 
 from archdsl.modules.structure import INPUTS, Ref, Step
 from archdsl.pytorch.classes import ClassDefinition
+from archdsl.pytorch.literals import literal
 
 _TAKEN = {"self", "torch", "nn", "F", "math", "layer", "center_crop", *dir(builtins)}
 _END = 1 << 60
@@ -222,5 +223,5 @@ def access(names: tuple[str, ...]) -> str:
         elif name.isdecimal() and position:
             result = f"{result}[{name}]"
         else:
-            result = f'getattr({result}, "{name}")'
+            result = f"getattr({result}, {literal(name)})"
     return result

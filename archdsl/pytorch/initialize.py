@@ -5,7 +5,7 @@ from collections import Counter
 from archdsl.graph.graph import Graph
 from archdsl.modules.structure import Structure
 from archdsl.ops.init import PER_GROUP, Init
-from archdsl.pytorch.parameters import literal
+from archdsl.pytorch.literals import literal
 
 Schemes = dict[str, Init | None]  # by path
 
@@ -101,7 +101,7 @@ def _named(scheme: Init | None, paths: Schemes, target: str, bias: str) -> list[
     """Statements for single modules, by their paths."""
     if len(paths) == 1:
         (path,) = paths
-        return _statements(scheme, f'self.get_submodule("{path}")', target, bias)
-    listed = [f'    "{path}",' for path in paths]
+        return _statements(scheme, f"self.get_submodule({literal(path)})", target, bias)
+    listed = [f"    {literal(path)}," for path in paths]
     inner = [f"    {line}" for line in _statements(scheme, "module", target, bias)]
     return ["for path in (", *listed, "):", "    module = self.get_submodule(path)", *inner]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.graph.graph import Graph
+from archdsl.pytorch.allowed import allowed
 from archdsl.pytorch.source import class_name, emit
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def import_source(source: str, name: str) -> ModuleType:
     full = f"{_PACKAGE}.{class_name(name)}_{digest}"
     if full in sys.modules:
         return sys.modules[full]
+    tree = allowed(source)
     sys.modules.setdefault(_PACKAGE, ModuleType(_PACKAGE))
     module = ModuleType(full)
     file = f"<archdsl {name} {digest}>"
@@ -67,7 +69,7 @@ def import_source(source: str, name: str) -> ModuleType:
     sys.modules[full] = module
     module.__file__ = file
     try:
-        exec(compile(source, file, "exec"), module.__dict__)
+        exec(compile(tree, file, "exec"), module.__dict__)
     except BaseException:
         del sys.modules[full]
         raise

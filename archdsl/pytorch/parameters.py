@@ -9,6 +9,7 @@ from keyword import iskeyword
 from typing import Any
 
 from archdsl.modules.structure import Instance, Origin, Part, Slot, Taken
+from archdsl.pytorch.literals import literal
 from archdsl.pytorch.repeats import REPEAT, origins
 
 CHANNELS = {  # arguments that count channels: they may be multiples of each other
@@ -123,7 +124,7 @@ class Parameters:
 
     def _expression(self, vector: Vector, argument: str, counting: bool) -> str:
         values = [value for value in vector if value is not _ABSENT]
-        constant = all(type(value) is type(values[0]) and value == values[0] for value in values)
+        constant = all(repr(value) == repr(values[0]) for value in values)
         if constant and not (counting and _ABSENT in vector):
             return literal(values[0])
         for name, other in self.vectors.items():
@@ -273,16 +274,11 @@ class Parameters:
 def _apart(values: Vector, vector: Vector) -> Any:
     """The one value of those that lack something: 0, 1, or where all others have one value too."""
     without = {repr(v): v for v, there in zip(values, vector, strict=True) if not there}
-    others = {repr(v) for v, there in zip(values, vector, strict=True) if there}
-    if len(without) != 1 or others & set(without):
+    others = {repr(v): v for v, there in zip(values, vector, strict=True) if there}
+    if len(without) != 1 or any(other in without.values() for other in others.values()):
         return None
     (value,) = without.values()
     return value if value in (0, 1) or len(others) == 1 else None
-
-
-def literal(value: Any) -> str:
-    """A value as it is written in source."""
-    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _is_literal(expression: str) -> bool:
@@ -322,7 +318,7 @@ def _pairs(vector: Vector, other: Vector) -> list[tuple[Any, Any]]:
 def _matches(vector: Vector, other: Vector) -> bool:
     """Whether the vectors agree wherever the first has a value."""
     return len(vector) == len(other) and all(
-        a is _ABSENT or (type(a) is type(b) and a == b) for a, b in zip(vector, other, strict=False)
+        a is _ABSENT or repr(a) == repr(b) for a, b in zip(vector, other, strict=False)
     )
 
 

@@ -1,13 +1,11 @@
 """Graph to Python source that stands alone: one class per block, the network last."""
 
-import ast
+import builtins
 import re
-import textwrap
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from itertools import groupby
+from keyword import kwlist
 from typing import Any
 
 from archdsl.analysis.cost import analyze
@@ -15,15 +13,17 @@ from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import Graph
 from archdsl.modules.calls import REQUIRES
 from archdsl.modules.structure import LIST, Part, Structure
+from archdsl.pytorch.allowed import prelude
 from archdsl.pytorch.classes import ClassDefinition, Lowering, Program, numbered
-from archdsl.pytorch.code import WIDTH, Code, Group, Loop, broken, indented, lay_out
+from archdsl.pytorch.code import Code, Group, Loop, Number, broken, indented, lay_out
 from archdsl.pytorch.forward import Forward
 from archdsl.pytorch.initialize import initialization
-from archdsl.pytorch.parameters import Parameters, literal
+from archdsl.pytorch.literals import WIDTH, docstring, literal, numbered_literal
+from archdsl.pytorch.parameters import Parameters
 from archdsl.pytorch.repeats import REPEAT
 
 FEW = 3  # results are said one by one
-_RESERVED_CLASSES = {"Tensor", "OrderedDict", "F"}
+_RESERVED_CLASSES = {"Tensor", "OrderedDict", "F", *kwlist, *dir(builtins)}
 
 
 def emit(graph: Graph) -> str:
@@ -43,34 +43,23 @@ def class_name(name: str) -> str:
     )
 
 
-@cache
-def _prelude() -> dict[str, str]:
-    """The source of every definition in prelude.py by name."""
-    text = files("archdsl.pytorch").joinpath("prelude.py").read_text(encoding="utf-8")
-    found = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            found[node.name] = ast.get_source_segment(text, node) or ""
-    return found
-
-
 class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.structure = Structure(graph)
         named = [id for name, id in graph.outputs.items() if name]
         self.reductions = reductions(graph, named) if named else {}
-        self.root_name = self.unique(class_name(graph.name), set())
-        reserved = {self.root_name, *_prelude(), *_RESERVED_CLASSES}
+        self.root_name = self.unique(class_name(graph.name), set(), "Network")
+        reserved = {self.root_name, *prelude(), *_RESERVED_CLASSES}
         self.program: Program = Lowering(self.structure, self.class_names(), reserved).program()
         self.used: set[str] = set()
 
     @staticmethod
-    def unique(name: str, taken: Iterable[str]) -> str:
-        taken = {*taken, *_prelude(), *_RESERVED_CLASSES}
+    def unique(name: str, taken: Iterable[str], suffix: str = "Block") -> str:
+        taken = {*taken, *prelude(), *_RESERVED_CLASSES}
         free, number = name, 2
         while free in taken:
-            free, number = f"{name}{'Block' if number == 2 else number}", number + 1
+            free, number = f"{name}{suffix if number == 2 else number}", number + 1
         return free
 
     def class_names(self) -> dict[Hashable, str]:
@@ -85,7 +74,7 @@ class _Writer:
     def source(self) -> str:
         classes = [self.class_lines(definition) for definition in self.program.classes]
         classes.append(self.root_lines())
-        helpers = [_prelude()[name].splitlines() for name in self.helpers(classes)]
+        helpers = [prelude()[name].splitlines() for name in self.helpers(classes)]
         written = [[piece for line in lines for piece in broken(line)] for lines in classes]
         body = [line for part in (*helpers, *written) for line in ("", "", *part)]
         text = "\n".join(body)
@@ -101,9 +90,9 @@ class _Writer:
     def helpers(self, classes: list[list[str]]) -> list[str]:
         """The definitions of the prelude that the classes use, those they need first."""
         text = "\n".join(line for lines in classes for line in lines)
-        wanted = [name for name in _prelude() if re.search(rf"(?<![\w.]){name}\(", text)]
+        wanted = [name for name in prelude() if re.search(rf"(?<![\w.]){name}\(", text)]
         needed = [*wanted, *(other for name in wanted for other in REQUIRES.get(name, ()))]
-        return [name for name in _prelude() if name in needed]
+        return [name for name in prelude() if name in needed]
 
     def docstring(self) -> list[str]:
         graph = self.graph
@@ -115,14 +104,13 @@ class _Writer:
             f"Written by archdsl from the spec `{graph.name}`; it needs nothing but PyTorch.",
             f"Input {graph.input}, {cost.parameters:,} parameters, {cost.macs:,} MACs.",
         ]
-        first, *rest = [part for line in lines for part in textwrap.wrap(_safe(line), 96) or [""]]
-        return [f'"""{first}', *rest, '"""']
+        return docstring(lines)
 
     # classes
 
     def class_lines(self, definition: ClassDefinition) -> list[str]:
         base = "nn.Sequential" if definition.chain else "nn.Module"
-        lines = [f"class {definition.name}({base}):", f'    """{_safe(definition.doc)}"""', ""]
+        lines = [f"class {definition.name}({base}):", *docstring([definition.doc], 4), ""]
         arguments = [
             f"{name}: {_annotation(definition.parameters.vectors[name])}"
             + (f" = {literal(default)}" if name in definition.parameters.defaults else "")
@@ -212,13 +200,15 @@ class _Writer:
             return Group(f"{part.target}(", items)
         return Group(f"{part.target}(", (self.named(part.children, parameters),))
 
-    def arguments(self, part: Part, parameters: Parameters) -> tuple[str, ...]:
-        written = []
+    def arguments(self, part: Part, parameters: Parameters) -> tuple[Code, ...]:
+        written: list[Code] = []
         for argument in part.arguments:
             expression = parameters.expressions[(part.origin, argument.name)]
             if expression == literal(argument.default) and argument.keyword:
                 continue
-            written.append(f"{argument.name}={expression}" if argument.keyword else expression)
+            prefix = f"{argument.name}=" if argument.keyword else ""
+            whole = expression.isdecimal()
+            written.append(Number(prefix, int(expression)) if whole else f"{prefix}{expression}")
         return tuple(written)
 
     def item(self, part: Part, parameters: Parameters) -> Code:
@@ -239,20 +229,21 @@ class _Writer:
         codes = [self.code(part, parameters) for part in parts]
         prefix = parts[0].name.rstrip("0123456789")
         first = parts[0].name[len(prefix) :]
-        end, pattern = _run(codes, 0)
+        end, steps = _run([_form(code) for code in codes], 0)
         in_order = first.isdecimal() and all(
             part.name == f"{prefix}{int(first) + n}" for n, part in enumerate(parts)
         )
         if in_order and len(parts) > 2 and end == len(parts):
             number = "i" if first == "0" else f"i + {first}"
-            pair = f'(f"{prefix}{{{number}}}", {pattern})'
+            pattern = _progression(codes[0], iter(steps))
+            pair = f"({numbered_literal(prefix, number)}, {pattern})"
             return Loop("OrderedDict(", pair, f"for i in range({len(parts)})")
         if all(part.name.isidentifier() for part in parts):
             pairs = zip(parts, codes, strict=True)
             given = [replace(code, open=f"{part.name}={code.open}") for part, code in pairs]
             return Group("OrderedDict(", tuple(given))
         tuples = [
-            Group("(", (f'"{part.name}"', code)) for part, code in zip(parts, codes, strict=True)
+            Group("(", (literal(part.name), code)) for part, code in zip(parts, codes, strict=True)
         ]
         return Group("OrderedDict([", tuple(tuples), "])")
 
@@ -261,7 +252,7 @@ class _Writer:
     def root_lines(self) -> list[str]:
         graph, definition = self.graph, self.program.root
         base = "nn.Sequential" if definition.chain else "nn.Module"
-        lines = [f"class {self.root_name}({base}):", f'    """{self.root_doc()}"""', ""]
+        lines = [f"class {self.root_name}({base}):", *docstring([self.root_doc()], 4), ""]
         named = [name for name in graph.outputs if name]
         names = (*graph.outputs, *graph.aux)
         if named:
@@ -295,7 +286,7 @@ class _Writer:
     def feature(self, name: str) -> str:
         id = self.graph.outputs[name]
         channels, reduction = self.graph.spec(id).channels, self.reductions[id]
-        return f'"{name}": {{"channels": {channels}, "reduction": {reduction}}}'
+        return f'{literal(name)}: {{"channels": {channels}, "reduction": {reduction}}}'
 
     def result(self, variables: list[str]) -> str:
         """What the network returns, from the variables of its outputs and side results."""
@@ -313,12 +304,12 @@ def _assigned(part: Part, code: Code, indent: int) -> list[str]:
     if part.name.isidentifier():
         return lay_out(f"self.{part.name} = ", code, "", indent)
     method = "register_parameter" if part.parameter else "add_module"
-    return lay_out(f"self.{method}", Group("(", (f'"{part.name}"', code)), "", indent)
+    return lay_out(f"self.{method}", Group("(", (literal(part.name), code)), "", indent)
 
 
 def _dictionary(names: list[str], variables: list[str]) -> str:
     pairs = ", ".join(
-        f'"{name}": {variable}' for name, variable in zip(names, variables, strict=True)
+        f"{literal(name)}: {variable}" for name, variable in zip(names, variables, strict=True)
     )
     return f"{{{pairs}}}"
 
@@ -326,58 +317,70 @@ def _dictionary(names: list[str], variables: list[str]) -> str:
 def _items(codes: Sequence[Code]) -> tuple[Code, ...]:
     """Codes in a list, runs of like ones as a generator."""
     items: list[Code] = []
+    forms = [_form(code) for code in codes]
     start = 0
     while start < len(codes):
-        end, pattern = _run(codes, start)
+        end, steps = _run(forms, start)
         if end - start < 2 or (end - start == 2 and len(str(codes[start])) < 30):
             items.append(codes[start])
             start += 1
             continue
-        variable = "i" if _uses_i(pattern) else "_"
+        variable = "i" if any(steps) else "_"
+        pattern = _progression(codes[start], iter(steps))
         items.append(Loop("*(", pattern, f"for {variable} in range({end - start})"))
         start = end
     return tuple(items)
 
 
-_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+Form = tuple[Hashable, tuple[int, ...]]  # an expression without its numbers, and these
 
 
-def _run(codes: Sequence[Code], start: int) -> tuple[int, str]:
-    """Where a run of like expressions from `start` ends, and its pattern in `i`.
+def _form(code: Code) -> Form:
+    """What makes expressions alike; a generator keeps its numbers, they may be of its own `i`."""
+    if isinstance(code, Number):
+        return (code.prefix, None), (code.value,)
+    if not isinstance(code, Group):
+        return str(code), ()
+    inner = [_form(item) for item in code.items]
+    numbers = tuple(number for _, found in inner for number in found)
+    return (code.open, *(form for form, _ in inner), code.close), numbers
 
-    Expressions are alike if they are equal but for whole numbers that grow by a fixed step.
-    """
-    texts = [str(code) for code in codes[start:]]
-    if texts[0].startswith("*"):  # several items or none: no element of a generator
-        return start + 1, texts[0]
-    base = _NUMBER.sub("#", texts[0])
-    numbers = [tuple(map(int, _NUMBER.findall(texts[0])))]
-    for text in texts[1:]:
-        if _NUMBER.sub("#", text) != base:
-            break
-        numbers.append(tuple(map(int, _NUMBER.findall(text))))
-    if len(numbers) < 2:
-        return start + 1, texts[0]
-    steps = tuple(b - a for a, b in zip(numbers[0], numbers[1], strict=True))
-    length = 2
-    while length < len(numbers) and steps == tuple(
-        b - a for a, b in zip(numbers[length - 1], numbers[length], strict=True)
+
+def _run(forms: Sequence[Form], start: int) -> tuple[int, tuple[int, ...]]:
+    """Where a run of like expressions from `start` ends, and by how much each number grows."""
+    form, numbers = forms[start]
+    alone = start + 1, (0,) * len(numbers)
+    if _is_starred(form) or start + 1 == len(forms) or forms[start + 1][0] != form:
+        return alone
+    steps = _steps(forms[start], forms[start + 1])
+    end = start + 2
+    while (
+        end < len(forms) and forms[end][0] == form and (_steps(forms[end - 1], forms[end]) == steps)
     ):
-        length += 1
-    if any(steps) and length < 3:
-        return start + 1, texts[0]
-    values = iter(zip(numbers[0], steps, strict=True))
+        end += 1
+    return alone if any(steps) and end - start < 3 else (end, steps)
 
-    def progression(match: re.Match[str]) -> str:
-        first, step = next(values)
+
+def _steps(one: Form, other: Form) -> tuple[int, ...]:
+    return tuple(b - a for a, b in zip(one[1], other[1], strict=True))
+
+
+def _is_starred(form: Hashable) -> bool:
+    """Whether an expression is several items or none, which no element of a generator can be."""
+    first = form[0] if isinstance(form, tuple) else form
+    return str(first).startswith("*")
+
+
+def _progression(code: Code, steps: Iterator[int]) -> Code:
+    """An expression with its numbers as they grow with `i`."""
+    if isinstance(code, Number):
+        first, step = code.value, next(steps)
         factor = "i" if step == 1 else f"{step} * i"
-        return str(first) if not step else factor if not first else f"{first} + {factor}"
-
-    return start + length, _NUMBER.sub(progression, texts[0])
-
-
-def _uses_i(pattern: str) -> bool:
-    return re.search(r"\bi\b", pattern) is not None
+        grown = str(first) if not step else factor if not first else f"{first} + {factor}"
+        return f"{code.prefix}{grown}"
+    if isinstance(code, Group):
+        return replace(code, items=tuple(_progression(item, steps) for item in code.items))
+    return code
 
 
 def _annotation(vector: Iterable[Any]) -> str:
@@ -389,12 +392,6 @@ def _annotation(vector: Iterable[Any]) -> str:
         if name not in names:
             names.append(name)
     return " | ".join(sorted(names))
-
-
-def _safe(text: str) -> str:
-    """Text that cannot end a docstring or hide anything in it."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return plain.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').rstrip('"')
 
 
 __all__ = ["class_name", "emit"]

@@ -1,0 +1,345 @@
+"""What emitted source may hold; nothing else is run.
+
+A source is data from a stranger until it was read here. It is parsed, every node of it is looked up
+in a list of what the emitter writes, and the tree that passed is what is run. Definitions of the
+prelude pass as they are, because they are equal to the prelude's.
+"""
+
+import ast
+import math
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any, NoReturn
+
+from archdsl.diagnostics.errors import InternalError
+from archdsl.modules.calls import TORCH
+from archdsl.ops.init import SCHEMES
+
+IMPORTS = {
+    "from collections import OrderedDict",
+    "import torch",
+    "import torch.nn.functional as F",
+    "from torch import Tensor, nn",
+}
+BASES = {"nn.Module", "nn.Sequential"}
+TABLE = frozenset(name for row in TORCH.values() for name in row.writes)
+VALUES = (  # what can be called, and handed on to be called
+    {name for name in TABLE if not name.startswith(".")}
+    | {f"nn.init.{scheme}_" for scheme in SCHEMES}
+    | BASES
+    | {"nn.ModuleList", "nn.Identity", "nn.Parameter"}
+)
+CALLS = VALUES | {"OrderedDict", "range", "type"}
+MEMBERS = {name[1:] for name in TABLE if name.startswith(".")} | set(
+    """
+    add_module append bias data get_submodule groups modules mul_ register_parameter
+    reset_parameters training weight
+    """.split()  # noqa: SIM905 - what the emitter asks of modules and tensors
+)
+ANNOTATIONS = {
+    "int", "float", "bool", "str", "tuple", "dict", "list", "Tensor", "nn.Module",
+}  # fmt: skip
+CLASS_NAMES = {"feature_info"}  # what a class may hold beside its functions, as a literal
+FUNCTIONS = {"__init__", "forward"}
+_FIXED = {"nn", "torch", "F", "Tensor", "OrderedDict", "range", "type", "getattr", "super"}
+_CONSTANTS = {str, int, float, bool, type(None), type(...)}
+
+_EXPRESSIONS = (
+    ast.Constant, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Slice, ast.Starred,
+    ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp,
+    ast.GeneratorExp, ast.JoinedStr, ast.FormattedValue, ast.keyword, ast.comprehension,
+    ast.operator, ast.boolop, ast.unaryop, ast.cmpop, ast.expr_context,
+)  # fmt: skip
+_STATEMENTS = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.For, ast.Return)
+
+
+def allowed(source: str) -> ast.Module:
+    """The tree of emitted source, to be run; raises InternalError for anything unexpected in it."""
+    try:
+        tree = ast.parse(source)
+        _Source(tree).check()
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InternalError(f"the source is no Python that can be read: {error}") from error
+    return tree
+
+
+@cache
+def prelude() -> dict[str, str]:
+    """The source of every definition in prelude.py by name."""
+    text = files("archdsl.pytorch").joinpath("prelude.py").read_text(encoding="utf-8")
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found[node.name] = ast.get_source_segment(text, node) or ""
+    return found
+
+
+class _Source:
+    """A source that is looked through; `members` are the attributes that it makes itself."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        self.members: set[str] = set()
+        self.stems: set[str] = set()  # of members that are numbered
+
+    def check(self) -> None:
+        body = self.tree.body[_has_docstring(self.tree) :]
+        definitions = [node for node in body if not _is_import(node)]
+        own = [node for node in definitions if not self.is_prelude(node)]
+        for node in own:
+            self.collect(node)
+        for node in body[: len(body) - len(definitions)]:
+            require(node, ast.unparse(node) in IMPORTS)
+        for node in definitions:
+            require(node, not _is_import(node))
+        for node in own:
+            self.check_class(node)
+
+    def is_prelude(self, node: ast.stmt) -> bool:
+        """Whether a definition is one of the prelude; one of its names must be that."""
+        name = getattr(node, "name", "")
+        if name not in prelude():
+            return False
+        require(node, ast.dump(node) == _dump(name))
+        return True
+
+    def collect(self, node: ast.AST) -> None:
+        """The names that modules are given: assigned, added, or keys of a container."""
+        for inner in ast.walk(node):
+            match inner:
+                case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                    self.members.add(name)
+                case ast.Call(func=ast.Name(id="OrderedDict"), keywords=keywords):
+                    self.members.update(keyword.arg or "" for keyword in keywords)
+                case ast.Tuple(elts=[ast.Constant(value=str(name)), *_]):
+                    self.members.add(name)
+                case ast.Call(
+                    func=ast.Attribute(attr="add_module" | "register_parameter"),
+                    args=[ast.Constant(value=str(name)), *_],
+                ):
+                    self.members.add(name)
+                case ast.JoinedStr(values=[ast.Constant(value=str(name)), *_]):
+                    self.stems.add(name)
+
+    # definitions
+
+    def check_class(self, node: ast.stmt) -> None:
+        if not isinstance(node, ast.ClassDef):
+            refuse(node)
+        plain = not node.decorator_list and not node.keywords and len(node.bases) == 1
+        require(node, plain and not getattr(node, "type_params", []))
+        require(node, dotted(node.bases[0]) in BASES and node.name not in _FIXED)
+        for statement in node.body[_has_docstring(node) :]:
+            if isinstance(statement, ast.FunctionDef):
+                self.check_function(statement)
+                continue
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in CLASS_NAMES:
+                    require_literal(value)
+                case _:
+                    refuse(statement)
+
+    def check_function(self, node: ast.FunctionDef) -> None:
+        given = node.args
+        require(node, node.name in FUNCTIONS and not node.decorator_list)
+        require(node, not (given.vararg or given.kwarg) and not getattr(node, "type_params", []))
+        arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+        require(node, bool(arguments) and arguments[0].arg == "self")
+        for argument in arguments[1:]:
+            require(argument, is_free(argument.arg) and argument.annotation is not None)
+        annotations = [argument.annotation for argument in arguments if argument.annotation]
+        for annotation in [*annotations, *([node.returns] if node.returns else [])]:
+            require_annotation(annotation)
+        for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]:
+            if dotted(default) not in VALUES | self.classes:
+                require_literal(default)
+        bound = {argument.arg for argument in arguments} | {
+            inner.id
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+        }
+        reader = _Function(self, bound)
+        for statement in node.body[_has_docstring(node) :]:
+            reader.check(statement)
+
+
+class _Function:
+    """The statements of one function; `bound` are the names that it binds."""
+
+    def __init__(self, source: _Source, bound: Iterable[str]) -> None:
+        self.source, self.bound = source, set(bound)
+
+    def check(self, node: ast.AST) -> None:
+        require(node, isinstance(node, (*_EXPRESSIONS, *_STATEMENTS)))
+        special = _SPECIAL.get(type(node))
+        if special is not None:
+            special(self, node)
+            return
+        for child in ast.iter_child_nodes(node):
+            self.check(child)
+
+    def check_annotated(self, node: ast.AnnAssign) -> None:
+        require_annotation(node.annotation)
+        for child in (node.target, *([node.value] if node.value else [])):
+            self.check(child)
+
+    def check_statement(self, node: ast.Expr) -> None:
+        require(node, isinstance(node.value, ast.Call))
+        self.check(node.value)
+
+    def check_name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            require(node, node.id in self.bound | self.source.classes | VALUES)
+        else:
+            require(node, isinstance(node.ctx, ast.Store) and is_free(node.id))
+
+    def check_attribute(self, node: ast.Attribute) -> None:
+        """One of a module or tensor; of a package only what is listed."""
+        if dotted(node) in VALUES and isinstance(node.ctx, ast.Load):
+            return
+        require(node, self.is_member(node.attr))
+        if isinstance(node.ctx, ast.Store):
+            require(node, isinstance(node.value, ast.Name) and node.value.id == "self")
+        self.check(node.value)
+
+    def is_member(self, name: str) -> bool:
+        known = name in MEMBERS or name in self.source.members
+        numbered = name.rstrip("0123456789") in self.source.stems
+        return not name.startswith("_") and (known or numbered)
+
+    def check_call(self, node: ast.Call) -> None:
+        name = dotted(node.func)
+        if name == "getattr":
+            match node:
+                case ast.Call(args=[_, ast.Constant(value=str(member))], keywords=[]):
+                    require(node, self.is_member(member))
+                case _:
+                    refuse(node)
+        elif name == "type":
+            require(node, len(node.args) == 1 and not node.keywords)
+        elif name not in CALLS and name not in self.source.classes:
+            require(node, name == "super().__init__" or name.partition(".")[0] not in _FIXED)
+            if name != "super().__init__":
+                self.check(node.func)
+        for argument in node.args:
+            self.check(argument)
+        for keyword in node.keywords:
+            require(keyword.value, keyword.arg is not None and "__" not in keyword.arg[:2])
+            self.check(keyword.value)
+
+    def check_constant(self, node: ast.Constant) -> None:
+        require_constant(node)
+
+    def check_subscript(self, node: ast.Subscript) -> None:
+        require(node, isinstance(node.ctx, ast.Load))
+        self.check(node.value)
+        self.check(node.slice)
+
+    def check_generator(self, node: ast.GeneratorExp) -> None:
+        (generator, *others) = node.generators
+        require(node, not others and not generator.ifs and not generator.is_async)
+        for child in (generator.target, generator.iter, node.elt):
+            self.check(child)
+
+    def check_formatted(self, node: ast.FormattedValue) -> None:
+        require(node, node.conversion == -1 and node.format_spec is None)
+        names = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
+        require(node, not names)
+        self.check(node.value)
+
+
+_SPECIAL: dict[type[ast.AST], Callable[[_Function, Any], None]] = {
+    ast.AnnAssign: _Function.check_annotated,
+    ast.Expr: _Function.check_statement,
+    ast.Name: _Function.check_name,
+    ast.Attribute: _Function.check_attribute,
+    ast.Call: _Function.check_call,
+    ast.Constant: _Function.check_constant,
+    ast.Subscript: _Function.check_subscript,
+    ast.GeneratorExp: _Function.check_generator,
+    ast.FormattedValue: _Function.check_formatted,
+}
+
+
+def require(node: ast.AST, holds: bool) -> None:
+    """Raises InternalError unless something holds of a node."""
+    if not holds:
+        refuse(node)
+
+
+def refuse(node: ast.AST) -> NoReturn:
+    """Raises InternalError that shows a node."""
+    shown = re.sub(r"\s+", " ", ast.unparse(node))[:60]
+    place = f"line {getattr(node, 'lineno', 0)}"
+    what = type(node).__name__
+    raise InternalError(f"{place} of the source holds what is never written ({what}): {shown}")
+
+
+def dotted(node: ast.AST) -> str:
+    """`nn.init.zeros_` of a name with attributes; `super().__init__`; "" of anything else."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Call(func=ast.Name(id="super"), args=[], keywords=[]):
+            return "super()"
+        case ast.Attribute(value=value, attr=name):
+            inner = dotted(value)
+            return f"{inner}.{name}" if inner else ""
+    return ""
+
+
+def is_free(name: str) -> bool:
+    """Whether a variable or argument may have a name."""
+    return name not in _FIXED and name != "self" and not name.startswith("__")
+
+
+def require_literal(node: ast.AST) -> None:
+    """A constant, or a list, tuple or dict of them."""
+    parts = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
+    for inner in ast.walk(node):
+        require(node, isinstance(inner, parts))
+        if isinstance(inner, ast.Constant):
+            require_constant(inner)
+
+
+def require_constant(node: ast.Constant) -> None:
+    """A text, a finite number, a flag, None or `...`."""
+    require(node, type(node.value) in _CONSTANTS)
+    require(node, not isinstance(node.value, float) or math.isfinite(node.value))
+
+
+def require_annotation(node: ast.AST) -> None:
+    """Names of types, `|` between them, and what stands in their brackets."""
+    match node:
+        case ast.Name() | ast.Attribute():
+            require(node, dotted(node) in ANNOTATIONS)
+        case ast.Constant(value=value):
+            require(node, value is None or value is ...)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            require_annotation(left)
+            require_annotation(right)
+        case ast.Subscript(value=value, slice=inner):
+            require_annotation(value)
+            require_annotation(inner)
+        case ast.Tuple(elts=items):
+            for item in items:
+                require_annotation(item)
+        case _:
+            refuse(node)
+
+
+def _has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> bool:
+    return ast.get_docstring(node, clean=False) is not None
+
+
+def _is_import(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+@cache
+def _dump(name: str) -> str:
+    """The tree of a definition of the prelude."""
+    return ast.dump(ast.parse(prelude()[name]).body[0])
