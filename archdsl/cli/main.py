@@ -13,14 +13,14 @@ import click
 from archdsl import __version__
 from archdsl.cli.build import build
 from archdsl.cli.check import check
-from archdsl.cli.console import BUG, INTERRUPTED, OK, WRONG_CALL, complain
+from archdsl.cli.console import BUG, INTERRUPTED, OK, WRONG_CALL, complain, show, status_of
 from archdsl.cli.draw import draw
 from archdsl.cli.explain import explain
 from archdsl.cli.fmt import fmt
 from archdsl.cli.measure import diff, summary
 from archdsl.cli.show import list_, show_
 from archdsl.cli.study import plot, scale, sweep
-from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.errors import SpecError, UsageError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,6 +45,9 @@ def run(arguments: Sequence[str]) -> int:
         return cli.main(list(arguments), "archdsl", standalone_mode=False) or OK
     except UsageError as error:
         complain(str(error))
+    except SpecError as error:
+        show(str(error), err=True)
+        return status_of(error.diagnostics)
     except click.ClickException as error:
         error.show()
     except click.Abort:

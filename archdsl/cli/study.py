@@ -9,26 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Settings, changes, graph_of, pairs, show, status_of
+from archdsl.cli.console import Settings, changes, graph_of, pairs, show
 from archdsl.cli.measure import names
 from archdsl.cli.progress import progress
-from archdsl.diagnostics.errors import SpecError, UsageError
+from archdsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
     from archdsl.study.candidates import Candidates
     from archdsl.study.sweep import Outcome, Say
 
 PATH = click.Path(path_type=Path)
-
-
-@contextmanager
-def wrong_specs_end() -> Iterator[None]:
-    """A wrong spec or study is reported, and ends the command."""
-    try:
-        yield
-    except SpecError as error:
-        show(str(error), err=True)
-        raise click.exceptions.Exit(status_of(error.diagnostics)) from error
 
 
 @click.command()
@@ -100,10 +90,9 @@ def scale(
 
     if sum((phi is not None, bool(budget), search is not None)) != 1:
         raise UsageError("say one of --phi 0..7, --budget macs=4G and --search '2x macs'")
-    with wrong_specs_end():
-        candidates = Candidates(spec, settings, scale, Limits().override(limits))
-        with progress() as say:
-            result = _scaled(candidates, phi, budget, search, grid, top, columns, say)
+    candidates = Candidates(spec, settings, scale, Limits().override(limits))
+    with progress() as say:
+        result = _scaled(candidates, phi, budget, search, grid, top, columns, say)
     if result.warning:
         show(f"warning: {result.warning}\n", err=True)
     show(FORMATS[format](result))
@@ -176,11 +165,10 @@ def sweep(study: str, out: Path | None, workers: int | None, dask: str | None) -
     from archdsl.study.plan import read_study
     from archdsl.study.sweep import sweep
 
-    with wrong_specs_end():
-        plan = read_study(study)
-        path = out or Path(f"{plan.name}.csv")
-        with _bar(plan.name) as say:
-            outcome = sweep(plan, path, workers, dask, say)
+    plan = read_study(study)
+    path = out or Path(f"{plan.name}.csv")
+    with _bar(plan.name) as say:
+        outcome = sweep(plan, path, workers, dask, say)
     show(_told(outcome))
 
 

@@ -8,6 +8,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from archdsl.diagnostics.diagnostic import Diagnostic, Span
+from archdsl.diagnostics.errors import SpecError
+from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.diagnostics.text import counted
 
 WIDTH = 100  # characters that are shown of a longer source line
@@ -46,6 +48,12 @@ def concise(
         where = f"{place(d.span)}: " if d.span else ""
         lines.append(f"{where}{d.code} {printable(d.message)}\n")
     return "".join(lines)
+
+
+def failure(sink: Sink, sources: Mapping[str, str]) -> SpecError:
+    """The error that has everything in a sink, and shows it."""
+    found = in_order(sink.diagnostics)
+    return SpecError(found, full(found, sources))
 
 
 def count(diagnostics: Iterable[Diagnostic]) -> str:

@@ -29,8 +29,8 @@ from archdsl.language.weights import read_weights
 from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.ops import OPS
 from archdsl.ops.tensor import INPUT
+from archdsl.yaml.fitting import fitted
 from archdsl.yaml.mistakes import known
-from archdsl.yaml.models import fitted
 from archdsl.yaml.source import Place, Source
 
 _COMPOUND = {"alpha": "depth", "beta": "width", "gamma": "resolution"}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import nearest
 from archdsl.diagnostics.text import as_yaml
+from archdsl.yaml.fitting import fitting
 from archdsl.yaml.mistakes import kind_of, known
 from archdsl.yaml.models import (
     Before,
@@ -13,7 +14,6 @@ from archdsl.yaml.models import (
     Number,
     Prose,
     Quantity,
-    fitting,
     key,
     unfit,
 )

@@ -16,7 +16,7 @@ from archdsl.language.checker import Visible, names_bound, report
 from archdsl.language.keys import KeysForm
 from archdsl.language.reader import Reader
 from archdsl.language.syntax import Document, Item, Renaming
-from archdsl.yaml.models import fitted
+from archdsl.yaml.fitting import fitted
 from archdsl.yaml.source import Place
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from archdsl.analysis.measures import Value, totals
 from archdsl.diagnostics.errors import SpecError, UsageError
-from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.diagnostics.report import failure
+from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.diagnostics.text import as_yaml
 from archdsl.elaborate.document import elaborate
@@ -53,10 +54,7 @@ class Candidates:
         loader = Loader(Sink(), self.limits)
         document = loader.load(self.path, settings, scale)
         if document is None or loader.sink.failed:
-            from archdsl.diagnostics.report import full
-
-            found = in_order(loader.sink.diagnostics)
-            raise SpecError(found, full(found, loader.sources))
+            raise failure(loader.sink, loader.sources)
         self.document = replace(document, renamings={})  # no weights fit another size
         self.sources, self.sink = loader.sources, loader.sink
         self.records = Records(document)
@@ -67,12 +65,9 @@ class Candidates:
         document = changed(self.document, point)
         graph = elaborate(document, sink, self.limits, self.records)
         if graph is None:
-            from archdsl.diagnostics.report import full
-
-            found = in_order(sink.diagnostics)
             sources = [parameter.place.source for parameter in document.parameters.values()]
             texts = {source.name: source.text for source in sources} | {**self.sources}
-            raise SpecError(found, full(found, texts))
+            raise failure(sink, texts)
         return graph
 
     def measure(self, point: Point, columns: Sequence[str]) -> dict[str, Value]:

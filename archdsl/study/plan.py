@@ -7,84 +7,22 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from archdsl.analysis.measures import device_free
-from archdsl.diagnostics.errors import SpecError, UsageError
-from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.report import failure
+from archdsl.diagnostics.sink import Sink
 from archdsl.language.keys import check_version
 from archdsl.numbers import number
 from archdsl.study.candidates import Point
-from archdsl.yaml.fields import (
-    ANY,
-    LIST,
-    NUMBER,
-    TEXT,
-    WHOLE,
-    at_least,
-    either,
-    form_of,
-    key,
-    list_of,
-    mapping_of,
-    one_of,
-    validate,
-)
+from archdsl.yaml.fitting import fitted
 from archdsl.yaml.limits import Limits
+from archdsl.yaml.models import After, Length, Number, Of, Prose, Within, key, wrong
 from archdsl.yaml.source import parse, read_text
 
 MAX_CANDIDATES = 10_000_000
 COLUMNS = ("parameters", "macs", "activations", "memory")
-
-
-@dataclass(frozen=True)
-class AxisForm:
-    """An axis that is no list: numbers from one to another, evenly or by a factor."""
-
-    range: list[float] | None = key(list_of(NUMBER, 2))
-    log_range: list[float] | None = key(list_of(NUMBER, 2))
-    step: float | None = key(NUMBER)
-    count: int | None = key(at_least(1))
-
-
-@dataclass(frozen=True)
-class SampleForm:
-    """How many candidates to draw, and by what."""
-
-    random: int | None = key(at_least(1))
-    optuna: int | None = key(at_least(1))
-    seed: int = key(WHOLE, 0)
-
-
-@dataclass(frozen=True)
-class ObjectiveForm:
-    """What is run for every candidate: a command or a Python function."""
-
-    command: str | None = key(TEXT)
-    python: str | None = key(TEXT)
-    timeout: float = key(at_least(0, NUMBER), 3600)  # seconds
-
-
-_AXIS = form_of(AxisForm)
-
-
-@dataclass(frozen=True)
-class StudyForm:
-    """The keys of a study file."""
-
-    archdsl: Any = key(ANY, MISSING)
-    study: str = key(TEXT, MISSING)
-    spec: str = key(TEXT, MISSING)
-    doc: str | None = key(TEXT)
-    scale: dict[str, list[float] | AxisForm] = key(mapping_of(either(list_of(NUMBER), _AXIS)), {})
-    set: dict[str, list[Any] | AxisForm] = key(mapping_of(either(LIST, _AXIS)), {})
-    sample: Literal["grid"] | SampleForm = key(either(one_of("grid"), form_of(SampleForm)), "grid")
-    where: list[str] = key(list_of(TEXT), [])
-    columns: list[str] = key(list_of(TEXT), [*COLUMNS])
-    objective: ObjectiveForm | None = key(form_of(ObjectiveForm))
-    minimize: str | None = key(TEXT)
-    maximize: str | None = key(TEXT)
-    workers: int | None = key(at_least(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +61,168 @@ class Constraint:
 
     def holds(self, value: Any) -> bool:
         return bool(value <= self.limit if self.at_most else value >= self.limit)
+
+
+@dataclass(frozen=True)
+class AxisForm:
+    """An axis that is no list: numbers from one to another, evenly or by a factor."""
+
+    range: Annotated[list[Number], Length(2)] | None = key("From one number to another, evenly.")
+    log_range: Annotated[list[Number], Length(2)] | None = key("The same, by a factor.")
+    step: Number | None = key("From a value to the next; a factor on a log range.")
+    count: Annotated[int, Within(1, MAX_CANDIDATES)] | None = key("How many values.")
+
+    def __post_init__(self) -> None:
+        ends, log = self.log_range or self.range, self.log_range is not None
+        if ends is None or None not in (self.range, self.log_range):
+            raise wrong("an axis is a list, `range: [a, b]` or `log_range: [a, b]`")
+        low, high = ends
+        if not low < high or (log and low <= 0):
+            raise wrong(f"{low:g} to {high:g} is no range", "", "log_range" if log else "range")
+        if None not in (self.step, self.count):
+            raise wrong("`step` and `count` both say which values", "keep one of the two", "count")
+        if self.step is not None and self.step <= (1 if log else 0):
+            raise wrong(f"a step of {self.step:g} leads nowhere", "", "step")
+        if self.steps >= MAX_CANDIDATES:
+            raise wrong(f"a step of {self.step:g} gives more than {MAX_CANDIDATES:,} values")
+
+    @property
+    def steps(self) -> float:
+        """How many steps there are from one end to the other, 0 where none is said."""
+        if self.step is None:
+            return 0
+        if self.log_range is not None:
+            low, high = self.log_range
+            return math.log(high / low) / math.log(self.step)
+        low, high = self.range or (0, 0)
+        return (high - low) / self.step
+
+    def values(self) -> tuple[float, ...]:
+        """The values from one end to the other; none where neither step nor count says them."""
+        (low, high), log = self.log_range or self.range or (0, 0), self.log_range is not None
+        if self.count is not None:
+            parts = [n / max(1, self.count - 1) for n in range(self.count)]
+            values = [low * (high / low) ** p if log else low + (high - low) * p for p in parts]
+        elif self.step is not None:
+            turns = range(int(self.steps + 1e-9) + 1)
+            values = [low * self.step**n if log else low + self.step * n for n in turns]
+        else:
+            values = []
+        return tuple(round(value, 10) for value in values)
+
+
+@dataclass(frozen=True)
+class SampleForm:
+    """How many candidates to draw, and by what."""
+
+    random: Annotated[int, Within(1)] | None = key("This many, at random.")
+    optuna: Annotated[int, Within(1)] | None = key("This many, that Optuna chooses.")
+    seed: int = key("Other draws for another.", 0)
+
+    def __post_init__(self) -> None:
+        if (self.random is None) == (self.optuna is None):
+            raise wrong("a sample is `random: N` or `optuna: N`")
+
+
+@dataclass(frozen=True)
+class ObjectiveForm:
+    """What is run for every candidate: a command or a Python function."""
+
+    command: str | None = key("A command; the last line that it prints is the number.")
+    python: str | None = key("`file.py:function`, which gets the module and what is set.")
+    timeout: Annotated[float, Within(0)] = key("Seconds for a command.", 3600)
+
+    def __post_init__(self) -> None:
+        if (self.command is None) == (self.python is None):
+            raise wrong("an objective has a `command` or a `python` function, not both")
+
+
+def _axis_fits(axis: list[Any] | AxisForm, info: Any) -> list[Any] | AxisForm:
+    if axis == []:
+        raise wrong("the list is empty")
+    if isinstance(axis, AxisForm) and info.context["grid"] and not axis.values():
+        raise wrong("a grid needs a `step` or a `count`")
+    return axis
+
+
+def _column(name: str, _: Any) -> str:
+    try:
+        device_free(name)
+    except UsageError as error:
+        message, _, help = str(error).partition("; ")
+        raise wrong(message, help) from None
+    return name
+
+
+def _constraint(text: str, _: Any) -> "Constraint":
+    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*(\S.*)", text)
+    if found is None:
+        raise wrong(f"`{text}` is no constraint", "write `macs <= 400M`")
+    _column(found[1], None)
+    try:
+        return Constraint(found[1], found[2] == "<=", number(found[3]))
+    except UsageError as error:
+        raise wrong(str(error)) from None
+
+
+def _file_name(name: str, _: Any) -> str:
+    if not name or os.path.basename(name) != name:
+        raise wrong(f"`{name}` cannot name a study: its results are NAME.csv")
+    return name
+
+
+_Column = Annotated[str, After(_column)]
+
+
+@dataclass(frozen=True)
+class StudyForm:
+    """Many networks: a spec, axes of what is changed of it, and what is measured."""
+
+    archdsl: Any = key("The version of the language.", MISSING)
+    study: Annotated[str, After(_file_name)] = key("What it and its results are called.", MISSING)
+    spec: str = key("A name of the gallery, or a path beside this file.", MISSING)
+    doc: Prose | None = key("What there is to say about it.")
+    scale: dict[str, Annotated[list[Number] | AxisForm, After(_axis_fits)]] = key(
+        "Axes over scaling rules, and `phi`.", {}
+    )
+    set: dict[str, Annotated[list[Any] | AxisForm, After(_axis_fits)]] = key(
+        "Axes over parameters of the spec.", {}
+    )
+    sample: Literal["grid"] | SampleForm = key("Which combinations; all of them: `grid`.", "grid")
+    where: list[Annotated[Constraint, Of(str), After(_constraint)]] = key(
+        "What candidates must keep to: `macs <= 400M`.", []
+    )
+    columns: list[_Column] = key("What is measured.", [*COLUMNS])
+    objective: ObjectiveForm | None = None
+    minimize: str | None = key("The column of which Optuna looks for little.")
+    maximize: str | None = key("The column of which Optuna looks for much.")
+    workers: Annotated[int, Within(1)] | None = key("Processes; as many as cores without it.")
+
+    def __post_init__(self) -> None:
+        if not self.scale and not self.set:
+            raise wrong("the study has no axes", "name some under `scale` or `set`")
+        by_optuna = isinstance(self.sample, SampleForm) and self.sample.optuna is not None
+        if by_optuna and (self.minimize is None) == (self.maximize is None):
+            message = "a sample by optuna needs `minimize` or `maximize`, a column"
+            raise wrong(message, "", "sample")
+        size = math.prod(len(axis.values) for axis in self.axes())
+        if self.sample == "grid" and size > MAX_CANDIDATES:
+            raise wrong(f"the study has {size:,} candidates, more than {MAX_CANDIDATES:,}")
+        if isinstance(self.sample, SampleForm) and (self.sample.random or 0) > MAX_CANDIDATES:
+            message = f"the study has {self.sample.random:,} candidates"
+            raise wrong(f"{message}, more than {MAX_CANDIDATES:,}", "", "sample", "random")
+
+    def axes(self) -> Iterator["Axis"]:
+        """All axes, those of the scaling rules first."""
+        for rule, axes in ((True, self.scale), (False, self.set)):
+            for name, raw in axes.items():
+                whole = f"{'scale' if rule else 'set'}.{name}"
+                if isinstance(raw, AxisForm):
+                    low, high = raw.log_range or raw.range or (0, 0)
+                    log = raw.log_range is not None
+                    yield Axis(whole, rule, raw.values(), low, high, log)
+                else:
+                    yield Axis(whole, rule, tuple(raw))
 
 
 @dataclass(frozen=True)
@@ -176,82 +276,20 @@ def read_study(path: str) -> Study:
     sink, limits = Sink(), Limits()
     text = read_text(path, limits, sink)
     source = parse(text, path, sink, limits) if text is not None else None
-    good = source is not None and check_version(source, sink)
-    form = validate(StudyForm, source.data, source.at(), sink) if source and good else None
+    form = None
+    if source is not None and check_version(source, sink):
+        context = {"grid": source.data.get("sample", "grid") == "grid"}
+        form = fitted(StudyForm, source.data, source.at(), sink, context)
     if form is None or sink.failed:
-        from archdsl.diagnostics.report import full
-
-        found = in_order(sink.diagnostics)
-        raise SpecError(found, full(found, {path: text or ""}))
+        raise failure(sink, {path: text or ""})
     folder = os.path.dirname(os.path.abspath(path))
     beside = os.path.join(folder, form.spec)
-    axes = [_axis(f"scale.{name}", raw, True, form) for name, raw in form.scale.items()]
-    axes += [_axis(f"set.{name}", raw, False, form) for name, raw in form.set.items()]
-    constraints = tuple(_constraint(text) for text in form.where)
-    columns = tuple(dict.fromkeys((*form.columns, *(c.column for c in constraints))))
-    for column in columns:
-        device_free(column)
-    study = Study(
+    return Study(
         form.study,
         folder,
         beside if os.path.isfile(beside) else form.spec,
-        tuple(axes),
-        constraints,
-        columns,
+        tuple(form.axes()),
+        tuple(form.where),
+        tuple(dict.fromkeys((*form.columns, *(c.column for c in form.where)))),
         form,
     )
-    _check(study)
-    return study
-
-
-def _check(study: Study) -> None:
-    """Raises UsageError for what no candidate can make right."""
-    form = study.form
-    if not study.name or os.path.basename(study.name) != study.name:
-        raise UsageError(f"`{study.name}` cannot name a study: its results are NAME.csv")
-    if not study.axes:
-        raise UsageError("the study has no axes: name some under `scale` or `set`")
-    if study.size > MAX_CANDIDATES:
-        raise UsageError(f"the study has {study.size:,} candidates, more than {MAX_CANDIDATES:,}")
-    if form.objective and (form.objective.command is None) == (form.objective.python is None):
-        raise UsageError("an objective has a `command` or a `python` function, not both")
-    if not isinstance(form.sample, str) and bool(form.sample.random) == bool(form.sample.optuna):
-        raise UsageError("a sample is `random: N` or `optuna: N`")
-    if study.sampler == "optuna" and (form.minimize is None) == (form.maximize is None):
-        raise UsageError("a sample by optuna needs `minimize` or `maximize`, a column")
-
-
-def _axis(name: str, raw: list[Any] | AxisForm, rule: bool, form: StudyForm) -> Axis:
-    if isinstance(raw, list):
-        if not raw:
-            raise UsageError(f"axis {name}: the list is empty")
-        return Axis(name, rule, tuple(raw))
-    log, ends = raw.log_range is not None, raw.log_range or raw.range
-    if ends is None or (raw.range is not None and log):
-        raise UsageError(f"axis {name}: give a list, `range: [a, b]` or `log_range: [a, b]`")
-    low, high = ends
-    if low >= high or (log and low <= 0):
-        raise UsageError(f"axis {name}: {low:g} to {high:g} is no range")
-    if raw.step is None and raw.count is None:
-        if form.sample == "grid":
-            raise UsageError(f"axis {name}: a grid needs a `step` or a `count`")
-        return Axis(name, rule, (), low, high, log)
-    if raw.count is not None:
-        parts = [n / max(1, raw.count - 1) for n in range(raw.count)]
-        values = [low * (high / low) ** p if log else low + (high - low) * p for p in parts]
-    else:
-        step = raw.step or 0
-        if step <= (1 if log else 0):
-            raise UsageError(f"axis {name}: a step of {step:g} leads nowhere")
-        count = math.log(high / low) / math.log(step) if log else (high - low) / step
-        turns = range(int(count + 1e-9) + 1)
-        values = [low * step**n if log else low + step * n for n in turns]
-    return Axis(name, rule, tuple(round(value, 10) for value in values))
-
-
-def _constraint(text: str) -> Constraint:
-    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*(\S.*)", text)
-    if found is None:
-        raise UsageError(f"`{text}` is no constraint; write `macs <= 400M`")
-    device_free(found[1])
-    return Constraint(found[1], found[2] == "<=", number(found[3]))

@@ -1,45 +1,60 @@
 """The bounds that keep a spec from a stranger harmless; each can be raised with `--limit`."""
 
 import os
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
+
+from pydantic_core import ValidationError
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.yaml.mistakes import mistakes
+from archdsl.yaml.models import After, Of, Words, made, unfit
+
+
+def _count(text: str, _: Any) -> int:
+    digits = text.replace("_", "")
+    if not digits.isdecimal() or int(digits) < 1:
+        raise ValueError
+    return int(digits)
+
+
+def _folder(text: str, _: Any) -> str:
+    if not os.path.isdir(text):
+        raise unfit("a folder")
+    return text
+
+
+_Count = Annotated[int, Of(str), After(_count), Words("a positive whole number")]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How large a spec and what it describes may be."""
 
-    document_bytes: int = 1_000_000
-    nesting: int = 64  # of YAML values, and of items in items through blocks
-    values: int = 200_000  # YAML values after aliases are expanded
-    expression: int = 1_000  # characters of one expression or name
-    path: int = 1_000  # characters of a module's path
-    reads: int = 2_000_000  # values in lists and names that are gone through, again and again
-    mistakes: int = 200  # that are reported
-    items: int = 300_000  # that are elaborated, every copy counted, nodes or not
-    nodes: int = 30_000  # and as many scopes; the deepest networks that people build have 5,000
-    connections: int = 1_000_000  # inputs of all nodes
-    elements: int = 1_000_000_000_000  # of one tensor, for one image
-    parameters: int = 100_000_000_000
-    root: str = ""  # the folder whose files it may extend and import; without it the spec's own
+    noun: ClassVar[str] = "limit"
+
+    document_bytes: _Count = 1_000_000
+    nesting: _Count = 64  # of YAML values, and of items in items through blocks
+    values: _Count = 200_000  # YAML values after aliases are expanded
+    expression: _Count = 1_000  # characters of one expression or name
+    path: _Count = 1_000  # characters of a module's path
+    reads: _Count = 2_000_000  # values in lists and names that are gone through, again and again
+    mistakes: _Count = 200  # that are reported
+    items: _Count = 300_000  # that are elaborated, every copy counted, nodes or not
+    nodes: _Count = 30_000  # and as many scopes; the deepest networks that people build have 5,000
+    connections: _Count = 1_000_000  # inputs of all nodes
+    elements: _Count = 1_000_000_000_000  # of one tensor, for one image
+    parameters: _Count = 100_000_000_000
+    root: Annotated[str, After(_folder)] = (
+        ""  # the folder whose files it may extend and import; without it the spec's own
+    )
 
     def override(self, settings: dict[str, str]) -> "Limits":
         """The same limits with some replaced; raises UsageError for what it can't use."""
-        known = [f.name for f in fields(self)]
-        values: dict[str, Any] = {}
-        for name, text in settings.items():
-            if name not in known:
-                raise UsageError(f"unknown limit `{name}`; {did_you_mean(name, known)}")
-            if name == "root":
-                if not os.path.isdir(text):
-                    raise UsageError(f"limit root: `{text}` is not a folder")
-                values[name] = text
-                continue
-            digits = text.replace("_", "")
-            if not digits.isdecimal() or int(digits) < 1:
-                raise UsageError(f"limit {name}: `{text}` is not a positive whole number")
-            values[name] = int(digits)
-        return replace(self, **values)
+        try:
+            given = made(Limits, settings)
+        except ValidationError as error:
+            found = mistakes(error, Limits, settings)
+            said = [f"{m.message}; {m.help}" if m.help else f"limit {m.message}" for m in found]
+            raise UsageError(", and ".join(said)) from None
+        return replace(self, **{name: getattr(given, name) for name in settings})

@@ -1,16 +1,16 @@
-"""What pydantic finds wrong with a document, in our words and at its places."""
+"""What pydantic finds wrong with a document, in our words."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic_core import ErrorDetails, ValidationError
 
-from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
-from archdsl.yaml.source import Path, Place
+
+Path = tuple[str | int, ...]
 
 
 class Mistake(NamedTuple):
@@ -23,17 +23,11 @@ class Mistake(NamedTuple):
     of_key: bool = False
 
 
-def report(found: Iterable[Mistake], place: Place, sink: Sink) -> None:
-    """Reports mistakes in what stands at a place."""
-    for code, path, message, help, of_key in found:
-        at = Place(place.source, (*place.path, *path))
-        sink.error(code, message, at.key if of_key else at.span, help=help)
-
-
 def mistakes(error: ValidationError, model: Any, data: Any) -> Iterator[Mistake]:
     """What pydantic finds wrong with data that are no such model, in our words.
 
-    A model may have `helps`: what to write for a key that is missing or wrong.
+    A model may have `helps`: what to write for a key that is missing or wrong, `absent`: what for
+    every key that is missing, and a `noun` for its keys.
     """
     return (_mistake(one, model, data) for one in error.errors(include_url=False))
 
@@ -61,11 +55,13 @@ def _mistake(error: ErrorDetails, model: Any, data: Any) -> Mistake:
     help = context.get("help") or getattr(owner, "helps", {}).get(name, "")
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         near = did_you_mean(name, _types(owner))
-        return Mistake("E0201", path, f"unknown key `{name}`", near, of_key=True)
+        noun = getattr(owner, "noun", "key")
+        return Mistake("E0201", path, f"unknown {noun} `{name}`", near, of_key=True)
     if kind == "missing":
+        help = help or getattr(owner, "absent", "")
         return Mistake("E0202", path[:-1], f"`{name}` is missing", help)
     if kind == "wrong":
-        return Mistake(context["code"], path, error["msg"], help)
+        return Mistake("E0305", (*path, *context["at"]), error["msg"], help)
     words = error["msg"] if kind == "unfit" else _WORDS.get(kind, kind).format(**context)
     if kind == "literal_error":
         words = words_of(expected)

@@ -5,17 +5,15 @@ schema that is made here at the first use, since importing the rest of pydantic 
 half of a cold `check`; it reads the same classes where they are wanted as JSON Schema.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
+from pydantic_core import PydanticCustomError, SchemaValidator, core_schema
 
-from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.text import one_line
-from archdsl.yaml.mistakes import class_of, known, mistakes, report, words_of
-from archdsl.yaml.source import Place
+from archdsl.yaml.mistakes import class_of, known, words_of
 
 Schema = core_schema.CoreSchema
 Make = Callable[[Any], Schema]  # of the schema of a type
@@ -79,6 +77,17 @@ class After:
 
 
 @dataclass(frozen=True)
+class Pattern:
+    """What a text is like; it is then in upper case."""
+
+    pattern: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Make) -> Schema:
+        schema: Any = handler(source)
+        return {**schema, "pattern": self.pattern, "to_upper": True}
+
+
+@dataclass(frozen=True)
 class Within:
     """The least number, and the largest."""
 
@@ -106,9 +115,9 @@ def unfit(words: str, help: str = "") -> PydanticCustomError:
     return PydanticCustomError("unfit", "{words}", {"words": words, "help": help})
 
 
-def wrong(message: str, help: str = "", code: str = "E0305") -> PydanticCustomError:
-    """What a function raises for a value of the right type that cannot be."""
-    context = {"message": message, "help": help, "code": code}
+def wrong(message: str, help: str = "", *at: str) -> PydanticCustomError:
+    """What a function raises for a value of the right type that cannot be, or for one `at` it."""
+    context = {"message": message, "help": help, "at": at}
     return PydanticCustomError("wrong", "{message}", context)
 
 
@@ -187,7 +196,10 @@ def _model(model: Any) -> Schema:
     arguments = core_schema.dataclass_args_schema(model.__name__, parts, extra_behavior="forbid")
     names = [one.name for one in fields(model)]
     after = hasattr(model, "__post_init__")
-    return core_schema.dataclass_schema(model, arguments, names, post_init=after, frozen=True)
+    slots = "__slots__" in vars(model)
+    return core_schema.dataclass_schema(
+        model, arguments, names, post_init=after, frozen=True, slots=slots
+    )
 
 
 # data to models
@@ -196,36 +208,9 @@ def _model(model: Any) -> Schema:
 _validators: dict[Any, SchemaValidator] = {}
 
 
-def _validator(model: Any) -> SchemaValidator:
+def made(model: type[_Model], data: Any, context: Any = None) -> _Model:
+    """The data as a model; raises ValidationError. `context` is what its functions may ask for."""
     if model not in _validators:
         _validators[model] = SchemaValidator(_schema(model))
-    return _validators[model]
-
-
-def fitted(
-    model: type[_Model], data: Any, place: Place, sink: Sink, context: Any = None
-) -> _Model | None:
-    """The data as a model, or None with a diagnostic for everything that does not fit.
-
-    `context` is what its functions may ask for.
-    """
-    try:
-        made: _Model = _validator(model).validate_python(data, context=context)
-    except ValidationError as error:
-        report(mistakes(error, model, data), place, sink)
-        return None
-    return made
-
-
-def fitting(model: type[_Model], data: Mapping[str, Any], place: Place, sink: Sink) -> _Model:
-    """The data as a model of which no key is required; what is wrong is as if it were absent."""
-    made: _Model
-    try:
-        made = _validator(model).validate_python(data)
-    except ValidationError as error:
-        found = list(mistakes(error, model, data))
-        report(found, place, sink)
-        absent = {mistake.path[0] for mistake in found}
-        rest = {name: value for name, value in data.items() if name not in absent}
-        made = _validator(model).validate_python(rest)
-    return made
+    found: _Model = _validators[model].validate_python(data, context=context)
+    return found

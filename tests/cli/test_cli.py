@@ -320,7 +320,7 @@ def test_a_network_that_does_not_fit_into_memory_is_still_written(
         (["summary", "tiny.yaml", "--set", "clases=3"], "did you mean `classes`?"),
         (["summary", "tiny.yaml", "--scale", "widht=3"], "did you mean `width`?"),
         (["summary", "tiny.yaml", "--limit", "node=3"], "did you mean `nodes`?"),
-        (["summary", "tiny.yaml", "--limit", "nodes=many"], "not a positive whole number"),
+        (["summary", "tiny.yaml", "--limit", "nodes=many"], "must be a positive whole number"),
         (["build", "tiny.yaml", "-o", "wrong.yaml"], "folder wrong.yaml/tiny: Not a directory"),
     ],
 )

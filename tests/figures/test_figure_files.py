@@ -18,8 +18,9 @@ from PIL import Image, ImageChops, ImageStat
 from pypdf import PdfReader
 
 import archdsl
-from archdsl import Graph, UsageError
+from archdsl import Graph, SpecError, UsageError
 from archdsl.cli import main as cli
+from archdsl.cli.main import run
 from archdsl.figures.canvas.font import font
 from archdsl.figures.canvas.scene import Text
 from archdsl.figures.canvas.theme import HATCHES, load_theme, theme_names
@@ -383,7 +384,7 @@ def lab(color: str, matrix: tuple[tuple[float, ...], ...]) -> tuple[float, float
 
 def distances(theme: str, vision: str) -> float:
     """The smallest distance (Delta E 76) of two fills under the same hatch, or none."""
-    paints = [paint for role, paint in load_theme(theme).roles.items() if role != "plain"]
+    paints = [paint for role, paint in load_theme(theme).paints.items() if role != "plain"]
     points = [(paint.hatch, lab(paint.fill, SIMULATED[vision])) for paint in paints]
     return min(
         sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) ** 0.5
@@ -397,13 +398,13 @@ def distances(theme: str, vision: str) -> float:
 def test_text_is_readable_on_every_fill(theme: str) -> None:
     look = load_theme(theme)
     assert (
-        min(contrast(look.ink, paint.fill) for role, paint in look.roles.items() if role != "down")
+        min(contrast(look.ink, paint.fill) for role, paint in look.paints.items() if role != "down")
         >= 7
     )
-    hatched = [paint.lines for paint in look.roles.values() if paint.hatch]
+    hatched = [paint.lines for paint in look.paints.values() if paint.hatch]
     assert all(contrast(look.ink, color) >= 7 for color in hatched)
     assert contrast(look.dimension, look.background or "#FFFFFF") >= 5.5
-    assert all(contrast(p.stroke, look.background or "#FFFFFF") >= 3 for p in look.roles.values())
+    assert all(contrast(p.stroke, look.background or "#FFFFFF") >= 3 for p in look.paints.values())
 
 
 @pytest.mark.parametrize(
@@ -456,24 +457,68 @@ def test_a_theme_of_the_users_takes_over_what_it_does_not_say(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line", "code", "message"),
     [
-        ("extends: paper\ninkk: '#000000'", "no key `inkk`; did you mean `ink`"),
-        ("extends: paper\nink: black", "`black` is not a color"),
-        ("extends: paper\nroles: {conv: {hatch: '+'}}", "`\\+` is not one of"),
-        ("extends: paper\nsizes: {box: 3}", "`3` is not a size from 6 to 36"),
-        ("extends: paper\nroles: {convv: {fill: '#000000'}}", "no `convv`; did you mean `conv`"),
-        ("ink: '#000000'", "is missing; `extends: paper` takes it over"),
-        ("extends: nope.yaml", "no theme `nope.yaml`, nor a file"),
-        ("extends: mine.yaml", "round in a circle"),
-        ("ink: [", "theme .*mine.yaml"),
+        ("extends: paper\ninkk: '#000000'", 2, "E0201", "unknown key `inkk`"),
+        ("extends: paper\nink: black", 2, "E0203",
+         'ink must be a color of the form "#1A1A1A", not `black`'),
+        ("extends: paper\nbackground: white", 2, "E0203",
+         'background must be a color of the form "#1A1A1A", or "" for none, not `white`'),
+        ("extends: paper\nroles: {conv: {hatch: '+'}}", 2, "E0203",
+         "hatch must be ``, `/`, `\\`, `x`, `-` or `|`, not `+`"),
+        ("extends: paper\n\nsizes: {box: 3}", 3, "E0203",
+         "box must be a size from 6 to 36 points, not 3"),
+        ("extends: paper\nsizes: {box: true}", 2, "E0203",
+         "box must be a size from 6 to 36 points, not true"),
+        ("extends: paper\nroles: {convv: {fill: '#000000'}}", 2, "E0201", "unknown key `convv`"),
+        ("extends: paper\nroles: 3", 2, "E0203", "roles must be a mapping, not 3"),
+        ("extends: nope.yaml", 1, "E0210",
+         "there is no theme `nope.yaml`, nor a file of that name"),
+        ("extends: 3", 1, "E0203", "extends must be the name of a theme, or a file, not 3"),
+        ("extends: mine.yaml", 1, "E0210",
+         "extends goes round in a circle: mine.yaml leads back here"),
+        ("[]", 1, "E0104", "a theme is a mapping, this document is a list"),
     ],
-)
-def test_a_wrong_theme_is_a_clear_error(tmp_path: Path, text: str, message: str) -> None:
+)  # fmt: skip
+def test_a_wrong_theme_is_a_clear_error(
+    tmp_path: Path, text: str, line: int, code: str, message: str
+) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(SpecError) as caught:
         load_theme(str(path))
+    (found,) = caught.value.diagnostics
+    assert found.span is not None
+    assert (found.span.line, found.code, found.message) == (line, code, message)
+
+
+def test_a_theme_with_several_mistakes_reports_all_of_them(tmp_path: Path) -> None:
+    """Those in the file that it extends too, each in its file."""
+    base, path = tmp_path / "base.yaml", tmp_path / "mine.yaml"
+    base.write_text("extends: paper\nroles: {pool: {fill: green}}\n")
+    path.write_text("extends: base.yaml\ninkk: '#000000'\nsizes:\n  box: 3\n  name: small\n")
+    with pytest.raises(SpecError) as caught:
+        load_theme(path)
+    places = [(Path(d.span.file).name, d.span.line) for d in caught.value.diagnostics if d.span]
+    assert places == [("base.yaml", 2), ("mine.yaml", 2), ("mine.yaml", 4), ("mine.yaml", 5)]
+    assert [d.code for d in caught.value.diagnostics] == ["E0203", "E0201", "E0203", "E0203"]
+    assert "did you mean `ink`?" in str(caught.value)
+    assert run(["draw", "resnet18", "--theme", str(path), "-o", str(tmp_path / "x.svg")]) == 1
+    assert not (tmp_path / "x.svg").exists()
+
+
+def test_a_theme_that_says_nothing_says_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("ink: '#000000'\n")
+    with pytest.raises(SpecError) as caught:
+        load_theme(path)
+    assert len(caught.value.diagnostics) == 9
+    assert {d.help for d in caught.value.diagnostics} == {"`extends: paper` takes it over"}
+
+
+def test_no_theme_of_a_name_is_a_wrong_call() -> None:
+    with pytest.raises(UsageError, match="no theme `papr`, nor a file of that name; did you mean"):
+        load_theme("papr")
 
 
 # The graph by Graphviz

@@ -224,17 +224,11 @@ def test_a_dask_cluster_loses_a_worker_and_no_candidate(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("step: 0.5", "", "a grid needs a `step` or a `count`"),
-        ("columns: [parameters, macs]", "columns: [mac]", "did you mean `macs`?"),
-        ("columns: [parameters, macs]", "columns: [time]", "column `time` needs a device"),
-        ("study: ", "study: ../", "cannot name a study"),
         ("width:", "with:", "no scaling rule `with`"),
         ("classes:", "clases:", "did you mean `classes`?"),
-        ("[2, 3]", "[]", "the list is empty"),
-        ("[0.5, 2]", "[2, 0.5]", "is no range"),
     ],
 )
-def test_a_wrong_study_is_said_to_be_wrong(folder: Path, old: str, new: str, said: str) -> None:
+def test_what_the_spec_does_not_have_is_said(folder: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(UsageError, match=said.replace("?", r"\?")):
         run(folder, STUDY.replace(old, new))
 
@@ -248,13 +242,29 @@ def test_an_unknown_key_of_a_study_has_its_line(folder: Path) -> None:
     ("old", "new", "said"),
     [
         ("study: around", "", "`study` is missing"),
-        ("range: [0.5, 2]", "range: [0.5, 1, 2]", "range must be a list of 2, not a list"),
+        ("range: [0.5, 2]", "range: [0.5, 1, 2]", "range must be a list of 2, not one of 3"),
         ("step: 0.5", "step: half", "step must be a number, not `half`"),
         ("step: 0.5", "count: 0", "count must be 1 or more, not 0"),
         ("[2, 3]", "2", "classes must be a list or a mapping, not 2"),
-        ("columns: [parameters, macs]", "columns: [1]", "must be text, not 1"),
+        ("columns: [parameters, macs]", "columns: [1]", "columns[0] must be text, not 1"),
         ("columns: [parameters, macs]", "sample: gird", "sample must be `grid`, not `gird`"),
         ("archdsl: 1", "archdsl: 2", "language version 2 is not known"),
+        ("step: 0.5", "", "a grid needs a `step` or a `count`"),
+        ("step: 0.5", "step: 0.5, count: 3", "`step` and `count` both say which values"),
+        ("step: 0.5", "step: 0", "a step of 0 leads nowhere"),
+        ("step: 0.5", "step: 1.0e-9", "a step of 1e-09 gives more than 10,000,000 values"),
+        ("range: [0.5, 2], ", "", "an axis is a list, `range: [a, b]` or `log_range: [a, b]`"),
+        ("columns: [parameters, macs]", "columns: [mac]", "did you mean `macs`?"),
+        ("columns: [parameters, macs]", "columns: [time]", "column `time` needs a device"),
+        ("columns: [parameters, macs]", "where: [macs < 3]", "`macs < 3` is no constraint"),
+        ("columns: [parameters, macs]", "where: [macs <= few]", "few"),
+        ("columns: [parameters, macs]", "where: [mac <= 3]", "did you mean `macs`?"),
+        ("columns: [parameters, macs]", "sample: {seed: 1}", "a sample is `random: N` or"),
+        ("columns: [parameters, macs]", "sample: {optuna: 3}", "needs `minimize` or `maximize`"),
+        ("columns: [parameters, macs]", "objective: {}", "has a `command` or a `python` function"),
+        ("study: ", "study: ../", "cannot name a study"),
+        ("[2, 3]", "[]", "the list is empty"),
+        ("[0.5, 2]", "[2, 0.5]", "2 to 0.5 is no range"),
     ],
 )
 def test_a_value_that_does_not_fit_says_what_would(
@@ -263,6 +273,24 @@ def test_a_value_that_does_not_fit_says_what_would(
     with pytest.raises(SpecError) as caught:
         study_of(folder, STUDY.replace(old, new))
     assert said in str(caught.value)
+
+
+def test_a_study_with_several_mistakes_reports_all_of_them(folder: Path) -> None:
+    text = STUDY.replace("step: 0.5", "step: half").replace("[2, 3]", "[]")
+    with pytest.raises(SpecError) as caught:
+        study_of(folder, text + "where: [macs <= 1G, parms <= 3]\nwheer: []\nworkers: 0\n")
+    found = [(d.code, d.message, d.help) for d in caught.value.diagnostics]
+    assert found == [
+        ("E0203", "step must be a number, not `half`", ""),
+        ("E0305", "the list is empty", ""),
+        ("E0305", "unknown column `parms`", "did you mean `parameters`?"),
+        ("E0201", "unknown key `wheer`", "did you mean `where`?"),
+        ("E0203", "workers must be 1 or more, not 0", ""),
+    ]
+    lines = text.splitlines()
+    for one, said in zip(caught.value.diagnostics, ("half", "[]"), strict=False):
+        assert one.span is not None
+        assert lines[one.span.line - 1][one.span.column - 1 :].startswith(said)
 
 
 def test_results_of_another_study_are_not_mixed_in(folder: Path) -> None:

@@ -212,9 +212,13 @@ def test_an_unknown_limit_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="unknown limit `nods`; did you mean `nodes`"):
         Limits().override({"nods": "3"})
     for text in ("0", "-1", "many", "1.5"):
-        with pytest.raises(UsageError, match="not a positive whole number"):
+        with pytest.raises(UsageError, match="must be a positive whole number"):
             Limits().override({"nodes": text})
     assert Limits().override({"nodes": "1_000"}).nodes == 1000
+    with pytest.raises(UsageError) as caught:
+        Limits().override({"nods": "3", "items": "no", "root": "nowhere"})
+    for said in ("limit `nods`", "items must be a positive", "root must be a folder"):
+        assert said in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:

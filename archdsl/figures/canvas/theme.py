@@ -1,38 +1,39 @@
 """A theme: colors, sizes and the family of the text. Data, so that a user can write one."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.yaml.fitting import fitted
+from archdsl.yaml.limits import Limits
+from archdsl.yaml.mistakes import kind_of, known
+from archdsl.yaml.models import Pattern, Prose, Within, Words, key
+from archdsl.yaml.source import Place, Source, parse, read_text
 
 HATCHES = ("", "/", "\\", "x", "-", "|")
 FLOOR = 6.0  # points: no text is smaller, but tall columns (5.6) and superscripts
-ROLES = {
-    "conv": "k×k conv",
-    "down": "projects or strides",
-    "pointwise": "1×1 conv",
-    "depthwise": "depthwise conv",
-    "pool": "pooling",
-    "attention": "attention",
-    "linear": "linear",
-    "norm": "other",
-    "plain": "input",
-}
+_FORM = 'a color of the form "#1A1A1A"'
+_ABSENT = "`extends: paper` takes it over"
+
+Color = Annotated[str, Pattern("^#[0-9A-Fa-f]{6}$"), Words(_FORM)]
+Background = Annotated[str, Pattern("^(#[0-9A-Fa-f]{6})?$"), Words(f'{_FORM}, or "" for none')]
+Size = Annotated[float, Within(FLOOR, 36), Words(f"a size from {FLOOR:g} to 36 points")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Paint:
-    """The colors of an area, as `#RRGGBB`, and lines over it: one of HATCHES."""
+    """The colors of an area, and lines over it."""
 
-    fill: str
-    stroke: str
-    hatch: str = ""
+    absent: ClassVar[str] = _ABSENT
+
+    fill: Color = key("The area.", MISSING)
+    stroke: Color = key("The line around it.", MISSING)
+    hatch: Literal["", "/", "\\", "x", "-", "|"] = key("Lines over it.", "")
 
     @property
     def lines(self) -> str:
@@ -40,65 +41,69 @@ class Paint:
         return mixed(self.fill, self.stroke, 0.2)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sizes:
     """Sizes of text in points."""
 
-    box: float
-    name: float
-    dimension: float
-    caption: float
+    absent: ClassVar[str] = _ABSENT
+
+    box: Size = key("In boxes.", MISSING)
+    name: Size = key("Of stages.", MISSING)
+    dimension: Size = key("Of shapes, costs and the legend.", MISSING)
+    caption: Size = key("Of titles.", MISSING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Roles:
+    """What is painted, each as the legend calls it."""
+
+    absent: ClassVar[str] = _ABSENT
+
+    conv: Paint = key("k×k conv", MISSING)
+    down: Paint = key("projects or strides", MISSING)
+    pointwise: Paint = key("1×1 conv", MISSING)
+    depthwise: Paint = key("depthwise conv", MISSING)
+    pool: Paint = key("pooling", MISSING)
+    attention: Paint = key("attention", MISSING)
+    linear: Paint = key("linear", MISSING)
+    norm: Paint = key("other", MISSING)
+    plain: Paint = key("input", MISSING)
+
+
+ROLES = {name: str(one.metadata["description"]) for name, one in known(Roles).items()}
+
+
+@dataclass(frozen=True)
 class Theme:
-    """How figures look. `background` may be empty: none."""
+    """How figures look."""
 
-    doc: str
-    family: str
-    background: str
-    ink: str
-    dimension: str
-    edge: str
-    container: Paint
-    light: str
-    sizes: Sizes
-    roles: Mapping[str, Paint]
+    absent: ClassVar[str] = _ABSENT
+
+    doc: Prose = key("What there is to say about it.", MISSING)
+    family: Literal["sans", "serif"] = key("The family of the text.", MISSING)
+    background: Background = key("Behind everything; empty for none.", MISSING)
+    ink: Color = key("Text.", MISSING)
+    dimension: Color = key("Shapes, costs, the legend.", MISSING)
+    edge: Color = key("Arrows.", MISSING)
+    container: Paint = key("Around what belongs together.", MISSING)
+    light: Color = key("What the top of a slab turns to, half way.", MISSING)
+    sizes: Sizes = key(default=MISSING)
+    roles: Roles = key(default=MISSING)
+
+    @property
+    def paints(self) -> dict[str, Paint]:
+        """The colors of every role."""
+        return vars(self.roles)
 
     def paint(self, role: str) -> Paint:
-        return self.roles[role]
+        return self.paints[role]
 
     def deeper(self, role: str) -> Paint:
         """For the block of a stage that projects or strides."""
         if role == "conv":
-            return self.roles["down"]
-        paint = self.roles[role]
+            return self.roles.down
+        paint = self.paints[role]
         return replace(paint, fill=mixed(paint.fill, paint.stroke, 0.35))
-
-
-def theme_from(data: Mapping[str, Any], name: str) -> Theme:
-    """A theme from plain data, whole; raises UsageError that names the key that is wrong."""
-    keys = [field.name for field in fields(Theme)]
-    for key in data:
-        if key not in keys:
-            raise UsageError(f"theme {name}: there is no key `{key}`{_maybe(str(key), keys)}")
-    for key in keys:
-        if key not in data:
-            raise UsageError(f"theme {name}: `{key}` is missing; `extends: paper` takes it over")
-    roles = _mapping(data["roles"], f"{name}: roles", list(ROLES))
-    sizes = _mapping(data["sizes"], f"{name}: sizes", [field.name for field in fields(Sizes)])
-    return Theme(
-        doc=str(data["doc"]),
-        family=_choice(data["family"], f"{name}: family", ("sans", "serif")),
-        background=data["background"] and _color(data["background"], f"{name}: background"),
-        ink=_color(data["ink"], f"{name}: ink"),
-        dimension=_color(data["dimension"], f"{name}: dimension"),
-        edge=_color(data["edge"], f"{name}: edge"),
-        container=_paint(data["container"], f"{name}: container"),
-        light=_color(data["light"], f"{name}: light"),
-        sizes=Sizes(**{key: _size(value, f"{name}: sizes.{key}") for key, value in sizes.items()}),
-        roles={role: _paint(value, f"{name}: roles.{role}") for role, value in roles.items()},
-    )
 
 
 def mixed(color: str, other: str, part: float) -> str:
@@ -111,55 +116,7 @@ def _channels(color: str) -> tuple[int, ...]:
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
 
 
-def _color(value: Any, place: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch("#[0-9A-Fa-f]{6}", value):
-        raise UsageError(f'theme {place}: `{value}` is not a color of the form "#1A1A1A"')
-    return value.upper()
-
-
-def _size(value: Any, place: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not FLOOR <= value <= 36:
-        raise UsageError(f"theme {place}: `{value}` is not a size from {FLOOR:g} to 36 points")
-    return float(value)
-
-
-def _choice(value: Any, place: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise UsageError(f"theme {place}: `{value}` is not one of {', '.join(choices)}")
-    return str(value)
-
-
-def _paint(value: Any, place: str) -> Paint:
-    given = {"hatch": "", **value} if isinstance(value, Mapping) else value
-    colors = _mapping(given, place, ["fill", "stroke", "hatch"])
-    return Paint(
-        _color(colors["fill"], f"{place}.fill"),
-        _color(colors["stroke"], f"{place}.stroke"),
-        _choice(colors["hatch"], f"{place}.hatch", HATCHES),
-    )
-
-
-def _mapping(value: Any, place: str, keys: list[str]) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"theme {place}: expected a mapping of {', '.join(keys)}")
-    for key in value:
-        if key not in keys:
-            raise UsageError(f"theme {place}: there is no `{key}`{_maybe(str(key), keys)}")
-    missing = [key for key in keys if key not in value]
-    if missing:
-        raise UsageError(f"theme {place}: `{missing[0]}` is missing")
-    return value
-
-
-def _maybe(key: str, keys: list[str]) -> str:
-    hint = did_you_mean(key, keys)
-    return f"; {hint}" if hint else ""
-
-
 THEMES = Path(__file__).parent / "themes"
-
-
-DEPTH = 8  # themes that extend one another
 
 
 def theme_names() -> list[str]:
@@ -169,55 +126,82 @@ def theme_names() -> list[str]:
 
 @cache
 def load_theme(name: str | Path) -> Theme:
-    """The theme of a name, or in a file; raises UsageError if it is wrong."""
-    return theme_from(_theme_data(str(name), None, DEPTH), str(name))
+    """The theme of a name, or in a file.
+
+    Raises UsageError if there is none, and SpecError with every way in which it is wrong.
+    """
+    path = _theme_path(str(name))
+    if path is None:
+        hint = did_you_mean(str(name), theme_names())
+        raise UsageError(f"there is no theme `{name}`, nor a file of that name; {hint}")
+    reader = _Reader(Sink(), {})
+    source = reader.read(path, ())
+    theme = fitted(Theme, source.data, source.at(), reader.sink) if source else None
+    if theme is None:
+        raise failure(reader.sink, reader.texts)
+    return theme
 
 
-def _theme_data(name: str, beside: Path | None, depth: int) -> dict[str, Any]:
-    """The keys of a theme over those of the theme that it extends."""
-    path = _theme_path(name, beside)
-    data = _read(path)
-    base = data.pop("extends", None)
-    if base is None:
-        return data
-    if not isinstance(base, str) or not depth:
-        raise UsageError(f"theme {name}: `extends` names no other theme, or goes round in a circle")
-    return _over(_theme_data(base, path.parent, depth - 1), data)
-
-
-def _over(under: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merged entry by entry."""
-    merged = dict(under)
-    for key, value in data.items():
-        old = under.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _over(old, value) if both else value  # type: ignore[arg-type]
-    return merged
-
-
-def _theme_path(name: str, beside: Path | None) -> Path:
+def _theme_path(name: str, beside: Path | None = None) -> Path | None:
     if name in theme_names():
         return THEMES / f"{name}.yaml"
     path = beside / name if beside else Path(name)
-    if not path.suffix or not path.is_file():
-        hint = did_you_mean(name, theme_names())
-        raise UsageError(f"there is no theme `{name}`, nor a file of that name; {hint}")
-    return path
+    return path if path.suffix and path.is_file() else None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    from archdsl.diagnostics.report import concise
-    from archdsl.yaml.source import parse
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the file of a theme, and the one that it extends."""
 
-    sink = Sink()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the theme {path}: {error}") from error
-    source = parse(text, str(path), sink)
-    if source is None:
-        complaint = concise(sink.diagnostics, {str(path): text})
-        raise UsageError(f"theme {path}: {complaint.strip()}")
-    if not isinstance(source.data, dict):
-        raise UsageError(f"theme {path}: expected a mapping")
-    return source.data
+    sink: Sink
+    texts: dict[str, str]
+
+    def read(self, path: Path, chain: tuple[Path, ...]) -> Source | None:
+        """A theme with what it extends; `chain` are the files that led here."""
+        text = read_text(str(path), Limits(), self.sink)
+        source = parse(text, str(path), self.sink) if text is not None else None
+        self.texts[str(path)] = text or ""
+        if source is None:
+            return None
+        if not isinstance(source.data, dict):
+            message = f"a theme is a mapping, this document is {kind_of(source.data)}"
+            self.sink.error("E0104", message, source.at().span)
+            return None
+        if "extends" not in source.data:
+            return source
+        place, chain = source.at("extends"), (*chain, path.resolve())
+        target = self.target(source.data.pop("extends"), place, path.parent, chain)
+        base = self.read(target, chain) if target is not None else None
+        return base and _over(base, source)
+
+    def target(self, name: Any, place: Place, beside: Path, chain: tuple[Path, ...]) -> Path | None:
+        """The file that a theme extends, if it can be used."""
+        if not isinstance(name, str):
+            message = f"extends must be the name of a theme, or a file, not {kind_of(name)}"
+            self.sink.error("E0203", message, place.span)
+            return None
+        target = _theme_path(name, beside)
+        if target is None:
+            message = f"there is no theme `{name}`, nor a file of that name"
+            self.sink.error("E0210", message, place.span, help=did_you_mean(name, theme_names()))
+        elif target.resolve() in chain:
+            message = f"extends goes round in a circle: {name} leads back here"
+            self.sink.error("E0210", message, place.span)
+            return None
+        return target
+
+
+def _over(base: Source, theme: Source) -> Source:
+    """A theme over the one that it extends; every span stays in its file."""
+    spans, keys = {**base.spans, **theme.spans}, {**base.keys, **theme.keys}
+    return Source(theme.name, theme.text, _merged(base.data, theme.data), spans, keys)
+
+
+def _merged(under: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merged entry by entry."""
+    merged = dict(under)
+    for name, value in data.items():
+        old = under.get(name)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[name] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged

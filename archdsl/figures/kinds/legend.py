@@ -38,7 +38,7 @@ def words_of(role: str, verbs: set[str]) -> str:
 
 def draw_legend(pen: Pen, found: Iterable[Entry], width: float, top: float) -> float:
     """Draws the entries in the theme's order, those of the same words as one; gives the bottom."""
-    order = list(pen.theme.roles.values())
+    order = list(pen.theme.paints.values())
     last = len(order)  # colors that no role has; after them lines
     found = sorted(
         found,
