@@ -1,5 +1,9 @@
 """Settings that hold for every test."""
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes of tests share the cores, not threads
+
 import pytest
 from hypothesis import settings
 
