@@ -12,6 +12,7 @@ from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.diagnostics.sink import Sink, in_order
 
 if TYPE_CHECKING:
+    import graphviz
     from torch import nn
 
     from archdsl.analysis.cost import Analysis
@@ -190,6 +191,17 @@ def draw(
         },
     )  # fmt: skip
     return draw([_graph(spec, None, None) for spec in specs], kind, options)
+
+
+def digraph(spec: "Spec", *, only: str = "", title: str = "") -> "graphviz.Digraph":
+    """The ops of a spec or graph as a `graphviz.Digraph`: a notebook shows it, and it can go on.
+
+    `only` is the path of a part. Dense blocks are one node each.
+    """
+    from archdsl.figures.kinds import graph as kind
+    from archdsl.figures.network.description import describe
+
+    return kind.digraph_of(describe(_graph(spec, None, None)), only, title)
 
 
 def _graph(

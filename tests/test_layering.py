@@ -45,6 +45,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {"pytorch.prelude"},  # which is emitted, not imported
     "yaml": {"yaml.source"},
     "networkx": set(),
+    "graphviz": set(),
     "matplotlib": set(),
     "onnx": set(),
     "numpy": set(),
@@ -130,7 +131,7 @@ graph = archdsl.load("resnet50")
 archdsl.summarize(graph)
 archdsl.analyze(graph)
 graph.to_json()
-heavy = {"torch", "onnx", "networkx", "matplotlib", "numpy", "torchvision"}
+heavy = {"torch", "onnx", "networkx", "graphviz", "pydantic", "matplotlib", "numpy", "torchvision"}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run(

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pypdfium2
 import pytest
+from graphviz import Digraph
 from PIL import Image, ImageChops, ImageStat
 from pypdf import PdfReader
 
@@ -155,8 +156,8 @@ def test_texts_have_the_title_too() -> None:
     graph = draw([archdsl.load("resnet18")], "graph", options)
     (line,) = [one for one in graph.render(".mmd").decode().splitlines() if "title: " in one]
     assert json.loads(line.removeprefix("title: ")) == shown
-    (label,) = re.findall(r'graph \[label="(.*)", labelloc=t\]', graph.render(".dot").decode())
-    assert re.sub(r"\\(.)", r"\1", label) == shown
+    (label,) = re.findall(r'graph \[label="(.*)" labelloc=t\]', graph.render(".dot").decode())
+    assert unescape(re.sub(r"\\(.)", r"\1", label)) == shown
 
 
 @pytest.mark.parametrize("title", ["残差", "שלום", "🙂", "Ж", "e\u0323\u0301"])
@@ -532,7 +533,9 @@ def test_a_graph_is_text_without_graphviz(monkeypatch: pytest.MonkeyPatch) -> No
     assert dot.count("->") < 60  # dense blocks are closed: none of their 700 concatenated edges
 
 
-@pytest.mark.parametrize("name", ['a"b', "a\\", 'a\\n\\"', "a]b|<x>&#;", "a_b$%^~`{}"])
+@pytest.mark.parametrize(
+    "name", ["a:n", "<b>a</b>", "a&lt;b", 'a"b', "a\\", 'a\\n\\"', "a]b|<x>&#;", "a_b$%^~`{}"]
+)
 def test_any_path_comes_out_of_dot_and_of_mermaid(name: str) -> None:
     """Graphs from JSON have any paths; Graphviz reads back what was written, escapes and all."""
     network = archdsl.loads(
@@ -549,21 +552,31 @@ def test_any_path_comes_out_of_dot_and_of_mermaid(name: str) -> None:
     for entity, letter in entities.items():
         text = text.replace(entity, letter)
     assert text.replace("#35;", "#").startswith(f"dense block {name}\n")
-    if shutil.which("dot"):
-        command = ["dot", "-Tdot_json"]
-        read = subprocess.run(command, input=written.encode(), capture_output=True, check=True)
-        labels = [node.get("label", "") for node in json.loads(read.stdout)["objects"]]
-        escaped = name.replace("\\", "\\\\")
-        assert f"dense block {escaped}\\n11x8x8" in labels
-        assert figure.render(".svg")
+    command = [graphviz._program(), "-Tjson"]
+    read = subprocess.run(command, input=written.encode(), capture_output=True, check=True)
+    drawn = [
+        [part["text"].replace("\\\\", "\\") for part in node["_ldraw_"] if "text" in part]
+        for node in json.loads(read.stdout)["objects"]
+    ]
+    assert [f"dense block {name}", "11x8x8"] in drawn and ["relu", "11x8x8"] in drawn
+    assert figure.render(".svg")
+
+
+def test_a_graph_can_go_on_as_that_of_the_package() -> None:
+    made = archdsl.digraph("resnet18", only="layer1.0", title="A < B")
+    made.edge("layer1.0.conv1", "mine", label="added")
+    assert isinstance(made, Digraph)
+    assert '"layer1.0.conv1" -> mine [label=added]' in made.source
+    assert made.source.startswith('digraph network {\n\tgraph [label="A < B" labelloc=t]\n')
+    assert "layer2" not in made.source
 
 
 def test_the_graph_of_a_part_shows_what_feeds_it() -> None:
     figure = draw([archdsl.load("resnet18")], "graph", Options(only="layer2.0"))
     lines = figure.render(".dot").decode().splitlines()
-    (given,) = [line for line in lines if line.startswith('  "layer1.1.') and "label" in line]
+    (given,) = [line for line in lines if line.startswith('\t"layer1.1.') and "label" in line]
     name = given.split('"')[1]
-    fed = {line.split('"')[3] for line in lines if line.startswith(f'  "{name}" ->')}
+    fed = {line.split('"')[3] for line in lines if line.startswith(f'\t"{name}" ->')}
     assert fed == {"layer2.0.conv1", "layer2.0.downsample.0"}
 
 

@@ -4,12 +4,13 @@ Dense blocks are one node each: with n^2 edges they would take Graphviz minutes 
 """
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.text import one_line
@@ -22,10 +23,14 @@ from archdsl.figures.options import Options
 from archdsl.graph.graph import INPUT, Node
 from archdsl.ops.tensor import TensorSpec
 
+if TYPE_CHECKING:
+    import graphviz
+
 HEIGHT, LINES = 20.0, 8.2  # of a node; between its two lines
 SECONDS = 60  # after which Graphviz is given up
 NODES = 3000  # more are no picture
 PACKAGED = "graphviz-pure"  # the package and its program, which takes the options of `dot`
+_PLAIN = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +80,39 @@ def _within(description: Description, only: str) -> list[Vertex]:
     return [*given, *part]
 
 
-def dot(chosen: Sequence[Vertex], title: str = "") -> str:
-    """DOT, nodes named by their paths."""
-    names = {vertex.id: _quoted(vertex.id) for vertex in chosen}
-    texts = {vertex.id: _quoted(vertex.label, str(vertex.output)) for vertex in chosen}
-    options = {id: f"label={texts[id]}, tooltip={name}" for id, name in names.items()}
-    heading = [f"  graph [label={_quoted(title)}, labelloc=t];"] if title else []
-    return _digraph(chosen, names, options, heading)
+def digraph(chosen: Sequence[Vertex], title: str = "") -> "graphviz.Digraph":
+    """DOT, nodes named by their paths; by numbers where one is no plain path."""
+    plain = all(_PLAIN.fullmatch(vertex.id) for vertex in chosen)  # edges take `a:b` for a port
+    names = {vertex.id: vertex.id if plain else f"n{n}" for n, vertex in enumerate(chosen)}
+    texts = {v.id: _text(v.label, str(v.output)) for v in chosen}
+    nodes = {id: {"label": label, "tooltip": _text(id)} for id, label in texts.items()}
+    heading = {"label": _text(title), "labelloc": "t"} if title else {}
+    return _digraph(chosen, names, nodes, heading)
 
 
 def _digraph(
-    chosen: Sequence[Vertex], names: Mapping[str, str], options: Mapping[str, str],
-    heading: Sequence[str] = (),
-) -> str:  # fmt: skip
-    lines = ["digraph network {", *heading, "  node [shape=box];"]
-    lines += [f"  {names[vertex.id]} [{options[vertex.id]}];" for vertex in chosen]
-    lines += [
-        f"  {names[source]} -> {names[vertex.id]};"
-        for vertex in chosen
-        for source in vertex.sources
-        if source in names
-    ]
-    return "\n".join([*lines, "}", ""])
+    chosen: Sequence[Vertex], names: Mapping[str, str], nodes: Mapping[str, dict[str, str]],
+    heading: dict[str, str],
+) -> "graphviz.Digraph":  # fmt: skip
+    import graphviz
+
+    made = graphviz.Digraph("network", graph_attr=heading, node_attr={"shape": "box"})
+    for vertex in chosen:
+        made.node(names[vertex.id], **nodes[vertex.id])
+    for vertex in chosen:
+        for source in vertex.sources:
+            if source in names:
+                made.edge(names[source], names[vertex.id])
+    return made
 
 
-def _quoted(*lines: str) -> str:
-    """Lines as one string of DOT."""
-    escaped = (line.replace("\\", "\\\\").replace('"', '\\"') for line in lines)
-    return '"' + "\\n".join(escaped) + '"'
+def _text(*lines: str) -> str:
+    """Lines as Graphviz shows them, no escape, tag or entity in them read as one."""
+    import graphviz
+
+    escaped = r"\n".join(graphviz.escape(line.replace("&", "&amp;")) for line in lines)
+    text: str = graphviz.nohtml(escaped)
+    return text
 
 
 _MERMAID = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "#": "#35;", "\n": " "}
@@ -124,11 +134,16 @@ def mermaid(chosen: Sequence[Vertex], title: str = "") -> str:
     return "\n".join([*lines, ""])
 
 
+def digraph_of(description: Description, only: str = "", title: str = "") -> "graphviz.Digraph":
+    """The ops of a network, or of a part of it, for whoever goes on with it."""
+    return digraph(_within(description, only), one_line(title))
+
+
 def texts(description: Description, options: Options) -> dict[str, Callable[[], str]]:
     """What writes the graph as text, by suffix."""
     chosen = _within(description, options.only)
     title = one_line(options.title)
-    return {".dot": lambda: dot(chosen, title), ".mmd": lambda: mermaid(chosen, title)}
+    return {".dot": lambda: digraph(chosen, title).source, ".mmd": lambda: mermaid(chosen, title)}
 
 
 def graph(description: Description, options: Options, pen: Pen) -> float:
@@ -140,12 +155,10 @@ def graph(description: Description, options: Options, pen: Pen) -> float:
     runs = {vertex.id: (words(vertex.label), _second(vertex)) for vertex in chosen}
     sizes = {id: max(pen.measure(line, size) for line in pair) + 8 for id, pair in runs.items()}
     by_name = {f"n{number}": vertex for number, vertex in enumerate(chosen)}
-    boxes = {
-        id: f'label="", fixedsize=true, width={wide / 72:.4f}, height={HEIGHT / 72:.4f}'
-        for id, wide in sizes.items()
-    }
+    fixed = {"label": "", "fixedsize": "true", "height": f"{HEIGHT / 72:.4f}"}
     names = {vertex.id: name for name, vertex in by_name.items()}
-    placed = _run(_digraph(chosen, names, boxes))
+    boxes = {id: {**fixed, "width": f"{wide / 72:.4f}"} for id, wide in sizes.items()}
+    placed = _run(_digraph(chosen, names, boxes, {}).source)
     _, _, width, height = map(float, placed["bb"].split(","))
     left = max(LINE, (options.width - width) / 2)
     for edge in placed.get("edges", []):
