@@ -9,20 +9,21 @@ from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.diagnostics.text import counted
 from archdsl.elaborate.combinators import KINDS, combine
 from archdsl.elaborate.env import (
+    Evaluated,
     Flow,
     Frame,
-    Given,
     Here,
     ItemValue,
     Level,
     Origin,
     Poison,
+    Said,
     Tensor,
     fail,
 )
 from archdsl.elaborate.items import Run
 from archdsl.expressions.expression import Value
-from archdsl.language.syntax import COMBINATORS, Block, Item
+from archdsl.language.syntax import COMBINATORS, Block, Item, Listed, Literal, Name
 from archdsl.ops import OPS, ArgumentError, Op, RankError, arguments, construct, kind
 from archdsl.ops.tensor import INPUT, TensorSpec
 
@@ -42,17 +43,17 @@ def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
     return _op(run, OPS[verb], given, item, here, name)
 
 
-def _resolve(run: Run, item: Item, here: Here) -> tuple[str, Block | None, dict[str, Given]]:
+def _resolve(run: Run, item: Item, here: Here) -> tuple[str, Block | None, dict[str, Said]]:
     """The verb (behind `$name`), its block if it is one, and the arguments."""
-    given = {name: Given(raw, item.inside / name) for name, raw in item.arguments.items()}
-    if not item.verb.startswith("$"):
-        return item.verb, here.file.blocks.get(item.verb), given
-    value = run.values.item(item.verb, item.inside, here)
+    given: dict[str, Said] = dict(item.arguments)
+    if item.chosen is None:
+        return item.verb, here.file.block(item.verb), given
+    value = run.values.item(item.chosen, here)
     for name, argument in value.arguments:
         if name in given:
             message = f"`{name}` is given twice: here and in the value of {item.verb}"
             fail(run.sink, "E0206", message, given[name].place.key)
-        given[name] = Given(argument, item.inside, True, value.origins.get(name))
+        given[name] = Evaluated(argument, item.inside, value.origins.get(name))
     known = value.block.parameters if value.block is not None else arguments(OPS[value.verb])
     unknown = [name for name in given if name not in known]
     for name in unknown if value.block is None or not value.block.broken else ():
@@ -68,20 +69,20 @@ def _resolve(run: Run, item: Item, here: Here) -> tuple[str, Block | None, dict[
 _ANY = TensorSpec((1, 1, 1))  # for an input that failed, to look at the arguments all the same
 
 
-def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here, name: str) -> Flow:
+def _op(run: Run, op: type[Op], given: dict[str, Said], item: Item, here: Here, name: str) -> Flow:
     """Adds one op, with its arguments and the default ones."""
     scopes = _with_defaults(run, op, given, here)
     values: dict[str, Any] = {}
     failed = False
     inputs: list[Flow] = list(here.x) if isinstance(here.x, tuple) else [here.x]
-    for argument, where in given.items():
+    for argument, written in given.items():
         declared = kind(op, argument)
         try:
             if declared.form == "reference":
-                inputs.append(run.references(where.raw, where.place, scopes[argument]))
+                inputs.append(_like(run, written, scopes[argument]))
                 values[argument] = True
             else:
-                values[argument] = run.values.argument(where, declared, scopes[argument])
+                values[argument] = run.values.argument(written, declared, scopes[argument])
         except Poison:
             failed = True
     if failed:
@@ -96,7 +97,7 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
         made = construct(op, values, tensors[0].spec)
     except ArgumentError as error:
         wrong = error.argument
-        written = given.get(wrong, Given(None, item.inside))
+        written = given.get(wrong, Literal(None, item.inside))
         if poisoned and (isinstance(error, RankError) or written.place in run.wrong):
             raise Poison from None
         run.wrong.add(written.place)
@@ -115,15 +116,22 @@ def _op(run: Run, op: type[Op], given: dict[str, Given], item: Item, here: Here,
     return run.build.node(made, inputs, here.frame.level, name, item, blame, origins)
 
 
-def _with_defaults(run: Run, op: type[Op], given: dict[str, Given], here: Here) -> dict[str, Here]:
+def _like(run: Run, written: Said, here: Here) -> Flow:
+    """The item that an argument names."""
+    if not isinstance(written, Name | Listed):
+        message = "an item is named in the call of an op, not in the value of a parameter"
+        fail(run.sink, "E0203", message, written.place.span)
+    return run.references(written, here)
+
+
+def _with_defaults(run: Run, op: type[Op], given: dict[str, Said], here: Here) -> dict[str, Here]:
     """Adds the default arguments of the item's file, then the document's; where each is written."""
     scopes = dict.fromkeys(given, here)
     for file in (here.file, run.document.file):
-        place = file.source.at("defaults", op.verb)
         settled = Here(file, here.frame, run.outer(file), here.x)
-        for argument, raw in file.defaults.get(op.verb, {}).items():
+        for argument, written in file.defaults.get(op.verb, {}).items():
             if argument not in given:
-                given[argument], scopes[argument] = Given(raw, place / argument), settled
+                given[argument], scopes[argument] = written, settled
     return scopes
 
 
@@ -160,7 +168,7 @@ class _Call:
 
 
 def _call(
-    run: Run, block: Block, given: Mapping[str, Given], item: Item, here: Here, name: str
+    run: Run, block: Block, given: Mapping[str, Said], item: Item, here: Here, name: str
 ) -> Flow:
     """A block under a name: elaborated once for its arguments and inputs, then replayed."""
     if block.body is None or block in run.circular:
@@ -193,7 +201,7 @@ def _inputs(run: Run, block: Block, item: Item, here: Here) -> Flow:
 
 
 def _names(
-    run: Run, block: Block, given: Mapping[str, Given], item: Item, here: Here
+    run: Run, block: Block, given: Mapping[str, Said], item: Item, here: Here
 ) -> tuple[dict[str, Value], dict[str, Origin]]:
     """What the body sees: the document's parameters, then the block's own in order.
 
@@ -209,12 +217,12 @@ def _names(
             if name in given:
                 names[name] = run.values.parameter(parameter, given[name], here)
                 origins[name] = Origin(given[name], here)
-            elif parameter.default is MISSING:
+            elif parameter.required:
                 fail(run.sink, "E0207", f"{block.name} needs `{name}`", item.inside.key)
-            elif parameter.broken:
+            elif parameter.broken or parameter.default is None:
                 raise Poison
             else:
-                default = Given(parameter.default, parameter.place)
+                default = parameter.default
                 with run.sink.within(item.span, f"in this call of {block.name}"):
                     names[name] = run.values.parameter(parameter, default, definition)
                 origins[name] = Origin(default, definition)
@@ -237,9 +245,9 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     run.calls.append(block)
 
     def called_as() -> str:
-        copied = {"for", "repeat"} & call.item.modifiers.keys()
         path = level.child(name) if name else level.path
-        return f"in this call of {block.name}" + (f", repeated as {path}" if copied else "")
+        copied = f", repeated as {path}" if call.item.modifiers.copies else ""
+        return f"in this call of {block.name}{copied}"
 
     try:
         with run.sink.within(call.item.span, called_as), run.build.nested(call.item):

@@ -318,10 +318,10 @@ class Builder:
         """Two things with one path are an error."""
         first = self.spans[id]
         labels = (Label(first, "first here"),) if first and first != item.span else ()
-        key, copied = item.place.path[-1], {"for", "repeat"} & item.modifiers.keys()
+        key = item.place.path[-1]
         help = "give them different names"
-        if isinstance(key, str) and copied:
-            number = "{row + 1}" if "for" in copied else "{i + 1}"
+        if isinstance(key, str) and item.modifiers.copies:
+            number = "{row + 1}" if item.modifiers.for_ is not None else "{i + 1}"
             help = f"copies need different names: {key}{number}"
         fail(self.sink, "E0401", f"two things are named {id}", item.place.key, help, labels)
 

@@ -1,15 +1,26 @@
 """Combinators: how the items in one run together."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.text import as_yaml, counted
-from archdsl.elaborate.env import Flow, Here, Poison, Tensor, fail
+from archdsl.elaborate.env import Evaluated, Flow, Here, Poison, Tensor, fail
 from archdsl.elaborate.items import Run
-from archdsl.expressions.expression import ExpressionError, describe, parse
+from archdsl.expressions.expression import ExpressionError, describe
 from archdsl.graph.graph import ScopeKind
-from archdsl.language.syntax import BROKEN, SHAPE_NAMES, Item, Sequence, items_in
+from archdsl.language.syntax import (
+    BROKEN,
+    SHAPE_NAMES,
+    Formula,
+    Item,
+    Literal,
+    Name,
+    Sequence,
+    items_in,
+    nodes_in,
+)
 from archdsl.ops import OPS, construct
 from archdsl.ops.tensor import TensorSpec
 
@@ -33,7 +44,8 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
     The modules of body and shortcut are made in the order in which the two are written. They run in
     that order too, unless a shortcut that stands first begins at an item of the body.
     """
-    when = run.values.test(item.arguments.get("when", True), item.inside / "when", here)
+    condition = item.arguments.get("when")
+    when = condition is None or run.values.test(condition, here)
     sides = {"shortcut": here.x}
     parts = {s: p for s, p in item.parts.items() if s == "body" or (s == "shortcut" and when)}
     if [*parts] == ["shortcut", "body"] and _names(parts["shortcut"], parts["body"]):
@@ -55,13 +67,9 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
 
 def _names(part: Sequence, other: Sequence) -> bool:
     """Whether something in one sequence names an item of another."""
-    raw = [
-        inner.modifiers.get(word, [])
-        for item in part.items
-        for inner in items_in(item)
-        for word in ("from", "each")
-    ]
-    names = [str(name) for one in raw for name in (one if isinstance(one, list) else [one])]
+    said = [inner.modifiers for item in part.items for inner in items_in(item)]
+    nodes = [node for one in said for node in (one.from_, one.each) if node is not None]
+    names = [n.template.text for node in nodes for n in nodes_in(node) if isinstance(n, Name)]
     keys = [item.key for item in other.items if item.key is not None]
     return any(key.could_be(name) for key in keys for name in names)
 
@@ -119,15 +127,12 @@ def _projection(run: Run, item: Item, here: Here, body: TensorSpec, verb: str) -
 def _said(run: Run, item: Item, here: Here, name: str, value: Any) -> Any:
     """An argument's value as the body of a residual says it: the expression, where one gives it."""
     for part in reversed(item.parts["body"].items):
-        raw = part.arguments.get(name)
-        try:
-            expression = parse(raw) if isinstance(raw, str) else None
-            if expression is None or SHAPE_NAMES & expression.names.keys():
-                continue
-            if expression(run.values.names(expression.names, here)) == value:
-                return raw
-        except ExpressionError:
-            continue
+        written = part.arguments.get(name)
+        if isinstance(written, Formula) and not SHAPE_NAMES & written.expression.names.keys():
+            expression = written.expression
+            with suppress(ExpressionError):
+                if expression(run.values.names(expression.names, here)) == value:
+                    return expression.text
     return value
 
 
@@ -147,8 +152,9 @@ def _branches(run: Run, item: Item, here: Here) -> Flow:
         fail(run.sink, "E0404", "branches without a path", item.span, "name a path")
     if len(results) == 1:
         return results[0]
-    join = item.arguments.get("join", "concat")
-    return _join(run, item, here, join, f"_{join}", results)
+    join = item.arguments.get("join")
+    verb = str(join.value) if isinstance(join, Literal) else "concat"
+    return _join(run, item, here, verb, f"_{verb}", results)
 
 
 def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
@@ -156,12 +162,12 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
     x = here.x
     if "split" not in item.arguments:
         return [x] * paths
-    place = item.inside / "split"
-    value = run.values.evaluate(item.arguments["split"], place, here)
+    written = item.arguments["split"]
+    place, value = written.place, run.values.evaluate(written, here)
     if x is None:
         return [None] * paths
     counts = value if isinstance(value, list) else [value]
-    wholes = [run.values.whole(count, place, here, 1) for count in counts]
+    wholes = [run.values.whole(Evaluated(count, place), here, 1) for count in counts]
     channels = x.spec.channels if isinstance(x, Tensor) else 0
     if len(wholes) != paths or sum(wholes) != channels or not isinstance(x, Tensor):
         message = (
@@ -182,8 +188,9 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
 
 def _dense(run: Run, item: Item, here: Here) -> Flow:
     """Every layer sees the concatenation of the input and all earlier layers' outputs."""
-    count = run.values.whole(item.arguments["repeat"], item.inside / "repeat", here, 0)
-    run.count_turns(count, item.inside / "repeat", here)
+    repeat = item.arguments["repeat"]
+    count = run.values.whole(repeat, here, 0)
+    run.count_turns(count, repeat, here)
     maps = [here.x]
     for i in range(count):
         seen = here.x if i == 0 else _join(run, item, here, "concat", f"_concat{i}", maps)

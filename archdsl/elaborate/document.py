@@ -1,14 +1,14 @@
 """Document to graph, with shapes inferred on the way."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, replace
+from dataclasses import replace
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.sink import Sink, TooMany
 from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.elaborate.blocks import apply
-from archdsl.elaborate.env import Flow, Frame, Given, Here, Level, Poison, Tensor, fail
+from archdsl.elaborate.env import Flow, Frame, Here, Level, Poison, Tensor, fail
 from archdsl.elaborate.items import Run
 from archdsl.elaborate.replay import Records
 from archdsl.elaborate.scaling import _functions
@@ -16,7 +16,7 @@ from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
 from archdsl.graph.graph import Graph, holding
 from archdsl.language.keys import Cite
-from archdsl.language.syntax import Document, Item, Sequence
+from archdsl.language.syntax import Document, Item, Sequence, as_written
 from archdsl.language.written import Written
 from archdsl.names import name_problem
 from archdsl.ops.base import times
@@ -117,11 +117,11 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
         try:
             if parameter.broken:
                 continue
-            if parameter.default is MISSING:
+            if parameter.required:
                 message, help = f"parameter {name} has no value", f"give it one: --set {name}=..."
                 fail(run.sink, "E0207", message, parameter.place.key, help)
-            given = Given(parameter.default, parameter.place)
-            names[name] = run.values.parameter(parameter, given, here)
+            assert parameter.default is not None
+            names[name] = run.values.parameter(parameter, parameter.default, here)
         except Poison:
             continue
     return names
@@ -129,16 +129,16 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
 
 def _input(run: Run, here: Here) -> Tensor | None:
     """What the network is given."""
-    raw, place = run.document.form.input, here.file.source.at("input")
-    if raw is None:
+    written, place = run.document.input, here.file.source.at("input")
+    if written is None:
         return None
     try:
-        shape = [run.values.whole(part, place / n, here, 1) for n, part in enumerate(raw)]
+        shape = [run.values.whole(part, here, 1) for part in written]
         if not 1 <= len(shape) <= 4:
             message = "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"
             fail(run.sink, "E0305", message, place.span)
         if run.document.form.lint.get("W0109") != "off":
-            _warn_of_axes(run, raw, shape, place)
+            _warn_of_axes(run, [as_written(part) for part in written], shape, place)
         return run.build.input(TensorSpec(tuple(shape)), place)
     except Poison:
         return None
@@ -176,7 +176,7 @@ def _aux(run: Run, sequence: Sequence, here: Here) -> None:
     for item in sequence.items:
         try:
             for copy in run.copies(item, here):
-                run.single(replace(item, modifiers={**item.modifiers, "aux": True}), copy)
+                run.single(replace(item, modifiers=replace(item.modifiers, aux=True)), copy)
         except Poison:
             run.lose(item, here)
 
@@ -201,7 +201,7 @@ def _levels(run: Run, top: Level, here: Here) -> Iterator[Level]:
                 break
             outer = open[-1][1] if open else top
             try:
-                item = Item(None, "seq", {}, {}, {}, place, place)
+                item = Item(None, "seq", place, place)
                 open.append((name, run.build.open(outer, name, "sequence", item)))
             except Poison:
                 break
@@ -209,15 +209,14 @@ def _levels(run: Run, top: Level, here: Here) -> Iterator[Level]:
 
 
 def _outputs(run: Run, here: Here) -> dict[str, Flow]:
-    listed = run.document.form.outputs
+    listed = run.document.outputs
     if listed is None:
         return {"": here.x}
-    results = {}
+    results: dict[str, Flow] = {}
     for name, reference in listed.items():
-        place = here.file.source.at("outputs", name)
         if problem := name_problem(name):
-            run.sink.error("E0208", problem, place.key)
-        results[name] = run.reference(reference, place, here)
+            run.sink.error("E0208", problem, here.file.source.at("outputs", name).key)
+        results[name] = None if reference is None else run.reference(reference, here)
     return results
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.expressions.expression import Value
-from archdsl.language.syntax import Block, File
+from archdsl.language.syntax import Argument, Block, File
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Place
 
@@ -58,20 +58,23 @@ class ItemValue:
         return f"{self.verb}({given})" if given else self.verb
 
 
-class Given(NamedTuple):
-    """An argument: as written (or evaluated already, and from what), and where."""
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An argument that has its value already, and from what: a cell, an argument of `$verb`."""
 
-    raw: Any
+    value: Value
     place: Place
-    evaluated: bool = False
     origin: "Origin | None" = None
 
 
-class Origin(NamedTuple):
-    """Where a name has its value from: what is given for it, where that is written, the heading of
-    its column in a table."""
+Said = Argument | Evaluated
 
-    given: Given
+
+class Origin(NamedTuple):
+    """Where a name has its value from: what is written for it, what that sees, the heading of its
+    column in a table."""
+
+    written: Said
     here: "Here"
     heading: Place | None = None
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.sink import Sink
@@ -10,8 +9,8 @@ from archdsl.diagnostics.suggest import MANY, did_you_mean, nearest
 from archdsl.diagnostics.text import counted
 from archdsl.elaborate.builder import Builder
 from archdsl.elaborate.env import (
+    Evaluated,
     Flow,
-    Given,
     Here,
     ItemValue,
     Origin,
@@ -23,9 +22,23 @@ from archdsl.elaborate.env import (
 )
 from archdsl.elaborate.replay import Records
 from archdsl.elaborate.values import Evaluator
-from archdsl.expressions.expression import ExpressionError, Value, describe
-from archdsl.expressions.template import forgiving, parse_template
-from archdsl.language.syntax import BROKEN, Block, Document, File, Item, Sequence, items_in
+from archdsl.expressions.expression import Value, describe
+from archdsl.language.syntax import (
+    BROKEN,
+    Argument,
+    Block,
+    Column,
+    Document,
+    File,
+    Formula,
+    Item,
+    Listed,
+    Literal,
+    Loop,
+    Name,
+    Sequence,
+    items_in,
+)
 from archdsl.names import name_problem
 from archdsl.ops.base import kind_of
 from archdsl.ops.tensor import INPUT
@@ -105,31 +118,25 @@ class Run:
 
     def rows(self, item: Item, here: Here) -> list[Row]:
         """What `for` binds, for every copy."""
-        if "for" not in item.modifiers:
+        loop = item.modifiers.for_
+        if loop is None:
             self.build.count("items", 1, item.span)
             return [Row()]
-        columns, place = item.modifiers["for"], item.place / "for"
-        if "rows" in columns:
-            headings, table = columns["columns"], columns["rows"]
-            self.count_cells(len(table), len(headings), place, here)
-        else:
-            headings = list(columns)
-            cells = [self.column(columns[name], place / name, here) for name in headings]
-            if len({len(column) for column in cells}) > 1:
-                lengths = [f"{n} has {len(c)}" for n, c in zip(headings, cells, strict=True)]
-                message = f"columns of unequal length: {', '.join(lengths)}"
-                written = [Given(columns[name], place / name) for name in headings]
-                labels = [label for one in written for label in self.values.origins(one, here)]
-                fail(self.sink, "E0212", message, place.span, labels=tuple(labels))
-            self.count_cells(len(cells[0]), len(headings), place, here)
-            table = list(zip(*cells, strict=True))
-        self.build.count("items", len(table), item.span)
-        last = len(table) - 1
-        whole = {f"all_{name}": [row[n] for row in table] for n, name in enumerate(headings)}
-        find = {name: self.cells(columns, name, place, here) for name in headings}
+        headings = [column.name for column in loop.columns]
+        cells = [self.column(column, here) for column in loop.columns]
+        if len({len(column) for column in cells}) > 1:
+            lengths = [f"{n} has {len(c)}" for n, c in zip(headings, cells, strict=True)]
+            message = f"columns of unequal length: {', '.join(lengths)}"
+            labels = [x for one in loop.columns for x in self.values.origins(one.cells, here)]
+            fail(self.sink, "E0212", message, loop.place.span, labels=tuple(labels))
+        number = len(cells[0]) if cells else 0
+        self.count_cells(number, len(headings), loop.place, here)
+        self.build.count("items", number, item.span)
+        whole = {f"all_{name}": column for name, column in zip(headings, cells, strict=True)}
+        find = {name: self.cells(loop, n, here) for n, name in enumerate(headings)}
         rows = []
-        for n, row in enumerate(table):
-            turn = {"row": n, "first_row": n == 0, "last_row": n == last}
+        for n, row in enumerate(zip(*cells, strict=True)):
+            turn = {"row": n, "first_row": n == 0, "last_row": n == number - 1}
             names = {**whole, **dict(zip(headings, row, strict=True)), **turn}
             rows.append(Row(names, _in_row(find, n, here.origin), headings))
         return rows
@@ -141,55 +148,53 @@ class Run:
     @contextmanager
     def in_row(self, item: Item, row: Row) -> Iterator[None]:
         """What is wrong in a copy that `for` makes says in which row, and what stands there."""
-        if not row.names:
+        loop = item.modifiers.for_
+        if loop is None:
             yield
             return
-        place, number, columns = item.place / "for", row.names["row"], item.modifiers["for"]
+        number = row.names["row"]
 
         def shown() -> str:
             cells = (f"{name} = {describe(row.names[name])}" for name in row.columns)
             return f"in row {number + 1}: {', '.join(cells)}"
 
         with ExitStack() as labels:
-            for name in () if "rows" in columns else row.columns:
-                cell = row.origin(name) if isinstance(columns[name], str) else None
-                if cell is not None and cell.given.evaluated:
-                    text = f"{name} is {describe(row.names[name])}"
-                    labels.enter_context(self.sink.within(cell.given.place.span, text))
-            where = place / "rows" / number if "rows" in columns else place
+            for column in loop.columns:
+                cell = row.origin(column.name) if isinstance(column.cells, Formula) else None
+                if cell is not None and isinstance(cell.written, Evaluated):
+                    text = f"{column.name} is {describe(row.names[column.name])}"
+                    labels.enter_context(self.sink.within(cell.written.place.span, text))
+            where = loop.place if loop.rows is None else loop.rows / number
             labels.enter_context(self.sink.within(where.span, shown))
             yield
 
-    def cells(
-        self, columns: Mapping[str, Any], name: str, place: Place, here: Here
-    ) -> Callable[[int], Origin]:
+    def cells(self, loop: Loop, number: int, here: Here) -> Callable[[int], Origin]:
         """Where the cells of a column stand, by row: in the `for`, or a list of the document's."""
-        if "rows" in columns:
-            n = columns["columns"].index(name)
-            body, heading, table = place / "rows", place / "columns" / n, columns["rows"]
-            return lambda row: Origin(Given(table[row][n], body / row / n, True), here, heading)
-        raw, at = columns[name], place / name
-        if isinstance(raw, list):
-            return lambda row: Origin(Given(raw[row], at / row, True), here)
-        for parameter in self.values.from_document(raw, here):
+        column = loop.columns[number]
+        if isinstance(column.cells, Literal):
+            cells, heading = column.cells.value, column.heading
+            return lambda row: Origin(Evaluated(cells[row], loop.cell(number, row)), here, heading)
+        for parameter in column.cells.expression.names:
+            if not self.values.is_documents(parameter, here):
+                continue
             listed, value = self.values.settled[parameter]
-            column = self.column(raw, at, here)
-            if isinstance(value, list) and value[: len(column)] == column:
-                return lambda row: Origin(Given(column[row], listed / row, True), here)
-        return lambda row: Origin(Given(raw, at), here)
+            given = self.column(column, here)
+            if isinstance(value, list) and value[: len(given)] == given:
+                return lambda row: Origin(Evaluated(given[row], listed / row), here)
+        return lambda row: Origin(column.cells, here)
 
-    def column(self, raw: Any, place: Place, here: Here) -> list[Value]:
-        value = self.values.evaluate(raw, place, here) if isinstance(raw, str) else raw
+    def column(self, column: Column, here: Here) -> list[Value]:
+        """The cells of a column."""
+        value = self.values.evaluate(column.cells, here)
         if not isinstance(value, list):
             message = f"a column must be a list, not {kind_of(value)}"
-            labels = self.values.origins(Given(raw, place), here)
-            fail(self.sink, "E0203", message, place.span, labels=labels)
+            labels = self.values.origins(column.cells, here)
+            fail(self.sink, "E0203", message, column.cells.place.span, labels=labels)
         return value
 
     def kept(self, item: Item, here: Here) -> bool:
-        if "if" not in item.modifiers:
-            return True
-        return self.values.test(item.modifiers["if"], item.place / "if", here)
+        test = item.modifiers.if_
+        return test is None or self.values.test(test, here)
 
     # from, repeat, each, tap, aux
 
@@ -197,15 +202,15 @@ class Run:
         """One copy of an item with its `from`, `repeat`, `each`, `tap` and `aux`."""
         result: Flow = None
         try:
-            if "each" in item.modifiers:
-                result = self.each(item, here)
+            if item.modifiers.each is not None:
+                result = self.each(item, item.modifiers.each, here)
             else:
                 result = self.repeated(item, self.fed(item, here))
         except Poison:
             self.lose(item, here)
-        if "tap" in item.modifiers:
-            self.tap(item, here, result)
-        if "aux" in item.modifiers:
+        if item.modifiers.tap is not None:
+            self.tap(item.modifiers.tap, here, result)
+        if item.modifiers.aux:
             self.side(item, here, result)
             return here.x
         return result
@@ -227,16 +232,15 @@ class Run:
         self.aux[name] = result
 
     def fed(self, item: Item, here: Here) -> Here:
-        if "from" not in item.modifiers:
-            return here
-        return here.given(self.references(item.modifiers["from"], item.place / "from", here))
+        said = item.modifiers.from_
+        return here if said is None else here.given(self.references(said, here))
 
-    def each(self, item: Item, here: Here) -> Flow:
+    def each(self, item: Item, said: Name | Listed, here: Here) -> Flow:
         """The results of one module on every input; later applications are marked in the ids."""
-        raw, place = item.modifiers["each"], item.place / "each"
-        inputs = self.references(raw, place, here)
-        if isinstance(inputs, Tensor) and not isinstance(raw, list):
-            fail(self.sink, "E0404", f"`{raw}` is not a list", place.span, f"write [{raw}]")
+        place, inputs = said.place, self.references(said, here)
+        if isinstance(inputs, Tensor) and isinstance(said, Name):
+            text = said.template.text
+            fail(self.sink, "E0404", f"`{text}` is not a list", place.span, f"write [{text}]")
         number, nodes = here.frame.level.count, self.build.nodes
         results: list[Flow] = []
         names: dict[str, list[Flow]] = {}
@@ -281,34 +285,40 @@ class Run:
 
     def repeated(self, item: Item, here: Here) -> Flow:
         """`repeat`: a group of numbered copies, or copies side by side."""
-        if "repeat" not in item.modifiers:
+        repeat = item.modifiers.repeat
+        if repeat is None:
             return self.named(item, here)
-        place = item.place / "repeat"
-        times = self.values.whole(item.modifiers["repeat"], place, here, 0)
+        times = self.values.whole(repeat, here, 0)
         if item.key is None or "i" in item.key.names or self.inlines(item, here):
-            return self.turns(item, times, here, self.named)
+            return self.turns(item, repeat, times, here, self.named)
         name = self.values.name(item.key, item.place, here)
         result = here.x
         if name.startswith("_"):
             with here.frame.level.below(name):
-                result = self.turns(item, times, here, self.numbered)
+                result = self.turns(item, repeat, times, here, self.numbered)
         elif times:
             level = self.build.open(here.frame.level, name, "repeat", item)
-            result = self.turns(item, times, here.inside(level), self.numbered)
+            result = self.turns(item, repeat, times, here.inside(level), self.numbered)
         here.frame.names[name] = result
         return result
 
-    def count_turns(self, times: int, place: Place, here: Here) -> None:
-        """Counts the copies that the `repeat` at a place makes, up to the limit of items."""
-        given = Given(place.data, place)
-        self.build.count("items", times, place.span, lambda: self.values.origins(given, here))
-        self.build.read(place.span, 0, times * len(here.names))
+    def count_turns(self, times: int, repeat: Argument, here: Here) -> None:
+        """Counts the copies that a `repeat` makes, up to the limit of items."""
+        span = repeat.place.span
+        self.build.count("items", times, span, lambda: self.values.origins(repeat, here))
+        self.build.read(span, 0, times * len(here.names))
 
-    def turns(self, item: Item, times: int, here: Here, turn: Callable[[Item, Here], Flow]) -> Flow:
+    def turns(
+        self,
+        item: Item,
+        repeat: Argument,
+        times: int,
+        here: Here,
+        turn: Callable[[Item, Here], Flow],
+    ) -> Flow:
         """The turns of a repeat; none after one that failed."""
-        place = item.place / "repeat"
-        self.count_turns(times, place, here)
-        with self.build.repeating(times, place.span):
+        self.count_turns(times, repeat, here)
+        with self.build.repeating(times, repeat.place.span):
             for i in range(times):
                 bound = here.turn(i, times)
                 here = here.given(turn(item, bound))
@@ -340,7 +350,7 @@ class Run:
         """Whether the item adds no level: `inline`, or a block that is one."""
         if item.verb == "inline":
             return True
-        value = here.names.get(item.verb[1:]) if item.verb.startswith("$") else None
+        value = here.names.get(item.chosen.name or "") if item.chosen is not None else None
         block = value.block if isinstance(value, ItemValue) else here.file.blocks.get(item.verb)
         if block is None or block.body is None or block in self.calls:
             return False
@@ -353,45 +363,46 @@ class Run:
         except Poison:
             return self.lose(item, here)
 
-    def tap(self, item: Item, here: Here, value: Flow) -> None:
-        place = item.place / "tap"
+    def tap(self, tap: Name, here: Here, value: Flow) -> None:
+        template, place = tap.template, tap.place
         try:
-            template = parse_template(item.modifiers["tap"])
             name = self.values.format(template, place.span, here)
         except Poison:
             return
         if problem := name_problem(name):
             self.sink.error("E0208", problem, place.span)
         else:
-            given, varies = Given(template.text, place), bool(template.expressions)
+            varies = bool(template.expressions)
             free = self.build.tap(
-                name, value, place, varies, lambda: self.values.origins(given, here)
+                name, value, place, varies, lambda: self.values.origins(tap, here)
             )
             self.lost += [] if free else [template]
 
     # references
 
-    def references(self, raw: Any, place: Place, here: Here) -> Flow:
+    def references(self, said: Name | Listed, here: Here) -> Flow:
         """What a reference or a list of them stands for."""
-        if not isinstance(raw, list):
-            return self.reference(raw, place, here)
-        flows = [self.reference(name, place / n, here) for n, name in enumerate(raw)]
+        if isinstance(said, Name):
+            return self.reference(said, here)
+        names = [name for name in said.parts if isinstance(name, Name)]
+        flows = [self.reference(name, here) for name in names]
         tensors = []
-        for n, flow in enumerate(flows):
+        for name, flow in zip(names, flows, strict=True):
             if isinstance(flow, tuple):
-                message = f"`{raw[n]}` is a list of {counted(len(flow), 'tensor')} already"
-                self.sink.error("E0404", message, (place / n).span, help="name it alone")
+                shown = f"`{name.template.text}`"
+                message = f"{shown} is a list of {counted(len(flow), 'tensor')} already"
+                self.sink.error("E0404", message, name.place.span, help="name it alone")
             elif flow is not None:
                 tensors.append(flow)
         if len(tensors) < len(flows):
             return None
         return tuple(tensors) if len(tensors) > 1 else tensors[0]
 
-    def reference(self, raw: Any, place: Place, here: Here) -> Flow:
+    def reference(self, said: Name, here: Here) -> Flow:
         """What a reference stands for: an earlier item, `input`, or a tap."""
         try:
-            name = self.values.format(parse_template(str(raw)), place.span, here)
-        except (Poison, ExpressionError):  # what can't be read is reported already
+            name = self.values.format(said.template, said.place.span, here)
+        except Poison:
             return None
         try:
             return here.frame.find(name)
@@ -403,7 +414,7 @@ class Run:
         if name in taps:
             return self.build.taps[name]
         if not any(template.could_be(name) for template in self.lost):
-            self.unknown_reference(name, place, here)
+            self.unknown_reference(name, said.place, here)
         return None
 
     def unknown_reference(self, name: str, place: Place, here: Here) -> None:
@@ -413,10 +424,11 @@ class Run:
         near = [n for n in lost if nearest(name, [n])] if len(lost) < MANY else []
         help = did_you_mean(name, [*known, *taps, *near])
         labels = self.named_near(nearest(name, [*known, *taps]) or "", here)
-        if any(template.could_be(name) for template in self.document.written):
+        written = self.document.file.written
+        if any(template.could_be(name) for template, _ in written):
             help = "a reference names an earlier item of this or an enclosing part, or a tap"
-            keys = here.file.source.keys.items()
-            labels = [Label(span, "stands here") for path, span in keys if path[-1] == name][:1]
+            spans = (at for template, at in here.file.written if template.text == name)
+            labels = [Label(span, "stands here") for span in spans if span][:1]
         self.sink.error(
             "E0402", f"unknown reference `{name}`", place.span, help=help, labels=labels
         )
@@ -430,11 +442,9 @@ class Run:
         if name in inputs:
             spans = [(self.calls[-1].place / "inputs" / inputs.index(name)).span]
         elif name not in self.build.taps:
-            keys = here.file.source.keys
-            spans = [at for path, at in keys.items() if path[-1] == name]
-            if not spans and len(keys) < MANY:
-                made = (path for path in keys if forgiving(str(path[-1])).could_be(name))
-                spans = [keys[path] for path in made]
+            written = here.file.written
+            spans = [at for template, at in written if template.text == name]
+            spans = spans or [at for template, at in written if template.could_be(name)]
         return [Label(at, f"`{name}` stands here") for at in spans if at] if len(spans) == 1 else []
 
     def lose(self, item: Item, here: Here) -> Flow:
@@ -446,9 +456,9 @@ class Run:
                 if id(inner) in self.failed:
                     continue
                 self.failed.add(id(inner))
-                tap = inner.modifiers.get("tap")
+                tap = inner.modifiers.tap
                 self.lost += [inner.key] if inner.key is not None else []
-                self.lost += [parse_template(tap)] if tap is not None else []
+                self.lost += [tap.template] if tap is not None else []
                 block = file.blocks.get(inner.verb)
                 if block is not None and block.body is not None:
                     open.append((block.body, block.file))

@@ -1,6 +1,5 @@
 """Elaborated blocks, kept to be replayed: for later calls, and other settings of a document."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -8,14 +7,14 @@ from archdsl.elaborate.builder import Recorded
 from archdsl.elaborate.env import ItemValue
 from archdsl.expressions.expression import Value
 from archdsl.expressions.scaling import RULES, Function
+from archdsl.language.mentions import of_block, of_defaults
 from archdsl.language.syntax import Block, Document
 from archdsl.ops.tensor import TensorSpec
 
 MAX_NODES = 200_000  # in all that is kept
-_WORD = re.compile(r"(\w+)\s*(\(?)")  # with a parenthesis behind it, the name of a function
 
 
-class Mentions(NamedTuple):
+class Around(NamedTuple):
     """The document's parameters and scaling rules that a block, or one it calls, might use."""
 
     parameters: tuple[str, ...]
@@ -42,7 +41,7 @@ class Records:
         self.document = document
         self.kept: dict[Any, Recorded] = {}
         self.nodes = 0
-        self.mentioned: dict[Block, Mentions] = {}
+        self.mentioned: dict[Block, Around] = {}
 
     def key(
         self,
@@ -69,36 +68,29 @@ class Records:
             self.nodes = len(recorded.nodes)
         self.kept[key] = recorded
 
-    def mentions(self, block: Block) -> Mentions:
-        """Found by their names in what the block says, and the blocks it names, and the defaults.
+    def mentions(self, block: Block) -> Around:
+        """Those of the block, of the blocks that it names, and of default arguments.
 
         A name that means something else there is one too many, which does no harm.
         """
         if block not in self.mentioned:
-            said, seen, open = _said(self.document.file.defaults), set(), [block]
+            found, seen, open = of_defaults(self.document.file), set[Block](), [block]
             while open:
                 called = open.pop()
+                if called in seen:
+                    continue
                 seen.add(called)
-                own = _said(called.place.data)
-                said |= own | _said(called.file.defaults)
+                own = of_block(called)
+                found.names |= own.names
+                found.functions |= own.functions
                 blocks = called.file.blocks
-                named = {blocks[name] for name, mark in own if not mark and name in blocks}
-                open += named - seen
-            rules, parameters = {**RULES, **self.document.rules}, self.document.parameters
-            words = sorted(said)
-            self.mentioned[block] = Mentions(
-                tuple(name for name, mark in words if not mark and name in parameters),
-                tuple(name for name, mark in words if mark and name in rules),
+                open += [blocks[verb] for verb in own.verbs if verb in blocks]
+            rules = {**RULES, **self.document.rules}
+            self.mentioned[block] = Around(
+                tuple(sorted(found.names & self.document.parameters.keys())),
+                tuple(sorted(found.functions & rules.keys())),
             )
         return self.mentioned[block]
-
-
-def _said(data: Any) -> set[tuple[str, str]]:
-    """Every word in what is written, with `(` where one follows."""
-    if isinstance(data, str):
-        return set(_WORD.findall(data))
-    parts = [*data, *data.values()] if isinstance(data, Mapping) else data
-    return set().union(*map(_said, parts)) if isinstance(parts, list) else set()
 
 
 def _blocks_in(value: Value) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from archdsl.elaborate.env import Here, Poison, fail
 from archdsl.elaborate.items import Run
 from archdsl.expressions import scaling
 from archdsl.expressions.scaling import Function, Rule
-from archdsl.language.keys import RuleForm
+from archdsl.language.syntax import ScalingRule
 from archdsl.yaml.source import Place
 
 
@@ -19,15 +19,16 @@ def _functions(
     rules: dict[str, Rule] = {}
     bases: dict[str, float] = {}
     failed = set(without)
-    for name, form in run.document.rules.items():
-        if name in without:
+    for name, rule in run.document.rules.items():
+        phi = run.document.phi
+        if name in without or rule.broken or phi is None:
+            failed.add(name)
             continue
         try:
-            phi = run.values.number(run.document.form.scaling.get("phi", 0), place / "phi", here)
-            base = 1.0
-            if form.base is not None:
-                base = run.values.number(form.base, place / name / "base", here)
-            rules[name] = _rule(run, form, base, phi, place / name, here)
+            power, base = run.values.number(phi, here), 1.0
+            if "base" in rule.numbers:
+                base = run.values.number(rule.numbers["base"], here)
+            rules[name] = _rule(run, rule, base, power, place / name, here)
             bases[name] = base
         except Poison:
             failed.add(name)
@@ -37,11 +38,11 @@ def _functions(
     return {name: function for name, function in functions.items() if name not in failed}
 
 
-def _rule(run: Run, form: RuleForm, base: float, phi: float, place: Place, here: Here) -> Rule:
+def _rule(run: Run, rule: ScalingRule, base: float, phi: float, place: Place, here: Here) -> Rule:
     wholes = {
-        word: run.values.whole(raw, place / word, here, 1)
+        word: run.values.whole(rule.numbers[word], here, 1)
         for word in ("multiple_of", "min", "max")
-        if (raw := getattr(form, word)) is not None
+        if word in rule.numbers
     }
     if wholes.get("min", 1) > wholes.get("max", math.inf):
         fail(run.sink, "E0305", "min is more than max", (place / "min").span)
@@ -49,14 +50,15 @@ def _rule(run: Run, form: RuleForm, base: float, phi: float, place: Place, here:
         factor = base**phi if base > 0 else 0.0
     except OverflowError:
         factor = math.inf
-    if form.factor is not None:
-        factor = run.values.number(form.factor, place / "factor", here)
+    written = rule.numbers.get("factor")
+    if written is not None:
+        factor = run.values.number(written, here)
     if not 0 < factor < math.inf:
         name = str(place.path[-1])
         message = f"the factor of {name} is {factor:g}, not a positive number"
-        where = place if form.factor is None else place / "factor"
+        where = place if written is None else written.place
         fail(run.sink, "E0305", message, where.span)
-    rounding = form.round or scaling.RULES.get(str(place.path[-1]), "nearest")
+    rounding = rule.round or scaling.RULES.get(str(place.path[-1]), "nearest")
     return Rule(factor, rounding, **wholes)
 
 

@@ -2,29 +2,46 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from types import UnionType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.elaborate.builder import Builder
-from archdsl.elaborate.env import Flow, Given, Here, ItemValue, Origin, Poison, fail
+from archdsl.elaborate.env import (
+    Evaluated,
+    Flow,
+    Here,
+    ItemValue,
+    Origin,
+    Poison,
+    Said,
+    fail,
+)
 from archdsl.expressions.expression import (
     ExpressionError,
     Names,
     UnknownName,
     Value,
     describe,
-    parse,
 )
 from archdsl.expressions.scaling import Function, Rule
-from archdsl.expressions.template import Template, parse_template
+from archdsl.expressions.template import Template
 from archdsl.language.keys import ParameterForm
-from archdsl.language.syntax import SHAPE_NAMES, Parameter
+from archdsl.language.syntax import (
+    SHAPE_NAMES,
+    Argument,
+    Formula,
+    Listed,
+    Literal,
+    Mapped,
+    Name,
+    Parameter,
+    Verb,
+)
 from archdsl.names import name_problem
-from archdsl.ops import OPS, WORDS, ArgumentError, Kind, kind
+from archdsl.ops import OPS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Path, Place
@@ -41,42 +58,54 @@ class Evaluator:
 
     # expressions and names
 
-    def evaluate(self, raw: Any, place: Place, here: Here) -> Value:
-        """A value as written: an expression, `$name`, a list of them, or itself."""
-        if isinstance(raw, list):
-            self.build.read(place.span, len(raw))
-            return [self.evaluate(item, place / n, here) for n, item in enumerate(raw)]
-        if not isinstance(raw, str):
-            return raw
-        text = raw.removeprefix("$")
-        if text in here.names:
-            value = here.names[text]
+    def evaluate(self, written: Said, here: Here) -> Value:
+        """The value of what is written."""
+        match written:
+            case Formula():
+                return self.formula(written, here)
+            case Literal(value) | Evaluated(value):
+                return value
+            case Verb(verb, arguments, place):
+                return self.verb(verb, arguments, place, here)
+            case Listed(parts, place):
+                self.build.read(place.span, len(parts))
+                return [self.evaluate(part, here) for part in parts]
+            case Mapped(parts):
+                return {name: self.evaluate(part, here) for name, part in parts.items()}
+            case Name(template, place):
+                return self.format(template, place.span, here)
+
+    def formula(self, formula: Formula, here: Here) -> Value:
+        """The value of an expression."""
+        name, expression = formula.name, formula.expression
+        if name is not None and name in here.names:
+            value = here.names[name]
             if isinstance(value, list):
-                self.build.read(place.span, len(value))
+                self.build.read(formula.place.span, len(value))
             return value
         try:
-            expression = parse(text)
-            self.read(expression.names, text, place.span, here)
+            self.read(expression.names, expression.text, formula.place, here)
             return expression(self.names(expression.names, here))
         except ExpressionError as error:
-            self.report(error, raw, place.span, here)
+            self.report(error, formula, formula.place.span, here)
 
     def format(self, template: Template, span: Span | None, here: Here) -> str:
         """A name with its expressions evaluated; `span` is that of the whole."""
         if not template.expressions:
             return template.text
-        self.read(template.names, template.text, span, here)
+        name = Name(template, Place(here.file.source, ()))
+        self.read(template.names, template.text, name.place, here)
         try:
             return template.format(self.names(template.names, here))
         except ExpressionError as error:
-            self.report(error, template.text, span, here)
+            self.report(error, name, span, here)
 
-    def read(self, names: Iterable[str], text: str, span: Span | None, here: Here) -> None:
+    def read(self, names: Iterable[str], text: str, place: Place, here: Here) -> None:
         """Counts the lists that an expression may go through, each as often as there is room."""
         for name in names:
             value = here.names.get(name)
             if isinstance(value, list):
-                self.build.read(span, len(value) * (1 + len(text) // (len(name) + 5)))
+                self.build.read(place.span, len(value) * (1 + len(text) // (len(name) + 5)))
 
     def name(self, template: Template, place: Place, here: Here) -> str:
         """The name of an item, which a module can have."""
@@ -92,7 +121,9 @@ class Evaluator:
             return Names(here.names, self.functions)
         return Names({**first.names(), **here.names}, self.functions)
 
-    def report(self, error: ExpressionError, raw: str, span: Span | None, here: Here) -> NoReturn:
+    def report(
+        self, error: ExpressionError, written: Said, span: Span | None, here: Here
+    ) -> NoReturn:
         """Reports an error at its token.
 
         Names were checked where they are written: one that is missing now is either the shape's or
@@ -107,45 +138,43 @@ class Evaluator:
                 first = _first(here.x)
                 message, help = f"there is no `{error.name}` here", "no input has a shape yet"
                 help = f"the input is {first}" if first else help
-        labels = self.origins(Given(raw, Place(here.file.source, ())), here)
-        fail(self.sink, error.code, message, span, help, labels)
+        fail(self.sink, error.code, message, span, help, self.origins(written, here))
 
     # numbers
 
-    def number(self, raw: Any, place: Place, here: Here) -> float:
-        value = self.evaluate(raw, place, here)
+    def number(self, written: Said, here: Here) -> float:
+        value = self.evaluate(written, here)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
             message = f"expected a number, not {kind_of(value)}"
-            labels = self.origins(Given(raw, place), here)
-            fail(self.sink, "E0203", message, place.span, labels=labels)
+            labels = self.origins(written, here)
+            fail(self.sink, "E0203", message, written.place.span, labels=labels)
         return float(value)
 
-    def whole(self, raw: Any, place: Place, here: Here, minimum: int) -> int:
-        value = self.evaluate(raw, place, here)
+    def whole(self, written: Said, here: Here, minimum: int) -> int:
+        value = self.evaluate(written, here)
         try:
             number = whole_number(value)
+            if number < minimum:
+                raise ArgumentError(f"{number} is less than {minimum}")
         except ArgumentError as error:
-            self.fail(error, _last_word(place.path), Given(raw, place), here)
-        if number < minimum:
-            little = ArgumentError(f"{number} is less than {minimum}")
-            self.fail(little, _last_word(place.path), Given(raw, place), here)
+            self.fail(error, _last_word(written.place.path), written, here)
         return number
 
-    def test(self, raw: Any, place: Place, here: Here) -> bool:
+    def test(self, written: Said, here: Here) -> bool:
         """Whether an expression is true; a number is, unless it is 0."""
-        value = self.evaluate(raw, place, here)
+        value = self.evaluate(written, here)
         if not isinstance(value, bool | int | float):
             message = f"expected true or false, not {kind_of(value)}"
-            labels = self.origins(Given(raw, place), here)
-            fail(self.sink, "E0203", message, place.span, labels=labels)
+            labels = self.origins(written, here)
+            fail(self.sink, "E0203", message, written.place.span, labels=labels)
         return bool(value)
 
     # parameters and arguments
 
-    def parameter(self, parameter: Parameter, given: Given, here: Here) -> Value:
+    def parameter(self, parameter: Parameter, written: Said, here: Here) -> Value:
         """The value of a parameter, checked against its type and bounds."""
-        value = given.raw if given.evaluated else self.written(parameter.type, given, here)
+        value = self.of_parameter(parameter.type, written, here)
         try:
             value = _of_type(parameter.type, value)
             _check_bounds(parameter.form, value)
@@ -153,51 +182,108 @@ class Evaluator:
             declared = parameter.place
             if error.bound is not None and declared.path[-1] == "default":
                 declared = Place(declared.source, (*declared.path[:-1], error.bound))
-            self.fail(error, parameter.name, given, here, declared)
+            self.fail(error, parameter.name, written, here, declared)
         return value
+
+    def of_parameter(self, type: str | None, written: Said, here: Here) -> Value:
+        """The value of what is written for a parameter of a type."""
+        match written:
+            case Evaluated(value):
+                return value
+            case Formula(text) if type == "str" and not text.startswith("$"):
+                return text  # in a call of `$verb`, whose types are known only here
+            case Listed(parts, place) if type != "item":
+                self.build.read(place.span, len(parts))
+                return [self.of_parameter(type, part, here) for part in parts]
+            case _ if type == "item":
+                return self.item(written, here)
+        return self.evaluate(written, here)
+
+    def item(self, written: Said, here: Here) -> ItemValue:
+        """A verb given as a value, which may be a word that is the value of a name."""
+        value = self.evaluate(written, here)
+        if isinstance(value, ItemValue):
+            return value
+        block = here.file.block(value) if isinstance(value, str) else None
+        if block is None and (not isinstance(value, str) or value not in OPS):
+            known = [*OPS, *here.file.blocks]
+            help = did_you_mean(value, known) if isinstance(value, str) else ""
+            message = f"expected an op or block, not {describe(value)}"
+            labels = self.origins(written, here)
+            fail(self.sink, "E0205", message, written.place.span, help, labels)
+        return ItemValue(value, block=block)
+
+    def verb(
+        self, verb: str, arguments: Mapping[str, Argument], place: Place, here: Here
+    ) -> ItemValue:
+        """A verb with its arguments: `{leaky_relu: {slope: 0.1}}`."""
+        block = here.file.block(verb)
+        values, origins = [], {}
+        for name, argument in arguments.items():
+            origins[name] = Origin(argument, here)
+            if block is None:
+                values.append((name, self.argument(argument, kind(OPS[verb], name), here)))
+            elif name in block.parameters:
+                values.append((name, self.parameter(block.parameters[name], argument, here)))
+        return ItemValue(verb, tuple(values), block, origins)
+
+    def argument(self, written: Said, kind: Kind, here: Here) -> Value:
+        """The value of an op's argument."""
+        match written:
+            case Formula(text) if text in kind.words:
+                return text  # in a call of `$verb`, whose words are known only here
+            case Name(_, place):
+                message = f"`{place.path[-1]}` names an item, which a verb as a value cannot"
+                fail(self.sink, "E0203", message, place.span)
+        return self.evaluate(written, here)
 
     def fail(
         self,
         error: ArgumentError,
         what: str,
-        given: Given,
+        written: Said,
         here: Here,
         declared: Place | None = None,
         labels: tuple[Label, ...] = (),
     ) -> NoReturn:
         """Reports a value that cannot be used, with the values of the names that it comes from."""
         help, known = error.help, ""
-        if isinstance(given.raw, str) and not given.evaluated:
-            known = self.known(given.raw, here)
+        if isinstance(written, Formula):
+            known = self.known(written, here)
             if error.code == "E0304":
                 last = "ceil({})" if what == "repeat" else '"make_divisible({}, 8)"'
-                ways = [way.format(given.raw) for way in ("floor({})", "round({})", last)]
+                ways = [way.format(written.text) for way in ("floor({})", "round({})", last)]
                 help = f"round it: {ways[0]}, {ways[1]} or {ways[2]}"
-                if given.raw.isidentifier() and given.raw in here.names:
-                    help = f"round it where `{given.raw}` gets its value"
-        if declared is not None and declared.key is not None and declared != given.place:
+                if written.name in here.names:
+                    help = f"round it where `{written.name}` gets its value"
+        if declared is not None and declared.key is not None and declared != written.place:
             labels += (Label(declared.key, "declared here"),)
-        labels += self.origins(given, here)
+        labels += self.origins(written, here)
         message = f"{what}: {error.message}{known}"
-        fail(self.sink, error.code, message, given.place.span, help, labels)
+        fail(self.sink, error.code, message, written.place.span, help, labels)
 
     def origins(
-        self, given: Given, here: Here, known: tuple[Origin, ...] = ()
+        self, written: Said, here: Here, known: tuple[Origin, ...] = ()
     ) -> tuple[Label, ...]:
         """Where the names in an expression have their values from, and those that give them.
 
         `known` are the origins that led there.
         """
-        if given.origin is not None:
-            given, here, _ = given.origin
-        if given.evaluated or not isinstance(given.raw, str):
-            return ()
-        found = [x for n in _mentioned(given.raw) for x in self.origin(n, here, known)]
-        return tuple(dict.fromkeys([*found, *self.scaled(given.raw)]))
+        match written:
+            case Evaluated(_, _, Origin(source, there)):
+                return self.origins(source, there, known)
+            case Formula(_, expression):
+                names, functions = expression.names, expression.functions
+            case Name(template):
+                names, functions = template.names, {}
+            case _:
+                return ()
+        found = [label for name in names for label in self.origin(name, here, known)]
+        return tuple(dict.fromkeys([*found, *self.scaled(functions)]))
 
-    def scaled(self, raw: str) -> Iterator[Label]:
-        """The scaling rules in an expression, where they change anything."""
-        for name in _called(raw):
+    def scaled(self, functions: Iterable[str]) -> Iterator[Label]:
+        """The scaling rules among functions, where they change anything."""
+        for name in functions:
             rule = self.functions.get(name)
             at = (self.scaling / name / "factor").span if self.scaling is not None else None
             if isinstance(rule, Rule) and rule.factor != 1 and at is not None:
@@ -210,108 +296,32 @@ class Evaluator:
             return
         said = f"{name} is {describe(here.names[name])}"
         if origin is None or any(origin is one for one in known):
-            if self.from_document(name, here) and (span := self.settled[name][0].span):
+            if self.is_documents(name, here) and (span := self.settled[name][0].span):
                 yield Label(span, said)
             return
-        given, there, heading = origin
-        if given.origin is not None:
-            given, there, heading = given.origin
-        further = self.origins(given, there, (*known, origin))
-        only_a_name = isinstance(given.raw, str) and given.raw.removeprefix("$").isidentifier()
-        span = given.place.span
+        written, there, heading = origin
+        if isinstance(written, Evaluated) and written.origin is not None:
+            written, there, heading = written.origin
+        further = self.origins(written, there, (*known, origin))
+        only_a_name = isinstance(written, Formula) and written.name is not None
+        span = written.place.span
         if span and not (only_a_name and further) and not self.sink.in_library(span):
             yield Label(span, said)
         if heading is not None and heading.span is not None:
             yield Label(heading.span, f"the column of {name}")
         yield from further
 
-    def from_document(self, raw: str, here: Here) -> set[str]:
-        """The names in an expression that are the document's parameters there."""
-        names = _mentioned(raw).keys() & self.settled.keys()
-        return {name for name in names if here.names.get(name) is self.settled[name][1]}
+    def is_documents(self, name: str, here: Here) -> bool:
+        """Whether a name is that of a parameter of the document there."""
+        return name in self.settled and here.names.get(name) is self.settled[name][1]
 
-    def known(self, raw: str, here: Here) -> str:
+    def known(self, formula: Formula, here: Here) -> str:
         """The values of the other names in an expression: ` (C = 64, i = 2)`."""
-        mentioned = _mentioned(raw)
-        values, shown = self.names(mentioned, here).values, self.from_document(raw, here)
-        names = [name for name in mentioned if name in values and name not in shown]
+        mentioned = formula.expression.names
+        values = self.names(mentioned, here).values
+        names = [n for n in mentioned if n in values and not self.is_documents(n, here)]
         known = ", ".join(f"{name} = {describe(values[name])}" for name in names)
-        return f" ({known})" if known and raw not in mentioned else ""
-
-    def written(self, type: str | None, given: Given, here: Here) -> Value:
-        """The value of what is written for a parameter of a type."""
-        raw, place = given.raw, given.place
-        if type == "item" or isinstance(raw, dict):
-            return self.item(raw, place, here)
-        if isinstance(raw, list):
-            self.build.read(place.span, len(raw))
-            return [self.written(type, Given(v, place / n), here) for n, v in enumerate(raw)]
-        if isinstance(raw, str):
-            is_word = type == "str" and not raw.startswith("$")
-            if is_word or (type is None and raw in WORDS and raw not in here.names):
-                return raw
-        return self.evaluate(raw, place, here)
-
-    def item(self, raw: Any, place: Place, here: Here) -> ItemValue:
-        """A verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, or a name for one."""
-        written = raw
-        if isinstance(raw, str) and (raw.startswith("$") or raw in here.names):
-            value = self.evaluate(raw, place, here)
-            if isinstance(value, ItemValue):
-                return value
-            raw = value
-        verb: Any = raw
-        given: Mapping[str, Any] = {}
-        if isinstance(raw, dict):
-            ((verb, given),) = raw.items()
-        block = here.file.blocks.get(verb) if isinstance(verb, str) else None
-        if block is None and (not isinstance(verb, str) or verb not in OPS):
-            known = [*OPS, *here.file.blocks]
-            help = did_you_mean(verb, known) if isinstance(verb, str) else ""
-            message = f"expected an op or block, not {describe(verb)}"
-            labels = self.origins(Given(written, place), here)
-            fail(self.sink, "E0205", message, place.span, help, labels)
-        values, origins = [], {}
-        for name, value in (given or {}).items():
-            argument = Given(value, place / verb / name)
-            origins[name] = Origin(argument, here)
-            if block is None:
-                values.append((name, self.argument(argument, kind(OPS[verb], name), here)))
-            elif name in block.parameters:
-                values.append((name, self.parameter(block.parameters[name], argument, here)))
-        return ItemValue(verb, tuple(values), block, origins)
-
-    def argument(self, given: Given, kind: Kind, here: Here) -> Value:
-        """The value of an op's argument: a word it knows, a mapping of such, or an expression."""
-        raw, place = given.raw, given.place
-        if given.evaluated or (isinstance(raw, str) and raw in kind.words):
-            return raw
-        if isinstance(raw, dict):
-            return {
-                name: self.argument(Given(value, place / name), kind, here)
-                for name, value in raw.items()
-            }
-        if isinstance(raw, list):
-            return [self.argument(Given(v, place / n), kind, here) for n, v in enumerate(raw)]
-        return self.evaluate(raw, place, here)
-
-
-def _called(raw: str) -> Mapping[str, int]:
-    """The functions in an expression, in order."""
-    try:
-        return parse(raw.removeprefix("$")).functions
-    except ExpressionError:
-        return {}
-
-
-def _mentioned(raw: str) -> Mapping[str, int]:
-    """The names in an expression or in the braces of a name, in order."""
-    try:
-        return parse(raw.removeprefix("$")).names
-    except ExpressionError:
-        with suppress(ExpressionError):
-            return parse_template(raw).names
-    return {}
+        return f" ({known})" if known and formula.text not in mentioned else ""
 
 
 def _last_word(path: Path) -> str:

@@ -48,15 +48,15 @@ def _rules(
                     elif renaming.ours is None:
                         yield place, Rename(theirs, None)
                     else:
-                        ours = run.values.format(renaming.ours, place.span, turn)
+                        ours = run.values.format(renaming.ours.template, place.span, turn)
                         yield place, Rename(theirs, ours)
 
 
 def _turns(run: Run, item: Item, here: Here) -> list[Here]:
     """What every turn of a loop sees."""
-    if "repeat" not in item.modifiers:
+    repeat = item.modifiers.repeat
+    if repeat is None:
         return [here]
-    place = item.place / "repeat"
-    times = run.values.whole(item.modifiers["repeat"], place, here, 0)
-    run.count_turns(times, place, here)
+    times = run.values.whole(repeat, here, 0)
+    run.count_turns(times, repeat, here)
     return [here.turn(i, times) for i in range(times)]

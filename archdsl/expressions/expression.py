@@ -1,4 +1,4 @@
-"""Expressions: parsed once, evaluated often, bounded in size and in what they compute.
+"""Expressions: a syntax tree that computes, bounded in what it may give.
 
 The grammar is Python's for numbers, names, `+ - * / // % **`, comparisons (also chained),
 `and or not`, `a if test else b`, lists, indexing, and calls of listed functions; nothing else
@@ -7,14 +7,10 @@ exists. `and`, `or` and `not` give true or false, and `round` rounds halves up.
 
 import math
 import operator
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-MAX_DEPTH = 40  # nested parentheses, brackets and operators
 MAX_MAGNITUDE = 2.0**63  # of a number that an expression may give
 MAX_ITEMS = 1_000  # of a list that an expression may give
 
@@ -48,23 +44,16 @@ class Names:
     functions: Mapping[str, Callable[..., Value]]
 
 
-Evaluate = Callable[[Names], Value]
-
-
 @dataclass(frozen=True, slots=True)
-class Expression:
-    """A parsed expression; call it with the names it may use.
+class Token:
+    """A number, name or operator, and where it begins."""
 
-    `names` and `functions` are those it mentions, each with the place of its first mention.
-    """
-
+    kind: str
     text: str
-    names: Mapping[str, int]
-    functions: Mapping[str, int]
-    evaluate: Evaluate
+    offset: int
 
-    def __call__(self, names: Names) -> Value:
-        return self.evaluate(names)
+    def error(self, code: str, message: str, help: str = "") -> ExpressionError:
+        return ExpressionError(code, message, self.offset, len(self.text), help)
 
 
 def make_divisible(value: float, divisor: float) -> int:
@@ -91,281 +80,227 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "int": int,
     "make_divisible": make_divisible,
 }
-
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][-+]?\d+)?)"
-    r"|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:]))"
-)
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
-_BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
-    "+": (1, operator.add), "-": (1, operator.sub),
-    "*": (2, operator.mul), "/": (2, operator.truediv), "//": (2, operator.floordiv),
-    "%": (2, operator.mod), "**": (4, operator.pow),
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "//": operator.floordiv, "%": operator.mod, "**": operator.pow,
 }  # fmt: skip
-_UNARY = 3  # between `*` and `**`: -2 ** 2 is -4
-_WORDS = {"and", "or", "not", "if", "else", "true", "false"}
-_CONSTANTS = {"true": True, "false": False}
-_FOREIGN = {
-    ".": "expressions have no attributes",
-    "$": "in an expression write the parameter's name without `$`",
-    "=": "compare with `==`",
-    "!": "write `not`",
-    "&": "write `and`",
-    "|": "write `or`",
-    "{": "expressions need no braces",
-    "#": "a comment needs a space before its `#`",
-}
+
+
+# the syntax tree
+
+
+class Tree:
+    """A part of an expression."""
+
+    __slots__ = ()
+
+    def value(self, names: Names) -> Value:
+        """What it gives; raises ExpressionError at the token that has no value."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
+class Constant(Tree):
+    """A number, `true` or `false`."""
+
+    constant: Value
+
+    def value(self, names: Names) -> Value:
+        return self.constant
+
+
+@dataclass(frozen=True, slots=True)
+class Variable(Tree):
+    """A name."""
+
+    name: str
     offset: int
 
-    def error(self, code: str, message: str, help: str = "") -> ExpressionError:
-        return ExpressionError(code, message, self.offset, len(self.text), help)
-
-
-@lru_cache(maxsize=20_000)
-def parse(text: str) -> Expression:
-    """Reads an expression; raises ExpressionError with the place of what can't be read."""
-    parser = _Parser(text)
-    evaluate = parser.ternary()
-    if parser.peek():
-        raise parser.unexpected()
-    return Expression(text, parser.names, parser.functions, evaluate)
-
-
-def _tokens(text: str) -> list[_Token]:
-    tokens, position, end = [], 0, len(text.rstrip())
-    while position < end:
-        match = _TOKEN.match(text, position)
-        if match is None:
-            rest = text[position:].lstrip()
-            message = f"`{rest[0]}` does not belong in an expression"
-            help = _FOREIGN.get(rest[0], "")
-            raise ExpressionError("E0301", message, len(text) - len(rest), 1, help)
-        kind = str(match.lastgroup)
-        tokens.append(_Token(kind, match[kind], match.start(kind)))
-        position = match.end()
-    return tokens
-
-
-class _Parser:
-    """Precedence climbing; every method returns the closure that computes what it read."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self.tokens, self.position, self.depth = text, _tokens(text), 0, 0
-        self.names: dict[str, int] = {}
-        self.functions: dict[str, int] = {}
-
-    def peek(self) -> str:
-        return self.tokens[self.position].text if self.position < len(self.tokens) else ""
-
-    def next(self) -> _Token:
-        if self.position >= len(self.tokens):
-            raise ExpressionError("E0301", "the expression ends too early", len(self.text))
-        self.position += 1
-        return self.tokens[self.position - 1]
-
-    def accept(self, text: str) -> bool:
-        found = self.peek() == text
-        self.position += found
-        return found
-
-    def expect(self, text: str) -> None:
-        if self.accept(text):
-            return
-        if not self.peek():
-            raise ExpressionError("E0301", f"expected `{text}` at the end", len(self.text))
-        raise self.unexpected(f", only `{text}`")
-
-    def unexpected(self, but: str = "") -> ExpressionError:
-        token = self.next()
-        sizes = re.fullmatch(r"(\d+)x(\d+)", self.text)
-        help = f"one number per axis is a list: [{sizes[1]}, {sizes[2]}]" if sizes else ""
-        return token.error("E0301", f"`{token.text}` is not expected here{but}", help)
-
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            message = f"an expression nested deeper than {MAX_DEPTH}"
-            raise ExpressionError("E0106", message, 0, len(self.text))
-        yield
-        self.depth -= 1
-
-    def ternary(self) -> Evaluate:
-        with self.nested():
-            value = self.either()
-            if not self.accept("if"):
-                return value
-            test = self.either()
-            self.expect("else")
-            other = self.ternary()
-            return lambda n: value(n) if test(n) else other(n)
-
-    def either(self) -> Evaluate:
-        parts = [self.both()]
-        while self.accept("or"):
-            parts.append(self.both())
-        return parts[0] if len(parts) == 1 else lambda n: any(p(n) for p in parts)
-
-    def both(self) -> Evaluate:
-        parts = [self.negation()]
-        while self.accept("and"):
-            parts.append(self.negation())
-        return parts[0] if len(parts) == 1 else lambda n: all(p(n) for p in parts)
-
-    def negation(self) -> Evaluate:
-        if not self.accept("not"):
-            return self.comparison()
-        with self.nested():
-            value = self.negation()
-            return lambda n: not value(n)
-
-    def comparison(self) -> Evaluate:
-        first, rest = self.binary(1), []
-        while self.peek() in _COMPARISONS:
-            rest.append((self.next(), self.binary(1)))
-        if not rest:
-            return first
-
-        def evaluate(names: Names) -> Value:
-            left = first(names)
-            for token, operand in rest:
-                right = operand(names)
-                if not _compute(token, _COMPARISONS[token.text], left, right):
-                    return False
-                left = right
-            return True
-
-        return evaluate
-
-    def binary(self, lowest: int) -> Evaluate:
-        """Operators that bind at least as strongly as `lowest`; only `**` groups to the right."""
-        with self.nested():
-            first, rest = self.unary(), []
-            while self.peek() in _BINARY and _BINARY[self.peek()][0] >= lowest:
-                token = self.next()
-                strength = _BINARY[token.text][0]
-                rest.append((token, self.binary(strength + (token.text != "**"))))
-        if not rest:
-            return first
-
-        def evaluate(names: Names) -> Value:
-            value = first(names)
-            for token, operand in rest:
-                value = _compute(token, _BINARY[token.text][1], value, operand(names))
-            return value
-
-        return evaluate
-
-    def unary(self) -> Evaluate:
-        if self.peek() not in ("-", "+"):
-            return self.indexed()
-        token = self.next()
-        sign = -1 if token.text == "-" else 1
-        value = self.binary(_UNARY)
-        return lambda n: _compute(token, operator.mul, sign, value(n))
-
-    def indexed(self) -> Evaluate:
-        value = self.atom()
-        if self.peek() != "[":
-            return value
-        parts = []
-        while self.peek() == "[":
-            token = self.next()
-            start = None if self.peek() == ":" else self.ternary()
-            slice = self.accept(":")
-            stop = self.ternary() if slice and self.peek() != "]" else None
-            self.expect("]")
-            parts.append((token, slice, start, stop))
-
-        def evaluate(names: Names) -> Value:
-            items = value(names)
-            for token, slice, start, stop in parts:
-                ends = [end and end(names) for end in (start, stop)]
-                items = _part(token, items, slice, ends[0], ends[1])
-            return items
-
-        return evaluate
-
-    def atom(self) -> Evaluate:
-        token = self.next()
-        if token.kind == "number":
-            return _constant(_number(token))
-        if token.text in _CONSTANTS:
-            return _constant(_CONSTANTS[token.text])
-        if token.kind == "name" and token.text not in _WORDS:
-            if self.accept("("):
-                self.functions.setdefault(token.text, token.offset)
-                return _call(token, self.until(")"))
-            self.names.setdefault(token.text, token.offset)
-            return _name(token)
-        if token.text == "(":
-            value = self.ternary()
-            self.expect(")")
-            return value
-        if token.text == "[":
-            parts = self.until("]")
-            return lambda n: _bounded([p(n) for p in parts], token)
-        self.position -= 1
-        raise self.unexpected()
-
-    def until(self, close: str) -> list[Evaluate]:
-        parts = []
-        while not self.accept(close):
-            parts.append(self.ternary())
-            if self.peek() != close:
-                self.expect("," if self.peek() else close)
-        return parts
-
-
-def _number(token: _Token) -> Value:
-    text = token.text.replace("_", "")
-    value = int(text) if text.isdecimal() and len(text) <= 40 else float(text)
-    return _bounded(value, token)
-
-
-def _constant(value: Value) -> Evaluate:
-    return lambda n: value
-
-
-def _name(token: _Token) -> Evaluate:
-    def evaluate(names: Names) -> Value:
+    def value(self, names: Names) -> Value:
         try:
-            return names.values[token.text]
+            return names.values[self.name]
         except KeyError:
-            raise UnknownName(token.text, "name", token.offset) from None
-
-    return evaluate
+            raise UnknownName(self.name, "name", self.offset) from None
 
 
-def _call(token: _Token, arguments: list[Evaluate]) -> Evaluate:
-    name = token.text
+@dataclass(frozen=True, slots=True)
+class Choice(Tree):
+    """`then if test else other`."""
 
-    def evaluate(names: Names) -> Value:
+    test: Tree
+    then: Tree
+    other: Tree
+
+    def value(self, names: Names) -> Value:
+        return self.then.value(names) if self.test.value(names) else self.other.value(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Tree):
+    """`a or b or c`: true or false."""
+
+    parts: tuple[Tree, ...]
+
+    def value(self, names: Names) -> Value:
+        return any(part.value(names) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class And(Tree):
+    """`a and b and c`: true or false."""
+
+    parts: tuple[Tree, ...]
+
+    def value(self, names: Names) -> Value:
+        return all(part.value(names) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Tree):
+    """`not a`: true or false."""
+
+    operand: Tree
+
+    def value(self, names: Names) -> Value:
+        return not self.operand.value(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Tree):
+    """`a < b <= c`: every operand compared with the next; false behind the first that fails."""
+
+    first: Tree
+    rest: tuple[tuple[Token, Tree], ...]
+
+    def value(self, names: Names) -> Value:
+        left = self.first.value(names)
+        for token, operand in self.rest:
+            right = operand.value(names)
+            if not _compute(token, COMPARISONS[token.text], left, right):
+                return False
+            left = right
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic(Tree):
+    """`a + b - c`: operators of one strength, from the left; `**` has one in `rest`."""
+
+    first: Tree
+    rest: tuple[tuple[Token, Tree], ...]
+
+    def value(self, names: Names) -> Value:
+        value = self.first.value(names)
+        for token, operand in self.rest:
+            value = _compute(token, OPERATIONS[token.text], value, operand.value(names))
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Signed(Tree):
+    """`-a` or `+a`."""
+
+    sign: Token
+    operand: Tree
+
+    def value(self, names: Names) -> Value:
+        factor = -1 if self.sign.text == "-" else 1
+        return _compute(self.sign, operator.mul, factor, self.operand.value(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`[start]`, or with `slice` `[start:stop]`."""
+
+    bracket: Token
+    slice: bool
+    start: Tree | None
+    stop: Tree | None
+
+    def of(self, items: Value, names: Names) -> Value:
+        """The part of a list."""
+        start: Any = None if self.start is None else self.start.value(names)
+        stop: Any = None if self.stop is None else self.stop.value(names)
+        whole = all(isinstance(end, int) for end in (start, stop) if end is not None)
+        if not isinstance(items, list) or not whole:
+            message = f"{describe(items)} cannot be indexed by {describe(start)}"
+            raise self.bracket.error("E0303", message)
+        if self.slice:
+            return items[start:stop]
+        if not -len(items) <= start < len(items):
+            message = f"index {start} is outside a list of {len(items)}"
+            raise self.bracket.error("E0303", message)
+        return items[start]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed(Tree):
+    """`items[a][b:c]`."""
+
+    items: Tree
+    indexes: tuple[Index, ...]
+
+    def value(self, names: Names) -> Value:
+        value = self.items.value(names)
+        for index in self.indexes:
+            value = index.of(value, names)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Tree):
+    """A function of some arguments."""
+
+    name: Token
+    arguments: tuple[Tree, ...]
+
+    def value(self, names: Names) -> Value:
+        name = self.name.text
         function = FUNCTIONS.get(name) or names.functions.get(name)
         if function is None:
-            raise UnknownName(name, "function", token.offset)
-        values = [argument(names) for argument in arguments]
+            raise UnknownName(name, "function", self.name.offset)
+        values = [argument.value(names) for argument in self.arguments]
         try:
             if any(isinstance(value, str) for value in values):
                 raise TypeError
-            return _bounded(function(*values), token)
+            return bounded(function(*values), self.name)
         except (TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError):
             shown = ", ".join(describe(v) for v in values)
-            raise token.error("E0303", f"{name}({shown}) has no value") from None
-
-    return evaluate
+            raise self.name.error("E0303", f"{name}({shown}) has no value") from None
 
 
-def _compute(token: _Token, operation: Callable[[Any, Any], Any], a: Value, b: Value) -> Value:
+@dataclass(frozen=True, slots=True)
+class ListOf(Tree):
+    """`[a, b]`."""
+
+    bracket: Token
+    parts: tuple[Tree, ...]
+
+    def value(self, names: Names) -> Value:
+        return bounded([part.value(names) for part in self.parts], self.bracket)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression; call it with the names it may use.
+
+    `names` and `functions` are those it mentions, each with the place of its first mention.
+    """
+
+    text: str
+    tree: Tree
+    names: Mapping[str, int]
+    functions: Mapping[str, int]
+
+    def __call__(self, names: Names) -> Value:
+        return self.tree.value(names)
+
+
+def _compute(token: Token, operation: Callable[[Any, Any], Any], a: Value, b: Value) -> Value:
     """`a` and `b` under one operator; words and lists can only be compared, lists also joined."""
     try:
         if token.text == "**" and isinstance(a, int) and isinstance(b, int):
@@ -378,7 +313,7 @@ def _compute(token: _Token, operation: Callable[[Any, Any], Any], a: Value, b: V
         result = operation(a, b)
         if isinstance(result, int | float) and not abs(result) <= MAX_MAGNITUDE:
             raise OverflowError
-        return _bounded(result, token)
+        return bounded(result, token)
     except ZeroDivisionError:
         shown = f"{describe(a)} {token.text} {describe(b)}"
         raise token.error("E0303", f"division by zero: {shown}") from None
@@ -390,20 +325,8 @@ def _compute(token: _Token, operation: Callable[[Any, Any], Any], a: Value, b: V
         raise token.error("E0303", message) from None
 
 
-def _part(token: _Token, items: Value, slice: bool, start: Value, stop: Value) -> Value:
-    """`items[start]`, or with `slice` `items[start:stop]`."""
-    whole = all(isinstance(end, int) for end in (start, stop) if end is not None)
-    if not isinstance(items, list) or not whole:
-        message = f"{describe(items)} cannot be indexed by {describe(start)}"
-        raise token.error("E0303", message)
-    if slice:
-        return items[start:stop]
-    if not -len(items) <= start < len(items):
-        raise token.error("E0303", f"index {start} is outside a list of {len(items)}")
-    return items[start]
-
-
-def _bounded(value: Value, token: _Token) -> Value:
+def bounded(value: Value, token: Token) -> Value:
+    """A value that is not too large; else raises ExpressionError at the token that gave it."""
     if isinstance(value, list):
         if len(value) > MAX_ITEMS:
             raise token.error("E0106", f"a list of more than {MAX_ITEMS:,}")

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from archdsl.expressions.expression import Expression, ExpressionError, Names, describe, parse
+from archdsl.expressions.expression import Expression, ExpressionError, Names, describe
+from archdsl.expressions.parser import parse
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The arguments of ops and blocks, checked against what those declare."""
+"""The arguments of ops and blocks to nodes, checked against what those declare."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,14 +10,24 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
 from archdsl.diagnostics.vocabulary import NO_ARGUMENTS
-from archdsl.language.checker import Checker, Visible, every
-from archdsl.language.syntax import COMBINATORS, MODIFIERS, File, Parameter
+from archdsl.expressions.template import Template
+from archdsl.language.checker import Checker, Visible
+from archdsl.language.syntax import (
+    COMBINATORS,
+    MODIFIERS,
+    Argument,
+    File,
+    Literal,
+    Mapped,
+    Parameter,
+    Verb,
+)
 from archdsl.ops import OPS, WORDS, Kind, arguments, kind
 from archdsl.yaml.source import Place
 
 
 class ArgumentChecker(Checker):
-    """Reports arguments that a verb does not take, needs, or cannot take so."""
+    """Reads arguments; reports those that a verb does not take, needs, or cannot take so."""
 
     def __init__(
         self,
@@ -31,14 +41,32 @@ class ArgumentChecker(Checker):
         if "params" in file.source.data:
             self.declarations = file.source.at("params")
 
+    def template(self, text: str, span: Span | None, visible: Visible) -> Template | None:
+        """A name under which something will be found, which references may mean."""
+        template = super().template(text, span, visible)
+        if template is not None:
+            self.file.written.append((template, span))
+        return template
+
     def is_verb(self, name: str) -> bool:
-        return name in OPS or name in COMBINATORS or name in self.file.blocks or name[:1] == "$"
+        return name in COMBINATORS or name[:1] == "$" or self.is_layer(name)
+
+    def is_layer(self, name: str) -> bool:
+        """Whether a name is that of an op or block."""
+        return name in OPS or self.file.block(name) is not None
+
+    def literal(self, raw: Any, place: Place) -> Literal:
+        """A value that stands for itself; a word of it may be a block's name."""
+        for word in raw if isinstance(raw, list) else (raw,):
+            if isinstance(word, str):
+                self.file.block(word)
+        return Literal(raw, place)
 
     def block_near(self, word: str) -> Iterator[Label]:
         """Where the block of the spec is defined that was probably meant, or all of them are."""
         known = [*OPS, *COMBINATORS, *self.file.blocks, *self.file.elsewhere]
         close = nearest(word, known)
-        block = self.file.blocks.get(close or "")
+        block = self.file.block(close or "")
         blocks = self.file.source.keys.get(("blocks",))
         if close is None and blocks is not None:
             yield Label(blocks, f"`{word}` is not among these")
@@ -71,7 +99,7 @@ class ArgumentChecker(Checker):
         """What an op or block takes by name; None for other verbs and blocks that are broken."""
         if verb in OPS:
             return arguments(OPS[verb])
-        block = self.file.blocks.get(verb)
+        block = self.file.block(verb)
         return None if block is None or block.broken else block.parameters
 
     def not_a_mapping(self, verb: str, value: Any, place: Place) -> None:
@@ -85,32 +113,48 @@ class ArgumentChecker(Checker):
         self.error("E0203", f"the arguments of {verb} must be a mapping", place.span, help)
 
     def arguments(
-        self, verb: str, given: Mapping[str, Any], place: Place, visible: Visible
-    ) -> bool:
-        """Checks the arguments of an op or block against what it declares."""
+        self, verb: str, written: Mapping[str, Any], place: Place, visible: Visible
+    ) -> dict[str, Argument] | None:
+        """The arguments of an op or block, held against what it declares."""
         known = self.accepted(verb)
-        good = True
-        for name, raw in given.items():
-            if known is not None and name not in known:
-                help = did_you_mean(name, known)
-                if not known:
-                    help = f"{verb} takes no arguments"
-                if ":" in name or "=" in name:
-                    help = spaced(name)
-                if name in NO_ARGUMENTS and verb in OPS:
-                    help = NO_ARGUMENTS[name]
-                if name in MODIFIERS:
-                    help = f"`{name}` is a modifier: it stands beside {verb}, not inside"
-                span = (place / name).key
-                message = f"{verb} has no argument `{name}`"
-                self.error("E0206", message, span, help, self.declared(verb))
-                good = False
-            elif verb in OPS:
-                good &= self.op_argument(raw, kind(OPS[verb], name), place / name, visible)
-            else:
-                type = known[name].type if known is not None else None
-                good &= self.argument(raw, place / name, visible, type, self.declared(verb, name))
-        return good
+        read = {
+            name: self.argument_of(verb, name, raw, known, place / name, visible)
+            for name, raw in written.items()
+        }
+        return whole(read)
+
+    def argument_of(
+        self,
+        verb: str,
+        name: str,
+        raw: Any,
+        known: Mapping[str, Any] | None,
+        place: Place,
+        visible: Visible,
+    ) -> Argument | None:
+        """One argument of an op or block that takes those in `known`, of one unknown anything."""
+        if known is not None and name not in known:
+            self.unknown_argument(verb, name, known, place)
+            return None
+        if verb in OPS:
+            return self.op_argument(raw, kind(OPS[verb], name), place, visible)
+        type = known[name].type if known is not None else None
+        return self.argument(raw, place, visible, type, self.declared(verb, name))
+
+    def unknown_argument(
+        self, verb: str, name: str, known: Mapping[str, Any], place: Place
+    ) -> None:
+        help = did_you_mean(name, known)
+        if not known:
+            help = f"{verb} takes no arguments"
+        if ":" in name or "=" in name:
+            help = spaced(name)
+        if name in NO_ARGUMENTS and verb in OPS:
+            help = NO_ARGUMENTS[name]
+        if name in MODIFIERS:
+            help = f"`{name}` is a modifier: it stands beside {verb}, not inside"
+        message = f"{verb} has no argument `{name}`"
+        self.error("E0206", message, place.key, help, self.declared(verb))
 
     def complete(self, verb: str, given: Mapping[str, Any], span: Span | None) -> bool:
         """Whether nothing that the verb needs is missing."""
@@ -126,7 +170,7 @@ class ArgumentChecker(Checker):
     def missing(self, verb: str, given: Mapping[str, Any]) -> list[str]:
         """The arguments that a verb needs and that neither the item nor the defaults give."""
         known = self.accepted(verb) or {}
-        needed = [name for name, declared in known.items() if declared.default is MISSING]
+        needed = [name for name, declared in known.items() if _is_required(declared)]
         set_elsewhere = self.file.defaults.get(verb, {})
         return [name for name in needed if name not in given and name not in set_elsewhere]
 
@@ -138,7 +182,7 @@ class ArgumentChecker(Checker):
 
     def declared(self, verb: str, name: str = "") -> Iterable[Label]:
         """Where a block of the spec declares its parameters, or one of them."""
-        block = self.file.blocks.get(verb)
+        block = self.file.block(verb)
         if block is None or block.file is not self.file:
             return
         if name:
@@ -148,18 +192,20 @@ class ArgumentChecker(Checker):
         if place.key is not None:
             yield Label(place.key, "declared here")
 
-    def op_argument(self, raw: Any, kind: Kind, place: Place, visible: Visible) -> bool:
-        """Checks the value of an op's argument: a word it knows, a mapping, or an expression."""
+    def op_argument(self, raw: Any, kind: Kind, place: Place, visible: Visible) -> Argument | None:
+        """The value of an op's argument: a word it knows, a mapping, or an expression."""
         if kind.form == "reference":
             return self.references(raw, place, visible)
         if isinstance(raw, dict) and kind.form == "mapping":
-            parts = raw.items()
-            return every(self.op_argument(v, kind, place / k, visible) for k, v in parts)
+            parts = whole(
+                {k: self.op_argument(v, kind, place / k, visible) for k, v in raw.items()}
+            )
+            return None if parts is None else Mapped(parts, place)
         if kind.form == "word" and raw not in kind.words and not str(raw).startswith("$"):
             name, shown = place.path[-1], ", ".join(kind.words)
             help = did_you_mean(str(raw), kind.words)
             self.error("E0305", f"{name} must be one of {shown}", place.span, help)
-            return False
+            return None
         return self.expression(raw, place, visible, kind.words)
 
     def argument(
@@ -169,41 +215,55 @@ class ArgumentChecker(Checker):
         visible: Visible,
         type: str | None = None,
         declared: Iterable[Label] = (),
-    ) -> bool:
-        """Checks the value of a block's argument, of its type."""
+    ) -> Argument | None:
+        """The value of a block's argument, of its type."""
         if type == "item" or isinstance(raw, dict):
             return self.item_argument(raw, place, visible, declared)
         if type == "str" and isinstance(raw, str) and not raw.startswith("$"):
-            return True
+            return self.literal(raw, place)
         words = WORDS - visible if type is None else frozenset()
         verbs = (*OPS, *self.file.blocks) if type is None else ()
         return self.expression(raw, place, visible, words, verbs)
 
-    def any_argument(self, raw: Any, place: Place, visible: Visible) -> bool:
-        """Checks an argument of a verb that is not known yet: it may be a verb itself."""
-        is_verb = isinstance(raw, str) and (raw in OPS or raw in self.file.blocks)
-        return is_verb or self.argument(raw, place, visible)
+    def any_argument(self, raw: Any, place: Place, visible: Visible) -> Argument | None:
+        """An argument of a verb that is not known yet, which may take the name of a verb."""
+        if isinstance(raw, str) and raw not in visible and self.is_layer(raw):
+            return self.literal(raw, place)
+        return self.argument(raw, place, visible)
 
     def item_argument(
         self, raw: Any, place: Place, visible: Visible, declared: Iterable[Label] = ()
-    ) -> bool:
-        """Checks a verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, a name for one."""
+    ) -> Argument | None:
+        """A verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, a name for one."""
         if isinstance(raw, str) and raw.removeprefix("$") in visible:
-            return True
-        verb, given = raw, None
+            return self.expression(raw, place, visible)
+        verb, written = raw, None
         if isinstance(raw, dict) and len(raw) == 1:
-            ((verb, given),) = raw.items()
-        verbs = [*OPS, *self.file.blocks]
-        if not isinstance(verb, str) or verb not in verbs:
+            ((verb, written),) = raw.items()
+        if not isinstance(verb, str) or not self.is_layer(verb):
+            verbs = [*OPS, *self.file.blocks]
             shown = f"`{verb}`" if isinstance(verb, str | int | float) else "this"
             help = did_you_mean(verb, verbs) if isinstance(verb, str) else "write a verb's name"
             labels = [*declared, *(self.block_near(verb) if isinstance(verb, str) else ())]
             self.error("E0205", f"expected an op or block, not {shown}", place.span, help, labels)
-            return False
-        if given is not None and not isinstance(given, dict):
-            self.not_a_mapping(verb, given, place / verb)
-            return False
-        return self.arguments(verb, given or {}, place / verb, visible)
+            return None
+        if written is not None and not isinstance(written, dict):
+            self.not_a_mapping(verb, written, place / verb)
+            return None
+        arguments = self.arguments(verb, written or {}, place / verb, visible)
+        return None if arguments is None else Verb(verb, arguments, place)
+
+
+def _is_required(declared: Any) -> bool:
+    """Whether a parameter of a block, or the field of an op, must be given."""
+    required: bool = getattr(declared, "required", False) or declared.default is MISSING
+    return required
+
+
+def whole(read: Mapping[str, Argument | None]) -> dict[str, Argument] | None:
+    """What was read by name, None if one of it can't be."""
+    good = {name: node for name, node in read.items() if node is not None}
+    return good if len(good) == len(read) else None
 
 
 def spaced(text: str) -> str:

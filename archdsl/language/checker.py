@@ -1,7 +1,7 @@
-"""What can be said of names and expressions where they are written, before anything is built."""
+"""Names and expressions to nodes, checked where they are written, before anything is built."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,9 +9,22 @@ from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml, counted
-from archdsl.expressions.expression import Expression, ExpressionError, parse
+from archdsl.expressions.expression import Expression, ExpressionError
+from archdsl.expressions.parser import parse
 from archdsl.expressions.template import Template, parse_template
-from archdsl.language.syntax import ROW_NAMES, SHAPE_NAMES, TURN_NAMES, Parameter
+from archdsl.language.syntax import (
+    ROW_NAMES,
+    SHAPE_NAMES,
+    TURN_NAMES,
+    Argument,
+    Column,
+    Formula,
+    Listed,
+    Literal,
+    Loop,
+    Name,
+    Parameter,
+)
 from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
@@ -26,9 +39,9 @@ _WORDS_OF_YAML_1_1 = {
 
 
 class Checker:
-    """Reports every name that does not exist and every expression that can't be read.
+    """Reads expressions and names; reports every one that does not exist or can't be read.
 
-    The checks say whether all is well.
+    What is read is given as a node, what is wrong as None.
     """
 
     def __init__(self, sink: Sink, functions: frozenset[str], limits: Limits) -> None:
@@ -40,7 +53,6 @@ class Checker:
         self.declarations: Place | None = None  # where more of them could stand
         self.later: dict[str, Parameter] = {}  # declared behind the one whose default is read
         self.columns_at: dict[str, Span] = {}  # of the rows that were read last
-        self.written: list[Template] = []  # keys and taps
         self.lost: list[Template] = []  # the names in what could not be read
 
     def error(
@@ -58,35 +70,46 @@ class Checker:
         raw: Any,
         place: Place,
         visible: Visible,
-        words: Iterable[str] = (),
+        words: Collection[str] = (),
         verbs: Iterable[str] = (),
-    ) -> bool:
-        """Checks the syntax and the names of every expression in a value.
+    ) -> Argument | None:
+        """A value whose texts are expressions, or a list of them; None if one can't be read.
 
         `words` stand for themselves here; `verbs` do not, but might have been meant.
         """
         if isinstance(raw, list):
-            items = enumerate(raw)
-            return every(self.expression(v, place / n, visible, words, verbs) for n, v in items)
+            parts = [
+                self.expression(v, place / n, visible, words, verbs) for n, v in enumerate(raw)
+            ]
+            return listed(parts, place)
         if isinstance(raw, dict):
             self.error("E0203", "expected a value, not a mapping", place.span)
-            return False
+            return None
         if not isinstance(raw, str) or raw in words:
-            return True
-        if raw.startswith("$"):
-            if raw[1:] in visible:
-                return True
+            return self.literal(raw, place)
+        if raw.startswith("$") and raw[1:] not in visible:
             help = did_you_mean(raw[1:], visible)
             self.error("E0302", f"unknown parameter `{raw}`", place.span, help)
-            return False
-        if self.too_long(raw, place.span):
-            return False
+            return None
+        formula = self.formula(raw, place)
+        if formula is None:
+            return None
+        good = self.known_names(formula.expression, place.span, visible, also=(words, verbs))
+        return formula if good else None
+
+    def formula(self, text: str, place: Place) -> Formula | None:
+        """An expression whose names are not looked at; None if it can't be read."""
+        if self.too_long(text, place.span):
+            return None
         try:
-            expression = parse(raw)
+            return Formula(text, parse(text.removeprefix("$")), place)
         except ExpressionError as error:
             report(self.sink, place.span, error)
-            return False
-        return self.known_names(expression, place.span, visible, also=(*words, *verbs))
+            return None
+
+    def literal(self, raw: Any, place: Place) -> Literal:
+        """A value that stands for itself."""
+        return Literal(raw, place)
 
     def too_long(self, text: str, span: Span | None) -> bool:
         most = self.limits.expression
@@ -101,17 +124,18 @@ class Checker:
         span: Span | None,
         visible: Visible,
         offset: int = 0,
-        also: Iterable[str] = (),
+        also: Iterable[Iterable[str]] = (),
     ) -> bool:
         """Whether its names and functions exist; it begins at an offset in `span`.
 
         `also` are names that might have been meant.
         """
         unknown = [n for n in expression.names if n not in visible and n not in SHAPE_NAMES]
+        others = [name for names in also for name in names] if unknown else []
         for name in unknown:
-            help = self.help_for(name, visible, also)
+            help = self.help_for(name, visible, others)
             here = span and span.part(offset + expression.names[name], len(name))
-            labels = self.declared_near(name, visible, also)
+            labels = self.declared_near(name, visible, others)
             if here is not None and here.in_option:  # which declares nothing
                 help, labels = did_you_mean(name, visible), iter(())
             self.error("E0302", f"unknown name `{name}`", here, help, labels)
@@ -173,6 +197,11 @@ class Checker:
         elif close in self.parameters and (span := self.parameters[close].place.key):
             yield Label(span, "declared here")
 
+    def name(self, text: str, place: Place, visible: Visible) -> Name | None:
+        """A name that may hold expressions, the value at a place; None if one can't be read."""
+        template = self.template_names(text, place.span, visible)
+        return None if template is None else Name(template, place)
+
     def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
         """A name that may hold expressions, at `span`; None if one can't be read."""
         if self.too_long(text, span):
@@ -192,10 +221,7 @@ class Checker:
         problem = name_problem(text) if template and not template.expressions else ""
         if problem:
             self.error("E0208", problem, span, other_name(text))
-        if template is None or problem:
-            return None
-        self.written.append(template)
-        return template
+        return template if not problem else None
 
     # references, taps and columns
 
@@ -209,52 +235,56 @@ class Checker:
         finally:
             self.loop = before
 
-    def tap(self, raw: Any, place: Place, visible: Visible) -> bool:
-        if isinstance(raw, str):
-            return self.template(raw, place.span, visible) is not None
-        self.error("E0203", "tap must be a name", place.span)
-        return False
+    def tap(self, raw: Any, place: Place, visible: Visible) -> Name | None:
+        if not isinstance(raw, str):
+            self.error("E0203", "tap must be a name", place.span)
+            return None
+        template = self.template(raw, place.span, visible)
+        return None if template is None else Name(template, place)
 
-    def references(self, raw: Any, place: Place, visible: Visible) -> bool:
-        """Whether this is a reference or a list of some, each a name that may hold expressions."""
-        listed = raw if isinstance(raw, list) else [raw]
-        names = [str(name) for name in listed if isinstance(name, str | int)]
-        if len(names) != len(listed) or not names or any(isinstance(n, bool) for n in listed):
+    def references(self, raw: Any, place: Place, visible: Visible) -> Name | Listed | None:
+        """A reference or a list of some, each a name that may hold expressions."""
+        listed_raw = raw if isinstance(raw, list) else [raw]
+        good = all(isinstance(n, str | int) and not isinstance(n, bool) for n in listed_raw)
+        if not good or not listed_raw:
             message = f"{place.path[-1]} must be a reference or a list of them"
             self.error("E0203", message, place.span)
-            return False
-        places = [place / n for n in range(len(names))] if listed is raw else [place]
-        found = zip(names, places, strict=True)
-        return every(self.template_names(name, at.span, visible) is not None for name, at in found)
+            return None
+        if not isinstance(raw, list):
+            return self.name(str(raw), place, visible)
+        return listed([self.name(str(v), place / n, visible) for n, v in enumerate(raw)], place)
 
-    def columns(self, raw: Any, place: Place, visible: Visible) -> bool:
-        """Checks the value of `for`: columns by name, or `columns` and `rows`."""
+    def columns(self, raw: Any, place: Place, visible: Visible) -> Loop | None:
+        """The value of `for`: columns by name, or `columns` and `rows`."""
         if not isinstance(raw, dict) or not raw:
             cells = [cell for cell in raw if cell is not None] if isinstance(raw, list) else []
             help = f"name the columns: `for: {{width: {as_yaml(cells or [64, 128])}}}`"
             self.error("E0203", "for must be a mapping of columns", place.span, help)
-            return False
+            return None
         if "rows" in raw or "columns" in raw:
             return self.table(raw, place)
-        good = True
-        for name, column in raw.items():
-            here = place / name
-            good &= self.column_name(name, here.key)
-            if isinstance(column, str):
-                good &= self.expression(column, here, visible)
-            elif not isinstance(column, list):
-                rows = max(
-                    (len(other) for other in raw.values() if isinstance(other, list)), default=1
-                )
-                number = isinstance(column, int | float)
-                help = f"write {name}: {as_yaml([column] * rows)}" if number and rows < 9 else ""
-                self.error("E0203", f"column {name} must be a list", here.span, help)
-                good = False
-            else:
-                good &= self.cells(column, here)
-        return good
+        most = max((len(column) for column in raw.values() if isinstance(column, list)), default=1)
+        columns = [self.column(name, raw[name], place / name, visible, most) for name in raw]
+        found = tuple(column for column in columns if column is not None)
+        return Loop(found, place) if len(found) == len(columns) else None
 
-    def table(self, raw: Mapping[str, Any], place: Place) -> bool:
+    def column(
+        self, name: str, raw: Any, place: Place, visible: Visible, rows: int
+    ) -> Column | None:
+        """A column beside others of at most so many rows: a list, or an expression."""
+        good = self.column_name(name, place.key)
+        cells: Argument | None = None
+        if isinstance(raw, str):
+            cells = self.expression(raw, place, visible)
+        elif isinstance(raw, list):
+            cells = self.cells(raw, place)
+        else:
+            number = isinstance(raw, int | float)
+            help = f"write {name}: {as_yaml([raw] * rows)}" if number and rows < 9 else ""
+            self.error("E0203", f"column {name} must be a list", place.span, help)
+        return Column(name, cells) if good and isinstance(cells, Literal | Formula) else None
+
+    def table(self, raw: Mapping[str, Any], place: Place) -> Loop | None:
         good = True
         for key in raw:
             if key not in ("columns", "rows"):
@@ -264,42 +294,57 @@ class Checker:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             span = (place / "columns").span
             self.error("E0203", "columns must be a list of names", span)
-            return False
-        for n, name in enumerate(names):
-            good &= self.column_name(name, (place / "columns" / n).span)
-            if name in names[:n]:
-                first = (place / "columns" / names.index(name)).span
-                labels = [Label(first, "first here")] if first else []
-                message = f"the column `{name}` stands here twice"
-                help = "every column needs a name of its own"
-                span = (place / "columns" / n).span
-                self.sink.error("E0105", message, span, labels=labels, help=help)
-                good = False
+            return None
+        good &= self.headings(names, place / "columns")
         if not isinstance(rows, list):
             self.error("E0203", "rows must be a list of lists", (place / "rows").span)
-            return False
-        for n, row in enumerate(rows):
-            here = place / "rows" / n
-            if not isinstance(row, list) or len(row) != len(names):
-                message = f"row {n + 1} must be a list of {counted(len(names), 'cell')}"
-                if isinstance(row, list):
-                    cells, columns = counted(len(row), "cell"), counted(len(names), "column")
-                    message = f"row {n + 1} has {cells} for {columns}"
-                heading = (place / "columns").span
-                labels = [Label(heading, "the columns")] if heading else []
-                tuple_ = re.fullmatch(r"\(([^()]*)\)", str(row))
-                help = f"a list has square brackets: [{tuple_[1]}]" if tuple_ else ""
-                self.sink.error("E0212", message, here.span, labels=labels, help=help)
+            return None
+        good &= every(self.row(row, n, len(names), place) for n, row in enumerate(rows))
+        if not good:
+            return None
+        cells = (Literal([row[n] for row in rows], place / "rows") for n in range(len(names)))
+        columns = (
+            Column(name, column, place / "columns" / n)
+            for n, (name, column) in enumerate(zip(names, cells, strict=True))
+        )
+        return Loop(tuple(columns), place, place / "rows")
+
+    def headings(self, names: list[str], place: Place) -> bool:
+        """Whether the columns of a table have names, each its own."""
+        good, first = True, dict[str, int]()
+        for n, name in enumerate(names):
+            good &= self.column_name(name, (place / n).span)
+            if first.setdefault(name, n) != n:
+                span = (place / first[name]).span
+                labels = [Label(span, "first here")] if span else []
+                message = f"the column `{name}` stands here twice"
+                help = "every column needs a name of its own"
+                self.error("E0105", message, (place / n).span, help, labels)
                 good = False
-            else:
-                good &= self.cells(row, here)
         return good
 
-    def cells(self, cells: list[Any], place: Place) -> bool:
+    def row(self, row: Any, number: int, columns: int, place: Place) -> bool:
+        """Whether a row of a table has a cell for every column."""
+        here = place / "rows" / number
+        if isinstance(row, list) and len(row) == columns:
+            return self.cells(row, here) is not None
+        message = f"row {number + 1} must be a list of {counted(columns, 'cell')}"
+        if isinstance(row, list):
+            cells = counted(len(row), "cell")
+            message = f"row {number + 1} has {cells} for {counted(columns, 'column')}"
+        heading = (place / "columns").span
+        labels = [Label(heading, "the columns")] if heading else []
+        tuple_ = re.fullmatch(r"\(([^()]*)\)", str(row))
+        help = f"a list has square brackets: [{tuple_[1]}]" if tuple_ else ""
+        self.error("E0212", message, here.span, help, labels)
+        return False
+
+    def cells(self, cells: list[Any], place: Place) -> Literal | None:
+        """The cells of a column or row, each a literal."""
         bad = [n for n, cell in enumerate(cells) if cell is None or isinstance(cell, dict)]
         for n in bad:
             self.error("E0203", "a cell is a number, a word or a list", (place / n).span)
-        return not bad
+        return None if bad else self.literal(cells, place)
 
     def column_name(self, name: str, span: Span | None) -> bool:
         problem = identifier_problem(name)
@@ -312,6 +357,12 @@ class Checker:
         elif span is not None:
             self.columns_at[name] = span
         return not problem
+
+
+def listed(parts: list[Argument | None] | list[Name | None], place: Place) -> Listed | None:
+    """Parts as a list, None if one of them can't be read."""
+    good = tuple(part for part in parts if part is not None)
+    return Listed(good, place) if len(good) == len(parts) else None
 
 
 def names_bound(modifiers: Mapping[str, Any]) -> Visible:

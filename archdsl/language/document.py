@@ -1,17 +1,18 @@
 """A source to a document or to blocks: keys, parameters, rules, and the items in them."""
 
-from collections.abc import Mapping
-from dataclasses import MISSING, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
-from archdsl.expressions.expression import FUNCTIONS, ExpressionError, parse
+from archdsl.expressions.expression import FUNCTIONS
 from archdsl.expressions.scaling import RULES
+from archdsl.language.arguments import whole
 from archdsl.language.checker import Visible
-from archdsl.language.keys import ParameterForm, ParameterType, RuleForm, read_form
+from archdsl.language.keys import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form
 from archdsl.language.reader import Reader
 from archdsl.language.syntax import (
     COMBINATORS,
@@ -19,11 +20,17 @@ from archdsl.language.syntax import (
     SECTIONS,
     SHAPE_NAMES,
     TYPES,
+    Argument,
     Block,
     Document,
     File,
+    Formula,
     Item,
+    Listed,
+    Literal,
+    Name,
     Parameter,
+    ScalingRule,
 )
 from archdsl.language.weights import read_weights
 from archdsl.names import identifier_problem, name_problem, other_name
@@ -47,23 +54,24 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
         sink.error("E0208", problem, source.at("name").span, help=other_name(form.name))
     document = Document(form, file)
     _check_lints(source, sink)
-    document.rules = _rules(source, form.scaling, sink)
-    document.dependent = _dependent(document)
+    document.phi, document.rules = _rules(Reader(sink, file, {}, frozenset()), form)
+    document.dependent = frozenset(n for n, number in _numbers(document) if number.expression.names)
     functions = frozenset({*FUNCTIONS, *RULES, *document.rules})
     declare_blocks(file, form.blocks, sink)
     opened = _parameters(document, functions, sink)
     reader = Reader(sink, file, document.parameters, functions)
     visible = frozenset(document.parameters)
     file.defaults = _defaults(reader, form.defaults, visible)
-    _check_rules(Reader(sink, file, document.parameters, frozenset(FUNCTIONS)), document, visible)
-    reader.expression(form.input, source.at("input"), visible)
-    for name, reference in (form.outputs or {}).items():
-        reader.references(reference, source.at("outputs", name), visible)
+    _check_rules(document, visible, sink)
+    if form.input is not None:
+        shape = reader.expression(form.input, source.at("input"), visible)
+        document.input = shape.parts if isinstance(shape, Listed) else None
+    if form.outputs is not None:
+        document.outputs = _outputs(reader, form.outputs, source.at("outputs"), visible)
     read_weights(reader, document)
     read_bodies(opened)
     _sections(reader, document, visible)
     for read in (reader, *opened.values()):
-        document.written += read.written
         document.lost += read.lost
     document.titles = _titles(file)
     return document
@@ -104,10 +112,17 @@ def _parameters(document: Document, functions: frozenset[str], sink: Sink) -> di
     reader.dependent = document.dependent
     declared = declare_parameters(reader, document.form.params, place)
     opened = open_blocks(file, declared, functions, sink)
-    document.parameters = check_defaults(reader, declared)
+    document.parameters = read_defaults(reader, declared)
     for inner in opened.values():
         inner.parameters = document.parameters
     return opened
+
+
+def _outputs(
+    reader: Reader, raw: Mapping[str, str], place: Place, visible: Visible
+) -> dict[str, Name | None]:
+    """The references of `outputs`, None for one that can't be read."""
+    return {name: reader.name(text, place / name, visible) for name, text in raw.items()}
 
 
 def _sections(reader: Reader, document: Document, visible: Visible) -> None:
@@ -145,7 +160,7 @@ def is_long_form(value: Any) -> bool:
     return len(value) != 1 or next(iter(value)) in known(ParameterForm)
 
 
-def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, RuleForm]:
+def _rule_forms(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, RuleForm]:
     rules = {}
     for name, data in raw.items():
         place = source.at("scaling", name)
@@ -171,49 +186,56 @@ def _rules(source: Source, raw: Mapping[str, Any], sink: Sink) -> dict[str, Rule
     return rules
 
 
-def _dependent(document: Document) -> frozenset[str]:
-    """The rules that depend on parameters, so that no parameter can depend on them."""
-    phi = document.form.scaling.get("phi")
-    dependent = set()
-    for name, rule in document.rules.items():
-        raws = [*rule.numbers().values(), phi]
-        if any(isinstance(raw, str) and _mentions_names(raw) for raw in raws):
-            dependent.add(name)
-    return frozenset(dependent)
-
-
-def _mentions_names(text: str) -> bool:
-    try:
-        return bool(parse(text).names)
-    except ExpressionError:
-        return False
-
-
-def _check_rules(reader: Reader, document: Document, visible: Visible) -> None:
+def _rules(reader: Reader, form: DocumentForm) -> tuple[Argument | None, dict[str, ScalingRule]]:
+    """Phi and the scaling rules; the names in them are looked at once the parameters are known."""
     place = reader.file.source.at("scaling")
-    phi = document.form.scaling.get("phi")
-    if isinstance(phi, str):
-        reader.expression(phi, place / "phi", visible)
+
+    def number(raw: Any, place: Place) -> Argument | None:
+        return reader.formula(raw, place) if isinstance(raw, str) else Literal(raw, place)
+
+    phi = number(form.scaling.get("phi", 0), place / "phi")
+    rules = {}
+    for name, rule in _rule_forms(reader.file.source, form.scaling, reader.sink).items():
+        said = ((word, raw) for word, raw in rule.numbers().items() if raw is not None)
+        numbers = whole({word: number(raw, place / name / word) for word, raw in said})
+        rules[name] = ScalingRule(numbers or {}, rule.round, numbers is None or phi is None)
+    return phi, rules
+
+
+def _numbers(document: Document) -> Iterator[tuple[str, Formula]]:
+    """The expressions in scaling rules, each with the name of its rule; those in phi are in all."""
     for name, rule in document.rules.items():
-        for word, raw in rule.numbers().items():
-            reader.expression(raw, place / name / word, visible)
+        for number in (*rule.numbers.values(), document.phi):
+            if isinstance(number, Formula):
+                yield name, number
+
+
+def _check_rules(document: Document, visible: Visible, sink: Sink) -> None:
+    """Reports names in scaling rules that do not exist."""
+    reader = Reader(sink, document.file, document.parameters, frozenset(FUNCTIONS))
+    for _, number in _numbers(document):
+        reader.known_names(number.expression, number.place.span, visible)
 
 
 def _defaults(
     reader: Reader, raw: Mapping[str, Any], visible: Visible
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, Argument]]:
     """The default arguments of ops that can be used."""
     defaults = {}
-    for verb, given in raw.items():
+    for verb, said in raw.items():
         place = reader.file.source.at("defaults", verb)
         if verb not in OPS:
             help = did_you_mean(verb, OPS)
             reader.error("E0205", f"`{verb}` is not an op", place.key, help)
-        elif not isinstance(given, dict):
-            reader.not_a_mapping(verb, given, place)
+        elif not isinstance(said, dict):
+            reader.not_a_mapping(verb, said, place)
         else:
-            good = (n for n in given if reader.arguments(verb, {n: given[n]}, place, visible))
-            defaults[verb] = {name: given[name] for name in good}
+            known = reader.accepted(verb)
+            read = (
+                (name, reader.argument_of(verb, name, value, known, place / name, visible))
+                for name, value in said.items()
+            )
+            defaults[verb] = {name: node for name, node in read if node is not None}
     return defaults
 
 
@@ -245,7 +267,7 @@ def open_blocks(
     They see the parameters of the document, too.
     """
     opened = {}
-    for block in file.blocks.values():
+    for block in [*file.blocks.values()]:  # reading one may add those that it names
         if block.file is not file or block.broken:
             continue
         reader = opened[block] = Reader(sink, file, parameters, functions)
@@ -265,7 +287,7 @@ def open_blocks(
 def read_bodies(opened: Mapping[Block, Reader]) -> None:
     """Reads the rest of blocks, once the parameters of all are known."""
     for block, reader in opened.items():
-        block.parameters = check_defaults(reader, block.parameters)
+        block.parameters = read_defaults(reader, block.parameters)
         reader.parameters = {**reader.parameters, **block.parameters}
         block.inputs = _inputs(reader, block.place)
         block.body = _body(reader, block)
@@ -291,10 +313,10 @@ def _body(reader: Reader, block: Block) -> Item | None:
     if list(rest) == ["body"]:
         here = place / "body"
         parts = {"items": reader.sequence(rest["body"], here, visible)}
-        return Item(None, "seq", {}, parts, {}, place, here)
+        return Item(None, "seq", place, here, parts=parts)
     if len(rest) == 1 and not {*rest} & {*MODIFIERS}:
         ((verb, value),) = rest.items()
-        return reader.verb(Item(None, verb, {}, {}, {}, place, place / verb), value, visible)
+        return reader.verb(Item(None, verb, place, place / verb), value, visible)
     unknown = _unknown_keys(reader, block)
     for key in unknown:
         help = did_you_mean(key, (*_BLOCK_KEYS, "body", *COMBINATORS))
@@ -345,34 +367,56 @@ def declare_parameters(
 def _parameter(
     reader: Reader, name: str, value: Any, place: Place, earlier: Visible, in_block: bool
 ) -> Parameter:
-    form, default, broken = ParameterForm(), value, False
+    form, required, broken = ParameterForm(), False, False
     type: ParameterType | None = None
     if is_long_form(value):
         read = fitted(ParameterForm, value, place, reader.sink)
         form, broken = read or form, read is None
-        type, default = form.type, value.get("default", MISSING)
-        place = place / "default" if "default" in value else place
+        type, required = form.type, "default" not in value
+        place = place if required else place / "default"
     elif in_block and value in TYPES:
-        type, default = value, MISSING
-    if type is None and default is not MISSING:
-        type = _type_of(reader, default, earlier)
-    return Parameter(name, type, default, form, place, broken)
+        type, required = value, True
+    if type is None and not required:
+        type = _type_of(reader, place.data, earlier)
+    return Parameter(name, type, required, form, place, broken=broken)
 
 
-def check_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    """The parameters with those marked whose default is wrong.
+def read_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """The parameters with their defaults; those are marked whose default is wrong.
 
     A default may use what the reader knows and the parameters before it.
     """
     result = {}
     visible, reader.later = set(reader.parameters), dict(parameters)
     for name, parameter in parameters.items():
-        raw, place, type = parameter.default, parameter.place, parameter.type
         del reader.later[name]
-        good = raw is MISSING or reader.argument(raw, place, visible, type)
-        result[name] = replace(parameter, broken=parameter.broken or not good)
+        result[name] = read_default(reader, parameter, visible)
         visible.add(name)
     return result
+
+
+def read_default(reader: Reader, parameter: Parameter, visible: Visible) -> Parameter:
+    """A parameter with the default that stands at its place, marked as broken if that is wrong."""
+    if parameter.required:
+        return parameter
+    place = parameter.place
+    default = reader.argument(place.data, place, visible, parameter.type)
+    return replace(parameter, default=default, broken=parameter.broken or default is None)
+
+
+def with_defaults(
+    document: Document, sources: Mapping[str, Source], sink: Sink
+) -> Mapping[str, Parameter]:
+    """The parameters of a document, those with a source of their own as that says."""
+    functions = frozenset({*FUNCTIONS, *RULES, *document.rules}) - document.dependent
+    reader = Reader(sink, document.file, document.parameters, functions)
+    parameters, visible = dict(document.parameters), set[str]()
+    for name, parameter in document.parameters.items():
+        if name in sources:
+            other = replace(parameter, place=sources[name].at(), required=False, broken=False)
+            parameters[name] = read_default(reader, other, visible)
+        visible.add(name)
+    return parameters
 
 
 def _type_of(reader: Reader, default: Any, earlier: Visible) -> ParameterType | None:

@@ -15,11 +15,12 @@ from archdsl.language import gallery
 from archdsl.language.document import read_document, read_library
 from archdsl.language.keys import EXAMPLES, check_version
 from archdsl.language.overlay import overlay
-from archdsl.language.syntax import Document, File
+from archdsl.language.syntax import Block, Document, File
 from archdsl.yaml.limits import Limits
-from archdsl.yaml.source import Path, Place, Source, parse, read_text, words
+from archdsl.yaml.source import Path, Place, Source, parse, read_text
 
 LIBRARY = pathlib.Path(__file__).parent / "library"
+_LIBRARY_BLOCKS: dict[tuple[str, Limits], tuple[Block, dict[str, str]]] = {}  # with their files
 
 
 @dataclass
@@ -148,19 +149,29 @@ class Loader:
     # import
 
     def file(self, source: Source, chain: tuple[str, ...]) -> File:
-        """The blocks that a source imports, and those of the library that it names."""
-        file = File(source, self.limits, elsewhere=library_names())
+        """The blocks that a source imports; those of the library are read when one is named."""
+        file = File(source, self.limits, elsewhere=library_names(), library=self.library_block)
         for place in self.imports(source):
             target = self.target(place, chain)
             if target is not None:
                 self.add(file, target, place, chain)
-        own = source.data.get("blocks")
-        defined = {*file.blocks, *(own if isinstance(own, dict) else ())}
-        for name in sorted((words(source.data) & library_names()) - defined):
-            target = str(LIBRARY / f"{name}.yaml")
-            if _identity(target) not in (*chain, _identity(source.name)):
-                self.add(file, target, source.at(), chain)
         return file
+
+    def library_block(self, name: str) -> Block | None:
+        """A block of the library, whose file is read once for all documents under some limits."""
+        path, key = str(LIBRARY / f"{name}.yaml"), (name, self.limits)
+        if key not in _LIBRARY_BLOCKS and path not in self.imported:
+            loader = Loader(self.sink.fresh(), self.limits)
+            self.imported[path] = file = loader.blocks_of(path, ())
+            for found in loader.sink.diagnostics:  # as where limits are too low for the library
+                self.sink.error(found.code, found.message, found.span, help=found.help)
+            if file is not None and not loader.sink.diagnostics:
+                _LIBRARY_BLOCKS[key] = file.blocks[name], loader.sources
+        if key not in _LIBRARY_BLOCKS:
+            return None
+        block, sources = _LIBRARY_BLOCKS[key]
+        self.sources.update(sources)
+        return block
 
     def imports(self, source: Source) -> Iterator[Place]:
         listed, place = source.data.get("import", []), source.at("import")

@@ -1,22 +1,26 @@
-"""Plain data to items: every form of an item, each checked on its own."""
+"""Plain data to items: every form of an item, each read on its own."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
 from archdsl.expressions.template import Template, forgiving
-from archdsl.language.arguments import ArgumentChecker, spaced
-from archdsl.language.checker import Visible, every, names_bound
+from archdsl.language.arguments import ArgumentChecker, spaced, whole
+from archdsl.language.checker import Visible, names_bound
 from archdsl.language.syntax import (
     BROKEN,
     COMBINATORS,
     JOINS,
     MODIFIERS,
+    NO_MODIFIERS,
     PARTS,
     TURN_NAMES,
+    Argument,
     Item,
+    Modifiers,
     Sequence,
 )
 from archdsl.ops import OPS, ArgumentError, arguments
@@ -32,8 +36,11 @@ class Reader(ArgumentChecker):
 
     # sequences and items
 
-    def sequence(self, raw: Any, place: Place, visible: Visible) -> Sequence:
-        """A list or mapping of items; one word is a sequence of that verb, named by it."""
+    def sequence(self, raw: Any, place: Place, visible: Visible, paths: bool = False) -> Sequence:
+        """A list or mapping of items; one word is a sequence of that verb, named by it.
+
+        The items of `paths` are sequences themselves.
+        """
         items: Iterator[Item]
         if isinstance(raw, str):
             name = forgiving(raw.removeprefix("$"))
@@ -41,28 +48,32 @@ class Reader(ArgumentChecker):
         elif isinstance(raw, list):
             items = (self.item(None, value, place / n, visible) for n, value in enumerate(raw))
         elif isinstance(raw, dict):
-            items = (self.named_item(k, value, place / k, visible) for k, value in raw.items())
+            items = (self.named_item(k, v, place / k, visible, paths) for k, v in raw.items())
         else:
             help = "write a list (numbered items) or a mapping (named items)"
             self.error("E0203", "expected items", place.span, help)
             items = iter([self.broken(place, raw)])
         return Sequence(tuple(items))
 
-    def named_item(self, key: str, value: Any, place: Place, visible: Visible) -> Item:
+    def named_item(self, key: str, value: Any, place: Place, visible: Visible, path: bool) -> Item:
         bound = visible
         if isinstance(value, dict):
             bound |= names_bound(value)
         template = self.template(key, place.key, bound)
-        item = self.item(template, value, place, visible)
+        if path and self.is_sequence(value):
+            item = self.verb(Item(template, "seq", place, place), value, visible)
+            assert item is not None
+        else:
+            item = self.item(template, value, place, visible)
         return item if template is not None else self.broken(place, {key: value})
 
     def item(self, key: Template | None, value: Any, place: Place, visible: Visible) -> Item:
         """Any of the forms of an item."""
         item = None
         if isinstance(value, str):
-            item = self.verb(Item(key, value, {}, {}, {}, place, place), None, visible)
+            item = self.verb(Item(key, value, place, place), None, visible)
         elif isinstance(value, list):
-            item = self.verb(Item(key, "seq", {}, {}, {}, place, place), value, visible)
+            item = self.verb(Item(key, "seq", place, place), value, visible)
         elif isinstance(value, dict):
             item = self.mapping(key, value, place, visible)
         else:
@@ -74,25 +85,25 @@ class Reader(ArgumentChecker):
 
     def broken(self, place: Place, raw: Any) -> Item:
         self.lost += [forgiving(text) for text in _texts(raw)]
-        return Item(None, BROKEN, {}, {}, {}, place, place)
+        return Item(None, BROKEN, place, place)
 
     def mapping(
         self, key: Template | None, value: Mapping[str, Any], place: Place, visible: Visible
     ) -> Item | None:
         """An item written as a mapping of its verb and its modifiers."""
-        modifiers = {word: value[word] for word in MODIFIERS if word in value}
-        bound = visible | names_bound(modifiers)
-        good = self.modifiers(modifiers, place, visible, bound)
-        if not isinstance(modifiers.get("for", {}), dict):
+        said = {word: value[word] for word in MODIFIERS if word in value}
+        bound = visible | names_bound(said) if said else visible
+        modifiers = self.modifiers(said, place, visible, bound) if said else NO_MODIFIERS
+        if not isinstance(said.get("for", {}), dict):
             return None
         words = [word for word in value if word not in MODIFIERS]
         verb = self.choose_verb(words, value, place)
         if verb is None:
             return None
-        item = Item(key, verb, {}, {}, modifiers, place, place / verb)
-        with self.looping(modifiers, place):
+        with self.looping(said, place):
+            item = Item(key, verb, place, place / verb, modifiers=modifiers or NO_MODIFIERS)
             read = self.verb(item, value[verb], bound)
-        return read if good and len(words) == 1 else None
+        return read if modifiers is not None and len(words) == 1 else None
 
     def choose_verb(self, words: list[str], value: Mapping[str, Any], place: Place) -> str | None:
         """The one verb among an item's keys; reports none, several, or unknown ones."""
@@ -158,50 +169,64 @@ class Reader(ArgumentChecker):
         """Whether a value looks like an item, a verb with arguments."""
         return isinstance(value, dict) and any(map(self.is_verb, value))
 
+    def is_sequence(self, value: Any) -> bool:
+        """Whether a mapping holds items, and is none itself."""
+        if not isinstance(value, dict) or any(w in MODIFIERS or self.is_verb(w) for w in value):
+            return False
+        return any(
+            self.is_verb(part)
+            if isinstance(part, str)
+            else self.is_item(part) or isinstance(part, list)
+            for part in value.values()
+        )
+
     # modifiers
 
     def modifiers(
-        self, modifiers: Mapping[str, Any], place: Place, visible: Visible, bound: Visible
-    ) -> bool:
-        """Checks the values of modifiers; `bound` are the names that the arguments may use."""
+        self, said: Mapping[str, Any], place: Place, visible: Visible, bound: Visible
+    ) -> Modifiers | None:
+        """The modifiers of an item; `bound` are the names that its arguments may use."""
         rows = (bound - set(TURN_NAMES)) | visible
-        good = True
-        if "for" in modifiers:
-            good = self.columns(modifiers["for"], place / "for", visible)
-            if not isinstance(modifiers["for"], dict):
-                return False  # which names it binds is not known
-        with self.looping(modifiers, place):
-            for word in ("if", "repeat"):
-                if word in modifiers:
-                    good &= self.expression(modifiers[word], place / word, rows)
-            good &= self.count(modifiers.get("repeat", 1), place / "repeat")
-            if "tap" in modifiers:
-                good &= self.tap(modifiers["tap"], place / "tap", rows)
-            for word in ("from", "each"):
-                if word in modifiers:
-                    good &= self.references(modifiers[word], place / word, rows)
-        if "aux" in modifiers and modifiers["aux"] is not True:
-            help = "write `aux: true` for a result that exists in training only"
-            self.error("E0203", "aux must be true", (place / "aux").span, help)
-            good = False
-        if "from" in modifiers and "each" in modifiers:
+        read: dict[str, Any] = {}
+        if "for" in said:
+            read["for_"] = self.columns(said["for"], place / "for", visible)
+            if not isinstance(said["for"], dict):
+                return None  # which names it binds is not known
+        with self.looping(said, place):
+            if "if" in said:
+                read["if_"] = self.expression(said["if"], place / "if", rows)
+            if "repeat" in said:
+                read["repeat"] = self.count(said["repeat"], place / "repeat", rows)
+            if "tap" in said:
+                read["tap"] = self.tap(said["tap"], place / "tap", rows)
+            if "from" in said:
+                read["from_"] = self.references(said["from"], place / "from", rows)
+            if "each" in said:
+                read["each"] = self.references(said["each"], place / "each", rows)
+        if "aux" in said:
+            read["aux"] = said["aux"] is True or None
+            if said["aux"] is not True:
+                help = "write `aux: true` for a result that exists in training only"
+                self.error("E0203", "aux must be true", (place / "aux").span, help)
+        if "from" in said and "each" in said:
             message = "`from` and `each` both say what the input is"
             self.error("E0404", message, (place / "each").key, "keep one of the two")
-            return False
-        return good
+            return None
+        return None if None in read.values() else Modifiers(**read)
 
-    def count(self, raw: Any, place: Place) -> bool:
-        """Whether a number can be that of copies; what is no number yet is one later."""
+    def count(self, raw: Any, place: Place, visible: Visible) -> Argument | None:
+        """A number of copies; what is no number yet is one later."""
+        read = self.expression(raw, place, visible)
         if not isinstance(raw, int | float):
-            return True
+            return read
         try:
             number = whole_number(raw)
             if number < 0:
                 raise ArgumentError(f"{number} is less than 0")
         except ArgumentError as error:
             self.error(error.code, f"repeat: {error.message}", place.span, error.help)
-            return False
-        return True
+            return None
+        return read
 
     # verbs and their arguments
 
@@ -210,13 +235,12 @@ class Reader(ArgumentChecker):
         verb, bare = item.verb, item.place == item.inside
         span = item.inside.span if bare else item.inside.key
         if verb in ("seq", "inline"):
-            parts = {"items": self.sequence(value, item.inside, visible)}
-            return Item(item.key, verb, {}, parts, item.modifiers, item.place, item.inside)
+            return replace(item, parts={"items": self.sequence(value, item.inside, visible)})
         if verb in COMBINATORS:
             return self.combinator(item, value, visible)
         if verb.startswith("$"):
-            good = self.verb_parameter(verb, span, visible)
-            known = None
+            good, known = self.verb_parameter(verb, span, visible), None
+            item = replace(item, chosen=self.formula(verb, item.inside) if good else None)
         elif self.is_verb(verb):
             good, known = True, self.accepted(verb)
         else:
@@ -225,16 +249,15 @@ class Reader(ArgumentChecker):
         if value is not None and not isinstance(value, dict):
             self.not_a_mapping(verb, value, item.inside)
             return None
-        given = value or {}
+        written = value or {}
         if known is None:
-            places = ((raw, item.inside / name) for name, raw in given.items())
-            good &= every(self.any_argument(raw, place, visible) for raw, place in places)
+            places = ((name, raw, item.inside / name) for name, raw in written.items())
+            read = {name: self.any_argument(raw, place, visible) for name, raw, place in places}
+            arguments = whole(read)
         else:
-            good &= self.arguments(verb, given, item.inside, visible)
-            good = good and self.complete(verb, given, span)
-        if not good:
-            return None
-        return Item(item.key, verb, given, {}, item.modifiers, item.place, item.inside)
+            arguments = self.arguments(verb, written, item.inside, visible)
+            good = arguments is not None and self.complete(verb, written, span)
+        return replace(item, arguments=arguments) if good and arguments is not None else None
 
     # combinators
 
@@ -252,22 +275,30 @@ class Reader(ArgumentChecker):
                 help, span = did_you_mean(name, known), (place / name).key
                 self.error("E0206", f"{verb} has no argument `{name}`", span, help)
                 good = False
-        for name in known if verb == "dense" else known[:1]:
-            meant = {nearest(word, known) for word in value}
-            if name not in value and name not in meant:
+        missing = [n for n in (known if verb == "dense" else known[:1]) if n not in value]
+        for name in missing:
+            if name not in {nearest(word, known) for word in value}:
                 self.error("E0207", f"{verb} needs `{name}`", place.key)
                 good = False
         turns = frozenset(TURN_NAMES if verb == "dense" else ())
         parts = {
-            name: self.sequence(value[name], place / name, visible | turns)
+            name: self.sequence(value[name], place / name, visible | turns, name == "paths")
             for name in value
             if name in PARTS and name in known
         }
-        rest = {name: value[name] for name in value if name in known and name not in PARTS}
-        good &= every(self.expression(rest[n], place / n, visible) for n in rest if n != "join")
+        rest = [name for name in value if name in known and name not in PARTS]
+        read: dict[str, Argument | None] = {
+            name: self.literal(value[name], place / name)
+            if name == "join"
+            else self.expression(value[name], place / name, visible)
+            for name in rest
+        }
         good &= self.combination(verb, value, place)
+        arguments = whole(read)
         return (
-            Item(item.key, verb, rest, parts, item.modifiers, item.place, place) if good else None
+            replace(item, arguments=arguments, parts=parts)
+            if good and arguments is not None
+            else None
         )
 
     def combination(self, verb: str, value: Mapping[str, Any], place: Place) -> bool:

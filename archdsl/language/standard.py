@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -10,9 +10,8 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.language.gallery import find, names
-from archdsl.language.loader import LIBRARY, Loader, library_names
-from archdsl.language.syntax import Parameter
-from archdsl.yaml.source import words
+from archdsl.language.loader import Loader, library_names
+from archdsl.language.syntax import File, Parameter, as_written
 
 
 @dataclass(frozen=True)
@@ -46,16 +45,14 @@ def standard_block(name: str) -> StandardBlock:
     if name not in library_names():
         help = did_you_mean(name, library_names())
         raise UsageError(f"no block `{name}` in the standard library; {help}")
-    path = LIBRARY / f"{name}.yaml"
-    file = Loader(Sink()).blocks_of(str(path), ())
-    assert file is not None, f"{path} cannot be read"
-    block = file.blocks[name]
+    block = Loader(Sink()).library_block(name)
+    assert block is not None, f"the block {name} of the library cannot be read"
     return StandardBlock(
         name,
         " ".join(block.place.data.get("doc", "").split()),
         block.inputs,
         tuple(_argument(parameter) for parameter in block.parameters.values()),
-        path.read_text(encoding="utf-8"),
+        block.file.source.text,
         tuple(user for user, used in _used_by_blocks().items() if name in used),
         tuple(user for user, used in _used_by_specs().items() if name in used),
     )
@@ -67,11 +64,10 @@ def standard_blocks() -> list[StandardBlock]:
 
 
 def _argument(parameter: Parameter) -> Argument:
-    raw = parameter.default
+    raw = None if parameter.default is None else as_written(parameter.default)
     type = "number" if _is_number(raw) else parameter.type or ""
-    default = None if raw is MISSING else raw if isinstance(raw, str) else json.dumps(raw)
-    if raw == "":
-        default = '""'
+    shown = json.dumps(raw) if not isinstance(raw, str) or raw == "" else raw
+    default = None if parameter.required else shown
     return Argument(parameter.name, type, default, parameter.form.doc or "")
 
 
@@ -82,19 +78,18 @@ def _is_number(value: Any) -> bool:
 @cache
 def _used_by_blocks() -> Mapping[str, frozenset[str]]:
     """For every block of the library the others that it uses."""
-    files = {name: str(LIBRARY / f"{name}.yaml") for name in sorted(library_names())}
-    return {name: _mentioned(path) - {name} for name, path in files.items()}
+    blocks = {name: Loader(Sink()).library_block(name) for name in sorted(library_names())}
+    return {name: _used(block.file) for name, block in blocks.items() if block is not None}
 
 
 @cache
 def _used_by_specs() -> Mapping[str, frozenset[str]]:
     """For every spec of the gallery the blocks of the library that it or its base uses."""
-    return {name: _mentioned(find(name)) for name in names()}
+    documents = {name: Loader(Sink()).load(find(name)) for name in names()}
+    return {name: _used(document.file) for name, document in documents.items() if document}
 
 
-def _mentioned(path: str) -> frozenset[str]:
-    """The blocks of the library that a file names, unless the word is its own."""
-    source = Loader(Sink()).read(path, ())
-    assert source is not None, f"{path} cannot be read"
-    own = {*source.data.get("blocks", {}), *source.data.get("params", {})}
-    return frozenset(words(source.data) & library_names() - own)
+def _used(file: File) -> frozenset[str]:
+    """The blocks of the library that a file names."""
+    blocks = file.blocks.items()
+    return frozenset(n for n, b in blocks if b.file is not file and n in library_names())

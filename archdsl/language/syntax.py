@@ -1,12 +1,14 @@
-"""The words of the language, and the syntax tree of a spec: documents, blocks, items."""
+"""The words of the language, and the syntax tree of a spec: documents, blocks, items, arguments."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Span
+from archdsl.expressions.expression import Expression, Variable
+from archdsl.expressions.scaling import Rounding
 from archdsl.expressions.template import Template
-from archdsl.language.keys import DocumentForm, ParameterForm, ParameterType, RuleForm
+from archdsl.language.keys import DocumentForm, ParameterForm, ParameterType
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place, Source
 
@@ -28,21 +30,136 @@ TURN_NAMES = ("i", "first", "last")  # bound by `repeat`
 BROKEN = ""  # the verb of an item that could not be read
 
 
+# what is written for an argument, a modifier, a parameter; each says where
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value that stands for itself: a number, true or false, nothing, a word; or a list of such.
+
+    A list is one literal where nothing in it can be anything else, as in the columns of a `for`.
+    """
+
+    value: Any
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """An expression; `text` is all that is written, which may be a `$` and a name."""
+
+    text: str
+    expression: Expression
+    place: Place
+
+    @property
+    def name(self) -> str | None:
+        """The name that it is, if it is nothing else."""
+        tree = self.expression.tree
+        return tree.name if isinstance(tree, Variable) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The name of an item or a tap, which may hold expressions in braces."""
+
+    template: Template
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """An op or block as a value, with arguments: `relu`, `{leaky_relu: {slope: 0.1}}`."""
+
+    verb: str
+    arguments: Mapping[str, "Argument"]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list."""
+
+    parts: tuple["Argument", ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A mapping: the scheme of an initialisation and its settings."""
+
+    parts: Mapping[str, "Argument"]
+    place: Place
+
+
+Argument = Literal | Formula | Name | Verb | Listed | Mapped
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a `for`: its cells, a list or what gives one; its heading in a table."""
+
+    name: str
+    cells: Literal | Formula
+    heading: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What `for` binds, column by column; `rows` is where they stand in a table."""
+
+    columns: tuple[Column, ...]
+    place: Place
+    rows: Place | None = None
+
+    def cell(self, column: int, row: int) -> Place:
+        """Where a cell stands."""
+        if self.rows is not None:
+            return self.rows / row / column
+        return self.columns[column].cells.place / row
+
+
+@dataclass(frozen=True, slots=True)
+class Modifiers:
+    """The modifiers of an item, each by its word."""
+
+    for_: Loop | None = None
+    if_: Argument | None = None
+    from_: Name | Listed | None = None
+    repeat: Argument | None = None
+    each: Name | Listed | None = None
+    tap: Name | None = None
+    aux: bool = False
+
+    @property
+    def copies(self) -> bool:
+        """Whether the item may stand more than once."""
+        return self.for_ is not None or self.repeat is not None
+
+
+NO_MODIFIERS = Modifiers()
+
+
+# items and what holds them
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item: a verb with its arguments as written, and modifiers.
+    """One item: a verb with its arguments, and modifiers.
 
-    `key` is the name it is written under, None in a list; `parts` are the sequences among the
-    arguments of a combinator; `place` is that of the item, `inside` that of its arguments.
+    `key` is the name it is written under, None in a list; `chosen` gives the verb where that is
+    `$name`; `parts` are the sequences among the arguments of a combinator; `place` is that of the
+    item, `inside` that of its arguments.
     """
 
     key: Template | None
     verb: str
-    arguments: Mapping[str, Any]
-    parts: Mapping[str, "Sequence"]
-    modifiers: Mapping[str, Any]
     place: Place
     inside: Place
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    parts: Mapping[str, "Sequence"] = field(default_factory=dict)
+    modifiers: Modifiers = NO_MODIFIERS
+    chosen: Formula | None = None
 
     @property
     def span(self) -> Span | None:
@@ -60,28 +177,44 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a block or document: `default` is as written, MISSING where required.
+    """A parameter of a block or document: a default, unless it is required.
 
-    The default of a broken one is wrong, and reported.
+    `place` is that of the default; that of a broken one is wrong, and reported.
     """
 
     name: str
     type: ParameterType | None
-    default: Any
+    required: bool
     form: ParameterForm
     place: Place
+    default: Argument | None = None
     broken: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class File:
-    """What the items of one file share: their source, default arguments of ops, blocks, limits."""
+    """What the items of one file share: their source, default arguments of ops, blocks, limits.
+
+    `written` are the keys of its items and its taps, each with its place. `blocks` are its own,
+    those that it imports, and those of the library that something in it names; `library` reads one
+    of `elsewhere`, all that the library has.
+    """
 
     source: Source
     limits: Limits
-    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    defaults: Mapping[str, Mapping[str, Argument]] = field(default_factory=dict)
+    written: list[tuple[Template, Span | None]] = field(default_factory=list)
     blocks: dict[str, "Block"] = field(default_factory=dict)
-    elsewhere: frozenset[str] = frozenset()  # names of blocks that it could have, for suggestions
+    elsewhere: frozenset[str] = frozenset()
+    library: Callable[[str], "Block | None"] = lambda name: None
+
+    def block(self, name: str) -> "Block | None":
+        """The block of a name, read from the library if it is one of those."""
+        if name in self.elsewhere and name not in self.blocks:
+            found = self.library(name)
+            if found is not None:
+                self.blocks[name] = found
+        return self.blocks.get(name)
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +234,15 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalingRule:
+    """A scaling rule: its numbers by key, and how it rounds; a broken one could not be read."""
+
+    numbers: Mapping[str, Argument] = field(default_factory=dict)
+    round: Rounding | None = None
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Renaming:
     """A name of theirs with ours (None drops it), or the beginning of those in `below`.
 
@@ -108,7 +250,7 @@ class Renaming:
     """
 
     item: Item
-    ours: Template | None = None
+    ours: Name | None = None
     below: tuple["Renaming", ...] | None = None
 
 
@@ -116,21 +258,26 @@ class Renaming:
 class Document:
     """A whole spec, checked as far as it can be without shapes.
 
-    `dependent` are the scaling rules that depend on parameters, `written` the keys and taps that
-    stand anywhere in it, `lost` those of items that could not be read, `titles` what the blocks
-    within reach are called in the graph.
+    `dependent` are the scaling rules that depend on parameters, `lost` the names of items that
+    could not be read, `titles` what the blocks within reach are called in the graph. Without
+    `input` or `outputs` nothing is said of them.
     """
 
     form: DocumentForm
     file: File
+    input: tuple[Argument, ...] | None = None
+    outputs: Mapping[str, Name | None] | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    rules: Mapping[str, RuleForm] = field(default_factory=dict)
+    phi: Argument | None = None
+    rules: Mapping[str, ScalingRule] = field(default_factory=dict)
     dependent: frozenset[str] = frozenset()
     sections: dict[str, Sequence] = field(default_factory=dict)
     renamings: dict[str, tuple[Renaming, ...]] = field(default_factory=dict)
-    written: list[Template] = field(default_factory=list)
     lost: list[Template] = field(default_factory=list)
     titles: Mapping[Block, str] = field(default_factory=dict)
+
+
+# walks
 
 
 def items_in(item: Item) -> Iterator[Item]:
@@ -139,3 +286,46 @@ def items_in(item: Item) -> Iterator[Item]:
     for part in item.parts.values():
         for inner in part.items:
             yield from items_in(inner)
+
+
+def written_in(item: Item) -> Iterator[Argument]:
+    """What is written for an item's verb, arguments and modifiers, but for its names."""
+    if item.chosen is not None:
+        yield item.chosen
+    yield from item.arguments.values()
+    said = item.modifiers
+    if said is not NO_MODIFIERS:
+        yield from (column.cells for column in (said.for_.columns if said.for_ else ()))
+        others = (said.if_, said.from_, said.repeat, said.each)
+        yield from (one for one in others if one is not None)
+
+
+def nodes_in(argument: Argument) -> Iterator[Argument]:
+    """The argument and those in it, at any depth."""
+    yield argument
+    match argument:
+        case Listed(parts):
+            inner = parts
+        case Verb(_, parts) | Mapped(parts):
+            inner = tuple(parts.values())
+        case _:
+            return
+    for part in inner:
+        yield from nodes_in(part)
+
+
+def as_written(argument: Argument) -> Any:
+    """The plain data that the argument was read from."""
+    match argument:
+        case Literal(value):
+            return value
+        case Formula(text):
+            return text
+        case Name(template):
+            return template.text
+        case Verb(verb, parts):
+            return {verb: {n: as_written(a) for n, a in parts.items()}} if parts else verb
+        case Listed(parts):
+            return [as_written(part) for part in parts]
+        case Mapped(parts):
+            return {name: as_written(part) for name, part in parts.items()}

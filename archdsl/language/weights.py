@@ -15,7 +15,7 @@ from archdsl.expressions.template import Template, parse_template
 from archdsl.language.checker import Visible, names_bound, report
 from archdsl.language.keys import KeysForm
 from archdsl.language.reader import Reader
-from archdsl.language.syntax import Document, Item, Renaming
+from archdsl.language.syntax import Document, Item, Name, Renaming
 from archdsl.yaml.fitting import fitted
 from archdsl.yaml.source import Place
 
@@ -57,10 +57,10 @@ class _Keys:
             help = "write a name, null, or {keys: {...}}"
             self.reader.error("E0203", "expected a name of ours", place.span, help)
             return None
-        name = None if ours is None else inside.name(ours, place.span)
+        name = None if ours is None else inside.name(ours, place)
         if theirs is None or (ours is not None and name is None):
             return None
-        return Renaming(_item(theirs, place), name)
+        return Renaming(Item(theirs, "keys", place, place), name)
 
     def group(self, raw: Mapping[str, Any], place: Place) -> Renaming | None:
         """The beginning of names of theirs, one or many, and under `keys` how they go on."""
@@ -70,12 +70,12 @@ class _Keys:
             self.reader.error("E0202", "`keys` is missing", place.span, help)
         loops = {word: raw[word] for word in ("for", "repeat") if word in raw}
         names, visible = names_bound(loops), self.parameters | self.bound
-        good = self.reader.modifiers(loops, place, visible, visible | names)
+        modifiers = self.reader.modifiers(loops, place, visible, visible | names)
         loop = replace(self, bound=self.bound | names, found=self.found - names)
         theirs, inside = loop.behind(place)
-        if form is None or theirs is None or not good:
+        if form is None or theirs is None or modifiers is None:
             return None
-        item = _item(theirs, place, loops)
+        item = Item(theirs, "keys", place, place, modifiers=modifiers)
         return Renaming(item, below=tuple(inside.read(form.rename, place / "keys")))
 
     def behind(self, place: Place) -> tuple[Template | None, "_Keys"]:
@@ -87,10 +87,11 @@ class _Keys:
         inside = replace(self, found=self.found | words - self.bound)
         return inside.checked(template, place.key, theirs=True), inside
 
-    def name(self, text: str, span: Span | None) -> Template | None:
+    def name(self, text: str, place: Place) -> Name | None:
         """A name of ours."""
-        template = self.parsed(text, span)
-        return template and self.checked(template, span)
+        template = self.parsed(text, place.span)
+        checked = template and self.checked(template, place.span)
+        return Name(checked, place) if checked else None
 
     def parsed(self, text: str, span: Span | None) -> Template | None:
         if self.reader.too_long(text, span):
@@ -117,7 +118,7 @@ class _Keys:
                 parts.append(f"{{{expression.text}}}")
             else:
                 visible = self.parameters | self.bound
-                good &= self.reader.known_names(expression, span, visible, offset, self.found)
+                good &= self.reader.known_names(expression, span, visible, offset, (self.found,))
                 parts.append(part)
         return Template(template.text, tuple(parts)) if good else None
 
@@ -132,7 +133,3 @@ class _Keys:
             what = "function" if name in expression.functions else "name"
             self.reader.error("E0302", f"unknown {what} `{name}`", here, help)
         return not foreign
-
-
-def _item(theirs: Template, place: Place, loops: Mapping[str, Any] | None = None) -> Item:
-    return Item(theirs, "keys", {}, {}, loops or {}, place, place)

@@ -13,7 +13,6 @@ from archdsl.language.loader import LIBRARY
 from archdsl.language.syntax import Document
 from archdsl.lint.unused import unused_blocks, unused_parameters, unused_taps
 from archdsl.ops.base import times
-from archdsl.yaml.source import Source
 
 UNIT = 8  # channels that the matrix units of GPUs take at a time
 _LEARNED = ("conv", "conv_transpose", "linear")
@@ -156,11 +155,11 @@ def _last_layers(graph: Graph) -> set[str]:
     return last
 
 
-def _of_document(find: Callable[[Source], Iterable[tuple[str, Span]]]) -> Lint:
+def _of_document(find: Callable[[Document], Iterable[tuple[str, Span]]]) -> Lint:
     """The lint that reports what `find` finds in a document: messages and places."""
 
     def findings(subject: Subject) -> Iterator[Finding]:
-        for message, span in find(subject.document.file.source):
+        for message, span in find(subject.document):
             yield Finding(message, span, (), "remove it, or use it")
 
     return findings

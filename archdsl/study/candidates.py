@@ -15,10 +15,10 @@ from archdsl.elaborate.document import elaborate
 from archdsl.elaborate.replay import Records
 from archdsl.expressions.scaling import RULES
 from archdsl.graph.graph import Graph
+from archdsl.language.document import with_defaults
 from archdsl.language.gallery import find
-from archdsl.language.keys import RuleForm
 from archdsl.language.loader import Loader
-from archdsl.language.syntax import Document
+from archdsl.language.syntax import Document, Literal, ScalingRule
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import parse
 
@@ -62,7 +62,7 @@ class Candidates:
     def graph(self, point: Point) -> Graph:
         """The network at a point; raises SpecError if there is none."""
         sink = self.sink.fresh()
-        document = changed(self.document, point)
+        document = changed(self.document, point, sink)
         graph = elaborate(document, sink, self.limits, self.records)
         if graph is None:
             sources = [parameter.place.source for parameter in document.parameters.values()]
@@ -102,20 +102,20 @@ class Candidates:
         return tuple(found)
 
 
-def changed(document: Document, point: Point) -> Document:
-    """The document at a point."""
-    rules = dict(document.rules)
-    raw = dict(document.form.scaling)
+def changed(document: Document, point: Point, sink: Sink | None = None) -> Document:
+    """The document at a point; what is wrong with the values of parameters is in the sink."""
+    place, rules, phi = document.file.source.at("scaling"), dict(document.rules), document.phi
     for name, factor in point.scale.items():
         if name == PHI:
-            raw[PHI] = factor
+            phi = Literal(factor, place / PHI)
         else:
-            rules[name] = replace(rules.get(name, RuleForm()), factor=factor)
-    parameters = dict(document.parameters)
+            rule, number = rules.get(name, ScalingRule()), Literal(factor, place / name / "factor")
+            rules[name] = replace(rule, numbers={**rule.numbers, "factor": number})
+    sources = {}
     for name, value in point.params.items():
         text = as_yaml(value)
         source = parse(text, f"{name}={text}", Sink())
-        place = source.at() if source is not None else parameters[name].place
-        parameters[name] = replace(parameters[name], default=value, place=place)
-    form = replace(document.form, scaling=raw)
-    return replace(document, form=form, rules=rules, parameters=parameters)
+        assert source is not None, f"{text} cannot be read back"
+        sources[name] = source
+    parameters = with_defaults(document, sources, sink or Sink())
+    return replace(document, phi=phi, rules=rules, parameters=parameters)

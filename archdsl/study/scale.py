@@ -208,7 +208,7 @@ def warning(candidates: Candidates, names: Sequence[str]) -> str:
             "the spec uses none of depth(), width() and resolution(), so nothing scales; write them"
             " where sizes stand: repeat: depth(3), out: width(64), input: [3, resolution(224), ...]"
         )
-    bases = [n for n, rule in candidates.document.rules.items() if rule.base is not None]
+    bases = [n for n, rule in candidates.document.rules.items() if "base" in rule.numbers]
     if PHI in names and not bases:
         return (
             "the spec has no scaling rules with a base, so phi changes nothing; add"

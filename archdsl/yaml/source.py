@@ -100,15 +100,6 @@ def lines_of(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
-def words(data: Any) -> set[str]:
-    """Every key and word in a value: where the names of blocks can stand."""
-    if isinstance(data, dict):
-        return set(data).union(*map(words, data.values()))
-    if isinstance(data, list):
-        return set().union(*map(words, data))
-    return {data.removeprefix("$")} if isinstance(data, str) else set()
-
-
 def read_text(path: str, limits: Limits, sink: Sink) -> str | None:
     """The text of a file; raises UsageError if there is no such file or it can't be opened."""
     if os.path.isdir(path):

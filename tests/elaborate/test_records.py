@@ -15,7 +15,7 @@ from archdsl.elaborate.document import elaborate
 from archdsl.elaborate.replay import Records
 from archdsl.language import gallery
 from archdsl.language.loader import Loader
-from archdsl.language.syntax import Document
+from archdsl.language.syntax import Document, as_written
 from archdsl.study.candidates import Candidates, Point, changed
 from archdsl.yaml.limits import Limits
 from tests.random_specs import specs
@@ -51,8 +51,9 @@ def variations(document: Document) -> list[Point]:
     factors: list[dict[str, float]] = [{}, {"width": 1.3, "depth": 1.6}, {"resolution": 1.2}]
     points = [Point(scale, {}) for scale in factors]
     for name, parameter in document.parameters.items():
-        if isinstance(parameter.default, bool | int | float):
-            other = not parameter.default if parameter.type == "bool" else parameter.default + 1
+        default = None if parameter.default is None else as_written(parameter.default)
+        if isinstance(default, bool | int | float):
+            other = not default if parameter.type == "bool" else default + 1
             points.append(Point({}, {name: other}))
     return [*points, Point({}, {})]
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from archdsl.expressions.expression import ExpressionError, Names, make_divisible, parse
+from archdsl.expressions.expression import ExpressionError, Names, make_divisible
+from archdsl.expressions.parser import parse
 from archdsl.expressions.template import parse_template
 
 VALUES: dict[str, Any] = {

@@ -1,0 +1,123 @@
+"""What parts of a spec mention: parameters, functions, verbs, items."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from archdsl.expressions.template import Template
+from archdsl.language.syntax import (
+    Argument,
+    Block,
+    Document,
+    File,
+    Formula,
+    Item,
+    Literal,
+    Name,
+    Verb,
+    items_in,
+    nodes_in,
+    written_in,
+)
+
+
+@dataclass(slots=True)
+class Mentions:
+    """What some arguments or items mention.
+
+    `names` and `functions` are those in expressions, `verbs` ops and blocks, and words that could
+    name one where they are a cell of a `for`; `references` are the items and taps that are meant.
+    """
+
+    names: set[str] = field(default_factory=set)
+    functions: set[str] = field(default_factory=set)
+    verbs: set[str] = field(default_factory=set)
+    references: list[Template] = field(default_factory=list)
+
+    def add(self, arguments: Iterable[Argument]) -> "Mentions":
+        """Adds what arguments mention."""
+        for argument in arguments:
+            for node in nodes_in(argument):
+                match node:
+                    case Formula(_, expression):
+                        self.names.update(expression.names)
+                        self.functions.update(expression.functions)
+                    case Name(template):
+                        self.references.append(template)
+                        self.add_template(template)
+                    case Verb(verb):
+                        self.verbs.add(verb)
+                    case Literal(value):
+                        self.verbs.update(_words(value))
+        return self
+
+    def add_template(self, template: Template) -> None:
+        """Adds what the expressions in a name mention."""
+        for _, expression in template.expressions:
+            self.names.update(expression.names)
+            self.functions.update(expression.functions)
+
+    def add_items(self, items: Iterable[Item]) -> "Mentions":
+        """Adds what items mention, and those in them; their own keys are no references."""
+        for item in items:
+            self.verbs.add(item.verb)
+            self.add(written_in(item))
+            if item.key is not None:
+                self.add_template(item.key)
+            if item.modifiers.tap is not None:
+                self.add_template(item.modifiers.tap.template)
+        return self
+
+
+def of_body(block: Block) -> Mentions:
+    """What the body of a block mentions."""
+    return Mentions().add_items(items_in(block.body) if block.body is not None else ())
+
+
+def of_parameters(block: Block) -> Mentions:
+    """What the defaults of a block's parameters mention."""
+    return Mentions().add(_defaults(block))
+
+
+def of_block(block: Block) -> Mentions:
+    """What a block mentions, and the default arguments in its file."""
+    return of_body(block).add(_defaults(block)).add(_arguments(block.file))
+
+
+def of_defaults(file: File) -> Mentions:
+    """What the default arguments of a file's ops mention."""
+    return Mentions().add(_arguments(file))
+
+
+def of_document(document: Document) -> Mentions:
+    """What a document mentions outside its blocks and the names of its weights."""
+    said: list[Argument | None] = [*(document.input or ()), *(document.outputs or {}).values()]
+    said += [parameter.default for parameter in document.parameters.values()]
+    said += [number for rule in document.rules.values() for number in rule.numbers.values()]
+    said += [*_arguments(document.file), document.phi]
+    found = Mentions().add(node for node in said if node is not None)
+    return found.add_items(items_of(document))
+
+
+def items_of(document: Document) -> Iterator[Item]:
+    """All items of a document's sections."""
+    for section in document.sections.values():
+        for item in section.items:
+            yield from items_in(item)
+
+
+def _defaults(block: Block) -> list[Argument]:
+    defaults = (parameter.default for parameter in block.parameters.values())
+    return [default for default in defaults if default is not None]
+
+
+def _arguments(file: File) -> list[Argument]:
+    return [node for said in file.defaults.values() for node in said.values()]
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _words(part)
