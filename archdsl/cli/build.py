@@ -9,6 +9,7 @@ import click
 from archdsl.cli.console import BUG, Settings, changes, color, complain, graph_of, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import InternalError
+from archdsl.diagnostics.packages import require
 
 if TYPE_CHECKING:
     from archdsl.analysis.summary import Summary
@@ -36,6 +37,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
     with progress() as say:
         say(f"reading {spec}")
         graph = graph_of(spec, settings, scale, limits)
+        require("build", "torch")
         result = summarize(graph)
         say(f"writing {out / graph.name}")
         files = steps.write(graph, result, out)

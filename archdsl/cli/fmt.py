@@ -9,6 +9,7 @@ import click
 
 from archdsl.cli.console import OK, WRONG_CALL, WRONG_SPEC, color, complain, show
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.sink import Sink
 
 STDIN = "-"
@@ -43,6 +44,7 @@ def fmt(specs: Sequence[str], check: bool, diff: bool) -> int:
 
 def _layouts(spec: str) -> tuple[str, str | None]:
     """The text of a file, and the text laid out; None if it cannot be read, which is reported."""
+    require("fmt", "ruamel.yaml")
     from archdsl.diagnostics.report import full
     from archdsl.language.formatting import formatted
     from archdsl.yaml.limits import Limits

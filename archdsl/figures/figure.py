@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.figures.canvas.pdf import pdf
 from archdsl.figures.canvas.png import DPI, png
 from archdsl.figures.canvas.scene import Scene
@@ -42,9 +43,9 @@ class Figure:
 
         `text` is how an SVG holds its text: live, embedded (with its fonts) or outlines.
         """
+        self.expect(suffix)
         if suffix in self.texts:
             return self.texts[suffix]().encode()
-        self.expect(suffix)
         scene = self.scene
         assert scene is not None
         if suffix == ".svg":
@@ -59,6 +60,8 @@ class Figure:
             known = ", ".join(self.formats())
             wrong = f"cannot be written as `{suffix}`, only" if suffix else "needs a suffix:"
             raise UsageError(f"a figure of this kind {wrong} {known}")
+        if suffix in _NEEDED:
+            require(f"a {suffix} file", _NEEDED[suffix])
 
     def save(self, path: str | Path, text: str = "live", dpi: int = DPI) -> None:
         """Writes the file, whole or not at all; the suffix chooses svg, pdf, png or tex.
@@ -78,6 +81,8 @@ class Figure:
         write = self.texts.get(".html")
         return write() if write else None
 
+
+_NEEDED = {".pdf": "reportlab", ".png": "resvg_py", ".dot": "graphviz"}
 
 FORMATS: dict[str, Callable[[Any], bytes]] = {
     ".svg": lambda scene: svg(scene).encode(),

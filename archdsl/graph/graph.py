@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.graph.renames import Renames
 from archdsl.ops import Cost, Op, Weight
 from archdsl.ops.tensor import INPUT as INPUT
@@ -184,6 +185,7 @@ class Graph:
 
     def to_networkx(self) -> "networkx.DiGraph[str]":
         """A `networkx.DiGraph` of ids, with `op`, `shape`, `scope` on nodes, `shape` on edges."""
+        require("to_networkx", "networkx")
         import networkx
 
         view: networkx.DiGraph[str] = networkx.DiGraph(name=self.name)

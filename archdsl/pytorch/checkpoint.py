@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics.errors import CheckpointError
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.suggest import nearest
 from archdsl.diagnostics.text import counted
 from archdsl.files import replacing
@@ -24,6 +25,8 @@ def read_tensors(path: str) -> dict[str, "Tensor"]:
     """The tensors of a safetensors or PyTorch file by key; raises CheckpointError otherwise."""
     if not os.path.isfile(path):
         raise CheckpointError(f"no file {path}")
+    if path.endswith(".safetensors"):
+        require(path, "safetensors")
     try:
         if path.endswith(".safetensors"):
             from safetensors.torch import load_file
@@ -83,6 +86,8 @@ def load_weights(
 def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """Writes a module's state_dict: safetensors by the suffix, else PyTorch's format."""
     path = os.fspath(path)
+    if path.endswith(".safetensors"):
+        require(path, "safetensors")
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
     with replacing(Path(path)) as temporary:
         if path.endswith(".safetensors"):

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.graph.graph import Graph
 from archdsl.pytorch.allowed import allowed
@@ -27,6 +28,7 @@ def compile_graph(graph: Graph, features: Sequence[str] | None = None) -> "nn.Mo
     The module's `graph` is what it was made from, unless a child has this name. Raises UsageError
     for a tap that does not exist.
     """
+    require("compile", "torch")
     if features is not None:
         graph = select_features(graph, features)
     module = new_module(emit(graph), graph.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.files import make_folder, replacing
 from archdsl.study.candidates import Point
 
@@ -81,10 +82,9 @@ class Parquet:
     """A folder of parts, each a whole file; pandas, Arrow and DuckDB read it as one table."""
 
     def __init__(self, path: Path, fields: Sequence[str]) -> None:
-        try:
-            import pyarrow.parquet as parquet
-        except ImportError:
-            raise UsageError("Parquet needs pyarrow: pip install archdsl[sweep]") from None
+        require("Parquet", "pyarrow")
+        import pyarrow.parquet as parquet
+
         self.path, self.fields = path, list(fields)
         make_folder(path)
         self.done: dict[str, Record] = {}
@@ -126,10 +126,9 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _parquet_fields(path: Path) -> list[str]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise UsageError("Parquet needs pyarrow: pip install archdsl[sweep]") from None
+    require("Parquet", "pyarrow")
+    import pyarrow.parquet as parquet
+
     part = next(iter(sorted(path.glob("part-*.parquet"))), None)
     return list(parquet.read_schema(part).names) if part else []
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.study.candidates import Candidates, Point
 from archdsl.study.plan import Study
 from archdsl.study.results import Csv, Parquet, Record, fields_of, key_of, open_results
@@ -47,6 +48,12 @@ def sweep(
     `workers` are processes (default: all cores); `dask` is the address of a scheduler to use
     instead. Raises UsageError for a study that its spec does not fit, SpecError for a wrong spec.
     """
+    if study.sampler == "optuna":
+        require("this sample", "optuna")
+    if dask is not None:
+        require("--dask", "distributed")
+    if study.objective and study.objective.python:
+        require("a Python objective", "torch")
     Candidates(study.spec).check(study.point({axis.name: None for axis in study.axes}))
     columns = [*study.columns, *([OBJECTIVE] if study.objective else [])]
     results = open_results(out, fields_of([axis.name for axis in study.axes], columns))
@@ -88,10 +95,8 @@ class _Asked:
     """The candidates that Optuna asks for, one at a time, knowing all that are done."""
 
     def __init__(self, study: Study, results: Csv | Parquet) -> None:
-        try:
-            import optuna
-        except ImportError:
-            raise UsageError("this sample needs Optuna: pip install archdsl[sweep]") from None
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.optuna, self.study = optuna, study
         sample = study.form.sample
@@ -171,10 +176,8 @@ def _executors(workers: int, dask: str | None) -> Iterator[tuple[Make, int]]:
         context = get_context("spawn")
         yield lambda: ProcessPoolExecutor(workers, mp_context=context), workers + 1
         return
-    try:
-        import distributed
-    except ImportError:
-        raise UsageError("--dask needs Dask: pip install archdsl[sweep]") from None
+    import distributed
+
     try:
         client: Any = distributed.Client(dask, timeout=10)  # type: ignore[no-untyped-call,unused-ignore]
     except (OSError, ValueError) as error:

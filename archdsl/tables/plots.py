@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.analysis.measures import MEASURES, Facts, Kind, Value
 from archdsl.analysis.summary import summarize
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.files import make_folder, replacing
 from archdsl.graph.graph import Graph
 from archdsl.tables.summary import cell
@@ -36,10 +37,9 @@ class Figure:
         """Raises UsageError for a name that is no picture's, or without matplotlib."""
         if path.suffix not in SUFFIXES:
             raise UsageError(f"--out {path}: a plot is a file {', '.join(SUFFIXES)}")
-        try:
-            import matplotlib
-        except ImportError:
-            raise UsageError("plots need matplotlib: pip install archdsl[plot]") from None
+        require("a plot", "matplotlib")
+        import matplotlib
+
         matplotlib.use("agg")
         self.path, self.size = path, (width, height)
 

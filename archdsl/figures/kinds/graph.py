@@ -13,6 +13,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.pen import LINE, MIDDLE, Pen
 from archdsl.figures.canvas.scene import Path, Run, words
@@ -94,6 +95,7 @@ def _digraph(
     chosen: Sequence[Vertex], names: Mapping[str, str], nodes: Mapping[str, dict[str, str]],
     heading: dict[str, str],
 ) -> "graphviz.Digraph":  # fmt: skip
+    require("--kind graph", "graphviz")
     import graphviz
 
     made = graphviz.Digraph("network", graph_attr=heading, node_attr={"shape": "box"})
@@ -221,7 +223,7 @@ def _program() -> str:
     found = shutil.which("dot") or next(_packaged(), None) or shutil.which(PACKAGED)
     if found is None:
         raise UsageError(
-            "--kind graph needs Graphviz: pip install 'archdsl[graph]', or the graphviz package of"
+            "--kind graph needs Graphviz: pip install graphviz-pure, or the graphviz package of"
             " your system; -o graph.dot and graph.mmd write text without it"
         )
     return found
