@@ -138,7 +138,7 @@ def _training(facts: Facts, nodes: Nodes) -> Value:
 
 def _field(name: str) -> Callable[[Facts, Nodes], Value]:
     def of(facts: Facts, nodes: Nodes) -> Value:
-        found = facts.fields.get(nodes[-1].id)
+        found = facts.fields.get(nodes[-1].id) if nodes else None
         if found is None:
             return None
         values = getattr(found, name)
@@ -186,14 +186,14 @@ MEASURES: dict[str, Measure] = {
         "depth",
         "weighted layers on the longest path to here",
         "number",
-        lambda facts, nodes: max(facts.depths[node.id] for node in nodes),
+        lambda facts, nodes: max((facts.depths[node.id] for node in nodes), default=0),
     ),
     "weights": Measure("weights", "bytes of parameters and buffers", "bytes", _sum("weights")),
     "memory": Measure(
         "memory",
         "peak of bytes of activations alive at once in inference, one image",
         "bytes",
-        lambda facts, nodes: max(facts.live.get(node.id, 0) for node in nodes),
+        lambda facts, nodes: max((facts.live.get(node.id, 0) for node in nodes), default=0),
     ),
     "saved": Measure(
         "saved",

@@ -39,16 +39,16 @@ def draw(graphs: Sequence[Graph], kind: str = "hero", options: Options | None = 
     if not graphs:
         raise UsageError("there is nothing to draw; give a spec")
     theme = load_theme(options.theme)
-    descriptions = [_described(graph, options) for graph in graphs]
+    descriptions = [_described(graph, kind, options) for graph in graphs]
     caption = caption_of(descriptions, kind, options)
-    description = description_of(descriptions)
+    seen = description_of(descriptions)
     texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
 
     def picture() -> Scene:
         scene = _scene(descriptions, kind, options, theme)
-        return replace(scene, caption=caption, description=description)
+        return replace(scene, caption=caption, description=seen)
 
-    made = Figure(caption, description, texts, picture if kind in PICTURES else None)
+    made = Figure(caption, seen, texts, picture if kind in PICTURES else None)
     if not texts:
         made.scene  # noqa: B018 - so that what cannot be drawn is said now
     return made
@@ -115,20 +115,25 @@ def _scene(descriptions: Sequence[Description], kind: str, options: Options, the
     return magnified(scene, options.zoom)
 
 
-def _described(graph: Graph, options: Options) -> Description:
+def _described(graph: Graph, kind: str, options: Options) -> Description:
+    """What is to be drawn; a part may hold nothing that figures show only where every op is."""
     whole = describe(graph)
-    if not options.only:
-        return whole
-    part = whole.only(options.only)
-    if not part.units:
-        paths = [unit.id.split(".") for unit in whole.units]
-        parts = {".".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)}
-        known = sorted(parts, key=lambda part: (part.count("."), part))
+    part = whole.only(options.only) if options.only else whole
+    if options.only and not (part.nodes if kind == "graph" else part.units):
+        hint = did_you_mean(options.only, _parts(whole))
         raise UsageError(
-            f"{graph.name} has nothing to draw at `{options.only}`;"
-            f" {did_you_mean(options.only, known)}"
+            f"{graph.name} has nothing to draw at `{options.only}`{'; ' * bool(hint)}{hint}"
         )
+    if kind != "graph" and not part.units:
+        raise UsageError(f"{part.title} has no layers, blocks or joins; --kind graph shows its ops")
     return part
+
+
+def _parts(description: Description) -> list[str]:
+    """The paths of units and of what holds them, those that hold most first."""
+    paths = [unit.id.split(".") for unit in description.units]
+    parts = {".".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)}
+    return sorted(parts, key=lambda part: (part.count("."), part))
 
 
 def _titled(pen: Pen, options: Options, height: float) -> tuple[tuple[Item, ...], float]:

@@ -64,6 +64,8 @@ class Figure:
 def memory(graph: Graph, path: Path) -> None:
     """Bytes alive while every op runs, in the order in which they run."""
     live = list(Facts(graph).live.items())
+    if not live:
+        raise UsageError(f"{graph.name} has no ops, and so no memory to plot")
     with Figure(path) as axes:
         axes.fill_between(range(len(live)), [size for _, size in live], color="0.85", step="mid")
         axes.step(range(len(live)), [size for _, size in live], color="black", where="mid", lw=1)

@@ -12,7 +12,7 @@ from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
 from archdsl.figures.network.labels import Term, word
-from archdsl.figures.network.tree import Box, Join, boxes
+from archdsl.figures.network.tree import Box, Element, Join, boxes
 from archdsl.figures.options import Options
 from archdsl.ops.tensor import TensorSpec
 
@@ -50,7 +50,7 @@ def layers_of(description: Description) -> Iterator[Layers]:
     for unit in description.units:
         if unit.role == "norm" and unit.kind == "op":
             continue
-        if unit.kind == "dense" and unit.chain:
+        if unit.kind == "dense" and boxes(unit.chain):
             yield Layers(unit, tuple(boxes(unit.chain)), count=unit.layers)
         else:
             yield from _of_block(unit)
@@ -58,21 +58,22 @@ def layers_of(description: Description) -> Iterator[Layers]:
 
 def _of_block(unit: Unit) -> Iterator[Layers]:
     """One for each residual; a block with other joins, or that is no tree, is one box."""
-    parts = [list(group) for _, group in groupby(unit.chain, key=lambda i: isinstance(i, Box))]
-    flat = all(
-        isinstance(item, Box) or (item.residual and all(isinstance(b, Box) for b in item.body))
-        for item in unit.chain
-    )
-    if not flat or not unit.chain:
+    if not unit.chain or not all(map(_flat, unit.chain)):
         yield _closed(unit)
         return
-    for part in parts:
-        if isinstance(part[0], Box):
-            yield Layers(unit, tuple(b for b in part if isinstance(b, Box)))
-            continue
-        for join in part:
-            assert isinstance(join, Join)
-            yield Layers(unit, tuple(boxes(join.body)), True, tuple(boxes(join.shortcut)))
+    for _, part in groupby(unit.chain, key=lambda item: isinstance(item, Join) and item.id):
+        first, *rest = part
+        if isinstance(first, Join):
+            yield Layers(unit, tuple(boxes(first.body)), True, tuple(boxes(first.shortcut)))
+        else:
+            yield Layers(unit, tuple(boxes((first, *rest))))
+
+
+def _flat(item: Element) -> bool:
+    """Whether it is a box, or a residual whose body is boxes, one or more."""
+    if isinstance(item, Box):
+        return True
+    return item.residual and item.body != () and all(isinstance(b, Box) for b in item.body)
 
 
 def _closed(unit: Unit) -> Layers:
@@ -192,8 +193,7 @@ class _Columns:
             x += wide + BETWEEN + free
         for axis, name, description in zip(axes, names, self.descriptions, strict=True):
             self.pen.text(axis, top + size, name, size)
-            part = description.units[0].input if description.part else description.graph.input
-            shape = labels.shape(part)
+            shape = labels.shape(description.input)
             self.pen.text(axis, top + size + 10, shape, TEXT, self.pen.theme.dimension)
         return self.draw_rows(axes, top + size + 13)
 
@@ -280,6 +280,11 @@ def box_text(box: Box) -> str:
 def columns(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
     """The kind `columns`; gives the height."""
     made = [_as_asked(description, options) for description in descriptions]
+    for description, column in zip(descriptions, made, strict=True):
+        if not column:
+            raise UsageError(
+                f"{description.title} has no layers to draw; --kind graph shows its ops"
+            )
     return place_columns(descriptions, made, options, pen, [])
 
 

@@ -37,7 +37,7 @@ def _draw(pen: Pen, unit: Unit, layers: int, width: float, extra: float) -> floa
     bus = layers > SHOWN
     crest = 12.0 if bus else 9.0 * layers - 1.0
     axis = crest + MAP.height / 2 + MAP.rise / 2 + 4
-    growth = _growth(unit)
+    growth = unit.chain[0].output.channels - unit.input.channels
     for layer in range(layers + 1):
         x = left + layer * step
         _map(pen, unit, x, axis, layer, layers)
@@ -48,13 +48,6 @@ def _draw(pen: Pen, unit: Unit, layers: int, width: float, extra: float) -> floa
     (_bus if bus else _arcs)(pen, left, step, gap, axis, layers)
     bottom = axis + MAP.height / 2 + MAP.rise / 2 + 24
     return _note(pen, unit, layers, width, bottom, growth)
-
-
-def _growth(unit: Unit) -> int:
-    join = unit.chain[0] if unit.chain else None
-    if not isinstance(join, Join):
-        return (unit.output.channels - unit.input.channels) // unit.layers
-    return boxes(join.body)[-1].output.channels
 
 
 def _map(pen: Pen, unit: Unit, x: float, axis: float, layer: int, layers: int) -> None:

@@ -42,28 +42,31 @@ class Vertex:
     label: str
     role: str
     output: TensorSpec
-    sources: tuple[str, ...]
+    sources: dict[str, None]
 
 
 def vertices(description: Description) -> list[Vertex]:
-    """Every op, in order, dense blocks closed; with --only those of a part."""
-    dense = [unit.id for unit in description.units if unit.kind == "dense"]
+    """Every op, in order, dense blocks closed, but for one that holds the part to be drawn."""
+    dense = {unit.id for unit in description.units if unit.kind == "dense"}
     inside: dict[str, str] = {}
     found: dict[str, Vertex] = {}
     for node in description.graph.nodes:
-        block = next((id for id in dense if node.id.startswith(id + ".")), "")
+        owner = description.owners[node.id]
+        block = owner if owner in dense else ""
         inside[node.id] = block or node.id
         sources = {inside.get(id, INPUT): None for id in node.inputs}
         sources.pop(block, None)
         label = f"dense block {block}" if block else _label(description, node)
         if block in found:
-            sources = dict.fromkeys([*found[block].sources, *sources])
+            found[block].sources.update(sources)
+            continue
         role = "conv" if block else labels.DRAWN[node.op.verb] or "norm"
         if not block and node.op.verb == "conv":
             role = labels.role(node)
-        vertex = Vertex(block or node.id, label, role, node.output, tuple(sources))
+        output = description.analysis.outputs[block or node.id]
+        vertex = Vertex(block or node.id, label, role, output, sources)
         found[vertex.id] = vertex
-    return [Vertex(INPUT, INPUT, "plain", description.graph.input, ()), *found.values()]
+    return [Vertex(INPUT, INPUT, "plain", description.graph.input, {}), *found.values()]
 
 
 def _label(description: Description, node: Node) -> str:
@@ -77,7 +80,7 @@ def _within(description: Description, only: str) -> list[Vertex]:
         return every
     part = [v for v in every if v.id == only or v.id.startswith(only + ".")]
     feeding = {source for vertex in part for source in vertex.sources} - {v.id for v in part}
-    given = [Vertex(v.id, v.id, "plain", v.output, ()) for v in every if v.id in feeding]
+    given = [Vertex(v.id, v.id, "plain", v.output, {}) for v in every if v.id in feeding]
     return [*given, *part]
 
 

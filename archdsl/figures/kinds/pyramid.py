@@ -169,7 +169,7 @@ class _Pyramid:
                 if source:
                     self.way(source, cell, text)
                 elif id == INPUT:
-                    self.input(cell)
+                    self.input(cell, text)
         for (_, sources), fed in buses.items():
             self.bus([self.by_first[id] for id in sources], fed)
         for cell in self.cells:
@@ -179,13 +179,13 @@ class _Pyramid:
                 self.output(self.by_first[first], name)
         return self.bottom + 2
 
-    def input(self, cell: Cell) -> None:
+    def input(self, cell: Cell, text: str) -> None:
         x, y = self.spot(cell)
         top = y - self.height(cell) / 2
         start = self.tops[cell.row] - 9 - self.above(cell.row)
         self.pen.arrow([(x, start), (x, top)])
         size = self.pen.theme.sizes.dimension
-        shape = labels.shape(self.description.graph.input)
+        shape = (*labels.shape(self.description.graph.input), *words(f"  {text}"))
         self.pen.text(x + 4, start + 5, shape, size, self.pen.theme.dimension, "start")
 
     def output(self, cell: Cell, name: str) -> None:

@@ -45,18 +45,23 @@ def _blocks(description: Description) -> list[Stage]:
 
 
 def _depth(description: Description) -> int:
-    return max(1, sum(stage.repeat for stage in _blocks(description)))
+    return sum(stage.repeat for stage in _blocks(description))
 
 
 def _breadth(description: Description) -> float:
     stages = _blocks(description)
-    return sum(stage.output.channels for stage in stages) / len(stages) if stages else 1.0
+    return sum(stage.output.channels for stage in stages) / len(stages)
 
 
 def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
     """The kind `scaling`; gives the height."""
     if len(descriptions) < 2:
         raise UsageError("scaling compares networks; give two specs or more")
+    for description in descriptions:
+        if not _blocks(description):
+            raise UsageError(
+                f"{description.title} has no blocks and no convolutions to draw bars of"
+            )
     size = pen.theme.sizes.dimension
     texts = [_texts(description, descriptions[0]) for description in descriptions]
     widths = [

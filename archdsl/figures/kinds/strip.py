@@ -106,6 +106,9 @@ class _Cells:
         """Level 1 takes blocks of other widths together, level 2 leaves pooling without text."""
         stages = grouped(self.description) if level else self.description.stages
         shown = [stage for stage in stages if stage.units[0].role != "norm"]
+        if not shown:
+            title = self.description.title
+            raise UsageError(f"{title} has no layers to draw as slabs; --kind graph shows its ops")
         cells = [self.stage(stage, level, thickness) for stage in shown]
         return cells if self.options.only else [self.input(), *cells]
 

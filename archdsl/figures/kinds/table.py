@@ -85,7 +85,8 @@ def _entry(one: Layers) -> Entry:
     first = chain[0]
     parallel = len(chain) == 1 and isinstance(first, Join) and not first.residual
     block = one.unit.kind != "op" or len(chain) > 1 or parallel
-    lines = _layers(chain, "stride" if block else "", parallel)
+    without = "stride" if block else ""
+    lines = _layers(chain, without, parallel) or _layers(one.boxes, without)
     return Entry(tuple(lines), one.count, parallel)
 
 

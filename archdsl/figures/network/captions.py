@@ -52,9 +52,8 @@ def description_of(descriptions: Sequence[Description]) -> str:
 
 
 def _network(description: Description) -> str:
-    given = description.units[0].input if description.part else description.graph.input
-    stages = "; ".join(_stage(stage) for stage in description.stages)
-    return f"{description.title}: from an input of {given}: {stages}."
+    stages = "; ".join(_stage(stage) for stage in description.stages) or "nothing that is drawn"
+    return f"{description.title}: from an input of {description.input}: {stages}."
 
 
 def _stage(stage: Stage) -> str:

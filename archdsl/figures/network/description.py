@@ -154,6 +154,16 @@ class Description:
         return f"{self.graph.name} {self.part}".rstrip()
 
     @property
+    def input(self) -> TensorSpec:
+        """What is given to what is described."""
+        return self.units[0].input if self.part and self.units else self.graph.input
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The ops of what is described."""
+        return [node for node in self.graph.nodes if _within(node.id, self.part)]
+
+    @property
     def total(self) -> Cost:
         """The costs of what is described."""
         return sum((unit.cost for unit in self.units), Cost()) if self.part else self.analysis.total
@@ -192,16 +202,16 @@ class Description:
     @cached_property
     def feeds(self) -> dict[str, list[str]]:
         """For every unit the units that feed it, `input` for the network's input."""
-        found: dict[str, list[str]] = {unit.id: [] for unit in self.units}
+        found: dict[str, dict[str, None]] = {unit.id: {} for unit in self.units}
         for id, (_, inputs) in self.reducer.drawn.items():
             unit = self.owners[id]
             for feeds in map(self.owners.__getitem__, inputs):
                 shown = unit in found and (feeds in found or feeds == INPUT)
-                if shown and feeds != unit and feeds not in found[unit]:
-                    found[unit].append(feeds)
-        return found
+                if shown and feeds != unit:
+                    found[unit][feeds] = None
+        return {unit: list(feeds) for unit, feeds in found.items()}
 
-    @property
+    @cached_property
     def linear(self) -> bool:
         """Whether every unit is fed by the one before it and no other."""
         ids = [unit.id for unit in self.units]
@@ -209,8 +219,12 @@ class Description:
 
     def only(self, path: str) -> "Description":
         """The part of the network at a path."""
-        units = tuple(u for u in self.units if u.id == path or u.id.startswith(path + "."))
+        units = tuple(unit for unit in self.units if _within(unit.id, path))
         return replace(self, units=units, part=path)
+
+
+def _within(id: str, path: str) -> bool:
+    return not path or f"{id}.".startswith(f"{path}.")
 
 
 def resolution(spec: TensorSpec) -> float:
@@ -346,10 +360,8 @@ def _role(chain: Chain, roles: list[str]) -> str:
     """The color of a block: that of its most telling op."""
     found = {box.role for box in boxes(chain)} or set(roles)
     heads = {box.role for box in boxes(chain) if box.verb != "squeeze_excite"} or found
-    for role in ("attention", "conv", "depthwise", "pointwise", "pool", "linear"):
-        if role in heads:
-            return role
-    return next(iter(found))
+    telling = ("attention", "conv", "depthwise", "pointwise", "pool", "linear")
+    return next((role for role in telling if role in heads), "norm")
 
 
 def _stage(units: list[Unit], names: Names) -> Stage:

@@ -1,15 +1,19 @@
 """Units of a network as cells of a grid: rows by resolution, columns by what needs what."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log2
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, Unit, resolution
 from archdsl.figures.network.names import Names
-from archdsl.figures.network.tree import Box, boxes
+from archdsl.figures.network.tree import Box
 from archdsl.graph.graph import INPUT
 from archdsl.ops.tensor import TensorSpec
+
+MANY = 400  # cells; more are no picture, and the layout tries all against all
 
 
 @dataclass
@@ -66,9 +70,18 @@ class Cell:
 
 
 def cells_of(description: Description) -> list[Cell]:
-    """The cells, in the order of the network, in their rows and columns."""
-    cells = _merged(description)
+    """The cells, in the order of the network, in their rows and columns.
+
+    Raises UsageError if there are more than MANY, or no rows can show their ways.
+    """
+    _expect_order(description)
     rows = _rows(description)
+    cells = _merged(description, rows)
+    if len(cells) > MANY:
+        raise UsageError(
+            f"{description.title} has {len(cells):,} parts that are no line, more than the {MANY}"
+            " that a pyramid shows; --only draws a part, --kind graph its ops"
+        )
     for cell in cells:
         cell.row = rows[cell.first]
     _share(cells)
@@ -82,50 +95,80 @@ def cells_of(description: Description) -> list[Cell]:
     raise UsageError(f"{description.title} has ways that no rows can show; --kind graph does")
 
 
-def _merged(description: Description) -> list[Cell]:
+def _expect_order(description: Description) -> None:
+    """Raises UsageError if something feeds what stands before it: weights that are applied again,
+    or blocks whose ops take turns."""
+    seen = {INPUT}
+    for unit in description.units:
+        for source in description.feeds[unit.id]:
+            if source not in seen:
+                raise UsageError(
+                    f"{description.title} has ways back from {source} to {unit.id};"
+                    " --kind graph shows them"
+                )
+        seen.add(unit.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What only enlarges on the way from a cell, and what is said of it."""
+
+    source: str
+    words: str = ""
+    enlarging: tuple[Unit, ...] = ()
+
+    def on(self, unit: Unit) -> "_Way":
+        words = f"{self.words} {_on_the_way(unit)}".lstrip()
+        return _Way(self.source, words, (*self.enlarging, unit))
+
+
+def _merged(description: Description, rows: Mapping[str, int]) -> list[Cell]:
     """Units merged along lines of one resolution; what only enlarges is said on the way."""
     feeds = description.feeds
-    uses: dict[str, int] = {}
-    for sources in feeds.values():
-        for source in sources:
-            uses[source] = uses.get(source, 0) + 1
+    uses = Counter(source for sources in feeds.values() for source in sources)
     ends = {description.owners[id] for id in description.graph.taps.values()}
-    rows = _rows(description)
     cells: dict[str, Cell] = {}
-    place: dict[str, str] = {INPUT: INPUT}  # unit: the cell it is in, by its first unit
-    passed: dict[str, tuple[str, str, Unit]] = {}  # an enlarging unit: what feeds it, its words
+    ways: dict[str, _Way] = {INPUT: _Way(INPUT)}  # from a unit on: the cell it is in, by its first
     for unit in description.units:
         sources = feeds[unit.id]
-        verb = boxes(unit.chain)[0].verb if unit.kind == "op" else ""
-        if verb in ("resize", "conv_transpose") and uses.get(unit.id) == 1 and sources:
-            words = _on_the_way(boxes(unit.chain)[0])
-            passed[unit.id] = place[sources[0]], words, unit
+        if _enlarges(unit) and uses[unit.id] == 1 and sources:
+            ways[unit.id] = ways[sources[0]].on(unit)
             continue
-        only = sources[0] if len(sources) == 1 and sources[0] not in passed else ""
-        before = cells.get(place.get(only, ""))
-        goes_on = before and uses[only] == 1 and only not in ends and not before.sign
-        if before and goes_on and rows[before.first] == rows[unit.id]:
+        before = _goes_on(sources, ways, cells)
+        alone = before and uses[sources[0]] == 1 and sources[0] not in ends
+        if before and alone and rows[before.first] == rows[unit.id]:
             before.units.append(unit)
-            place[unit.id] = before.first
+            ways[unit.id] = _Way(before.first)
             continue
         cell = Cell([unit])
-        for source in sources:
-            if source in passed:
-                name, text, enlarging = passed[source]
-                cell.enlarged.append(enlarging)
-            else:
-                name, text = place[source], ""
-            cell.sources[name] = text
+        for way in map(ways.__getitem__, sources):
+            cell.enlarged += way.enlarging
+            cell.sources[way.source] = way.words
         cells[unit.id] = cell
-        place[unit.id] = unit.id
+        ways[unit.id] = _Way(unit.id)
     return list(cells.values())
 
 
-def _on_the_way(box: Box) -> str:
+def _enlarges(unit: Unit) -> bool:
+    first = unit.chain[0] if unit.kind == "op" else None
+    return isinstance(first, Box) and first.verb in ("resize", "conv_transpose")
+
+
+def _goes_on(
+    sources: Sequence[str], ways: Mapping[str, _Way], cells: Mapping[str, Cell]
+) -> Cell | None:
+    """The cell of the only source, if nothing is on the way from it and it is no sign."""
+    if len(sources) != 1 or ways[sources[0]].enlarging:
+        return None
+    cell = cells.get(ways[sources[0]].source)
+    return cell if cell and not cell.sign else None
+
+
+def _on_the_way(unit: Unit) -> str:
     """What is said beside an arrow that enlarges: `×2`, `to 7×7`."""
-    first = box.terms[0]
+    first = unit.terms[0]
     form = {"scale": "×{}", "size": "to {}"}.get(first.name, "")
-    return first._replace(form=form).text if form else box.label
+    return first._replace(form=form).text if form else labels.written(unit.terms)
 
 
 def _rows(description: Description) -> dict[str, int]:
@@ -139,7 +182,8 @@ def _rows(description: Description) -> dict[str, int]:
         source = next(iter(description.feeds[unit.id]), INPUT)
         levels[unit.id] = levels[source] + round(log2(shrunk))
     order = sorted({levels[unit.id] for unit in description.units})
-    return {unit.id: order.index(levels[unit.id]) for unit in description.units}
+    rows = {level: row for row, level in enumerate(order)}
+    return {unit.id: rows[levels[unit.id]] for unit in description.units}
 
 
 def _share(cells: Sequence[Cell]) -> None:
@@ -176,17 +220,20 @@ def _advance(cells: Sequence[Cell], by_first: dict[str, Cell]) -> None:
 
 def _clear(cells: Sequence[Cell], by_first: dict[str, Cell]) -> None:
     """Moves away what stands on a way that goes along a row and then into a column."""
+    in_row: dict[int, list[Cell]] = {}
+    for cell in cells:
+        in_row.setdefault(cell.row, []).append(cell)
     for cell in cells:
         for source in (by_first[id] for id in cell.sources if id in by_first):
             if source.row == cell.row:
                 continue
             low, high = sorted((source.row, cell.row))
-            column = [other.row for other in cells if other.column == cell.column]
-            if not cell.shared and any(low < row < high for row in column):
+            between = (other for row in range(low + 1, high) for other in in_row.get(row, ()))
+            if not cell.shared and any(other.column == cell.column for other in between):
                 cell.column += 1
             if source.column >= cell.column:
                 continue
             end = cell.column if not cell.shared else cell.column - 1
-            for other in cells:
-                if other.row == source.row and source.column < other.column <= end:
+            for other in in_row[source.row]:
+                if source.column < other.column <= end:
                     other.column = end + 1

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from archdsl.figures.network import labels
 from archdsl.figures.network.labels import Term, word
@@ -50,6 +51,7 @@ class Join:
 
 Element = Box | Join
 Chain = tuple[Element, ...]
+DEEPEST = 40  # joins in joins; more are no tree that anybody could draw
 
 
 class IrreducibleError(Exception):
@@ -93,6 +95,54 @@ def numbers(chain: Chain) -> list[Term]:
     return found
 
 
+class _Place(NamedTuple):
+    """Where a node stands in the tree of dominators; `jump` is one of those above, far or near."""
+
+    above: str
+    depth: int
+    jump: str
+
+
+class Dominators:
+    """For every node the nearest one that all ways to it pass.
+
+    What two have in common is found in steps that grow with the logarithm of the depth: each place
+    has a second way up, twice as long at every second place (Myers 1983, skew-binary lists).
+    """
+
+    def __init__(self) -> None:
+        self.places = {INPUT: _Place(INPUT, 0, INPUT)}
+
+    def add(self, id: str, inputs: Sequence[str]) -> None:
+        """Adds a node whose inputs are there."""
+        above = self.meet(inputs)
+        near = self.places[above]
+        far = self.places[near.jump]
+        even = near.depth - far.depth == far.depth - self.places[far.jump].depth
+        self.places[id] = _Place(above, near.depth + 1, far.jump if even else above)
+
+    def meet(self, ids: Sequence[str]) -> str:
+        """The nearest common dominator of nodes, themselves included."""
+        first, *rest = ids
+        for other in dict.fromkeys(rest):
+            depth = min(self.places[first].depth, self.places[other].depth)
+            first, other = self._at(depth, first), self._at(depth, other)
+            while first != other:
+                a, b = self.places[first], self.places[other]
+                first, other = (a.jump, b.jump) if a.jump != b.jump else (a.above, b.above)
+        return first
+
+    def first(self, fork: str, id: str) -> str:
+        """The node after `fork` that all ways from there to `id` pass, or `fork` itself."""
+        return self._at(self.places[fork].depth + 1, id)
+
+    def _at(self, depth: int, id: str) -> str:
+        """The place above one, or it itself, at a depth."""
+        while (place := self.places[id]).depth > depth:
+            id = place.jump if self.places[place.jump].depth >= depth else place.above
+        return id
+
+
 class Reducer:
     """Reduces parts of one graph; `drawn` are the nodes that figures show."""
 
@@ -117,37 +167,22 @@ class Reducer:
         self.drawn[node.id] = node, inputs
 
     @cached_property
-    def dominators(self) -> dict[str, tuple[str, int]]:
-        """For every drawn node the nearest one that all ways to it pass, and its depth."""
-        found: dict[str, tuple[str, int]] = {INPUT: (INPUT, 0)}
+    def dominators(self) -> "Dominators":
+        found = Dominators()
         for id, (_, inputs) in self.drawn.items():
-            near = self._meet(found, inputs)
-            found[id] = near, found[near][1] + 1
+            found.add(id, inputs)
         return found
-
-    @staticmethod
-    def _meet(found: dict[str, tuple[str, int]], ids: Sequence[str]) -> str:
-        """The nearest common dominator of nodes, themselves included."""
-        first, *rest = ids
-        for other in rest:
-            while first != other:
-                if found[first][1] < found[other][1]:
-                    other = found[other][0]
-                else:
-                    first = found[first][0]
-        return first
 
     def chain(self, start: str, end: str) -> Chain:
         """What lies between two nodes, `end` included; raises IrreducibleError."""
-        seen: set[str] = set()
-        chain = self._chain(self.source[start], self.source[end], seen)
+        chain = self._chain(self.source[start], self.source[end], set(), 0)
         return tuple(_excited(item) for item in chain)
 
-    def _chain(self, start: str, end: str, seen: set[str]) -> Chain:
+    def _chain(self, start: str, end: str, seen: set[str], depth: int) -> Chain:
         items: list[Element] = []
         at = end
         while at != start:
-            if at == INPUT or at in seen:
+            if at == INPUT or at in seen or depth > DEEPEST:
                 raise IrreducibleError(end)
             seen.add(at)
             node, inputs = self.drawn[at]
@@ -155,33 +190,31 @@ class Reducer:
                 items.append(self.box(node))
                 at = inputs[0]
                 continue
-            fork = self._meet(self.dominators, inputs)
-            paths = self._paths(fork, inputs, seen)
+            fork = self.dominators.meet(inputs)
+            paths = self._paths(fork, inputs, seen, depth + 1)
             items.append(Join(at, node.op.verb, paths, node.output))
             at = fork
         return tuple(reversed(items))
 
-    def _paths(self, fork: str, inputs: tuple[str, ...], seen: set[str]) -> tuple[Chain, ...]:
+    def _paths(
+        self, fork: str, inputs: tuple[str, ...], seen: set[str], depth: int
+    ) -> tuple[Chain, ...]:
         """The paths of a join; those that share their beginning are one that forks later."""
+        if depth > DEEPEST:
+            raise IrreducibleError(fork)
         groups: dict[str, list[str]] = {}
         for id in inputs:
-            groups.setdefault(self._first(fork, id), []).append(id)
+            groups.setdefault(self.dominators.first(fork, id), []).append(id)
         paths: list[Chain] = []
         for group in groups.values():
             if len(group) == 1 or group[0] == fork:
-                paths += [self._chain(fork, id, seen) for id in group]
+                paths += [self._chain(fork, id, seen, depth) for id in group]
                 continue
-            later = self._meet(self.dominators, group)
-            inner = self._paths(later, tuple(group), seen)
-            stem = self._chain(fork, later, seen)
+            later = self.dominators.meet(group)
+            inner = self._paths(later, tuple(group), seen, depth + 1)
+            stem = self._chain(fork, later, seen, depth)
             paths.append((*stem, Join(f"{later}.fork", "", inner, self.graph.spec(later))))
         return tuple(paths)
-
-    def _first(self, fork: str, id: str) -> str:
-        """The node after `fork` that all ways from there to `id` pass, or `fork` itself."""
-        while id != fork and self.dominators[id][0] != fork:
-            id = self.dominators[id][0]
-        return id
 
     def box(self, node: Node) -> Box:
         channels = self.graph.spec(node.inputs[0]).channels
@@ -198,7 +231,7 @@ def _excited(item: Element) -> Element:
     if not (item.residual and item.verb == "multiply" and not item.shortcut):
         return item
     gate = boxes(item.body)
-    if gate[0].verb not in ("global_avg_pool", "adaptive_avg_pool") or len(gate) < 3:
+    if len(gate) < 3 or gate[0].verb not in ("global_avg_pool", "adaptive_avg_pool"):
         return item
     terms = word("SE"), Term("out", (gate[1].output.channels,))
     return Box(item.id, "squeeze_excite", terms, "attention", item.output)
