@@ -116,7 +116,7 @@ def _scene(descriptions: Sequence[Description], kind: str, options: Options, the
 
 
 def _described(graph: Graph, kind: str, options: Options) -> Description:
-    """What is to be drawn; a part may hold nothing that figures show only where every op is."""
+    """What is to be drawn; pictures but `graph` need something that figures show."""
     whole = describe(graph)
     part = whole.only(options.only) if options.only else whole
     if options.only and not (part.nodes if kind == "graph" else part.units):
@@ -124,7 +124,7 @@ def _described(graph: Graph, kind: str, options: Options) -> Description:
         raise UsageError(
             f"{graph.name} has nothing to draw at `{options.only}`{'; ' * bool(hint)}{hint}"
         )
-    if kind != "graph" and not part.units:
+    if kind not in TEXTS and not part.units:
         raise UsageError(f"{part.title} has no layers, blocks or joins; --kind graph shows its ops")
     return part
 

@@ -79,17 +79,9 @@ def drawings(number: int, graphs: list[Graph]) -> Iterator[tuple[str, Callable[[
     random, (graph, *_) = Random(number), graphs
     for kind in KINDS:
         count = COUNTS.get(kind, random.choice((1, 2)) if kind in ("columns", "table") else 1)
-        for options in (
-            {"width": "60in"} if kind != "table" else {},
-            options_of(kind, graph, random),
-        ):
-            name = f"draw --kind {kind} {options}"
-            yield (
-                name,
-                lambda kind=kind, count=count, options=options: rendered(  # type: ignore[misc]
-                    archdsl.draw(*graphs[:count], kind=kind, **options)
-                ),
-            )
+        wide: dict[str, Any] = {} if kind == "table" else {"width": "60in"}
+        for options in (wide, options_of(kind, graph, random)):
+            yield f"draw --kind {kind} {options}", partial(rendered, graphs[:count], kind, options)
     for by in ("stage", "block", "op"):
         columns = [name for name, measure in MEASURES.items() if not measure.device]
         summary = summarize(graph, by=by, show=columns)

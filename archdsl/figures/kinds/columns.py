@@ -48,7 +48,7 @@ class Layers:
 def layers_of(description: Description) -> Iterator[Layers]:
     """What a column shows, from the input on."""
     for unit in description.units:
-        if unit.role == "norm" and unit.kind == "op":
+        if not unit.shown:
             continue
         if unit.kind == "dense" and boxes(unit.chain):
             yield Layers(unit, tuple(boxes(unit.chain)), count=unit.layers)

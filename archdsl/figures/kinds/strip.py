@@ -105,7 +105,7 @@ class _Cells:
     def cells(self, level: int, thickness: float) -> list[Cell]:
         """Level 1 takes blocks of other widths together, level 2 leaves pooling without text."""
         stages = grouped(self.description) if level else self.description.stages
-        shown = [stage for stage in stages if stage.units[0].role != "norm"]
+        shown = [stage for stage in stages if stage.units[0].shown]
         if not shown:
             title = self.description.title
             raise UsageError(f"{title} has no layers to draw as slabs; --kind graph shows its ops")

@@ -58,6 +58,11 @@ class Unit:
         return tuple(numbers(self.chain or self.ops))
 
     @property
+    def shown(self) -> bool:
+        """Whether strips, columns and tables show it: a join alone is seen by what it joins."""
+        return self.kind != "op" or self.role != "norm"
+
+    @property
     def telling(self) -> Box | None:
         """The box that gives it its color, if it is drawn at all."""
         return next((b for b in boxes(self.chain or self.ops) if b.role == self.role), None)
@@ -213,9 +218,10 @@ class Description:
 
     @cached_property
     def linear(self) -> bool:
-        """Whether every unit is fed by the one before it and no other."""
+        """Whether every unit is fed by the one before it and no other, the first by none."""
         ids = [unit.id for unit in self.units]
-        return all(self.feeds[b] == [a] for a, b in pairwise(ids))
+        starts = all(source == INPUT for id in ids[:1] for source in self.feeds[id])
+        return starts and all(self.feeds[b] == [a] for a, b in pairwise(ids))
 
     def only(self, path: str) -> "Description":
         """The part of the network at a path."""

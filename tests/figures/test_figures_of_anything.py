@@ -1,0 +1,115 @@
+"""Figures and tables assume no chain: whatever is legal is drawn, or refused with a reason."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import archdsl
+from archdsl import UsageError
+from archdsl.figures.canvas.png import png
+from archdsl.figures.canvas.scene import Scene
+from archdsl.figures.options import KINDS
+from tests.fuzz.figures import judge
+from tests.support import graph_of
+
+SWISH = """
+    input: [4, 8, 8]
+    blocks: {swish: {body: {s: sigmoid, m: {multiply: {}, from: [input, s]}}}}
+    backbone: [{conv: {kernel: 3}}, swish]
+"""
+NORM = """
+    input: [4, 8, 8]
+    backbone: [{conv: {out: 8, kernel: 3}}, {residual: {body: [batch_norm]}}]
+"""
+NOTHING = """
+    input: [4, 8, 8]
+    backbone: [relu, tanh]
+"""
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_random_networks_are_drawn_or_refused_with_a_reason(number: int) -> None:
+    """More of them: `python -m tests.fuzz.figures`."""
+    record = judge(number)
+    assert record["failed"] == {}
+    assert all(reason.strip() for reason in record["refused"].values())
+    assert record["figures"] > 10
+
+
+@pytest.mark.parametrize(("text", "block"), [(SWISH, "swish"), (NORM, "residual")])
+def test_a_block_without_layers_is_drawn_as_what_it_is(text: str, block: str) -> None:
+    graph = graph_of(text)
+    for kind in ("hero", "strip", "block", "columns", "table", "graph"):
+        figure = archdsl.draw(graph, kind=kind)
+        assert figure.render(figure.formats()[-1])
+    assert f"{block}, " in archdsl.draw(graph, kind="table").render(".md").decode()
+    assert f"{block}, " in archdsl.summarize(graph).render("latex")
+
+
+def test_activations_alone_have_an_empty_table_and_no_picture() -> None:
+    graph = graph_of(NOTHING)
+    assert "params / MACs" in archdsl.draw(graph, kind="table").render(".md").decode()
+    assert "tanh" in archdsl.draw(graph, kind="graph").render(".dot").decode()
+    for kind in set(KINDS) - {"table", "graph"}:
+        with pytest.raises(UsageError, match="no layers, blocks or joins; --kind graph shows"):
+            archdsl.draw(graph, kind=kind)
+
+
+def test_results_that_are_the_input_are_no_cells() -> None:
+    graph = graph_of("""
+        input: [4, 8, 8]
+        backbone: {a: {conv: {kernel: 3, stride: 2}}, b: {resize: {like: input}},
+                   c: {add: {}, from: [input, b]}}
+        outputs: {same: input, sum: c}
+    """)
+    figure = archdsl.draw(graph, kind="pyramid")
+    assert b"sum" in figure.render(".svg")
+
+
+def test_enlargements_one_after_the_other_are_said_on_the_way() -> None:
+    graph = graph_of("""
+        input: [4, 8, 8]
+        backbone:
+          a: {conv: {kernel: 3, stride: 2}}
+          b: {conv: {kernel: 3, stride: 2}}
+          up: {resize: {scale: 2}}
+          again: {resize: {scale: 1.5}}
+          c: {resize: {size: [4, 4]}}
+          d: {add: {}, from: [a, c]}
+    """)
+    assert "×2 ×1.5 to 4×4" in texts(archdsl.draw(graph, kind="pyramid"))
+
+
+def test_blocks_whose_ops_take_turns_are_no_rows() -> None:
+    """No spec says so, but a graph in JSON may."""
+    graph = graph_of("""
+        input: [4, 8, 8]
+        blocks: {pair: {body: [{conv: {kernel: 3}}, {conv: {kernel: 3}}]}}
+        backbone: {a: pair, b: pair}
+    """)
+    first, second, third, last = graph.nodes
+    turns = (
+        first,
+        replace(third, inputs=("a.0",)),
+        replace(second, inputs=("b.0",)),
+        replace(last, inputs=("a.1",)),
+    )
+    crossed = replace(graph, nodes=turns)
+    for kind, words in (
+        ("hero", "ways back from b to a"),
+        ("strip", "no line"),
+        ("columns", "no line"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            archdsl.draw(crossed, kind=kind)
+    assert b'"a.1" -> "b.1"' in archdsl.draw(crossed, kind="graph").render(".dot")
+
+
+def test_a_picture_of_too_many_pixels_is_refused() -> None:
+    with pytest.raises(UsageError, match="57,600 million pixels at 2400 dpi, more than"):
+        png(Scene(7200, 7200, ()), 2400)
+
+
+def texts(figure: Any) -> list[str]:
+    return [item.plain for item in figure.scene.flat() if hasattr(item, "plain")]
