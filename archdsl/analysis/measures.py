@@ -112,6 +112,7 @@ class Measure:
     of: Callable[[Facts, Nodes], Value]
     share: bool = False  # whether a share of the whole means something
     device: bool = False  # whether it needs one
+    beside: str = ""  # a measure in words that tables show in the same cell
 
 
 def _cost(name: str) -> Callable[[Facts, Nodes], Value]:
@@ -145,6 +146,11 @@ def _field(name: str) -> Callable[[Facts, Nodes], Value]:
         return tuple(int(v) if v == int(v) else float(v) for v in values)
 
     return of
+
+
+def _through(facts: Facts, nodes: Nodes) -> Value:
+    found = facts.fields.get(nodes[-1].id)
+    return f"global through {found.through}" if found and found.through else ""
 
 
 def _intensity(facts: Facts, nodes: Nodes) -> Value:
@@ -208,7 +214,12 @@ MEASURES: dict[str, Measure] = {
         "bytes",
         _training,
     ),
-    "field": Measure("field", "pixels that a position sees", "sizes", _field("size")),
+    "field": Measure(
+        "field", "pixels that a position sees", "sizes", _field("size"), beside="through"
+    ),
+    "through": Measure(
+        "through", "what lets the whole image act on every position", "word", _through
+    ),
     "jump": Measure("jump", "pixels between the fields of neighbours", "sizes", _field("jump")),
     "offset": Measure("offset", "first pixel that position 0 sees", "sizes", _field("offset")),
     "moved": Measure("moved", "bytes that ops read and write", "bytes", _sum("moved"), True),

@@ -1,193 +1,31 @@
 """Receptive fields: which pixels of the image a value depends on, exactly, per node and axis.
 
-Along an axis an op reads, for its output position `period * m + r`, the input positions
-`step * m + first[r]` to `step * m + last[r]`. Such reaches compose, so that one of them leads from
-any node to the image; upsampling gives periods above 1, everything else keeps it at 1
-(Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks).
+What an op reads stands on the op (`Op.reach`); such reaches compose, so that a walk over the nodes
+leads from any of them to the image (Araujo, Norris & Sim 2019, Computing Receptive Fields of
+Convolutional Neural Networks, for windows of one stride).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor, lcm
+from itertools import product
 from typing import Any
 
+from archdsl.analysis.positions import (
+    Digit,
+    Span,
+    View,
+    arranged,
+    dropped,
+    hull,
+    image,
+    joined,
+    read,
+)
 from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.ops import Op
+from archdsl.ops.reach import Reach
 from archdsl.ops.tensor import TensorSpec
-
-MAX_PERIOD = 4096  # positions of which each has a reach of its own
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What an output position reads along one axis; see the formula above."""
-
-    step: int = 1
-    first: tuple[int, ...] = (0,)
-    last: tuple[int, ...] = (0,)
-
-    @property
-    def period(self) -> int:
-        return len(self.first)
-
-    def low(self, position: int) -> int:
-        turn, phase = divmod(position, self.period)
-        return self.step * turn + self.first[phase]
-
-    def high(self, position: int) -> int:
-        turn, phase = divmod(position, self.period)
-        return self.step * turn + self.last[phase]
-
-    @property
-    def size(self) -> int:
-        """How many positions the widest phase reads."""
-        return max(b - a + 1 for a, b in zip(self.first, self.last, strict=True))
-
-    @property
-    def jump(self) -> Fraction:
-        """How far apart in the input two neighbours of the output are."""
-        return Fraction(self.step, self.period)
-
-    def after(self, before: "Reach") -> "Reach":
-        """What an op that reads with this reach sees through an input that reads with `before`."""
-        whole = lcm(self.step, before.period)
-        period = min(self.period * (whole // self.step), MAX_PERIOD)
-        first = tuple(before.low(self.low(position)) for position in range(period))
-        last = tuple(before.high(self.high(position)) for position in range(period))
-        return Reach(before.low(self.low(period)) - first[0], first, last)
-
-    def joined(self, other: "Reach") -> "Reach":
-        """Both together."""
-        period = min(lcm(self.period, other.period), MAX_PERIOD)
-        pairs = [
-            (min(self.low(p), other.low(p)), max(self.high(p), other.high(p)))
-            for p in range(period)
-        ]
-        step = round(period * max(self.jump, other.jump))
-        return Reach(step, tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
-
-
-Axis = Callable[[Any, TensorSpec, TensorSpec, int], Reach]  # op, input, output, axis -> reach
-
-
-def _same(op: Op, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    return Reach()
-
-
-def _all(op: Op, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    """Everything: one position that reads the whole axis."""
-    size = x.spatial[axis] if axis < x.rank else 1
-    return Reach(size, (0,), (size - 1,))
-
-
-def _window(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    kernel, stride = op.kernel[axis], op.stride[axis]
-    dilation = op.dilation[axis] if hasattr(op, "dilation") else 1
-    pad = getattr(op, "pad", op.padding)
-    if pad == "same":
-        size = x.spatial[axis]
-        total = max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
-        left = total // 2
-    else:
-        left = pad[axis]
-    return Reach(stride, (-left,), (dilation * (kernel - 1) - left,))
-
-
-def _transposed(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    """Output p gets input q where `p = q s - pad + d k`; where there is none, its neighbour."""
-    kernel, stride = op.kernel[axis], op.stride[axis]
-    pad, dilation = op.padding[axis], op.dilation[axis]
-    first, last = [], []
-    for p in range(stride):
-        taps = [p + pad - dilation * k for k in range(kernel)]
-        sources = [t // stride for t in taps if t % stride == 0] or [(p + pad) // stride]
-        first.append(min(sources))
-        last.append(max(sources))
-    return Reach(1, tuple(first), tuple(last))
-
-
-def _resized(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    size, result = x.spatial[axis], y.spatial[axis]
-    ratio = Fraction(size, result)
-    if op.scale is not None:
-        ratio = 1 / Fraction(op.scale).limit_denominator(1000)
-    offset = Fraction(0)
-    if op.align_corners:
-        ratio = Fraction(size - 1, max(1, result - 1))
-    elif op.mode != "nearest":
-        offset = (ratio - 1) / 2  # (p + 1/2) ratio - 1/2
-    before, behind = {"nearest": (0, 0), "bilinear": (0, 1), "bicubic": (1, 2)}[op.mode]
-    period = min(max(1, ratio.denominator), MAX_PERIOD)
-    sources = [p * ratio + offset for p in range(period)]
-    exact = op.mode == "bilinear"  # a source between no two pixels needs only one
-    return Reach(
-        max(1, floor(period * ratio)),
-        tuple(floor(s) - before for s in sources),
-        tuple(floor(s) + (0 if exact and s.denominator == 1 else behind) for s in sources),
-    )
-
-
-def _pixels(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    return Reach(1, (0,) * op.factor, (0,) * op.factor)
-
-
-def _depth(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    return Reach(op.factor, (0,), (op.factor - 1,))
-
-
-def _bordered(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    return Reach(1, (-op.border[axis],), (-op.border[axis],))
-
-
-def _cropped(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    start = (x.spatial[axis] - y.spatial[axis]) // 2
-    return Reach(1, (start,), (start,))
-
-
-def _windowed(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    """Positions of a window see each other; the windows begin at the shift."""
-    size = op.window[axis]
-    if x.spatial[axis] <= size:
-        return _all(op, x, y, axis)
-    starts = [(p - op.shift[axis]) // size * size + op.shift[axis] for p in range(size)]
-    return Reach(size, tuple(starts), tuple(start + size - 1 for start in starts))
-
-
-def _merged(op: Any, x: TensorSpec, y: TensorSpec, axis: int) -> Reach:
-    return Reach(2, (0,), (1,))
-
-
-REACH: dict[str, Axis] = {
-    **dict.fromkeys(
-        [
-            "batch_norm", "layer_norm", "lrn", "relu", "relu6", "leaky_relu", "prelu", "elu",
-            "gelu", "silu", "mish", "hard_swish", "hard_sigmoid", "sigmoid", "tanh", "softmax",
-            "concat", "add", "multiply", "dropout", "drop_path", "scale", "layer_scale",
-            "identity", "slice", "channel_shuffle", "pad_channels", "channels_last",
-            "channels_first", "linear",
-        ],
-        _same,
-    ),
-    **dict.fromkeys(
-        [
-            "group_norm", "adaptive_avg_pool", "adaptive_max_pool", "global_avg_pool", "flatten",
-            "reshape", "permute", "tokens", "class_token", "position_embedding", "token",
-            "attention",
-        ],
-        _all,
-    ),
-    **dict.fromkeys(["conv", "max_pool", "avg_pool"], _window),
-    "conv_transpose": _transposed,
-    "resize": _resized,
-    "pad": _bordered,
-    "crop": _cropped,
-    "pixel_shuffle": _pixels,
-    "space_to_depth": _depth,
-    "window_attention": _windowed,
-    "patch_merging": _merged,
-}  # fmt: skip
-_GLOBAL = frozenset(verb for verb, reach in REACH.items() if reach is _all)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,23 +34,21 @@ class ReceptiveField:
 
     `size`: pixels that one position sees, padding and pixels beyond the border included; `jump`:
     pixels from the field of one position to that of the next; `offset`: the first pixel that
-    position 0 sees, negative in the padding. `gated`: something computed from the whole image acts
-    on every position besides (a squeeze-and-excitation gate, a group norm); the sizes leave it out.
+    position 0 sees, negative in the padding. `through` is the node by which the whole of a map acts
+    on every position besides, "" where none does: pooled context that is joined in counts in the
+    sizes, which then end at the border; gates (squeeze and excitation) and the statistics of a
+    group norm do not.
     """
 
     size: tuple[int, ...]
     jump: tuple[Fraction, ...]
     offset: tuple[int, ...]
-    gated: bool = False
+    through: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The reaches of a node to the image; `everywhere` if it has no positions of its own."""
-
-    axes: tuple[Reach, ...]
-    everywhere: bool = False
-    gated: bool = False
+    @property
+    def gated(self) -> bool:
+        """Whether more than their fields acts on positions."""
+        return bool(self.through)
 
 
 def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
@@ -221,66 +57,142 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
     What has no place in the image any more (behind a global pool, attention, `flatten`) sees what
     the whole of the map it came from sees, with a jump of 0.
     """
-    rank = graph.input.rank
-    views = {INPUT: _View((Reach(),) * rank)}
-    known: dict[Any, tuple[Reach, ...]] = {}
-    for node in graph.nodes if rank else ():
-        views[node.id] = _seen(graph, node, views, known)
-    return {
-        id: ReceptiveField(
-            tuple(reach.size for reach in view.axes),
-            tuple(Fraction(0) if view.everywhere else reach.jump for reach in view.axes),
-            tuple(reach.low(0) for reach in view.axes),
-            view.gated,
-        )
-        for id, view in views.items()
-        if id != INPUT
-    }
+    if not graph.input.rank:
+        return {}
+    return {id: _field(graph, graph.by_id[id], view) for id, view in _views(graph).items()}
 
 
-def _seen(
-    graph: Graph, node: Node, views: Mapping[str, _View], known: dict[Any, tuple[Reach, ...]]
-) -> _View:
+def pixels(graph: Graph, id: str, position: Sequence[int]) -> tuple[range, ...]:
+    """The pixels of the image, along each of its axes, that one position of a node sees.
+
+    `position` has a number for every spatial axis of what the node gives.
+    """
+    node, view = graph.by_id[id], _views(graph)[id]
+    channel = node.output.rank if node.output.layout == "channels_last" else 0
+    index = [*position[:channel], 0, *position[channel:]]
+    found = []
+    for of, size in enumerate(graph.input.spatial):
+        span = _inside(view.at(index, of), size)
+        found.append(range(span[0], span[1] + 1) if span else range(0))
+    return tuple(found)
+
+
+def _views(graph: Graph) -> dict[str, View]:
+    """What the positions of every node see, all channels of one together."""
+    views = {INPUT: image(graph.input.shape)}
+    known: dict[Any, View] = {}
+    for node in graph.nodes:
+        taken = tuple(views[id] for id in _read_ids(node))
+        key = (node.op, graph.specs(node), taken)
+        if key not in known:
+            known[key] = _seen(node, graph.specs(node), taken)
+        views[node.id] = known[key]
+    return {node.id: _of_channels(views[node.id], node) for node in graph.nodes}
+
+
+def _of_channels(view: View, node: Node) -> View:
+    channel = node.output.rank if node.output.layout == "channels_last" else 0
+    return read(view, channel, None, node.output.channels, node.id)
+
+
+def _read_ids(node: Node) -> tuple[str, ...]:
+    """The inputs whose values count; `like` only gives a size."""
+    return node.inputs[:1] if node.op.inputs == 1 else node.inputs
+
+
+def _seen(node: Node, specs: tuple[TensorSpec, ...], views: tuple[View, ...]) -> View:
     """What a node sees: through its op what its inputs see."""
-    ids = node.inputs[:1] if node.op.inputs == 1 else node.inputs
-    given = [views[id] for id in ids]
-    placed = [view for view in given if not view.everywhere]
-    gated = any(view.gated for view in given) or 0 < len(placed) < len(given)
-    if not placed:
-        return replace(_union(given), gated=gated)
-    if node.op.verb == "group_norm":
-        return _View(placed[0].axes, gated=True)
-    x, y = graph.spec(ids[0]), node.output
-    joined = _union(placed)
-    key = (node.op, x, y, joined.axes)
-    if key not in known:
-        reach = REACH[node.op.verb]
-        known[key] = tuple(
-            reach(node.op, x, y, axis).after(before) for axis, before in enumerate(joined.axes)
-        )
-    return _View(known[key], node.op.verb in _GLOBAL, gated)
+    op = node.op
+    arrangement = op.arrangement(*specs)
+    if arrangement is not None:
+        return arranged(views[0], arrangement, node.output.shape, node.id)
+    inputs = [
+        _through(op, view, x, node.output, specs, node.id)
+        for view, x in zip(views, specs, strict=False)
+    ]
+    view = joined(inputs, op.gates, node.id) if len(inputs) > 1 else inputs[0]
+    stands = op.gates and len(inputs) == 1 and view.placed
+    return replace(view, through=view.through or node.id) if stands else view
 
 
-def _union(views: list[_View]) -> _View:
-    first = views[0]
-    axes = first.axes
-    for view in views[1:]:
-        axes = tuple(a if a == b else a.joined(b) for a, b in zip(axes, view.axes, strict=True))
-    return _View(axes, first.everywhere)
+def _through(
+    op: Op, view: View, x: TensorSpec, y: TensorSpec, specs: tuple[TensorSpec, ...], node: str
+) -> View:
+    """What an op sees through one of its inputs."""
+    channel = 0 if x.layout == "channels_first" else x.rank
+    if op.mixes or x.channels != y.channels:
+        view = read(view, channel, None, y.channels, node)
+    for axis in reversed(range(x.rank)):
+        place = axis + 1 if channel == 0 else axis
+        if axis >= y.rank:
+            view = dropped(read(view, place, op.reach(axis, y, *specs), 1, node), place)
+            continue
+        alike = x.spatial[axis] != 1 or y.spatial[axis] == 1 or op.inputs == 1
+        reach = op.reach(axis, y, *specs) if alike else Reach(0, ((0,),))
+        view = read(view, place, reach, y.spatial[axis], node)
+    return view
 
 
-def reductions(graph: Graph, ids: Iterable[str]) -> dict[str, int]:
-    """The total stride of nodes relative to the image, at least 1.
+def _field(graph: Graph, node: Node, view: View) -> ReceptiveField:
+    """The numbers of what positions see: that of the widest, the distance, and the first pixel."""
+    axes = [_along(view, of, size) for of, size in enumerate(graph.input.spatial)]
+    sizes, jumps, offsets = zip(*axes, strict=True)
+    return ReceptiveField(sizes, jumps, offsets, view.through if view.placed else "")
+
+
+def _along(view: View, of: int, size: int) -> tuple[int, Fraction, int]:
+    steps, context = view.steps[of], view.context[of]
+    if steps is None:
+        span = context or (0, -1)
+        return span[1] - span[0] + 1, Fraction(0), span[0]
+    digits = [digit for axis in view.axes for digit in axis if digit.weights[of]]
+    parts = [range(0, digit.size * digit.weights[of], digit.weights[of]) for digit in digits]
+    seen: dict[int, Span | None] = {}
+    for coordinate in map(sum, product(*parts)):
+        phase = coordinate if context else coordinate % len(steps.spans)
+        if phase not in seen:
+            found = steps.at(phase)
+            seen[phase] = _inside(hull((found, context)), size) if context else found
+    spans = [span for span in seen.values() if span is not None] or [(0, -1)]
+    return max(b - a + 1 for a, b in spans), _jump(view, of) or Fraction(0), spans[0][0]
+
+
+def _jump(view: View, of: int) -> Fraction | None:
+    """The distance of neighbours, where an axis of the tensor is one of the image and no other."""
+    steps, axes = view.steps[of], [axis for axis in view.axes if any(d.weights[of] for d in axis)]
+    digits = [digit for axis in axes for digit in axis if digit.size > 1 or len(axis) == 1]
+    others = [other for other in range(len(view.steps)) if other != of]
+    if steps is None or len(digits) != 1 or any(_varies(view, digits[0], of) for of in others):
+        return None
+    return steps.jump * digits[0].weights[of]
+
+
+def _varies(view: View, digit: Digit, of: int) -> bool:
+    """Whether positions along a digit see different pixels along an axis of the image."""
+    steps, weight = view.steps[of], digit.weights[of]
+    return steps is not None and len({steps.at(n * weight) for n in range(digit.size)}) > 1
+
+
+def _inside(span: Span | None, size: int) -> Span | None:
+    """The pixels of a span that the image has."""
+    return span and (max(0, span[0]), min(size - 1, span[1]))
+
+
+def reductions(graph: Graph, ids: Iterable[str]) -> dict[str, int | tuple[int, ...]]:
+    """The total stride of nodes relative to the image, at least 1; by axis where those differ.
 
     That is how far apart in the image neighbours of the map are; for what has no place in it any
     more, how many times smaller than the image it is.
     """
     fields = receptive_fields(graph) if graph.input.rank else {}
-    result = {}
+    result: dict[str, int | tuple[int, ...]] = {}
     for id in ids:
         spec = graph.spec(id)
-        placed = id in fields and spec.layout == "channels_first"
-        jump, spatial = fields[id].jump[0] if placed else 0, spec.spatial
-        ratio = graph.input.spatial[0] / spatial[0] if graph.input.rank and spatial else 1
-        result[id] = max(1, round(jump or ratio))
+        sizes = graph.input.spatial
+        jumps = fields[id].jump if id in fields else (Fraction(1),) * len(sizes)
+        if spec.layout != "channels_first" or spec.rank != len(sizes):
+            jumps, sizes = (Fraction(0),), sizes[:1]
+        pairs = list(zip(jumps, sizes, spec.spatial, strict=False))
+        strides = tuple(max(1, round(jump or Fraction(n, m))) for jump, n, m in pairs) or (1,)
+        result[id] = strides[0] if len(set(strides)) == 1 else strides
     return result

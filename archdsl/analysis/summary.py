@@ -68,8 +68,8 @@ def summarize(
     Raises UsageError for a column that does not exist, or that needs a device.
     """
     facts = Facts(graph, device)
-    wanted = (*show, *([sort] if sort else []))
-    columns = {name: measure(name) for name in wanted}
+    columns = {name: measure(name) for name in (*show, *([sort] if sort else []))}
+    columns |= {c.beside: measure(c.beside) for c in list(columns.values()) if c.beside}
     further = {name: column for name, column in columns.items() if name not in COSTS}
     rows = [
         replace(row, values={name: column.of(facts, nodes) for name, column in further.items()})

@@ -118,3 +118,4 @@ class Softmax(Op):
 
     verb: ClassVar[str] = "softmax"
     stores: ClassVar[Storage] = OUTPUT
+    mixes: ClassVar[bool] = True

@@ -20,6 +20,7 @@ from archdsl.ops.base import (
     times,
 )
 from archdsl.ops.init import INIT, Init
+from archdsl.ops.reach import Arrangement, Reach
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -47,6 +48,9 @@ class ChannelsLast(Op):
         require_map(self, x)
         return TensorSpec((*x.spatial, x.channels), "channels_last")
 
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        return Arrangement(inputs[0].shape, (*range(1, len(inputs[0].shape)), 0))
+
 
 class ChannelsFirst(Op):
     """A map with its channels as the first axis again."""
@@ -60,6 +64,10 @@ class ChannelsFirst(Op):
             raise ShapeError(f"channels_first needs channels last, its input is {x}")
         return TensorSpec((x.channels, *x.spatial))
 
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        rank = inputs[0].rank
+        return Arrangement(inputs[0].shape, (rank, *range(rank)))
+
 
 class Tokens(Op):
     """A map as a sequence of vectors, one for every position, row by row."""
@@ -72,12 +80,16 @@ class Tokens(Op):
         require_map(self, x)
         return TensorSpec((prod(x.spatial), x.channels), "channels_last")
 
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        return Arrangement(inputs[0].shape, (*range(1, len(inputs[0].shape)), 0))
+
 
 class ClassToken(Op):
     """Puts one learned token before the others; the item's name is the parameter's (ViT, 3.1)."""
 
     verb: ClassVar[str] = "class_token"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "norm"
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -87,6 +99,10 @@ class ClassToken(Op):
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return (Weight("", (1, 1, inputs[0].channels)),)
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        count = output.spatial[axis]
+        return Reach(count, ((), *((token,) for token in range(count - 1))))
+
 
 @dataclass(frozen=True)
 class PositionEmbedding(Op):
@@ -94,6 +110,7 @@ class PositionEmbedding(Op):
 
     verb: ClassVar[str] = "position_embedding"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "norm"
     std: float = argument(RATE, "standard deviation at the start", 0.02)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -119,12 +136,17 @@ class Token(Op):
             raise ShapeError(f"no token {self.index} among {x.shape[0]}", "index")
         return TensorSpec((x.channels,))
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        return Reach(0, ((self.index,),))
+
 
 @dataclass(frozen=True)
 class Attention(Op):
     """Self-attention with several heads, as `torch.nn.MultiheadAttention` on one input."""
 
     verb: ClassVar[str] = "attention"
+    drawn: ClassVar[str] = "attention"
+    mixes: ClassVar[bool] = True
     heads: int = argument(WHOLE, "number of heads")
     bias: bool = argument(FLAG, "adds learned offsets to all projections", True)
     dropout: float = argument(RATE, "probability of zeroing a weight of the attention", 0.0)
@@ -151,6 +173,9 @@ class Attention(Op):
         kept = 4 * output.elements + self.heads * output.shape[0]
         return replace(INPUTS, kept=kept, scratch=6 * output.elements)
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        return None
+
     def label(self) -> str:
         return f"attention, {self.heads} heads"
 
@@ -163,6 +188,8 @@ class WindowAttention(Op):
     """
 
     verb: ClassVar[str] = "window_attention"
+    drawn: ClassVar[str] = "attention"
+    mixes: ClassVar[bool] = True
     heads: int = argument(WHOLE, "number of heads")
     window: tuple[int, ...] = argument(AXES, "size of a window")
     shift: tuple[int, ...] = argument(BORDERS, "how far the windows are shifted", 0)
@@ -208,6 +235,14 @@ class WindowAttention(Op):
         scores = prod(self._padded(x)) * prod(self.window) * self.heads
         return replace(NEW, kept=5 * whole + scores, scratch=5 * whole + 2 * scores)
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        """Positions of a window see each other; the windows begin at the shift."""
+        size, shift = self.window[axis], self.shift[axis]
+        if inputs[0].spatial[axis] <= size:
+            return None
+        starts = ((p - shift) // size * size + shift for p in range(size))
+        return Reach(size, tuple(range(start, start + size) for start in starts))
+
     def label(self) -> str:
         return f"{times(self.window)} window attention, {self.heads} heads"
 
@@ -217,6 +252,8 @@ class PatchMerging(Op):
     """Joins every 2x2 patch into one position: layer norm, then a projection (Swin, 3.1)."""
 
     verb: ClassVar[str] = "patch_merging"
+    drawn: ClassVar[str] = "linear"
+    mixes: ClassVar[bool] = True
     out: int = argument(WHOLE, "output channels", CHANNELS)
     eps: float = argument(RATE, "added to the variance", 1e-5)
     init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)
@@ -241,3 +278,6 @@ class PatchMerging(Op):
         """The patches before and after their norm."""
         patches = 2 * output.elements // output.channels * 4 * inputs[0].channels
         return replace(NEW, kept=patches, scratch=patches)
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        return Reach(2, (range(2),))

@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from archdsl.ops.reach import SAME, Arrangement, Reach
 from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -119,6 +120,9 @@ class Op:
     verb: ClassVar[str]
     inputs: ClassVar[int | None] = 1  # None: any number, at least two
     stores: ClassVar[Storage] = INPUTS
+    drawn: ClassVar[str] = ""  # its role in a theme; "" where figures leave it out
+    mixes: ClassVar[bool] = False  # whether a channel of the output reads other channels
+    gates: ClassVar[bool] = False  # whether the whole of its input acts on every position besides
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         """The output for these inputs; raises ShapeError if there is none."""
@@ -155,6 +159,21 @@ class Op:
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """Where its output lies and what its backward pass needs, for these tensors."""
         return self.stores
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        """What a position reads along a spatial axis of the first input; None: all of it.
+
+        What an input of a join has once along an axis is read by every position there.
+        """
+        return SAME
+
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        """How it moves values that it does not change; None if that is not what it does."""
+        return None
+
+    def role(self) -> str:
+        """Its role in a theme, "" where figures leave it out."""
+        return self.drawn
 
     def label(self) -> str:
         """A few words for figures and tables."""

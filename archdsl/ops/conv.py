@@ -23,6 +23,7 @@ from archdsl.ops.base import (
     window,
 )
 from archdsl.ops.init import INIT, Init
+from archdsl.ops.reach import Reach, windows
 from archdsl.ops.storage import LENT, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -39,6 +40,8 @@ class Conv(Op):
     """Convolution (cross-correlation) over the spatial axes, as `torch.nn.Conv1d` to `Conv3d`."""
 
     verb: ClassVar[str] = "conv"
+    drawn: ClassVar[str] = "conv"
+    mixes: ClassVar[bool] = True
     kernel: tuple[int, ...] = argument(AXES, "size of the kernel")
     out: int = argument(WHOLE, "output channels", CHANNELS)
     stride: tuple[int, ...] = argument(AXES, "step between windows", 1)
@@ -95,6 +98,22 @@ class Conv(Op):
         copied = padded(inputs[0], self.kernel, self.stride, self.dilation).elements
         return Storage(lent=True, kept=copied, scratch=copied)
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        kernel, stride, dilation = self.kernel[axis], self.stride[axis], self.dilation[axis]
+        return windows(kernel, stride, self.border(axis, inputs[0]), dilation)
+
+    def border(self, axis: int, x: TensorSpec) -> int:
+        """What is added before the first position along an axis."""
+        if isinstance(self.pad, str):
+            wide = padded(x, self.kernel, self.stride, self.dilation)
+            return (wide.spatial[axis] - x.spatial[axis]) // 2
+        return self.pad[axis]
+
+    def role(self) -> str:
+        if self.groups > 1:
+            return "depthwise"
+        return "pointwise" if set(self.kernel) == {1} else "conv"
+
     def label(self) -> str:
         return f"{times(self.kernel)} conv, {self.out}{stride_label(self.stride)}"
 
@@ -143,6 +162,8 @@ class ConvTranspose(Op):
 
     verb: ClassVar[str] = "conv_transpose"
     stores: ClassVar[Storage] = LENT
+    drawn: ClassVar[str] = "conv"
+    mixes: ClassVar[bool] = True
     kernel: tuple[int, ...] = argument(AXES, "size of the kernel")
     out: int = argument(WHOLE, "output channels", CHANNELS)
     stride: tuple[int, ...] = argument(AXES, "how many times the map grows", 1)
@@ -181,6 +202,20 @@ class ConvTranspose(Op):
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         return inputs[0].elements * (self.out // self.groups) * prod(self.kernel)
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        """Output p gets input q where `p = q s - pad + d k`; between, it may get none."""
+        stride, ahead = self.stride[axis], self.padding[axis]
+        taps = range(0, self.dilation[axis] * self.kernel[axis], self.dilation[axis])
+        return Reach(
+            1,
+            tuple(
+                tuple(
+                    (p + ahead - tap) // stride for tap in taps if (p + ahead - tap) % stride == 0
+                )
+                for p in range(stride)
+            ),
+        )
 
     def label(self) -> str:
         return f"{times(self.kernel)} up-conv, {self.out}"

@@ -13,6 +13,8 @@ class Concat(Op):
     verb: ClassVar[str] = "concat"
     inputs: ClassVar[int | None] = None
     stores: ClassVar[Storage] = Storage(lent=True)
+    drawn: ClassVar[str] = "norm"
+    mixes: ClassVar[bool] = True
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         first = inputs[0]
@@ -47,6 +49,7 @@ class Add(Op):
     verb: ClassVar[str] = "add"
     inputs: ClassVar[int | None] = None
     stores: ClassVar[Storage] = Storage(over="nothing", lent=True)
+    drawn: ClassVar[str] = "norm"
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(self, inputs)
@@ -57,6 +60,8 @@ class Multiply(Op):
 
     verb: ClassVar[str] = "multiply"
     inputs: ClassVar[int | None] = None
+    drawn: ClassVar[str] = "norm"
+    gates: ClassVar[bool] = True
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(self, inputs)

@@ -15,6 +15,8 @@ class Linear(Op):
 
     verb: ClassVar[str] = "linear"
     stores: ClassVar[Storage] = LENT
+    drawn: ClassVar[str] = "linear"
+    mixes: ClassVar[bool] = True
     out: int = argument(WHOLE, "output features", CHANNELS)
     bias: bool = argument(FLAG, "adds a learned offset", True)
     init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)

@@ -66,6 +66,7 @@ class LayerNorm(Op):
     """Layer normalisation over the channels, at every position of a map or sequence on its own."""
 
     verb: ClassVar[str] = "layer_norm"
+    mixes: ClassVar[bool] = True
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
     init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
@@ -90,6 +91,8 @@ class GroupNorm(Op):
     """Normalisation over groups of channels, as `torch.nn.GroupNorm`."""
 
     verb: ClassVar[str] = "group_norm"
+    mixes: ClassVar[bool] = True
+    gates: ClassVar[bool] = True
     groups: int = argument(WHOLE, "number of groups")
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
@@ -118,6 +121,7 @@ class LocalResponseNorm(Op):
     """Local response normalisation across channels (AlexNet, section 3.3)."""
 
     verb: ClassVar[str] = "lrn"
+    mixes: ClassVar[bool] = True
     size: int = argument(WHOLE, "channels summed over", 5)
     alpha: float = argument(NUMBER, "factor of the mean square", 1e-4)
     beta: float = argument(NUMBER, "exponent", 0.75)

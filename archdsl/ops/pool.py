@@ -17,12 +17,14 @@ from archdsl.ops.base import (
     times,
 )
 from archdsl.ops.conv import padded, window_sizes
+from archdsl.ops.reach import Reach, bins, windows
 from archdsl.ops.storage import INPUTS, NEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True)
 class _Pool(Op):
+    drawn: ClassVar[str] = "pool"
     kernel: tuple[int, ...] = argument(AXES, "size of the window")
     stride: tuple[int, ...] = argument(AXES, "step between windows; the kernel without it", KERNEL)
     padding: tuple[int, ...] | str = argument(
@@ -47,6 +49,13 @@ class _Pool(Op):
             return INPUTS
         copied = padded(inputs[0], self.kernel, self.stride).elements
         return Storage(kept=copied, scratch=copied)
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        border = self.padding if isinstance(self.padding, str) else self.padding[axis]
+        if isinstance(border, str):
+            wide = padded(inputs[0], self.kernel, self.stride)
+            border = (wide.spatial[axis] - inputs[0].spatial[axis]) // 2
+        return windows(self.kernel[axis], self.stride[axis], border)
 
     def label(self) -> str:
         verb = self.verb.replace("_", " ")
@@ -87,6 +96,7 @@ class AdaptiveAvgPool(Op):
     """Mean pooling to a given size, whatever the input's."""
 
     verb: ClassVar[str] = "adaptive_avg_pool"
+    drawn: ClassVar[str] = "pool"
     size: tuple[int, ...] = argument(AXES, "output size")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -95,6 +105,10 @@ class AdaptiveAvgPool(Op):
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return NEW if set(output.spatial) == {1} else INPUTS  # a mean knows its gradient
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        count = self.size[axis]
+        return bins(inputs[0].spatial[axis], count) if count > 1 else None
 
     def label(self) -> str:
         return f"{self.verb.split('_')[1]} pool to {times(self.size)}"
@@ -114,7 +128,11 @@ class GlobalAvgPool(Op):
 
     verb: ClassVar[str] = "global_avg_pool"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "pool"
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         require_map(self, inputs[0])
         return TensorSpec((inputs[0].channels, *(1,) * inputs[0].rank))
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        return None

@@ -1,7 +1,8 @@
 """Ops that move values without weights: reshaping, resizing, cutting, shuffling."""
 
 from dataclasses import dataclass
-from math import prod
+from fractions import Fraction
+from math import floor, prod
 from typing import ClassVar
 
 from archdsl.ops.base import (
@@ -21,6 +22,7 @@ from archdsl.ops.base import (
     times,
     words,
 )
+from archdsl.ops.reach import Arrangement, Reach, reshaped
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -46,6 +48,9 @@ class Flatten(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return TensorSpec((inputs[0].elements,))
 
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        return reshaped(inputs[0].shape)
+
 
 @dataclass(frozen=True)
 class Resize(Op):
@@ -53,6 +58,7 @@ class Resize(Op):
 
     verb: ClassVar[str] = "resize"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "pool"
     scale: float | None = argument(POSITIVE, "how many times larger", None)
     size: tuple[int, ...] | None = argument(AXES, "output size", None)
     like: bool = argument(REFERENCE, "a map whose size to take", False)
@@ -78,6 +84,24 @@ class Resize(Op):
             raise ShapeError(f"a map of {x} cannot become {times(size) or 'a vector'}")
         return TensorSpec((x.channels, *size))
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        """Position p is at `p ratio`, or at `(p + 1/2) ratio - 1/2` between two or four pixels."""
+        size, result = inputs[0].spatial[axis], output.spatial[axis]
+        ratio, ahead = Fraction(size, result), Fraction(0)
+        if self.scale is not None:
+            ratio = 1 / Fraction(self.scale).limit_denominator(1000)
+        if self.align_corners:
+            ratio = Fraction(size - 1, max(1, result - 1))
+        elif self.mode != "nearest":
+            ahead = (ratio - 1) / 2
+        around = {"nearest": (0,), "bilinear": (0, 1), "bicubic": (-1, 0, 1, 2)}[self.mode]
+        places = [p * ratio + ahead for p in range(min(max(1, ratio.denominator), result))]
+        reads = (  # on a pixel, no other counts
+            [floor(place) + n for n in ((0,) if place.denominator == 1 else around)]
+            for place in places
+        )
+        return Reach(round(len(places) * ratio), tuple(map(tuple, reads)))
+
 
 @dataclass(frozen=True)
 class Pad(Op):
@@ -98,6 +122,9 @@ class Pad(Op):
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return NEW if self.mode == "zeros" else INPUTS
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        return Reach(1, ((-self.border[axis],),))
+
 
 @dataclass(frozen=True)
 class PadChannels(Op):
@@ -105,6 +132,8 @@ class PadChannels(Op):
 
     verb: ClassVar[str] = "pad_channels"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "norm"
+    mixes: ClassVar[bool] = True
     out: int = argument(WHOLE, "output channels")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -136,6 +165,9 @@ class Crop(Op):
             raise ShapeError(f"cannot crop {x} to {times(size) or 'a vector'}")
         return TensorSpec((x.channels, *size))
 
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        return Reach(1, (((inputs[0].spatial[axis] - output.spatial[axis]) // 2,),))
+
 
 @dataclass(frozen=True)
 class Slice(Op):
@@ -143,6 +175,8 @@ class Slice(Op):
 
     verb: ClassVar[str] = "slice"
     stores: ClassVar[Storage] = VIEW
+    drawn: ClassVar[str] = "norm"
+    mixes: ClassVar[bool] = True
     stop: int = argument(WHOLE, "first channel not taken")
     start: int = argument(INDEX, "first channel taken", 0)
 
@@ -159,6 +193,7 @@ class ChannelShuffle(Op):
 
     verb: ClassVar[str] = "channel_shuffle"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "norm"
     groups: int = argument(WHOLE, "number of groups")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -169,6 +204,11 @@ class ChannelShuffle(Op):
             raise ShapeError(message, "groups", multiples(self.groups, x.channels))
         return x
 
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        (x,) = inputs
+        split = (self.groups, x.channels // self.groups, *x.spatial)
+        return Arrangement(split, (1, 0, *range(2, len(split))))
+
 
 @dataclass(frozen=True)
 class PixelShuffle(Op):
@@ -176,6 +216,7 @@ class PixelShuffle(Op):
 
     verb: ClassVar[str] = "pixel_shuffle"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "norm"
     factor: int = argument(WHOLE, "how many times larger")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -185,6 +226,10 @@ class PixelShuffle(Op):
             raise ShapeError(f"{self.factor}^2 does not divide the channels of {x}", "factor")
         return TensorSpec((x.channels // self.factor**2, *(n * self.factor for n in x.spatial)))
 
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        (x,), factor = inputs, self.factor
+        return Arrangement((x.channels // factor**2, factor, factor, *x.spatial), (0, 3, 1, 4, 2))
+
 
 @dataclass(frozen=True)
 class SpaceToDepth(Op):
@@ -192,6 +237,7 @@ class SpaceToDepth(Op):
 
     verb: ClassVar[str] = "space_to_depth"
     stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "norm"
     factor: int = argument(WHOLE, "how many times smaller")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
@@ -200,6 +246,11 @@ class SpaceToDepth(Op):
         if any(n % self.factor for n in x.spatial):
             raise ShapeError(f"{self.factor} does not divide the size of {x}", "factor")
         return TensorSpec((x.channels * self.factor**2, *(n // self.factor for n in x.spatial)))
+
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        (x,), factor = inputs, self.factor
+        rows, columns = (n // factor for n in x.spatial)
+        return Arrangement((x.channels, rows, factor, columns, factor), (0, 2, 4, 1, 3))
 
 
 @dataclass(frozen=True)
@@ -219,6 +270,9 @@ class Reshape(Op):
             raise ShapeError(f"{x} cannot be reshaped to {shown}", "shape")
         return TensorSpec(tuple(x.elements // known if n == -1 else n for n in self.shape))
 
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        return reshaped(inputs[0].shape)
+
 
 @dataclass(frozen=True)
 class Permute(Op):
@@ -236,3 +290,6 @@ class Permute(Op):
         last = len(x.shape) > 1 and self.order[-1] == channels
         shape = tuple(x.shape[axis] for axis in self.order)
         return TensorSpec(shape, "channels_last" if last else "channels_first")
+
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        return Arrangement(inputs[0].shape, self.order)

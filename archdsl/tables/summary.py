@@ -170,16 +170,23 @@ def _rows(summary: Summary) -> list[list[str]]:
 def _total(summary: Summary) -> list[str]:
     words = ["total", "", ""] if summary.by == "stage" else ["total", ""]
     for name in summary.show:
-        words.append(cell(summary.value(name), MEASURES[name].kind))
+        words.append(_cell(summary, name))
         words += [""] if MEASURES[name].share else []
     return words
+
+
+def _cell(row: Stage | Summary, name: str) -> str:
+    """A value, and what is said beside it."""
+    column = MEASURES[name]
+    beside = row.value(column.beside) if column.beside else ""
+    return ", ".join(filter(None, [cell(row.value(name), column.kind), str(beside)]))
 
 
 def _numbers(stage: Stage, summary: Summary) -> list[str]:
     cells = []
     for name in summary.show:
         value, whole, column = stage.value(name), summary.value(name), MEASURES[name]
-        cells.append(cell(value, column.kind))
+        cells.append(_cell(stage, name))
         if column.share and isinstance(value, int | float) and isinstance(whole, int | float):
             cells.append(share(value, whole))
     return cells

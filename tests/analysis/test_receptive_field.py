@@ -1,15 +1,17 @@
 """Receptive fields against gradients, and against published numbers."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 import archdsl
-from archdsl.analysis.receptive_field import REACH, receptive_fields
+from archdsl.analysis.receptive_field import pixels, receptive_fields
+from archdsl.analysis.summary import summarize
 from archdsl.graph.graph import Graph
-from archdsl.ops import OPS
+from archdsl.tables.summary import text
 
 
 def graph_of(body: str, size: int = 33) -> Graph:
@@ -162,5 +164,131 @@ backbone:
     assert fields == [(1, 1), (4, 4), (8, 8)]
 
 
-def test_every_op_says_what_it_reads() -> None:
-    assert set(REACH) == set(OPS)
+def fields_of(graph: Graph) -> dict[str, tuple[tuple[int, ...], tuple[Fraction, ...]]]:
+    return {id: (field.size, field.jump) for id, field in receptive_fields(graph).items()}
+
+
+def test_a_bin_of_an_adaptive_pool_sees_its_part_of_the_map() -> None:
+    """The identity, 2 of 14, and 2 or 3 of 7 positions."""
+    graph = archdsl.loads("""
+archdsl: 1
+name: bins
+input: [1, 56, 56]
+backbone:
+  a: {conv: {out: 4, kernel: 3, stride: 2}}
+  b: {conv: {out: 4, kernel: 3, stride: 2}}
+  p: {adaptive_avg_pool: {size: 14}}
+  q: {adaptive_avg_pool: {size: 7}}
+  c: {conv: {out: 4, kernel: 3}}
+  r: {adaptive_avg_pool: {size: 5}}
+""")
+    fields = fields_of(graph)
+    assert fields["p"] == ((7, 7), (4, 4))
+    assert fields["q"] == ((11, 11), (8, 8))
+    assert fields["c"] == ((27, 27), (8, 8))
+    assert fields["r"] == ((43, 43), (Fraction(56, 5), Fraction(56, 5)))
+
+
+@pytest.mark.parametrize(("name", "size"), [("vgg16", 212), ("alexnet", 195)])
+def test_the_pool_of_a_classifier_is_the_identity_at_the_size_of_its_images(
+    name: str, size: int
+) -> None:
+    assert fields_of(archdsl.load(name))["avgpool"] == ((size, size), (32, 32))
+
+
+PYRAMID = """
+archdsl: 1
+name: ppm
+input: [3, 60, 61]
+blocks:
+  ppm:
+    body:
+      _pools:
+        branches:
+          paths:
+            "{row}":
+              for: {s: [1, 2, 3, 6]}
+              seq:
+                - {adaptive_avg_pool: {size: s}}
+                - {conv: {out: C // 4, kernel: 1, bias: false}}
+                - batch_norm
+                - relu
+                - {resize: {like: input, mode: bilinear}}
+      _cat: {concat: {}, from: [input, _pools]}
+backbone:
+  stem: {conv: {out: 16, kernel: 3, stride: 2}}
+  ppm: ppm
+  out: {conv: {out: 2, kernel: 3}}
+"""
+
+
+def test_context_that_is_joined_in_counts_and_the_table_says_through_what() -> None:
+    graph = archdsl.loads(PYRAMID)
+    field = receptive_fields(graph)["out"]
+    assert (field.size, field.jump, field.through) == ((60, 61), (2, 2), "ppm.0.0")
+    table = summarize(graph, show=["field"])
+    rows = {line.split()[0]: line for line in text(table).splitlines() if line}
+    assert rows["out"].endswith("60x61, global through ppm.0.0")
+    assert rows["stem"].endswith("  3x3")
+
+
+def test_a_gate_of_what_lies_near_counts_as_what_it_is() -> None:
+    graph = graph_of("""
+backbone:
+  conv: {conv: {kernel: 3}}
+  gate:
+    branches:
+      paths: {_a: [], _b: [{conv: {kernel: 7}}, sigmoid]}
+      join: multiply
+""")
+    field = receptive_fields(graph)[graph.nodes[-1].id]
+    assert (field.size, field.through) == ((9, 9), "")
+
+
+def test_a_gate_of_columns_is_one_along_the_rows_only() -> None:
+    """Coordinate attention: a mean over each column, then a window along the row."""
+    graph = graph_of("""
+backbone:
+  conv: {conv: {kernel: 3}}
+  gate:
+    branches:
+      paths: {_a: [], _b: [{adaptive_avg_pool: {size: [1, W]}}, {conv: {kernel: [1, 5]}}, sigmoid]}
+      join: multiply
+""")
+    field = receptive_fields(graph)[graph.nodes[-1].id]
+    assert (field.size, field.through) == ((3, 7), "gate.0")
+
+
+def test_a_group_norm_lets_the_whole_image_act() -> None:
+    graph = graph_of("backbone: {conv: {conv: {kernel: 3}}, norm: {group_norm: {groups: 2}}}")
+    field = receptive_fields(graph)["norm"]
+    assert (field.size, field.through) == ((3, 3), "norm")
+
+
+def test_tokens_see_their_place_and_have_no_jump() -> None:
+    graph = graph_of("backbone: [{conv: {kernel: 4, stride: 4, padding: valid}}, tokens]")
+    assert fields_of(graph)["1"] == ((4, 4), (0, 0))
+    assert pixels(graph, "1", [9]) == (range(4, 8), range(4))  # nine patches are in a row
+
+
+def test_a_shape_that_cuts_rows_has_no_positions() -> None:
+    graph = graph_of("backbone: [{conv: {kernel: 3}}, {reshape: {shape: [C, W, H]}}]")
+    assert fields_of(graph)["1"] == ((35, 39), (0, 0))
+
+
+def test_the_reduction_of_a_feature_is_said_by_axis_where_axes_differ() -> None:
+    graph = archdsl.loads("""
+archdsl: 1
+name: crnn
+input: [1, 32, 128]
+backbone:
+  a: {conv: {out: 8, kernel: 3}}
+  p1: {max_pool: {kernel: 2}, tap: f1}
+  b: {conv: {out: 16, kernel: 3}}
+  p2: {max_pool: {kernel: [2, 1]}, tap: f2}
+  p3: {max_pool: {kernel: [2, 2], stride: [2, 1], padding: [0, 1]}, tap: f3}
+  up: {resize: {scale: 2}, tap: f4}
+""")
+    info: Any = archdsl.compile(graph, features=["f1", "f2", "f3", "f4"]).feature_info
+    reductions = {name: said["reduction"] for name, said in info.items()}
+    assert reductions == {"f1": 2, "f2": (4, 2), "f3": (8, 2), "f4": (4, 1)}

@@ -1,0 +1,194 @@
+"""Receptive fields of every op and of random small networks, found by gradients.
+
+A network sees a pixel if a gradient reaches it: in float64, with positive weights and a positive
+image, so that nothing cancels. Where only the largest value of a window has a gradient, every value
+is the largest in one of many random images.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hypothesis import Phase, assume, given, note, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import archdsl
+from archdsl.analysis.receptive_field import pixels, receptive_fields
+from archdsl.diagnostics.errors import SpecError
+from archdsl.graph.graph import Graph
+from archdsl.ops import OPS
+from tests.ops.test_ops import ROWS
+
+Span = tuple[int, int] | None
+Position = tuple[int, ...]
+IMAGES = 48  # so that each of the values of a small window is the largest at times
+
+
+def network(items: list[Any], input: list[int]) -> Graph:
+    text = yaml.safe_dump({"archdsl": 1, "name": "net", "input": input, "backbone": items})
+    note(text)
+    try:
+        return archdsl.loads(text)
+    except SpecError as error:
+        note(str(error))
+        assume(False)
+        raise
+
+
+def positive(module: nn.Module) -> nn.Module:
+    """The module with weights under which everything that is read counts and nothing cancels."""
+    torch.manual_seed(0)
+    for weight in module.parameters():
+        nn.init.uniform_(weight, 0.05, 0.1)
+    return module.double().eval()
+
+
+def touched(channels: Tensor, images: Tensor) -> list[Span]:
+    """The pixels, by axis of the image, of which some values of a result have a gradient."""
+    weights = torch.rand(channels.shape, dtype=torch.float64) + 0.1  # a norm's sum has none
+    (gradient,) = torch.autograd.grad((channels * weights).sum(), images, retain_graph=True)
+    size = gradient.abs().sum((0, 1))
+    seen = size > 1e-9 * size.max()  # a mask of attention leaves exp(-100)
+    spans: list[Span] = []
+    for axis in range(seen.ndim):
+        others = tuple(other for other in range(seen.ndim) if other != axis)
+        line = (seen.any(dim=others) if others else seen).nonzero().flatten().tolist()
+        spans.append((line[0], line[-1]) if line else None)
+    return spans
+
+
+def by_gradients(graph: Graph, positions: list[Position]) -> list[list[Span]]:
+    """What positions of the only result see."""
+    node, generator = graph.nodes[-1], torch.Generator().manual_seed(3)
+    largest = any("max_pool" in node.op.verb for node in graph.nodes)
+    count = IMAGES if largest else 2
+    images = torch.rand(count, *graph.input.shape, dtype=torch.float64, generator=generator)
+    images.requires_grad_()
+    result = positive(archdsl.compile(graph))(images)
+    if node.output.layout == "channels_first":
+        result = result.movedim(1, -1)
+    return [touched(result[:, *position], images) for position in positions]
+
+
+def some_positions(graph: Graph) -> list[Position]:
+    """The corners, the middle, and some between."""
+    sizes = graph.nodes[-1].output.spatial
+    parts = [sorted({0, n // 3, n // 2, n // 2 + 1, n - 1} & set(range(n))) for n in sizes]
+    diagonal = zip(*([*part, *[part[-1]] * (5 - len(part))] for part in parts), strict=True)
+    return list(dict.fromkeys([*diagonal, tuple(part[len(part) // 2] for part in parts)]))
+
+
+def check(graph: Graph) -> None:
+    """Holds the pixels of positions to gradients, and the field to the pixels.
+
+    Where a window hangs over the border of a map, what lies there counts as if it were a position;
+    gradients tell the pixels of the others.
+    """
+    node, positions = graph.nodes[-1], some_positions(graph)
+    field, edges = receptive_fields(graph)[node.id], covered(graph)
+    note(f"{field}")
+    mirrors = any(getattr(node.op, "mode", "") in ("reflect", "replicate") for node in graph.nodes)
+    for position, spans in zip(positions, by_gradients(graph, positions), strict=True):
+        said = pixels(graph, node.id, position)
+        note(f"{position}: {said}, by gradients {spans}")
+        within = [p and a < p[0] and p[-1] < b for p, (a, b) in zip(said, edges, strict=True)]
+        if None in spans:
+            assert not all(within)
+            continue
+        for axis, span in enumerate(spans):
+            assert span is not None
+            if within[axis]:
+                assert span[0] <= said[axis][0] and said[axis][-1] <= span[1]
+            assert len(said[axis]) <= field.size[axis]
+            if not any(position) and said[axis]:
+                assert said[axis][0] == max(0, field.offset[axis])
+            if said[axis] and not field.through and not mirrors:
+                assert said[axis][0] <= span[0] and span[1] <= said[axis][-1]
+
+
+def covered(graph: Graph) -> list[tuple[int, int]]:
+    """By axis, the pixels that all maps on the way have positions for: no window ends there."""
+    edges = [(0, n - 1) for n in graph.input.spatial]
+    for node in graph.nodes:
+        ends = [tuple(0 for _ in node.output.spatial), tuple(n - 1 for n in node.output.spatial)]
+        near, far = (pixels(graph, node.id, end) for end in ends)
+        for axis, (a, b) in enumerate(edges):
+            known = near[axis] and far[axis]
+            edges[axis] = (max(a, near[axis][0]), min(b, far[axis][-1])) if known else (b, a)
+    return edges
+
+
+SIZES = {1: [24], 2: [13, 16], 3: [5, 8, 7]}
+
+
+@pytest.mark.parametrize("verb", OPS)
+@given(data=st.data())
+@settings(max_examples=12, phases=[Phase.generate])
+def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> None:
+    """An op behind a window and before one, so that its positions are told apart."""
+    row = ROWS[verb]
+    rank = data.draw(row.ranks.filter(bool)) if verb != "linear" else 2
+    around = {} if rank == 3 else {"conv": {"out": 4, "kernel": data.draw(st.sampled_from([1, 3]))}}
+    given = {}
+    for name, strategy in row.draw(rank).items():
+        if name != "like?" and (not name.endswith("?") or data.draw(st.booleans())):
+            given[name.removesuffix("?")] = data.draw(strategy)
+    items: list[Any] = [around] if around else []
+    if row.last or verb == "linear":
+        items.append("tokens" if rank == 1 else "channels_last")
+    if row.inputs > 1:
+        items += [{"branches": {"paths": {"_a": [], "_b": [around or "identity"]}, "join": verb}}]
+    else:
+        items.append({verb: given} if given else verb)
+    assume(given.get("factor") != 0)
+    check(network(items, [data.draw(st.sampled_from([4, 6])), *SIZES[rank]]))
+
+
+few = st.integers(1, 3)
+
+
+def layer(text: str, *strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Items in YAML, with what is drawn in the place of %s."""
+    return st.tuples(*strategies).map(lambda drawn: yaml.safe_load(text % drawn))
+
+
+LAYERS = [
+    layer("- conv: {kernel: %s, stride: %s, dilation: %s}", st.sampled_from([1, 3, 5]), few, few),
+    layer("- conv: {kernel: %s, stride: %s, padding: valid}", few, few),
+    layer("- conv: {kernel: %s, stride: %s, padding: same}", few, few),
+    layer("- conv_transpose: {kernel: %s, stride: %s, dilation: %s}", few, few, few),
+    layer("- avg_pool: {kernel: %s, stride: %s}", few, few),
+    layer("- adaptive_avg_pool: {size: [%s, %s]}", st.integers(2, 7), few),
+    layer("- resize: {scale: %s, mode: %s}", st.sampled_from([0.5, 1.5, 2]),
+          st.sampled_from(["nearest", "bilinear", "bicubic"])),
+    layer("[{pixel_shuffle: {factor: 2}}, {conv: {kernel: 1, out: 4}}]"),
+    layer("[{pad: {border: 1}}, {space_to_depth: {factor: 2}}]"),
+    layer("""
+- permute: {order: [0, 2, 1]}
+- conv: {kernel: [3, 1], padding: [1, 0]}
+- permute: {order: [0, 2, 1]}
+"""),
+    layer("""
+- reshape: {shape: [2, C // 2, H, W]}
+- permute: {order: [1, 0, 2, 3]}
+- reshape: {shape: [C * D, H, W]}
+"""),
+    layer("[channels_last, linear, channels_first]"),
+    layer("- residual: {body: {conv: {kernel: 3, dilation: %s}}}", few),
+    layer("""
+- residual: {body: [{adaptive_avg_pool: {size: %s}}, {resize: {like: input}}]}
+""", few),
+    layer("- branches: {paths: {_a: [], _b: [{conv: {kernel: 5}}, sigmoid]}, join: multiply}"),
+    layer("""
+- branches: {paths: {_a: [], _b: [{conv: {kernel: 3}}]}, join: concat}
+- conv: {kernel: 1, out: 4}
+"""),
+]  # fmt: skip
+
+
+@given(layers=st.lists(st.one_of(LAYERS), min_size=2, max_size=4))
+@settings(max_examples=60, phases=[Phase.generate])
+def test_random_networks_see_what_gradients_reach(layers: list[list[Any]]) -> None:
+    check(network([item for layer in layers for item in layer], [4, 29, 26]))
