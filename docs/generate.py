@@ -5,7 +5,8 @@ A test holds the pages to what this writes.
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, fields
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from archdsl.language.standard import standard_blocks
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.base import CHANNELS
 from archdsl.ops.pool import KERNEL
+from archdsl.yaml.limits import Limits
 
 DOCS = Path(__file__).parent
 
@@ -134,11 +136,24 @@ def errors() -> str:
     return "\n".join(head) + "\n" + "".join(pages)
 
 
+def safety() -> str:
+    """The page on safety, with the table of the limits as they are."""
+    page = (DOCS / "safety.md").read_text(encoding="utf-8")
+    notes = dict(re.findall(r"^    (\w+): \w+ = .*?  # (.+)$", getsource(Limits), re.MULTILINE))
+    limits = [limit for limit in fields(Limits) if limit.name != "root"]
+    rows = [f"| `{x.name}` | {x.default:,} | {notes[x.name]} |" for x in limits]
+    table = "\n".join(["| limit | is | of |", "| --- | ---: | --- |", *rows])
+    start, end = "<!-- limits: python docs/generate.py -->\n", "<!-- end -->"
+    before, _, rest = page.partition(start)
+    return f"{before}{start}\n{table}\n\n{end}{rest.partition(end)[2]}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops,
     "gallery.md": gallery,
     "library.md": library,
     "errors.md": errors,
+    "safety.md": safety,
 }
 
 

@@ -212,11 +212,15 @@ class Graph:
         return encode(self)
 
     @staticmethod
-    def from_json(text: str) -> "Graph":
-        """The graph that `to_json` wrote; raises ValueError if `text` is anything else."""
-        from archdsl.graph.json import decode
+    def from_json(text: str, *, limits: Mapping[str, Any] | None = None) -> "Graph":
+        """The graph that `to_json` wrote.
 
-        return decode(text)
+        Nothing in the text is believed: it may be a stranger's. `limits` are as for `load`. Raises
+        ValueError, naming the field, if `text` is anything else.
+        """
+        from archdsl.graph.from_json import decode
+
+        return decode(text, limits)
 
 
 def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]:
@@ -226,16 +230,6 @@ def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]
         if scope.id in used:
             used.add(scope.parent)
     return tuple(scope for scope in scopes if scope.id in used)
-
-
-def inputs_of(
-    id: str, inputs: Sequence[str], specs: Mapping[str, TensorSpec]
-) -> tuple[TensorSpec, ...]:
-    """What a node is given, of what is given before it."""
-    missing = [input for input in inputs if input not in specs]
-    if missing:
-        raise ValueError(f"node {id}: its input {missing[0]} is not before it")
-    return tuple(specs[input] for input in inputs)
 
 
 def _flattened(order: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Weight]]:

@@ -1,64 +1,257 @@
-"""The invariants of a graph."""
+"""The invariants of a graph: what everything behind it relies on."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import zip_longest
+from typing import NoReturn
 
-from archdsl.graph.graph import Graph, Node, Scope, inputs_of
-from archdsl.ops import ShapeError
-from archdsl.ops.tensor import INPUT as INPUT
-from archdsl.ops.tensor import TensorSpec
+from archdsl.diagnostics.text import one_line
+from archdsl.graph.graph import INPUT, Graph, Node, Scope
+from archdsl.names import identifier_problem, name_problem
+from archdsl.ops import Op, ShapeError, arguments, kind
+from archdsl.ops.tensor import AXES, TensorSpec
+
+_ID = re.compile(r"([^@]+)((?:@(?:0|[1-9][0-9]*))*)")  # a path, the marks of its application
+_SAID = 300  # characters of a message
+_problem = lru_cache(maxsize=10_000)(name_problem)
 
 
 def verify(graph: Graph) -> None:
-    """Raises ValueError, naming the node, if an invariant of graphs does not hold.
+    """Raises ValueError, naming the field and the node, if an invariant of graphs does not hold.
 
-    Ids are unique and inputs come first; shapes and weights are what the ops say; every scope
-    exists, stands after its parent and holds its nodes' ids; weights at one path have one shape.
+    Names are a spec's. Ids are unique and inputs come first; shapes and weights are what the ops
+    say. Every scope exists, stands after its parent, holds its nodes' ids and holds them without a
+    gap. What is at one path is one module. Every result has a node, every node leads to one.
     """
-    paths = {"": ""}
-    for scope in graph.scopes:
-        if scope.parent not in paths or scope.id in paths:
-            raise ValueError(f"scope {scope.id}: its parent {scope.parent!r} is not before it")
-        _verify_inside(scope, paths[scope.parent])
-        paths[scope.id] = scope.path
+    _verify_names(graph)
+    _verify_scopes(graph)
     specs = {INPUT: graph.input}
-    for node in graph.nodes:
-        if node.scope not in paths:
-            raise ValueError(f"node {node.id}: no scope {node.scope}")
-        _verify_inside(node, paths[node.scope])
-        _verify_node(node, specs)
+    for n, node in enumerate(graph.nodes):
+        _verify_node(f"nodes[{n}]", node, specs)
         specs[node.id] = node.output
-    shapes: dict[str, tuple[int, ...]] = {}
-    for node in graph.nodes:
-        for key, weight in graph.weights(node):
-            if shapes.setdefault(key, weight.shape) != weight.shape:
-                raise ValueError(f"weight {key} has two shapes")
+    _verify_places(graph)
+    _verify_shared(graph)
+    _verify_results(graph)
     if graph.made and (
         set(graph.made) != specs.keys() - {INPUT} or len(graph.made) != len(graph.nodes)
     ):
-        raise ValueError("made does not name every node once")
-    for results in (graph.outputs, graph.taps, graph.aux):
-        for name, id in results.items():
-            if id not in specs:
-                raise ValueError(f"result {name!r}: no node {id}")
+        refuse("made", "made does not name every node once")
 
 
-def _verify_inside(part: Node | Scope, outer: str) -> None:
-    if outer and not part.path.startswith(f"{outer}."):
-        raise ValueError(f"{part.id} does not lie in {outer}")
+def refuse(field: str, message: str) -> NoReturn:
+    """Raises the ValueError for a field: `nodes[3].inputs`."""
+    said = one_line(f"{field}: {message}")
+    raise ValueError(said if len(said) <= _SAID else f"{said[:_SAID]}...")
 
 
-def _verify_node(node: Node, specs: Mapping[str, TensorSpec]) -> None:
+def inputs_of(
+    field: str, id: str, inputs: Sequence[str], specs: Mapping[str, TensorSpec]
+) -> tuple[TensorSpec, ...]:
+    """What a node is given, of what is given before it."""
+    missing = [input for input in inputs if input not in specs]
+    if missing:
+        refuse(f"{field}.inputs", f"node {id}: its input {missing[0]} is not before it")
+    return tuple(specs[input] for input in inputs)
+
+
+def inferred(field: str, id: str, op: Op, given: Sequence[TensorSpec]) -> TensorSpec:
+    """What an op gives for these inputs; raises ValueError if it cannot take them."""
+    likes = sum(bool(getattr(op, n)) for n in arguments(type(op)) if _is_reference(type(op), n))
+    if op.inputs is None and len(given) < 2:
+        refuse(f"{field}.inputs", f"node {id}: {op.verb} joins two or more inputs")
+    if op.inputs is not None and len(given) != op.inputs + likes:
+        wanted, found = op.inputs + likes, len(given)
+        refuse(f"{field}.inputs", f"node {id}: {op.verb} takes {wanted}, here are {found}")
+    try:
+        return op.infer(*given)
+    except ShapeError as error:
+        refuse(field, f"node {id}: {error.message}")
+
+
+def _is_reference(op: type[Op], name: str) -> bool:
+    return kind(op, name).form == "reference"
+
+
+# names
+
+
+def verify_input(input: TensorSpec) -> None:
+    """Raises ValueError unless it is a vector, or a map with its channels first."""
+    if input.layout != "channels_first" or input.rank > max(AXES):
+        refuse("input", "expected channels first and at most three more axes")
+
+
+def _verify_names(graph: Graph) -> None:
+    if problem := identifier_problem(graph.name):
+        refuse("name", problem)
+    verify_input(graph.input)
+    for field, results in (("outputs", graph.outputs), ("taps", graph.taps), ("aux", graph.aux)):
+        for name in results:
+            single = field == "outputs" and len(results) == 1 and name == ""
+            if not single and (problem := _problem(name)):
+                refuse(field, problem)
+    for n, scope in enumerate(graph.scopes):
+        if scope.block and (problem := identifier_problem(scope.block)):
+            refuse(f"scopes[{n}].block", problem)
+        if not scope.block and (scope.arguments or scope.inputs):
+            refuse(f"scopes[{n}]", f"scope {scope.id}: only a block has arguments and inputs")
+        for name, _ in scope.arguments:
+            if problem := identifier_problem(name):
+                refuse(f"scopes[{n}].arguments", problem)
+
+
+def _verify_inside(field: str, part: Node | Scope, outer: str) -> None:
+    """The id of a part is that of the scope `outer`, and a name: or several that add no level."""
+    within, inner = _ID.fullmatch(outer), _ID.fullmatch(part.id)
+    path, marks = within.groups() if within else ("", "")
+    if inner is None:
+        refuse(f"{field}.id", f"`{part.id}` is no path")
+    if not inner[1].startswith(f"{path}." if path else "") or not inner[2].startswith(marks):
+        refuse(f"{field}.id", f"{part.id} does not lie in {outer}")
+    names = inner[1][len(path) + 1 if path else 0 :].split(".")
+    for name in names:
+        if problem := _problem(name):
+            refuse(f"{field}.id", problem)
+    if len(names) > 1 and not all(name.startswith("_") for name in names):
+        refuse(f"{field}.id", f"{part.id} does not lie directly in `{outer}`")
+
+
+# scopes
+
+
+def _verify_scopes(graph: Graph) -> None:
+    known = {""}
+    for n, scope in enumerate(graph.scopes):
+        if scope.parent not in known or scope.id in known:
+            message = f"scope {scope.id}: its parent {scope.parent!r} is not before it"
+            refuse(f"scopes[{n}].parent", message)
+        _verify_inside(f"scopes[{n}]", scope, scope.parent)
+        known.add(scope.id)
+
+
+def _verify_places(graph: Graph) -> None:
+    """Every node stands in its scope; what is in a scope is there together, in order."""
+    chains: dict[str, tuple[str, ...]] = {"": ("",)}
+    for scope in graph.scopes:
+        chains[scope.id] = (*chains[scope.parent], scope.id)
+    open, entered = [""], [""]
+    for n, node in enumerate(graph.nodes):
+        chain = chains.get(node.scope)
+        if chain is None:
+            refuse(f"nodes[{n}].scope", f"node {node.id}: no scope {node.scope}")
+        _verify_inside(f"nodes[{n}]", node, node.scope)
+        for id in node.inputs:
+            source = chains[graph.by_id[id].scope] if id != INPUT else ()
+            if source != chain:
+                _verify_border(graph, f"nodes[{n}].inputs", node, id, source)
+        while tuple(open) != chain[: len(open)]:
+            open.pop()
+        entered += chain[len(open) :]
+        open += chain[len(open) :]
+    for n, (id, scope) in enumerate(zip_longest(entered[1:], graph.scopes)):
+        if scope is None or id != scope.id:
+            again = id in entered[: n + 1]
+            place = graph.scopes.index(graph.scope_by_id[str(id)]) if again else n
+            named = graph.scopes[place].id
+            message = f"scope {named}: scopes stand as their nodes do, all of one together"
+            refuse(f"scopes[{place}]", message)
+    paths = {scope.path for scope in graph.scopes}
+    for n, node in enumerate(graph.nodes):
+        if node.path in paths:
+            refuse(f"nodes[{n}].id", f"two things are named {node.path}")
+
+
+def _verify_border(graph: Graph, field: str, node: Node, id: str, source: Sequence[str]) -> None:
+    """What a block takes is among the inputs that it says; `source` are the scopes it is from."""
+    scope = graph.scope_by_id.get(node.scope)
+    while scope is not None and scope.id not in source:
+        if scope.block and graph.spec(id) not in scope.inputs:
+            refuse(field, f"node {node.id}: {scope.id} has no input like {id}")
+        scope = graph.scope_by_id.get(scope.parent)
+
+
+# nodes
+
+
+def _verify_node(field: str, node: Node, specs: Mapping[str, TensorSpec]) -> None:
     """`specs` are what the nodes before it give."""
     if node.id in specs:
-        raise ValueError(f"node {node.id} stands twice")
-    given = inputs_of(node.id, node.inputs, specs)
-    try:
-        output = node.op.infer(*given)
-    except ShapeError as error:
-        raise ValueError(f"node {node.id}: {error.message}") from error
+        refuse(f"{field}.id", f"node {node.id} stands twice")
+    given = inputs_of(field, node.id, node.inputs, specs)
+    output = inferred(field, node.id, node.op, given)
     if output != node.output:
-        raise ValueError(f"node {node.id}: {node.op.verb} gives {output}, not {node.output}")
+        message = f"node {node.id}: {node.op.verb} gives {output}, not {node.output}"
+        refuse(f"{field}.output", message)
     if node.op.weights(*given) != node.weights:
-        raise ValueError(f"node {node.id}: these are not the weights of {node.op.verb}")
+        refuse(field, f"node {node.id}: these are not the weights of {node.op.verb}")
     if node.op.cost(node.weights, output, given) != node.cost:
-        raise ValueError(f"node {node.id}: {node.op.verb} does not cost that")
+        refuse(field, f"node {node.id}: {node.op.verb} does not cost that")
+    if node.weights and node.name.startswith("_"):
+        message = f"{node.op.verb} has weights, so its name cannot start with `_`"
+        refuse(f"{field}.id", f"node {node.id}: {message}")
+
+
+def _verify_shared(graph: Graph) -> None:
+    """What stands at one path is one module, applied again: the same layers, in the same order."""
+    first: dict[str, tuple[Node, tuple[TensorSpec, ...]]] = {}
+    for n, node in enumerate(graph.nodes):
+        given = graph.specs(node)
+        before, taken = first.setdefault(node.path, (node, given))
+        if before.weights != node.weights:
+            refuse(f"nodes[{n}]", f"weight {_key(graph, before, node)} has two shapes")
+        if before.op != node.op or not node.op.serves(given, taken):
+            refuse(f"nodes[{n}]", f"node {node.id}: it is not the {before.op.verb} of {before.id}")
+    held: dict[str, list[int]] = {}
+    for n, node in enumerate(graph.nodes):
+        scope = graph.scope_by_id.get(node.scope)
+        while scope is not None:
+            held.setdefault(scope.id, []).append(n)
+            scope = graph.scope_by_id.get(scope.parent)
+    original: dict[str, Scope] = {}
+    for n, scope in enumerate(graph.scopes):
+        before_ = original.setdefault(scope.path, scope)
+        alike = _call(before_) == _call(scope)
+        if not alike or not _same(graph, held[before_.id], held[scope.id]):
+            refuse(f"scopes[{n}]", f"scope {scope.id}: it is not the module of {before_.id}")
+
+
+def _key(graph: Graph, *nodes: Node) -> str:
+    """The first key of a weight that is not the same in two nodes."""
+    one, other = (dict(graph.weights(node)) for node in nodes)
+    return next(key for key in {**one, **other} if one.get(key) != other.get(key))
+
+
+def _call(scope: Scope) -> tuple[object, ...]:
+    return scope.kind, scope.block, scope.arguments, scope.parent.partition("@")[0]
+
+
+def _same(graph: Graph, one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether nodes are alike, and take their inputs alike from each other, as far as both go."""
+    nodes = graph.nodes
+    places = [{nodes[n].id: place for place, n in enumerate(each)} for each in (one, other)]
+
+    def taken(n: int, inside: Mapping[str, int]) -> Iterable[int | None]:
+        return [inside.get(id) for id in nodes[n].inputs]
+
+    return all(
+        nodes[a].path == nodes[b].path and taken(a, places[0]) == taken(b, places[1])
+        for a, b in zip(one, other, strict=False)
+    )
+
+
+# results
+
+
+def _verify_results(graph: Graph) -> None:
+    if not graph.outputs:
+        refuse("outputs", "a graph has a result")
+    used = {id for node in graph.nodes for id in node.inputs}
+    for field, results in (("outputs", graph.outputs), ("taps", graph.taps), ("aux", graph.aux)):
+        for name, id in results.items():
+            if id != INPUT and id not in graph.by_id:
+                refuse(f"{field}.{name}", f"result {name!r}: no node {id}")
+            used.add(id)
+    for n, node in enumerate(graph.nodes):
+        if node.id not in used:
+            refuse(f"nodes[{n}]", f"nothing uses the result of {node.id}")

@@ -60,7 +60,7 @@ class ArgumentChecker(Checker):
         for word in raw if isinstance(raw, list) else (raw,):
             if isinstance(word, str):
                 self.file.block(word)
-        return Literal(raw, place)
+        return super().literal(raw, place)
 
     def block_near(self, word: str) -> Iterator[Label]:
         """Where the block of the spec is defined that was probably meant, or all of them are."""

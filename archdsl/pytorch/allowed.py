@@ -43,7 +43,8 @@ ANNOTATIONS = {
 }  # fmt: skip
 CLASS_NAMES = {"feature_info"}  # what a class may hold beside its functions, as a literal
 FUNCTIONS = {"__init__", "forward"}
-_FIXED = {"nn", "torch", "F", "Tensor", "OrderedDict", "range", "type", "getattr", "super"}
+# what a name means in every source, so that no variable has it
+FIXED = {"nn", "torch", "F", "Tensor", "OrderedDict", "range", "type", "getattr", "super"}
 _CONSTANTS = {str, int, float, bool, type(None), type(...)}
 
 _EXPRESSIONS = (
@@ -131,7 +132,7 @@ class _Source:
             refuse(node)
         plain = not node.decorator_list and not node.keywords and len(node.bases) == 1
         require(node, plain and not getattr(node, "type_params", []))
-        require(node, dotted(node.bases[0]) in BASES and node.name not in _FIXED)
+        require(node, dotted(node.bases[0]) in BASES and node.name not in FIXED)
         for statement in node.body[_has_docstring(node) :]:
             if isinstance(statement, ast.FunctionDef):
                 self.check_function(statement)
@@ -221,7 +222,7 @@ class _Function:
         elif name == "type":
             require(node, len(node.args) == 1 and not node.keywords)
         elif name not in CALLS and name not in self.source.classes:
-            require(node, name == "super().__init__" or name.partition(".")[0] not in _FIXED)
+            require(node, name == "super().__init__" or name.partition(".")[0] not in FIXED)
             if name != "super().__init__":
                 self.check(node.func)
         for argument in node.args:
@@ -293,7 +294,7 @@ def dotted(node: ast.AST) -> str:
 
 def is_free(name: str) -> bool:
     """Whether a variable or argument may have a name."""
-    return name not in _FIXED and name != "self" and not name.startswith("__")
+    return name not in FIXED and name != "self" and not name.startswith("__")
 
 
 def require_literal(node: ast.AST) -> None:

@@ -9,6 +9,7 @@ from keyword import iskeyword
 from typing import Any
 
 from archdsl.modules.structure import Instance, Origin, Part, Slot, Taken
+from archdsl.pytorch.allowed import FIXED
 from archdsl.pytorch.literals import literal
 from archdsl.pytorch.repeats import REPEAT, origins
 
@@ -17,7 +18,7 @@ CHANNELS = {  # arguments that count channels: they may be multiples of each oth
     "num_channels", "channels", "embed_dim", "num_parameters", "normalized_shape", "start", "stop",
 }  # fmt: skip
 _ABSENT: Any = object()
-_TAKEN = {"self", "nn", "torch", "layers", "x", "i", "math", "F", "OrderedDict", *dir(builtins)}
+_TAKEN = {"self", "layers", "x", "i", *FIXED, *dir(builtins)}
 _FLAGS = {"{+}": "residual", "{+=}": "residual", "{*}": "gated"}
 Vector = list[Any]
 

@@ -33,7 +33,7 @@ class Limits:
 
     noun: ClassVar[str] = "limit"
 
-    document_bytes: _Count = 1_000_000
+    document_bytes: _Count = 1_000_000  # of a file of YAML
     nesting: _Count = 64  # of YAML values, and of items in items through blocks
     values: _Count = 200_000  # YAML values after aliases are expanded
     expression: _Count = 1_000  # characters of one expression or name
@@ -44,7 +44,9 @@ class Limits:
     nodes: _Count = 30_000  # and as many scopes; the deepest networks that people build have 5,000
     connections: _Count = 1_000_000  # inputs of all nodes
     elements: _Count = 1_000_000_000_000  # of one tensor, for one image
-    parameters: _Count = 100_000_000_000
+    parameters: _Count = 100_000_000_000  # of the network, before anything is allocated
+    json_characters: _Count = 32_000_000  # of a graph in JSON
+    json_values: _Count = 3_000_000  # in a graph in JSON
     root: Annotated[str, After(_folder)] = (
         ""  # the folder whose files it may extend and import; without it the spec's own
     )

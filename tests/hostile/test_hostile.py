@@ -327,3 +327,15 @@ def test_whatever_is_no_spec_may_have_any_number_of_mistakes(tmp_path: Path) -> 
     unknown.write_text("archdsl: 1\n" + "".join(f"key{n}: 1\n" for n in range(300)))
     assert run(["fmt", str(twice)]) == 1
     assert run(["sweep", str(unknown)]) == 1
+
+
+def test_infinite_numbers_are_no_values() -> None:
+    for number, said in ((".inf", "inf"), (".nan", "nan"), ("1.0e999", "inf")):
+        expected = f"1:13 E0203 expected a number, not {said}"
+        assert (
+            errors(f"params: {{a: {number}}}\nbackbone: [{{repeat: a, relu: {{}}}}]")[0] == expected
+        )
+        block = "blocks: {u: {params: {x: 1}, seq: [relu]}}"
+        assert errors(f"{block}\nbackbone: [{{u: {{x: [1, [{number}]]}}}}]")[0].endswith(
+            f"E0203 expected a number, not {said}"
+        )

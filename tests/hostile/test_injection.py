@@ -10,6 +10,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,8 +20,10 @@ import pytest
 import yaml
 
 import archdsl
+from archdsl.analysis.diff import compare
 from archdsl.cli.main import run
 from archdsl.graph.graph import Graph
+from archdsl.tables import changes
 
 PLAIN = "Harmless text"
 NASTY = [
@@ -76,8 +79,32 @@ def written(text: str) -> str:
 
 
 @cache
-def graph(text: str) -> Graph:
+def from_spec(text: str) -> Graph:
     return archdsl.loads(written(text))
+
+
+@cache
+def from_json(text: str) -> Graph:
+    """A graph whose every free text is `text`, also those that no spec can give it."""
+    data = json.loads(from_spec(PLAIN).to_json())
+    data["title"], data["citation"] = from_spec(text).title, from_spec(text).citation
+    data["renames"] = {text: {"keys": {}, "reshape": False, "unmet": text}}
+    for part in (*data["nodes"], *data["scopes"]):
+        part["span"] = [text, 1, 1, 1, 2]
+    for scope in data["scopes"]:
+        if scope["block"]:
+            scope["arguments"] |= {"note": text, "notes": [text, [text]], "verb": [text, []]}
+    return Graph.from_json(json.dumps(data))
+
+
+Made = Callable[[str], Graph]
+
+
+@pytest.fixture(params=[from_spec, from_json], ids=["spec", "json"])
+def graph(request: pytest.FixtureRequest) -> Made:
+    """What makes a graph whose free texts are a text."""
+    made: Made = request.param
+    return made
 
 
 def without_docstrings(source: str) -> str:
@@ -107,13 +134,13 @@ def text(request: pytest.FixtureRequest) -> str:
     return value
 
 
-def test_python_source_differs_in_nothing_that_runs(text: str) -> None:
+def test_python_source_differs_in_nothing_that_runs(graph: Made, text: str) -> None:
     source = archdsl.emit(graph(text))
     assert without_docstrings(source) == without_docstrings(archdsl.emit(graph(PLAIN)))
     assert not TERMINAL.search(source)
 
 
-def test_tables(text: str) -> None:
+def test_tables(graph: Made, text: str) -> None:
     nasty, plain = archdsl.summarize(graph(text)), archdsl.summarize(graph(PLAIN))
     assert not TERMINAL.search(str(nasty))
     assert str(nasty).splitlines()[2:] == str(plain).splitlines()[2:]
@@ -123,7 +150,7 @@ def test_tables(text: str) -> None:
     assert {**record, "title": 0, "citation": 0} == {**other, "title": 0, "citation": 0}
 
 
-def test_a_markdown_table_has_no_markup_but_its_own(text: str) -> None:
+def test_a_markdown_table_has_no_markup_but_its_own(graph: Made, text: str) -> None:
     page, plain = (archdsl.summarize(graph(t)).render("markdown") for t in (text, PLAIN))
     heading, _, cited, *rest = page.splitlines()
     assert [heading, *rest] == [plain.splitlines()[0], *plain.splitlines()[3:]]
@@ -131,7 +158,7 @@ def test_a_markdown_table_has_no_markup_but_its_own(text: str) -> None:
     assert not re.search(r"[<>|*`\[\]\\]", bare)
 
 
-def test_latex_has_no_commands_but_its_own(text: str) -> None:
+def test_latex_has_no_commands_but_its_own(graph: Made, text: str) -> None:
     table, plain = (archdsl.summarize(graph(t)).render("latex") for t in (text, PLAIN))
     assert table.splitlines()[1:] == plain.splitlines()[1:]
     assert table.startswith("% net") and not TERMINAL.search(table)
@@ -144,7 +171,7 @@ def test_latex_has_no_commands_but_its_own(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["hero", "strip", "block", "columns", "graph"])
-def test_an_svg_has_no_elements_but_its_own(text: str, kind: str) -> None:
+def test_an_svg_has_no_elements_but_its_own(graph: Made, text: str, kind: str) -> None:
     nasty, plain = (
         ElementTree.fromstring(archdsl.draw(graph(t), kind=kind).render(".svg"))
         for t in (text, PLAIN)
@@ -155,7 +182,7 @@ def test_an_svg_has_no_elements_but_its_own(text: str, kind: str) -> None:
     assert not any(name.startswith("on") or name.endswith("href") for _, a in shown for name in a)
 
 
-def test_dot_mermaid_and_html_hold_no_free_text(text: str) -> None:
+def test_dot_mermaid_and_html_hold_no_free_text(graph: Made, text: str) -> None:
     nasty, plain = (archdsl.draw(graph(t), kind="graph") for t in (text, PLAIN))
     for suffix in (".dot", ".mmd"):
         assert nasty.render(suffix) == plain.render(suffix)
@@ -172,16 +199,26 @@ def test_dot_mermaid_and_html_hold_no_free_text(text: str) -> None:
     }
 
 
-def test_pdf_and_png_are_drawn(text: str) -> None:
+def test_pdf_and_png_are_drawn(graph: Made, text: str) -> None:
     figure = archdsl.draw(graph(text))
     assert figure.render(".pdf").startswith(b"%PDF") and figure.render(".png")[1:4] == b"PNG"
 
 
-def test_the_graph_in_json_is_read_back(text: str) -> None:
+def test_the_graph_in_json_is_read_back(graph: Made, text: str) -> None:
     assert Graph.from_json(graph(text).to_json()) == graph(text)
 
 
-def test_the_cells_of_a_csv_are_no_formulas(text: str) -> None:
+def test_the_changes_between_two_networks_have_no_markup_but_their_own(
+    graph: Made, text: str
+) -> None:
+    changed, plain = (graph(t).select({"": graph(t).taps["c1"]}) for t in (text, PLAIN))
+    for write in changes.FORMATS.values():
+        found = write(compare(graph(text), changed))
+        assert found == write(compare(graph(PLAIN), plain))
+        assert not TERMINAL.search(found)
+
+
+def test_the_cells_of_a_csv_are_no_formulas(graph: Made, text: str) -> None:
     table = archdsl.summarize(graph(text)).render("csv")
     cells = [cell for row in csv.reader(io.StringIO(table)) for cell in row]
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
