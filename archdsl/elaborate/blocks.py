@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.suggest import did_you_mean
@@ -16,6 +16,7 @@ from archdsl.elaborate.env import (
     ItemValue,
     Level,
     Origin,
+    Origins,
     Poison,
     Said,
     Tensor,
@@ -23,9 +24,10 @@ from archdsl.elaborate.env import (
 )
 from archdsl.elaborate.items import Run
 from archdsl.expressions.expression import Value
-from archdsl.language.syntax import COMBINATORS, Block, Item, Listed, Literal, Name
-from archdsl.ops import OPS, ArgumentError, Op, RankError, arguments, construct, kind
-from archdsl.ops.tensor import INPUT, TensorSpec
+from archdsl.language.syntax import COMBINATORS, Block, Formula, Item, Listed, Literal, Name
+from archdsl.ops import OPS, ArgumentError, Op, RankError, construct, kind
+from archdsl.ops import arguments as declared_of
+from archdsl.ops.tensor import TensorSpec
 
 
 def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
@@ -33,35 +35,37 @@ def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
     if item.verb in COMBINATORS:
         level = here.frame.level
         if name.startswith("_"):
-            with level.below(name):
-                return combine(run, item, here)
-        inner = run.build.open(level, name, KINDS[item.verb], item)
-        return combine(run, item, here.inside(inner))
-    verb, block, given = _resolve(run, item, here)
-    if block is not None:
-        return _call(run, block, given, item, here, name)
-    return _op(run, OPS[verb], given, item, here, name)
-
-
-def _resolve(run: Run, item: Item, here: Here) -> tuple[str, Block | None, dict[str, Said]]:
-    """The verb (behind `$name`), its block if it is one, and the arguments."""
-    given: dict[str, Said] = dict(item.arguments)
+            return combine(run, item, here.at(level.below(name)))
+        return combine(run, item, here.inside(run.build.open(level, name, KINDS[item.verb], item)))
+    arguments: Mapping[str, Said] = item.arguments
     if item.chosen is None:
-        return item.verb, here.file.block(item.verb), given
-    value = run.values.item(item.chosen, here)
+        verb, block = item.verb, here.file.block(item.verb)
+    else:
+        verb, block, arguments = _chosen(run, item, item.chosen, here)
+    if block is not None:
+        return _call(run, block, arguments, item, here, name)
+    return _op(run, OPS[verb], arguments, item, here, name)
+
+
+def _chosen(
+    run: Run, item: Item, chosen: Formula, here: Here
+) -> tuple[str, Block | None, Mapping[str, Said]]:
+    """The verb behind `$name`, its block if it is one, and the arguments, its own among them."""
+    value = run.values.item(chosen, here)
+    arguments: dict[str, Said] = dict(item.arguments)
     for name, argument in value.arguments:
-        if name in given:
+        if name in arguments:
             message = f"`{name}` is given twice: here and in the value of {item.verb}"
-            fail(run.sink, "E0206", message, given[name].place.key)
-        given[name] = Evaluated(argument, item.inside, value.origins.get(name))
-    known = value.block.parameters if value.block is not None else arguments(OPS[value.verb])
-    unknown = [name for name in given if name not in known]
+            fail(run.sink, "E0206", message, arguments[name].place.key)
+        arguments[name] = Evaluated(argument, item.inside, value.origins.get(name))
+    known = value.block.parameters if value.block is not None else declared_of(OPS[value.verb])
+    unknown = [name for name in arguments if name not in known]
     for name in unknown if value.block is None or not value.block.broken else ():
         message, help = f"{value.verb} has no argument `{name}`", did_you_mean(name, known)
-        run.sink.error("E0206", message, given[name].place.key, help=help)
+        run.sink.error("E0206", message, arguments[name].place.key, help=help)
     if unknown:
         raise Poison
-    return value.verb, value.block, given
+    return value.verb, value.block, arguments
 
 
 # ops
@@ -69,70 +73,90 @@ def _resolve(run: Run, item: Item, here: Here) -> tuple[str, Block | None, dict[
 _ANY = TensorSpec((1, 1, 1))  # for an input that failed, to look at the arguments all the same
 
 
-def _op(run: Run, op: type[Op], given: dict[str, Said], item: Item, here: Here, name: str) -> Flow:
+def _op(
+    run: Run, op: type[Op], written: Mapping[str, Said], item: Item, here: Here, name: str
+) -> Flow:
     """Adds one op, with its arguments and the default ones."""
-    scopes = _with_defaults(run, op, given, here)
+    arguments = _with_defaults(run, op, written, here)
     values: dict[str, Any] = {}
     failed = False
     inputs: list[Flow] = list(here.x) if isinstance(here.x, tuple) else [here.x]
-    for argument, written in given.items():
+    for argument, (said, there) in arguments.items():
         declared = kind(op, argument)
         try:
             if declared.form == "reference":
-                inputs.append(_like(run, written, scopes[argument]))
+                inputs.append(_like(run, said, there))
                 values[argument] = True
             else:
-                values[argument] = run.values.argument(written, declared, scopes[argument])
+                values[argument] = run.values.argument(said, declared, there)
         except Poison:
             failed = True
     if failed:
         raise Poison
-    missing = [n for n, a in arguments(op).items() if a.default is MISSING and n not in given]
+    missing = [n for n, a in declared_of(op).items() if a.default is MISSING and n not in arguments]
     if missing:
         message = f"{op.verb} needs " + ", ".join(f"`{name}`" for name in missing)
         fail(run.sink, "E0207", message, item.inside.key)
     poisoned = any(flow is None for flow in inputs)
-    tensors = [Tensor(INPUT, _ANY)] if poisoned else _tensors(run, op, inputs, item)
+    first = None if poisoned else _tensors(run, op, inputs, item)[0]
     try:
-        made = construct(op, values, tensors[0].spec)
+        made = construct(op, values, _ANY if first is None else first.spec)
     except ArgumentError as error:
-        wrong = error.argument
-        written = given.get(wrong, Literal(None, item.inside))
-        if poisoned and (isinstance(error, RankError) or written.place in run.wrong):
-            raise Poison from None
-        run.wrong.add(written.place)
-        labels = run.build.ranks(tensors[0]) if isinstance(error, RankError) else ()
-        what = f"{wrong} of {op.verb}"
-        run.values.fail(error, what, written, scopes.get(wrong, here), labels=labels)
+        _refuse(run, error, op, first, arguments, item, here)
     if poisoned:
         raise Poison
-    blame = {argument: where.place for argument, where in given.items()}
 
-    def origins(argument: str) -> tuple[Label, ...]:
-        names = [argument] if argument in given else given
-        found = (label for n in names for label in run.values.origins(given[n], scopes[n]))
+    def origins(argument: str = "") -> tuple[Label, ...]:
+        parts = [arguments[argument]] if argument in arguments else arguments.values()
+        found = (label for part in parts for label in run.values.explain.origins(*part))
         return tuple(dict.fromkeys(found))
 
-    return run.build.node(made, inputs, here.frame.level, name, item, blame, origins)
+    blame = {argument: said.place for argument, (said, _) in arguments.items()}
+    return run.node(made, run.tensors(op, inputs, item), here, name, item, blame, origins)
 
 
-def _like(run: Run, written: Said, here: Here) -> Flow:
+Arguments = Mapping[str, tuple[Said, Here]]  # of an op, each with what it sees
+
+
+def _refuse(
+    run: Run,
+    error: ArgumentError,
+    op: type[Op],
+    first: Tensor | None,
+    arguments: Arguments,
+    item: Item,
+    here: Here,
+) -> NoReturn:
+    """Reports a value that an op cannot take; its first input is None where that is poisoned."""
+    said, there = arguments.get(error.argument, (Literal(None, item.inside), here))
+    if first is None and (isinstance(error, RankError) or said.place in run.wrong):
+        raise Poison
+    run.wrong.add(said.place)
+    labels = run.shapes.ranks(first) if first is not None and isinstance(error, RankError) else ()
+    what = f"{error.argument} of {op.verb}"
+    run.values.explain.refuse(error, what, said, there, labels=labels)
+
+
+def _like(run: Run, said: Said, here: Here) -> Flow:
     """The item that an argument names."""
-    if not isinstance(written, Name | Listed):
+    if not isinstance(said, Name | Listed):
         message = "an item is named in the call of an op, not in the value of a parameter"
-        fail(run.sink, "E0203", message, written.place.span)
-    return run.references(written, here)
+        fail(run.sink, "E0203", message, said.place.span)
+    return run.references(said, here)
 
 
-def _with_defaults(run: Run, op: type[Op], given: dict[str, Said], here: Here) -> dict[str, Here]:
-    """Adds the default arguments of the item's file, then the document's; where each is written."""
-    scopes = dict.fromkeys(given, here)
+def _with_defaults(
+    run: Run, op: type[Op], written: Mapping[str, Said], here: Here
+) -> dict[str, tuple[Said, Here]]:
+    """The arguments, and the default ones of the item's file, then the document's."""
+    arguments: dict[str, tuple[Said, Here]] = {n: (said, here) for n, said in written.items()}
     for file in (here.file, run.document.file):
-        settled = Here(file, here.frame, run.outer(file), here.x)
-        for argument, written in file.defaults.get(op.verb, {}).items():
-            if argument not in given:
-                given[argument], scopes[argument] = written, settled
-    return scopes
+        defaults = file.defaults.get(op.verb)
+        if defaults:
+            settled = Here(file, here.frame, run.outer(file), here.x)
+            for argument, said in defaults.items():
+                arguments.setdefault(argument, (said, settled))
+    return arguments
 
 
 def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Tensor]:
@@ -161,32 +185,31 @@ class _Call:
 
     block: Block
     names: Mapping[str, Value]
-    origins: Mapping[str, Origin]
+    origins: Origins
     inputs: Flow
     item: Item
     here: Here
 
 
 def _call(
-    run: Run, block: Block, given: Mapping[str, Said], item: Item, here: Here, name: str
+    run: Run, block: Block, arguments: Mapping[str, Said], item: Item, here: Here, name: str
 ) -> Flow:
     """A block under a name: elaborated once for its arguments and inputs, then replayed."""
     if block.body is None or block in run.circular:
         raise Poison
-    if block in run.calls:
-        chain = " -> ".join(called.name for called in (*run.calls, block))
+    calls, level = here.frame.calls, here.frame.level
+    if block in calls:
+        chain = " -> ".join(called.name for called in (*calls, block))
         message = f"block {block.name} contains itself: {chain}"
         run.circular.add(block)
         help = "a block can only call others; `repeat` makes depth"
         fail(run.sink, "E0211", message, item.inside.key, help)
-    names, origins = _names(run, block, given, item, here)
+    names, origins = _names(run, block, arguments, item, here)
     call = _Call(block, names, origins, _inputs(run, block, item, here), item, here)
-    level = here.frame.level
     if block.body.verb not in KINDS:
         return _enter(run, call, level, name)
     if name.startswith("_"):
-        with level.below(name):
-            return _enter(run, call, level)
+        return _enter(run, call, level.below(name))
     return _scope(run, call, name)
 
 
@@ -201,90 +224,91 @@ def _inputs(run: Run, block: Block, item: Item, here: Here) -> Flow:
 
 
 def _names(
-    run: Run, block: Block, given: Mapping[str, Said], item: Item, here: Here
-) -> tuple[dict[str, Value], dict[str, Origin]]:
+    run: Run, block: Block, arguments: Mapping[str, Said], item: Item, here: Here
+) -> tuple[dict[str, Value], Origins]:
     """What the body sees: the document's parameters, then the block's own in order.
 
     With them comes where the block's own are from.
     """
-    names = dict(run.outer(block.file))
-    run.build.read(item.span, _WORK * len(block.parameters), len(names))
-    origins: dict[str, Origin] = {}
-    definition = Here(block.file, here.frame, names, here.x, origins.get)
-    failed = False
+    names, sources = dict(run.outer(block.file)), dict[str, Said]()
+    run.budget.read(item, _WORK * len(block.parameters), len(names))
+
+    def origin(name: str) -> Origin | None:
+        if name not in sources:
+            return None
+        return Origin(sources[name], here if name in arguments else definition)
+
+    definition = Here(block.file, here.frame, names, here.x, origin)
+    constants, failed = run.values.constants(block), False
     for name, parameter in block.parameters.items():
         try:
-            if name in given:
-                names[name] = run.values.parameter(parameter, given[name], here)
-                origins[name] = Origin(given[name], here)
+            if name in arguments:
+                names[name] = run.values.parameter(parameter, arguments[name], here)
+                sources[name] = arguments[name]
+            elif name in constants and parameter.default is not None:
+                names[name], sources[name] = constants[name], parameter.default
             elif parameter.required:
                 fail(run.sink, "E0207", f"{block.name} needs `{name}`", item.inside.key)
             elif parameter.broken or parameter.default is None:
                 raise Poison
             else:
-                default = parameter.default
                 with run.sink.within(item.span, f"in this call of {block.name}"):
-                    names[name] = run.values.parameter(parameter, default, definition)
-                origins[name] = Origin(default, definition)
+                    names[name] = run.values.parameter(parameter, parameter.default, definition)
+                sources[name] = parameter.default
         except Poison:
             names.pop(name, None)
             failed = True
     if failed:
         raise Poison
-    return names, origins
+    return names, origin
 
 
 def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     """The body of a block at a level; under a name in it where the body is one op or block."""
-    block, body = call.block, call.block.body
+    block, body, outer = call.block, call.block.body, call.here.frame
     assert body is not None
     flows = call.inputs if isinstance(call.inputs, tuple) else (call.inputs,) * len(block.inputs)
     known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=True))
-    frame = Frame(level, call.inputs, len(run.build.taps), None, known)
-    inner = Here(block.file, frame, call.names, call.inputs, call.origins.get)
-    run.calls.append(block)
+    calls = (*outer.calls, block)
+    frame = Frame(level, call.inputs, len(run.build.taps), None, known, calls, outer.aux)
+    inner = Here(block.file, frame, call.names, call.inputs, call.origins)
 
     def called_as() -> str:
         path = level.child(name) if name else level.path
         copied = f", repeated as {path}" if call.item.modifiers.copies else ""
         return f"in this call of {block.name}{copied}"
 
-    try:
-        with run.sink.within(call.item.span, called_as), run.build.nested(call.item):
+    with run.sink.within(call.item.span, called_as):
+        run.budget.enter(call.item)
+        try:
             if body.verb in COMBINATORS:
                 return combine(run, body, inner)
             return run.apply(run, body, inner, name)
-    finally:
-        run.calls.pop()
+        finally:
+            run.budget.leave()
 
 
 def _scope(run: Run, call: _Call, name: str) -> Flow:
     """A block with a scope of its own, from its record if there is one."""
-    build, block, item = run.build, call.block, call.item
-    level = call.here.frame.level
-    inputs = _as_tuple(call.inputs)
-    specs = tuple(tensor.spec for tensor in inputs)
-    own = {name: call.names[name] for name in block.parameters}
-    key = run.records.key(block, own, specs, run.parameters, run.values.functions)
-    build.read(item.span, 0, len(key.around))
-    known = run.records.kept.get(key)
-    if known and not build.application and call.inputs is not None and build.fits(known):
-        return build.replay(known, level.child(name), level.scope, inputs, item)
+    build, block, item, frame = run.build, call.block, call.item, call.here.frame
     assert block.body is not None
+    level, records, inputs = frame.level, run.records(), _as_tuple(call.inputs)
+    specs = tuple([tensor.spec for tensor in inputs])
+    own = {name: call.names[name] for name in block.parameters}
+    key = records.key(block, own, specs, run.setting.parameters, run.setting.functions)
+    run.budget.read(item, 0, len(key.around))
+    known = records.kept.get(key)
+    if known and not level.application and call.inputs is not None and build.fits(known):
+        return build.replay(known, level.child(name), level.scope, inputs, item)
     kind, title = KINDS[block.body.verb], run.document.titles[block]
     shown = tuple((name, _shown(run, value)) for name, value in own.items())
-    mark, beside = build.mark(), (len(build.taps), len(run.aux))
-    inner = build.open(level, name, kind, item, title, shown, specs)
-    result = _enter(run, call, inner)
-    recorded = build.record(mark, inner.path, inputs, result)
+    beside = (len(build.taps), len(frame.aux))
+    with build.recording(level.child(name), inputs) as recorded:
+        result = _enter(run, call, build.open(level, name, kind, item, title, shown, specs))
     distinct = len({tensor.id for tensor in inputs}) == len(inputs)
-    if (
-        result is not None
-        and distinct
-        and not build.application
-        and beside == (len(build.taps), len(run.aux))
-    ):
-        run.records.keep(key, recorded)
+    alone = beside == (len(build.taps), len(frame.aux))
+    if result is not None and distinct and not level.application and alone:
+        run.records().keep(key, recorded(result))
     return result
 
 

@@ -61,7 +61,7 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
             _check_residual(run, item, here, result, shortcut)
         result = _join(run, item, here, "add", "_add", [result, shortcut])
     if "after" in item.parts:
-        result = run.sequence(item.parts["after"], here.given(result))
+        result = run.sequence(item.parts["after"], here.with_input(result))
     return result
 
 
@@ -84,17 +84,17 @@ def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow
     sides = (("body", body), ("shortcut", shortcut))
     in_order = sorted(body.spec.shape) == sorted(shortcut.spec.shape)
     shaped = {
-        what: flow.id if flow is here.x else run.build.shaped(flow.id, in_order)
+        what: flow.id if flow is here.x else run.shapes.shaped(flow.id, in_order)
         for what, flow in sides
     }
-    places = {what: run.build.written(id) for what, id in shaped.items()}
+    places = {what: run.shapes.written(id) for what, id in shaped.items()}
     labels = [
         Label(span, f"the {what} gives {flow.spec}")
         for what, flow in sides
         if (span := places[what]) is not None
     ]
     if body.spec.spatial != shortcut.spec.spatial and isinstance(here.x, Tensor):
-        shrunk = [label for _, flow in sides for label in run.build.shrinkers(flow, here.x.id)]
+        shrunk = [label for _, flow in sides for label in run.shapes.shrinkers(flow, here.x.id)]
         labels += [label for label in shrunk if label.span not in places.values()]
     message = f"the body gives {body.spec}, the shortcut {shortcut.spec}"
     own = "projection" in item.inside.source.data.get("blocks", {})
@@ -142,11 +142,11 @@ def _branches(run: Run, item: Item, here: Here) -> Flow:
     paths = [(path, copy) for path in items for copy in run.copies(path, here)]
     if any(path.verb == BROKEN for path in items):  # nobody knows what they give together
         for path, copy in paths:
-            run.single(path, copy.given(None) if "split" in item.arguments else copy)
+            run.single(path, copy.with_input(None) if "split" in item.arguments else copy)
         return None
     inputs = _split(run, item, here, len(paths))
     results = [
-        run.single(path, copy.given(x)) for (path, copy), x in zip(paths, inputs, strict=True)
+        run.single(path, copy.with_input(x)) for (path, copy), x in zip(paths, inputs, strict=True)
     ]
     if not results:
         fail(run.sink, "E0404", "branches without a path", item.span, "name a path")
@@ -180,8 +180,7 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
     start = 0
     for position, count in enumerate(wholes):
         op = construct(OPS["slice"], {"start": start, "stop": start + count}, x.spec)
-        level = here.frame.level
-        slices.append(run.build.node(op, [x], level, f"_slice{position}", item))
+        slices.append(run.node(op, [x], here, f"_slice{position}", item))
         start += count
     return slices
 
@@ -195,7 +194,7 @@ def _dense(run: Run, item: Item, here: Here) -> Flow:
     for i in range(count):
         seen = here.x if i == 0 else _join(run, item, here, "concat", f"_concat{i}", maps)
         turn = here.turn(i, count)
-        result = run.sequence(item.parts["layer"], turn.given(seen))
+        result = run.sequence(item.parts["layer"], turn.with_input(seen))
         if result is None:
             raise Poison
         maps.append(result)
@@ -208,7 +207,7 @@ def _join(
     """An op that joins flows, under a name of its own; poisoned if one of them is."""
     if any(flow is None for flow in flows):
         return None
-    return run.build.node(OPS[verb](), flows, here.frame.level, name, item)
+    return run.node(OPS[verb](), run.tensors(OPS[verb], flows, item), here, name, item)
 
 
 _COMBINE: dict[str, Callable[[Run, Item, Here], Flow]] = {

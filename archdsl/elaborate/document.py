@@ -49,42 +49,44 @@ def elaborate(
 def _elaborate(run: Run) -> Graph | None:
     document, root = run.document, Frame(Level("", ""), None)
     nothing = Here(document.file, root, {}, ())
-    run.values.scaling = document.file.source.at("scaling")
-    run.values.functions = _functions(run, nothing, without=document.dependent)
-    run.parameters = _parameters(run, nothing)
-    run.values.settled = {
-        name: (document.parameters[name].place, value) for name, value in run.parameters.items()
-    }
-    here = Here(document.file, root, run.parameters, ())
-    run.values.functions = _functions(run, here)
-    input = root.given = _input(run, here)
-    here = here.given(input if "backbone" in document.sections else None)
+    setting = run.setting
+    setting.functions = _functions(run, nothing, without=document.dependent)
+    setting.parameters = _parameters(run, nothing)
+    setting.places = {name: document.parameters[name].place for name in setting.parameters}
+    setting.functions = _functions(run, Here(document.file, root, setting.parameters, ()))
+    input = _input(run, Here(document.file, root, setting.parameters, ()))
+    frame = Frame(root.level, input)
+    here = Here(document.file, frame, setting.parameters, input)
+    here = here if "backbone" in document.sections else here.with_input(None)
     levels, inherited = _levels(run, root.level, here), set[str]()
     own_aux = "aux" in document.sections and not _is_inherited(document.file.source.at("aux"))
     for section, sequence in document.sections.items():
         start, is_inherited = len(run.build.nodes), _is_inherited(document.file.source.at(section))
-        run.keeps_aux = not (own_aux and is_inherited)
-        there = replace(here, frame=here.frame.beside(next(levels)))
+        there = here.at(next(levels))
+        if own_aux and is_inherited:  # its results in training give way to the spec's own
+            there = replace(there, frame=replace(there.frame, aux={}))
         if section == "aux":
             _aux(run, sequence, there)
         else:
-            here = here.given(run.sequence(sequence, there))
+            here = here.with_input(run.sequence(sequence, there))
         if is_inherited:
             inherited.update(node.id for node in run.build.nodes[start:])
-    graph = _graph(run, _outputs(run, here), input)
+    graph = _graph(run, _outputs(run, here), frame.aux, input)
     if graph is not None:
         graph = _used(graph, inherited, run.sink)
     return None if run.sink.failed else graph
 
 
-def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph | None:
+def _graph(
+    run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow], input: Tensor | None
+) -> Graph | None:
     """What was built, unless something failed."""
     source, taps, nodes = run.document.file.source, run.build.taps, tuple(run.build.nodes)
     made = tuple(run.build.made)
     named = {
         "outputs": _numbered(run, outputs, lambda name: source.at("outputs", name).span),
         "taps": _numbered(run, taps, lambda name: run.build.tap_spans[name]),
-        "aux": _numbered(run, run.aux, lambda name: source.at("aux", name).key),
+        "aux": _numbered(run, aux, lambda name: source.at("aux", name).key),
     }
     if run.sink.failed:
         return None
@@ -102,8 +104,8 @@ def _graph(run: Run, outputs: Mapping[str, Flow], input: Tensor | None) -> Graph
         made=() if made == tuple([node.id for node in nodes]) else made,
         written=Written(
             run.document,
-            run.parameters,
-            run.values.functions,
+            run.setting.parameters,
+            run.setting.functions,
             {node.id: node for node in nodes},
         ),
     )

@@ -1,13 +1,13 @@
 """What flows through a network under construction, and what an item sees from where it stands."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.expressions.expression import Value
+from archdsl.expressions.scaling import Function
 from archdsl.language.syntax import Argument, Block, File
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Place
@@ -95,58 +95,79 @@ class Row(NamedTuple):
 
 
 @dataclass(slots=True)
+class Counter:
+    """The next number of a list's items."""
+
+    next: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
-    """A named part of the network: its path, the id of its scope, the next number of a list in it.
+    """A named part of the network: its path, the id of its scope, the numbers of a list in it.
 
     `trail` holds the keys with `_` that are open: they are no part of a module's path, but tell
-    the ids of weightless nodes (whose names start with `_`) apart.
+    the ids of weightless nodes (whose names start with `_`) apart. `application` is the mark of a
+    repeated application of shared weights, empty in the first.
     """
 
     path: str
     scope: str
-    count: int = 0
+    counter: Counter = field(default_factory=Counter)
     trail: str = ""
+    application: str = ""
 
     def number(self) -> str:
         """The name of the next item of a list."""
-        self.count += 1
-        return str(self.count - 1)
+        self.counter.next += 1
+        return str(self.counter.next - 1)
 
     def child(self, name: str) -> str:
         name = self.trail + name if name.startswith("_") else name
         return f"{self.path}.{name}" if self.path else name
 
-    @contextmanager
-    def below(self, name: str | None) -> Iterator[None]:
-        """Inside an item whose key, if it starts with `_`, adds no level."""
-        before = self.trail
-        if name is not None and name.startswith("_"):
-            self.trail = f"{self.trail}{name}."
-        try:
-            yield
-        finally:
-            self.trail = before
+    def below(self, name: str | None) -> "Level":
+        """The level inside an item whose key, if it starts with `_`, adds none."""
+        if name is None or not name.startswith("_"):
+            return self
+        return replace(self, trail=f"{self.trail}{name}.")
+
+    def applied(self, index: int, number: int) -> "Level":
+        """The level for the application of shared weights to the input at `index`.
+
+        The items of a list are numbered from the same number in all of them.
+        """
+        before = self.application
+        mark = f"{before}@{index}" if before or index else ""
+        return replace(self, counter=Counter(number), application=mark)
 
 
 @dataclass(slots=True)
 class Frame:
     """The items that references can name; `outer` is the enclosing frame, up to the block's border.
 
-    `given` is what the network or block was given, `taps` how many taps there were before.
+    `input` is what the network or block is given, `taps` how many taps there were before, `calls`
+    the blocks whose calls are open, `aux` the results in training only.
     """
 
     level: Level
-    given: Flow
+    input: Flow
     taps: int = 0
     outer: "Frame | None" = None
     names: dict[str, Flow] = field(default_factory=dict)
+    calls: tuple[Block, ...] = ()
+    aux: dict[str, Flow] = field(default_factory=dict)
 
     def inside(self, level: Level) -> "Frame":
-        return Frame(level, self.given, self.taps, self)
+        return Frame(level, self.input, self.taps, self, {}, self.calls, self.aux)
 
     def beside(self, level: Level) -> "Frame":
         """The same items, the next ones standing at another level."""
-        return Frame(level, self.given, self.taps, self.outer, self.names)
+        return Frame(level, self.input, self.taps, self.outer, self.names, self.calls, self.aux)
+
+    def apart(self, level: Level) -> "Frame":
+        """The same items at another level; those that follow are not known here."""
+        names = dict(self.names)
+        return Frame(level, self.input, self.taps, self.outer, names, self.calls, self.aux)
 
     def find(self, name: str) -> Flow:
         """The value of an earlier item; raises KeyError if there is none."""
@@ -160,13 +181,13 @@ class Frame:
         return [*self.names, *(self.outer.visible() if self.outer else ())]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Here:
     """Where an item stands: its file, the items before it, the names it may use, its input.
 
     `names` are parameters and what `for` and `repeat` bind; those of a failed parameter are
     missing. `origin` finds that of an argument or cell by its name. The input is `()` where there
-    is none, as in the document's parameters.
+    is none, as in the document's parameters. Nothing in it is changed.
     """
 
     file: File
@@ -175,11 +196,14 @@ class Here:
     x: Flow
     origin: Origins = nowhere
 
-    def given(self, x: Flow) -> "Here":
+    def with_input(self, x: Flow) -> "Here":
         return Here(self.file, self.frame, self.names, x, self.origin)
 
-    def bind(self, names: Mapping[str, Value], origin: Origins = nowhere) -> "Here":
-        return Here(self.file, self.frame, {**self.names, **names}, self.x, origin)
+    def bind(self, row: Row) -> "Here":
+        """One of the copies of a `for`."""
+        if not row.names:
+            return self
+        return Here(self.file, self.frame, {**self.names, **row.names}, self.x, row.origin)
 
     def turn(self, i: int, times: int) -> "Here":
         """One of the turns of a `repeat`."""
@@ -188,3 +212,27 @@ class Here:
 
     def inside(self, level: Level) -> "Here":
         return Here(self.file, self.frame.inside(level), self.names, self.x, self.origin)
+
+    def at(self, level: Level) -> "Here":
+        """The same items, the next ones standing at another level."""
+        if level is self.frame.level:
+            return self
+        return Here(self.file, self.frame.beside(level), self.names, self.x, self.origin)
+
+
+@dataclass(slots=True)
+class Setting:
+    """The values of a document's parameters, and the scaling rules that expressions may call.
+
+    Both are settled one after another; `places` are those of the parameters, `scaling` is that of
+    the rules.
+    """
+
+    scaling: Place
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    functions: Mapping[str, Function] = field(default_factory=dict)
+
+    def is_documents(self, name: str, here: Here) -> bool:
+        """Whether a name is that of a parameter of the document there."""
+        return name in self.places and here.names.get(name) is self.parameters[name]

@@ -1,24 +1,26 @@
 """What is written to what it is worth: expressions, names, parameters, arguments of ops."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import UnionType
 from typing import NoReturn
 
-from archdsl.diagnostics.diagnostic import Label, Span
+from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.elaborate.builder import Builder
+from archdsl.elaborate.budget import Budget
 from archdsl.elaborate.env import (
     Evaluated,
-    Flow,
     Here,
     ItemValue,
     Origin,
     Poison,
     Said,
+    Setting,
     fail,
 )
+from archdsl.elaborate.explain import Values, first_shape
 from archdsl.expressions.expression import (
     ExpressionError,
     Names,
@@ -26,12 +28,12 @@ from archdsl.expressions.expression import (
     Value,
     describe,
 )
-from archdsl.expressions.scaling import Function, Rule
 from archdsl.expressions.template import Template
 from archdsl.language.keys import ParameterForm
 from archdsl.language.syntax import (
     SHAPE_NAMES,
     Argument,
+    Block,
     Formula,
     Listed,
     Literal,
@@ -43,18 +45,15 @@ from archdsl.language.syntax import (
 from archdsl.names import name_problem
 from archdsl.ops import OPS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
-from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Path, Place
 
 
 class Evaluator:
     """Evaluates what is written somewhere; what has no value is reported and raises Poison."""
 
-    def __init__(self, sink: Sink, build: Builder) -> None:
-        self.sink, self.build = sink, build
-        self.functions: Mapping[str, Function] = {}  # the document's scaling rules
-        self.settled: Mapping[str, tuple[Place, Value]] = {}  # the document's parameters
-        self.scaling: Place | None = None  # where those rules stand
+    def __init__(self, sink: Sink, budget: Budget, setting: Setting, explain: Values) -> None:
+        self.sink, self.budget, self.setting, self.explain = sink, budget, setting, explain
+        self.kept: dict[Block, dict[str, Value]] = {}  # of the constants of blocks
 
     # expressions and names
 
@@ -68,7 +67,7 @@ class Evaluator:
             case Verb(verb, arguments, place):
                 return self.verb(verb, arguments, place, here)
             case Listed(parts, place):
-                self.build.read(place.span, len(parts))
+                self.budget.read(place, len(parts))
                 return [self.evaluate(part, here) for part in parts]
             case Mapped(parts):
                 return {name: self.evaluate(part, here) for name, part in parts.items()}
@@ -81,7 +80,7 @@ class Evaluator:
         if name is not None and name in here.names:
             value = here.names[name]
             if isinstance(value, list):
-                self.build.read(formula.place.span, len(value))
+                self.budget.read(formula.place, len(value))
             return value
         try:
             self.read(expression.names, expression.text, formula.place, here)
@@ -105,7 +104,7 @@ class Evaluator:
         for name in names:
             value = here.names.get(name)
             if isinstance(value, list):
-                self.build.read(place.span, len(value) * (1 + len(text) // (len(name) + 5)))
+                self.budget.read(place, len(value) * (1 + len(text) // (len(name) + 5)))
 
     def name(self, template: Template, place: Place, here: Here) -> str:
         """The name of an item, which a module can have."""
@@ -116,10 +115,10 @@ class Evaluator:
 
     def names(self, wanted: Mapping[str, int], here: Here) -> Names:
         """What an expression sees; the shape only where it asks for more than there is without."""
-        first = _first(here.x)
+        first = first_shape(here.x)
         if first is None or wanted.keys() <= here.names.keys():
-            return Names(here.names, self.functions)
-        return Names({**first.names(), **here.names}, self.functions)
+            return Names(here.names, self.setting.functions)
+        return Names({**first.names(), **here.names}, self.setting.functions)
 
     def report(
         self, error: ExpressionError, written: Said, span: Span | None, here: Here
@@ -135,10 +134,10 @@ class Evaluator:
             if self.sink.failed and (error.name not in SHAPE_NAMES or here.x is None):
                 raise Poison from None
             if error.name in SHAPE_NAMES:
-                first = _first(here.x)
+                first = first_shape(here.x)
                 message, help = f"there is no `{error.name}` here", "no input has a shape yet"
                 help = f"the input is {first}" if first else help
-        fail(self.sink, error.code, message, span, help, self.origins(written, here))
+        fail(self.sink, error.code, message, span, help, self.explain.origins(written, here))
 
     # numbers
 
@@ -147,7 +146,7 @@ class Evaluator:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
             message = f"expected a number, not {kind_of(value)}"
-            labels = self.origins(written, here)
+            labels = self.explain.origins(written, here)
             fail(self.sink, "E0203", message, written.place.span, labels=labels)
         return float(value)
 
@@ -158,7 +157,7 @@ class Evaluator:
             if number < minimum:
                 raise ArgumentError(f"{number} is less than {minimum}")
         except ArgumentError as error:
-            self.fail(error, _last_word(written.place.path), written, here)
+            self.explain.refuse(error, _last_word(written.place.path), written, here)
         return number
 
     def test(self, written: Said, here: Here) -> bool:
@@ -166,7 +165,7 @@ class Evaluator:
         value = self.evaluate(written, here)
         if not isinstance(value, bool | int | float):
             message = f"expected true or false, not {kind_of(value)}"
-            labels = self.origins(written, here)
+            labels = self.explain.origins(written, here)
             fail(self.sink, "E0203", message, written.place.span, labels=labels)
         return bool(value)
 
@@ -182,8 +181,20 @@ class Evaluator:
             declared = parameter.place
             if error.bound is not None and declared.path[-1] == "default":
                 declared = Place(declared.source, (*declared.path[:-1], error.bound))
-            self.fail(error, parameter.name, written, here, declared)
+            self.explain.refuse(error, parameter.name, written, here, declared)
         return value
+
+    def constants(self, block: Block) -> dict[str, Value]:
+        """The values of a block's parameters whose defaults are the same in every call."""
+        if block not in self.kept:
+            self.kept[block] = {}
+            for name, parameter in block.parameters.items():
+                with suppress(ArgumentError):
+                    value = _constant(parameter, block)
+                    if value is not None:
+                        _check_bounds(parameter.form, value)
+                        self.kept[block][name] = value
+        return self.kept[block]
 
     def of_parameter(self, type: str | None, written: Said, here: Here) -> Value:
         """The value of what is written for a parameter of a type."""
@@ -193,7 +204,7 @@ class Evaluator:
             case Formula(text) if type == "str" and not text.startswith("$"):
                 return text  # in a call of `$verb`, whose types are known only here
             case Listed(parts, place) if type != "item":
-                self.build.read(place.span, len(parts))
+                self.budget.read(place, len(parts))
                 return [self.of_parameter(type, part, here) for part in parts]
             case _ if type == "item":
                 return self.item(written, here)
@@ -209,7 +220,7 @@ class Evaluator:
             known = [*OPS, *here.file.blocks]
             help = did_you_mean(value, known) if isinstance(value, str) else ""
             message = f"expected an op or block, not {describe(value)}"
-            labels = self.origins(written, here)
+            labels = self.explain.origins(written, here)
             fail(self.sink, "E0205", message, written.place.span, help, labels)
         return ItemValue(value, block=block)
 
@@ -237,103 +248,20 @@ class Evaluator:
                 fail(self.sink, "E0203", message, place.span)
         return self.evaluate(written, here)
 
-    def fail(
-        self,
-        error: ArgumentError,
-        what: str,
-        written: Said,
-        here: Here,
-        declared: Place | None = None,
-        labels: tuple[Label, ...] = (),
-    ) -> NoReturn:
-        """Reports a value that cannot be used, with the values of the names that it comes from."""
-        help, known = error.help, ""
-        if isinstance(written, Formula):
-            known = self.known(written, here)
-            if error.code == "E0304":
-                last = "ceil({})" if what == "repeat" else '"make_divisible({}, 8)"'
-                ways = [way.format(written.text) for way in ("floor({})", "round({})", last)]
-                help = f"round it: {ways[0]}, {ways[1]} or {ways[2]}"
-                if written.name in here.names:
-                    help = f"round it where `{written.name}` gets its value"
-        if declared is not None and declared.key is not None and declared != written.place:
-            labels += (Label(declared.key, "declared here"),)
-        labels += self.origins(written, here)
-        message = f"{what}: {error.message}{known}"
-        fail(self.sink, error.code, message, written.place.span, help, labels)
-
-    def origins(
-        self, written: Said, here: Here, known: tuple[Origin, ...] = ()
-    ) -> tuple[Label, ...]:
-        """Where the names in an expression have their values from, and those that give them.
-
-        `known` are the origins that led there.
-        """
-        match written:
-            case Evaluated(_, _, Origin(source, there)):
-                return self.origins(source, there, known)
-            case Formula(_, expression):
-                names, functions = expression.names, expression.functions
-            case Name(template):
-                names, functions = template.names, {}
-            case _:
-                return ()
-        found = [label for name in names for label in self.origin(name, here, known)]
-        return tuple(dict.fromkeys([*found, *self.scaled(functions)]))
-
-    def scaled(self, functions: Iterable[str]) -> Iterator[Label]:
-        """The scaling rules among functions, where they change anything."""
-        for name in functions:
-            rule = self.functions.get(name)
-            at = (self.scaling / name / "factor").span if self.scaling is not None else None
-            if isinstance(rule, Rule) and rule.factor != 1 and at is not None:
-                yield Label(at, f"{name} multiplies by {rule.factor:g}")
-
-    def origin(self, name: str, here: Here, known: tuple[Origin, ...]) -> Iterator[Label]:
-        """Where a name has its value from, unless that is a name alone, which has its own."""
-        origin = here.origin(name)
-        if name not in here.names:
-            return
-        said = f"{name} is {describe(here.names[name])}"
-        if origin is None or any(origin is one for one in known):
-            if self.is_documents(name, here) and (span := self.settled[name][0].span):
-                yield Label(span, said)
-            return
-        written, there, heading = origin
-        if isinstance(written, Evaluated) and written.origin is not None:
-            written, there, heading = written.origin
-        further = self.origins(written, there, (*known, origin))
-        only_a_name = isinstance(written, Formula) and written.name is not None
-        span = written.place.span
-        if span and not (only_a_name and further) and not self.sink.in_library(span):
-            yield Label(span, said)
-        if heading is not None and heading.span is not None:
-            yield Label(heading.span, f"the column of {name}")
-        yield from further
-
-    def is_documents(self, name: str, here: Here) -> bool:
-        """Whether a name is that of a parameter of the document there."""
-        return name in self.settled and here.names.get(name) is self.settled[name][1]
-
-    def known(self, formula: Formula, here: Here) -> str:
-        """The values of the other names in an expression: ` (C = 64, i = 2)`."""
-        mentioned = formula.expression.names
-        values = self.names(mentioned, here).values
-        names = [n for n in mentioned if n in values and not self.is_documents(n, here)]
-        known = ", ".join(f"{name} = {describe(values[name])}" for name in names)
-        return f" ({known})" if known and formula.text not in mentioned else ""
-
 
 def _last_word(path: Path) -> str:
     """The key under which a value stands, itself or a list that holds it."""
     return next(step for step in reversed(path) if isinstance(step, str))
 
 
-def _first(flow: Flow) -> TensorSpec | None:
-    """The shape that `C`, `H` and `W` are of: the first input's."""
-    if isinstance(flow, tuple):
-        return flow[0].spec if flow else None
-    return flow.spec if flow is not None else None
+def _constant(parameter: Parameter, block: Block) -> Value:
+    """The value of a default that nothing changes, None if there is none."""
+    match parameter.default:
+        case Literal(value) if parameter.type != "item" and not parameter.broken:
+            return _of_type(parameter.type, value)
+        case Verb(verb, arguments) if not arguments and not parameter.broken:
+            return ItemValue(verb, (), block.file.block(verb))
+    return None
 
 
 def _of_type(type: str | None, value: Value) -> Value:

@@ -13,14 +13,15 @@ from archdsl.yaml.source import Place
 
 def _renames(run: Run) -> dict[str, Renames]:
     """The sources of weights, with what this network has otherwise than one of them requires."""
-    here = Here(run.document.file, Frame(Level("", ""), None), run.parameters, ())
+    here = Here(run.document.file, Frame(Level("", ""), None), run.setting.parameters, ())
     result = {}
     for name, renamings in run.document.renamings.items():
         form = run.document.form.weights[name]
+        known = run.setting.parameters
         unmet = [
-            f"{parameter} is {describe(value)}, the weights need {describe(required)}"
+            f"{parameter} is {describe(known[parameter])}, the weights need {describe(required)}"
             for parameter, required in form.requires.items()
-            if parameter in run.parameters and (value := run.parameters[parameter]) != required
+            if parameter in known and known[parameter] != required
         ]
         rules: dict[str, Rename] = {}
         with suppress(Poison):
@@ -39,9 +40,9 @@ def _rules(
     for renaming in renamings:
         item, place = renaming.item, renaming.item.place
         assert item.key is not None
-        for row in run.rows(item, here):
-            with run.in_row(item, row):
-                for turn in _turns(run, item, here.bind(row.names, row.origin)):
+        for row in run.loops.rows(item, here):
+            with run.loops.in_row(item, row):
+                for turn in _turns(run, item, here.bind(row)):
                     theirs = outer + run.values.format(item.key, place.key, turn)
                     if renaming.below is not None:
                         yield from _rules(run, renaming.below, turn, f"{theirs}.")

@@ -12,6 +12,7 @@ from archdsl.ops.base import (
     Weight,
     arguments,
     construct,
+    facts,
     kind,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "Weight",
     "arguments",
     "construct",
+    "facts",
     "kind",
 ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -217,6 +218,21 @@ def construct(op: type[Op], values: Mapping[str, Any], x: TensorSpec) -> Op:
                 error.argument = name
                 raise
     return op(**settled)
+
+
+class Facts(NamedTuple):
+    """What an op has for some inputs."""
+
+    output: TensorSpec
+    weights: tuple[Weight, ...]
+    cost: Cost
+
+
+@lru_cache(maxsize=4_000)
+def facts(op: Op, inputs: tuple[TensorSpec, ...]) -> Facts:
+    """What an op has for some inputs, worked out once; raises ShapeError if it cannot take them."""
+    output, weights = op.infer(*inputs), op.weights(*inputs)
+    return Facts(output, weights, op.cost(weights, output, inputs))
 
 
 def whole_number(value: Any) -> int:
