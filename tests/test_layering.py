@@ -46,6 +46,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
     "yaml": {"yaml.source"},
     "networkx": set(),
     "graphviz": set(),
+    "pydantic": {"graph.forms"},  # and nobody for a spec: it would double a cold check
     "matplotlib": set(),
     "onnx": set(),
     "numpy": set(),
@@ -59,6 +60,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "cli.fmt",
         "cli.main",
         "cli.measure",
+        "cli.schema",
         "cli.show",
         "cli.study",
     },

@@ -18,6 +18,7 @@ from archdsl.cli.draw import draw
 from archdsl.cli.explain import explain
 from archdsl.cli.fmt import fmt
 from archdsl.cli.measure import diff, summary
+from archdsl.cli.schema import schema
 from archdsl.cli.show import list_, show_
 from archdsl.cli.study import plot, scale, sweep
 from archdsl.diagnostics.errors import SpecError, UsageError
@@ -33,7 +34,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    check, build, summary, diff, draw, plot, scale, sweep, list_, show_, explain, fmt,
+    check, build, summary, diff, draw, plot, scale, sweep, list_, show_, explain, fmt, schema,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

@@ -41,7 +41,7 @@ from archdsl.yaml.mistakes import known
 from archdsl.yaml.source import Place, Source
 
 _COMPOUND = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
-_BLOCK_KEYS = ("doc", "cite", "params", "inputs")  # beside the body
+BLOCK_KEYS = ("doc", "cite", "params", "inputs")  # beside the body
 
 
 def read_document(source: Source, file: File, sink: Sink) -> Document:
@@ -309,7 +309,7 @@ def _inputs(reader: Reader, place: Place) -> tuple[str, ...]:
 def _body(reader: Reader, block: Block) -> Item | None:
     """The one item that a block is: `body: ...`, or one verb beside the block's other keys."""
     place, visible = block.place, frozenset(reader.parameters)
-    rest = {key: value for key, value in place.data.items() if key not in _BLOCK_KEYS}
+    rest = {key: value for key, value in place.data.items() if key not in BLOCK_KEYS}
     if list(rest) == ["body"]:
         here = place / "body"
         parts = {"items": reader.sequence(rest["body"], here, visible)}
@@ -319,7 +319,7 @@ def _body(reader: Reader, block: Block) -> Item | None:
         return reader.verb(Item(None, verb, place, place / verb), value, visible)
     unknown = _unknown_keys(reader, block)
     for key in unknown:
-        help = did_you_mean(key, (*_BLOCK_KEYS, "body", *COMBINATORS))
+        help = did_you_mean(key, (*BLOCK_KEYS, "body", *COMBINATORS))
         if key in MODIFIERS:
             help = f"`{key}` is a modifier: it stands beside a verb, in the block's `body`"
         reader.error("E0201", f"unknown key `{key}` in a block", (place / key).key, help)
@@ -334,7 +334,7 @@ def _body(reader: Reader, block: Block) -> Item | None:
 
 def _unknown_keys(reader: Reader, block: Block) -> list[str]:
     """The keys of a block that are neither its own nor the one verb that it is."""
-    rest = [key for key in block.place.data if key not in (*_BLOCK_KEYS, "body")]
+    rest = [key for key in block.place.data if key not in (*BLOCK_KEYS, "body")]
     if len(rest) == 1 and "body" not in block.place.data and rest[0] not in MODIFIERS:
         return []
     return [key for key in rest if not reader.is_verb(key)]

@@ -10,6 +10,7 @@ from archdsl.yaml.fitting import fitting
 from archdsl.yaml.mistakes import kind_of, known
 from archdsl.yaml.models import (
     Before,
+    In,
     Line,
     Number,
     Prose,
@@ -124,34 +125,42 @@ def _with_names(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class DocumentForm:
-    """A network, as data; one of its keys that is wrong stands as if it were absent."""
+    """A network, or blocks that others import."""
 
     helps: ClassVar[dict[str, str]] = EXAMPLES
 
-    archdsl: Any = key("The version of the language.")
-    name: str = key("What the network is called, an identifier.", "unnamed")
+    archdsl: Annotated[Any, In("version")] = key("The version of the language.")
+    name: Annotated[str, In("identifier")] = key(
+        "What the network is called, an identifier.", "unnamed"
+    )
     doc: Prose | None = key("What there is to say about it.")
     cite: Cite | None = None
-    extends: Any = key("Another spec, by a path relative to this file or a name of the gallery.")
-    import_: Any = key("Files whose blocks become usable here.", alias="import")
-    input: list[Any] = key("`[C, H, W]`; also `[C, L]` and `[C, D, H, W]`.")
-    params: dict[str, Any] = key(
+    extends: Annotated[Any, In("extends")] = key(
+        "Another spec, by a path relative to this file or a name of the gallery."
+    )
+    import_: Annotated[Any, In("import")] = key(
+        "Files whose blocks become usable here.", alias="import"
+    )
+    input: Annotated[list[Any], In("input")] = key("`[C, H, W]`; also `[C, L]` and `[C, D, H, W]`.")
+    params: Annotated[dict[str, Any], In("params")] = key(
         "Parameters with their values, which `--set` and `extends` may change.", {}
     )
-    scaling: dict[str, Any] = key("Scaling rules, and `phi`.", {})
-    defaults: dict[str, Any] = key("Default arguments of ops.", {})
-    blocks: dict[str, Any] = key("Reusable blocks by name.", {})
-    backbone: Any = key("The items that come first.")
-    neck: Any = key("The items behind the backbone.")
-    head: Any = key("The items that come last.")
-    aux: Any = key("Named sequences that are computed in training only.")
+    scaling: Annotated[dict[str, Any], In("scaling")] = key("Scaling rules, and `phi`.", {})
+    defaults: Annotated[dict[str, Any], In("defaults")] = key("Default arguments of ops.", {})
+    blocks: Annotated[dict[str, Any], In("blocks")] = key("Reusable blocks by name.", {})
+    backbone: Annotated[Any, In("sequence")] = key("The items that come first.")
+    neck: Annotated[Any, In("sequence")] = key("The items behind the backbone.")
+    head: Annotated[Any, In("sequence")] = key("The items that come last.")
+    aux: Annotated[Any, In("aux")] = key("Named sequences that are computed in training only.")
     outputs: Annotated[dict[str, str] | None, Before(_with_names)] = key(
         "What the network returns, by name; without it the last result."
     )
-    under: dict[str, str] | None = key("Paths for sections: `{backbone: backbone.body}`.")
+    under: Annotated[dict[str, str] | None, In("under")] = key(
+        "Paths for sections: `{backbone: backbone.body}`."
+    )
     weights: dict[str, WeightsForm] = key("Sources of weights by name.", {})
     expect: ExpectForm | None = None
-    lint: dict[str, Literal["on", "off"]] = key(
+    lint: Annotated[dict[str, Literal["on", "off"]], In("lint")] = key(
         "Warnings to leave out, or to add: `{W0102: off}`.", {}
     )
 

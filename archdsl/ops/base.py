@@ -90,13 +90,15 @@ class Kind:
     """A kind of argument: `read` normalises a value or raises ArgumentError; `words` stay words.
 
     In a spec it is written as a `value` (an expression, or one of the words), a `word` (nothing
-    but one of the words), a `mapping` (or a value), or a `reference` to another item.
+    but one of the words), a `mapping` (or a value), or a `reference` to another item. `schema` is
+    the JSON Schema of such values that are neither words nor expressions.
     """
 
     name: str
     read: Read
     words: tuple[str, ...] = ()
     form: Literal["value", "word", "mapping", "reference"] = "value"
+    schema: Mapping[str, Any] = field(default_factory=dict)
 
 
 CHANNELS: Any = object()  # a default that stands for the channels of the input
@@ -331,22 +333,35 @@ def _word(words: tuple[str, ...]) -> Read:
     return read
 
 
-WHOLE = Kind("whole number, 1 or more", _whole(1))
-INDEX = Kind("whole number, 0 or more", _whole(0))
-NUMBER = Kind("number", _number(-_HUGE, _HUGE))
-POSITIVE = Kind("number, 0 or more", _number(0, _HUGE))
-RATE = Kind("number from 0 to 1", _number(0, 1))
-FLAG = Kind("true or false", _flag)
-AXES = Kind("whole number, or one per axis", _axes(1))
-SHAPE = Kind("list of whole numbers", _shape)
+def _wholes(minimum: int) -> dict[str, Any]:
+    return {"type": ["integer"], "minimum": minimum, "maximum": _LARGEST}
+
+
+def _per_axis(minimum: int) -> dict[str, Any]:
+    return {**_wholes(minimum), "type": ["integer", "array"], "items": _wholes(minimum)}
+
+
+WHOLE = Kind("whole number, 1 or more", _whole(1), schema=_wholes(1))
+INDEX = Kind("whole number, 0 or more", _whole(0), schema=_wholes(0))
+NUMBER = Kind("number", _number(-_HUGE, _HUGE), schema={"type": ["number"]})
+POSITIVE = Kind("number, 0 or more", _number(0, _HUGE), schema={"type": ["number"], "minimum": 0})
+RATE = Kind(
+    "number from 0 to 1", _number(0, 1), schema={"type": ["number"], "minimum": 0, "maximum": 1}
+)
+FLAG = Kind("true or false", _flag, schema={"type": ["boolean"]})
+AXES = Kind("whole number, or one per axis", _axes(1), schema=_per_axis(1))
+SHAPE = Kind(
+    "list of whole numbers", _shape, schema={"type": ["array"], "items": {"type": ["integer"]}}
+)
 REFERENCE = Kind("reference", lambda value, rank: bool(value), form="reference")
 CONV_PADDING = Kind(
     "auto, same, valid, or whole numbers",
     _axes(0, ("auto", "same", "valid")),
     ("auto", "same", "valid"),
+    schema=_per_axis(0),
 )
-POOL_PADDING = Kind("same, or whole numbers", _axes(0, ("same",)), ("same",))
-BORDERS = Kind("whole number, or one per axis", _axes(0))
+POOL_PADDING = Kind("same, or whole numbers", _axes(0, ("same",)), ("same",), schema=_per_axis(0))
+BORDERS = Kind("whole number, or one per axis", _axes(0), schema=_per_axis(0))
 
 
 def words(*choices: str) -> Kind:

@@ -116,11 +116,30 @@ def _read_scale(value: Any, rank: int) -> Init | None:
     return None if ones and init.bias is None else init
 
 
+def _schema(schemes: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The JSON Schema of a scheme with its settings."""
+    settings = {name: {"type": ["number"]} for names in schemes.values() for name in names}
+    settings |= {name: {"enum": [*words]} for name, words in _WORDS.items()}
+    taken = {
+        scheme: {
+            "type": ["object", "null"],
+            "properties": {name: settings[name] for name in names},
+            "additionalProperties": False,
+        }
+        for scheme, names in schemes.items()
+    }
+    inner = {"type": ["object"]} if schemes is _PLAIN else _schema(_PLAIN)
+    bias = {"bias": {**inner, "type": ["number", "object", "null"]}}
+    return {"type": ["object"], "properties": {**taken, **bias}, "additionalProperties": False}
+
+
 _read_vector = _reader(_PLAIN)
+_ALL = _FAN | _PLAIN
 INIT = Kind(
     "initialisation scheme",
-    _reader(_FAN | _PLAIN),
-    (*_FAN, *_PLAIN, *_MODES, *_NONLINEARITIES),
+    _reader(_ALL),
+    (*_ALL, *_MODES, *_NONLINEARITIES),
     "mapping",
+    _schema(_ALL),
 )
-SCALE_INIT = Kind(INIT.name, _read_scale, tuple(_PLAIN), "mapping")
+SCALE_INIT = Kind(INIT.name, _read_scale, tuple(_PLAIN), "mapping", _schema(_PLAIN))

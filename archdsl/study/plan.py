@@ -13,12 +13,13 @@ from archdsl.analysis.measures import device_free
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
-from archdsl.language.keys import check_version
+from archdsl.language.keys import VERSION, check_version
 from archdsl.numbers import number
 from archdsl.study.candidates import Point
 from archdsl.yaml.fitting import fitted
+from archdsl.yaml.json_schema import schema_of
 from archdsl.yaml.limits import Limits
-from archdsl.yaml.models import After, Length, Number, Of, Prose, Within, key, wrong
+from archdsl.yaml.models import After, In, Length, Number, Of, Prose, Within, key, wrong
 from archdsl.yaml.source import parse, read_text
 
 MAX_CANDIDATES = 10_000_000
@@ -178,7 +179,7 @@ _Column = Annotated[str, After(_column)]
 class StudyForm:
     """Many networks: a spec, axes of what is changed of it, and what is measured."""
 
-    archdsl: Any = key("The version of the language.", MISSING)
+    archdsl: Annotated[Any, In("version")] = key("The version of the language.", MISSING)
     study: Annotated[str, After(_file_name)] = key("What it and its results are called.", MISSING)
     spec: str = key("A name of the gallery, or a path beside this file.", MISSING)
     doc: Prose | None = key("What there is to say about it.")
@@ -269,6 +270,13 @@ class Study:
         scale = {axis.setting: values[axis.name] for axis in self.axes if axis.rule}
         params = {axis.setting: values[axis.name] for axis in self.axes if not axis.rule}
         return Point(scale, params)
+
+
+def study_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a study."""
+    schema = schema_of(StudyForm, "A study in archdsl")
+    schema["$defs"]["version"] = {"const": VERSION}
+    return schema | {"anyOf": [{"required": ["scale"]}, {"required": ["set"]}]}
 
 
 def read_study(path: str) -> Study:

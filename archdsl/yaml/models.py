@@ -110,6 +110,19 @@ class Length:
         return {**schema, "min_length": self.length, "max_length": self.length}
 
 
+@dataclass(frozen=True)
+class In:
+    """What the JSON Schema of a value is that is read in its own way: one of its `$defs`."""
+
+    name: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Make) -> Schema:
+        return handler(source)
+
+    def __get_pydantic_json_schema__(self, schema: Schema, handler: Make) -> dict[str, str]:
+        return {"defined": self.name}  # pydantic takes a `$ref` for one of its own
+
+
 def unfit(words: str, help: str = "") -> PydanticCustomError:
     """What a function raises for a value that is not what it must be."""
     return PydanticCustomError("unfit", "{words}", {"words": words, "help": help})

@@ -10,6 +10,7 @@ from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.yaml.fitting import fitted
+from archdsl.yaml.json_schema import schema_of
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.mistakes import kind_of, known
 from archdsl.yaml.models import Pattern, Prose, Within, Words, key
@@ -114,6 +115,17 @@ def mixed(color: str, other: str, part: float) -> str:
 
 def _channels(color: str) -> tuple[int, ...]:
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def theme_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a theme; one that extends another says what it likes."""
+    schema = schema_of(Theme, "A theme in archdsl")
+    required = schema.pop("required")
+    for part in schema["$defs"].values():
+        part.pop("required", None)
+    extends = {"type": "string", "description": "A theme, by its name or a path beside this file."}
+    schema["properties"] = {"extends": extends, **schema["properties"]}
+    return schema | {"anyOf": [{"required": ["extends"]}, {"required": required}]}
 
 
 THEMES = Path(__file__).parent / "themes"

@@ -1,0 +1,30 @@
+"""The command `schema`."""
+
+import json
+
+import click
+
+from archdsl.cli.console import show
+from archdsl.diagnostics.packages import require
+
+
+@click.command()
+@click.argument("document", type=click.Choice(["spec", "study", "theme"]), default="spec")
+def schema(document: str) -> None:
+    """Print the JSON Schema of specs, or of another kind of document, for editors and tools."""
+    require("schema", "pydantic")
+    show(json.dumps(_schema(document), indent=1, ensure_ascii=False) + "\n")
+
+
+def _schema(document: str) -> dict[str, object]:
+    if document == "study":
+        from archdsl.study.plan import study_schema
+
+        return study_schema()
+    if document == "theme":
+        from archdsl.figures.canvas.theme import theme_schema
+
+        return theme_schema()
+    from archdsl.language.schema import spec_schema
+
+    return spec_schema()

@@ -1,0 +1,262 @@
+"""The JSON Schema of specs, for editors: keys by the models, and what has a name in items.
+
+Ops, combinators and blocks of the library come with their arguments. What only reading finds out
+(names, shapes, what a spec's own blocks take) it does not see.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING
+from keyword import kwlist
+from typing import Any
+
+from archdsl.diagnostics.codes import CODES
+from archdsl.diagnostics.sink import Sink
+from archdsl.language.document import BLOCK_KEYS
+from archdsl.language.keys import VERSION, DocumentForm, ParameterForm, RuleForm
+from archdsl.language.loader import LIBRARY, Loader, library_names
+from archdsl.language.syntax import COMBINATORS, JOINS, MODIFIERS, PARTS, SECTIONS, TYPES
+from archdsl.names import RESERVED
+from archdsl.ops import OPS, arguments, kind
+from archdsl.yaml.json_schema import described, schema_of
+
+Schema = dict[str, Any]
+
+_IDENTIFIER = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": kwlist}}
+_NAME = {  # of an item, with expressions in braces
+    "pattern": r"^([A-Za-z0-9_-]|\{[^{}]*\})+$",
+    "not": {"enum": [*kwlist, *sorted(RESERVED)]},
+}
+_VALUE: Schema = {"type": ["number", "string", "boolean", "array", "null"]}
+_COMBINED = {
+    "seq": "Items, one after another.",
+    "inline": "Items, one after another, without a level of names.",
+    "residual": "after(body(x) + shortcut(x)); with `when` false after(body(x)).",
+    "branches": "Paths side by side, joined.",
+    "dense": "Every layer sees the input and the outputs of all layers before it.",
+}
+_CHANGED = {
+    "for": "One copy for every row of these columns.",
+    "if": "Without the item where this is false.",
+    "from": "The input: a reference, or a list of them.",
+    "repeat": "How many copies.",
+    "each": "The same module, applied to every one of these.",
+    "tap": "The result as a feature of this name.",
+    "aux": "A result in training only.",
+}
+
+
+def spec_schema() -> Schema:
+    """The JSON Schema (2020-12) of a spec, or of a file of blocks."""
+    schema = schema_of(DocumentForm, "A network, or blocks to import, in archdsl")
+    schema["$defs"] |= _definitions()
+    said = [{"required": [word]} for word in ("name", "input", "backbone", "extends")]
+    whole = {"required": ["name", "input", "backbone"]}
+    schema |= {
+        "required": ["archdsl"],
+        "if": {"anyOf": said},
+        "then": {"if": {"required": ["extends"]}, "then": {"required": ["name"]}, "else": whole},
+        "else": {"required": ["blocks"]},
+    }
+    return schema
+
+
+def _definitions() -> Schema:
+    warnings = [code for code in CODES if code.startswith("W")]
+    return {
+        "version": {"const": VERSION},
+        "identifier": {"type": "string", **_IDENTIFIER},
+        "extends": {"type": "string"},
+        "import": {"type": ["string", "array"], "items": {"type": "string"}},
+        "input": {"type": "array", "items": _VALUE},
+        "params": _each({"$ref": "#/$defs/parameter"}, _IDENTIFIER),
+        "scaling": _each({"$ref": "#/$defs/rule"}, _IDENTIFIER) | {"properties": {"phi": _VALUE}},
+        "defaults": _closed({verb: {"$ref": f"#/$defs/{verb}"} for verb in OPS}),
+        "blocks": _each({"$ref": "#/$defs/block"}, _IDENTIFIER),
+        "aux": _each({"$ref": "#/$defs/item"}, _NAME),
+        "under": _each({"type": "string"}, {"enum": [*SECTIONS]}) | {"type": ["object", "null"]},
+        "lint": _each({"enum": ["on", "off"]}, {"enum": warnings}),
+        "rule": schema_of(RuleForm),
+        "parameter": _parameter(),
+        "sequence": _items({"$ref": "#/$defs/item"}),
+        "path": {"anyOf": [{"$ref": "#/$defs/item"}, {"$ref": "#/$defs/sequence"}]},
+        "item": _item(),
+        "block": _block(),
+        "call": {"type": ["object", "null"]},
+        "references": {
+            "type": ["string", "integer", "array"],
+            "items": {"type": ["string", "integer"]},
+            "minItems": 1,
+        },
+        "for": _for(),
+        **{verb: _op(verb) for verb in OPS},
+        **{verb: _combinator(verb) for verb in COMBINATORS},
+        **{name: _library_block(name) for name in sorted(library_names())},
+    }
+
+
+def _each(part: Schema, names: Mapping[str, Any]) -> Schema:
+    """A mapping of parts by names of a kind."""
+    return {"type": "object", "propertyNames": dict(names), "additionalProperties": part}
+
+
+def _closed(keys: Schema, **more: Any) -> Schema:
+    """A mapping of these keys and no other."""
+    return {"type": "object", "properties": keys, "additionalProperties": False, **more}
+
+
+def _items(part: Schema) -> Schema:
+    """A sequence: a list, a mapping of named items, or one word."""
+    return {
+        "type": ["string", "array", "object"],
+        "items": part,
+        "propertyNames": _NAME,
+        "additionalProperties": part,
+    }
+
+
+def _verbs(words: Iterable[str], beside: Iterable[str]) -> tuple[Schema, Schema]:
+    """Verbs as keys of a mapping, and for each what may stand beside it."""
+    others = [*beside]
+    alone = {verb: {"propertyNames": {"enum": [verb, *others]}} for verb in words}
+    return {verb: {"$ref": f"#/$defs/{verb}"} for verb in words}, alone
+
+
+def _item() -> Schema:
+    """A verb with its arguments and modifiers, a list of items, or one word."""
+    verbs, alone = _verbs([*OPS, *COMBINATORS, *sorted(library_names())], MODIFIERS)
+    for verb, op in OPS.items():
+        if op.inputs is not None:
+            alone[verb]["properties"] = {"from": {"maxItems": op.inputs}}
+    modified = {"anyOf": [{"required": [word]} for word in MODIFIERS]}
+    return {
+        "type": ["string", "array", "object"],
+        "items": {"$ref": "#/$defs/item"},
+        "properties": verbs | _modifiers(),
+        "additionalProperties": {"$ref": "#/$defs/call"},
+        "dependentSchemas": alone | {"from": {"not": {"required": ["each"]}}},
+        "if": {"type": "object"},
+        "then": {"not": {"propertyNames": {"enum": [*MODIFIERS]}}},  # a verb is among the keys
+        "anyOf": [{"maxProperties": 1}, modified],
+    }
+
+
+def _modifiers() -> Schema:
+    forms: Schema = {
+        "for": {"$ref": "#/$defs/for"},
+        "repeat": {"type": ["integer", "string"], "minimum": 0},
+        "from": {"$ref": "#/$defs/references"},
+        "each": {"$ref": "#/$defs/references"},
+        "tap": {"type": "string"},
+        "aux": {"const": True},
+    }
+    return {word: {"description": _CHANGED[word], **forms.get(word, _VALUE)} for word in MODIFIERS}
+
+
+def _for() -> Schema:
+    """Columns by name, or `columns` and `rows`."""
+    cell = {"type": ["number", "string", "boolean", "array"]}
+    rows = {"type": "array", "items": {"type": "array", "items": cell}}
+    columns = {"type": "array", "items": {"type": "string", **_IDENTIFIER}}
+    either = {"anyOf": [{"required": ["rows"]}, {"required": ["columns"]}]}
+    named = _each({"type": ["array", "string"], "items": cell}, _IDENTIFIER)
+    table = _closed({"columns": columns, "rows": rows}, required=["columns", "rows"])
+    return {"type": "object", "minProperties": 1, "if": either, "then": table, "else": named}
+
+
+def _block() -> Schema:
+    verbs, alone = _verbs([*OPS, *COMBINATORS, *sorted(library_names())], BLOCK_KEYS)
+    said: Schema = {
+        "doc": {"description": "What it is."},
+        "cite": {"description": "Where it was published."},
+        "params": _each({"$ref": "#/$defs/parameter"}, _IDENTIFIER) | {"type": ["object", "null"]},
+        "inputs": {"type": "array", "items": {"type": "string"}},
+        "body": {"$ref": "#/$defs/sequence", "description": "The items that it is."},
+    }
+    return {
+        "type": "object",
+        "properties": verbs | said | dict.fromkeys(MODIFIERS, False),
+        "additionalProperties": {"$ref": "#/$defs/call"},
+        "dependentSchemas": alone | {"body": {"propertyNames": {"enum": [*BLOCK_KEYS, "body"]}}},
+        "minProperties": 1,
+    }
+
+
+def _parameter() -> Schema:
+    """A value, the name of a type, or the long form."""
+    form = schema_of(ParameterForm)
+    long = [{"minProperties": 2}, *({"required": [word]} for word in form["properties"])]
+    return {
+        "description": f"A default, or the name of a type: {', '.join(TYPES)}.",
+        "if": {"type": "object", "anyOf": long},
+        "then": form,
+    }
+
+
+def _op(verb: str) -> Schema:
+    """The arguments of an op; none is required, since the defaults of the spec may give it."""
+    taken = {name: _argument(verb, name) for name in arguments(OPS[verb])}
+    return _closed(taken, type=["object", "null"], title=verb, description=described(OPS[verb]))
+
+
+def _argument(verb: str, name: str) -> Schema:
+    declared, of = arguments(OPS[verb])[name], kind(OPS[verb], name)
+    if of.form == "reference":
+        found: Schema = {"$ref": "#/$defs/references"}
+    elif of.form == "word":
+        found = {"anyOf": [{"enum": [*of.words]}, {"type": "string", "pattern": r"^\$"}]}
+    else:
+        found = _or_expression(dict(of.schema))
+        if declared.default is None:
+            found["type"] = [*found["type"], "null"]
+        if of.words and of.form == "value":
+            found = {"anyOf": [{"enum": [*of.words]}, found]}
+    default = declared.default
+    if isinstance(default, int | float | str):
+        found["default"] = default
+    return {**found, "description": f"{declared.metadata['doc']} ({of.name})"}
+
+
+def _or_expression(schema: Schema) -> Schema:
+    """The schema of a value that may be an expression, or have some in it."""
+    made = dict(schema)
+    if "type" in made:
+        made["type"] = [*dict.fromkeys([*made["type"], "string"])]
+    if "items" in made:
+        made["items"] = _or_expression(made["items"])
+    if "properties" in made:
+        made["properties"] = {k: _or_expression(v) for k, v in made["properties"].items()}
+    return made
+
+
+def _combinator(verb: str) -> Schema:
+    heading: Schema = {"title": verb, "description": _COMBINED[verb]}
+    names = COMBINATORS[verb]
+    if not names:
+        return {"$ref": "#/$defs/sequence", **heading}
+    keys: Schema = dict.fromkeys(names, _VALUE)
+    keys |= {name: {"$ref": "#/$defs/sequence"} for name in names if name in PARTS}
+    if "paths" in keys:
+        keys["paths"] = _each({"$ref": "#/$defs/path"}, _NAME) | {"minProperties": 1}
+    if "join" in keys:
+        keys["join"] = {"enum": [*JOINS]}
+    if verb == "residual":  # which stand side by side, so that only one can be numbered
+        both = {name: {"type": "array", "minItems": 1} for name in ("body", "shortcut")}
+        heading["not"] = {"required": [*both], "properties": both}
+    required = [*names] if verb == "dense" else [names[0]]
+    return _closed(keys, required=required, **heading)
+
+
+def _library_block(name: str) -> Schema:
+    """What a block of the library takes, for hover; a spec may have another of its name."""
+    file = Loader(Sink()).blocks_of(str(LIBRARY / f"{name}.yaml"), ())
+    assert file is not None, f"{name} cannot be read"
+    block = file.blocks[name]
+    taken: Schema = {}
+    for parameter in block.parameters.values():
+        raw = block.place.data["params"][parameter.name]
+        default = raw.get("default", MISSING) if isinstance(raw, dict) else raw
+        taken[parameter.name] = {"description": parameter.form.doc or parameter.type or "a value"}
+        if default is not MISSING and default not in TYPES:
+            taken[parameter.name]["default"] = default
+    doc = " ".join(str(block.place.data.get("doc", "")).split())
+    return {"type": ["object", "null"], "title": name, "description": doc, "properties": taken}
