@@ -10,12 +10,14 @@ from warnings import warn
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.graph.outward import OUTWARD
 
 if TYPE_CHECKING:
     import graphviz
     from torch import nn
 
     from archdsl.analysis.cost import Analysis
+    from archdsl.analysis.summary import Summary
     from archdsl.figures.figure import Figure
     from archdsl.graph.graph import Graph
     from archdsl.graph.renames import Renames
@@ -156,10 +158,21 @@ def summarize(
 ) -> "Table":
     """The stages of a spec or graph, to a depth of names, as a table that shows itself."""
     from archdsl.analysis.summary import summarize
-    from archdsl.tables.summary import Table
 
     graph = _graph(spec, params, scale)
-    return Table(summarize(graph, depth), graph)
+    return table(summarize(graph, depth), graph)
+
+
+def table(summary: "Summary", graph: "Graph") -> "Table":
+    """A summary of a graph as a table; in LaTeX a stage is its layers in brackets."""
+    from archdsl.tables.summary import Table
+
+    def blocks(paths: Sequence[str]) -> dict[str, str]:
+        from archdsl.figures.kinds.table import latex_cells
+
+        return latex_cells(graph, paths)
+
+    return Table(summary, blocks)
 
 
 def draw(
@@ -263,3 +276,27 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     from archdsl.pytorch import checkpoint
 
     checkpoint.save_weights(module, path)
+
+
+def _encode(graph: "Graph") -> str:
+    from archdsl.graph.json import encode
+
+    return encode(graph)
+
+
+def _decode(text: str, limits: Mapping[str, Any] | None) -> "Graph":
+    from archdsl.graph.from_json import decode
+
+    return decode(text, limits)
+
+
+def _hero(graph: "Graph") -> str | None:
+    from archdsl.figures.draw import hero
+
+    try:
+        return hero(graph)._repr_svg_()
+    except UsageError:
+        return None
+
+
+OUTWARD.update(json=_encode, from_json=_decode, svg=_hero)

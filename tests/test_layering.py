@@ -1,12 +1,13 @@
 """Imports point one way: from what writes outputs to what is known of a network, and on to YAML.
 
-`MAY_IMPORT` is the law; every module has a row, by its own name or its package's. Only imports at
-the top of a module count: those inside functions are there because they may be absent or heavy.
+`MAY_IMPORT` is the law; every module has a row, by its own name or its package's. Imports inside
+functions count as those at the top, those that only types need do not.
 """
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,9 @@ MAY_IMPORT = {
     "pytorch": "analysis diagnostics files graph modules ops",
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
-    "study": "analysis diagnostics elaborate expressions files graph language numbers yaml",
+    "study": "analysis diagnostics elaborate expressions files graph language numbers pytorch yaml",
     "tables": "analysis diagnostics files graph numbers ops study",
-    "build": "analysis diagnostics figures files graph tables",
+    "build": "analysis diagnostics figures files graph pytorch tables",
 }
 ANYTHING = ("", "__main__", "api", "cli")
 
@@ -74,18 +75,33 @@ MODULES = {
 }
 
 
-def imported(module: str) -> set[str]:
-    """The modules that one imports at its top; ours without the package's name."""
-    found = set()
-    for statement in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+def imported(module: str, top: bool = False) -> set[str]:
+    """The modules that one imports, or only those at its top; ours with the package's name."""
+    tree, found = ast.parse(MODULES[module].read_text(encoding="utf-8")), set()
+    for statement in tree.body if top else _running(tree):
         if isinstance(statement, ast.Import):
             found |= {alias.name for alias in statement.names}
-        elif isinstance(statement, ast.ImportFrom) and statement.module == "archdsl":
-            found |= {f"archdsl.{alias.name}" for alias in statement.names}
         elif isinstance(statement, ast.ImportFrom):
             assert statement.level == 0, f"{module} imports relative to itself"
-            found.add(str(statement.module))
+            names = {f"{statement.module}.{alias.name}" for alias in statement.names}
+            modules = {name for name in names if name.removeprefix("archdsl.") in MODULES}
+            found |= modules or {str(statement.module)}
     return found
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module but for what only types need."""
+    for inner in ast.iter_child_nodes(tree):
+        if isinstance(inner, ast.If) and ast.unparse(inner.test) == "TYPE_CHECKING":
+            continue
+        yield inner
+        yield from _running(inner)
+
+
+def ours(module: str) -> set[str]:
+    """The modules of the package that one imports, its root aside."""
+    names = {name for name in imported(module) if name.startswith("archdsl.")}
+    return {name.removeprefix("archdsl.") for name in names}
 
 
 def layer(module: str) -> str:
@@ -101,10 +117,15 @@ def test_every_module_has_a_row_and_every_row_a_module() -> None:
 @pytest.mark.parametrize("module", [name for name in MODULES if layer(name) in MAY_IMPORT])
 def test_a_module_imports_what_it_may(module: str) -> None:
     allowed = {layer(module), *MAY_IMPORT[layer(module)].split()}
-    ours = {
-        name.removeprefix("archdsl.") for name in imported(module) if name.startswith("archdsl.")
-    }
-    assert {layer(name) for name in ours} <= allowed
+    assert {layer(name) for name in ours(module)} <= allowed
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    below = {module: ours(module) & MODULES.keys() for module in MODULES}
+    while below:
+        free = {name for name, others in below.items() if not others & below.keys()}
+        assert free, f"among these is a circle: {sorted(below)}"
+        below = {name: others for name, others in below.items() if name not in free}
 
 
 def test_the_layers_form_no_circle() -> None:
@@ -120,7 +141,7 @@ def test_heavy_packages_are_imported_in_one_place(heavy: str) -> None:
     users = {
         module
         for module in MODULES
-        if any(name.partition(".")[0] == heavy for name in imported(module))
+        if any(name.partition(".")[0] == heavy for name in imported(module, top=True))
     }
     assert users == HEAVY[heavy]
 

@@ -17,7 +17,6 @@ from archdsl.ops.storage import Storage
 
 ELEMENT = 4  # bytes of a number: float32
 INDEX = 8  # bytes of a whole number: int64
-_WHOLE_NUMBERS = ("num_batches_tracked", "relative_position_index")
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,7 @@ def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     for node in graph.select(graph.outputs, graph.aux).nodes:
         weights = () if node.path in seen else node.weights
         sizes[node.id] = sum(
-            weight.elements * (INDEX if weight.name in _WHOLE_NUMBERS else element)
-            for weight in weights
+            weight.elements * (INDEX if weight.whole else element) for weight in weights
         )
         seen.add(node.path)
     return sizes

@@ -67,7 +67,8 @@ def summary(
     several networks side by side.
     """
     from archdsl.analysis.summary import DEFAULT, summarize
-    from archdsl.tables.summary import Table, text
+    from archdsl.api import table
+    from archdsl.tables.summary import text
 
     processor = device_of(device) if device else None
     with progress() as say:
@@ -75,7 +76,7 @@ def summary(
         graph = graph_of(spec, settings, scale, limits)
         result = summarize(graph, depth, by, columns or DEFAULT, sort, processor)
     styled = format == "table" and color(sys.stdout)
-    show(text(result, styled) if styled else Table(result, graph).render(format))
+    show(text(result, styled) if styled else table(result, graph).render(format))
 
 
 def device_of(text: str) -> "Device":

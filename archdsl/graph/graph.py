@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics.diagnostic import Span
-from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
+from archdsl.graph.outward import OUTWARD
 from archdsl.graph.renames import Renames
-from archdsl.ops import Cost, Op, Weight
+from archdsl.ops import Cost, Op, Weight, arguments
 from archdsl.ops.tensor import INPUT as INPUT
 from archdsl.ops.tensor import TensorSpec
 
@@ -183,33 +183,41 @@ class Graph:
                 needed.update(node.inputs)
         return needed
 
-    def to_networkx(self) -> "networkx.DiGraph[str]":
-        """A `networkx.DiGraph` of ids, with `op`, `shape`, `scope` on nodes, `shape` on edges."""
+    def to_networkx(self) -> "networkx.MultiDiGraph[str]":
+        """A `networkx.MultiDiGraph` of ids, with an edge for every input of a node, in order.
+
+        A node has `op`, `label`, `shape`, `scope`, what it costs (`parameters`, `buffers`, `macs`,
+        `activations`) and its arguments (`arguments.kernel`); an edge, whose key is the place of
+        the input, the `shape` that passes. All are words and numbers, which GraphML can hold:
+        shapes and lists are `64x56x56`, what is not given is left out.
+        """
         require("to_networkx", "networkx")
         import networkx
 
-        view: networkx.DiGraph[str] = networkx.DiGraph(name=self.name)
-        view.add_node(INPUT, op=INPUT, shape=self.input.shape, scope="")
+        view: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=self.name)
+        view.add_node(INPUT, op=INPUT, shape=str(self.input), scope="")
         for node in self.nodes:
-            view.add_node(node.id, op=node.op.verb, shape=node.output.shape, scope=node.scope)
-            for position, id in enumerate(node.inputs):
-                view.add_edge(id, node.id, shape=self.spec(id).shape, position=position)
+            op, cost = node.op, node.cost._asdict()
+            del cost["nodes"]
+            given = {f"arguments.{name}": _plain(getattr(op, name)) for name in arguments(type(op))}
+            said = {name: value for name, value in given.items() if value is not None}
+            shape, scope = str(node.output), node.scope
+            view.add_node(
+                node.id, op=op.verb, label=op.label(), shape=shape, scope=scope, **cost, **said
+            )
+            for place, id in enumerate(node.inputs):
+                view.add_edge(id, node.id, key=place, shape=str(self.spec(id)))
         return view
 
     def _repr_svg_(self) -> str | None:
         """The hero figure, for notebooks; None if the network fits none."""
-        from archdsl.figures.draw import hero
-
-        try:
-            return hero(self)._repr_svg_()
-        except UsageError:
-            return None
+        drawn: str | None = OUTWARD["svg"](self)
+        return drawn
 
     def to_json(self) -> str:
         """The documented JSON form, which `from_json` reads back."""
-        from archdsl.graph.json import encode
-
-        return encode(self)
+        text: str = OUTWARD["json"](self)
+        return text
 
     @staticmethod
     def from_json(text: str, *, limits: Mapping[str, Any] | None = None) -> "Graph":
@@ -218,9 +226,15 @@ class Graph:
         Nothing in the text is believed: it may be a stranger's. `limits` are as for `load`. Raises
         ValueError, naming the field, if `text` is anything else.
         """
-        from archdsl.graph.from_json import decode
+        graph: Graph = OUTWARD["from_json"](text, limits)
+        return graph
 
-        return decode(text, limits)
+
+def _plain(value: Any) -> str | int | float | None:
+    """An argument as a word or a number: `3x3` for sizes, `normal(std=0.02)` for a scheme."""
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]:

@@ -13,7 +13,6 @@ from archdsl.language.checker import Visible, names_bound
 from archdsl.language.syntax import (
     BROKEN,
     COMBINATORS,
-    JOINS,
     MODIFIERS,
     NO_MODIFIERS,
     PARTS,
@@ -23,7 +22,7 @@ from archdsl.language.syntax import (
     Modifiers,
     Sequence,
 )
-from archdsl.ops import OPS, ArgumentError, arguments
+from archdsl.ops import JOINS, OPS, ArgumentError, arguments
 from archdsl.ops.base import whole_number
 from archdsl.yaml.source import Place
 

@@ -22,7 +22,6 @@ COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first 
     "dense": ("layer", "repeat"),
 }
 PARTS = ("body", "shortcut", "after", "paths", "layer")  # the arguments that hold items
-JOINS = ("concat", "add", "multiply")
 TYPES: tuple[ParameterType, ...] = ("int", "float", "bool", "item", "list", "str")
 SHAPE_NAMES = frozenset("CHWDL")
 ROW_NAMES = ("row", "first_row", "last_row")  # bound by `for`

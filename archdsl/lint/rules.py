@@ -15,7 +15,6 @@ from archdsl.lint.unused import unused_blocks, unused_parameters, unused_taps
 from archdsl.ops.base import times
 
 UNIT = 8  # channels that the matrix units of GPUs take at a time
-_LEARNED = ("conv", "conv_transpose", "linear")
 
 
 class Finding(NamedTuple):
@@ -88,7 +87,7 @@ def _bias_before_batch_norm(subject: Subject) -> Iterator[Finding]:
         before = graph.by_id.get(norm.inputs[0])
         if norm.op.verb != "batch_norm" or before is None or users[before.id] != [norm.id]:
             continue
-        if before.op.verb in _LEARNED and getattr(before.op, "bias", False):
+        if before.cost.macs and getattr(before.op, "bias", False):
             message = f"the bias of {before.id} does nothing: batch norm follows"
             help = "write `bias: false`, or for all of them `defaults: {conv: {bias: false}}`"
             labels = [Label(norm.span, "takes every channel's mean away")] if norm.span else []

@@ -17,7 +17,9 @@ from archdsl.ops.base import (
 )
 
 __all__ = [
+    "JOINS",
     "OPS",
+    "SIGNED",
     "WORDS",
     "ArgumentError",
     "Cost",
@@ -33,64 +35,16 @@ __all__ = [
     "kind",
 ]
 
+FAMILIES = (conv, linear, norm, activation, pool, join, regularize, shape, attention)
 OPS: dict[str, type[Op]] = {
     op.verb: op
-    for op in (
-        conv.Conv,
-        conv.ConvTranspose,
-        linear.Linear,
-        norm.BatchNorm,
-        norm.LayerNorm,
-        norm.GroupNorm,
-        norm.LocalResponseNorm,
-        activation.Relu,
-        activation.Relu6,
-        activation.LeakyRelu,
-        activation.PRelu,
-        activation.Elu,
-        activation.Gelu,
-        activation.Silu,
-        activation.Mish,
-        activation.HardSwish,
-        activation.HardSigmoid,
-        activation.Sigmoid,
-        activation.Tanh,
-        activation.Softmax,
-        pool.MaxPool,
-        pool.AvgPool,
-        pool.AdaptiveAvgPool,
-        pool.AdaptiveMaxPool,
-        pool.GlobalAvgPool,
-        join.Concat,
-        join.Add,
-        join.Multiply,
-        regularize.Dropout,
-        regularize.DropPath,
-        regularize.Scale,
-        regularize.LayerScale,
-        shape.Identity,
-        shape.Flatten,
-        shape.Resize,
-        shape.Pad,
-        shape.PadChannels,
-        shape.Crop,
-        shape.Slice,
-        shape.ChannelShuffle,
-        shape.PixelShuffle,
-        shape.SpaceToDepth,
-        shape.Reshape,
-        shape.Permute,
-        attention.ChannelsLast,
-        attention.ChannelsFirst,
-        attention.Tokens,
-        attention.ClassToken,
-        attention.PositionEmbedding,
-        attention.Token,
-        attention.Attention,
-        attention.WindowAttention,
-        attention.PatchMerging,
-    )
+    for family in FAMILIES
+    for op in vars(family).values()
+    if isinstance(op, type) and issubclass(op, Op) and "verb" in vars(op)
 }
+
+JOINS = tuple(verb for verb, op in OPS.items() if op.inputs is None)
+SIGNED = tuple(verb for verb in JOINS if not OPS[verb].mixes)  # that are a sign: elementwise
 
 WORDS = frozenset(  # that some argument takes as they are: `same`, `bilinear`, ...
     word for op in OPS.values() for name in arguments(op) for word in kind(op, name).words

@@ -212,7 +212,7 @@ class WindowAttention(Op):
                 "relative_position_bias_table",
                 (prod(2 * w - 1 for w in self.window), self.heads),
             ),
-            Weight("relative_position_index", (area * area,), "buffer"),
+            Weight("relative_position_index", (area * area,), "buffer", whole=True),
             Weight("qkv.weight", (3 * c, c)),
             Weight("qkv.bias", (3 * c,)),
             Weight("proj.weight", (c, c)),

@@ -47,6 +47,7 @@ class Weight(NamedTuple):
     name: str
     shape: tuple[int, ...]
     kind: Literal["parameter", "buffer"] = "parameter"
+    whole: bool = False  # whether it holds whole numbers
 
     @property
     def elements(self) -> int:

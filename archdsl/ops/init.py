@@ -36,6 +36,11 @@ class Init:
     settings: tuple[tuple[str, float | str], ...] = ()
     bias: "Init | None" = None
 
+    def __str__(self) -> str:
+        told = [f"{name}={value}" for name, value in self.settings]
+        told += [f"bias={self.bias}"] if self.bias is not None else []
+        return f"{self.scheme}({', '.join(told)})"
+
 
 def _reader(schemes: dict[str, tuple[str, ...]]) -> Read:
     """Reads a scheme's name, or a mapping of it to its settings, beside it perhaps `bias`."""

@@ -53,7 +53,7 @@ class BatchNorm(Op):
         statistics = (
             Weight("running_mean", (channels,), "buffer"),
             Weight("running_var", (channels,), "buffer"),
-            Weight("num_batches_tracked", (), "buffer"),
+            Weight("num_batches_tracked", (), "buffer", whole=True),
         )
         return (*_affine(channels), *statistics) if self.affine else statistics
 

@@ -12,7 +12,6 @@ from archdsl.analysis.cost import Cost
 from archdsl.analysis.measures import MEASURES, Kind, Value
 from archdsl.analysis.summary import Stage, Summary
 from archdsl.diagnostics.text import one_line
-from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity, share
 from archdsl.tables.text import aligned
 
@@ -120,11 +119,12 @@ FORMATS: dict[str, Callable[[Summary], str]] = {
 class Table:
     """A summary that shows itself: as text in a terminal, as a table in a notebook.
 
-    With its graph, LaTeX shows stages as papers do: layers in brackets, how many times.
+    With `blocks`, which gives the cells of paths in LaTeX, that shows stages as papers do: layers
+    in brackets, how many times.
     """
 
     summary: Summary
-    graph: Graph | None = None
+    blocks: Callable[[Sequence[str]], Mapping[str, str]] | None = None
 
     def __str__(self) -> str:
         return text(self.summary)
@@ -137,11 +137,8 @@ class Table:
 
     def render(self, format: str = "table") -> str:
         """The table in one of FORMATS."""
-        if format == "latex" and self.graph is not None:
-            from archdsl.figures.kinds.table import latex_cells  # figures are not always needed
-
-            paths = [stage.path for stage in self.summary.stages]
-            return latex(self.summary, latex_cells(self.graph, paths))
+        if format == "latex" and self.blocks is not None:
+            return latex(self.summary, self.blocks([row.path for row in self.summary.stages]))
         return FORMATS[format](self.summary)
 
 

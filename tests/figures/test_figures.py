@@ -12,10 +12,9 @@ from archdsl import Graph, UsageError
 from archdsl.cli import main as cli
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
-from archdsl.figures.canvas.theme import load_theme
+from archdsl.figures.canvas.theme import ROLES, load_theme
 from archdsl.figures.draw import PICTURES, TEXTS, draw
 from archdsl.figures.kinds.block_layout import BlockLayout
-from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, describe
 from archdsl.figures.network.tree import Join, Reducer
@@ -245,8 +244,8 @@ def test_what_is_no_tree_is_said_so() -> None:
         draw([crossed], "block")
 
 
-def test_every_op_is_said_to_be_drawn_or_not() -> None:
-    assert set(labels.DRAWN) == set(OPS)
+def test_every_op_has_a_role_that_themes_know_or_is_left_out() -> None:
+    assert {op.drawn for op in OPS.values()} <= {"", *ROLES}
 
 
 def test_the_command_names_every_kind() -> None:

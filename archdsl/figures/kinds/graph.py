@@ -60,9 +60,7 @@ def vertices(description: Description) -> list[Vertex]:
         if block in found:
             found[block].sources.update(sources)
             continue
-        role = "conv" if block else labels.DRAWN[node.op.verb] or "norm"
-        if not block and node.op.verb == "conv":
-            role = labels.role(node)
+        role = "conv" if block else node.op.role() or "norm"
         output = description.analysis.outputs[block or node.id]
         vertex = Vertex(block or node.id, label, role, output, sources)
         found[vertex.id] = vertex

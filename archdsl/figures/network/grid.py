@@ -11,6 +11,7 @@ from archdsl.figures.network.description import Description, Unit, resolution
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import Box
 from archdsl.graph.graph import INPUT
+from archdsl.ops import SIGNED
 from archdsl.ops.tensor import TensorSpec
 
 MANY = 400  # cells; more are no picture, and the layout tries all against all
@@ -52,7 +53,7 @@ class Cell:
     def sign(self) -> str:
         """`add` or `multiply` if it is nothing else."""
         verb = self.units[0].block
-        return verb if len(self.units) == 1 and verb in ("add", "multiply") else ""
+        return verb if len(self.units) == 1 and verb in SIGNED else ""
 
     @property
     def main(self) -> Unit:

@@ -9,36 +9,6 @@ from archdsl.numbers import quantity
 from archdsl.ops import Cost
 from archdsl.ops.tensor import TensorSpec
 
-# The role of every op in a theme; "" where a figure shows nothing: norms, activations and what only
-# rearranges. Convolutions are told apart by `role`.
-DRAWN = {
-    "conv": "conv", "conv_transpose": "conv", "linear": "linear",
-    "batch_norm": "", "layer_norm": "", "group_norm": "", "lrn": "",
-    "relu": "", "relu6": "", "leaky_relu": "", "prelu": "", "elu": "", "gelu": "", "silu": "",
-    "mish": "", "hard_swish": "", "hard_sigmoid": "", "sigmoid": "", "tanh": "", "softmax": "",
-    "max_pool": "pool", "avg_pool": "pool", "adaptive_avg_pool": "pool",
-    "adaptive_max_pool": "pool", "global_avg_pool": "pool", "resize": "pool",
-    "concat": "norm", "add": "norm", "multiply": "norm",
-    "dropout": "", "drop_path": "", "scale": "", "layer_scale": "", "identity": "",
-    "pad_channels": "norm",
-    "flatten": "", "pad": "", "crop": "", "slice": "norm", "channel_shuffle": "norm",
-    "pixel_shuffle": "norm", "space_to_depth": "norm", "reshape": "", "permute": "",
-    "channels_last": "", "channels_first": "", "tokens": "", "class_token": "norm",
-    "position_embedding": "norm", "token": "",
-    "attention": "attention", "window_attention": "attention", "patch_merging": "linear",
-}  # fmt: skip
-JOINS = ("concat", "add", "multiply")
-
-
-def role(node: Node) -> str:
-    """The role of a node, "" if it is not drawn."""
-    op: Any = node.op
-    if op.verb != "conv":
-        return DRAWN[op.verb]
-    if op.groups > 1:
-        return "depthwise"
-    return "pointwise" if set(op.kernel) == {1} else "conv"
-
 
 class Term(NamedTuple):
     """One thing that a label says: an argument of an op, its value, and how it is written.

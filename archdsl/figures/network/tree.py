@@ -8,6 +8,7 @@ from typing import NamedTuple
 from archdsl.figures.network import labels
 from archdsl.figures.network.labels import Term, word
 from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.ops import SIGNED
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -38,7 +39,7 @@ class Join:
     @property
     def residual(self) -> bool:
         """Whether one path is the body and the other a shortcut."""
-        return self.verb in ("add", "multiply") and len(self.paths) == 2
+        return self.verb in SIGNED and len(self.paths) == 2
 
     @property
     def body(self) -> "Chain":
@@ -155,11 +156,9 @@ class Reducer:
             self._see(node)
 
     def _see(self, node: Node) -> None:
-        inputs = tuple(self.source[id] for id in node.inputs)
-        role = labels.role(node)
-        if node.op.verb == "resize":
-            inputs = inputs[:1]
-        if not role or (node.op.verb in labels.JOINS and len(inputs) < 2):
+        inputs = tuple(self.source[id] for id in node.inputs[: node.op.inputs])
+        role = node.op.role()
+        if not role:
             self.source[node.id] = inputs[0]
             return
         self.source[node.id] = node.id
