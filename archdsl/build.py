@@ -66,16 +66,19 @@ def by_name(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes), scopes=tuple(scopes))
 
 
-def run(summary: Summary, source: Path) -> None:
-    """Runs a written network on a random image, in eval mode, and holds it to its summary.
+def run(graph: Graph, summary: Summary, source: Path) -> None:
+    """Holds a written network to its graph, and runs it on a random image, in eval mode.
 
-    Raises InternalError if the shape of an output or the number of parameters is another than the
-    summary's, UsageError if the network does not fit into memory.
+    Raises InternalError if a setting, a call, the shape of an output or the number of parameters is
+    another than the graph's, UsageError if the network does not fit into memory.
     """
     from archdsl.pytorch.module import new_module
+    from archdsl.pytorch.settings import require_equal
 
+    text = source.read_text(encoding="utf-8")
+    require_equal(text, graph)
     try:
-        module = new_module(source.read_text(encoding="utf-8"), summary.name).eval()
+        module = new_module(text, summary.name).eval()
         outputs = _outputs(module, summary)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate" not in str(error):

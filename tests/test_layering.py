@@ -43,7 +43,10 @@ MAY_IMPORT = {
 ANYTHING = ("", "__main__", "api", "cli")
 
 HEAVY = {  # module -> who imports it at the top, if anybody
-    "torch": {"pytorch.prelude"},  # which is emitted, not imported
+    "torch": {
+        "pytorch.prelude",  # which is emitted, not imported
+        "pytorch.settings",  # which only a build imports
+    },
     "yaml": {"yaml.source"},
     "networkx": set(),
     "graphviz": set(),

@@ -43,7 +43,7 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
         files = steps.write(graph, result, out)
         say(f"running {files.source} on a random image of 1x{graph.input}")
         try:
-            steps.run(result, files.source)
+            steps.run(graph, result, files.source)
         except InternalError as error:
             complain(f"internal error, please report it: {error}")
             raise click.exceptions.Exit(BUG) from error

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import archdsl
 import archdsl.pytorch
+from archdsl.analysis.summary import summarize
 from archdsl.build import run
 from archdsl.cli.main import run as command
 from archdsl.diagnostics.errors import InternalError
@@ -237,7 +238,7 @@ def test_a_source_that_was_changed_between_writing_and_running_does_not_run(tmp_
     source = tmp_path / "net.py"
     source.write_text(f"import os\n{archdsl.emit(graph)}", encoding="utf-8")
     with pytest.raises(InternalError, match="line 1"):
-        run(archdsl.analysis.summary.summarize(graph), source)
+        run(graph, summarize(graph), source)
 
 
 @given(st.sampled_from(sorted(INJECTIONS)), st.text("()[]{}\"'\\#\n:;,.@*=x0 ", max_size=12))

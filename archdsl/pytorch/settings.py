@@ -1,0 +1,261 @@
+"""A module held to its graph: every setting of every call, and the way that values take.
+
+The module is called once on tensors without storage, in training, and every call of a PyTorch or
+prelude module and of a torch function is written down with its settings and with what came in. The
+nodes of the graph give the same list, from the table of calls and nothing else. Calls are equal if
+they are of one kind, with equal settings and weights, on results of equal calls.
+"""
+
+import operator
+import sys
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial, reduce
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from archdsl.diagnostics.errors import InternalError
+from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.modules.calls import TORCH, Argument, Call, call
+from archdsl.modules.overwriting import overwriting
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.module import new_module
+
+BATCH = 2  # the fewest that batch norm can train on
+SHOWN = 300  # characters of a call in a message
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+JOINS: Mapping[str, Callable[[Any, Any], Any]] = {"{+}": operator.add, "{*}": operator.mul}
+WRITTEN = frozenset(name for row in TORCH.values() for name in row.writes)
+Key = tuple[Hashable, ...]
+
+
+def require_equal(source: str, graph: Graph) -> None:
+    """Raises InternalError if the network of emitted source is another than the graph's."""
+    graph = graph.select(graph.outputs, graph.aux)
+    with torch.device("meta"):
+        module = new_module(source, graph.name).train()
+    _require_weights(module, graph)
+    with torch.no_grad():
+        wanted = _Wanted(module, graph)
+        made = _Traced(module, graph.input, wanted)
+    missing = Counter(wanted.calls) - Counter(made.calls)
+    for id, number in wanted.by_id.items():
+        if missing[number]:
+            raise InternalError(f"{id}: the source has no {wanted.keys.text(number)}")
+    if missing or Counter(made.calls) != Counter(wanted.calls):
+        raise InternalError("the source calls something more often or less than the graph")
+    if made.results != wanted.results:
+        raise InternalError("the source gives other results than the graph")
+
+
+def _require_weights(module: nn.Module, graph: Graph) -> None:
+    made = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    wanted = {key: weight.shape for key, weight in graph.state.items()}
+    if list(made.items()) != list(wanted.items()):
+        other = [key for key in {**wanted, **made} if made.get(key) != wanted.get(key)]
+        shown = f": {other[0]}" if other else ", in another order"
+        raise InternalError(f"the source has other weights than the graph{shown}")
+
+
+class _Keys:
+    """Numbers of calls: equal calls have one number, so that a key is short however deep it is."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Key, int] = {}
+        self.calls: list[Key] = []
+
+    def number(self, key: Key) -> int:
+        if key not in self.numbers:
+            self.numbers[key] = len(self.calls)
+            self.calls.append(key)
+        return self.numbers[key]
+
+    def alike(self, one: int, other: int) -> bool:
+        """Whether two calls are of the same kind."""
+        kinds = [self.calls[number][0] for number in (one, other)]
+        return len({kind[0] if isinstance(kind, tuple) else kind for kind in kinds}) == 1
+
+    def text(self, *numbers: int) -> str:
+        shown = " ".join(str(part) for number in numbers for part in self.calls[number])
+        return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+
+
+class _Recorder(TorchFunctionMode):
+    """Writes calls down; `flows` are the numbers of the calls that gave the tensors at hand."""
+
+    def __init__(self, keys: _Keys) -> None:
+        super().__init__()
+        self.keys = keys
+        self.calls: list[int] = []
+        self.flows: dict[int, int] = {}
+        self.alive: list[Tensor] = []  # so that no other tensor gets the id of one
+
+    def came(self, tensor: Tensor, number: int) -> Tensor:
+        """A tensor is there, or holds another value than before."""
+        self.flows[id(tensor)] = number
+        self.alive.append(tensor)
+        return tensor
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = (self.shown(args), self.shown(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if func is torch.empty or not isinstance(result, Tensor):  # which is `_empty`
+            return result
+        name = func.__name__.rstrip("_")  # a sum is the same in place
+        if name == "cat" and len(args[0]) == 1:
+            return self.came(result, self.flows[id(args[0][0])])
+        self.calls.append(self.keys.number((name, *given)))
+        return self.came(result, self.calls[-1])
+
+    def shown(self, value: Any) -> Hashable:
+        """Arguments with the numbers of calls instead of tensors."""
+        if isinstance(value, Tensor):
+            return ("of", self.flows.get(id(value)))
+        if isinstance(value, list | tuple):
+            return tuple(map(self.shown, value))
+        if isinstance(value, dict):
+            return tuple((name, self.shown(inner)) for name, inner in value.items())
+        return repr(value)
+
+
+class _Wanted(_Recorder):
+    """The calls of a graph, from the table; the last of every node by its id."""
+
+    def __init__(self, module: nn.Module, graph: Graph) -> None:
+        super().__init__(_Keys())
+        self.graph, self.namespace = graph, vars(sys.modules[type(module).__module__])
+        self.over = overwriting(graph)
+        self.samples: dict[Any, tuple[nn.Module, Key]] = {}
+        self.by_id = {INPUT: self.keys.number((INPUT,))}
+        self.shapes: dict[int, tuple[int, ...]] = {}  # of what modules give
+        for node in graph.nodes:
+            self.by_id[node.id] = self.number(node, call(node.op, graph.specs(node)))
+        self.results = [
+            {name: self.by_id[id] for name, id in found.items()}
+            for found in (graph.outputs, graph.aux)
+        ]
+
+    def number(self, node: Node, row: Call) -> int:
+        if row.target == "nn.Identity":
+            return self.by_id[node.inputs[0]]
+        if row.form != "module":
+            return self.function(node, row)
+        extra = (Argument("inplace", value=True),) if node.id in self.over else ()
+        made, found = self.sample(row.target, (*row.arguments, *extra))
+        given = tuple(("of", self.by_id[id]) for id in node.inputs)
+        number = self.keys.number(_module_key(made, found, node.path, given))
+        self.shapes[number] = node.output.shape
+        self.calls.append(number)
+        return number
+
+    def sample(self, target: str, arguments: tuple[Argument, ...]) -> tuple[nn.Module, Key]:
+        """A module as the table says it, and its settings."""
+        known = (target, repr(arguments))
+        if known not in self.samples:
+            positional = [a.value for a in arguments if not a.keyword]
+            keyword = {a.name: a.value for a in arguments if a.keyword}
+            cls = getattr(nn, target[3:]) if target.startswith("nn.") else self.namespace[target]
+            with torch.device("meta"):
+                module = cls(*positional, **keyword)
+            self.samples[known] = module, settings(module)
+        return self.samples[known]
+
+    def function(self, node: Node, row: Call) -> int:
+        """What a function of the table calls; the text that is run here is the table's alone."""
+        tensors = [
+            self.came(_empty(self.graph.spec(id).shape), self.by_id[id]) for id in node.inputs
+        ]
+        names = {f"x{n}": tensor for n, tensor in enumerate(tensors)}
+        values: dict[str, Any] = {a.name: a.value for a in row.arguments}
+        template = row.target
+        if row.form == "parameter":
+            (weight,) = node.weights
+            number = self.keys.number(("parameter", node.path))
+            tensor = self.came(torch.empty(weight.shape, device="meta"), number)
+            template, values = row.use, {"weight": tensor}
+        with self:
+            if template in JOINS:
+                result = reduce(JOINS[template], tensors)
+            else:
+                slots = {name: name for name in values}
+                text = template.format(*names, all=", ".join(names), **slots)
+                result = eval(text, {**self.namespace, "torch": torch, "F": F, **names, **values})
+        return self.flows[id(result)]
+
+
+class _Traced(_Recorder):
+    """The calls of a module; `results` are the numbers of what it returns, by name.
+
+    Modules of the table are not run: a call that the graph has too gives a tensor of the graph's
+    shape. Raises InternalError at the first that the graph does not have.
+    """
+
+    def __init__(self, module: nn.Module, given: TensorSpec, wanted: _Wanted) -> None:
+        super().__init__(wanted.keys)
+        self.wanted = wanted
+        for path, part in module.named_modules():
+            if _is_called(part):
+                part.forward = partial(self.call, part, settings(part), path)
+        for path, parameter in module.named_parameters():
+            self.came(parameter, self.keys.number(("parameter", path)))
+        x = self.came(_empty(given.shape), wanted.by_id[INPUT])
+        with self:
+            result = module(x)
+        main, aside = result if isinstance(result, tuple) else (result, {})
+        main = main if isinstance(main, dict) else {"": main}
+        self.results = [
+            {name: self.flows.get(id(tensor)) for name, tensor in found.items()}
+            for found in (main, aside)
+        ]
+
+    def call(self, part: nn.Module, found: Key, path: str, x: Tensor) -> Tensor:
+        """A call of a module of the table."""
+        key = _module_key(part, found, path, (self.shown(x),))
+        number = self.keys.number(key)
+        if number not in self.wanted.shapes:
+            met = set(self.calls)
+            near = [n for n in self.wanted.calls if n not in met and self.keys.alike(n, number)]
+            instead = f", the graph has {self.keys.text(near[0])}" if near else ""
+            raise InternalError(f"{path}: the source has {self.keys.text(number)}{instead}")
+        self.calls.append(number)
+        same = getattr(part, "inplace", False)
+        return self.came(x if same else _empty(self.wanted.shapes[number]), number)
+
+
+def _empty(shape: tuple[int, ...]) -> Tensor:
+    return torch.empty(BATCH, *shape, device="meta")
+
+
+def settings(module: nn.Module) -> Key:
+    """All that a module was made with: its attributes, the shapes of its tensors, its children."""
+    own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    own.pop("training")
+    tensors = [
+        (name, tensor is not None and tuple(tensor.shape))
+        for name, tensor in (*module._parameters.items(), *module._buffers.items())
+    ]
+    inner = [(name, settings(child)) for name, child in module.named_children()]
+    return (
+        type(module).__name__,
+        *(f"{n}={v!r}" for n, v in sorted(own.items())),
+        *tensors,
+        *inner,
+    )
+
+
+def _module_key(part: nn.Module, found: Key, path: str, given: Hashable) -> Key:
+    """A call of a module: one with weights is that at its path, another any that is alike."""
+    weighted = any(True for _ in (*part.parameters(), *part.buffers()))
+    return (found, path if weighted else "", given)
+
+
+def _is_called(part: nn.Module) -> bool:
+    """Whether a module is one of the table, not a class of the source or a container."""
+    name = type(part).__name__
+    if isinstance(part, nn.Identity) or type(part) in CONTAINERS:
+        return False
+    return f"nn.{name}" in WRITTEN or name in WRITTEN
