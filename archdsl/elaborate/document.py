@@ -198,7 +198,10 @@ def _levels(run: Run, top: Level, here: Here) -> Iterator[Level]:
             kept += 1
         open = open[:kept]
         for name in parts[kept:]:
-            if problem := name_problem(name):
+            problem = name_problem(name)
+            if name.startswith("_") and not problem:
+                problem = f"`{name}` cannot hold a section: a name with `_` adds no level"
+            if problem:
                 run.sink.error("E0208", problem, place.span)
                 break
             outer = open[-1][1] if open else top

@@ -252,6 +252,8 @@ def declare_blocks(file: File, raw: Mapping[str, Any], sink: Sink) -> None:
             problem = f"`{name}` is {what}, and cannot be a block's name"
         if problem:
             sink.error("E0208", problem, place.key, help="choose another name")
+            if identifier_problem(name):  # what uses it is not wrong too
+                file.blocks[name] = Block(name, file, place, broken=True)
             continue
         file.blocks[name] = Block(name, file, place, broken=not isinstance(data, dict))
         if file.blocks[name].broken:

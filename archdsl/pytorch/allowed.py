@@ -43,8 +43,9 @@ ANNOTATIONS = {
 }  # fmt: skip
 CLASS_NAMES = {"feature_info"}  # what a class may hold beside its functions, as a literal
 FUNCTIONS = {"__init__", "forward"}
-# what a name means in every source, so that no variable has it
-FIXED = {"nn", "torch", "F", "Tensor", "OrderedDict", "range", "type", "getattr", "super"}
+FIXED = {  # what no class, variable or argument may be called
+    "nn", "torch", "F", "Tensor", "OrderedDict", "range", "type", "getattr", "super",
+}  # fmt: skip
 _CONSTANTS = {str, int, float, bool, type(None), type(...)}
 
 _EXPRESSIONS = (

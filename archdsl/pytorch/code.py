@@ -78,14 +78,16 @@ def broken(line: str) -> list[str]:
     if len(line) <= WIDTH:
         return [line]
     if text.startswith("return ") and text[-1] not in _PAIRS:
-        return lay_out("return ", Group("(", _items(text[len("return ") :])), "", len(margin))
+        items = _items(text[len("return ") :])
+        several = len(items) > 1  # of one a bracket with a comma would make a tuple
+        return lay_out("return ", Group("(", items), "", len(margin)) if several else [line]
     start = _opening(text) if text[-1] in _PAIRS else -1
     if start < 0:
         return [line]
     targets, equals, call = text[: start + 1].partition(" = ")
-    several = _items(targets)
-    if equals and len(several) > 1 and len(margin) + start >= WIDTH:
-        inner = lay_out("", Group("", several, "", compact=True), "", len(margin) + 4)
+    names = _items(targets)
+    if equals and len(names) > 1 and len(margin) + start >= WIDTH:
+        inner = lay_out("", Group("", names, "", compact=True), "", len(margin) + 4)
         return [f"{margin}(", *inner, *broken(f"{margin}) = {call}{text[start + 1 :]}")]
     code = Group(text[: start + 1], _items(text[start + 1 : -1]), text[-1], compact=True)
     return lay_out("", code, "", len(margin))

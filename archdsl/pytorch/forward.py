@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from archdsl.modules.structure import INPUTS, Ref, Step
-from archdsl.pytorch.allowed import FIXED
+from archdsl.pytorch.allowed import FIXED, prelude
 from archdsl.pytorch.classes import ClassDefinition
 from archdsl.pytorch.literals import literal
 
-_TAKEN = {"self", "layer", "center_crop", *FIXED, *dir(builtins)}
+_TAKEN = {"self", "layer", *FIXED, *prelude(), *dir(builtins)}
 _END = 1 << 60
 _LOOP = 3  # so many calls of numbered layers in a row become a loop
 

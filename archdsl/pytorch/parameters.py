@@ -9,7 +9,7 @@ from keyword import iskeyword
 from typing import Any
 
 from archdsl.modules.structure import Instance, Origin, Part, Slot, Taken
-from archdsl.pytorch.allowed import FIXED
+from archdsl.pytorch.allowed import FIXED, prelude
 from archdsl.pytorch.literals import literal
 from archdsl.pytorch.repeats import REPEAT, origins
 
@@ -18,7 +18,7 @@ CHANNELS = {  # arguments that count channels: they may be multiples of each oth
     "num_channels", "channels", "embed_dim", "num_parameters", "normalized_shape", "start", "stop",
 }  # fmt: skip
 _ABSENT: Any = object()
-_TAKEN = {"self", "layers", "x", "i", *FIXED, *dir(builtins)}
+_TAKEN = {"self", "layers", "x", "i", "module", "path", *FIXED, *prelude(), *dir(builtins)}
 _FLAGS = {"{+}": "residual", "{+=}": "residual", "{*}": "gated"}
 Vector = list[Any]
 

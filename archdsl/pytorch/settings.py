@@ -23,6 +23,7 @@ from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.modules.calls import TORCH, Argument, Call, call
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.allowed import prelude
 from archdsl.pytorch.module import new_module
 
 BATCH = 2  # the fewest that batch norm can train on
@@ -255,7 +256,8 @@ def _module_key(part: nn.Module, found: Key, path: str, given: Hashable) -> Key:
 
 def _is_called(part: nn.Module) -> bool:
     """Whether a module is one of the table, not a class of the source or a container."""
-    name = type(part).__name__
     if isinstance(part, nn.Identity) or type(part) in CONTAINERS:
         return False
-    return f"nn.{name}" in WRITTEN or name in WRITTEN
+    name = type(part).__name__
+    ours = type(part) is not getattr(nn, name, None)
+    return name in WRITTEN & prelude().keys() if ours else f"nn.{name}" in WRITTEN

@@ -13,7 +13,7 @@ from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import Graph
 from archdsl.modules.calls import REQUIRES
 from archdsl.modules.structure import LIST, Part, Structure
-from archdsl.pytorch.allowed import prelude
+from archdsl.pytorch.allowed import FIXED, prelude
 from archdsl.pytorch.classes import ClassDefinition, Lowering, Program, numbered
 from archdsl.pytorch.code import Code, Group, Loop, Number, broken, indented, lay_out
 from archdsl.pytorch.forward import Forward
@@ -23,7 +23,7 @@ from archdsl.pytorch.parameters import Parameters
 from archdsl.pytorch.repeats import REPEAT
 
 FEW = 3  # results are said one by one
-_RESERVED_CLASSES = {"Tensor", "OrderedDict", "F", *kwlist, *dir(builtins)}
+_RESERVED_CLASSES = {*FIXED, *kwlist, *dir(builtins)}
 
 
 def emit(graph: Graph) -> str:
@@ -36,11 +36,10 @@ def emit(graph: Graph) -> str:
 
 
 def class_name(name: str) -> str:
-    """`ConvBnAct` from `conv_bn_act`, `Block10` from `block1-0`."""
-    return (
-        "".join(part[:1].upper() + part[1:] for part in re.split("[_-]+", name) if part)
-        or "Network"
-    )
+    """`ConvBnAct` from `conv_bn_act`, `Block10` from `block1-0`, `Part0` from `0`."""
+    parts = [part for part in re.split("[_-]+", name) if part]
+    plain = "".join(part[:1].upper() + part[1:] for part in parts)
+    return f"Part{plain}" if plain[:1].isdecimal() else plain or "Network"
 
 
 class _Writer:
@@ -66,8 +65,6 @@ class _Writer:
         names: dict[Hashable, str] = {}
         for key, scopes in self.structure.classes().items():
             plain = class_name(scopes[0].block or scopes[0].name)
-            if plain[:1].isdecimal():
-                plain = f"Part{plain}"
             names[key] = self.unique(plain, {self.root_name, *names.values()})
         return names
 
