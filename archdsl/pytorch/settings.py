@@ -23,8 +23,8 @@ from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.modules.calls import TORCH, Argument, Call, call
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch import module as modules
 from archdsl.pytorch.allowed import prelude
-from archdsl.pytorch.module import new_module
 
 BATCH = 2  # the fewest that batch norm can train on
 SHOWN = 300  # characters of a call in a message
@@ -38,7 +38,7 @@ def require_equal(source: str, graph: Graph) -> None:
     """Raises InternalError if the network of emitted source is another than the graph's."""
     graph = graph.select(graph.outputs, graph.aux)
     with torch.device("meta"):
-        module = new_module(source, graph.name).train()
+        module = modules.new_module(source, graph.name).train()
     _require_weights(module, graph)
     with torch.no_grad():
         wanted = _Wanted(module, graph)
@@ -58,8 +58,10 @@ def _require_weights(module: nn.Module, graph: Graph) -> None:
     wanted = {key: weight.shape for key, weight in graph.state.items()}
     if list(made.items()) != list(wanted.items()):
         other = [key for key in {**wanted, **made} if made.get(key) != wanted.get(key)]
-        shown = f": {other[0]}" if other else ", in another order"
-        raise InternalError(f"the source has other weights than the graph{shown}")
+        if not other:
+            raise InternalError("the source has the graph's weights in another order")
+        shapes = [found.get(other[0], "none") for found in (made, wanted)]
+        raise InternalError(f"{other[0]}: the source has {shapes[0]}, the graph {shapes[1]}")
 
 
 class _Keys:

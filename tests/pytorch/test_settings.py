@@ -139,7 +139,7 @@ def test_weights_in_another_order_are_found() -> None:
     lines = built(graph).splitlines(keepends=True)
     (first,) = (n for n, line in enumerate(lines) if "self.a = " in line)
     lines[first], lines[first + 1] = lines[first + 1], lines[first]
-    with pytest.raises(InternalError, match="other weights than the graph, in another order"):
+    with pytest.raises(InternalError, match="the graph's weights in another order"):
         require_equal("".join(lines), graph)
 
 
