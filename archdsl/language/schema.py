@@ -14,9 +14,9 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.language.document import BLOCK_KEYS
 from archdsl.language.keys import VERSION, DocumentForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, Loader, library_names
-from archdsl.language.syntax import COMBINATORS, JOINS, MODIFIERS, PARTS, SECTIONS, TYPES
+from archdsl.language.syntax import COMBINATORS, MODIFIERS, PARTS, SECTIONS, TYPES
 from archdsl.names import RESERVED
-from archdsl.ops import OPS, arguments, kind
+from archdsl.ops import JOINS, OPS, arguments, kind
 from archdsl.yaml.json_schema import described, schema_of
 
 Schema = dict[str, Any]

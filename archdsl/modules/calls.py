@@ -1,5 +1,6 @@
 """TORCH: one row per op, giving the PyTorch call as data."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -183,8 +184,10 @@ def _adaptive(kind: str) -> Row:
     return Row(row, _ranked(f"nn.Adaptive{kind}Pool{{rank}}d"))
 
 
-def _join(template: str) -> Row:
-    return Row(lambda op, x: Call(template, form="function"), ())
+def _function(template: str) -> Row:
+    """A row of an expression of the inputs, which may call what it names."""
+    called = tuple(re.findall(r"[A-Za-z_][\w.]*(?=\()", template))
+    return Row(lambda op, x: Call(template, form="function"), called)
 
 
 @_writing("torch.cat")
@@ -387,8 +390,8 @@ TORCH: dict[type[Op], Row] = {
     pool.AdaptiveMaxPool: _adaptive("Max"),
     pool.GlobalAvgPool: _adaptive("Avg"),
     join.Concat: _concat,
-    join.Add: _join("{+}"),
-    join.Multiply: _join("{*}"),
+    join.Add: _function("{+}"),
+    join.Multiply: _function("{*}"),
     regularize.Dropout: _module("nn.Dropout", ("p", "rate", 0.5)),
     regularize.DropPath: _module("DropPath", ("p", "rate", None)),
     regularize.Scale: _module("Scale", ("factor", "factor", None)),
