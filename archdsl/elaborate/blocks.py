@@ -9,6 +9,7 @@ from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.diagnostics.text import counted
 from archdsl.elaborate.combinators import KINDS, combine
 from archdsl.elaborate.env import (
+    Arguments,
     Evaluated,
     Flow,
     Frame,
@@ -111,11 +112,8 @@ def _op(
         found = (label for part in parts for label in run.values.explain.origins(*part))
         return tuple(dict.fromkeys(found))
 
-    blame = {argument: said.place for argument, (said, _) in arguments.items()}
-    return run.node(made, run.tensors(op, inputs, item), here, name, item, blame, origins)
-
-
-Arguments = Mapping[str, tuple[Said, Here]]  # of an op, each with what it sees
+    tensors = run.tensors(op, inputs, item)
+    return run.node(made, tensors, here, name, item, arguments, origins)
 
 
 def _refuse(
@@ -162,6 +160,8 @@ def _with_defaults(
 def _tensors(run: Run, op: type[Op], inputs: list[Flow], item: Item) -> list[Tensor]:
     """The inputs, as many as the op takes."""
     tensors = [flow for flow in inputs if isinstance(flow, Tensor)]
+    if op.inputs == len(inputs) == len(tensors):
+        return tensors
     likes = sum(kind(op, name).form == "reference" for name in item.arguments if op.inputs)
     if op.inputs is None and len(tensors) < 2:
         message = f"{op.verb} joins two or more inputs, here {len(tensors)}"

@@ -220,6 +220,9 @@ class Here:
         return Here(self.file, self.frame.beside(level), self.names, self.x, self.origin)
 
 
+Arguments = Mapping[str, tuple[Said, Here]]  # of an op, each with what it sees
+
+
 @dataclass(slots=True)
 class Setting:
     """The values of a document's parameters, and the scaling rules that expressions may call.

@@ -8,6 +8,7 @@ from archdsl.diagnostics.text import counted
 from archdsl.elaborate.budget import Budget
 from archdsl.elaborate.builder import Builder
 from archdsl.elaborate.env import (
+    Arguments,
     Flow,
     Here,
     ItemValue,
@@ -39,7 +40,7 @@ from archdsl.ops.tensor import INPUT
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
 
-NOTHING: Mapping[str, Place] = {}
+NOTHING: Arguments = {}
 Apply = Callable[["Run", Item, Here, str], Flow]
 
 
@@ -308,10 +309,10 @@ class Run:
         here: Here,
         name: str,
         item: Item,
-        blame: Mapping[str, Place] = NOTHING,
+        arguments: Arguments = NOTHING,
         origins: Callable[[str], tuple[Label, ...]] = lambda argument: (),
     ) -> Tensor:
-        """Adds a node; a shape that does not fit is an error at the argument to blame.
+        """Adds a node; a shape that does not fit is an error at the argument that is to blame.
 
         `origins` says where the value of an argument is from, or those of all of them.
         """
@@ -324,7 +325,8 @@ class Run:
         except ShapeError as error:
             argument = error.argument or ""
             labels = origins(argument) if argument else ()
-            self.shapes.refuse(error, tensors, item, blame.get(argument), labels)
+            place = arguments[argument][0].place if argument in arguments else None
+            self.shapes.refuse(error, tensors, item, place, labels)
 
     def tensors(self, op: type[Op], flows: Iterable[Flow], item: Item) -> list[Tensor]:
         """The inputs of an op, none of which may be a list."""

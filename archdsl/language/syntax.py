@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Span
@@ -142,7 +143,7 @@ NO_MODIFIERS = Modifiers()
 # items and what holds them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
     """One item: a verb with its arguments, and modifiers.
 
@@ -160,7 +161,7 @@ class Item:
     modifiers: Modifiers = NO_MODIFIERS
     chosen: Formula | None = None
 
-    @property
+    @cached_property
     def span(self) -> Span | None:
         """Where to point: at all of it, or at its verb where it stands over several lines."""
         span = self.place.span

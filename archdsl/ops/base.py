@@ -206,17 +206,17 @@ def construct(op: type[Op], values: Mapping[str, Any], x: TensorSpec) -> Op:
     Raises ArgumentError for a value that cannot be taken; a required argument must be there.
     """
     settled: dict[str, Any] = {}
+    rank = x.rank
     for name, declared in arguments(op).items():
-        value = values.get(name, declared.default)
-        if name not in values and value is CHANNELS:
-            value = x.channels
-        if name not in values and value is KERNEL:
+        default = declared.default
+        value = values.get(name, x.channels if default is CHANNELS else default)
+        if value is KERNEL:
             settled[name] = settled["kernel"]
-        elif value is None and declared.default is None:
+        elif value is None and default is None:
             settled[name] = None
         else:
             try:
-                settled[name] = kind(op, name).read(value, x.rank)
+                settled[name] = declared.metadata["kind"].read(value, rank)
             except ArgumentError as error:
                 error.argument = name
                 raise

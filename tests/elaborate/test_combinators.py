@@ -152,6 +152,33 @@ def test_branches_run_side_by_side_and_are_joined() -> None:
     assert wires(text)["mix.b.0"] == "input"
 
 
+def test_a_path_may_be_a_mapping_of_items() -> None:
+    text = """
+        backbone:
+          m:
+            branches:
+              paths:
+                a: {c: {conv: {out: 4, kernel: 1}}, r: relu}
+                b: {d: [{conv: {out: 2, kernel: 1}}, relu]}
+                "e{row}":
+                  for: {out: [1, 5]}
+                  conv: {out: out, kernel: 1}
+    """
+    assert wires(text) == {
+        "m.a.c": "input", "m.a.r": "m.a.c", "m.b.d.0": "input", "m.b.d.1": "m.b.d.0",
+        "m.e0": "input", "m.e1": "input", "m._concat": "m.a.r m.b.d.1 m.e0 m.e1",
+    }  # fmt: skip
+    listed = text.replace("{c: {conv: {out: 4, kernel: 1}}, r: relu}",
+                          "{seq: {c: {conv: {out: 4, kernel: 1}}, r: relu}}")  # fmt: skip
+    assert wires(listed) == wires(text)
+
+
+def test_a_mistake_in_a_path_of_items_is_found_at_its_item() -> None:
+    path = "{c: {conv: {out: 4, kernel: 1}}, r: rleu}"
+    check_error(f"backbone: {{m: {{branches: {{paths: {{a: {path}}}}}}}}}", 1, 74, "E0205",
+                "unknown verb `rleu`")  # fmt: skip
+
+
 @pytest.mark.parametrize(("join", "shape"), [("add", "3x8x8"), ("multiply", "3x8x8")])
 def test_branches_may_be_added_or_multiplied(join: str, shape: str) -> None:
     text = f"backbone: {{m: {{branches: {{join: {join}, paths: {{a: relu, b: sigmoid}}}}}}}}"

@@ -8,7 +8,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from archdsl.expressions.expression import ExpressionError, Names, make_divisible
+from archdsl.expressions.expression import (
+    And,
+    Arithmetic,
+    Call,
+    Choice,
+    Comparison,
+    Constant,
+    ExpressionError,
+    Indexed,
+    ListOf,
+    Names,
+    Not,
+    Or,
+    Signed,
+    Tree,
+    Variable,
+    make_divisible,
+)
 from archdsl.expressions.parser import parse
 from archdsl.expressions.template import parse_template
 
@@ -228,6 +245,79 @@ def test_random_arithmetic_is_pythons(text: str) -> None:
         assert refused(text).message.startswith("division by zero: ")
         return
     assert value(text) == expected
+
+
+def translated(tree: Tree) -> str:
+    """A syntax tree as Python, with all its parentheses."""
+    match tree:
+        case Constant(value):
+            return repr(value)
+        case Variable(name):
+            return name
+        case Choice(test, then, other):
+            return f"({translated(then)} if {translated(test)} else {translated(other)})"
+        case Or(parts):
+            return f"bool({' or '.join(map(translated, parts))})"
+        case And(parts):
+            return f"bool({' and '.join(map(translated, parts))})"
+        case Not(operand):
+            return f"(not {translated(operand)})"
+        case Signed(sign, operand):
+            return f"({sign.text}{translated(operand)})"
+        case Comparison(first, rest):
+            shown = "".join(f" {token.text} {translated(one)}" for token, one in rest)
+            return f"({translated(first)}{shown})"
+        case Arithmetic(first, rest):
+            shown = translated(first)
+            for token, one in rest:
+                shown = f"({shown} {token.text} {translated(one)})"
+            return shown
+        case Indexed(items, indexes):
+            shown = translated(items)
+            for one in indexes:
+                start, stop = ("" if e is None else translated(e) for e in (one.start, one.stop))
+                shown += f"[{start}:{stop}]" if one.slice else f"[{start}]"
+            return shown
+        case Call(name, arguments):
+            return f"{name.text}({', '.join(map(translated, arguments))})"
+        case ListOf(_, parts):
+            return f"[{', '.join(map(translated, parts))}]"
+    raise AssertionError(tree)
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["1", "2.5", "C", "H", "half", "yes", "depths[1]", "table[1][0]", "false"]),
+        lambda inner: st.one_of(
+            st.builds(
+                "{} {} {}".format,
+                inner,
+                st.sampled_from(
+                    ["+", "-", "*", "/", "//", "%", "<", "<=", "==", "!=", "and", "or"]
+                ),
+                inner,
+            ),
+            st.builds("({})".format, inner),
+            st.builds("-{}".format, inner),
+            st.builds("({} if {} else {})".format, inner, inner, inner),
+            st.builds("not {}".format, inner),
+            st.builds("[{}, {}][0]".format, inner, inner),
+            st.builds("depths[:{}]".format, st.sampled_from(["1", "2", "-1"])),
+            st.builds("max({}, {})".format, inner, inner),
+        ),
+        max_leaves=10,
+    )
+)
+def test_the_syntax_tree_says_what_the_expression_says(text: str) -> None:
+    try:
+        tree = parse(text).tree
+    except ExpressionError:
+        return
+    try:
+        expected = value(text)
+    except ExpressionError:
+        return
+    assert as_python(translated(tree)) == expected
 
 
 def test_a_template_holds_expressions_in_braces() -> None:

@@ -57,6 +57,44 @@ def test_copies_of_one_item_are_one_warning() -> None:
     assert warning.endswith("the bias of 0.0 does nothing: batch norm follows (and 4 more like it)")
 
 
+def test_a_block_is_not_used_by_prose_a_name_or_a_parameter() -> None:
+    text = """
+        name: gn
+        doc: a net with gn
+        params: {gn: 8}
+        blocks: {gn: {seq: [{group_norm: {groups: 1}}]}}
+        backbone: {gn: {conv: {out: gn, kernel: 3}}}
+    """
+    assert warnings(text, "W0104") == ["4:10 W0104 nothing uses the block `gn`"]
+
+
+def test_a_block_is_used_by_a_verb_an_argument_or_a_cell() -> None:
+    text = """
+        params: {act: a}
+        blocks:
+          a: {seq: [relu]}
+          b: {seq: [relu]}
+          c: {seq: [d]}
+          d: {seq: [relu]}
+          e: {seq: [relu]}
+          f: {params: {inner: e}, seq: [$inner]}
+        backbone:
+          0: {$act: {}}
+          "x{row}": {for: {unit: [b, relu]}, $unit: {}}
+          1: c
+          2: f
+    """
+    assert warnings(text, "W0104") == []
+    assert warnings(text.replace("for: {unit: [b, relu]}", "for: {unit: [relu]}"), "W0104") == [
+        "4:3 W0104 nothing uses the block `b`"
+    ]
+
+
+def test_a_parameter_is_not_used_by_a_word_of_its_name() -> None:
+    text = "params: {same: 1, act: relu}\nbackbone: [{conv: {kernel: 3, padding: same}}, $act]"
+    assert warnings(text, "W0103") == ["1:10 W0103 nothing uses the parameter `same`"]
+
+
 def test_parameters_that_nothing_uses() -> None:
     text = """
         params: {a: 1, b: 2, c: b, d: 3, e: relu, f: 4, g: [1], h: 5}
