@@ -39,7 +39,8 @@ class Budget:
     def spend(self, limit: str, number: int, span: Span | None, labels: Labels = tuple) -> None:
         """Counts what is added, up to a limit."""
         self.spent[limit] += number
-        self.check(limit, self.spent[limit], span, added=number, labels=labels)
+        if self.spent[limit] > getattr(self.limits, limit):
+            self.check(limit, self.spent[limit], span, added=number, labels=labels)
 
     def check(
         self,

@@ -75,7 +75,8 @@ class Builder:
         if weights and not level.application:
             budget.spend("parameters", cost.parameters, span, causes)
         budget.spend("connections", len(tensors), span)
-        budget.check("nodes", len(self.nodes) + 1, span, labels=budget.longest)
+        if len(self.nodes) >= budget.limits.nodes:
+            budget.check("nodes", len(self.nodes) + 1, span, labels=budget.longest)
         ids = tuple([tensor.id for tensor in tensors])
         self.nodes.append(Node(id, op, ids, output, weights, cost, level.scope, span))
         self.made.append(id)

@@ -93,15 +93,14 @@ class Run:
         """All copies of an item, one after another."""
         if item.verb == BROKEN:
             return None
-        loop, flow = item.modifiers.for_, here.x
+        flow = here.x
         try:
+            if item.modifiers.for_ is None:
+                self.budget.spend("items", 1, item.span)
+                return self.copy(item, here)
             for row in self.loops.rows(item, here):
-                copy = here.with_input(flow).bind(row)
-                if loop is None:
-                    flow = self.copy(item, copy)
-                else:
-                    with self.loops.in_row(item, row):
-                        flow = self.copy(item, copy)
+                with self.loops.in_row(item, row):
+                    flow = self.copy(item, here.with_input(flow).bind(row))
         except Poison:
             return self.lose(item, here)
         return flow

@@ -20,7 +20,7 @@ from archdsl.elaborate.env import (
     Setting,
     fail,
 )
-from archdsl.elaborate.explain import Values, first_shape
+from archdsl.elaborate.explain import Values, first_shape, shape_names
 from archdsl.expressions.expression import (
     ExpressionError,
     Names,
@@ -115,10 +115,11 @@ class Evaluator:
 
     def names(self, wanted: Mapping[str, int], here: Here) -> Names:
         """What an expression sees; the shape only where it asks for more than there is without."""
-        first = first_shape(here.x)
-        if first is None or wanted.keys() <= here.names.keys():
-            return Names(here.names, self.setting.functions)
-        return Names({**first.names(), **here.names}, self.setting.functions)
+        known = here.names
+        if wanted.keys() <= known.keys():
+            return Names(known, self.setting.functions)
+        values = {**shape_names(here.x), **{name: known[name] for name in wanted if name in known}}
+        return Names(values, self.setting.functions)
 
     def report(
         self, error: ExpressionError, written: Said, span: Span | None, here: Here

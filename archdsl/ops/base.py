@@ -205,11 +205,36 @@ def construct(op: type[Op], values: Mapping[str, Any], x: TensorSpec) -> Op:
 
     Raises ArgumentError for a value that cannot be taken; a required argument must be there.
     """
+    try:
+        key = (op, x.channels, x.rank, *[(n, _typed(value)) for n, value in values.items()])
+        if key in _MADE:
+            return _MADE[key]
+    except TypeError:  # a value that no op takes, which cannot be a key
+        return _construct(op, values, x.channels, x.rank)
+    if len(_MADE) >= _KEPT:
+        _MADE.clear()
+    made = _MADE[key] = _construct(op, values, x.channels, x.rank)
+    return made
+
+
+_KEPT = 4_000  # ops and their facts, which most networks have fewer of
+_MADE: dict[tuple[Any, ...], Op] = {}  # by class, channels and rank, and the values as written
+
+
+def _typed(value: Any) -> Any:
+    """A value as a key that tells `1` from `true`."""
+    if isinstance(value, list):
+        return (list, *map(_typed, value))
+    if isinstance(value, dict):
+        return (dict, *[(name, _typed(part)) for name, part in value.items()])
+    return type(value), value
+
+
+def _construct(op: type[Op], values: Mapping[str, Any], channels: int, rank: int) -> Op:
     settled: dict[str, Any] = {}
-    rank = x.rank
     for name, declared in arguments(op).items():
         default = declared.default
-        value = values.get(name, x.channels if default is CHANNELS else default)
+        value = values.get(name, channels if default is CHANNELS else default)
         if value is KERNEL:
             settled[name] = settled["kernel"]
         elif value is None and default is None:
@@ -231,7 +256,7 @@ class Facts(NamedTuple):
     cost: Cost
 
 
-@lru_cache(maxsize=4_000)
+@lru_cache(maxsize=_KEPT)
 def facts(op: Op, inputs: tuple[TensorSpec, ...]) -> Facts:
     """What an op has for some inputs, worked out once; raises ShapeError if it cannot take them."""
     output, weights = op.infer(*inputs), op.weights(*inputs)

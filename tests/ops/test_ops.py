@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from archdsl.ops import OPS, ArgumentError, Op, ShapeError
+from archdsl.ops import OPS, ArgumentError, Op, ShapeError, construct
 from archdsl.ops.tensor import TensorSpec
 from tests.support import make
 from tests.torch_modules import (
@@ -309,3 +309,20 @@ def test_what_has_no_weights_but_attention_costs_nothing() -> None:
     for verb, cls in OPS.items():
         costly = cls.macs is not Op.macs
         assert costly == (verb in (*COSTLY, "attention", "window_attention", "patch_merging"))
+
+
+@pytest.mark.parametrize("verb", ["conv", "max_pool"])
+def test_an_op_is_made_again_where_a_value_is_only_equal(verb: str) -> None:
+    op, x = OPS[verb], TensorSpec((8, 4, 4))
+    assert construct(op, {"kernel": 1}, x) == construct(op, {"kernel": 1.0}, x)
+    for kernel in (True, [True, 1]):
+        with pytest.raises(ArgumentError, match="expected a whole number, not true"):
+            construct(op, {"kernel": kernel}, x)
+    kernels = [vars(construct(op, {"kernel": 1}, TensorSpec((8, *[4] * n))))["kernel"]
+               for n in (1, 2, 3)]  # fmt: skip
+    assert kernels == [(1,), (1, 1), (1, 1, 1)]
+
+
+def test_the_channels_of_an_op_are_those_of_its_own_input() -> None:
+    made = [construct(OPS["conv"], {"kernel": 1}, TensorSpec((n, 4, 4))) for n in (8, 16, 8)]
+    assert [vars(op)["out"] for op in made] == [8, 16, 8]
