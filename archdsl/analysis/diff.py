@@ -1,14 +1,16 @@
 """What changed between two networks: parts aligned by name, then by content, with their costs."""
 
+from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import Any, Literal
 
+from archdsl.analysis.alignment import aligned
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.ops.tensor import TensorSpec
 
+Keys = dict[Hashable, int]
 Kind = Literal["changed", "added", "removed", "renamed"]
 
 
@@ -57,11 +59,14 @@ class Difference:
 
 @dataclass
 class _Part:
-    """A node or scope with what is in it; equal keys hold equal networks."""
+    """A node or scope with what is in it; those of equal content, and no others, have one key.
+
+    `name` is the last part of the id: two applications of shared weights have two names.
+    """
 
     name: str
     side: Side
-    key: Hashable
+    key: int
     settings: dict[str, Any]
     children: list["_Part"] = field(default_factory=list)
     block: str = ""
@@ -73,7 +78,8 @@ def compare(before: Graph, after: Graph, depth: int | None = None) -> Difference
     Without a depth it goes down to the part that explains the difference - a block called with
     other arguments, or an op - and leaves out what only follows from another part.
     """
-    roots = _tree(before), _tree(after)
+    keys: Keys = {}
+    roots = _tree(before, keys), _tree(after, keys)
     changes = _changes(*roots, depth or 0, depth is None)
     if before.input != after.input:
         old, new = (Side("input", "input", graph.input, Cost()) for graph in (before, after))
@@ -81,17 +87,24 @@ def compare(before: Graph, after: Graph, depth: int | None = None) -> Difference
     return Difference(roots[0].side, roots[1].side, tuple(_merged(changes)))
 
 
-def _tree(graph: Graph) -> _Part:
+def _key(content: Hashable, keys: Keys) -> int:
+    """A number for what a part holds: contents are compared once, however deep they are."""
+    return keys.setdefault(content, len(keys))
+
+
+def _tree(graph: Graph, keys: Keys) -> _Part:
     analysis = analyze(graph)
     output = next((graph.spec(id) for id in graph.outputs.values()), None)
-    root = _Part("", Side(graph.name, "network", output, analysis.total), None, {})
+    root = _Part("", Side(graph.name, "network", output, analysis.total), -1, {})
     parts = {"": root}
     scopes = graph.scope_by_id
     for node in graph.nodes:
-        _home(node.scope, parts, scopes, analysis).children.append(_leaf(graph, node, analysis))
+        leaf = _leaf(graph, node, analysis, keys)
+        _home(node.scope, parts, scopes, analysis).children.append(leaf)
     for id in reversed([id for id in parts if id]):
         part = parts[id]
-        part.key = (part.side.what, tuple((child.name, child.key) for child in part.children))
+        inner = tuple((child.name, child.key) for child in part.children)
+        part.key = _key((part.side.what, inner), keys)
     return root
 
 
@@ -101,16 +114,20 @@ def _home(id: str, parts: dict[str, _Part], scopes: dict[str, Scope], analysis: 
         scope = scopes[id]
         siblings = _home(scope.parent, parts, scopes, analysis).children
         side = Side(id, scope.block or scope.kind, analysis.outputs.get(id), analysis.costs[id])
-        parts[id] = _Part(scope.name, side, None, dict(scope.arguments), block=scope.block)
+        parts[id] = _Part(_name(id), side, -1, dict(scope.arguments), block=scope.block)
         siblings.append(parts[id])
     return parts[id]
 
 
-def _leaf(graph: Graph, node: Node, analysis: Analysis) -> _Part:
+def _leaf(graph: Graph, node: Node, analysis: Analysis, keys: Keys) -> _Part:
     side = Side(node.id, node.op.label(), node.output, analysis.costs[node.id])
     settings = vars(node.op).copy()
-    key = (node.op, graph.specs(node), node.output)
-    return _Part(node.name, side, key, settings, block=node.op.verb)
+    key = _key((node.op, graph.specs(node), node.output), keys)
+    return _Part(_name(node.id), side, key, settings, block=node.op.verb)
+
+
+def _name(id: str) -> str:
+    return id.rpartition(".")[2]
 
 
 def _changes(before: _Part, after: _Part, depth: int, explain: bool) -> list[Change]:
@@ -169,20 +186,16 @@ def _pairs(
     partner = {part.name: names.pop(part.name) for part in after if part.name in names}
     left = [part for part in before if part.name in names]
     new = [part for part in after if part.name not in partner]
-    matcher = SequenceMatcher(
-        None, [part.key for part in left], [part.key for part in new], autojunk=False
-    )
-    for a, b, size in matcher.get_matching_blocks():
-        for step in range(size):
-            partner[new[b + step].name] = left[a + step]
+    for a, b in aligned([part.key for part in left], [part.key for part in new]):
+        partner[new[b].name] = left[a]
     matched = {id(part) for part in partner.values()}
-    pairs: list[tuple[_Part | None, _Part | None]] = []
-    waiting = [part for part in before if id(part) not in matched]
+    waiting = deque(part for part in before if id(part) not in matched)
     position = {id(part): n for n, part in enumerate(before)}
+    pairs: list[tuple[_Part | None, _Part | None]] = []
     for part in after:
         old = partner.get(part.name)
         while old is not None and waiting and position[id(waiting[0])] < position[id(old)]:
-            pairs.append((waiting.pop(0), None))
+            pairs.append((waiting.popleft(), None))
         pairs.append((old, part))
     return pairs + [(part, None) for part in waiting]
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.console import OK, WRONG_CALL, WRONG_SPEC, color, complain, show
+from archdsl.cli.console import (
+    OK,
+    WRONG_CALL,
+    WRONG_SPEC,
+    Settings,
+    change,
+    color,
+    complain,
+    show,
+)
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.sink import Sink
@@ -19,7 +28,8 @@ STDIN = "-"
 @click.argument("specs", nargs=-1, required=True, metavar="FILE...")
 @click.option("--check", is_flag=True, help="Write nothing; name the files that would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
-def fmt(specs: Sequence[str], check: bool, diff: bool) -> int:
+@change("--limit")
+def fmt(specs: Sequence[str], check: bool, diff: bool, limits: Settings) -> int:
     """Lay out spec files in the one way, comments kept; `-` is standard input to output.
 
     With --check or --diff the exit status is 1 if a file would change.
@@ -27,7 +37,7 @@ def fmt(specs: Sequence[str], check: bool, diff: bool) -> int:
     statuses = {OK}
     for spec in specs:
         try:
-            before, after = _layouts(spec)
+            before, after = _layouts(spec, limits)
         except UsageError as error:
             complain(str(error))
             statuses.add(WRONG_CALL)
@@ -42,7 +52,7 @@ def fmt(specs: Sequence[str], check: bool, diff: bool) -> int:
     return max(statuses)
 
 
-def _layouts(spec: str) -> tuple[str, str | None]:
+def _layouts(spec: str, allowed: Settings) -> tuple[str, str | None]:
     """The text of a file, and the text laid out; None if it cannot be read, which is reported."""
     require("fmt", "ruamel.yaml")
     from archdsl.diagnostics.report import full
@@ -50,12 +60,16 @@ def _layouts(spec: str) -> tuple[str, str | None]:
     from archdsl.yaml.limits import Limits
     from archdsl.yaml.source import decoded, parse, read_text
 
-    sink, limits = Sink(), Limits()
+    sink, limits = Sink(), Limits().override(allowed)
     if spec == STDIN:
         text = decoded(sys.stdin.buffer.read(limits.document_bytes + 1), spec, limits, sink)
     else:
         text = read_text(spec, limits, sink)
     source = parse(text, spec, sink, limits) if text is not None else None
+    if source is not None and len(source.spans) + len(source.keys) > limits.layout:
+        message = f"more than {limits.layout:,} keys and values to lay out"
+        help = "--limit layout=N allows more"
+        sink.error("E0106", message, source.spans[()], help=help)
     if source is None or sink.failed:
         sources = {spec: text or ""}
         show(full(sink.diagnostics, sources, color(sys.stderr)), err=True)

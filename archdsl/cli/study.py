@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Settings, changes, graph_of, pairs, show
+from archdsl.cli.console import Settings, change, changes, graph_of, pairs, show
 from archdsl.cli.measure import names
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
@@ -125,19 +125,26 @@ def _scaled(
     for column in shown:
         device_free(column)
     if phi is not None:
-        return scaling.family(candidates, _phis(phi), shown)
+        return scaling.family(candidates, _phis(phi, candidates.limits.candidates), shown)
     if search is not None:
         start, stop, step = _three(factors)
-        wanted, steps = scaling.target(search), scaling.grid(start, stop, step)
+        wanted, steps = (
+            scaling.target(search),
+            scaling.grid(start, stop, step, candidates.limits.candidates),
+        )
         return scaling.search(candidates, wanted, steps, shown, top, say)
     limits = {column: number(most) for column, most in budget.items()}
     return scaling.largest(candidates, limits, shown, say)
 
 
-def _phis(text: str) -> list[float]:
+def _phis(text: str, most: int) -> list[float]:
     """`0..7` or `0,0.5,1`."""
+    from archdsl.study.scale import too_many
+
     first, dots, last = text.partition("..")
     try:
+        if dots and int(last) - int(first) >= most:
+            raise too_many(f"--phi {text}:", most, "networks")
         values = range(int(first), int(last) + 1) if dots else map(float, text.split(","))
         phis = [float(phi) for phi in values]
     except ValueError:
@@ -160,12 +167,16 @@ def _three(text: str) -> tuple[float, float, float]:
 @click.option("-o", "--out", type=PATH, help="*.csv or *.parquet; NAME.csv without it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores without it.")
 @click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler.")
-def sweep(study: str, out: Path | None, workers: int | None, dask: str | None) -> None:
+@change("--limit")
+def sweep(
+    study: str, out: Path | None, workers: int | None, dask: str | None, limits: Settings
+) -> None:
     """Run a study, or what is left of it; results are kept as they come."""
     from archdsl.study.plan import read_study
     from archdsl.study.sweep import sweep
+    from archdsl.yaml.limits import Limits
 
-    plan = read_study(study)
+    plan = read_study(study, Limits().override(limits))
     path = out or Path(f"{plan.name}.csv")
     with _bar(plan.name) as say:
         outcome = sweep(plan, path, workers, dask, say)

@@ -1,11 +1,15 @@
 """What was probably meant."""
 
-import difflib
 from collections.abc import Iterable
+from difflib import SequenceMatcher
+from heapq import nlargest, nsmallest
 
 from archdsl.diagnostics.vocabulary import OTHER_WORDS, plain
 
-MANY = 2_000  # names, in which to look for a near one would take long
+MANY = 500  # names, more than which nobody wrote by hand
+LONG = 60  # characters of a name, more than which are compared with no other
+FEW = 20  # names that are compared letter by letter
+ALIKE = 0.6  # from there on a name may have been meant (0 is nothing in common, 1 the same)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
@@ -21,17 +25,34 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     for word in OTHER_WORDS.get(plain(name), ()):
         if word in known:
             return word
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    return _most_alike(name, known) if len(name) <= LONG else None
+
+
+def _most_alike(name: str, known: Iterable[str]) -> str | None:
+    """The name most like another; those with the most letters in common are looked at first."""
+    matcher = SequenceMatcher(b=name)
+    bounds = []  # how alike they can be at most
+    for word in known:
+        matcher.set_seq1(word)
+        if len(word) <= LONG and matcher.real_quick_ratio() >= ALIKE:
+            bounds.append((matcher.quick_ratio(), word))
+    found: list[tuple[float, str]] = []
+    for bound, word in nlargest(FEW, bounds):
+        if bound < max(found, default=(ALIKE, ""))[0]:
+            break
+        matcher.set_seq1(word)
+        found.append((matcher.ratio(), word))
+    score, word = max(found, default=(0.0, ""))
+    return word if score >= ALIKE else None
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """A help line: the nearest candidate, else the short list of what there is."""
-    known = sorted(set(candidates))
+    known = set(candidates)
     close = nearest(name, known)
     if close is not None:
         return f"did you mean `{close}`?"
     if not known:
         return ""
-    shown = known[:12]
+    shown = nsmallest(12, known)
     return "known: " + ", ".join(shown) + (", ..." if len(known) > len(shown) else "")

@@ -40,6 +40,77 @@ class Builder:
         self.specs: dict[str, TensorSpec] = {}  # by id of a node, or `input`
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
         self.tap_spans: dict[str, Span | None] = {}
+<<<<<<< HEAD
+=======
+        self.counts = dict.fromkeys(("items", "connections", "parameters"), 0)
+        self.depth = self.deepest = 0  # of items in items
+        self.reads = 0  # values in lists that were gone through
+        self.repeats: list[tuple[int, Span | None]] = []  # how often what is open runs, and where
+        self.reached: set[str] = set()  # limits, which are complained of once
+
+    # limits
+
+    def count(self, limit: str, number: int, span: Span | None, labels: Labels = tuple) -> None:
+        """Counts what is added, up to a limit."""
+        self.counts[limit] += number
+        self.check(limit, self.counts[limit], span, added=number, labels=labels)
+
+    def check(
+        self,
+        limit: str,
+        number: int,
+        span: Span | None,
+        what: str = "the network",
+        added: int = 1,
+        labels: Labels = tuple,
+    ) -> None:
+        most: int = getattr(self.limits, limit)
+        if number > most and limit in self.reached:
+            raise Poison
+        if number > most:
+            self.reached.add(limit)
+            help = f"--limit {limit}=N allows more"
+            message = f"{what} has more than {most:,} {_COUNTED.get(limit, limit)}"
+            message += f", {added:,} of them here" if added > 1 else ""
+            fail(self.sink, "E0106", message, span, help, labels())
+
+    def read(self, span: Span | None, values: int, names: int = 0) -> None:
+        """Counts values in lists that are gone through, and names that are copied."""
+        self.reads += values + names // _NAMES
+        what = "all that is read of lists, names and expressions"
+        self.check("reads", self.reads, span, what, labels=self.longest)
+
+    @contextmanager
+    def repeating(self, times: int, span: Span | None) -> Iterator[None]:
+        """Inside what is repeated."""
+        self.repeats.append((times, span))
+        try:
+            yield
+        finally:
+            self.repeats.pop()
+
+    def longest(self) -> tuple[Label, ...]:
+        """Where the most of what is repeated comes from."""
+        times, span = max(self.repeats, key=lambda one: one[0], default=(0, None))
+        return (Label(span, f"repeated {times:,} times"),) if span is not None else ()
+
+    @contextmanager
+    def nested(self, item: Item) -> Iterator[None]:
+        """Inside one more item."""
+        self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
+        try:
+            if self.depth > self.limits.nesting and "nesting" in self.reached:
+                raise Poison
+            if self.depth > self.limits.nesting:
+                self.reached.add("nesting")
+                message = f"items nested deeper than {self.limits.nesting} levels"
+                help = "--limit nesting=N allows more"
+                fail(self.sink, "E0106", message, item.span, help)
+            yield
+        finally:
+            self.depth -= 1
+>>>>>>> 80430c4 (Work is bounded, or grows with its input: renames, diff, fmt, files, aliases, suggestions, studies, grids, runs of layers)
 
     # nodes
 

@@ -47,6 +47,8 @@ from archdsl.ops import OPS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
 from archdsl.yaml.source import Path, Place
 
+_STEP = 3  # characters of an expression, which take the time of a value
+
 
 class Evaluator:
     """Evaluates what is written somewhere; what has no value is reported and raises Poison."""
@@ -100,7 +102,9 @@ class Evaluator:
             self.report(error, name, span, here)
 
     def read(self, names: Iterable[str], text: str, place: Place, here: Here) -> None:
-        """Counts the lists that an expression may go through, each as often as there is room."""
+        """Counts what an expression computes, and the lists that it may go through, each as often
+        as there is room."""
+        self.build.read(place.span, len(text) // _STEP)
         for name in names:
             value = here.names.get(name)
             if isinstance(value, list):

@@ -23,18 +23,26 @@ class Rename:
     ours: str | None
 
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        seen: set[str] = set()
-        parts = _PIECE.split(self.theirs)
-        for position, part in enumerate(parts):
-            if position % 2 and part not in seen:
-                seen.add(part)
-                parts[position] = f"(?P<{part}>[^.]+?)"
-            elif position % 2:
-                parts[position] = f"(?P={part})"
-            else:
-                parts[position] = re.escape(part)
-        return re.compile("".join(parts) + r"(?=\.|$)")
+    def components(self) -> list[list[str]]:
+        """Theirs between its dots: texts, with the names of pieces at the odd places."""
+        return [_PIECE.split(part) for part in self.theirs.split(".")]
+
+    def match(self, key: str) -> dict[str, str] | None:
+        """What the names in theirs stand for in a key, None if the rule is not for it.
+
+        A component is read from left to right, and a name takes as little as it can: no shorter
+        piece of it would let what follows fit. One that stands again is what it was before; those
+        that are alone in a component come first, since nothing else says what they are.
+        """
+        parts = key.split(".")
+        if len(parts) < len(self.components):
+            return None
+        found: dict[str, str] = {}
+        pairs = zip(self.components, parts, strict=False)
+        for component, part in sorted(pairs, key=lambda pair: len(pair[0])):
+            if not _read(component, part, found):
+                return None
+        return found
 
     @cached_property
     def template(self) -> Template:
@@ -45,16 +53,43 @@ class Rename:
 
         Raises ValueError if ours can't be computed from the key.
         """
-        match = self.pattern.match(key)
-        if match is None:
+        found = self.match(key)
+        if found is None:
             return False, key
         if self.ours is None:
             return True, None
-        values = {n: int(v) if v.isdecimal() else v for n, v in match.groupdict().items()}
+        values = {n: int(v) if v.isdecimal() else v for n, v in found.items()}
         try:
-            return True, self.template.format(Names(values, {})) + key[match.end() :]
+            name = self.template.format(Names(values, {}))
         except ExpressionError as error:
             raise ValueError(f"`{key}` cannot become `{self.ours}`: {error.message}") from None
+        rest = key.split(".")[len(self.components) :]
+        return True, ".".join([name, *rest])
+
+
+def _read(component: list[str], part: str, found: dict[str, str]) -> bool:
+    """Whether a component is this part of a key; adds what its names stand for to `found`."""
+    while len(component := _known(component, found)) > 1:
+        before, name, behind = component[:3]
+        if not part.startswith(before):
+            return False
+        start, last = len(before), len(component) == 3
+        end = len(part) - len(behind) if last else part.find(behind, start + 1)
+        if end <= start:
+            return False
+        found[name], part, component = part[start:end], part[end:], component[2:]
+    return part == component[0]
+
+
+def _known(component: list[str], found: dict[str, str]) -> list[str]:
+    """A component with what is found in the place of names."""
+    result = component[:1]
+    for name, text in zip(component[1::2], component[2::2], strict=True):
+        if name in found:
+            result[-1] += found[name] + text
+        else:
+            result += [name, text]
+    return result
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ ruamel.yaml reads and writes; what is decided here is how, and how the rows of t
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import Any
 
@@ -46,17 +47,17 @@ def formatted(source: Source) -> str:
 
 def _rewritten(source: Source) -> str:
     """The text as the library writes it."""
-    yaml = _yaml()
+    yaml, lines = _yaml(), lines_of(source.text)
     written = StringIO()
     try:
         data = yaml.load(_START.sub(r"\1", source.text))
     except Exception as error:  # it stumbles, in many ways, over YAML that libyaml reads
         raise UsageError(f"cannot lay out {source.name}: {error}") from error
     try:
-        for path, span in source.spans.items():
-            if _is_broken_flow(source.at(*path)):
-                _check_no_comments(source, range(span.line, span.end_line))
-                _part(data, path).fa.set_block_style()
+        broken = [path for path in source.spans if _is_broken_flow(source.at(*path), lines)]
+        _check_no_comments(source, [source.spans[path] for path in broken])
+        for path in broken:
+            _part(data, path).fa.set_block_style()
         yaml.dump(data, written)
     except YAMLError as error:
         raise UsageError(f"cannot lay out {source.name}: {error}") from error
@@ -116,12 +117,12 @@ def _read(text: str, original: Source) -> Source:
     return source
 
 
-def _is_broken_flow(place: Place) -> bool:
+def _is_broken_flow(place: Place, lines: list[str]) -> bool:
     """Whether a value is written in brackets, on several lines."""
     span = place.span
     if span is None or span.line == span.end_line or not isinstance(place.data, dict | list):
         return False
-    return lines_of(place.source.text)[span.line - 1][span.column - 1] in "{["
+    return lines[span.line - 1][span.column - 1] in "{["
 
 
 def _part(data: Any, path: Path) -> Any:
@@ -190,15 +191,16 @@ def _tidy(source: Source) -> str:
     """The text without blank lines that follow others, comments indented as what they stand at."""
     lines = lines_of(source.text)
     kept: list[str] = []
-    inside = _lines_inside(source)
+    inside, before, after = _lines_inside(source), 0, _indents_behind(lines)
     for n, line in enumerate(lines):
         if n not in inside:
             line = line.rstrip()
             if not line and (not kept or not kept[-1]):
                 continue
             if line.lstrip().startswith("#"):
-                line = _indented(line, _indent(reversed(kept)), _indent(lines[n + 1 :]))
+                line = _indented(line, before, after[n])
         kept.append(line)
+        before = _indent(line, before)
     return "\n".join(kept).rstrip("\n") + "\n"
 
 
@@ -212,13 +214,18 @@ def _lines_inside(source: Source) -> set[int]:
     }
 
 
-def _indent(lines: Iterable[str]) -> int:
-    """How far the first line with something other than a comment is indented."""
-    for line in lines:
-        text = line.lstrip()
-        if text and not text.startswith("#"):
-            return len(line) - len(text)
-    return 0
+def _indents_behind(lines: Sequence[str]) -> list[int]:
+    """For every line, how far the next with something other than a comment is indented."""
+    indents = [0]
+    for line in lines[:0:-1]:
+        indents.append(_indent(line, indents[-1]))
+    return indents[::-1]
+
+
+def _indent(line: str, otherwise: int) -> int:
+    """How far a line with something other than a comment is indented."""
+    text = line.lstrip()
+    return len(line) - len(text) if text and not text.startswith("#") else otherwise
 
 
 def _indented(comment: str, before: int, after: int) -> str:
@@ -231,9 +238,10 @@ def _indented(comment: str, before: int, after: int) -> str:
 # comments
 
 
-def _check_no_comments(source: Source, lines: range) -> None:
-    """Raises UsageError for a comment among lines whose brackets are to become a block."""
-    for line, text in _comments(source):
+def _check_no_comments(source: Source, spans: Sequence[Span]) -> None:
+    """Raises UsageError for a comment inside of brackets that are to become a block."""
+    lines = {line for span in spans for line in range(span.line, span.end_line)}
+    for line, text in _comments(source) if lines else ():
         if line in lines:
             place = f"{source.name}:{line}"
             raise UsageError(f"{place}: cannot keep the comment `{text}` inside brackets")
@@ -241,11 +249,10 @@ def _check_no_comments(source: Source, lines: range) -> None:
 
 def _check_comments(before: Source, after: Source) -> None:
     """Raises UsageError for a comment that got lost."""
-    kept = [text for _, text in _comments(after)]
+    kept = Counter(text for _, text in _comments(after))
     for line, text in _comments(before):
-        if text in kept:
-            kept.remove(text)
-        else:
+        kept[text] -= 1
+        if kept[text] < 0:
             place = f"{before.name}:{line}"
             raise UsageError(f"{place}: cannot keep the comment `{text}` here; move it up or down")
 

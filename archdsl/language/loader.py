@@ -32,6 +32,9 @@ class Loader:
     sources: dict[str, str] = field(default_factory=dict)
     imported: dict[str, File | None] = field(default_factory=dict)
     home: str | None = None  # the folder of the spec that was asked for
+    files: int = 0  # that it extends and imports
+    bytes: int = 0  # of all files that were read
+    values: int = 0  # in them, and again where they are extended
 
     def load(
         self,
@@ -73,7 +76,21 @@ class Loader:
 
     def parsed(self, text: str, name: str) -> Source | None:
         self.sources[name] = text
-        return parse(text, name, self.sink, self.limits)
+        self.bytes += len(text.encode(errors="replace"))
+        source = parse(text, name, self.sink, self.limits, self.values)
+        if source is not None:
+            self.values += source.values
+        elif self.sink.diagnostics[-1].code == "E0106":
+            raise TooMany
+        return source
+
+    def check(self, limit: str, number: int, what: str, place: Place | None) -> None:
+        """Reports at a place that asks for too much, and reads no further."""
+        most = getattr(self.limits, limit)
+        if number > most:
+            span, help = place and place.span, f"--limit {limit}=N allows more"
+            self.sink.error("E0106", f"more than {most:,} {what}", span, help=help)
+            raise TooMany
 
     # extends
 
@@ -94,15 +111,23 @@ class Loader:
         if place.span is not None:
             self.sink.extended[target] = Label(place.span, "extended here")
         with self.sink.within(place.span, "extended here"):
-            base = self.read(target, (*chain, _identity(source.name)))
+            base = self.read(target, (*chain, _identity(source.name)), place)
             if base is None or not check_version(base, self.sink):
                 return None
+        self.values += len(base.spans)
+        what = "values, those of extended files counted again"
+        self.check("values", self.values, what, place)
         return overlay(base, source)
 
-    def read(self, path: str, chain: tuple[str, ...]) -> Source | None:
-        """Another file with what it extends."""
+    def read(self, path: str, chain: tuple[str, ...], place: Place | None = None) -> Source | None:
+        """Another file with what it extends; `place` names it."""
+        self.files += 1
+        self.check("files", self.files, "files that are extended and imported", place)
         text = read_text(path, self.limits, self.sink)
-        return None if text is None else self.extended(self.parsed(text, path), chain)
+        if text is None:
+            return None
+        self.check("all_bytes", self.bytes + len(text), "bytes in all files together", place)
+        return self.extended(self.parsed(text, path), chain)
 
     def target(self, place: Place, chain: tuple[str, ...]) -> str | None:
         """The file whose name stands at `place`, if it can be used."""
@@ -185,7 +210,8 @@ class Loader:
         key = _identity(target)
         if key not in self.imported:
             with self.sink.within(place.span if place.path else None, "imported here"):
-                self.imported[key] = self.blocks_of(target, (*chain, _identity(file.source.name)))
+                chain = (*chain, _identity(file.source.name))
+                self.imported[key] = self.blocks_of(target, chain, place)
         other = self.imported[key]
         own = [b for b in other.blocks.values() if b.file is other] if other is not None else []
         if other is not None and not own:
@@ -200,8 +226,10 @@ class Loader:
             else:
                 file.blocks[block.name] = block
 
-    def blocks_of(self, target: str, chain: tuple[str, ...]) -> File | None:
-        source = self.read(target, chain)
+    def blocks_of(
+        self, target: str, chain: tuple[str, ...], place: Place | None = None
+    ) -> File | None:
+        source = self.read(target, chain, place)
         if source is None or not check_version(source, self.sink):
             return None
         file = self.file(source, chain)

@@ -104,6 +104,8 @@ class Structure:
     uses: dict[str, list[Use]] = field(default_factory=dict)  # of every input of a scope, the first
     roles: dict[str, dict[Use, int]] = field(default_factory=dict)
     first: dict[str, Scope] = field(default_factory=dict)  # the first application of every path
+    _taken: set[tuple[str, str]] = field(default_factory=set)  # a scope and what comes into it
+    _given: set[tuple[str, str]] = field(default_factory=set)  # what goes out, and of which scope
     _chains: dict[str, bool] = field(default_factory=dict)
     _attributes: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -151,11 +153,13 @@ class Structure:
         while shared < min(len(source), len(target)) and source[shared] == target[shared]:
             shared += 1
         for scope in target[shared:]:
-            if id not in self.inputs[scope]:
+            if (scope, id) not in self._taken:
+                self._taken.add((scope, id))
                 self.inputs[scope].append(id)
                 self.uses[scope].append(use)
         for scope in source[shared:]:
-            if id not in self.outputs[scope]:
+            if (id, scope) not in self._given:
+                self._given.add((id, scope))
                 self.outputs[scope].append(id)
 
     def _align(self, scopes: list[Scope]) -> None:

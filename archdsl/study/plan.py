@@ -5,9 +5,9 @@ import math
 import os
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, overload
 
 from archdsl.analysis.measures import device_free
 from archdsl.diagnostics.errors import UsageError
@@ -20,10 +20,40 @@ from archdsl.yaml.fitting import fitted
 from archdsl.yaml.json_schema import schema_of
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.models import After, In, Length, Number, Of, Prose, Within, key, wrong
-from archdsl.yaml.source import parse, read_text
+from archdsl.yaml.source import Source, parse, read_text
 
-MAX_CANDIDATES = 10_000_000
+MOST_STEPS = 1e15  # that are told apart
 COLUMNS = ("parameters", "macs", "activations", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps(Sequence[float]):
+    """Numbers from `low` on, each computed when it is asked for: `parts` of them lie as far apart
+    as `by` says, a difference or a factor.
+    """
+
+    low: float
+    by: float
+    parts: int
+    size: int
+    log: bool
+
+    def __len__(self) -> int:
+        return self.size
+
+    @overload
+    def __getitem__(self, n: int) -> float: ...
+
+    @overload
+    def __getitem__(self, n: slice) -> list[float]: ...
+
+    def __getitem__(self, n: int | slice) -> float | list[float]:
+        if isinstance(n, slice):
+            return [self[place] for place in range(self.size)[n]]
+        if not 0 <= n < self.size:
+            raise IndexError(n)
+        part = n / self.parts
+        return round(self.low * self.by**part if self.log else self.low + self.by * part, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +65,7 @@ class Axis:
 
     name: str
     rule: bool  # of `scale`, not of `set`
-    values: tuple[Any, ...] = ()
+    values: Sequence[Any] = ()
     low: float = 0.0
     high: float = 0.0
     log: bool = False
@@ -43,6 +73,11 @@ class Axis:
     @property
     def setting(self) -> str:
         return self.name.partition(".")[2]
+
+    @property
+    def size(self) -> int:
+        """The number of values, which may be more than a sequence can have."""
+        return self.values.size if isinstance(self.values, Steps) else len(self.values)
 
     def draw(self, source: random.Random) -> Any:
         if self.values:
@@ -71,7 +106,7 @@ class AxisForm:
     range: Annotated[list[Number], Length(2)] | None = key("From one number to another, evenly.")
     log_range: Annotated[list[Number], Length(2)] | None = key("The same, by a factor.")
     step: Number | None = key("From a value to the next; a factor on a log range.")
-    count: Annotated[int, Within(1, MAX_CANDIDATES)] | None = key("How many values.")
+    count: Annotated[int, Within(1)] | None = key("How many values.")
 
     def __post_init__(self) -> None:
         ends, log = self.log_range or self.range, self.log_range is not None
@@ -84,32 +119,17 @@ class AxisForm:
             raise wrong("`step` and `count` both say which values", "keep one of the two", "count")
         if self.step is not None and self.step <= (1 if log else 0):
             raise wrong(f"a step of {self.step:g} leads nowhere", "", "step")
-        if self.steps >= MAX_CANDIDATES:
-            raise wrong(f"a step of {self.step:g} gives more than {MAX_CANDIDATES:,} values")
 
-    @property
-    def steps(self) -> float:
-        """How many steps there are from one end to the other, 0 where none is said."""
-        if self.step is None:
-            return 0
-        if self.log_range is not None:
-            low, high = self.log_range
-            return math.log(high / low) / math.log(self.step)
-        low, high = self.range or (0, 0)
-        return (high - low) / self.step
-
-    def values(self) -> tuple[float, ...]:
+    def values(self) -> Sequence[float]:
         """The values from one end to the other; none where neither step nor count says them."""
         (low, high), log = self.log_range or self.range or (0, 0), self.log_range is not None
+        across = high / low if log else high - low
         if self.count is not None:
-            parts = [n / max(1, self.count - 1) for n in range(self.count)]
-            values = [low * (high / low) ** p if log else low + (high - low) * p for p in parts]
-        elif self.step is not None:
-            turns = range(int(self.steps + 1e-9) + 1)
-            values = [low * self.step**n if log else low + self.step * n for n in turns]
-        else:
-            values = []
-        return tuple(round(value, 10) for value in values)
+            return Steps(low, across, max(1, self.count - 1), self.count, log)
+        if self.step is None:
+            return ()
+        steps = math.log(across) / math.log(self.step) if log else across / self.step
+        return Steps(low, self.step, 1, int(min(steps, MOST_STEPS) + 1e-9) + 1, log)
 
 
 @dataclass(frozen=True)
@@ -141,7 +161,7 @@ class ObjectiveForm:
 def _axis_fits(axis: list[Any] | AxisForm, info: Any) -> list[Any] | AxisForm:
     if axis == []:
         raise wrong("the list is empty")
-    if isinstance(axis, AxisForm) and info.context["grid"] and not axis.values():
+    if isinstance(axis, AxisForm) and info.context["grid"] and axis.step is axis.count is None:
         raise wrong("a grid needs a `step` or a `count`")
     return axis
 
@@ -206,12 +226,6 @@ class StudyForm:
         if by_optuna and (self.minimize is None) == (self.maximize is None):
             message = "a sample by optuna needs `minimize` or `maximize`, a column"
             raise wrong(message, "", "sample")
-        size = math.prod(len(axis.values) for axis in self.axes())
-        if self.sample == "grid" and size > MAX_CANDIDATES:
-            raise wrong(f"the study has {size:,} candidates, more than {MAX_CANDIDATES:,}")
-        if isinstance(self.sample, SampleForm) and (self.sample.random or 0) > MAX_CANDIDATES:
-            message = f"the study has {self.sample.random:,} candidates"
-            raise wrong(f"{message}, more than {MAX_CANDIDATES:,}", "", "sample", "random")
 
     def axes(self) -> Iterator["Axis"]:
         """All axes, those of the scaling rules first."""
@@ -237,6 +251,7 @@ class Study:
     constraints: tuple[Constraint, ...]
     columns: tuple[str, ...]
     form: StudyForm
+    limits: Limits
 
     @property
     def objective(self) -> ObjectiveForm | None:
@@ -253,7 +268,7 @@ class Study:
         sample = self.form.sample
         if not isinstance(sample, str):
             return sample.optuna or sample.random or 0
-        return math.prod(len(axis.values) for axis in self.axes)
+        return math.prod(axis.size for axis in self.axes)
 
     def points(self) -> Iterator[Point]:
         """The candidates of a grid or of random draws, the same in every run."""
@@ -279,20 +294,20 @@ def study_schema() -> dict[str, Any]:
     return schema | {"anyOf": [{"required": ["scale"]}, {"required": ["set"]}]}
 
 
-def read_study(path: str) -> Study:
+def read_study(path: str, limits: Limits | None = None) -> Study:
     """The study in a file; raises SpecError with every way in which it is wrong."""
-    sink, limits = Sink(), Limits()
+    sink, limits = Sink(), limits or Limits()
     text = read_text(path, limits, sink)
     source = parse(text, path, sink, limits) if text is not None else None
     form = None
     if source is not None and check_version(source, sink):
         context = {"grid": source.data.get("sample", "grid") == "grid"}
         form = fitted(StudyForm, source.data, source.at(), sink, context)
-    if form is None or sink.failed:
+    if source is None or form is None or sink.failed:
         raise failure(sink, {path: text or ""})
     folder = os.path.dirname(os.path.abspath(path))
     beside = os.path.join(folder, form.spec)
-    return Study(
+    study = Study(
         form.study,
         folder,
         beside if os.path.isfile(beside) else form.spec,
@@ -300,4 +315,23 @@ def read_study(path: str) -> Study:
         tuple(form.where),
         tuple(dict.fromkeys((*form.columns, *(c.column for c in form.where)))),
         form,
+        limits,
     )
+    _check_size(study, source, sink)
+    if sink.failed:
+        raise failure(sink, {path: text or ""})
+    return study
+
+
+def _check_size(study: Study, source: Source, sink: Sink) -> None:
+    """Reports more values or candidates than the limit allows, before any of them is made."""
+    most, help = study.limits.candidates, "--limit candidates=N allows more"
+    for axis in study.axes:
+        if axis.size > most:
+            place = source.at(*axis.name.split(".", 1))
+            message = f"axis {axis.name} has more than {most:,} values"
+            sink.error("E0106", message, place.span, help=help)
+    if study.size > most and not sink.failed:
+        place = source.at("sample" if study.sampler != "grid" else "study")
+        message = f"the study has {study.size:,} candidates, more than {most:,}"
+        sink.error("E0106", message, place.span, help=help)

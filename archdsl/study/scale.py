@@ -3,8 +3,10 @@
 All of it compares true costs of elaborated networks, not a formula (Tan & Le 2019, section 3).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from archdsl.files import write_text
 from archdsl.language import gallery
 from archdsl.numbers import number
 from archdsl.study.candidates import PHI, Candidates, Point
+from archdsl.yaml.limits import Limits
 
 COLUMNS = ("parameters", "macs", "activations", "memory")
 PRECISION = 2e-4  # of a factor
@@ -138,12 +141,18 @@ def target(text: str) -> Target:
     return wanted
 
 
-def grid(start: float, stop: float, step: float) -> list[float]:
-    """`start`, `start + step`... up to `stop`."""
-    if step <= 0 or stop < start:
+def grid(start: float, stop: float, step: float, most: int = Limits().candidates) -> list[float]:
+    """`start`, `start + step`... up to `stop`; raises UsageError for more than `most` of them."""
+    if not (step > 0 and start <= stop and math.isfinite(start) and math.isfinite(stop)):
         raise UsageError(f"a grid from {start:g} to {stop:g} needs a step above 0, not {step:g}")
+    if (stop - start) / step >= most:
+        raise too_many(f"a grid from {start:g} to {stop:g} by {step:g} has", most, "factors")
     count = int((stop - start) / step + 1e-9) + 1
     return [round(start + n * step, 10) for n in range(count)]
+
+
+def too_many(what: str, most: int, of: str) -> UsageError:
+    return UsageError(f"{what} more than {most:,} {of}; --limit candidates=N allows more")
 
 
 def search(
@@ -164,11 +173,30 @@ def search(
     used = candidates.uses()
     if not base or not used:
         return Family(candidates.path, columns, (), warning(candidates, []))
-    found: list[tuple[float, Row]] = []
+    size = len(factors) ** len(used)
+    if size > candidates.limits.candidates:
+        raise too_many("the grid of this search has", candidates.limits.candidates, "networks")
+    found = nsmallest(
+        top, _tried(candidates, wanted, base, used, factors, columns, say), lambda pair: pair[0]
+    )
+    rows = tuple(candidate for _, candidate in found)
+    return Family(candidates.path, columns, rows, warning(candidates, used))
+
+
+def _tried(
+    candidates: Candidates,
+    wanted: Target,
+    base: float,
+    used: Sequence[str],
+    factors: Sequence[float],
+    columns: Sequence[str],
+    say: Say,
+) -> Iterator[tuple[float, Row]]:
+    """The networks of a grid, each with how far away it is from what is wanted."""
     seen: set[object] = set()
-    combinations = list(product(factors, repeat=len(used)))
-    for count, combination in enumerate(combinations, 1):
-        say(f"candidate {count:,} of {len(combinations):,}")
+    size = len(factors) ** len(used)
+    for count, combination in enumerate(product(factors, repeat=len(used)), 1):
+        say(f"candidate {count:,} of {size:,}")
         scale = dict(zip(used, combination, strict=True))
         label = ", ".join(f"{name}={factor:g}" for name, factor in scale.items())
         try:
@@ -182,10 +210,7 @@ def search(
         seen.add(network)
         note = f"{ratio:.3f}x"
         away = max(ratio / wanted.factor, wanted.factor / ratio)
-        found.append((away, Row(label, candidate.scale, candidate.input, candidate.values, note)))
-    found.sort(key=lambda pair: pair[0])
-    rows = tuple(candidate for _, candidate in found[:top])
-    return Family(candidates.path, columns, rows, warning(candidates, used))
+        yield away, Row(label, candidate.scale, candidate.input, candidate.values, note)
 
 
 def row(

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def sweep(
         require("--dask", "distributed")
     if study.objective and study.objective.python:
         require("a Python objective", "torch")
-    Candidates(study.spec).check(study.point({axis.name: None for axis in study.axes}))
+    Candidates(study.spec, limits=study.limits).check(
+        study.point({axis.name: None for axis in study.axes})
+    )
     columns = [*study.columns, *([OBJECTIVE] if study.objective else [])]
     results = open_results(out, fields_of([axis.name for axis in study.axes], columns))
     source = _Asked(study, results) if study.sampler == "optuna" else _Listed(study, results)
@@ -79,13 +82,19 @@ class _Listed:
     """The candidates of a grid or of random draws that are not done, in batches."""
 
     def __init__(self, study: Study, results: Csv | Parquet) -> None:
-        done = set(results.done)
-        unique = {key_of(point): point for point in study.points()}
-        self.left = deque(point for key, point in unique.items() if key not in done)
+        self.left = self.unseen(study.points(), set(results.done))
         self.batch = 1 if study.objective else BATCH
 
+    @staticmethod
+    def unseen(points: Iterator[Point], seen: set[str]) -> Iterator[Point]:
+        for point in points:
+            key = key_of(point)
+            if key not in seen:
+                seen.add(key)
+                yield point
+
     def next(self) -> list[Point]:
-        return [self.left.popleft() for _ in range(min(self.batch, len(self.left)))]
+        return list(islice(self.left, self.batch))
 
     def tell(self, records: Sequence[Record]) -> None:
         pass
@@ -118,7 +127,7 @@ class _Asked:
 
     def distribution(self, axis: Any) -> Any:
         if axis.values:
-            return self.optuna.distributions.CategoricalDistribution(axis.values)
+            return self.optuna.distributions.CategoricalDistribution([*axis.values])
         return self.optuna.distributions.FloatDistribution(axis.low, axis.high, log=axis.log)
 
     def remember(self, record: Record) -> None:

@@ -17,19 +17,20 @@ from archdsl.graph.graph import Graph
 from archdsl.study.candidates import Candidates, Point
 from archdsl.study.plan import ObjectiveForm, Study
 from archdsl.study.results import Record, key_of
+from archdsl.yaml.limits import Limits
 
 OBJECTIVE = "objective"
 
 
 def evaluate(study: Study, points: Sequence[Point]) -> list[Record]:
     """The records of some candidates; a candidate that fails is a record that says why."""
-    candidates = _candidates(study.spec)
+    candidates = _candidates(study.spec, study.limits)
     return [_record(study, candidates, point) for point in points]
 
 
 @lru_cache(maxsize=8)
-def _candidates(spec: str) -> Candidates:
-    return Candidates(spec)
+def _candidates(spec: str, limits: Limits) -> Candidates:
+    return Candidates(spec, limits=limits)
 
 
 def _record(study: Study, candidates: Candidates, point: Point) -> Record:

@@ -33,12 +33,15 @@ class Limits:
 
     noun: ClassVar[str] = "limit"
 
-    document_bytes: _Count = 1_000_000  # of a file of YAML
+    document_bytes: _Count = 1_000_000  # of one file
+    files: _Count = 100  # that a spec extends and imports, those of the gallery and library, too
+    all_bytes: _Count = 4_000_000  # of a spec and these files
     nesting: _Count = 64  # of YAML values, and of items in items through blocks
-    values: _Count = 200_000  # YAML values after aliases are expanded
+    values: _Count = 100_000  # in all these files, aliases expanded; what is extended counts again
+    layout: _Count = 40_000  # YAML keys and values that `fmt` lays out
     expression: _Count = 1_000  # characters of one expression or name
     path: _Count = 1_000  # characters of a module's path
-    reads: _Count = 2_000_000  # values in lists and names that are gone through, again and again
+    reads: _Count = 2_000_000  # values in lists, names and expressions that are gone through
     mistakes: _Count = 200  # that are reported
     items: _Count = 300_000  # that are elaborated, every copy counted, nodes or not
     nodes: _Count = 30_000  # and as many scopes; the deepest networks that people build have 5,000
@@ -47,6 +50,7 @@ class Limits:
     parameters: _Count = 100_000_000_000  # of the network, before anything is allocated
     json_characters: _Count = 32_000_000  # of a graph in JSON
     json_values: _Count = 3_000_000  # in a graph in JSON
+    candidates: _Count = 1_000_000  # of a study, a search or a family; values of an axis
     root: Annotated[str, After(_folder)] = (
         ""  # the folder whose files it may extend and import; without it the spec's own
     )

@@ -31,6 +31,7 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
+_TEXT = 100  # characters, which take the time of a value: an alias stands for all of them
 _PIECES = 16  # into which commas may have cut one expression
 _DEEPEST = 1000  # levels that libyaml reads, since PyYAML 6.0.4
 _ALLOW_DEPTH = "--limit nesting=N allows more"
@@ -46,6 +47,7 @@ class Source:
     data: Any
     spans: dict[Path, Span] = field(default_factory=dict)
     keys: dict[Path, Span] = field(default_factory=dict)
+    values: int = 0  # aliases expanded
 
     def span(self, path: Path) -> Span | None:
         """The span of the value at `path`, else of the nearest enclosing one."""
@@ -133,11 +135,17 @@ def decoded(raw: bytes, name: str, limits: Limits, sink: Sink) -> str | None:
         return None
 
 
-def parse(text: str, name: str, sink: Sink, limits: Limits | None = None) -> Source | None:
-    """Plain data with spans, or None with the reasons in `sink`."""
+def parse(
+    text: str, name: str, sink: Sink, limits: Limits | None = None, before: int = 0
+) -> Source | None:
+    """Plain data with spans, or None with the reasons in `sink`.
+
+    `before` is the number of values in other files of the spec, which count for the limit.
+    """
     source = Source(name, text, None)
     try:
-        source.data = _Composer(source, sink, limits or Limits()).document()
+        composer = _Composer(source, sink, limits or Limits(), before)
+        source.data, source.values = composer.document(), composer.values - before
     except _Refused:
         return None
     except yaml.YAMLError as error:
@@ -162,11 +170,11 @@ class _Refused(Exception):
 class _Composer:
     """Builds the data from the events of the parser, and counts while it does."""
 
-    def __init__(self, source: Source, sink: Sink, limits: Limits) -> None:
+    def __init__(self, source: Source, sink: Sink, limits: Limits, before: int) -> None:
         self.source, self.sink, self.limits = source, sink, limits
         self.events: Iterator[Any] = yaml.parse(source.text, Loader=_Loader)
         self.anchors: dict[str, tuple[Path, int, Any]] = {}  # place, number of values, value
-        self.values = 0
+        self.before = self.values = before
 
     def document(self) -> Any:
         event = next(self.events)
@@ -242,6 +250,7 @@ class _Composer:
 
     def scalar(self, event: Any, path: Path) -> Any:
         text, span = event.value, self.source.spans[path]
+        self.count(len(text) // _TEXT, span)
         if event.tag is not None or not event.implicit[0]:
             return text
         if text in _WORDS:
@@ -333,7 +342,8 @@ class _Composer:
     def count(self, number: int, span: Span) -> None:
         self.values += number
         if self.values > self.limits.values:
-            message = f"more than {self.limits.values:,} values, aliases expanded"
+            where = "all files together, " if self.before else ""
+            message = f"more than {self.limits.values:,} values, {where}aliases expanded"
             self.refuse("E0106", message, span, "--limit values=N allows more")
 
     def check_nesting(self, path: Path, span: Span) -> None:

@@ -1,10 +1,16 @@
 """Other people's names of weights: what `weights` says of them, and what each becomes."""
 
+import re
+from itertools import zip_longest
+
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from archdsl.graph.graph import Graph
 from archdsl.graph.renames import Rename, Renames, rename
 from archdsl.yaml.limits import Limits
+from tests.steps import LINEAR, growth
 from tests.support import check_error, errors, graph_of
 
 # The blocks of all stages in one row, as some packages number them.
@@ -159,3 +165,43 @@ def test_the_names_of_weights_survive_the_graph_and_its_json() -> None:
     expected = (Rename("stage{s}", "layer{s + 1}"), Rename("old", None))
     assert graph.renames == {"them": Renames(expected)}
     assert Graph.from_json(graph.to_json()) == graph
+
+
+WORD = st.sampled_from(["", "a", "b", "ab", "z", "aa"])
+NAMES = st.sampled_from(["{p}", "{q}", "{r}", "{s}"])
+COMPONENT = st.lists(st.tuples(WORD, NAMES), max_size=4)
+
+
+def as_pattern(theirs: str) -> str:
+    """What a rule is as a regular expression, which tries everything."""
+    parts = re.split(r"\{(\w)\}", theirs)
+    names = [f"(?P<{name}>[^.]+?)" for name in parts[1::2]]
+    texts = list(map(re.escape, parts[::2]))
+    return "".join(map("".join, zip_longest(texts, names, fillvalue=""))) + r"(?=\.|$)"
+
+
+@given(st.lists(COMPONENT, min_size=1, max_size=3), WORD, st.text("abz.", max_size=12))
+@settings(max_examples=500)
+def test_a_rule_fits_what_a_regular_expression_would(
+    components: list[list[tuple[str, str]]], last: str, key: str
+) -> None:
+    theirs = ".".join("".join(map("".join, parts)) for parts in components) + last
+    names = re.findall(r"\{(\w)\}", theirs)
+    assume(len(names) == len(set(names)) and theirs)
+    expected = re.match(as_pattern(theirs), key)
+    assert Rename(theirs, "").match(key) == (expected and expected.groupdict())
+
+
+def test_a_name_that_stands_again_is_what_it_was() -> None:
+    rule = Rename("layer{s}{u}.{s}.{n}{n}", "{s}-{u}")
+    assert rule.apply("layer12ab.12.xx.weight") == (True, "12-ab.weight")
+    assert rule.apply("layer12ab.13.xx.weight") == (False, "layer12ab.13.xx.weight")
+
+
+def test_a_rule_is_read_once_over_a_key() -> None:
+    rules = [
+        Rename("{a}{b}{c}{d}{e}{f}{g}{h}z", "0"),
+        Rename("{a}x{b}x{c}", "{a}"),
+        Rename("y", None),
+    ]
+    assert growth(lambda n: rename("cx" * n + ".weight" * n, rules), 1_000) < LINEAR

@@ -21,6 +21,7 @@ from archdsl.language.gallery import find, names
 from archdsl.language.loader import LIBRARY
 from archdsl.yaml.source import parse
 from tests.hostile.test_hostile import EVERYTHING
+from tests.steps import LINEAR, growth
 from tests.support import whole
 
 FILES = [Path(find(name)) for name in names()] + sorted(LIBRARY.glob("*.yaml"))
@@ -257,3 +258,34 @@ def test_what_the_library_stumbles_over_is_refused() -> None:
     assert source is not None
     with pytest.raises(UsageError, match=r"cannot lay out n\.yaml"):
         formatted(source)
+
+
+MANY = {
+    "comments": lambda n: "#\n" * n,
+    "blank lines": lambda n: "\n" * n,
+    "comments behind items": lambda n: "".join(f"  - relu # {i}\n" for i in range(n)),
+    "comments between items": lambda n: "  - relu\n# a\n" * n,
+    "brackets over lines": lambda n: "  - {relu: {},\n     tap: t}\n" * n,
+    "tables": lambda n: "  - for:\n      columns: [a]\n      rows:\n" + "        - [1]\n" * n,
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_the_work_grows_with_the_file(what: str) -> None:
+    def lay_out(n: int) -> None:
+        source = parse(f"backbone:\n  - relu\n{MANY[what](n)}", "n.yaml", Sink())
+        assert source is not None
+        formatted(source)
+
+    assert growth(lay_out, 200) < LINEAR
+
+
+def test_what_takes_the_library_long_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "n.yaml"
+    path.write_text("archdsl: 1\nbackbone: [relu, relu, relu]\n")
+    assert run(["fmt", "--limit", "layout=7", str(path)]) == 1
+    assert "E0106" in (said := capsys.readouterr().err)
+    assert "more than 7 keys and values to lay out" in said
+    assert run(["fmt", "--limit", "layout=8", str(path)]) == 0

@@ -208,3 +208,20 @@ def test_a_wrong_call_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.run(call) == 2, call
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--grid", "1,2,0.003", "the grid of this search has more than 1,000,000 networks"),
+        ("--grid", "1,2,1e-9", "a grid from 1 to 2 by 1e-09 has more than 1,000,000 factors"),
+        ("--grid", "1,inf,1", "a grid from 1 to inf needs a step above 0, not 1"),
+        ("--phi", "0..1000000000000", "--phi 0..1000000000000: more than 1,000,000 networks"),
+    ],
+)
+def test_networks_are_counted_before_any_is_made(
+    option: str, value: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = ["--search", "2x macs"] if option == "--grid" else []
+    assert cli.run(["scale", "efficientnet_b0", *search, option, value]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {problem}")

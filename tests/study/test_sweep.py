@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +306,54 @@ def test_the_command_says_what_came_of_it(folder: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.startswith("8 candidates in around.csv: 8 ok; 8 now in")
     with open(folder / "around.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 8
+
+
+@pytest.mark.parametrize(
+    ("axes", "sample", "problem", "line"),
+    [
+        (
+            "a: {range: [1, 2], count: 1000000000}",
+            "grid",
+            "axis scale.a has more than 1,000,000",
+            4,
+        ),
+        ("a: {range: [1, 2], step: 1.0e-9}", "grid", "axis scale.a has more than 1,000,000", 4),
+        ("a: {range: [1, 2], step: 1.0e-300}", "{random: 3}", "axis scale.a has more than", 4),
+        ("a: {log_range: [1, 2], step: 1.0000000000001}", "grid", "axis scale.a has more", 4),
+        (
+            "a: {range: [1, 2], count: 2000}, b: {range: [1, 2], count: 2000}",
+            "grid",
+            "the study has 4,000,000 candidates, more than 1,000,000",
+            2,
+        ),
+        ("a: {range: [1, 2]}", "{random: 9000000}", "the study has 9,000,000 candidates", 5),
+    ],
+)
+def test_candidates_are_counted_before_any_is_made(
+    tmp_path: Path, axes: str, sample: str, problem: str, line: int
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        f"archdsl: 1\nstudy: s\nspec: efficientnet_b0\nscale: {{{axes}}}\nsample: {sample}\n"
+    )
+    with pytest.raises(SpecError) as found:
+        read_study(str(path))
+    (diagnostic,) = found.value.diagnostics
+    assert diagnostic.code == "E0106"
+    assert diagnostic.message.startswith(problem)
+    assert diagnostic.span is not None
+    assert diagnostic.span.line == line
+    assert diagnostic.help == "--limit candidates=N allows more"
+
+
+def test_candidates_are_made_one_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    axes = ", ".join(f"{name}: {{range: [1, 2], count: 1000000}}" for name in "abcdef")
+    path.write_text(
+        f"archdsl: 1\nstudy: s\nspec: efficientnet_b0\nscale: {{{axes}}}\nsample: {{random: 3}}\n"
+    )
+    tracemalloc.start()
+    points = list(read_study(str(path)).points())
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+    assert [sorted(point.scale) for point in points] == [[*"abcdef"]] * 3
