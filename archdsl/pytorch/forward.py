@@ -30,6 +30,7 @@ class Forward:
     def __post_init__(self) -> None:
         definition = self.definition
         self.steps = definition.steps
+        self.names = dict(zip(definition.results, self.result_names, strict=False))
         self.uses: dict[Ref, list[int]] = {}
         for index, step in enumerate(self.steps):
             for ref in step.inputs:
@@ -38,6 +39,8 @@ class Forward:
             self.uses.setdefault(ref, []).append(_END)
         for n, name in enumerate(self.argument_names()):
             self.variables[Ref(INPUTS, n)] = name
+        self.taken = {*self.variables.values(), *_TAKEN}
+        self.numbers: dict[str, int] = {}  # by name, the first that may be free behind it
 
     def argument_names(self) -> list[str]:
         """The names of the inputs of `forward`."""
@@ -109,6 +112,7 @@ class Forward:
         )
         name = self.variables[first] if reuse and first is not None else self.fresh(index, ref)
         self.variables[ref] = name
+        self.taken.add(name)
         return name
 
     def following(self, ref: Ref) -> list[int]:
@@ -137,11 +141,10 @@ class Forward:
 
     def result_name(self, ref: Ref) -> str:
         """The name of the result that a value becomes, going through single steps."""
-        results = dict(zip(self.definition.results, self.result_names, strict=False))
         for index in [None, *self.following(ref)]:
             end = ref if index is None else Ref(self.steps[index].origin, 0)
-            if end in results:
-                return results[end]
+            if end in self.names:
+                return self.names[end]
         return ""
 
     def fresh(self, index: int, ref: Ref) -> str:
@@ -170,10 +173,10 @@ class Forward:
     def free(self, name: str) -> str:
         if not name.isidentifier() or iskeyword(name):
             name = f"x_{name}" if f"x_{name}".isidentifier() else "out"
-        taken = {*self.variables.values(), *_TAKEN}
-        number, free = 2, name
-        while free in taken:
+        number, free = self.numbers.get(name, 2), name
+        while free in self.taken:
             free, number = f"{name}{number}", number + 1
+        self.numbers[name] = number
         return free
 
     # loops

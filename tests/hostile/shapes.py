@@ -1,0 +1,80 @@
+"""Legal specs that have very many of one thing: `SHAPES[what](n)` has about n nodes."""
+
+from collections.abc import Callable
+
+HEAD = "archdsl: 1\nname: n\ninput: [4, 8, 8]\n"
+
+
+def lines(count: int, line: Callable[[int], str]) -> str:
+    return "".join(f"  {line(n)}\n" for n in range(count))
+
+
+def names(count: int, name: str) -> str:
+    return ", ".join(f"{name}{n}" for n in range(count))
+
+
+SHAPES: dict[str, Callable[[int], str]] = {
+    "like pairs": lambda n: (
+        f"{HEAD}backbone: [{{inline: [{{conv: {{kernel: 1}}}}, relu], repeat: {n // 2}}}]\n"
+    ),
+    "pairs of growing width": lambda n: (
+        f"{HEAD}backbone: [{{inline: [{{conv: {{kernel: 1, "
+        f"out: 4 + i % 97}}}}, relu], repeat: {n // 2}}}]\n"
+    ),
+    "siblings": lambda n: f'{HEAD}backbone: {{"a{{i}}": {{conv: {{kernel: 1}}, repeat: {n}}}}}\n',
+    "items written out": lambda n: (
+        f"{HEAD}backbone:\n"
+        + lines(n, lambda i: f"- {{conv: {{out: {1 + i * i % 11}, kernel: {1 + 2 * (i % 2)}}}}}")
+    ),
+    "residuals": lambda n: (
+        f"{HEAD}backbone: [{{residual: {{body: [{{conv: {{kernel: 1}}}}, relu]}}, "
+        f"repeat: {n // 3}}}]\n"
+    ),
+    "residuals that differ": lambda n: (
+        f"{HEAD}backbone: [{{residual: {{body: [{{conv: {{kernel: 1}}}}"
+        f', {{leaky_relu: {{slope: "0.1 + i / 9000"}}}}]}}, repeat: {n // 3}}}]\n'
+    ),
+    "calls": lambda n: (
+        f"{HEAD}blocks: {{u: {{params: {{k: 1}}, seq: [{{conv: {{out: k, kernel: 1}}}}, "
+        f"relu]}}}}\nbackbone: [{{u: {{k: 1 + i % 5}}, repeat: {n // 2}}}]\n"
+    ),
+    "blocks": lambda n: (
+        f"{HEAD}blocks:\n"
+        + lines(n, lambda i: f"b{i}: {{seq: [relu]}}")
+        + f"backbone: [{names(n, 'b')}]\n"
+    ),
+    "stages": lambda n: (
+        f"{HEAD}backbone:\n"
+        + lines(n // 3, lambda i: f"s{i}: [relu, {{conv: {{out: {1 + i % 3}, kernel: 1}}}}, relu]")
+    ),
+    "paths": lambda n: (
+        f"{HEAD}backbone: [{{branches: {{paths: {{"
+        + ", ".join(f"p{i}: {{conv: {{out: 1, kernel: 1}}}}" for i in range(24))
+        + f"}}, join: concat}}, repeat: {n // 24}}}]\n"
+    ),
+    "one module for many": lambda n: (
+        f"{HEAD}backbone:\n  a: relu\n  b: {{conv: {{out: 4, kernel: 1}}, "
+        f"each: [{', '.join('a' * n)}]}}\noutputs: {{o: b}}\n"
+    ),
+    "outputs": lambda n: (
+        f"{HEAD}backbone:\n"
+        + lines(n, lambda i: f"a{i}: relu")
+        + "outputs:\n"
+        + lines(n, lambda i: f"o{i}: a{i}")
+    ),
+    "side outputs": lambda n: (
+        f"{HEAD}backbone:\n  a: relu\naux:\n"
+        + lines(n, lambda i: f"x{i}: {{conv: {{out: {1 + i % 7}, kernel: 1}}, from: a}}")
+    ),
+    "taps": lambda n: f"{HEAD}backbone:\n" + lines(n, lambda i: f"a{i}: {{relu: {{}}, tap: t{i}}}"),
+    "long skips": lambda n: (
+        f"{HEAD}backbone:\n"
+        + lines(n // 2, lambda i: f"s{i}: relu")
+        + lines(
+            n // 2,
+            lambda i: (
+                f"j{i}: {{add: {{}}, from: [s{n // 2 - 1 - i}, {f'j{i - 1}' if i else 's0'}]}}"
+            ),
+        )
+    ),
+}

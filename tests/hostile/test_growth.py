@@ -1,0 +1,63 @@
+"""Every command takes steps that grow with the network, whatever it has very many of."""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+import archdsl
+from archdsl.analysis.diff import compare
+from archdsl.analysis.measures import MEASURES, Device
+from archdsl.analysis.summary import summarize
+from archdsl.graph.graph import Graph
+from archdsl.tables.changes import FORMATS
+from archdsl.tables.summary import Table
+from tests.hostile.shapes import SHAPES
+from tests.steps import LINEAR, growth
+from tests.support import read
+
+MANY = 160
+
+
+@cache
+def graph_of(shape: str, number: int) -> Graph:
+    return archdsl.loads(SHAPES[shape](number))
+
+
+def summarized(graph: Graph) -> None:
+    result = summarize(graph, 3, show=tuple(MEASURES), sort="macs", device=Device(1e12, 1e9))
+    for format in ("table", "latex", "json"):
+        Table(result, graph).render(format)
+    summarize(graph, by="block")
+
+
+def compared(graph: Graph, shape: str, number: int) -> None:
+    other = graph_of(shape, number + 12)
+    for write in FORMATS.values():
+        write(compare(graph, other))
+    assert compare(graph, graph, 3).same
+
+
+USES: dict[str, Callable[[Graph, str, int], object]] = {
+    "summary": lambda graph, shape, n: summarized(graph),
+    "diff": compared,
+    "JSON": lambda graph, shape, n: Graph.from_json(graph.to_json()),
+    "emit": lambda graph, shape, n: archdsl.emit(graph),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_reading_takes_steps_that_grow_with_the_spec(shape: str) -> None:
+    assert growth(lambda n: read(SHAPES[shape](n + 12)), MANY) < LINEAR
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("use", USES)
+def test_a_use_takes_steps_that_grow_with_the_network(use: str, shape: str) -> None:
+    for number in (2, MANY, 2 * MANY):
+        graph_of(shape, 12 + number), graph_of(shape, 24 + number)
+
+    def run(n: int) -> object:
+        return USES[use](graph_of(shape, 12 + n), shape, 12 + n)
+
+    assert growth(run, MANY) < LINEAR
