@@ -253,7 +253,7 @@ def test_an_unknown_key_of_a_study_has_its_line(folder: Path) -> None:
         ("step: 0.5", "", "a grid needs a `step` or a `count`"),
         ("step: 0.5", "step: 0.5, count: 3", "`step` and `count` both say which values"),
         ("step: 0.5", "step: 0", "a step of 0 leads nowhere"),
-        ("step: 0.5", "step: 1.0e-9", "a step of 1e-09 gives more than 10,000,000 values"),
+        ("step: 0.5", "step: 1.0e-9", "axis scale.width has more than 1,000,000 values"),
         ("range: [0.5, 2], ", "", "an axis is a list, `range: [a, b]` or `log_range: [a, b]`"),
         ("columns: [parameters, macs]", "columns: [mac]", "did you mean `macs`?"),
         ("columns: [parameters, macs]", "columns: [time]", "column `time` needs a device"),
