@@ -67,7 +67,7 @@ class Budget:
         """Counts values in lists that are gone through, and names that are copied."""
         self.reads += values + names // _NAMES
         if self.reads > self.limits.reads:
-            what = "all that is read of lists and names"
+            what = "all that is read of lists, names and expressions"
             self.check("reads", self.reads, at.span, what, labels=self.longest)
 
     @contextmanager

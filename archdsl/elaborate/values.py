@@ -104,7 +104,7 @@ class Evaluator:
     def read(self, names: Iterable[str], text: str, place: Place, here: Here) -> None:
         """Counts what an expression computes, and the lists that it may go through, each as often
         as there is room."""
-        self.build.read(place.span, len(text) // _STEP)
+        self.budget.read(place, len(text) // _STEP)
         for name in names:
             value = here.names.get(name)
             if isinstance(value, list):
