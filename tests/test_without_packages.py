@@ -102,6 +102,7 @@ def test_fmt_needs_ruamel_alone() -> None:
         ("optuna", "sweep asked.yaml", "this sample needs Optuna: pip install optuna"),
         ("distributed", "sweep study.yaml --dask tcp://localhost:1",
          "--dask needs Dask: pip install 'dask[distributed]'"),
+        ("pydantic", "schema theme", "schema needs pydantic: pip install pydantic"),
         ("pyarrow", "sweep study.yaml -o a.parquet", "Parquet needs pyarrow: pip install pyarrow"),
     ],
 )  # fmt: skip

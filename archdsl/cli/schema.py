@@ -9,7 +9,7 @@ from archdsl.diagnostics.packages import require
 
 
 @click.command()
-@click.argument("document", type=click.Choice(["spec", "study", "theme"]), default="spec")
+@click.argument("document", type=click.Choice(["spec", "study", "theme", "graph"]), default="spec")
 def schema(document: str) -> None:
     """Print the JSON Schema of specs, or of another kind of document, for editors and tools."""
     require("schema", "pydantic")
@@ -25,6 +25,10 @@ def _schema(document: str) -> dict[str, object]:
         from archdsl.figures.canvas.theme import theme_schema
 
         return theme_schema()
+    if document == "graph":
+        from archdsl.graph.schema import graph_schema
+
+        return graph_schema()
     from archdsl.language.schema import spec_schema
 
     return spec_schema()

@@ -10,6 +10,7 @@ from archdsl.diagnostics.text import one_line
 from archdsl.graph.graph import ScopeKind
 from archdsl.ops.base import kind_of
 from archdsl.ops.tensor import Layout
+from archdsl.yaml.mistakes import expected
 
 _MANY = FailFast()  # of a list of a million mistakes the first is enough
 
@@ -90,22 +91,6 @@ class GraphForm(_Form):
 
 
 _Form_ = TypeVar("_Form_", bound=_Form)
-_WORDS = {  # types of pydantic's errors
-    "missing": "is missing",
-    "extra_forbidden": "is no field of a graph",
-    "string_type": "expected text",
-    "string_too_short": "expected text",
-    "int_type": "expected a whole number",
-    "bool_type": "expected true or false",
-    "list_type": "expected a list",
-    "tuple_type": "expected a list",
-    "dict_type": "expected an object",
-    "model_type": "expected an object",
-    "literal_error": "expected {expected}",
-    "greater_than_equal": "expected {ge} or more",
-    "less_than": "expected less than {lt}",
-    "too_short": "expected {min_length} or more",
-}
 _SHOWN = 40  # characters of a value that is not as it should be
 
 
@@ -137,6 +122,10 @@ def shown(value: Any) -> str:
 
 
 def _said(error: ErrorDetails) -> str:
-    kind, found = error["type"], error["input"]
-    said = _WORDS.get(kind, error["msg"]).format(**error.get("ctx", {}))
-    return said if kind in ("missing", "extra_forbidden") else f"{said}, not {shown(found)}"
+    kind = error["type"]
+    if kind in ("missing", "extra_forbidden"):
+        return "is missing" if kind == "missing" else "is no field of a graph"
+    words = "an object" if kind in ("dict_type", "model_type") else expected(error)
+    if kind == "too_short":
+        words = f"{error['ctx']['min_length']} or more"
+    return f"expected {words}, not {shown(error['input'])}"

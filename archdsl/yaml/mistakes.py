@@ -34,23 +34,32 @@ def mistakes(error: ValidationError, model: Any, data: Any) -> Iterator[Mistake]
 
 _WORDS = {  # what the value must be, by pydantic's types of errors
     "string_type": "text",
+    "string_too_short": "text",
     "bool_type": "true or false",
     "int_type": "a whole number",
     "float_type": "a number",
     "list_type": "a list",
+    "tuple_type": "a list",
+    "literal_error": "{expected}",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "dataclass_type": "a mapping",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
+    "less_than": "less than {lt}",
     "too_short": "a list of {min_length}",
     "too_long": "a list of {max_length}",
 }
 
 
+def expected(error: ErrorDetails) -> str:
+    """What a value must be, for an error of pydantic."""
+    return _WORDS.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+
+
 def _mistake(error: ErrorDetails, model: Any, data: Any) -> Mistake:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    path, owner, expected = _reached(model, error["loc"], data)
+    path, owner, of = _reached(model, error["loc"], data)
     name = str(path[-1]) if path else ""
     help = context.get("help") or getattr(owner, "helps", {}).get(name, "")
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -62,10 +71,10 @@ def _mistake(error: ErrorDetails, model: Any, data: Any) -> Mistake:
         return Mistake("E0202", path[:-1], f"`{name}` is missing", help)
     if kind == "wrong":
         return Mistake("E0305", (*path, *context["at"]), error["msg"], help)
-    words = error["msg"] if kind == "unfit" else _WORDS.get(kind, kind).format(**context)
+    words = error["msg"] if kind == "unfit" else expected(error)
     if kind == "literal_error":
-        words = words_of(expected)
-        close = nearest(str(value), map(str, get_args(expected)))
+        words = words_of(of)
+        close = nearest(str(value), map(str, get_args(of)))
         help = f"did you mean `{close}`?" if close else help
     if path and isinstance(path[-1], int):
         name = f"{path[-2]}[{name}]" if len(path) > 1 else f"[{name}]"

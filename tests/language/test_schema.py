@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
+import archdsl
 from archdsl.cli.main import run
 from archdsl.diagnostics.sink import Sink
 from archdsl.figures.canvas.theme import THEMES, Theme, theme_schema
+from archdsl.graph.schema import graph_schema
 from archdsl.language import gallery
 from archdsl.language.keys import Cite, DocumentForm, ExpectForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, library_names
@@ -31,7 +33,9 @@ from tests.random_specs import specs
 
 ROOT = Path(__file__).parent.parent.parent
 BAD = sorted((ROOT / "tests" / "bad").glob("*.yaml"))
-SCHEMAS = {"spec": spec_schema(), "study": study_schema(), "theme": theme_schema()}
+GRAPH = graph_schema()
+SCHEMAS = {"graph": GRAPH, "spec": spec_schema(), "study": study_schema(), "theme": theme_schema()}
+GRAPH_VALIDATOR = Draft202012Validator(GRAPH)
 SPEC = Draft202012Validator(SCHEMAS["spec"])
 
 UNSEEN = {  # codes that a schema cannot see, and why
@@ -135,6 +139,33 @@ def test_a_schema_is_one(document: str, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("name", gallery.names())
 def test_every_spec_of_the_gallery_is_valid(name: str) -> None:
     assert complaints(SPEC, data_of(Path(gallery.find(name)))) == []
+
+
+@pytest.mark.parametrize("name", gallery.names())
+def test_every_graph_of_the_gallery_is_valid(name: str) -> None:
+    assert complaints(GRAPH_VALIDATOR, json.loads(archdsl.load(name).to_json())) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("format",), 2),
+        (("nodes", 0, "op"), "cnov"),
+        (("nodes", 0, "arguments", "kernal"), 3),
+        (("nodes", 0, "arguments", "stride"), 0),
+        (("nodes", 0, "output", "shape"), []),
+        (("scopes", 0, "kind"), "folder"),
+        (("outputs",), []),
+        (("more",), 1),
+    ],
+)
+def test_a_wrong_graph_is_refused(path: tuple[Any, ...], value: Any) -> None:
+    graph = json.loads(archdsl.load("resnet18").to_json())
+    part = graph
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = value
+    assert complaints(GRAPH_VALIDATOR, graph)
 
 
 @pytest.mark.parametrize("name", sorted(library_names()))
