@@ -23,7 +23,7 @@ from archdsl.figures.kinds.scaling import scaling
 from archdsl.figures.kinds.strip import strip
 from archdsl.figures.network.captions import caption_of, description_of
 from archdsl.figures.network.description import Description, describe
-from archdsl.figures.options import KINDS, WIDTHS, Options
+from archdsl.figures.options import KINDS, LARGEST, WIDTHS, Options
 from archdsl.graph.graph import Graph
 
 MARGIN = 8.0  # points: between what is drawn and the edge of a background
@@ -111,6 +111,12 @@ def _scene(descriptions: Sequence[Description], kind: str, options: Options, the
         raise UsageError(f"this figure needs a width of {right:.0f} pt; give it a larger --width")
     title = options.title or ", ".join(description.title for description in descriptions)
     size = width + 2 * margin, height + 0.5 + 2 * margin
+    if kind != "graph" and max(size) > LARGEST:
+        wide, tall = (side / 72 for side in size)
+        raise UsageError(
+            f"this figure would be {wide:,.0f} by {tall:,.0f} inches, more than the"
+            f" {LARGEST / 72:.0f} of a page; choose a part with --only"
+        )
     scene = Scene(*size, moved(items, margin, margin), title, background=theme.background)
     return magnified(scene, options.zoom)
 

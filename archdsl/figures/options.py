@@ -14,6 +14,7 @@ WIDTHS = {"single": 3.25 * 72, "neurips": 5.5 * 72, "double": 6.875 * 72, "slide
 ZOOM = {"slide": 2.0}  # a slide is read from afar: laid out at 480 pt, shown at 960
 SHOWN = ("names", "shapes", "params", "macs")
 NARROWEST, WIDEST = 72.0, 7200.0
+LARGEST = 14_400.0  # points: the most that a page of a PDF may have
 KINDS = (
     "hero", "strip", "block", "columns", "dense", "pyramid", "table", "scaling", "graph", "diff",
 )  # fmt: skip

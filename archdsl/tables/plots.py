@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl.analysis.measures import MEASURES, Facts, Kind, Value
-from archdsl.analysis.summary import summarize
+from archdsl.analysis.summary import Stage, Summary, summarize
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
 from archdsl.files import make_folder, replacing
 from archdsl.graph.graph import Graph
+from archdsl.ops.base import sum_of
 from archdsl.tables.summary import cell
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREYS = ("black", "0.45", "0.65", "0.25")
+BARS = 60  # that a page has room for
 SUFFIXES = (".svg", ".pdf", ".png")
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -98,9 +100,11 @@ def field(graph: Graph, path: Path) -> None:
 
 
 def cost(graph: Graph, path: Path, columns: Sequence[str] = ("parameters", "macs")) -> None:
-    """The share of every stage in some costs."""
+    """The share of every stage in some costs; past BARS those of the least together."""
     summary = summarize(graph, show=columns)
-    stages = [s for s in summary.stages if any(_number(s.value(c)) for c in columns)]
+    stages = _largest(summary, columns)
+    if not stages:
+        raise UsageError(f"{graph.name} has no costs to plot")
     with Figure(path, height=1 + 0.32 * len(stages)) as axes:
         bar = 0.8 / len(columns)
         for n, column in enumerate(columns):
@@ -120,6 +124,21 @@ def cost(graph: Graph, path: Path, columns: Sequence[str] = ("parameters", "macs
         axes.legend(frameon=False)
         axes.set_title(graph.name)
         _label(axes, "share (%)", "")
+
+
+def _largest(summary: Summary, columns: Sequence[str]) -> list[Stage]:
+    """The stages that cost anything, in order; if they are many, the smaller ones as one."""
+    found = [s for s in summary.stages if any(_number(s.value(c)) for c in columns)]
+    if len(found) <= BARS:
+        return found
+    whole = {column: _number(summary.value(column)) or 1 for column in columns}
+    shares = [max(_number(s.value(c)) / whole[c] for c in columns) for s in found]
+    large = set(sorted(range(len(found)), key=lambda n: -shares[n])[: BARS - 1])
+    rest = [stage for n, stage in enumerate(found) if n not in large]
+    values = {column: sum(_number(stage.value(column)) for stage in rest) for column in columns}
+    cost = sum_of(stage.cost for stage in rest)
+    others = Stage(f"{len(rest):,} others", "", None, cost, values)
+    return [*(stage for n, stage in enumerate(found) if n in large), others]
 
 
 def frontier(

@@ -12,12 +12,13 @@ from archdsl.figures.kinds.legend import DASHED, Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import BlockKind, block_kinds
 from archdsl.figures.network.description import Description
-from archdsl.figures.network.tree import Chain, Join, boxes
-from archdsl.figures.options import Options
+from archdsl.figures.network.tree import Chain, Join, boxes, length
+from archdsl.figures.options import LARGEST, Options
 
 PORT = 12.0  # from a block to the shape at its end, an arrow long
 COLUMN, ROW = 16.0, 14.0  # between insets
 LINES, CELLS, BESIDE = 8.0, 6.0, 20.0  # of a list of widths: line to line, between cells, before it
+BOXES = 3_000  # that are drawn
 TALLEST = 600.0  # points: past this insets that lie may be shorter than those that stand
 
 
@@ -46,6 +47,8 @@ def inset(
     layout = BlockLayout(inner, direction, description.analysis)
     chain = kind.shown.chain
     size = layout.measure(chain)
+    if max(size.length, size.across) > LARGEST:
+        raise UsageError(f"{kind.name} of {description.title} is larger than any page")
     starts_with_box = not isinstance(chain[0], Join)
     origin = PORT if starts_with_box else PORT - 5
     (layout.arrow if starts_with_box else layout.line)([(0, 0), (origin, 0)])
@@ -156,6 +159,12 @@ def block(description: Description, options: Options, pen: Pen) -> float:
         raise UsageError(
             f"{description.title} has no blocks to draw; --kind strip or columns shows its layers"
         )
+    count = sum(length(kind.shown.chain) for kind in kinds)
+    if count > BOXES:
+        raise UsageError(
+            f"the {len(kinds):,} different blocks of {description.title} have {count:,} boxes, more"
+            f" than the {BOXES:,} of a figure; --only draws a part"
+        )
     bottom, pen.items = _placed(kinds, description, options, pen)
     if bottom > TALLEST and options.direction == "auto":
         with suppress(UsageError):  # one is too wide to the right
@@ -184,7 +193,14 @@ def choose(
     """The inset in the direction asked for, else the one that fits; raises UsageError."""
     wanted = options.direction
     ways: list[Direction] = ["down", "right"] if wanted == "auto" else [wanted]
-    made = [inset(kind, description, options, pen, way, brief) for way in ways]
+    made = []
+    for way in ways:
+        with suppress(UsageError):  # larger than a page: it is too wide in the other direction, too
+            made.append(inset(kind, description, options, pen, way, brief))
+    if not made:
+        raise UsageError(
+            f"{kind.name} of {description.title} is larger than a page; --only draws a part of it"
+        )
     fitting = [one for one in made if one.width <= width]
     if not fitting:
         need = min(one.width for one in made)

@@ -13,7 +13,7 @@ from archdsl.figures.network import labels
 from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
 from archdsl.figures.network.labels import Term, word
 from archdsl.figures.network.tree import Box, Element, Join, boxes
-from archdsl.figures.options import Options
+from archdsl.figures.options import LARGEST, Options
 from archdsl.ops.tensor import TensorSpec
 
 TEXT, HEIGHT, GAP = 6.0, 8.4, 4.2  # of a layer; between layers of a block
@@ -109,14 +109,13 @@ class Row:
 
 def rows_of(columns: Sequence[Sequence[Layers]]) -> list[Row]:
     """The rows: the largest size first on a way down, and last on a way up again."""
-    ways = [_ways(column) for column in columns]
+    inside: dict[int, list[list[Layers]]] = {}
+    for number, column in enumerate(columns):
+        for one, way in zip(column, _ways(column), strict=True):
+            inside.setdefault(way, [[] for _ in columns])[number].append(one)
     rows: list[Row] = []
-    for way in range(1 + max((max(numbers, default=0) for numbers in ways), default=0)):
-        inside = [
-            [one for one, number in zip(column, numbers, strict=True) if number == way]
-            for column, numbers in zip(columns, ways, strict=True)
-        ]
-        found = _by_size(inside)
+    for way in sorted(inside):
+        found = _by_size(inside[way])
         rows += reversed(found) if way % 2 else found
     return rows
 
@@ -135,14 +134,19 @@ def _ways(column: Sequence[Layers]) -> list[int]:
 def _by_size(columns: Sequence[Sequence[Layers]]) -> list[Row]:
     specs = {one.unit.output for column in columns for one in column}
     groups: list[list[TensorSpec]] = []
+    group_of: dict[TensorSpec, int] = {}
     for spec in sorted(specs, key=lambda s: (-resolution(s), s.shape)):
         if groups and resolution(groups[-1][0]) < ALIKE * resolution(spec):
             groups[-1].append(spec)
         else:
             groups.append([spec])
+        group_of[spec] = len(groups) - 1
+    cells: list[list[list[Layers]]] = [[[] for _ in columns] for _ in groups]
+    for number, column in enumerate(columns):
+        for one in column:
+            cells[group_of[one.unit.output]][number].append(one)
     return [
-        Row(tuple(group), tuple(tuple(o for o in c if o.unit.output in group) for c in columns))
-        for group in groups
+        Row(tuple(group), tuple(map(tuple, row))) for group, row in zip(groups, cells, strict=True)
     ]
 
 
@@ -280,12 +284,27 @@ def box_text(box: Box) -> str:
 def columns(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
     """The kind `columns`; gives the height."""
     made = [_as_asked(description, options) for description in descriptions]
-    for description, column in zip(descriptions, made, strict=True):
-        if not column:
-            raise UsageError(
-                f"{description.title} has no layers to draw; --kind graph shows its ops"
-            )
+    expect_columns(descriptions, made)
     return place_columns(descriptions, made, options, pen, [])
+
+
+def expect_columns(descriptions: Sequence[Description], made: Sequence[Sequence[Layers]]) -> None:
+    """Raises UsageError if there is nothing in a column, if it is no line, or too tall a one."""
+    for description, column in zip(descriptions, made, strict=True):
+        title = description.title
+        if not description.linear:
+            raise UsageError(
+                f"{title} is no line of layers; --kind pyramid or graph shows its ways"
+            )
+        if not column:
+            raise UsageError(f"{title} has no layers to draw; --kind graph shows its ops")
+        tall = _height(column)
+        if tall > LARGEST:
+            raise UsageError(
+                f"the {len(column):,} layers of {title} would be {tall / 72:,.0f} inches tall, more"
+                f" than the {LARGEST / 72:.0f} of a page; --kind strip, --fold auto or a part"
+                " (--only) takes less"
+            )
 
 
 def _as_asked(description: Description, options: Options) -> list[Layers]:
@@ -305,7 +324,7 @@ def _as_asked(description: Description, options: Options) -> list[Layers]:
     return folded(list(closed.values()))
 
 
-def _height(column: list[Layers]) -> float:
+def _height(column: Sequence[Layers]) -> float:
     """How tall a column is by itself, without what stands above and below it."""
     rows = len(rows_of([column]))
     return sum(one.height + APART for one in column) + rows * (2 * PADDING - APART)
@@ -316,11 +335,6 @@ def place_columns(
     more: list[Entry],
 ) -> float:  # fmt: skip
     """Draws columns and their legend, in it `more`; gives the height."""
-    for description in descriptions:
-        if not description.linear:
-            raise UsageError(
-                f"{description.title} is no line of layers; --kind pyramid or graph shows its ways"
-            )
     bottom = _Columns(descriptions, made, options, pen).draw(LINE)
     if not options.legend:
         return bottom

@@ -6,7 +6,15 @@ from difflib import SequenceMatcher
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.pen import Pen
-from archdsl.figures.kinds.columns import Layers, box_text, folded, key_of, layers_of, place_columns
+from archdsl.figures.kinds.columns import (
+    Layers,
+    box_text,
+    expect_columns,
+    folded,
+    key_of,
+    layers_of,
+    place_columns,
+)
 from archdsl.figures.kinds.legend import Entry
 from archdsl.figures.network.description import Description
 from archdsl.figures.options import Options
@@ -16,7 +24,9 @@ def difference(descriptions: Sequence[Description], options: Options, pen: Pen) 
     """The kind `diff`; gives the height."""
     if len(descriptions) != 2:
         raise UsageError(f"diff compares two specs, not {len(descriptions)}")
-    columns = marked([folded(list(layers_of(description))) for description in descriptions])
+    made = [folded(list(layers_of(description))) for description in descriptions]
+    expect_columns(descriptions, made)
+    columns = marked(made)
     same: Entry = (pen.theme.paint("plain"), "the same in both")
     return place_columns(descriptions, columns, options, pen, [same])
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import graphviz
 
 HEIGHT, LINES = 20.0, 8.2  # of a node; between its two lines
-SECONDS = 60  # after which Graphviz is given up
+SECONDS = 5  # after which Graphviz is given up
 NODES = 3000  # more are no picture
 PACKAGED = "graphviz-pure"  # the package and its program, which takes the options of `dot`
 _PLAIN = re.compile(r"[\w.-]+")
@@ -212,7 +212,8 @@ def _run(text: str) -> dict[str, Any]:
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise UsageError(
-            f"Graphviz found no layout in {SECONDS} s; choose a part with --only"
+            f"Graphviz found no layout in {SECONDS} s; choose a part with --only, or let"
+            " Graphviz itself take its time: -o graph.dot"
         ) from error
     except (OSError, subprocess.CalledProcessError) as error:
         raise UsageError(f"Graphviz failed: {error}") from error

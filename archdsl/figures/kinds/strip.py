@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import sqrt
+from math import ceil, inf, sqrt
 
 from archdsl.analysis.cost import Analysis
 from archdsl.diagnostics.errors import UsageError
-from archdsl.figures.canvas.pen import LINE, Pen, Slab, slab_for
+from archdsl.figures.canvas.pen import LINE, THIN, Pen, Slab, slab_for
 from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.canvas.theme import Paint
 from archdsl.figures.kinds.block_layout import hover
@@ -94,7 +94,9 @@ class _Cells:
         self.analysis: Analysis = description.analysis
         specs = [description.graph.input, *(unit.output for unit in description.units)]
         self.largest = max(resolution(spec) for spec in specs)
+        self.limit = options.fold if options.fold != 0 else SLABS
         self.known: dict[tuple[int, float], list[Cell]] = {}
+        self.written: dict[tuple[str, int], tuple[str, tuple[Label, ...]]] = {}
 
     def at(self, level: int, thickness: float) -> list[Cell]:
         key = level, thickness
@@ -102,15 +104,21 @@ class _Cells:
             self.known[key] = self.cells(level, thickness)
         return self.known[key]
 
-    def cells(self, level: int, thickness: float) -> list[Cell]:
-        """Level 1 takes blocks of other widths together, level 2 leaves pooling without text."""
+    def stages(self, level: int) -> list[Stage]:
+        """Level 1 takes blocks of other widths together."""
         stages = grouped(self.description) if level else self.description.stages
-        shown = [stage for stage in stages if stage.units[0].shown]
-        if not shown:
-            title = self.description.title
-            raise UsageError(f"{title} has no layers to draw as slabs; --kind graph shows its ops")
-        cells = [self.stage(stage, level, thickness) for stage in shown]
+        return [stage for stage in stages if stage.units[0].shown]
+
+    def cells(self, level: int, thickness: float) -> list[Cell]:
+        """Level 2 leaves pooling without text."""
+        cells = [self.stage(stage, level, thickness) for stage in self.stages(level)]
         return cells if self.options.only else [self.input(), *cells]
+
+    def least(self, level: int) -> float:
+        """What the slabs of a level take in a row if they are as thin as can be."""
+        limit = self.limit or inf
+        shown = (min(stage.repeat, limit) for stage in self.stages(level))
+        return sum(ARROW + THIN * count for count in shown)
 
     def input(self) -> Cell:
         spec = self.description.graph.input
@@ -119,12 +127,16 @@ class _Cells:
         return Cell("input", f"input: {spec}", (piece,), lines, self.widest(lines))
 
     def stage(self, stage: Stage, level: int, thickness: float) -> Cell:
-        bare = level == 2 and stage.units[0].role == "pool"
-        lines = () if bare else self.lines(stage.name, stage.shape, stage.what, stage)
-        title = (
-            f"{stage.name}: {stage.what}, {stage.output}, {stage.cost.parameters:,} parameters,"
-            f" {stage.cost.macs:,} MACs"
-        )
+        key = stage.id, level
+        if key not in self.written:
+            bare = level == 2 and stage.units[0].role == "pool"
+            lines = () if bare else self.lines(stage.name, stage.shape, stage.what, stage)
+            title = (
+                f"{stage.name}: {stage.what}, {stage.output}, {stage.cost.parameters:,} parameters,"
+                f" {stage.cost.macs:,} MACs"
+            )
+            self.written[key] = title, lines
+        title, lines = self.written[key]
         pieces = tuple(self.pieces(stage, thickness))
         return Cell(stage.id, title, pieces, lines, self.widest(lines))
 
@@ -159,17 +171,16 @@ class _Cells:
     def pieces(self, stage: Stage, thickness: float) -> Iterator[Piece]:
         """The slabs of a stage; past the limit the first and the last with a gap between."""
         units = [unit for unit in stage.units for _ in range(unit.layers)]
-        limit = self.options.fold if self.options.fold != 0 else SLABS
-        hidden = limit is not None and len(units) > limit
-        if hidden and limit is not None:
-            units = [*units[: limit - 1], units[-1]]
+        hidden = self.limit is not None and len(units) > self.limit
+        if hidden and self.limit is not None:
+            units = [*units[: self.limit - 1], units[-1]]
         before = Slab(0.0, 0.0)
         differs = units[0].projects and not all(unit.projects for unit in units)
         for number, unit in enumerate(units):
             slab = self.slab(unit.output, thickness)
             if unit.layers > 1:
                 part = (number + 2) / (len(units) + 1)
-                slab = Slab(max(2.6, slab.thick * part * 0.5), slab.height)
+                slab = Slab(max(THIN, slab.thick * part * 0.5), slab.height)
             role = unit.role
             deeper = unit.kind == "block" and unit.projects and (differs or len(units) == 1)
             paint = self.pen.theme.deeper(role) if deeper else self.pen.theme.paint(role)
@@ -188,7 +199,12 @@ def arrange(
     """Rows of cells, and the middles of their slabs, in the least folded way that fits."""
     make = _Cells(description, options, pen)
     levels = (0,) if options.fold is None else (0, 1, 2)
-    for rows in range(1, ROWS + 1):
+    if not make.stages(0):
+        raise UsageError(
+            f"{description.title} has no layers to draw as slabs; --kind graph shows its ops"
+        )
+    fewest = ceil(make.least(levels[-1]) / options.width)
+    for rows in range(fewest, ROWS + 1):
         for level in levels:
             for thickness in THICKNESS:
                 cells = make.at(level, thickness)

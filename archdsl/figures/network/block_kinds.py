@@ -1,13 +1,17 @@
 """The distinct blocks of a network, and in which numbers those that are drawn as one differ."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
+from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.network.description import Description, Unit
 from archdsl.figures.network.labels import Term
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import signature
+
+FORMS = 200  # of a block, among which those that can be drawn as one are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,12 @@ def _legible(found: Sequence[Variant]) -> list[list[Variant]]:
     """The variants in groups, one of each of which can be drawn so that a reader finds the rest."""
     if _clear(found):
         return [list(found)]
+    if len(found) > FORMS:
+        block = found[0].units[0].block
+        raise UsageError(
+            f"{block} has {len(found):,} forms that no drawing of one tells apart, more than"
+            f" {FORMS}; --kind strip shows its stages, --only a part"
+        )
     groups: list[list[Variant]] = []
     for variant in found:
         group = next((group for group in groups if _clear([*group, variant])), None)
@@ -112,8 +122,8 @@ def _clear(group: Sequence[Variant]) -> list[Variant]:
     varying = [values for values in columns if len(set(values)) > 1]
     clear = []
     for number, variant in enumerate(group):
-        written = [values[number] for values in columns]
-        if all(written.count(values[number]) == 1 for values in varying):
+        written = Counter(values[number] for values in columns)
+        if all(written[values[number]] == 1 for values in varying):
             clear.append(variant)
     return clear
 
@@ -121,9 +131,9 @@ def _clear(group: Sequence[Variant]) -> list[Variant]:
 def _kind(
     letter: str, group: Sequence[Variant], preferred: Sequence[Unit], names: Names
 ) -> BlockKind:
-    clear = [unit for variant in _clear(group) for unit in variant.units]
-    shown = next((unit for unit in clear if unit in preferred), clear[0])
-    variant = next(variant for variant in group if shown in variant.units)
+    clear = [(unit, variant) for variant in _clear(group) for unit in variant.units]
+    liked = {unit.id for unit in preferred}
+    shown, variant = next((pair for pair in clear if pair[0].id in liked), clear[0])
     alike = [unit for unit in variant.units if unit.input == shown.input]
     places = tuple(n for values, n in _columns(group).items() if len(set(values)) > 1)
     return BlockKind(
