@@ -133,3 +133,15 @@ def resized(name: str, size: Sequence[int], params: Mapping[str, Any] | None = N
     """A network of the gallery for another image."""
     text = f"archdsl: 1\nextends: {name}\nname: resized\ninput: {list(size)}\nexpect: {{}}\n"
     return archdsl.loads(f"{text}params: {json.dumps(params or {})}\n")
+
+
+def require_network(source: str, graph: Graph) -> None:
+    """Holds source to a graph: every setting and call, as `build` does."""
+    import torch
+
+    from archdsl.pytorch.module import new_module
+    from archdsl.pytorch.settings import require_equal
+
+    with torch.device("meta"):
+        module = new_module(source, graph.name)
+    require_equal(module, graph)

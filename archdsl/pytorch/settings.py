@@ -1,9 +1,9 @@
 """A module held to its graph: every setting of every call, and the way that values take.
 
-The module is called once on tensors without storage, in training, and every call of a PyTorch or
-prelude module and of a torch function is written down with its settings and with what came in. The
-nodes of the graph give the same list, from the table of calls and nothing else. Calls are equal if
-they are of one kind, with equal settings and weights, on results of equal calls.
+The module is called once, in training, and every call of a PyTorch or prelude module and of a torch
+function is written down with its settings and with what came in; nothing is computed. The nodes of
+the graph give the same list, from the table of calls and nothing else. Calls are equal if they are
+of one kind, with equal settings and weights, on results of equal calls.
 """
 
 import operator
@@ -23,7 +23,6 @@ from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.modules.calls import TORCH, Argument, Call, call
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch import module as modules
 from archdsl.pytorch.allowed import prelude
 
 BATCH = 2  # the fewest that batch norm can train on
@@ -34,11 +33,9 @@ WRITTEN = frozenset(name for row in TORCH.values() for name in row.writes)
 Key = tuple[Hashable, ...]
 
 
-def require_equal(source: str, graph: Graph) -> None:
-    """Raises InternalError if the network of emitted source is another than the graph's."""
+def require_equal(module: nn.Module, graph: Graph) -> None:
+    """Raises InternalError if a module from emitted source is another network than the graph."""
     graph = graph.select(graph.outputs, graph.aux)
-    with torch.device("meta"):
-        module = modules.new_module(source, graph.name).train()
     _require_weights(module, graph)
     with torch.no_grad():
         wanted = _Wanted(module, graph)
@@ -104,15 +101,19 @@ class _Recorder(TorchFunctionMode):
         return tensor
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = (self.shown(args), self.shown(kwargs or {}))
-        result = func(*args, **(kwargs or {}))
-        if func is torch.empty or not isinstance(result, Tensor):  # which is `_empty`
-            return result
+        if func is torch.empty or func.__name__ == "__get__":  # of `_empty`, and a shape
+            return func(*args, **(kwargs or {}))
         name = func.__name__.rstrip("_")  # a sum is the same in place
         if name == "cat" and len(args[0]) == 1:
-            return self.came(result, self.flows[id(args[0][0])])
-        self.calls.append(self.keys.number((name, *given)))
-        return self.came(result, self.calls[-1])
+            return args[0][0]
+        number = self.keys.number((name, self.shown(args), self.shown(kwargs or {})))
+        result = self.result(number, func, args, kwargs or {})
+        self.calls.append(number)
+        return self.came(result, number)
+
+    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
+        """What a function gives: a tensor of the right shape."""
+        raise NotImplementedError
 
     def shown(self, value: Any) -> Hashable:
         """Arguments with the numbers of calls instead of tensors."""
@@ -132,9 +133,9 @@ class _Wanted(_Recorder):
         super().__init__(_Keys())
         self.graph, self.namespace = graph, vars(sys.modules[type(module).__module__])
         self.over = overwriting(graph)
-        self.samples: dict[Any, tuple[nn.Module, Key]] = {}
+        self.samples: dict[Any, Key] = {}
         self.by_id = {INPUT: self.keys.number((INPUT,))}
-        self.shapes: dict[int, tuple[int, ...]] = {}  # of what modules give
+        self.shapes: dict[int, tuple[int, ...]] = {}  # of what calls give
         for node in graph.nodes:
             self.by_id[node.id] = self.number(node, call(node.op, graph.specs(node)))
         self.results = [
@@ -148,29 +149,35 @@ class _Wanted(_Recorder):
         if row.form != "module":
             return self.function(node, row)
         extra = (Argument("inplace", value=True),) if node.id in self.over else ()
-        made, found = self.sample(row.target, (*row.arguments, *extra))
+        found = self.sample(row.target, (*row.arguments, *extra))
         given = tuple(("of", self.by_id[id]) for id in node.inputs)
-        number = self.keys.number(_module_key(made, found, node.path, given))
-        self.shapes[number] = node.output.shape
+        number = self.keys.number((found, node.path if node.weights else "", given))
+        self.shapes[number] = (BATCH, *node.output.shape)
         self.calls.append(number)
         return number
 
-    def sample(self, target: str, arguments: tuple[Argument, ...]) -> tuple[nn.Module, Key]:
-        """A module as the table says it, and its settings."""
+    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
+        made: Tensor = func(*args, **kwargs)
+        self.shapes[number] = tuple(made.shape)
+        return made
+
+    def sample(self, target: str, arguments: tuple[Argument, ...]) -> Key:
+        """The settings of a module as the table says it, which need no numbers in its weights."""
         known = (target, repr(arguments))
         if known not in self.samples:
             positional = [a.value for a in arguments if not a.keyword]
             keyword = {a.name: a.value for a in arguments if a.keyword}
             cls = getattr(nn, target[3:]) if target.startswith("nn.") else self.namespace[target]
+            bare = type(cls.__name__, (cls,), {"reset_parameters": lambda self: None})
             with torch.device("meta"):
-                module = cls(*positional, **keyword)
-            self.samples[known] = module, settings(module)
+                self.samples[known] = settings(bare(*positional, **keyword))
         return self.samples[known]
 
     def function(self, node: Node, row: Call) -> int:
         """What a function of the table calls; the text that is run here is the table's alone."""
         tensors = [
-            self.came(_empty(self.graph.spec(id).shape), self.by_id[id]) for id in node.inputs
+            self.came(_empty((BATCH, *self.graph.spec(id).shape)), self.by_id[id])
+            for id in node.inputs
         ]
         names = {f"x{n}": tensor for n, tensor in enumerate(tensors)}
         values: dict[str, Any] = {a.name: a.value for a in row.arguments}
@@ -178,7 +185,7 @@ class _Wanted(_Recorder):
         if row.form == "parameter":
             (weight,) = node.weights
             number = self.keys.number(("parameter", node.path))
-            tensor = self.came(torch.empty(weight.shape, device="meta"), number)
+            tensor = self.came(_empty(weight.shape), number)
             template, values = row.use, {"weight": tensor}
         with self:
             if template in JOINS:
@@ -193,21 +200,27 @@ class _Wanted(_Recorder):
 class _Traced(_Recorder):
     """The calls of a module; `results` are the numbers of what it returns, by name.
 
-    Modules of the table are not run: a call that the graph has too gives a tensor of the graph's
-    shape. Raises InternalError at the first that the graph does not have.
+    A call that the graph has too gives a tensor of the graph's shape. Raises InternalError at the
+    first that the graph does not have.
     """
 
     def __init__(self, module: nn.Module, given: TensorSpec, wanted: _Wanted) -> None:
         super().__init__(wanted.keys)
         self.wanted = wanted
-        for path, part in module.named_modules():
-            if _is_called(part):
-                part.forward = partial(self.call, part, settings(part), path)
+        called = [(path, part) for path, part in module.named_modules() if _is_called(part)]
+        for path, part in called:
+            part.forward = partial(self.call, part, settings(part), path)
         for path, parameter in module.named_parameters():
             self.came(parameter, self.keys.number(("parameter", path)))
-        x = self.came(_empty(given.shape), wanted.by_id[INPUT])
-        with self:
-            result = module(x)
+        x = self.came(_empty((BATCH, *given.shape)), wanted.by_id[INPUT])
+        training = module.training
+        try:
+            with self:
+                result = module.train()(x)
+        finally:
+            module.train(training)
+            for _, part in called:
+                del part.forward
         main, aside = result if isinstance(result, tuple) else (result, {})
         main = main if isinstance(main, dict) else {"": main}
         self.results = [
@@ -217,20 +230,29 @@ class _Traced(_Recorder):
 
     def call(self, part: nn.Module, found: Key, path: str, x: Tensor) -> Tensor:
         """A call of a module of the table."""
-        key = _module_key(part, found, path, (self.shown(x),))
-        number = self.keys.number(key)
+        weighted = any(True for _ in (*part.parameters(), *part.buffers()))
+        number = self.keys.number((found, path if weighted else "", (self.shown(x),)))
+        given = x if getattr(part, "inplace", False) else self.known(number, path)
+        self.calls.append(number)
+        return self.came(given, number)
+
+    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
+        made = self.known(number, func.__name__)
+        inplace = func.__name__.endswith("_") and not func.__name__.endswith("__")
+        return args[0] if inplace else made
+
+    def known(self, number: int, where: str) -> Tensor:
+        """A tensor as the graph's call of that number gives it."""
         if number not in self.wanted.shapes:
             met = set(self.calls)
             near = [n for n in self.wanted.calls if n not in met and self.keys.alike(n, number)]
             instead = f", the graph has {self.keys.text(near[0])}" if near else ""
-            raise InternalError(f"{path}: the source has {self.keys.text(number)}{instead}")
-        self.calls.append(number)
-        same = getattr(part, "inplace", False)
-        return self.came(x if same else _empty(self.wanted.shapes[number]), number)
+            raise InternalError(f"{where}: the source has {self.keys.text(number)}{instead}")
+        return _empty(self.wanted.shapes[number])
 
 
 def _empty(shape: tuple[int, ...]) -> Tensor:
-    return torch.empty(BATCH, *shape, device="meta")
+    return torch.empty(shape, device="meta")
 
 
 def settings(module: nn.Module) -> Key:
@@ -248,12 +270,6 @@ def settings(module: nn.Module) -> Key:
         *tensors,
         *inner,
     )
-
-
-def _module_key(part: nn.Module, found: Key, path: str, given: Hashable) -> Key:
-    """A call of a module: one with weights is that at its path, another any that is alike."""
-    weighted = any(True for _ in (*part.parameters(), *part.buffers()))
-    return (found, path if weighted else "", given)
 
 
 def _is_called(part: nn.Module) -> bool:

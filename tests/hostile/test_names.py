@@ -15,8 +15,7 @@ from torch import nn
 import archdsl
 from archdsl.names import name_problem
 from archdsl.pytorch.allowed import prelude
-from archdsl.pytorch.settings import require_equal
-from tests.support import read
+from tests.support import read, require_network
 
 LOCALS = """
     self x y z w x0 x1 i n out out2 shortcut layer layers module path cls args kwargs super range
@@ -116,7 +115,7 @@ def judge(places: dict[str, str]) -> bool:
         return False
     source = archdsl.emit(graph)
     said(source)
-    require_equal(source, graph)
+    require_network(source, graph)
     return True
 
 

@@ -13,9 +13,8 @@ from archdsl.cli.main import run as command
 from archdsl.diagnostics.errors import InternalError
 from archdsl.graph.graph import Graph
 from archdsl.language.gallery import names
-from archdsl.pytorch.settings import require_equal
 from tests.random_specs import specs
-from tests.support import graph_of, whole
+from tests.support import graph_of, require_network, whole
 from tests.test_random_specs import load
 
 EVERYTHING = """
@@ -53,7 +52,7 @@ backbone:
 
 def built(graph: Graph) -> str:
     source = archdsl.emit(graph)
-    require_equal(source, graph)
+    require_network(source, graph)
     return source
 
 
@@ -94,7 +93,7 @@ def test_no_number_flag_or_word_of_a_source_can_be_another() -> None:
         constant.value = other(constant.value)
         changed = ast.unparse(tree)
         try:
-            require_equal(changed, graph)
+            require_network(changed, graph)
         except (InternalError, RuntimeError, ValueError, TypeError, KeyError):
             continue
         raise AssertionError(
@@ -131,7 +130,7 @@ def test_a_source_that_is_another_network_is_found(what: str) -> None:
     source, (there, instead) = built(graph), CHANGES[what]
     assert there in source
     with pytest.raises(InternalError):
-        require_equal(source.replace(there, instead), graph)
+        require_network(source.replace(there, instead), graph)
 
 
 def test_weights_in_another_order_are_found() -> None:
@@ -140,7 +139,7 @@ def test_weights_in_another_order_are_found() -> None:
     (first,) = (n for n, line in enumerate(lines) if "self.a = " in line)
     lines[first], lines[first + 1] = lines[first + 1], lines[first]
     with pytest.raises(InternalError, match="the graph's weights in another order"):
-        require_equal("".join(lines), graph)
+        require_network("".join(lines), graph)
 
 
 def test_a_setting_that_differs_is_an_internal_error_of_build(
