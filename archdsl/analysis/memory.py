@@ -89,11 +89,15 @@ def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
 
 def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     """By node, the bytes of activations alive while it runs in inference, in order."""
-    over, graph = overwriting(graph), graph.select(graph.outputs)
+    over, built = overwriting(graph), graph.select(graph.outputs, graph.aux)
+    graph = graph.select(graph.outputs)
     storages = _storages(graph)
     homes = _homes(graph, storages, over, training=False)
+    ends = _last_uses(graph)
+    aside = {id for node in built.nodes if node.id not in graph.by_id for id in node.inputs}
+    ends |= {id: len(graph.nodes) for id in aside & ends.keys()}  # in variables until then
     leaving: dict[int, set[str]] = {}
-    for id, end in _storage_ends(homes, _last_uses(graph)).items():
+    for id, end in _storage_ends(homes, ends).items():
         leaving.setdefault(end, set()).add(id)
     sizes = {id: graph.spec(id).elements * element for id in homes if homes[id] == id}
     now, live = sizes[INPUT], {}

@@ -1,9 +1,10 @@
 """Where several tensors meet."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from archdsl.ops.base import Op, ShapeError
-from archdsl.ops.storage import Storage
+from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -48,11 +49,16 @@ class Add(Op):
 
     verb: ClassVar[str] = "add"
     inputs: ClassVar[int | None] = None
-    stores: ClassVar[Storage] = Storage(over="nothing", lent=True)
     drawn: ClassVar[str] = "norm"
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(self, inputs)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Two are added in place (`x += y`); more of them two by two."""
+        if len(inputs) == 2:
+            return Storage(over="nothing", lent=True)
+        return Storage(lent=True, scratch=output.elements)
 
 
 class Multiply(Op):
@@ -65,3 +71,10 @@ class Multiply(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return _broadcast(self, inputs)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """More than two are multiplied two by two, and what the last is multiplied with is kept."""
+        between = len(inputs) - 2
+        return replace(
+            INPUTS, kept=between * output.elements, scratch=bool(between) * output.elements
+        )
