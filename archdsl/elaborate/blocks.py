@@ -322,8 +322,8 @@ def _shown(run: Run, value: Value) -> Any:
     """The value as the graph keeps it: hashable, a verb by its name and arguments if it has any."""
     if isinstance(value, ItemValue):
         title = run.document.titles[value.block] if value.block is not None else value.verb
-        given = tuple((name, _shown(run, part)) for name, part in value.arguments)
-        return (title, given) if given else title
+        arguments = tuple((name, _shown(run, part)) for name, part in value.arguments)
+        return (title, arguments) if arguments else title
     if isinstance(value, dict):
         return tuple((name, _shown(run, part)) for name, part in value.items())
     return tuple(_shown(run, part) for part in value) if isinstance(value, list) else value

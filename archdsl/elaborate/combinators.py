@@ -106,9 +106,9 @@ def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow
 
 def _projection(run: Run, item: Item, here: Here, body: TensorSpec, verb: str) -> str:
     """What a shortcut must do to get the body's shape, if a convolution can."""
-    given = here.x.spec if isinstance(here.x, Tensor) else body
-    sizes = list(zip(given.spatial, body.spatial, strict=False))
-    if body.rank != given.rank or not sizes or any(s % b for s, b in sizes):
+    input = here.x.spec if isinstance(here.x, Tensor) else body
+    sizes = list(zip(input.spatial, body.spatial, strict=False))
+    if body.rank != input.rank or not sizes or any(s % b for s, b in sizes):
         return "give the shortcut the body's shape"
     strides = [s // b for s, b in sizes]
     stride: Any = strides[0] if len(set(strides)) == 1 else strides

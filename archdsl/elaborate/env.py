@@ -54,8 +54,8 @@ class ItemValue:
     origins: Mapping[str, "Origin"] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name}={value}" for name, value in self.arguments)
-        return f"{self.verb}({given})" if given else self.verb
+        arguments = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        return f"{self.verb}({arguments})" if arguments else self.verb
 
 
 @dataclass(frozen=True, slots=True)

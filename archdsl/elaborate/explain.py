@@ -153,9 +153,9 @@ class Shapes:
 
     def sizes(self, tensors: Iterable[Tensor]) -> tuple[Label, ...]:
         """Where tensors have their shapes from, copies of one item that are alike but once."""
-        given = {self.shaped(tensor.id): tensor.spec for tensor in tensors}
+        specs = {self.shaped(tensor.id): tensor.spec for tensor in tensors}
         labels: dict[Any, Label] = {}
-        for id, spec in given.items():
+        for id, spec in specs.items():
             if (span := self.written(id)) is not None:
                 text = f"{id} gives {spec}" if id != INPUT else f"the input is {spec}"
                 labels.setdefault((span, spec), Label(span, text))
@@ -175,8 +175,8 @@ class Shapes:
         made = nodes.get(id)
         while made and len(made.inputs) == 1 and not hasattr(made.op, "out"):
             before = nodes.get(made.inputs[0])
-            given, gives = self.build.specs[made.inputs[0]], made.output
-            if given != gives and (in_order or sorted(given.shape) != sorted(gives.shape)):
+            taken, gives = self.build.specs[made.inputs[0]], made.output
+            if taken != gives and (in_order or sorted(taken.shape) != sorted(gives.shape)):
                 return made.id
             made = before
         return made.id if made else id

@@ -66,9 +66,9 @@ class Loops:
             if not setting.is_documents(name, here):
                 continue
             place, value = setting.places[name], setting.parameters[name]
-            given = self.column(column, here)
-            if isinstance(value, list) and value[: len(given)] == given:
-                return lambda row: Origin(Evaluated(given[row], place / row), here)
+            found = self.column(column, here)
+            if isinstance(value, list) and value[: len(found)] == found:
+                return lambda row: Origin(Evaluated(found[row], place / row), here)
         return lambda row: Origin(column.cells, here)
 
     @contextmanager

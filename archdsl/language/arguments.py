@@ -156,28 +156,28 @@ class ArgumentChecker(Checker):
         message = f"{verb} has no argument `{name}`"
         self.error("E0206", message, place.key, help, self.declared(verb))
 
-    def complete(self, verb: str, given: Mapping[str, Any], span: Span | None) -> bool:
+    def complete(self, verb: str, written: Mapping[str, Any], span: Span | None) -> bool:
         """Whether nothing that the verb needs is missing."""
-        missing = self.missing(verb, given)
+        missing = self.missing(verb, written)
         if missing:
             shown = ", ".join(f"`{name}`" for name in missing)
-            help = f"write {{{verb}: {self.completed(verb, given)}}}"
+            help = f"write {{{verb}: {self.completed(verb, written)}}}"
             self.error(
                 "E0207", f"{verb} needs {shown}", span, help, self.declared(verb, missing[0])
             )
         return not missing
 
-    def missing(self, verb: str, given: Mapping[str, Any]) -> list[str]:
+    def missing(self, verb: str, written: Mapping[str, Any]) -> list[str]:
         """The arguments that a verb needs and that neither the item nor the defaults give."""
         known = self.accepted(verb) or {}
         needed = [name for name, declared in known.items() if _is_required(declared)]
         set_elsewhere = self.file.defaults.get(verb, {})
-        return [name for name in needed if name not in given and name not in set_elsewhere]
+        return [name for name in needed if name not in written and name not in set_elsewhere]
 
-    def completed(self, verb: str, given: Mapping[str, Any]) -> str:
-        """The arguments as they could be written: those given, and `...` for what is missing."""
-        missing = () if verb.startswith("$") else self.missing(verb, given)
-        parts = [f"{name}: {as_yaml(value)}" for name, value in given.items()]
+    def completed(self, verb: str, written: Mapping[str, Any]) -> str:
+        """The arguments as they could be written: those written, and `...` for what is missing."""
+        missing = () if verb.startswith("$") else self.missing(verb, written)
+        parts = [f"{name}: {as_yaml(value)}" for name, value in written.items()]
         return "{" + ", ".join([*parts, *(f"{name}: ..." for name in missing)]) + "}"
 
     def declared(self, verb: str, name: str = "") -> Iterable[Label]:
