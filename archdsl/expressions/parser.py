@@ -36,7 +36,7 @@ _TOKEN = re.compile(
 )
 _STRENGTHS = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
 _UNARY = 3  # between `*` and `**`: -2 ** 2 is -4
-_WORDS = {"and", "or", "not", "if", "else", "true", "false"}
+WORDS = {"and", "or", "not", "if", "else", "true", "false"}
 _CONSTANTS = {"true": True, "false": False}
 _FOREIGN = {
     ".": "expressions have no attributes",
@@ -185,7 +185,7 @@ class _Parser:
             return Constant(_number(token))
         if token.text in _CONSTANTS:
             return Constant(_CONSTANTS[token.text])
-        if token.kind == "name" and token.text not in _WORDS:
+        if token.kind == "name" and token.text not in WORDS:
             if self.accept("("):
                 self.functions.setdefault(token.text, token.offset)
                 return Call(token, self.until(")"))

@@ -200,6 +200,8 @@ class ArgumentChecker(Checker):
             parts = whole(
                 {k: self.op_argument(v, kind, place / k, visible) for k, v in raw.items()}
             )
+            if parts is not None and all(isinstance(part, Literal) for part in parts.values()):
+                return self.literal(raw, place)
             return None if parts is None else Mapped(parts, place)
         if kind.form == "word" and raw not in kind.words and not str(raw).startswith("$"):
             name, shown = place.path[-1], ", ".join(kind.words)

@@ -11,7 +11,7 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.expressions.expression import Expression, ExpressionError
-from archdsl.expressions.parser import parse
+from archdsl.expressions.parser import WORDS, parse
 from archdsl.expressions.template import Template, parse_template
 from archdsl.language.syntax import (
     ROW_NAMES,
@@ -353,6 +353,8 @@ class Checker:
         problem = identifier_problem(name)
         if name in SHAPE_NAMES:
             problem = f"`{name}` is the shape's, and cannot be a column's name"
+        elif name in WORDS:
+            problem = f"`{name}` is a word of expressions, and cannot be a column's name"
         elif name in (*ROW_NAMES, *TURN_NAMES):
             problem = f"`{name}` is bound by `for` and `repeat`, and cannot be a column's name"
         if problem:

@@ -9,6 +9,7 @@ from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.expressions.expression import FUNCTIONS
+from archdsl.expressions.parser import WORDS
 from archdsl.expressions.scaling import RULES
 from archdsl.language.arguments import whole
 from archdsl.language.checker import Visible
@@ -356,7 +357,7 @@ def declare_parameters(
         problem = identifier_problem(name)
         if name in SHAPE_NAMES:
             problem = f"`{name}` is the shape's, and cannot be a parameter's name"
-        elif name in FUNCTIONS or name == INPUT:
+        elif name in FUNCTIONS or name in WORDS or name == INPUT:
             problem = f"`{name}` is a word of the language, and cannot be a parameter's name"
         if problem:
             reader.error("E0208", problem, here.key, other_name(name))

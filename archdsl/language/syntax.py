@@ -35,9 +35,9 @@ BROKEN = ""  # the verb of an item that could not be read
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that stands for itself: a number, true or false, nothing, a word; or a list of such.
+    """A value that stands for itself: a number, true or false, nothing, a word.
 
-    A list is one literal where nothing in it can be anything else, as in the columns of a `for`.
+    So does a list where nothing else can be in it, as in a column of `for`, and a mapping of such.
     """
 
     value: Any
