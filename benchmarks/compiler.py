@@ -92,6 +92,10 @@ def cold(runs: int) -> None:
     others = {
         "`import torch`": "import torch",
         "torchvision: `resnet50()`": build + "resnet50()",
+        "torchinfo: `summary(resnet50())`": (
+            f"from torchinfo import summary\n{build}"
+            "summary(resnet50(), (1, 3, 224, 224), verbose=0)"
+        ),
         "torchvision, meta device": f"import torch\n{build}with torch.device('meta'): resnet50()",
     }
     check = process("-m", "archdsl", "check", str(find("resnet50")))

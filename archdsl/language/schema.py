@@ -206,7 +206,7 @@ def _argument(verb: str, name: str) -> Schema:
         found = {"anyOf": [{"enum": [*of.words]}, {"type": "string", "pattern": r"^\$"}]}
     else:
         found = _or_expression(dict(of.schema))
-        if declared.default is None:
+        if declared.default is None and "type" in found:
             found["type"] = [*found["type"], "null"]
         if of.words and of.form == "value":
             found = {"anyOf": [{"enum": [*of.words]}, found]}
