@@ -30,6 +30,7 @@ SHOWN = 300  # characters of a call in a message
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 JOINS: Mapping[str, Callable[[Any, Any], Any]] = {"{+}": operator.add, "{*}": operator.mul}
 WRITTEN = frozenset(name for row in TORCH.values() for name in row.writes)
+OURS = WRITTEN & prelude().keys()
 Key = tuple[Hashable, ...]
 
 
@@ -278,4 +279,4 @@ def _is_called(part: nn.Module) -> bool:
         return False
     name = type(part).__name__
     ours = type(part) is not getattr(nn, name, None)
-    return name in WRITTEN & prelude().keys() if ours else f"nn.{name}" in WRITTEN
+    return name in OURS if ours else f"nn.{name}" in WRITTEN

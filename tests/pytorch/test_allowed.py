@@ -3,6 +3,8 @@
 import ast
 import importlib
 import pkgutil
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +233,23 @@ def test_an_emitter_that_quotes_badly_is_stopped(
     with pytest.raises(InternalError):
         archdsl.compile("net.yaml")
     assert not Path("EXECUTED").exists()
+
+
+EVIL_NAME = 'Q(*[open("EXECUTED","w").close()] and ()):\n    pass\nclass Z'
+
+
+@pytest.mark.parametrize("field", ["name", "outputs", "citation", "taps", "aux", "title"])
+def test_a_graph_made_by_hand_runs_nothing(
+    field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    graph = archdsl.loads(whole("backbone: [relu, relu]"))
+    names = {"a": "1", EVIL_NAME: "1", f'"""{EVIL}': "1"}
+    text = f'"""\n{EVIL}\n"""'
+    value = {"name": EVIL_NAME, "citation": text, "title": text}.get(field, names)
+    with suppress(InternalError):
+        archdsl.compile(replace(graph, **{field: value}))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_source_that_was_changed_between_writing_and_running_does_not_run(tmp_path: Path) -> None:
