@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from resource import RUSAGE_SELF, getrusage
 
 import pytest
 
@@ -12,6 +13,7 @@ from archdsl.analysis.summary import summarize
 from archdsl.graph.graph import Graph
 from archdsl.tables.changes import FORMATS
 from archdsl.tables.summary import Table
+from tests.fuzz.large import measured
 from tests.hostile.shapes import SHAPES
 from tests.steps import LINEAR, growth
 from tests.support import read
@@ -61,3 +63,11 @@ def test_a_use_takes_steps_that_grow_with_the_network(use: str, shape: str) -> N
         return USES[use](graph_of(shape, 12 + n), shape, 12 + n)
 
     assert growth(run, MANY) < LINEAR
+
+
+def test_random_large_specs_take_little_time_and_memory() -> None:
+    found = measured(seed=1, number=6, most=2_000)
+    assert len(found) == 6 * 5
+    assert max(one.seconds for one in found) < 20
+    own = getrusage(RUSAGE_SELF).ru_maxrss / 1024  # what a child begins with
+    assert max(one.megabytes for one in found) < 1000 + own

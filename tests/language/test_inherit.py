@@ -13,6 +13,7 @@ from archdsl.elaborate.document import elaborate
 from archdsl.graph.graph import Graph
 from archdsl.language import gallery
 from archdsl.language.loader import LIBRARY, Loader, library_names
+from archdsl.yaml.limits import Limits
 from tests.support import check_error, errors, graph_of, line, read, verbs, whole, write
 
 BASE = """
@@ -485,3 +486,54 @@ def test_the_gallery_is_always_allowed(tmp_path: Path) -> None:
     path = os.path.relpath(gallery.find("resnet18"), tmp_path)
     write(tmp_path, child=f"archdsl: 1\nextends: {path}\nname: child\n")
     assert load(tmp_path)[1] == []
+
+
+def limited(path: Path, limits: Limits | None = None) -> str:
+    """The one mistake of a spec that asks for too much, with its place."""
+    loader = Loader(Sink(), limits or Limits())
+    assert loader.load(str(path)) is None
+    (found,) = loader.sink.diagnostics
+    return line(found)
+
+
+def chain(folder: Path, length: int, params: str) -> Path:
+    """Specs that extend one another, each with these parameters."""
+    head = "archdsl: 1\nname: n\n"
+    for n in range(length):
+        base = f"extends: c{n + 1}.yaml\n" if n < length - 1 else "input: [4, 8, 8]\n"
+        body = "" if n < length - 1 else "backbone: [relu]\n"
+        (folder / f"c{n}.yaml").write_text(f"{head}{base}{body}params:\n{params}")
+    return folder / "c0.yaml"
+
+
+def test_the_number_of_files_is_limited(tmp_path: Path) -> None:
+    path = chain(tmp_path, 6, "  p: 1\n")
+    said = limited(path, Limits(files=4))
+    assert said == "3:10 E0106 more than 4 files that are extended and imported"
+    assert Loader(Sink(), Limits(files=5)).load(str(path)) is not None
+
+
+def test_the_values_of_all_files_are_limited_together(tmp_path: Path) -> None:
+    many = "".join(f"  p{n}: 1\n" for n in range(9_000))
+    said = limited(chain(tmp_path, 20, many))
+    assert said.endswith("E0106 more than 100,000 values, all files together, aliases expanded")
+    few = "".join(f"  p{n}: 1\n" for n in range(30))
+    said = limited(chain(tmp_path, 5, few), Limits(values=200))
+    what = "more than 200 values, those of extended files counted again"
+    assert said == f"3:10 E0106 {what}"
+
+
+def test_the_bytes_of_all_files_are_limited_together(tmp_path: Path) -> None:
+    for n in range(3):
+        block = f"blocks: {{b{n}: {{seq: [relu]}}}}\n"
+        (tmp_path / f"i{n}.yaml").write_text(f"archdsl: 1\n{block}" + "#" * 1000)
+    path = tmp_path / "s.yaml"
+    path.write_text(whole("import: [i0.yaml, i1.yaml, i2.yaml]"))
+    said = limited(path, Limits(all_bytes=3000))
+    assert said == "1:28 E0106 more than 3,000 bytes in all files together"
+    assert Loader(Sink(), Limits(all_bytes=4000)).load(str(path)) is not None
+
+
+def test_a_long_text_counts_as_often_as_it_is_named() -> None:
+    text = f"doc: &a {'a' * 50_000}\nbackbone: [{', '.join(['*a'] * 4000)}]"
+    assert errors(text) == ["2:804 E0106 more than 100,000 values, aliases expanded"]
