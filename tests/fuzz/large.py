@@ -2,7 +2,7 @@
 
     python -m tests.fuzz.large --number 50 --most 30000 --seed 1
 
-A spec is one of `tests/hostile/shapes.py` with a random number of things, sometimes many levels deep.
+A spec is one of `tests/hostile/shapes.py` with a random number of things, some many levels deep.
 Every command runs in a process of its own. Prints the slowest and the largest.
 """
 
