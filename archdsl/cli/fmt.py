@@ -1,8 +1,8 @@
 """The command `fmt`."""
 
 import sys
-from collections.abc import Sequence
-from difflib import unified_diff
+from collections.abc import Iterator, Sequence
+from difflib import Match, SequenceMatcher
 from pathlib import Path
 
 import click
@@ -79,10 +79,49 @@ def _layouts(spec: str, allowed: Settings) -> tuple[str, str | None]:
 
 def _show_changes(spec: str, before: str, after: str, check: bool, diff: bool) -> None:
     if diff:
-        lines = unified_diff(before.splitlines(True), after.splitlines(True), spec, spec)
-        show("".join(lines))
+        show("".join(_differences(spec, before.splitlines(True), after.splitlines(True))))
     if check and after != before:
         show(f"would change {spec}\n")
+
+
+class _Aligned(SequenceMatcher[str]):
+    """Lines side by side, in time that grows with their number."""
+
+    def __init__(self, before: list[str], after: list[str]) -> None:
+        from archdsl.analysis.alignment import aligned
+
+        super().__init__()
+        self.blocks: list[Match] = []
+        for a, b in aligned(before, after):
+            last = self.blocks[-1] if self.blocks else Match(-1, -1, 0)
+            if (last.a + last.size, last.b + last.size) == (a, b):
+                self.blocks[-1] = Match(last.a, last.b, last.size + 1)
+            else:
+                self.blocks.append(Match(a, b, 1))
+        self.blocks.append(Match(len(before), len(after), 0))
+
+    def get_matching_blocks(self) -> list[Match]:
+        return self.blocks
+
+
+def _differences(spec: str, before: list[str], after: list[str]) -> Iterator[str]:
+    """A unified diff."""
+    if before != after:
+        yield f"--- {spec}\n+++ {spec}\n"
+    for group in _Aligned(before, after).get_grouped_opcodes():
+        (_, a, _, c, _), (_, _, b, _, d) = group[0], group[-1]
+        yield f"@@ -{_range(a, b)} +{_range(c, d)} @@\n"
+        for kind, a, b, c, d in group:
+            if kind == "equal":
+                yield from (f" {line}" for line in before[a:b])
+            else:
+                yield from (f"-{line}" for line in before[a:b])
+                yield from (f"+{line}" for line in after[c:d])
+
+
+def _range(start: int, end: int) -> str:
+    """Lines as a unified diff names them: `3` or `3,2`."""
+    return f"{start + 1}" if end - start == 1 else f"{start + (start < end)},{end - start}"
 
 
 def _write(spec: str, before: str, after: str) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archdsl import load
+from archdsl.cli.fmt import _differences
 from archdsl.cli.main import run
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.sink import Sink
@@ -289,3 +290,26 @@ def test_what_takes_the_library_long_is_refused(
     assert "E0106" in (said := capsys.readouterr().err)
     assert "more than 7 keys and values to lay out" in said
     assert run(["fmt", "--limit", "layout=8", str(path)]) == 0
+
+
+FEW = st.lists(st.sampled_from("ab#"), max_size=3)  # which are all shown
+
+
+@given(FEW, FEW)
+def test_a_difference_has_all_lines_that_were_and_all_that_are(
+    before: list[str], after: list[str]
+) -> None:
+    old, new = [f"{line}\n" for line in before], [f"{line}\n" for line in after]
+    shown = list(_differences("n.yaml", old, new))
+    assert bool(shown) == (old != new)
+    gone = "".join(line for line in shown[2:] if line[0] in " -")
+    came = "".join(line for line in shown[2:] if line[0] in " +")
+    assert [line[1:] for line in gone.splitlines()] == before * bool(shown)
+    assert [line[1:] for line in came.splitlines()] == after * bool(shown)
+
+
+def test_the_work_of_a_difference_grows_with_the_lines() -> None:
+    def show(n: int) -> None:
+        list(_differences("n.yaml", ["#a\n", "#b\n"] * n, ["#b\n", "#c\n", "#a\n"] * n))
+
+    assert growth(show, 500) < LINEAR
