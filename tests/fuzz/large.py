@@ -9,11 +9,13 @@ Every command runs in a process of its own. Prints the slowest and the largest.
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from resource import RLIMIT_CPU, setrlimit
 from typing import NamedTuple
 
 import archdsl
@@ -22,6 +24,7 @@ from archdsl.pytorch.source import emit
 from tests.hostile.shapes import SHAPES
 
 SHOWN = 5
+LONGEST = 60  # seconds, at which a command is stopped
 COLUMNS = "parameters,macs,depth,memory,saved,training,field,moved,intensity"
 
 
@@ -64,6 +67,7 @@ def took(do: Callable[[], int], what: str) -> Took:
     """Runs a command in a child; raises AssertionError if it ends in anything but a status."""
     child = os.fork()
     if not child:
+        setrlimit(RLIMIT_CPU, (LONGEST, LONGEST))
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
@@ -73,7 +77,8 @@ def took(do: Callable[[], int], what: str) -> Took:
             traceback.print_exc()
             os._exit(70)
     _, status, used = os.wait4(child, 0)
-    assert os.waitstatus_to_exitcode(status) in (0, 1), f"{what}: status {status}"
+    ended = os.waitstatus_to_exitcode(status)
+    assert ended in (0, 1, -signal.SIGXCPU, -signal.SIGKILL), f"{what}: status {ended}"
     return Took(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, what)
 
 

@@ -460,7 +460,7 @@ def test_another_folder_can_be_allowed(tmp_path: Path) -> None:
     child = tmp_path / "mine" / "child.yaml"
     assert archdsl.load(child, limits={"root": str(tmp_path)}).name == "child"
     assert run(["check", str(child), "--limit", f"root={tmp_path}"]) == 0
-    with pytest.raises(UsageError, match="is not a folder"):
+    with pytest.raises(UsageError, match="must be a folder"):
         archdsl.load(child, limits={"root": str(child)})
 
 
