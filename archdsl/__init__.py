@@ -10,23 +10,22 @@ archdsl.draw(graph).save("resnet50.pdf")     # or .svg, .png, .tex
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from archdsl.api import (
-    analyze,
-    check,
-    compile,
-    digraph,
-    draw,
-    emit,
-    load,
-    load_weights,
-    loads,
-    save_weights,
-    summarize,
-)
-from archdsl.diagnostics.diagnostic import Diagnostic
-from archdsl.diagnostics.errors import CheckpointError, SpecError, UsageError
-
 if TYPE_CHECKING:
+    from archdsl.api import (
+        analyze,
+        check,
+        compile,
+        digraph,
+        draw,
+        emit,
+        load,
+        load_weights,
+        loads,
+        save_weights,
+        summarize,
+    )
+    from archdsl.diagnostics.diagnostic import Diagnostic
+    from archdsl.diagnostics.errors import CheckpointError, SpecError, UsageError
     from archdsl.graph.graph import Graph, Node, Scope
     from archdsl.ops.tensor import TensorSpec
 
@@ -56,6 +55,21 @@ __all__ = [
 ]
 
 _LATER = {
+    "CheckpointError": "diagnostics.errors",
+    "Diagnostic": "diagnostics.diagnostic",
+    "SpecError": "diagnostics.errors",
+    "UsageError": "diagnostics.errors",
+    "analyze": "api",
+    "check": "api",
+    "compile": "api",
+    "digraph": "api",
+    "draw": "api",
+    "emit": "api",
+    "load": "api",
+    "load_weights": "api",
+    "loads": "api",
+    "save_weights": "api",
+    "summarize": "api",
     "Graph": "graph.graph",
     "Node": "graph.graph",
     "Scope": "graph.graph",
@@ -64,10 +78,11 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """The classes of the graph, imported when they are asked for."""
+    """What there is, imported when it is asked for."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return found
 
 
 def __dir__() -> list[str]:

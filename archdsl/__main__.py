@@ -1,5 +1,25 @@
-"""`python -m archdsl`."""
+"""The program `archdsl`, also as `python -m archdsl`."""
 
-from archdsl.cli.main import main
+import os
+import signal
+from typing import Any, NoReturn
 
-main()
+
+def _end(*_: Any) -> None:
+    """Ends without a word, as Control-C does later: 130 is `cli.console.INTERRUPTED`."""
+    os._exit(130)
+
+
+def main() -> NoReturn:
+    """Runs the command; Control-C ends it quietly also while its modules are imported."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:  # a shell's job in the background ignores it
+        signal.signal(signal.SIGINT, _end)
+    from archdsl.cli.main import main
+
+    signal.signal(signal.SIGINT, usual)
+    main()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,8 +10,17 @@ from pathlib import Path
 from archdsl.diagnostics.errors import UsageError
 
 
+def require_text(path: str | os.PathLike[str]) -> None:
+    """Raises UsageError for a path that no system has."""
+    if not os.fspath(path):
+        raise UsageError("the path of a file is empty")
+    if "\0" in os.fspath(path):
+        raise UsageError("a path cannot have a NUL character")
+
+
 def make_folder(path: Path) -> None:
     """The folder and those above it; raises UsageError if that cannot be."""
+    require_text(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -32,6 +41,11 @@ def replacing(path: Path) -> Iterator[Path]:
     Whoever reads the file sees the old one or the new one, however the writing ends. Raises
     UsageError if it cannot be written; what was there before is still there then.
     """
+    require_text(path)
+    if os.path.isdir(path) or not path.name:
+        raise UsageError(f"cannot write {path}: it is a folder")
+    if not os.path.isdir(path.parent):
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
     aside = path.with_name(f".archdsl-{secrets.token_hex(4)}{path.suffix}")
     try:
         try:

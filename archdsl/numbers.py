@@ -1,5 +1,6 @@
 """Numbers as people write them: `4G`, `25.6M`, `1_000`."""
 
+import math
 import re
 from decimal import Decimal
 from typing import NamedTuple
@@ -33,6 +34,8 @@ def number(text: str) -> float:
     found = read_quantity(text)
     if found is None:
         raise UsageError(f"`{text}` is not a number (4G, 25.6M, 1e9)")
+    if not math.isfinite(float(found.value)):
+        raise UsageError(f"`{text[:40]}` is too large a number")
     return float(found.value)
 
 

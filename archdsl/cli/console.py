@@ -3,12 +3,14 @@
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from archdsl.api import Reading, read
 from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
     from archdsl.graph.graph import Graph
@@ -82,17 +84,36 @@ def status_of(diagnostics: Iterable[Diagnostic]) -> int:
     return WRONG_CALL if called else WRONG_SPEC
 
 
-def color(stream: TextIO) -> bool:
+def color(stream: TextIO | None) -> bool:
     """Whether a stream is a terminal whose user has not asked for plain text (no-color.org)."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return stream.isatty() and not plain
+    return stream is not None and stream.isatty() and not plain
 
 
 def show(text: str, err: bool = False) -> None:
-    click.echo(text, nl=False, err=err)
+    """Writes to the output; raises UsageError if that is closed, or the disk behind it full."""
+    if text and (sys.stderr if err else sys.stdout) is None:
+        raise UsageError("there is no standard output to write to")
+    try:
+        click.echo(text, nl=False, err=err)
+    except OSError as error:
+        give_up(sys.stderr if err else sys.stdout)
+        raise UsageError(f"cannot write the output: {error.strerror or error}") from error
 
 
 def complain(message: str) -> None:
+    """Says what is wrong; where nobody can be told, the exit status has to do."""
     from archdsl.diagnostics.report import printable
 
-    show(f"error: {printable(message)}\n", err=True)
+    with suppress(UsageError):
+        show(f"error: {printable(message)}\n", err=True)
+
+
+def give_up(stream: TextIO | None) -> None:
+    """Lets go of what a stream could not write, or Python would try again at its end."""
+    if stream is None:
+        return
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

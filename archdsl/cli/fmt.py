@@ -61,6 +61,8 @@ def _layouts(spec: str, allowed: Settings) -> tuple[str, str | None]:
     from archdsl.yaml.source import decoded, parse, read_text
 
     sink, limits = Sink(), Limits().override(allowed)
+    if spec == STDIN and sys.stdin is None:
+        raise UsageError("there is no standard input to read")
     if spec == STDIN:
         text = decoded(sys.stdin.buffer.read(limits.document_bytes + 1), spec, limits, sink)
     else:

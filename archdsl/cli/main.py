@@ -1,10 +1,12 @@
 """The command line: reads the call, asks the library, prints. Exit status 0, 1 (the spec is
 wrong), 2 (the call is wrong), 3 (a bug in archdsl)."""
 
+import errno
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -13,7 +15,7 @@ import click
 from archdsl import __version__
 from archdsl.cli.build import build
 from archdsl.cli.check import check
-from archdsl.cli.console import BUG, INTERRUPTED, OK, WRONG_CALL, complain, show, status_of
+from archdsl.cli.console import BUG, INTERRUPTED, OK, WRONG_CALL, complain, give_up, show, status_of
 from archdsl.cli.draw import draw
 from archdsl.cli.explain import explain
 from archdsl.cli.fmt import fmt
@@ -40,21 +42,38 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
+OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE)
+
+
+def require_arguments(arguments: Sequence[str]) -> None:
+    """Raises UsageError for what no shell could give: the functions behind need not expect it."""
+    if any("\0" in argument for argument in arguments):
+        raise UsageError("an argument cannot have a NUL character")
+
+
 def run(arguments: Sequence[str]) -> int:
     """Runs a command; gives its exit status, having said on stderr what is wrong with the call."""
     try:
+        require_arguments(arguments)
         return cli.main(list(arguments), "archdsl", standalone_mode=False) or OK
     except UsageError as error:
         complain(str(error))
     except SpecError as error:
-        show(str(error), err=True)
+        with suppress(UsageError):
+            show(str(error), err=True)
         return status_of(error.diagnostics)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
     except click.Abort:
         return INTERRUPTED
     except Exception as error:
-        traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in OUTPUT:
+            complain(f"cannot write the output: {error.strerror}")
+            give_up(sys.stdout)
+            return WRONG_CALL
+        with suppress(OSError):
+            traceback.print_exc()
         complain(f"this is a bug in archdsl, please report it: {error}")
         return BUG
     return WRONG_CALL

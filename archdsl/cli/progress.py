@@ -35,7 +35,7 @@ class Progress:
 def progress() -> Iterator[Progress]:
     """Shows what is said to it on stderr, if that is a terminal and the work takes its time."""
     shown = Progress()
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield shown
         return
     thread = threading.Thread(target=shown.show, daemon=True)

@@ -147,7 +147,7 @@ def _phis(text: str, most: int) -> list[float]:
             raise too_many(f"--phi {text}:", most, "networks")
         values = range(int(first), int(last) + 1) if dots else map(float, text.split(","))
         phis = [float(phi) for phi in values]
-    except ValueError:
+    except (ValueError, OverflowError):
         phis = []
     if not phis or not all(map(math.isfinite, phis)):
         raise UsageError(f"--phi {text}: write 0..7 or 0,0.5,1")
@@ -186,7 +186,7 @@ def sweep(
 @contextmanager
 def _bar(name: str) -> Iterator["Say"]:
     """A progress bar on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, size: None
         return
     from rich.console import Console

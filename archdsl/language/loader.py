@@ -139,7 +139,9 @@ class Loader:
         if not os.path.exists(target) and name in gallery.names():
             target = gallery.path(name)
         problem, help = "", ""
-        if os.path.isabs(name):
+        if "\0" in name:
+            problem = f"{word} must be the path of a file, and has a character that none has"
+        elif os.path.isabs(name):
             problem = f"{word} takes a path relative to this file"
         elif not self.allowed(target, source):
             problem = f"{name} lies outside {self.tree(source)}, the folder that the spec may use"

@@ -340,8 +340,30 @@ class Structure:
             return False
         return bool(scope.block) or not self.is_chain(scope)
 
+    def around(self, scope: Scope) -> Iterator[Scope]:
+        """The scopes that hold a scope, the next first."""
+        while scope.parent:
+            scope = self.graph.scope_by_id[scope.parent]
+            yield scope
+
+    @cached_property
+    def entangled(self) -> set[str]:
+        """The blocks that somewhere hold themselves, or others that elsewhere hold them."""
+        held: dict[str, set[str]] = {}
+        for scope in self.graph.scopes:
+            if scope.block:
+                for outer in self.around(scope):
+                    held.setdefault(outer.block, set()).add(scope.block)
+        for middle in held:
+            for inner in held.values():
+                if middle in inner:
+                    inner |= held[middle]
+        return {block for block, inner in held.items() if block and block in inner}
+
     def key(self, scope: Scope) -> Hashable:
         """What instances of one class share: the block, else the place in the outer class."""
+        if scope.block in self.entangled:  # one class cannot be made before itself
+            return scope.block, sum(outer.block in self.entangled for outer in self.around(scope))
         if scope.block:
             return scope.block
         outer = self.graph.scope_by_id.get(scope.parent, ROOT)

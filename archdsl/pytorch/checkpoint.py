@@ -12,7 +12,7 @@ from archdsl.diagnostics.errors import CheckpointError
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.suggest import nearest
 from archdsl.diagnostics.text import counted
-from archdsl.files import replacing
+from archdsl.files import replacing, require_text
 from archdsl.graph.renames import Renames, rename
 
 if TYPE_CHECKING:
@@ -40,8 +40,14 @@ def read_tensors(path: str) -> dict[str, "Tensor"]:
         raise CheckpointError(f"{path} is not a file of weights: {reason[0]}") from None
     if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
         data = data["state_dict"]
-    if not isinstance(data, Mapping) or not all(isinstance(v, torch.Tensor) for v in data.values()):
-        raise CheckpointError(f"{path} does not hold a state_dict")
+    if not isinstance(data, Mapping):
+        raise CheckpointError(f"{path} holds a {type(data).__name__}, not a state_dict")
+    for key, value in data.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"{path} does not hold a state_dict: the key {key!r} is no text")
+        if not isinstance(value, torch.Tensor):
+            found = type(value).__name__
+            raise CheckpointError(f"{path} does not hold a state_dict: `{key}` is a {found}")
     return dict(data)
 
 
@@ -80,12 +86,14 @@ def load_weights(
     if source.reshape:
         renamed = {k: _reshaped(t, needed[k]) if k in needed else t for k, t in renamed.items()}
     _compare(path, needed, renamed)
-    module.load_state_dict({**wanted, **renamed})
+    ready = {k: t.to(needed[k].device, needed[k].dtype) for k, t in renamed.items()}
+    module.load_state_dict({**wanted, **ready})
 
 
 def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """Writes a module's state_dict: safetensors by the suffix, else PyTorch's format."""
     path = os.fspath(path)
+    require_text(path)
     if path.endswith(".safetensors"):
         require(path, "safetensors")
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
@@ -102,8 +110,26 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
 
 def _reshaped(tensor: "Tensor", like: "Tensor") -> "Tensor":
     """The tensor with the other's axes, if it has its first and as many elements."""
-    fits = tensor.shape[:1] == like.shape[:1] and tensor.numel() == like.numel()
+    alike = tensor.shape[:1] == like.shape[:1] and tensor.numel() == like.numel()
+    fits = alike and _kind(tensor) == _kind(like)
     return tensor.reshape(like.shape) if fits else tensor
+
+
+def _kind(tensor: "Tensor") -> str:
+    """What a tensor holds: one kind is not cast to another, a precision is."""
+    import torch
+
+    if tensor.is_quantized:
+        return "quantized numbers"
+    if tensor.is_nested or tensor.layout is not torch.strided:
+        return "a sparse tensor"
+    if tensor.is_meta:
+        return "no values"
+    if tensor.is_complex():
+        return "complex numbers"
+    if tensor.is_floating_point():
+        return "floating-point numbers"
+    return "truth values" if tensor.dtype is torch.bool else "whole numbers"
 
 
 def _below(key: str, prefix: str) -> bool:
@@ -111,7 +137,7 @@ def _below(key: str, prefix: str) -> bool:
 
 
 def _compare(path: str, needed: dict[str, "Tensor"], found: dict[str, "Tensor"]) -> None:
-    """Raises CheckpointError unless keys and shapes are the same.
+    """Raises CheckpointError unless keys, shapes and kinds of numbers are the same.
 
     The counters of batch norms may be missing, as PyTorch's own loading allows: files from before
     they existed have none.
@@ -119,13 +145,16 @@ def _compare(path: str, needed: dict[str, "Tensor"], found: dict[str, "Tensor"])
     missing = [k for k in needed if k not in found and not k.endswith("num_batches_tracked")]
     over = [k for k in found if k not in needed]
     other = [k for k in needed if k in found and needed[k].shape != found[k].shape]
-    if not (missing or over or other):
+    kinds = [k for k in needed if k in found and _kind(needed[k]) != _kind(found[k])]
+    if not (missing or over or other or kinds):
         return
     lines = [f"{path} does not fit the module:"]
     lines += _listed("missing", [_hint(key, over) for key in missing])
     lines += _listed("left over", [_hint(key, missing) for key in over])
     shapes = [f"{k}: {tuple(found[k].shape)} for {tuple(needed[k].shape)}" for k in other]
     lines += _listed("of another shape", shapes)
+    named = [f"{k}: {_kind(found[k])}, not {_kind(needed[k])}" for k in kinds]
+    lines += _listed("of another kind", named)
     raise CheckpointError("\n".join(lines))
 
 

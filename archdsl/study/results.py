@@ -4,8 +4,10 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ from archdsl.files import make_folder, replacing
 from archdsl.study.candidates import Point
 
 Record = dict[str, Any]
+OBJECTIVE = "objective"
 
 
 def key_of(point: Point) -> str:
@@ -39,28 +42,20 @@ class Csv:
         self.path, self.fields = path, list(fields)
         self.done: dict[str, Record] = {}
         make_folder(path.parent)
-        whole = self._read()
+        heading, whole = f"{','.join(self.fields)}\n".encode(), 0
+        if path.exists():
+            data = _bytes(path)
+            whole = data.rfind(b"\n") + 1
+            if not whole and not heading.startswith(data):
+                raise UsageError(f"{path} is no table of results; use another --out")
+            self.done = {record["key"]: record for record in _rows(path, data[:whole], fields)}
         try:
             with open(path, "ab") as file:
                 file.truncate(whole)
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
         if not whole:
-            self._append(",".join(self.fields) + "\n")
-
-    def _read(self) -> int:
-        """Reads the whole lines; gives how many bytes they are."""
-        if not self.path.exists():
-            return 0
-        data = self.path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        reader = csv.DictReader(io.StringIO(whole.decode("utf-8"), newline=""))
-        if whole and list(reader.fieldnames or ()) != self.fields:
-            message = f"{self.path} has the columns of another study; use another --out"
-            raise UsageError(message)
-        for record in reader:
-            self.done[record["key"]] = {k: _value(v) for k, v in record.items()}
-        return len(whole)
+            self._append(heading.decode())
 
     def add(self, records: Sequence[Record]) -> None:
         file = io.StringIO(newline="")
@@ -72,10 +67,67 @@ class Csv:
         self._append(file.getvalue())
 
     def _append(self, text: str) -> None:
-        with open(self.path, "ab") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(self.path, "ab") as file:
+                file.write(text.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _rows(path: Path, data: bytes, fields: Sequence[str] = ()) -> list[Record]:
+    """The records in the lines of a table; raises UsageError if it is damaged, or no study's."""
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} is no table of results: {error}") from error
+    if not lines:
+        return []
+    heading = lines[0]
+    if not {"key", "status"} <= set(heading) or len(set(heading)) < len(heading):
+        raise UsageError(f"{path} is no table of results: its first line names no columns of one")
+    if fields and heading != list(fields):
+        raise UsageError(f"{path} has the columns of another study; use another --out")
+    for number, line in enumerate(lines, 1):
+        if len(line) != len(heading):
+            found = f"{len(line)} cells for {len(heading)} columns"
+            raise UsageError(f"{path} is damaged: row {number} has {found}")
+    return [_mended(dict(zip(heading, map(_value, line), strict=True))) for line in lines[1:]]
+
+
+def _mended(record: Record) -> Record:
+    """A record; its objective was no number where that is NaN or infinite: it failed."""
+    spoiled = isinstance(value := record.get(OBJECTIVE), float) and not math.isfinite(value)
+    if record["status"] == "ok" and spoiled:
+        return {**record, "status": "failed", OBJECTIVE: None, "message": f"gives {value}"}
+    return record
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """While a sweep writes there; raises UsageError if another one does."""
+    from filelock import FileLock, Timeout
+
+    make_folder(path.parent)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"another sweep is writing to {path}; use another --out") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Parquet:
@@ -89,11 +141,14 @@ class Parquet:
         make_folder(path)
         self.done: dict[str, Record] = {}
         self.count = 0
-        for part in sorted(path.glob("part-*.parquet")):
-            table = parquet.ParquetFile(part).read()
+        for part in _parts(path):
+            try:
+                table = parquet.ParquetFile(part).read()
+            except (OSError, ValueError) as error:  # of Arrow's errors these are the parents
+                raise UsageError(f"{part} is damaged: {error}") from error
             if table.column_names != self.fields:
                 raise UsageError(f"{path} has the columns of another study; use another --out")
-            self.done |= {record["key"]: record for record in table.to_pylist()}
+            self.done |= {record["key"]: _mended(record) for record in table.to_pylist()}
             self.count = max(self.count, int(part.stem.removeprefix("part-")))
 
     def add(self, records: Sequence[Record]) -> None:
@@ -108,29 +163,37 @@ class Parquet:
         self.done |= {record["key"]: record for record in records}
 
 
-def open_results(path: Path, fields: Sequence[str]) -> Csv | Parquet:
-    """Results in a file named `*.csv`, or in parts in a folder named `*.parquet`."""
-    if path.suffix == ".parquet":
-        return Parquet(path, fields)
-    if path.suffix == ".csv":
-        return Csv(path, fields)
-    raise UsageError(f"--out {path}: results are written to *.csv or *.parquet")
+@contextmanager
+def open_results(path: Path, fields: Sequence[str]) -> Iterator[Csv | Parquet]:
+    """Results in a file named `*.csv`, or in parts in a folder named `*.parquet`, and in no other
+    hands as long."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise UsageError(f"--out {path}: results are written to *.csv or *.parquet")
+    with _locked(path):
+        yield Csv(path, fields) if path.suffix == ".csv" else Parquet(path, fields)
 
 
 def read_records(path: Path) -> list[Record]:
     """The records in a file or folder of results; raises UsageError if it is none."""
     if path.suffix == ".parquet":
         return list(Parquet(path, _parquet_fields(path)).done.values())
-    with open(path, encoding="utf-8", newline="") as file:
-        return [{k: _value(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    data = _bytes(path)
+    return _rows(path, data[: data.rfind(b"\n") + 1])
 
 
 def _parquet_fields(path: Path) -> list[str]:
     require("Parquet", "pyarrow")
     import pyarrow.parquet as parquet
 
-    part = next(iter(sorted(path.glob("part-*.parquet"))), None)
-    return list(parquet.read_schema(part).names) if part else []
+    part = next(iter(_parts(path)), None)
+    try:
+        return list(parquet.read_schema(part).names) if part else []
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{part} is damaged: {error}") from error
+
+
+def _parts(path: Path) -> list[Path]:
+    return [part for part in sorted(path.glob("part-*.parquet")) if part.stem[5:].isdecimal()]
 
 
 def fields_of(axes: Iterable[str], columns: Iterable[str]) -> list[str]:

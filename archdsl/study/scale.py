@@ -143,7 +143,7 @@ def target(text: str) -> Target:
 
 def grid(start: float, stop: float, step: float, most: int = Limits().candidates) -> list[float]:
     """`start`, `start + step`... up to `stop`; raises UsageError for more than `most` of them."""
-    if not (step > 0 and start <= stop and math.isfinite(start) and math.isfinite(stop)):
+    if not (step > 0 and start <= stop and all(map(math.isfinite, (start, stop, step)))):
         raise UsageError(f"a grid from {start:g} to {stop:g} needs a step above 0, not {step:g}")
     if (stop - start) / step >= most:
         raise too_many(f"a grid from {start:g} to {stop:g} by {step:g} has", most, "factors")

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,8 +18,9 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
 from archdsl.study.candidates import Candidates, Point
 from archdsl.study.plan import Study
-from archdsl.study.results import Csv, Parquet, Record, fields_of, key_of, open_results
-from archdsl.study.work import OBJECTIVE, evaluate
+from archdsl.study.results import OBJECTIVE, Csv, Parquet, Record, fields_of, key_of, open_results
+from archdsl.study.work import evaluate
+from archdsl.study.workers import guard
 
 BATCH = 20  # candidates without an objective that a worker takes at a time
 ATTEMPTS = 3  # at a batch during which workers die
@@ -59,9 +61,22 @@ def sweep(
         study.point({axis.name: None for axis in study.axes})
     )
     columns = [*study.columns, *([OBJECTIVE] if study.objective else [])]
-    results = open_results(out, fields_of([axis.name for axis in study.axes], columns))
+    fields = fields_of([axis.name for axis in study.axes], columns)
+    with open_results(out, fields) as results:
+        return _swept(
+            study, results, Outcome(out, study.size, len(results.done)), workers, dask, say
+        )
+
+
+def _swept(
+    study: Study,
+    results: Csv | Parquet,
+    outcome: Outcome,
+    workers: int | None,
+    dask: str | None,
+    say: Say,
+) -> Outcome:
     source = _Asked(study, results) if study.sampler == "optuna" else _Listed(study, results)
-    outcome = Outcome(out, study.size, len(results.done))
     say(outcome.before, study.size)
     start = time.perf_counter()
     count = workers or study.form.workers or os.cpu_count() or 1
@@ -183,7 +198,8 @@ def _executors(workers: int, dask: str | None) -> Iterator[tuple[Make, int]]:
     """Something that makes executors, and how many batches to keep under way."""
     if dask is None:
         context = get_context("spawn")
-        yield lambda: ProcessPoolExecutor(workers, mp_context=context), workers + 1
+        pool = partial(ProcessPoolExecutor, workers, mp_context=context, initializer=guard)
+        yield pool, workers + 1
         return
     import distributed
 

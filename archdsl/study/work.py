@@ -2,9 +2,9 @@
 
 import importlib.util
 import json
+import math
 import os
 import shlex
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,10 +16,9 @@ from archdsl.diagnostics.errors import SpecError
 from archdsl.graph.graph import Graph
 from archdsl.study.candidates import Candidates, Point
 from archdsl.study.plan import ObjectiveForm, Study
-from archdsl.study.results import Record, key_of
+from archdsl.study.results import OBJECTIVE, Record, key_of
+from archdsl.study.workers import run_command
 from archdsl.yaml.limits import Limits
-
-OBJECTIVE = "objective"
 
 
 def evaluate(study: Study, points: Sequence[Point]) -> list[Record]:
@@ -86,9 +85,7 @@ def _run(study: Study, form: ObjectiveForm, graph: Graph, settings: dict[str, An
             file.write(emit(graph))
         words = {"{source}": source, "{settings}": json.dumps(settings)}
         command = [words.get(word, word) for word in shlex.split(form.command or "")]
-        done = subprocess.run(
-            command, cwd=study.folder, capture_output=True, text=True, timeout=form.timeout
-        )
+        done = run_command(command, study.folder, form.timeout)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
         raise RuntimeError(f"exit status {done.returncode}: {said}")
@@ -103,4 +100,7 @@ def _numbers(result: Any) -> Record:
     record = dict(result) if isinstance(result, dict) else {OBJECTIVE: result}
     if OBJECTIVE not in record:
         raise ValueError(f"the objective gives {', '.join(record)}, but no `{OBJECTIVE}`")
-    return {OBJECTIVE: float(record[OBJECTIVE])}
+    value = record[OBJECTIVE]
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise ValueError(f"the objective is {value}, which is no number")
+    return {OBJECTIVE: float(value)}

@@ -296,8 +296,9 @@ def test_a_study_with_several_mistakes_reports_all_of_them(folder: Path) -> None
 
 def test_results_of_another_study_are_not_mixed_in(folder: Path) -> None:
     run(folder)
-    with pytest.raises(UsageError, match="columns of another study"):
-        open_results(folder / "out.csv", ["key", "other"])
+    other = open_results(folder / "out.csv", ["key", "other"])
+    with pytest.raises(UsageError, match="columns of another study"), other:
+        pass
 
 
 def test_the_command_says_what_came_of_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

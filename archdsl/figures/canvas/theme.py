@@ -1,5 +1,6 @@
 """A theme: colors, sizes and the family of the text. Data, so that a user can write one."""
 
+import os
 from dataclasses import MISSING, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -129,6 +130,7 @@ def theme_schema() -> dict[str, Any]:
 
 
 THEMES = Path(__file__).parent / "themes"
+DEPTH = 8  # themes that extend one another
 
 
 def theme_names() -> list[str]:
@@ -146,7 +148,7 @@ def load_theme(name: str | Path) -> Theme:
     if path is None:
         hint = did_you_mean(str(name), theme_names())
         raise UsageError(f"there is no theme `{name}`, nor a file of that name; {hint}")
-    reader = _Reader(Sink(), {})
+    reader = _Reader(path.parent.resolve(), Sink(), {})
     source = reader.read(path, ())
     theme = fitted(Theme, source.data, source.at(), reader.sink) if source else None
     if theme is None:
@@ -158,13 +160,14 @@ def _theme_path(name: str, beside: Path | None = None) -> Path | None:
     if name in theme_names():
         return THEMES / f"{name}.yaml"
     path = beside / name if beside else Path(name)
-    return path if path.suffix and path.is_file() else None
+    return path if path.suffix and os.path.isfile(path) else None
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads the file of a theme, and the one that it extends."""
+    """Reads the file of a theme, and the one that it extends: it lies in or below `home`."""
 
+    home: Path
     sink: Sink
     texts: dict[str, str]
 
@@ -196,6 +199,14 @@ class _Reader:
         if target is None:
             message = f"there is no theme `{name}`, nor a file of that name"
             self.sink.error("E0210", message, place.span, help=did_you_mean(name, theme_names()))
+        elif not any(target.resolve().is_relative_to(one) for one in (self.home, THEMES.resolve())):
+            message = f"{name} lies outside {self.home}, the folder of the theme that is read"
+            self.sink.error("E0210", message, place.span)
+            return None
+        elif len(chain) > DEPTH:
+            message = f"more than {DEPTH} themes extend one another"
+            self.sink.error("E0106", message, place.span)
+            return None
         elif target.resolve() in chain:
             message = f"extends goes round in a circle: {name} leads back here"
             self.sink.error("E0210", message, place.span)
