@@ -171,3 +171,14 @@ def assert_computes(graph: archdsl.Graph) -> None:
         given = module(x)
     for name, tensor in (given if isinstance(given, dict) else {"": given}).items():
         assert torch.allclose(tensor, values[graph.outputs[name]], rtol=0, atol=1e-9), name
+
+
+def test_blocks_that_hold_one_another_by_their_arguments_are_classes_of_their_own() -> None:
+    graph = graph_of("""
+        blocks:
+          a: {params: {act: item}, seq: [$act, tanh]}
+          b: {params: {act: item}, seq: [$act, {conv: {kernel: 1}}]}
+        backbone: [{a: {act: {b: {act: relu}}}}, {b: {act: {a: {act: relu}}}}, {a: {act: gelu}}]
+    """)
+    assert wrong_shapes(graph) == ""
+    assert list(archdsl.compile(graph).state_dict()) == list(graph.state)
