@@ -1,5 +1,6 @@
 """Files written whole or not at all."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -43,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     require_text(path)
     if os.path.isdir(path) or not path.name:
-        raise UsageError(f"cannot write {path}: it is a folder")
+        raise UsageError(f"cannot write {path}: {os.strerror(errno.EISDIR)}")
     if not os.path.isdir(path.parent):
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
     aside = path.with_name(f".archdsl-{secrets.token_hex(4)}{path.suffix}")

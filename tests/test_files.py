@@ -78,7 +78,7 @@ def test_an_interrupted_writer_leaves_nothing_behind(
 
 def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.txt").mkdir()
-    with pytest.raises(UsageError, match=r"cannot write .*a\.txt: it is a folder"):
+    with pytest.raises(UsageError, match=r"cannot write .*a\.txt: Is a directory"):
         write_text(tmp_path / "a.txt", "new")
     assert os.listdir(tmp_path) == ["a.txt"]
 

@@ -119,7 +119,7 @@ def test_another_precision_and_nan_are_loaded() -> None:
 def test_weights_are_saved_to_a_file_or_not_at_all(here: Path, suffix: str) -> None:
     (here / f"folder{suffix}").mkdir()
     for path, said in (
-        (".", "it is a folder"), (f"folder{suffix}", "it is a folder"), ("", "is empty"),
+        (".", "Is a directory"), (f"folder{suffix}", "Is a directory"), ("", "is empty"),
         (f"nowhere/x{suffix}", "there is no folder nowhere"), (f"a\0b{suffix}", "NUL"),
         (f"{'x' * 5000}{suffix}", "too long"), (f"/dev/null/x{suffix}", "no folder /dev/null"),
     ):  # fmt: skip
