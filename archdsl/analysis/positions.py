@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import floor, gcd, lcm, prod
+from math import gcd, lcm, prod
 
 from archdsl.ops.reach import SAME, Arrangement, Reach
 
@@ -39,7 +39,7 @@ class Steps:
 
     def at(self, coordinate: int) -> Span | None:
         turn, phase = divmod(coordinate, len(self.spans))
-        span, moved = self.spans[phase], floor(self.step * turn)
+        span, moved = self.spans[phase], self.step.numerator * turn // self.step.denominator
         return span and (span[0] + moved, span[1] + moved)
 
     def widened(self, offsets: Iterable[int]) -> "Steps":
@@ -134,6 +134,8 @@ def _read(view: View, axis: int, reach: Reach | None, count: int, node: str) -> 
             weight = digits[0].weights[of]
             steps[of] = before.widened(weight * q for q in reach.reads[0])
             weights[of] = weight * reach.step
+        elif alone:  # what is seen at once is looked up once
+            steps[of] = Steps(Fraction(0), (hull(map(before.at, _offsets(digits, of, reach))),))
         else:
             steps[of] = before.widened(_offsets(digits, of, reach))
     axes = _with(view.axes, axis, (Digit(count, tuple(weights)),))

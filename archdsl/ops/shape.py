@@ -1,7 +1,6 @@
 """Ops that move values without weights: reshaping, resizing, cutting, shuffling."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from math import floor, prod
 from typing import ClassVar
 
@@ -86,6 +85,8 @@ class Resize(Op):
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         """Position p is at `p ratio`, or at `(p + 1/2) ratio - 1/2` between two or four pixels."""
+        from fractions import Fraction  # which only receptive fields need
+
         size, result = inputs[0].spatial[axis], output.spatial[axis]
         ratio, ahead = Fraction(size, result), Fraction(0)
         if self.scale is not None:

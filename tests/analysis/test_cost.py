@@ -196,6 +196,32 @@ def test_every_stage_costs_what_torch_counts_in_torchvisions_module(name: str) -
         assert stage.output.elements == sizes[stage.path]
 
 
+def test_torch_counts_attention_where_its_products_are_no_fused_kernel() -> None:
+    """As docs/numbers.md says: always on the meta device, on a CPU never the two inner products."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def counted(device: str, gradients: bool) -> float:
+        with torch.device(device):
+            module, image = archdsl.compile(graph).eval(), torch.zeros(2, 16, 8, 8)
+        with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(gradients):
+            module(image)
+        return counter.get_total_flops() / 2 / 2
+
+    graph = archdsl.loads("""
+archdsl: 1
+name: attentive
+input: [16, 8, 8]
+backbone: [tokens, {attention: {heads: 2}}]
+""")
+    tokens, channels = 64, 16
+    projections, inner = 4 * tokens * channels**2, 2 * tokens**2 * channels
+    assert analyze(graph).total.macs == projections + inner
+    assert counted("meta", False) == counted("meta", True) == projections + inner
+    assert counted("cpu", True) == projections
+    assert counted("cpu", False) < projections
+
+
 def test_resnet_is_shown_by_its_stages() -> None:
     assert paths(archdsl.load("resnet50")) == [
         "conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from hypothesis import Phase, assume, example, given, note, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, note, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -121,11 +121,16 @@ def covered(graph: Graph) -> list[tuple[int, int]]:
 
 
 SIZES = {1: [24], 2: [13, 16], 3: [5, 8, 7]}
+SHAPES = {  # to which `reshape` takes a map
+    1: [["C", "L // 2", 2], ["C // 2", "2 * L"], ["C * L"]],
+    2: [["C * H", "W"], ["C", "H * W"], ["C", "W", "H"], ["C // 2", 2, "H", "W"], [-1, "H", 4]],
+    3: [["C", "D * H", "W"], ["C * D", "H", "W"], ["C", "D", "W", "H"]],
+}
 
 
 @pytest.mark.parametrize("verb", OPS)
 @given(data=st.data())
-@settings(max_examples=12, phases=[Phase.generate])
+@settings(max_examples=12, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> None:
     """An op behind a window and before one, so that its positions are told apart."""
     row = ROWS[verb]
@@ -135,6 +140,9 @@ def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> Non
     for name, strategy in row.draw(rank).items():
         if name != "like?" and (not name.endswith("?") or data.draw(st.booleans())):
             given[name.removesuffix("?")] = data.draw(strategy)
+    assume(given.get("factor") != 0)
+    if verb == "reshape":
+        given["shape"] = data.draw(st.sampled_from(SHAPES[rank]))
     items: list[Any] = [around] if around else []
     if row.last or verb == "linear":
         items.append("tokens" if rank == 1 else "channels_last")
@@ -142,7 +150,6 @@ def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> Non
         items += [{"branches": {"paths": {"_a": [], "_b": [around or "identity"]}, "join": verb}}]
     else:
         items.append({verb: given} if given else verb)
-    assume(given.get("factor") != 0)
     check(network(items, [data.draw(st.sampled_from([4, 6])), *SIZES[rank]]))
 
 
@@ -199,3 +206,64 @@ UNORDERED = [  # of two neighbours one sees farther to both sides; the window re
 @settings(max_examples=60, phases=[Phase.explicit, Phase.generate])
 def test_random_networks_see_what_gradients_reach(layers: list[list[Any]]) -> None:
     check(network([item for layer in layers for item in layer], [4, 29, 26]))
+
+
+WRITTEN_OUT = {
+    "space to depth": ([4, 24, 20], """
+- conv: {out: 4, kernel: 3}
+- reshape: {shape: [C, H // 2, 2, W // 2, 2]}
+- permute: {order: [0, 2, 4, 1, 3]}
+- reshape: {shape: [16, 12, 10]}
+- conv: {out: 4, kernel: 3}
+"""),
+    "pixel shuffle": ([4, 24, 20], """
+- conv: {out: 16, kernel: 3, stride: 2}
+- reshape: {shape: [4, 2, 2, H, W]}
+- permute: {order: [0, 3, 1, 4, 2]}
+- reshape: {shape: [4, 24, 20]}
+- conv: {out: 4, kernel: 3}
+"""),
+    "windows": ([4, 12, 12], """
+- conv: {out: 4, kernel: 3}
+- reshape: {shape: [C, 3, 4, 4, 3]}
+- permute: {order: [1, 3, 2, 4, 0]}
+- softmax
+- permute: {order: [4, 0, 2, 1, 3]}
+- reshape: {shape: [C, 12, 12]}
+- conv: {out: 4, kernel: 3}
+"""),
+    "rows in the channels": ([4, 12, 10], """
+- conv: {out: 4, kernel: 3}
+- reshape: {shape: [C * H, W]}
+- conv: {out: 4, kernel: 3}
+"""),
+    "a window over a row and the next": ([4, 6, 8], """
+- conv: {out: 4, kernel: 3}
+- reshape: {shape: [C, H * W]}
+- conv: {out: 4, kernel: 3, stride: 2}
+"""),
+    "a map and its transpose": ([4, 12, 12], """
+- branches: {paths: {_a: [], _b: [{permute: {order: [0, 2, 1]}}]}, join: add}
+- conv: {out: 4, kernel: 3}
+"""),
+    "uneven bins": ([4, 23, 29], """
+- adaptive_avg_pool: {size: [5, 7]}
+- resize: {size: [11, 13]}
+- conv: {out: 4, kernel: 3, dilation: 2}
+- adaptive_avg_pool: {size: [4, 9]}
+- conv: {out: 4, kernel: 3}
+"""),
+    "three axes": ([3, 5, 8, 8], """
+- conv: {out: 4, kernel: 3, stride: [1, 2, 2]}
+- conv: {out: 4, kernel: [3, 1, 1]}
+- resize: {scale: 2}
+"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+@settings(max_examples=1)
+@given(st.none())
+def test_positions_are_kept_where_ops_are_written_out(name: str, nothing: None) -> None:
+    input, items = WRITTEN_OUT[name]
+    check(network(yaml.safe_load(items), input))
