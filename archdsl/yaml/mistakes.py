@@ -54,7 +54,8 @@ _WORDS = {  # what the value must be, by pydantic's types of errors
 
 def expected(error: ErrorDetails) -> str:
     """What a value must be, for an error of pydantic."""
-    return _WORDS.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+    words = _WORDS.get(error["type"])
+    return error["msg"] if words is None else words.format(**error.get("ctx", {}))
 
 
 def _mistake(error: ErrorDetails, model: Any, data: Any) -> Mistake:
@@ -70,8 +71,8 @@ def _mistake(error: ErrorDetails, model: Any, data: Any) -> Mistake:
         help = help or getattr(owner, "absent", "")
         return Mistake("E0202", path[:-1], f"`{name}` is missing", help)
     if kind == "wrong":
-        return Mistake("E0305", (*path, *context["at"]), error["msg"], help)
-    words = error["msg"] if kind == "unfit" else expected(error)
+        return Mistake("E0305", (*path, *context["at"]), context["message"], help)
+    words = context.get("words") or expected(error)
     if kind == "literal_error":
         words = words_of(of)
         close = nearest(str(value), map(str, get_args(of)))

@@ -479,6 +479,7 @@ def test_a_theme_of_the_users_takes_over_what_it_does_not_say(tmp_path: Path) ->
         ("extends: 3", 1, "E0203", "extends must be the name of a theme, or a file, not 3"),
         ("extends: mine.yaml", 1, "E0210",
          "extends goes round in a circle: mine.yaml leads back here"),
+        ("extends: paper\nink: '#000000'\nink: '#111111'", 3, "E0105", "`ink` stands here twice"),
         ("[]", 1, "E0104", "a theme is a mapping, this document is a list"),
     ],
 )  # fmt: skip

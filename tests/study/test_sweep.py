@@ -259,6 +259,7 @@ def test_an_unknown_key_of_a_study_has_its_line(folder: Path) -> None:
         ("columns: [parameters, macs]", "columns: [time]", "column `time` needs a device"),
         ("columns: [parameters, macs]", "where: [macs < 3]", "`macs < 3` is no constraint"),
         ("columns: [parameters, macs]", "where: [macs <= few]", "few"),
+        ("columns: [parameters, macs]", "where: ['{help} {at}']", "`{help} {at}` is no constraint"),
         ("columns: [parameters, macs]", "where: [mac <= 3]", "did you mean `macs`?"),
         ("columns: [parameters, macs]", "sample: {seed: 1}", "a sample is `random: N` or"),
         ("columns: [parameters, macs]", "sample: {optuna: 3}", "needs `minimize` or `maximize`"),

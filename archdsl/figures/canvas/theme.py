@@ -151,7 +151,7 @@ def load_theme(name: str | Path) -> Theme:
     reader = _Reader(path.parent.resolve(), Sink(), {})
     source = reader.read(path, ())
     theme = fitted(Theme, source.data, source.at(), reader.sink) if source else None
-    if theme is None:
+    if theme is None or reader.sink.failed:
         raise failure(reader.sink, reader.texts)
     return theme
 
