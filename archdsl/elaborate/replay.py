@@ -7,7 +7,7 @@ from archdsl.elaborate.builder import Recorded
 from archdsl.elaborate.env import ItemValue
 from archdsl.expressions.expression import Value
 from archdsl.expressions.scaling import RULES, Function
-from archdsl.language.mentions import of_block, of_defaults
+from archdsl.language.mentions import Mentions, of_block, of_defaults
 from archdsl.language.syntax import Block, Document
 from archdsl.ops.tensor import TensorSpec
 
@@ -42,6 +42,7 @@ class Records:
         self.kept: dict[Any, Recorded] = {}
         self.nodes = 0
         self.mentioned: dict[Block, Around] = {}
+        self.said: dict[Block, Mentions] = {}  # by a block alone
 
     def key(
         self,
@@ -80,7 +81,9 @@ class Records:
                 if called in seen:
                     continue
                 seen.add(called)
-                own = of_block(called)
+                if called not in self.said:
+                    self.said[called] = of_block(called)
+                own = self.said[called]
                 found.names |= own.names
                 found.functions |= own.functions
                 blocks = called.file.blocks
