@@ -66,7 +66,7 @@ class Run:
         self.values = Evaluator(sink, self.budget, self.setting, Values(sink, self.setting))
         self.loops = Loops(sink, self.budget, self.values)
         self.shapes = Shapes(sink, self.build)
-        self.names = References(sink, document, self.build)
+        self.unnamed = References(sink, document, self.build)
         self.shared = records or Records(document)
         self.own = Records(document)
         self.lost = list(document.lost)  # names that would stand for something had it not failed
@@ -375,7 +375,7 @@ class Run:
         if name in taps:
             return self.build.taps[name]
         if not any(template.could_be(name) for template in self.lost):
-            self.names.unknown(name, said.place, here, self.lost)
+            self.unnamed.unknown(name, said.place, here, self.lost)
         return None
 
     def lose(self, item: Item, here: Here) -> Flow:

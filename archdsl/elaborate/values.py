@@ -94,12 +94,12 @@ class Evaluator:
         """A name with its expressions evaluated; `span` is that of the whole."""
         if not template.expressions:
             return template.text
-        name = Name(template, Place(here.file.source, ()))
-        self.read(template.names, template.text, name.place, here)
+        file = here.file.source.at()
+        self.read(template.names, template.text, file, here)
         try:
             return template.format(self.names(template.names, here))
         except ExpressionError as error:
-            self.report(error, name, span, here)
+            self.report(error, Name(template, file), span, here)
 
     def read(self, names: Iterable[str], text: str, place: Place, here: Here) -> None:
         """Counts what an expression computes, and the lists that it may go through, each as often
