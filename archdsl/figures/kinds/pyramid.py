@@ -107,7 +107,7 @@ class _Pyramid:
         if need > room:
             raise UsageError(
                 f"the pyramid of {self.description.title} needs {need:.0f} pt, more than"
-                f" {self.options.width:.0f} pt; give a larger --width"
+                f" {self.options.width:.0f} pt; give a larger --width, or a part (--only)"
             )
         free = min((self.options.width - need) / len(self.widths), SPREAD)
         x = (self.options.width - need - free * (len(self.widths) - 1)) / 2

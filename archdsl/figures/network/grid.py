@@ -81,7 +81,7 @@ def cells_of(description: Description) -> list[Cell]:
     if len(cells) > MANY:
         raise UsageError(
             f"{description.title} has {len(cells):,} parts that are no line, more than the {MANY}"
-            " that a pyramid shows; --only draws a part, --kind graph its ops"
+            " of a pyramid; --only draws a part, --kind graph its ops"
         )
     for cell in cells:
         cell.row = rows[cell.first]
