@@ -353,7 +353,7 @@ class Checker:
         problem = identifier_problem(name)
         if name in SHAPE_NAMES:
             problem = f"`{name}` is the shape's, and cannot be a column's name"
-        elif name in WORDS:
+        elif name in WORDS and not problem:
             problem = f"`{name}` is a word of expressions, and cannot be a column's name"
         elif name in (*ROW_NAMES, *TURN_NAMES):
             problem = f"`{name}` is bound by `for` and `repeat`, and cannot be a column's name"

@@ -357,7 +357,7 @@ def declare_parameters(
         problem = identifier_problem(name)
         if name in SHAPE_NAMES:
             problem = f"`{name}` is the shape's, and cannot be a parameter's name"
-        elif name in FUNCTIONS or name in WORDS or name == INPUT:
+        elif name in FUNCTIONS or name == INPUT or (name in WORDS and not problem):
             problem = f"`{name}` is a word of the language, and cannot be a parameter's name"
         if problem:
             reader.error("E0208", problem, here.key, other_name(name))

@@ -223,6 +223,7 @@ def test_a_wrong_long_form(form: str, column: int, code: str, message: str) -> N
         ("C", "`C` is the shape's, and cannot be a parameter's name"),
         ("max", "`max` is a word of the language, and cannot be a parameter's name"),
         ("input", "`input` is a word of the language, and cannot be a parameter's name"),
+        ("true", "`true` is a word of the language, and cannot be a parameter's name"),
         ("if", "`if` is a word of Python and cannot be a name"),
         ("a-b", "`a-b` cannot be a name: it needs letters, digits and `_`, a letter first"),
         ("1a", "`1a` cannot be a name: it needs letters, digits and `_`, a letter first"),
