@@ -190,6 +190,8 @@ def test_for_in_for_hides_the_outer_row() -> None:
         ("{row: [1]}", 18, "E0208",
          "`row` is bound by `for` and `repeat`, and cannot be a column's name"),
         ("{C: [1]}", 18, "E0208", "`C` is the shape's, and cannot be a column's name"),
+        ("{true: [1]}", 18, "E0208",
+         "`true` is a word of expressions, and cannot be a column's name"),
         ("{if: [1]}", 18, "E0208", "`if` is a word of Python and cannot be a name"),
         ("{columns: [a], rows: [[1, 2]]}", 39, "E0212", "row 1 has 2 cells for 1 column"),
         ("{columns: [a], rows: [3]}", 39, "E0212", "row 1 must be a list of 1 cell"),
