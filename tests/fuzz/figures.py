@@ -2,8 +2,8 @@
 
 Even numbers are specs as `tests.random_specs` draws them, odd ones those of `odd`, which look like
 no network. Every kind in every format, every table of `summary` and every plot must end in a figure
-or in a refusal with a reason, within 5 s of one core. A run writes a line of JSON for each number into files
-of OUT, one for 100, and goes on where an earlier one stopped.
+or in a refusal with a reason, within 5 s of one core. A run writes a line of JSON for each number
+into files of OUT, one for 100, and goes on where an earlier one stopped.
 """
 
 import argparse
