@@ -149,7 +149,7 @@ def _field(name: str) -> Callable[[Facts, Nodes], Value]:
 
 
 def _through(facts: Facts, nodes: Nodes) -> Value:
-    found = facts.fields.get(nodes[-1].id)
+    found = facts.fields.get(nodes[-1].id) if nodes else None
     return f"global through {found.through}" if found and found.through else ""
 
 

@@ -10,7 +10,7 @@ from archdsl import UsageError
 from archdsl.figures.canvas.png import png
 from archdsl.figures.canvas.scene import Scene
 from archdsl.figures.options import KINDS
-from tests.fuzz.figures import judge
+from tests.fuzz.figures import judge, tabulated
 from tests.support import graph_of
 
 SWISH = """
@@ -34,7 +34,7 @@ def test_random_networks_are_drawn_or_refused_with_a_reason(number: int) -> None
     record = judge(number)
     assert record["failed"] == {}
     assert all(reason.strip() for reason in record["refused"].values())
-    assert record["figures"] > 10
+    assert record["figures"] > 5
 
 
 @pytest.mark.parametrize(("text", "block"), [(SWISH, "swish"), (NORM, "residual")])
@@ -65,6 +65,15 @@ def test_results_that_are_the_input_are_no_cells() -> None:
     """)
     figure = archdsl.draw(graph, kind="pyramid")
     assert b"sum" in figure.render(".svg")
+
+
+def test_the_input_alone_has_every_column_of_a_summary() -> None:
+    graph = graph_of("""
+        input: [4, 8, 8]
+        backbone: {a: {conv: {kernel: 1}}}
+        outputs: {same: a}
+    """)
+    tabulated(replace(graph, nodes=(), scopes=(), outputs={"same": "input"}), "stage")
 
 
 def test_enlargements_one_after_the_other_are_said_on_the_way() -> None:
