@@ -28,7 +28,7 @@ NOTHING = """
 """
 
 
-@pytest.mark.parametrize("number", range(24))
+@pytest.mark.parametrize("number", [*range(24), 494])
 def test_random_networks_are_drawn_or_refused_with_a_reason(number: int) -> None:
     """More of them: `python -m tests.fuzz.figures`."""
     record = judge(number)

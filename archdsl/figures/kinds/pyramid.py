@@ -171,7 +171,11 @@ class _Pyramid:
                 elif id == INPUT:
                     self.input(cell, text)
         for (_, sources), fed in buses.items():
-            self.bus([self.by_first[id] for id in sources], fed)
+            feeding = [self.by_first[id] for id in sources if id != INPUT]
+            if feeding:
+                self.bus(feeding, fed)
+            for cell in fed if INPUT in sources else ():
+                self.input(cell, "")
         for cell in self.cells:
             self.cell(cell)
         for first, name in self.outputs.items():
