@@ -40,7 +40,7 @@ class Call:
     A module is made by `target(arguments)` and applied to the input. A function's `target` is a
     template of `{0}`, `{1}`... (`{all}` for all inputs) and argument names. A parameter is a
     tensor of its own, which `target(arguments)` makes, and `use` the template of what is done
-    with it (`{weight}`).
+    with it (`{weight}`); so is a module that is called otherwise than with its input alone.
     """
 
     target: str
@@ -302,10 +302,10 @@ def _axes(target: str) -> Row:
     return Row(row, ("Permute",))
 
 
-@_writing("SelfAttention")
+@_writing("nn.MultiheadAttention")
 def _attention(op: attention.Attention, x: tuple[TensorSpec, ...]) -> Call:
     return Call(
-        "SelfAttention",
+        "nn.MultiheadAttention",
         (
             _positional("embed_dim", x[0].channels),
             _positional("num_heads", op.heads),
@@ -313,6 +313,7 @@ def _attention(op: attention.Attention, x: tuple[TensorSpec, ...]) -> Call:
             Argument("bias", op.bias, True),
             Argument("batch_first", True, False),
         ),
+        use="{weight}({0}, {0}, {0}, need_weights=False)[0]",
     )
 
 

@@ -238,7 +238,7 @@ class Structure:
     def is_module(self, child: Node | Scope) -> bool:
         """Whether a child can stand in an `nn.Sequential`."""
         if isinstance(child, Node):
-            return self.calls[child.id].form == "module"
+            return self.calls[child.id].form == "module" and not self.calls[child.id].use
         return bool(self.inputs[child.id])
 
     def linear(self, scope: Scope) -> bool:

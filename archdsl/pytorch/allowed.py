@@ -18,40 +18,56 @@ from archdsl.modules.calls import TORCH
 from archdsl.ops.init import SCHEMES
 
 IMPORTS = {
+    "import math",
     "from collections import OrderedDict",
+    "from collections.abc import Callable",
+    "from collections.abc import Callable, Sequence",
+    "from collections.abc import Sequence",
+    "from functools import partial",
+    "from typing import Any",
     "import torch",
     "import torch.nn.functional as F",
     "from torch import Tensor, nn",
 }
-BASES = {"nn.Module", "nn.Sequential"}
+BASES = {"nn.Module", "nn.Sequential", "nn.ModuleList", "nn.ModuleDict"}
 TABLE = frozenset(name for row in TORCH.values() for name in row.writes)
 VALUES = (  # what can be called, and handed on to be called
     {name for name in TABLE if not name.startswith(".")}
     | {f"nn.init.{scheme}_" for scheme in SCHEMES}
     | BASES
-    | {"nn.ModuleList", "nn.Identity", "nn.Parameter"}
+    | {"nn.Identity", "nn.Parameter"}
 )
-CALLS = VALUES | {"OrderedDict", "range", "type"}
+NUMBERS = {  # what expressions of a spec become
+    "abs", "bool", "int", "len", "list", "make_divisible", "math.ceil", "math.floor", "math.sqrt",
+    "max", "min", "padding_of", "sum",
+}  # fmt: skip
+CALLS = (
+    VALUES
+    | NUMBERS
+    | {"OrderedDict", "enumerate", "initialized", "initialized_inside", "partial", "range"}
+    | {"type", "zip"}
+)
 MEMBERS = {name[1:] for name in TABLE if name.startswith(".")} | set(
     """
-    add_module append bias data get_submodule groups modules mul_ register_parameter
-    reset_parameters training weight
+    append bias data get_parameter groups modules mul_ register_parameter training values weight
     """.split()  # noqa: SIM905 - what the emitter asks of modules and tensors
 )
 ANNOTATIONS = {
-    "int", "float", "bool", "str", "tuple", "dict", "list", "Tensor", "nn.Module",
+    "int", "float", "bool", "str", "tuple", "dict", "list", "Tensor", "nn.Module", "Any",
+    "Callable", "OrderedDict", "Sequence",
 }  # fmt: skip
 CLASS_NAMES = {"feature_info"}  # what a class may hold beside its functions, as a literal
 FUNCTIONS = {"__init__", "forward"}
-FIXED = {  # what no class, variable or argument may be called
-    "nn", "torch", "F", "Tensor", "OrderedDict", "range", "type", "getattr", "super",
+FIXED = {
+    "nn", "torch", "F", "Tensor", "math", "Callable", "Sequence", "Any", "super", "getattr",
+    *(name for name in CALLS if "." not in name),
 }  # fmt: skip
 _CONSTANTS = {str, int, float, bool, type(None), type(...)}
 
 _EXPRESSIONS = (
     ast.Constant, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Slice, ast.Starred,
     ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp,
-    ast.GeneratorExp, ast.JoinedStr, ast.FormattedValue, ast.keyword, ast.comprehension,
+    ast.GeneratorExp, ast.ListComp, ast.DictComp, ast.JoinedStr, ast.FormattedValue, ast.keyword, ast.comprehension,
     ast.operator, ast.boolop, ast.unaryop, ast.cmpop, ast.expr_context,
 )  # fmt: skip
 _STATEMENTS = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.For, ast.Return)
@@ -86,6 +102,7 @@ class _Source:
         self.classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
         self.members: set[str] = set()
         self.stems: set[str] = set()  # of members that are numbered
+        self.rules: set[str] = set()  # functions that scale a size
 
     def check(self) -> None:
         body = self.tree.body[_has_docstring(self.tree) :]
@@ -98,7 +115,10 @@ class _Source:
         for node in definitions:
             require(node, not _is_import(node))
         for node in own:
-            self.check_class(node)
+            if isinstance(node, ast.FunctionDef):
+                self.check_rule(node)
+            else:
+                self.check_class(node)
 
     def is_prelude(self, node: ast.stmt) -> bool:
         """Whether a definition is one of the prelude; one of its names must be that."""
@@ -114,12 +134,17 @@ class _Source:
             match inner:
                 case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
                     self.members.add(name)
+                case ast.Attribute(attr=name, ctx=ast.Store()):
+                    self.members.add(name)
                 case ast.Call(func=ast.Name(id="OrderedDict"), keywords=keywords):
                     self.members.update(keyword.arg or "" for keyword in keywords)
                 case ast.Tuple(elts=[ast.Constant(value=str(name)), *_]):
                     self.members.add(name)
+                case ast.Dict(keys=keys):
+                    texts = (key.value for key in keys if isinstance(key, ast.Constant))
+                    self.members.update(text for text in texts if isinstance(text, str))
                 case ast.Call(
-                    func=ast.Attribute(attr="add_module" | "register_parameter"),
+                    func=ast.Attribute(attr="register_parameter"),
                     args=[ast.Constant(value=str(name)), *_],
                 ):
                     self.members.add(name)
@@ -144,6 +169,24 @@ class _Source:
                 case _:
                     refuse(statement)
 
+    def check_default(self, node: ast.expr) -> None:
+        """A literal, or what makes modules: a class, perhaps with some arguments."""
+        match node:
+            case ast.Call(func=ast.Name(id="partial"), args=[made, *others], keywords=keywords):
+                require(node, dotted(made) in VALUES | self.classes)
+                for inner in [*others, *(keyword.value for keyword in keywords)]:
+                    self.check_default(inner)
+            case _ if dotted(node) not in VALUES | self.classes:
+                require_literal(node)
+
+    def check_rule(self, node: ast.FunctionDef) -> None:
+        """A scaling rule: a function of a size that returns a number."""
+        require(node, node.name not in FIXED and is_free(node.name) and len(node.body) == 1)
+        require(node, isinstance(node.body[0], ast.Return) and len(node.args.args) == 1)
+        require(node, not (node.decorator_list or node.args.defaults or node.args.vararg))
+        self.rules.add(node.name)
+        _Function(self, {node.args.args[0].arg}).check(node.body[0])
+
     def check_function(self, node: ast.FunctionDef) -> None:
         given = node.args
         require(node, node.name in FUNCTIONS and not node.decorator_list)
@@ -156,8 +199,7 @@ class _Source:
         for annotation in [*annotations, *([node.returns] if node.returns else [])]:
             require_annotation(annotation)
         for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]:
-            if dotted(default) not in VALUES | self.classes:
-                require_literal(default)
+            self.check_default(default)
         bound = {argument.arg for argument in arguments} | {
             inner.id
             for inner in ast.walk(node)
@@ -194,7 +236,8 @@ class _Function:
 
     def check_name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
-            require(node, node.id in self.bound | self.source.classes | VALUES)
+            known = self.bound | self.source.classes | self.source.rules | VALUES
+            require(node, node.id in known)
         else:
             require(node, isinstance(node.ctx, ast.Store) and is_free(node.id))
 
@@ -204,7 +247,7 @@ class _Function:
             return
         require(node, self.is_member(node.attr))
         if isinstance(node.ctx, ast.Store):
-            require(node, isinstance(node.value, ast.Name) and node.value.id == "self")
+            require(node, _root(node) == "self")
         self.check(node.value)
 
     def is_member(self, name: str) -> bool:
@@ -214,15 +257,9 @@ class _Function:
 
     def check_call(self, node: ast.Call) -> None:
         name = dotted(node.func)
-        if name == "getattr":
-            match node:
-                case ast.Call(args=[_, ast.Constant(value=str(member))], keywords=[]):
-                    require(node, self.is_member(member))
-                case _:
-                    refuse(node)
-        elif name == "type":
+        if name == "type":
             require(node, len(node.args) == 1 and not node.keywords)
-        elif name not in CALLS and name not in self.source.classes:
+        elif name not in CALLS | self.source.classes | self.source.rules:
             require(node, name == "super().__init__" or name.partition(".")[0] not in FIXED)
             if name != "super().__init__":
                 self.check(node.func)
@@ -236,14 +273,18 @@ class _Function:
         require_constant(node)
 
     def check_subscript(self, node: ast.Subscript) -> None:
-        require(node, isinstance(node.ctx, ast.Load))
+        local = isinstance(node.value, ast.Name) and node.value.id != "self"
+        named = isinstance(node.slice, ast.JoinedStr | ast.Name) or (
+            isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str))  # fmt: skip
+        require(node, isinstance(node.ctx, ast.Load) or (local and named))
         self.check(node.value)
         self.check(node.slice)
 
-    def check_generator(self, node: ast.GeneratorExp) -> None:
+    def check_generator(self, node: ast.GeneratorExp | ast.ListComp | ast.DictComp) -> None:
         (generator, *others) = node.generators
         require(node, not others and not generator.ifs and not generator.is_async)
-        for child in (generator.target, generator.iter, node.elt):
+        made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        for child in (generator.target, generator.iter, *made):
             self.check(child)
 
     def check_formatted(self, node: ast.FormattedValue) -> None:
@@ -262,6 +303,8 @@ _SPECIAL: dict[type[ast.AST], Callable[[_Function, Any], None]] = {
     ast.Constant: _Function.check_constant,
     ast.Subscript: _Function.check_subscript,
     ast.GeneratorExp: _Function.check_generator,
+    ast.ListComp: _Function.check_generator,
+    ast.DictComp: _Function.check_generator,
     ast.FormattedValue: _Function.check_formatted,
 }
 
@@ -291,6 +334,13 @@ def dotted(node: ast.AST) -> str:
             inner = dotted(value)
             return f"{inner}.{name}" if inner else ""
     return ""
+
+
+def _root(node: ast.AST) -> str:
+    """The name that attributes and elements are of."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def is_free(name: str) -> bool:

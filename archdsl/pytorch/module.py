@@ -12,7 +12,8 @@ from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.graph.graph import Graph
 from archdsl.pytorch.allowed import allowed
-from archdsl.pytorch.source import class_name, emit
+from archdsl.pytorch.naming import class_name
+from archdsl.pytorch.source import emit
 
 if TYPE_CHECKING:
     from torch import nn

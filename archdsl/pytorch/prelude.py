@@ -4,19 +4,45 @@ Each class stands alone: it may use `math`, `torch`, `nn` and `F`, and no other 
 `REQUIRES` in `calls.py` names.
 """
 
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+def make_divisible(value: float, divisor: float) -> int:
+    """The multiple of `divisor` nearest to `value`, never under 0.9 `value`."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return int(rounded if rounded >= 0.9 * value else rounded + divisor)
 
-class DenseBlock(nn.Sequential):
-    """Every layer sees the concatenation of the input and all earlier layers' outputs."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        maps = [x]
-        for layer in self:
-            maps.append(layer(torch.cat(maps, 1)))
-        return torch.cat(maps, 1)
+def padding_of(padding: int | str, kernel: int | Sequence[int], dilation: int = 1) -> Any:
+    """The padding that is given, or the one that keeps the size of a map if it is `auto`."""
+    if padding == "valid":
+        return 0
+    if padding != "auto":
+        return padding
+    if isinstance(kernel, int):
+        return dilation * (kernel - 1) // 2
+    return tuple(dilation * (size - 1) // 2 for size in kernel)
+
+
+def initialized(
+    module: nn.Module,
+    weight: Callable[[Tensor], Tensor],
+    bias: Callable[[Tensor], Tensor] | None = None,
+    per_group: bool = False,
+) -> nn.Module:
+    """The module, its weight and bias started by these functions."""
+    assert isinstance(module.weight, Tensor)
+    weight(module.weight)
+    if per_group and isinstance(module.groups, int):
+        module.weight.data.mul_(module.groups**0.5)
+    if bias is not None and isinstance(module.bias, Tensor):
+        bias(module.bias)
+    return module
 
 
 class DropPath(nn.Module):
@@ -171,14 +197,6 @@ class Tokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(2).transpose(1, 2)
-
-
-class SelfAttention(nn.MultiheadAttention):
-    """Attention of a sequence to itself."""
-
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        attended, _ = super().forward(x, x, x, need_weights=False)
-        return attended
 
 
 class PatchMerging(nn.Module):

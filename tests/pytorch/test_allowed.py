@@ -58,7 +58,9 @@ class Unit(nn.Module):
             layers.append(nn.Sigmoid())
         self.layers = nn.Sequential(*layers, *(nn.ReLU() for _ in range(2)))
         self.named = nn.Sequential(OrderedDict((f"layer{i}", nn.ReLU()) for i in range(3)))
-        self.add_module("0", Scale(scale))
+        self.held = nn.ModuleDict({"0": Scale(scale)})
+        self.made = nn.ModuleList([nn.ReLU() for _ in range(2)])
+        self.register_parameter("1", nn.Parameter(torch.zeros(1)))
         self.gamma = nn.Parameter(torch.full((8, 1, 1), 1e-06))
         for module in self.modules():
             if type(module) is nn.Conv2d:
@@ -70,7 +72,7 @@ class Unit(nn.Module):
             out = torch.cat([out, x], 1)
         for layer in self.layers[0:2]:
             out = layer(out)
-        out = getattr(self, "0")(self.named.layer1(out))
+        out = self.held["0"](self.named.layer1(out)) + self.get_parameter("1")
         out += F.interpolate(x, size=out.shape[2:], mode="nearest")
         return self.gamma * out
 '''
@@ -126,9 +128,8 @@ f"    @print\n{FORWARD}"),
     "a dunder attribute": ("self.gated = gated", "self.__class__ = gated"),
     "a dunder read": ("self.gated = gated", "self.gated = self.__class__"),
     "globals of a function": ("range(2)", "self.forward.__globals__"),
-    "an attribute by name": ('getattr(self, "0")', 'getattr(self, "__class__")'),
-    "an attribute by a made name": ('getattr(self, "0")', 'getattr(self, "0" + "1")'),
-    "an attribute with a default": ('getattr(self, "0")', 'getattr(self, "0", open)'),
+    "an attribute by name": ('self.get_parameter("1")', 'getattr(self, "__class__")'),
+    "an attribute by a made name": ('self.get_parameter("1")', 'getattr(self, "0" + "1")'),
     "a class made by type": ("type(module)", 'type("A", (), {})'),
     "another method of torch": ("torch.cat", "torch.load"),
     "another function of F": ("F.interpolate", "F.torch"),
@@ -195,7 +196,7 @@ def test_names_of_the_table_are_modules_functions_or_definitions_of_the_prelude(
 
 def raw(value: Any) -> str:
     """How text must not be quoted."""
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return f'"{value}" + str({EVIL})' if isinstance(value, str) else repr(value)
 
 
 HOSTILE = whole("""
@@ -203,7 +204,7 @@ HOSTILE = whole("""
     blocks:
       u:
         params: {note: str, k: int}
-        body: {a: {conv: {kernel: 1}}, b: {conv: {kernel: 3}, if: k > 5}}
+        body: {a-1: {conv: {kernel: 1}}, b: {conv: {kernel: 3}, if: k > 5}}
     backbone:
       - {u: {note: 'q" if open("EXECUTED","w") else "', k: 5}}
       - {u: {note: p, k: 7}}

@@ -1,142 +1,123 @@
-"""The classes of emitted source: which uses of a block they serve, and what they are made of."""
+"""The classes of emitted source: one for each block of the spec, with the block's own words."""
 
+import ast
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 import archdsl
+from archdsl.language.gallery import names
+from archdsl.pytorch.module import import_source
 from tests.fuzz.promised import wrong_shapes
 from tests.interpret import run
 from tests.support import graph_of
 
-STAGE = """
+UNIT = """
     blocks:
       unit:
-        params: {width: int, stride: 1}
-        body: {conv: {conv: {out: width, kernel: 3, stride: stride}}, bn: batch_norm}
+        doc: Two of them make a stage.
+        params: {width: int, stride: 1, gated: false, act: relu, inner: width // 2}
+        residual:
+          when: stride == 1 and C == width
+          body:
+            conv1: {conv: {out: inner, kernel: 1}}
+            act: $act
+            conv2: {conv: {out: width, kernel: 3, stride: stride}}
+            gate: {squeeze_excite: {squeeze: C // 4}, if: gated}
       stage:
-        params: {width: int, n: int, stride: 2}
-        body: BODY
+        params: {width: int, n: int}
+        body: [{unit: {width: width, stride: 2 if first else 1}, repeat: n}]
     backbone:
-      layer1: {stage: {width: 8, n: 3, stride: 1}}
-      layer2: {stage: {width: 16, n: FEW}}
-      layer3: {stage: {width: 16, n: 6}}
+      a: {stage: {width: 8, n: 3}}
+      b: {stage: {width: 16, n: 2}}
+      c: {unit: {width: 16, act: {leaky_relu: {slope: 0.2}}}}
 """
-STRIDE = "stride: int = 2"
-BODIES = {
-    "all alike": (
-        "[{unit: {width: width}, repeat: n}]",
-        "*(Unit(width, width) for _ in range(n - 1))",  # the first is given other channels
-    ),
-    "the first with a stride": (
-        "{units: {unit: {width: width, stride: stride if first else 1}, repeat: n}}",
-        "*(Unit(width, width) for _ in range(n - 1))",
-    ),
-    "after another": (
-        "{down: {unit: {width: width}}, units: {unit: {width: width}, repeat: n - 1}}",
-        "self.units = nn.Sequential(*(Unit(width, width) for _ in range(n - 1)))",
-    ),
-    "twice as often": (
-        "{down: {unit: {width: width}}, units: {unit: {width: width}, repeat: 2 * n}}",
-        "self.units = nn.Sequential(*(Unit(width, width) for _ in range(repeat)))",
-    ),
-    "a group of layers": (
-        "{down: {unit: {width: width}}, units: {seq: [relu, {unit: {width: width}}], repeat: n}}",
-        "*(nn.Sequential(nn.ReLU(inplace=True), Unit(width, width)) for _ in range(n))",
-    ),
-}
 
 
-@pytest.mark.parametrize(("body", "written"), BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize("few", [2, 4])
-def test_a_count_is_an_argument_of_the_class(body: str, written: str, few: int) -> None:
-    graph = graph_of(STAGE.replace("BODY", body).replace("FEW", str(few)))
-    source = archdsl.emit(graph)
-    assert source.count("class Stage") == 1 and written in source and " if " not in source
-    assert_computes(graph)
+def classes(source: str) -> dict[str, str]:
+    """The source of every class by name."""
+    found = ast.parse(source).body
+    return {n.name: ast.unparse(n) for n in found if isinstance(n, ast.ClassDef)}
 
 
-def test_counts_inside_of_what_is_counted() -> None:
-    units = "{unit: {width: width}, repeat: stride}"
-    body = f"[{{conv: {{out: width, kernel: 1}}}}, {{seq: [relu, {units}], repeat: n}}]"
-    graph = graph_of(STAGE.replace("BODY", body).replace("FEW", "4"))
-    (signature,) = re.findall(r"class Stage.*?def __init__\((.*?)\)", archdsl.emit(graph), re.S)
-    assert signature.split(", ") == ["self", "in_channels: int", "width: int", "n: int", STRIDE]
-    assert_computes(graph)
-
-
-@pytest.mark.parametrize("few", [0, 1])
-@pytest.mark.parametrize("body", [BODIES["all alike"][0], BODIES["twice as often"][0]])
-def test_a_use_may_have_no_or_one_copy(body: str, few: int) -> None:
-    assert_computes(graph_of(STAGE.replace("BODY", body).replace("FEW", str(few))))
-
-
-def test_copies_that_differ_in_one_use_are_told_apart() -> None:
-    """The third layer is dilated in one of the stages, so that no count says how it is made."""
-    body = "[{unit: {width: width, stride: 1 + stride // 2 * (i % 2)}, repeat: n}]"
-    assert_computes(graph_of(STAGE.replace("BODY", body).replace("FEW", "5")))
-
-
-def test_uses_that_keep_features_of_other_layers_are_no_use_of_one_class() -> None:
-    """The second stage has no third layer, which the first calls one by one with the others."""
-    assert_computes(
-        graph_of("""
-            blocks:
-              stage:
-                params: {more: bool}
-                body:
-                  convs:
-                    seq:
-                      - {conv: {out: C, kernel: 3}, tap: "t{C}"}
-                      - {conv: {out: C, kernel: 5}}
-                      - {conv: {out: C, kernel: 7}, if: more}
-                  out: {add: {}, from: [convs, input]}
-            backbone:
-              stem: {conv: {out: 8, kernel: 3}}
-              a: {stage: {more: true}}
-              wide: {conv: {out: 16, kernel: 1}}
-              b: {stage: {more: false}}
-            outputs: {x: b, y: t8, z: t16}
-        """)
+def test_a_class_has_its_blocks_parameters_conditions_and_words() -> None:
+    found = classes(archdsl.emit(graph_of(UNIT)))
+    assert list(found)[:3] == ["SqueezeExcite", "Unit", "Stage"]
+    signature = re.search(r"__init__\((.*?)\) ->", found["Unit"])
+    assert signature is not None
+    assert signature[1].split(", ", 1)[1] == (
+        "in_channels: int, width: int, stride: int=1, gated: bool=False, "
+        "act: Callable[..., nn.Module]=partial(nn.ReLU, inplace=True), inner: int | None=None"
     )
+    assert "self.joins = stride == 1 and in_channels == width" in found["Unit"]
+    assert "if inner is None:\n            inner = width // 2" in found["Unit"]
+    assert "SqueezeExcite(width, width // 4) if gated else nn.Identity()" in found["Unit"]
+    assert "Two of them make a stage." in found["Unit"]
+    assert "for i in range(n)" in found["Stage"] and "2 if i == 0 else 1" in found["Stage"]
 
 
-def test_numbered_layers_that_are_no_chain_are_a_list() -> None:
-    graph = graph_of("""
-        backbone:
-          fine: {conv: {out: 4, kernel: 1}}
-          coarse: {conv: {out: 4, kernel: 3, stride: 2}}
-          paths:
-            seq:
-              - {conv: {out: 8, kernel: 1}, from: fine, tap: p1}
-              - {conv: {out: 8, kernel: 3}, from: coarse, tap: p2}
-        outputs: {p1: p1, p2: p2}
-    """)
+def test_a_class_can_be_called_as_no_use_of_the_network_does() -> None:
+    namespace: Any = import_source(archdsl.emit(graph_of(UNIT)), "net")
+    x = torch.zeros(1, 8, 8, 8)
+    assert namespace.Unit(8, 24, stride=2, gated=True, act=torch.nn.Tanh)(x).shape == (1, 24, 4, 4)
+    assert namespace.Stage(8, 12, n=5)(x).shape == (1, 12, 4, 4)
+
+
+def test_the_network_takes_the_documents_parameters() -> None:
+    namespace: Any = import_source(archdsl.emit("resnet18"), "resnet18")
+    ours = namespace.Resnet18(num_classes=10, depths=(1, 2, 1, 1)).state_dict()
+    set_so = archdsl.load("resnet18", params={"classes": 10, "depths": [1, 2, 1, 1]})
+    assert [(k, tuple(v.shape)) for k, v in ours.items()] == [
+        (key, weight.shape) for key, weight in set_so.state.items()
+    ]
+
+
+def is_classifier(graph: archdsl.Graph) -> bool:
+    """Whether the only result is a vector."""
+    return list(graph.outputs) == [""] and graph.spec(graph.outputs[""]).rank == 0
+
+
+@pytest.mark.parametrize("name", [n for n in names() if is_classifier(archdsl.load(n))])
+def test_the_number_of_classes_is_an_argument(name: str) -> None:
+    namespace = import_source(archdsl.emit(name), name)
+    network = list(vars(namespace).values())[-1]
+    with torch.device("meta"):
+        ours = network(num_classes=7).state_dict()
+    wanted = archdsl.load(name, params={"classes": 7}).state
+    assert [(key, tuple(t.shape)) for key, t in ours.items()] == [
+        (key, weight.shape) for key, weight in wanted.items()
+    ]
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_class_has_a_number_behind_its_name_or_is_there_twice(name: str) -> None:
+    graph = archdsl.load(name)
     source = archdsl.emit(graph)
-    assert "self.paths = nn.ModuleList([" in source and "self.paths[1](" in source
-    assert_computes(graph)
+    found = classes(source)
+    blocks = {scope.block for scope in graph.scopes if scope.block}
+    plain = {re.sub("[_-]", "", block).lower() for block in blocks}
+    assert "without its spec" not in source
+    assert "add_module" not in source and "getattr(" not in source
+    numbered = [t for t in list(found)[:-1] if t[-1].isdecimal() and t.lower() not in plain]
+    assert not [t for t in numbered if not t.endswith(("1d", "2d", "3d"))]
+    bodies = [text.partition(":")[2] for text in found.values()]
+    assert len(set(bodies)) == len(bodies)
 
 
-def test_a_name_with_a_dash_is_no_attribute_where_the_layers_are_no_chain() -> None:
-    graph = graph_of("""
-        backbone:
-          block-1: {conv: {out: 4, kernel: 3}}
-          block-2:
-            seq:
-              conv-1: {conv: {out: 4, kernel: 3}}
-              sum: {add: {}, from: [conv-1, block-1]}
-    """)
+def test_a_graph_from_json_has_a_class_for_each_structure() -> None:
+    graph = archdsl.Graph.from_json(graph_of(UNIT).to_json())
     source = archdsl.emit(graph)
-    assert 'getattr(self, "block-2")(x)' in source
+    assert "Read from a graph without its spec" in source
+    assert len(set(classes(source).values())) == len(classes(source))
     assert_computes(graph)
 
 
 @pytest.mark.parametrize("name", ["resnet20_cifar10", "googlenet", "regnet_y_400mf", "unet"])
 def test_every_name_may_have_a_dash(name: str) -> None:
-    graph = archdsl.load(name)
-    assert wrong_shapes(dashed(graph)) == ""
+    assert wrong_shapes(dashed(archdsl.load(name))) == ""
 
 
 def dashed(graph: archdsl.Graph) -> archdsl.Graph:
@@ -159,6 +140,64 @@ def dashed(graph: archdsl.Graph) -> archdsl.Graph:
         aux={name: path(id) for name, id in graph.aux.items()},
         made=tuple(map(path, graph.made)),
     )
+
+
+CASES = {
+    "a part left out in one use": """
+        blocks:
+          stage:
+            params: {more: bool}
+            body:
+              convs:
+                seq:
+                  - {conv: {out: C, kernel: 3}, tap: "t{C}"}
+                  - {conv: {out: C, kernel: 5}}
+                  - {conv: {out: C, kernel: 7}, if: more}
+              out: {add: {}, from: [convs, input]}
+        backbone:
+          stem: {conv: {out: 8, kernel: 3}}
+          a: {stage: {more: true}}
+          wide: {conv: {out: 16, kernel: 1}}
+          b: {stage: {more: false}}
+        outputs: {x: b, y: t8, z: t16}
+    """,
+    "numbered layers that are no chain": """
+        backbone:
+          fine: {conv: {out: 4, kernel: 1}}
+          coarse: {conv: {out: 4, kernel: 3, stride: 2}}
+          paths:
+            seq:
+              - {conv: {out: 8, kernel: 1}, from: fine, tap: p1}
+              - {conv: {out: 8, kernel: 3}, from: coarse, tap: p2}
+        outputs: {p1: p1, p2: p2}
+    """,
+    "a name with a dash": """
+        backbone:
+          block-1: {conv: {out: 4, kernel: 3}}
+          block-2:
+            seq:
+              conv-1: {conv: {out: 4, kernel: 3}}
+              sum: {add: {}, from: [conv-1, block-1]}
+    """,
+    "a third turn that is dilated": """
+        blocks:
+          unit:
+            params: {width: int, stride: 1}
+            body: {conv: {conv: {out: width, kernel: 3, stride: stride}}, bn: batch_norm}
+          stage:
+            params: {width: int, n: int, stride: 2}
+            body: [{unit: {width: width, stride: 1 + stride // 2 * (i % 2)}, repeat: n}]
+        backbone:
+          layer1: {stage: {width: 8, n: 3, stride: 1}}
+          layer2: {stage: {width: 16, n: 1}}
+          layer3: {stage: {width: 16, n: 0}}
+    """,
+}
+
+
+@pytest.mark.parametrize("text", CASES.values(), ids=CASES)
+def test_what_is_written_is_computed(text: str) -> None:
+    assert_computes(graph_of(text))
 
 
 def assert_computes(graph: archdsl.Graph) -> None:

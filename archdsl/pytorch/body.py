@@ -1,0 +1,410 @@
+"""A class under construction: what its constructor makes, and the statements of its `forward`."""
+
+import ast
+import builtins
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from keyword import iskeyword
+from typing import Any
+
+from archdsl.ops import Op
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.allowed import FIXED, prelude
+from archdsl.pytorch.python import assign, call, choice, as_syntax, name, negated
+from archdsl.pytorch.symbols import Fixed, Symbol
+
+TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
+
+
+@dataclass(eq=False)
+class Value:
+    """A tensor in `forward`; `maker` is the op that made it, None if that is not known."""
+
+    spec: TensorSpec
+    hint: str = ""
+    maker: type[Op] | None = None
+    mark: str = ""  # what stands for its variable until that has a name
+    under: "tuple[Symbol, type[Op]] | None" = None  # what made it where a condition holds
+
+
+@dataclass(eq=False)
+class Entry:
+    """A module or parameter that the constructor makes, under a key, if `test` holds."""
+
+    key: str
+    code: ast.expr
+    before: list[ast.stmt]
+    test: Symbol | None = None
+    parameter: bool = False
+    used: bool = False
+    owner: "Holder | None" = None
+    plain: str = ""  # the verb of an op without weights, which may have any name
+
+
+@dataclass(eq=False)
+class Let:
+    """A variable of the constructor, for what is too long to be said again."""
+
+    key: str
+    code: ast.expr
+    owner: "Holder | None" = None
+    used: bool = False
+
+
+@dataclass(eq=False)
+class Holder:
+    """The class itself, or a container in it, whose members `forward` calls one by one."""
+
+    key: str
+    owner: "Holder | None" = None
+    entries: list["Entry | Holder | Let"] = field(default_factory=list)
+
+    @property
+    def used(self) -> bool:
+        return bool(self.live())
+
+    def live(self) -> list["Entry | Holder"]:
+        return [entry for entry in self.entries if entry.used and not isinstance(entry, Let)]
+
+    def modules(self) -> list["Entry | Holder"]:
+        return [e for e in self.live() if isinstance(e, Holder) or not e.parameter]
+
+    def name_plain(self) -> None:
+        """Names the numbered members without weights among named ones."""
+        keys = {entry.key for entry in self.live()}
+        odd = [entry for entry in self.live() if not _is_attribute(entry.key)]
+        if len(odd) == len(keys) or not all(isinstance(e, Entry) and e.plain for e in odd):
+            return
+        for entry in odd:
+            assert isinstance(entry, Entry)
+            free, number = entry.plain, 2
+            while free in keys:
+                free, number = f"{entry.plain}_{number}", number + 1
+            entry.key = free
+            keys.add(free)
+
+    @property
+    def kind(self) -> str:
+        """`list` if its members are numbered in turn, else `dict`, or `self` for attributes."""
+        members = self.modules()
+        keys = [entry.key for entry in members]
+        if self.owner is None and all(_is_attribute(key) for key in keys):
+            return "self"
+        return "list" if keys == [str(n) for n in range(len(keys))] else "dict"
+
+
+@dataclass(eq=False)
+class Step:
+    """A statement of `forward`: a value and how it is computed, from marks and accesses.
+
+    Under `test` only, where `other` is its value otherwise.
+    """
+
+    target: Value
+    code: ast.expr
+    side: bool = False
+    entry: Entry | None = None
+    adds: bool = False  # may write over its first operand
+
+
+def _is_attribute(key: str) -> bool:
+    return key.isidentifier() and not iskeyword(key)
+
+
+class _Access(ast.expr):
+    """Stands for the way to an entry until it is known how its holders hold it."""
+
+    _fields = ("entry",)
+
+
+class Body:
+    """The constructor and `forward` of one class."""
+
+    def __init__(self) -> None:
+        self.top = Holder("")
+        self.steps: list[Step] = []
+        self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
+        self.locals: set[str] = set()
+        self.lets: dict[str, ast.expr] = {}
+        self._marks = count()
+
+    # values and steps
+
+    def value(self, spec: TensorSpec, hint: str = "", maker: type[Op] | None = None) -> Value:
+        return Value(spec, hint, maker, f"%{next(self._marks)}")
+
+    def read(self, value: Value) -> ast.expr:
+        return ast.Name(value.mark)
+
+    def enter(self, holder: Holder, entry: "Entry | Holder") -> None:
+        entry.owner = holder
+        if any(other.key == entry.key for other in holder.entries):
+            raise Fixed((), f"two modules named {entry.key}")
+        holder.entries.append(entry)
+
+    def called(self, entry: Entry, inputs: Sequence[Value]) -> ast.expr:
+        return ast.Call(_Access(entry=entry), [self.read(value) for value in inputs], [])
+
+    def reached(self, entry: Entry) -> ast.expr:
+        return _Access(entry=entry)
+
+    def keep(self, hint: str, value: Any) -> ast.expr:
+        """What `forward` reads a number or flag of the constructor by."""
+        if not isinstance(value, Symbol):
+            return as_syntax(value)
+        for known, code in self.kept.items():
+            if ast.dump(code) == ast.dump(value.syntax):
+                return ast.Attribute(ast.Name("self"), known)
+        free, number = hint, 2
+        while free in self.kept and ast.dump(self.kept[free]) != ast.dump(value.syntax):
+            free, number = f"{hint}_{number}", number + 1
+        self.kept[free] = value.syntax
+        return ast.Attribute(ast.Name("self"), free)
+
+    def local(self, hint: str, taken: Iterable[str]) -> str:
+        """A name for a variable of the constructor."""
+        free, number = hint, 2
+        while free in self.locals or free in TAKEN or free in taken or iskeyword(free):
+            free, number = f"{hint}_{number}", number + 1
+        self.locals.add(free)
+        return free
+
+    def let(self, holder: Holder, value: Symbol, taken: Iterable[str]) -> Symbol:
+        """A variable for a value, set where the next member of a holder is made."""
+        title = self.local("channels", taken)
+        holder.entries.append(Let(title, value.syntax, holder))
+        self.lets[title] = value.syntax
+        return Symbol(name(title), value.type, None, value.names)
+
+    # finishing
+
+    def prune(self, results: Sequence[Value]) -> None:
+        """Leaves the steps that the results need, and marks the modules that these call."""
+        needed = {value.mark for value in results}
+        kept = []
+        for step in reversed(self.steps):
+            if step.target.mark in needed:
+                needed |= {n.id for n in ast.walk(step.code) if isinstance(n, ast.Name)}
+                kept.append(step)
+                for access in ast.walk(step.code):
+                    if isinstance(access, _Access):
+                        access.entry.used = True
+        self.steps = kept[::-1]
+        used = {
+            n.attr
+            for step in self.steps
+            for n in ast.walk(step.code)
+            if isinstance(n, ast.Attribute)
+        }
+        self.kept = {key: code for key, code in self.kept.items() if key in used}
+        self.top.name_plain()
+        self.find_lets(self.top, {n for code in self.kept.values() for n in _names(code)})
+
+    def find_lets(self, holder: Holder, found: set[str]) -> None:
+        """Marks the variables that are used; `found` are names in what stands behind."""
+        for entry in reversed(holder.entries):
+            if isinstance(entry, Holder):
+                self.find_lets(entry, found)
+            elif isinstance(entry, Let):
+                entry.used = entry.key in found
+                found |= _names(entry.code) if entry.used else set()
+            elif entry.used:
+                trees = [entry.code, *entry.before]
+                trees += [entry.test.syntax] if entry.test is not None else []
+                found |= {title for tree in trees for title in _names(tree)}
+
+    def constructor(self) -> list[ast.stmt]:
+        """The statements of `__init__` behind `super().__init__()`."""
+        kept = [assign(f"self.{key}", code) for key, code in self.kept.items()]
+        kind = self.top.kind
+        if kind == "self":
+            made = [s for entry in self.top.entries if entry.used for s in self.attribute(entry)]
+            return [ast.Expr(call("super().__init__")), *made, *kept]
+        before, code = self.contents(self.top, kind)
+        held = self.parameters(self.top)
+        return [*before, ast.Expr(ast.Call(name("super().__init__"), [code], [])), *kept, *held]
+
+    def attribute(self, entry: "Entry | Holder | Let") -> Iterator[ast.stmt]:
+        if isinstance(entry, Let):
+            yield assign(entry.key, entry.code)
+            return
+        if isinstance(entry, Entry) and entry.parameter:
+            yield from self.parameter(entry)
+            return
+        before, code = self.code(entry)
+        yield from before
+        yield assign(f"self.{entry.key}", code)
+        if isinstance(entry, Holder):
+            yield from self.parameters(entry)
+
+    def parameters(self, holder: Holder) -> Iterator[ast.stmt]:
+        """The assignments of parameters in a container."""
+        for entry in holder.live():
+            if isinstance(entry, Holder):
+                yield from self.parameters(entry)
+            elif entry.parameter:
+                yield from self.parameter(entry)
+
+    def parameter(self, entry: Entry) -> Iterator[ast.stmt]:
+        owner = self.owner(entry)
+        made = call("nn.Parameter", entry.code)
+        yield from entry.before
+        if _is_attribute(entry.key):
+            yield assign(ast.Attribute(owner, entry.key), made)
+        else:
+            registered = ast.Attribute(owner, "register_parameter")
+            yield ast.Expr(ast.Call(registered, [as_syntax(entry.key), made], []))
+
+    def owner(self, entry: "Entry | Holder") -> ast.expr:
+        """What holds an entry, as an expression."""
+        assert entry.owner is not None
+        return ast.Name("self") if entry.owner.owner is None else self.access(entry.owner)
+
+    def code(self, entry: "Entry | Holder") -> tuple[list[ast.stmt], ast.expr]:
+        if isinstance(entry, Holder):
+            kind = entry.kind
+            before, inner = self.contents(entry, kind)
+            return before, call("nn.ModuleList" if kind == "list" else "nn.ModuleDict", inner)
+        made = entry.code
+        if entry.test is None:
+            return entry.before, made
+        other = call("nn.Identity")
+        if not entry.before:
+            return [], choice(entry.test.syntax, made, other)
+        title = self.local(entry.key if _is_attribute(entry.key) else "layer", ())
+        kind = ast.AnnAssign(ast.Name(title), name("nn.Module"), other, 1)
+        return [
+            kind, ast.If(entry.test.syntax, [*entry.before, assign(title, made)], [])
+        ], ast.Name(title)  # fmt: skip
+
+    def contents(self, holder: Holder, kind: str) -> tuple[list[ast.stmt], ast.expr]:
+        """What a container is made from."""
+        before: list[ast.stmt] = []
+        parts = []
+        for entry in holder.entries:
+            if isinstance(entry, Let):
+                before += [assign(entry.key, entry.code)] if entry.used else []
+            if isinstance(entry, Let) or not entry.used:
+                continue
+            if isinstance(entry, Entry) and entry.parameter:
+                continue
+            stated, code = self.code(entry)
+            before += stated
+            parts.append((entry.key, code))
+        if kind == "list":
+            return before, ast.List([code for _, code in parts], ast.Load())
+        keys: list[ast.expr | None] = [as_syntax(key) for key, _ in parts]
+        return before, ast.Dict(keys, [code for _, code in parts])
+
+    def access(self, entry: "Entry | Holder") -> ast.expr:
+        """`self.layers[0]`."""
+        holder, owner = entry.owner, self.owner(entry)
+        assert holder is not None
+        kind = holder.kind
+        if isinstance(entry, Entry) and entry.parameter and not _is_attribute(entry.key):
+            return ast.Call(ast.Attribute(owner, "get_parameter"), [as_syntax(entry.key)], [])
+        if kind == "self" or (isinstance(entry, Entry) and entry.parameter):
+            return ast.Attribute(owner, entry.key)
+        if kind == "dict":
+            return ast.Subscript(owner, as_syntax(entry.key))
+        return ast.Subscript(owner, as_syntax(holder.modules().index(entry)))
+
+    # forward
+
+    def forward(self, inputs: Sequence[Value], names: Sequence[str]) -> "Naming":
+        """The variables of `forward`, whose arguments have these names."""
+        return Naming(self, inputs, names)
+
+
+class Naming:
+    """Which variable holds which value of a `forward`."""
+
+    def __init__(self, body: Body, inputs: Sequence[Value], names: Sequence[str]) -> None:
+        self.body = body
+        self.variables = dict(zip([value.mark for value in inputs], names, strict=True))
+        self.last = {m: n for n, step in enumerate(body.steps) for m in _marks(step.code)}
+
+    def finish(self, results: Sequence[Value], named: Sequence[str] = ()) -> list[ast.stmt]:
+        """The statements, with names given to all values."""
+        steps = self.body.steps
+        for value in results:
+            self.last[value.mark] = len(steps) + 1
+        wanted = {
+            v.mark: n
+            for v, n in zip(results, named, strict=False)
+            if n and _is_attribute(n) and n not in TAKEN
+        }
+        free = set(self.variables.values())
+        holders = {variable: mark for mark, variable in self.variables.items()}
+        statements = []
+        for index, step in enumerate(steps):
+            mark = step.target.mark
+            operands = _marks(step.code)
+            dead = {v for v, m in holders.items() if self.last.get(m, -1) <= index}
+            chosen = self.choose(step, operands, dead, holders, wanted.get(mark, ""))
+            self.variables[mark] = chosen
+            code = self.filled(step.code)
+            statements.append(_statement(chosen, code, step.adds))
+            holders[chosen] = mark
+            free.add(chosen)
+        return statements
+
+    def choose(
+        self, step: Step, operands: list[str], dead: set[str], holders: dict[str, str], wanted: str
+    ) -> str:
+        """A variable for a value: one that is free, of its operands first; else one by its hint."""
+        if wanted and (wanted not in holders or wanted in dead):
+            return wanted
+        before = [self.variables[mark] for mark in operands if mark in self.variables]
+        for variable in ["x", *before]:
+            plain = variable in ("x", "out", step.target.hint) or variable in before
+            if variable in dead and plain and variable in holders:
+                return variable
+        for variable in ("out", step.target.hint):
+            if _is_attribute(variable) and variable not in TAKEN:
+                if variable not in holders or variable in dead:
+                    return variable
+        hint = step.target.hint if _is_attribute(step.target.hint) else "out"
+        for number in count(2):
+            variable = f"{hint}_{number}"
+            if variable not in holders or variable in dead:
+                return variable
+        raise AssertionError
+
+    def filled(self, code: ast.expr) -> ast.expr:
+        filled: ast.expr = _Filler(self).visit(code)
+        return filled
+
+    def read(self, value: Value) -> ast.expr:
+        return ast.Name(self.variables[value.mark])
+
+
+class _Filler(ast.NodeTransformer):
+    def __init__(self, naming: Naming) -> None:
+        self.naming = naming
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Name(self.naming.variables.get(node.id, node.id))
+
+    def visit__Access(self, node: Any) -> ast.expr:
+        return self.naming.body.access(node.entry)
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _marks(code: ast.expr) -> list[str]:
+    return [n.id for n in ast.walk(code) if isinstance(n, ast.Name) and n.id[0] == "%"]
+
+
+def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
+    if adds and isinstance(code, ast.BinOp) and isinstance(code.op, ast.Add):
+        if isinstance(code.left, ast.Name) and code.left.id == target:
+            return ast.AugAssign(ast.Name(target), ast.Add(), code.right)
+    return assign(target, code)
+
+
+__all__ = ["Body", "Entry", "Holder", "Step", "Value", "negated"]

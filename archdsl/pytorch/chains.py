@@ -1,0 +1,575 @@
+"""Items that run one after another as one module: `nn.Sequential`, its conditions and loops."""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from archdsl.language.syntax import BROKEN, Item
+from archdsl.language.syntax import Sequence as Items
+from archdsl.modules.calls import Call
+from archdsl.ops import Op
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.body import Body, Value
+from archdsl.pytorch.environment import Env, Factory, Reading, text_of
+from archdsl.pytorch.operations import lends
+from archdsl.pytorch.python import assign, call, as_syntax, name
+from archdsl.pytorch.symbols import (
+    Fixed,
+    Symbol,
+    choose,
+    element,
+    known,
+    names_in,
+    same,
+    symbol,
+    type_of,
+    variable,
+)
+
+if TYPE_CHECKING:
+    from archdsl.pytorch.program import Program
+
+FEW = 1  # so many turns need no loop
+
+
+@dataclass(eq=False)
+class Made:
+    """A module: the expression that makes it, what stands before that, and what comes out of it."""
+
+    code: ast.expr
+    before: list[ast.stmt]
+    spec: TensorSpec
+    maker: type[Op] | None = None
+    plain: str = ""  # the verb of an op without weights
+    use: Call | None = None  # how it is called, if not with its input alone
+
+
+@dataclass(eq=False)
+class Part:
+    """A member of a chain under its key, or the next number; in it only if `test` holds."""
+
+    key: str | list[Any] | None
+    made: Made
+    test: Symbol | None = None
+
+
+@dataclass(eq=False)
+class Turns:
+    """Members of a chain that a loop makes."""
+
+    target: ast.expr
+    over: ast.expr
+    parts: list["Part | Turns"]
+    before: list[ast.stmt]
+    after: list[ast.stmt]
+    test: Symbol | None = None
+
+
+Parts = list["Part | Turns"]
+Turn = Callable[[Env, Parts], Env | None]
+
+
+class Chains(Reading):
+    """Translates chains; `module` says what one item is as a module, None if it is none."""
+
+    program: "Program"
+    body: Body
+    taken: frozenset[str]  # names that the constructor's variables cannot have
+
+    def module(self, item: Item, env: Env) -> Made | None:
+        raise NotImplementedError
+
+    def inlined(self, item: Item, env: Env) -> tuple[Items | None, Env]:
+        """The items of what adds no level, with their environment."""
+        raise NotImplementedError
+
+    def opened_chain(self, item: Item, env: Env) -> tuple[Items | None, Env]:
+        """The items of a `seq`, or of a block that is one, with their environment."""
+        raise NotImplementedError
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Inside, what is given up leaves nothing behind."""
+        mark = self.program.mark(), set(self.body.locals)
+        try:
+            yield
+        except Fixed:
+            self.program.forget(mark[0])
+            self.body.locals = mark[1]
+            raise
+
+    def chain(self, items: Items, env: Env, parts: Parts) -> Env | None:
+        """Adds the members that items make; None if they are no chain."""
+        for item in items.items:
+            after = self.chained(item, env, parts)
+            if after is None:
+                return None
+            env = after
+        return env
+
+    def chained(self, item: Item, env: Env, parts: Parts) -> Env | None:
+        """One item with its modifiers."""
+        said = item.modifiers
+        if item.verb == BROKEN or said.from_ is not None or said.each is not None or said.aux:
+            return None
+        if said.for_ is None:
+            return self.kept(item, env, parts)
+        try:
+            with self.attempt():
+                made: Parts = []
+                after = self.looped(item, env, made)
+        except Fixed:
+            made, after = [], env
+            for row in self.rows(item, env):
+                if after is not None:
+                    after = self.kept(item, after.bind(row), made)
+        parts += made
+        return None if after is None else replace(after, values=env.values)
+
+    def kept(self, item: Item, env: Env, parts: Parts) -> Env | None:
+        """An item under its `if`."""
+        if item.modifiers.if_ is None:
+            return self.repeated(item, env, parts)
+        test = self.test(item.modifiers.if_, env)
+        if not isinstance(test, Symbol):
+            return self.repeated(item, env, parts) if test else env
+        made: Parts = []
+        after = self.repeated(item, env, made)
+        if after is None:
+            return None
+        for part in made:
+            if part.test is not None:
+                raise Fixed(names_in(part.test))
+            part.test = test
+        parts += made
+        return env.with_input(merged(test, after.first, env.first))
+
+    def repeated(self, item: Item, env: Env, parts: Parts) -> Env | None:
+        if item.modifiers.repeat is None:
+            return self.placed(item, env, parts)
+        times = self.whole(item.modifiers.repeat, env)
+        if item.key is None or "i" in item.key.names or self.inlined(item, env)[0] is not None:
+            return self.turned(times, env, parts, lambda e, p: self.placed(item, e, p))
+        key = self.formatted(item.key, env)
+        if isinstance(key, str) and key.startswith("_"):
+            return None
+        if known(times) and times == 0:
+            return env
+        inner: Parts = []
+        after = self.turned(times, env, inner, lambda e, p: self.member(item, e, p, None))
+        if after is None:
+            return None
+        made = self.contained(inner, after.first, key if isinstance(key, str) else "layers")
+        parts.append(Part(key, made))
+        return env.with_input(Value(made.spec, maker=made.maker))
+
+    def placed(self, item: Item, env: Env, parts: Parts) -> Env | None:
+        """An item under its key, or what it holds where it adds no level."""
+        items, inner = self.inlined(item, env)
+        key = None if item.key is None else self.formatted(item.key, env)
+        if items is not None:
+            after = self.chain(items, inner, parts)
+            return None if after is None else env.with_input(after.x)
+        if isinstance(key, str) and key.startswith("_"):
+            items, inner = self.opened_chain(item, env)
+            if items is not None:
+                after = self.chain(items, inner, parts)
+                return None if after is None else env.with_input(after.x)
+            key = key.lstrip("_")
+            if not key.isidentifier():
+                return None
+        return self.member(item, env, parts, key)
+
+    def member(
+        self, item: Item, env: Env, parts: Parts, key: str | list[Any] | None
+    ) -> Env | None:
+        made = self.module(item, env)
+        if made is None:
+            return None
+        parts.append(Part(key, made))
+        return env.with_input(Value(made.spec, maker=made.maker))
+
+    # loops
+
+    def turned(self, times: Any, env: Env, parts: Parts, turn: Turn) -> Env | None:
+        """What `repeat` makes: a loop, or its turns one by one where a loop cannot say them."""
+        if known(times) and times <= FEW:
+            return self.unrolled(times, env, parts, turn)
+        title = next(n for n in ("i", "j", "k", "m", "n") if n not in names_of(env))
+        i = variable(title, "int")
+        bound = {"i": i, "first": equal(i, 0), "last": equal(i, times - 1)}
+        over = call("range", times)
+        try:
+            with self.attempt():
+                made: Parts = []
+                after = self.carried(
+                    env, made, lambda e, p: turn(e.bind(bound), p), i, name(title), over, times
+                )
+        except Fixed as error:
+            if not known(times) or not error.names & {title}:
+                raise Fixed(error.names - {title} | names_in(times), str(error)) from error
+            return self.unrolled(times, env, parts, turn)
+        parts += made
+        return after
+
+    def unrolled(self, times: int, env: Env, parts: Parts, turn: Turn) -> Env | None:
+        after: Env | None = env
+        for i in range(times):
+            if after is not None:
+                bound = {"i": i, "first": i == 0, "last": i == times - 1}
+                after = turn(replace(after, values={**env.values, **bound}), parts)
+        return after and replace(after, values=env.values)
+
+    def carried(
+        self, env: Env, parts: Parts, turn: Turn, index: Symbol, target: ast.expr, over: ast.expr,
+        times: Any,
+    ) -> Env | None:  # fmt: skip
+        """A loop; the channels that one turn leaves to the next stay, or settle, or are kept."""
+        before, names_before = forgetful(env.first), frozenset(self.body.locals)
+        inner: Parts = []
+        after = turn(env.with_input(before), inner)
+        if after is None:
+            return None
+        start, end = before.spec.channels, after.first.spec.channels
+        require_alike(before.spec, after.first.spec)
+        if same(start, end):
+            parts.append(Turns(aim(target, inner), over, inner, [], []))
+            return env.with_input(after.first)
+        settled: Parts = []
+        self.body.locals = set(names_before)
+        again = turn(env.with_input(after.first), settled)
+        if again is None:
+            return None
+        steady = same(again.first.spec.channels, end) and not names_in(end) & names_of_target(target)
+        if steady:  # a repeat that changes the channels is not left out
+            first = choose(equal(index, 0), lambda: start, lambda: end)
+            settled = []
+            self.body.locals = set(names_before)
+            turn(env.with_input(with_channels(before, first)), settled)
+            parts.append(Turns(aim(target, settled), over, settled, [], []))
+            return env.with_input(after.first)
+        self.body.locals = set(names_before)
+        title = self.body.local("channels", self.taken)
+        kept = Symbol(name(title), "int", None, names_in(start, end) | {title})
+        final: Parts = []
+        last = turn(env.with_input(with_channels(before, kept)), final)
+        if last is None:
+            return None
+        step = [assign(title, last.first.spec.channels)]
+        starting = [assign(title, start)]
+        parts.append(Turns(aim(target, [*final, step]), over, final, starting, step))
+        return env.with_input(with_channels(last.first, kept))
+
+    # for
+
+    def rows(self, item: Item, env: Env) -> list[Mapping[str, Any]]:
+        """What `for` binds in every copy."""
+        if item.modifiers.for_ is None:
+            return [{}]
+        columns = self.columns(item, env)
+        count = len(next(iter(columns.values())))
+        whole = {f"all_{title}": cells for title, cells in columns.items()}
+        return [
+            {
+                **whole,
+                **{title: cells[n] for title, cells in columns.items()},
+                **{"row": n, "first_row": n == 0, "last_row": n == count - 1},
+            }
+            for n in range(count)
+        ]
+
+    def listed(self, item: Item, env: Env) -> dict[str, Symbol]:
+        """The columns that are lists which vary, as they are written."""
+        assert item.modifiers.for_ is not None
+        values = {c.name: self.evaluate(c.cells, env) for c in item.modifiers.for_.columns}
+        return {title: value for title, value in values.items() if isinstance(value, Symbol)}
+
+    def columns(self, item: Item, env: Env) -> dict[str, list[Any]]:
+        """The cells of every column; a list that varies has as many as it has now."""
+        assert item.modifiers.for_ is not None
+        columns = {}
+        for column in item.modifiers.for_.columns:
+            value = self.evaluate(column.cells, env)
+            if isinstance(value, Symbol):
+                if value.length is None:
+                    raise Fixed(value.names)
+                value = [element(value, n) for n in range(value.length)]
+            columns[column.name] = value
+        if len({len(column) for column in columns.values()}) > 1:
+            raise Fixed((), "columns of unequal length")
+        return columns
+
+    def looped(self, item: Item, env: Env, parts: Parts) -> Env | None:
+        """A `for` as a loop over its columns."""
+        columns = self.columns(item, env)
+        count = len(next(iter(columns.values())))
+        if count <= FEW:
+            raise Fixed(())
+        title = self.body.local("row", self.taken)
+        index = variable(title, "int")
+        bound: dict[str, Any] = {
+            "row": index,
+            "first_row": equal(index, 0),
+            "last_row": equal(index, count - 1),
+        }
+        targets: dict[str, list[Any] | Symbol] = {}
+        listed = self.listed(item, env)
+        for column, cells in columns.items():
+            bound[f"all_{column}"] = listed.get(column, cells)
+            if known(*cells) and all(same(cells[0], cell) for cell in cells):
+                bound[column] = cells[0]
+                continue
+            local = self.body.local(column, self.taken)
+            bound[column], targets[local] = cell_variable(local, cells), listed.get(column, cells)
+        target = ast.Tuple([name(title), *(name(local) for local in targets)])
+        over = ast.Tuple([as_syntax(cells) for cells in targets.values()])
+        made: Parts = []
+        after = self.carried(
+            env, made, lambda e, p: self.kept(item, e.bind(bound), p), index, target, over, count
+        )
+        self.body.locals -= {title, *targets}  # which other loops may have
+        for turns in made:
+            assert isinstance(turns, Turns)
+            turns.target, turns.over = table(title, targets, turns, count)
+        parts += made
+        return after
+
+    # containers
+
+    def contained(self, parts: Parts, last: Value, hint: str) -> Made:
+        """An `nn.Sequential` of parts; `hint` is the name of its list, if it needs one."""
+        before, arguments = self.members(parts, hint)
+        return Made(call("nn.Sequential", *arguments), before, last.spec, last.maker)
+
+    def members(self, parts: Parts, hint: str = "layers") -> tuple[list[ast.stmt], list[ast.expr]]:
+        """What stands before an `nn.Sequential`, and what it is given."""
+        keys = [part.key for part in leaves(parts)]
+        static = [key for key in keys if isinstance(key, str)]
+        plain = not any(isinstance(part, Turns) or part.test is not None for part in parts)
+        if plain and static == [str(n) for n in range(len(keys))]:
+            for part in leaves(parts):
+                part.key = None
+            keys = [None] * len(keys)
+        if any(key is None for key in keys) and any(key is not None for key in keys):
+            if not plain:
+                raise Fixed((), "names and numbers")
+            number = 0
+            for part in leaves(parts):
+                if part.key is None:
+                    part.key, number = str(number), number + 1
+        if len(set(static)) < len(static):
+            raise Fixed((), "two members of one name")
+        numbered = all(part.key is None for part in leaves(parts))
+        mixed = not numbered and len(parts) > 1 and not plain
+        if all(map(is_simple, parts)) and not mixed:
+            return self.expressed(parts, numbered)
+        return self.stated(parts, numbered, hint)
+
+    def expressed(self, parts: Parts, numbered: bool) -> tuple[list[ast.stmt], list[ast.expr]]:
+        """Members in one expression."""
+        before = [s for part in parts if isinstance(part, Part) for s in part.made.before]
+        if numbered:
+            return before, [
+                part.made.code if isinstance(part, Part) else ast.Starred(generated(part))
+                for part in parts
+            ]
+        if len(parts) == 1 and isinstance(parts[0], Turns):
+            return before, [call("OrderedDict", generated(parts[0]))]
+        members = [part for part in parts if isinstance(part, Part)]
+        if all(isinstance(p.key, str) and is_keyword(p.key) for p in members):
+            return before, [call("OrderedDict", **{str(p.key): p.made.code for p in members})]
+        pairs = [ast.Tuple([text_of(p.key or ""), p.made.code], ast.Load()) for p in members]
+        return before, [call("OrderedDict", ast.List(list(pairs), ast.Load()))]
+
+    def stated(self, parts: Parts, numbered: bool, hint: str) -> tuple[list[ast.stmt], list[ast.expr]]:
+        """Members added to a variable one by one."""
+        taken = self.taken | mentioned(parts)
+        title = self.body.local(hint if is_keyword(hint) else "layers", taken)
+        if not numbered:
+            kind: ast.expr = ast.Subscript(name("OrderedDict"), ast.Tuple([name("str"), name("nn.Module")]))
+            made: list[ast.stmt] = [ast.AnnAssign(name(title), kind, call("OrderedDict"), 1)]
+            rest = parts
+        else:
+            first: list[Part] = []
+            for part in parts:
+                if not isinstance(part, Part) or part.test is not None:
+                    break
+                first.append(part)
+            kind = ast.Subscript(name("list"), name("nn.Module"))
+            start = ast.List([part.made.code for part in first], ast.Load())
+            made = [s for part in first for s in part.made.before]
+            made.append(ast.AnnAssign(name(title), kind, start, 1))
+            rest = parts[len(first) :]
+        made += [statement for part in rest for statement in added(part, title)]
+        return made, [ast.Starred(name(title)) if numbered else name(title)]
+
+
+def added(part: "Part | Turns", title: str) -> list[ast.stmt]:
+    """The statements that add a part to the variable of a chain."""
+    if isinstance(part, Turns):
+        body = [statement for inner in part.parts for statement in added(inner, title)]
+        made: list[ast.stmt] = [
+            *part.before, ast.For(part.target, part.over, [*body, *part.after], [])]  # fmt: skip
+    elif part.key is None:
+        made = [*part.made.before, ast.Expr(call(f"{title}.append", part.made.code))]
+    else:
+        place = ast.Subscript(name(title), text_of(part.key))
+        made = [*part.made.before, assign(place, part.made.code)]
+    return [ast.If(part.test.syntax, made, [])] if part.test is not None else made
+
+
+def generated(turns: Turns) -> ast.expr:
+    """A loop of one member as a generator expression."""
+    (part,) = turns.parts
+    assert isinstance(part, Part)
+    code = part.made.code
+    if part.key is not None:
+        code = ast.Tuple([text_of(part.key), code], ast.Load())
+    return ast.GeneratorExp(code, [ast.comprehension(turns.target, turns.over, [], 0)])
+
+
+def is_simple(part: "Part | Turns") -> bool:
+    """Whether a member can stand in an expression."""
+    if isinstance(part, Part):
+        return part.test is None
+    if part.before or part.after or part.test is not None or len(part.parts) != 1:
+        return False
+    (inner,) = part.parts
+    return isinstance(inner, Part) and not inner.made.before and inner.test is None
+
+
+def leaves(parts: Parts) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, Turns):
+            yield from leaves(part.parts)
+        else:
+            yield part
+
+
+def is_keyword(key: str) -> bool:
+    from keyword import iskeyword
+
+    return key.isidentifier() and not iskeyword(key)
+
+
+def equal(value: Any, other: Any) -> Any:
+    return symbol(
+        ast.Compare(as_syntax(value), [ast.Eq()], [as_syntax(other)]), "bool", value, other
+    )
+
+
+def names_of(env: Env) -> frozenset[str]:
+    """The variables that an environment's values mention."""
+    values = [v for v in env.values.values() if not isinstance(v, Factory)]
+    shown = names_in(*values, *(env.first.spec.shape if env.x is not None else ()))
+    return shown | {n.id for v in values if isinstance(v, Symbol)
+                    for n in ast.walk(v.syntax) if isinstance(n, ast.Name)}  # fmt: skip
+
+
+def names_of_target(target: ast.expr) -> set[str]:
+    return {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+def mentioned(parts: Sequence[Any]) -> set[str]:
+    """The names in what parts are made from."""
+    found: set[str] = set()
+    for part in parts:
+        trees: list[ast.AST] = []
+        if isinstance(part, list):
+            trees = list(part)
+        elif isinstance(part, Turns):
+            found |= mentioned([*part.parts, part.before, part.after])
+            trees = [part.over]
+        else:
+            trees = [part.made.code, *part.made.before]
+            keyed = part.key if isinstance(part.key, list) else []
+            trees += [p.syntax for p in keyed if isinstance(p, Symbol)]
+        if not isinstance(part, list) and part.test is not None:
+            trees.append(part.test.syntax)
+        found |= {n.id for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    return found
+
+
+def aim(target: ast.expr, parts: Sequence[Any]) -> ast.expr:
+    """The target of a loop, or `_` where nothing mentions it."""
+    if isinstance(target, ast.Name) and target.id not in mentioned(parts):
+        return name("_")
+    return target
+
+
+def table(
+    index: str, targets: Mapping[str, list[Any] | Symbol], turns: Turns, count: int
+) -> tuple[ast.expr, ast.expr]:
+    """The target of a loop over columns and what it goes over: the columns that are used."""
+    used = mentioned([*turns.parts, turns.after])
+    kept = {local: cells for local, cells in targets.items() if local in used}
+    if not kept:
+        return name(index if index in used else "_"), call("range", count)
+    target: ast.expr = ast.Tuple([name(local) for local in kept])
+    if len(kept) == 1:
+        (cells,) = kept.values()
+        over, target = source_of(cells), name(*kept)
+    elif all(isinstance(cells, list) and known(*cells) for cells in kept.values()):
+        rows = zip(*(cells for cells in kept.values() if isinstance(cells, list)), strict=True)
+        over = ast.Tuple([as_syntax(row) for row in rows])
+    else:
+        over = call("zip", *(source_of(cells) for cells in kept.values()), strict=True)
+    if index in used:
+        return ast.Tuple([name(index), target]), call("enumerate", over)
+    return target, over
+
+
+def source_of(cells: list[Any] | Symbol) -> ast.expr:
+    """The list that a column is, as an expression."""
+    return cells.syntax if isinstance(cells, Symbol) else as_syntax(tuple(cells))
+
+
+def cell_variable(title: str, cells: list[Any]) -> Symbol:
+    """A loop variable that stands for the cells of a column."""
+    kinds = {type_of(cell) for cell in cells}
+    if kinds <= {"int", "float"} and len(kinds) == 2:
+        kinds = {"float"}
+    if len(kinds) != 1 or kinds & {"str", "NoneType", "dict"}:
+        raise Fixed((title,), "a column of words")
+    (kind,) = kinds
+    length = None
+    if kind == "list":
+        lengths = {len(c) if isinstance(c, list) else c.length for c in cells}
+        length = lengths.pop() if len(lengths) == 1 else None
+    parts = "int"
+    made = variable(title, kind, cells[0] if isinstance(cells[0], list) else None, length)
+    return replace(made, names=made.names | names_in(*cells), parts=made.parts or parts)
+
+
+def with_channels(value: Value, channels: Any) -> Value:
+    return Value(value.spec.with_channels(channels), value.hint, value.maker)
+
+
+def forgetful(value: Value) -> Value:
+    """A value whose sizes other turns may change."""
+    spec, unknown = value.spec, (None,) * value.spec.rank
+    if spec.layout == "channels_first":
+        return Value(TensorSpec((spec.channels, *unknown)), "", None)  # type: ignore[arg-type]
+    return Value(TensorSpec((*unknown, spec.channels), spec.layout), "", None)  # type: ignore[arg-type]
+
+
+def require_alike(before: TensorSpec, after: TensorSpec) -> None:
+    if (before.rank, before.layout) != (after.rank, after.layout):
+        raise Fixed((), "another rank")
+
+
+def merged(test: Symbol, a: Value, b: Value) -> Value:
+    """A value that is one or the other."""
+    require_alike(b.spec, a.spec)
+    sizes = [
+        x if same(x, y) else choose(test, lambda x=x: x, lambda y=y: y)  # type: ignore[misc]
+        if None not in (x, y) else None
+        for x, y in zip(a.spec.shape, b.spec.shape, strict=True)
+    ]  # fmt: skip
+    spatial = [s if not isinstance(s, Symbol) else None for s in sizes]
+    channel = 0 if a.spec.layout == "channels_first" else len(sizes) - 1
+    spatial[channel] = sizes[channel]
+    alike = a.maker is b.maker or (a.maker and b.maker and lends(a.maker) and lends(b.maker))
+    return Value(TensorSpec(tuple(spatial), a.spec.layout), a.hint, a.maker if alike else None)  # type: ignore[arg-type]

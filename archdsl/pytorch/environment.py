@@ -1,0 +1,277 @@
+"""What an item sees while it is translated, and what its words stand for there."""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, replace
+from typing import Any
+
+from archdsl.expressions.expression import Expression
+from archdsl.expressions.scaling import Rule
+from archdsl.expressions.template import Template
+from archdsl.language.syntax import (
+    Argument,
+    Block,
+    File,
+    Formula,
+    Item,
+    Listed,
+    Literal,
+    Mapped,
+    Name,
+    Parameter,
+    Verb,
+)
+from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
+from archdsl.ops.base import whole_number
+from archdsl.ops.tensor import INPUT
+from archdsl.pytorch.body import Holder, Value
+from archdsl.pytorch.symbols import Fixed, Symbol, Translator, known, names_in, whole
+
+Flow = Value | tuple[Value, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Factory:
+    """A verb given as a value: what makes a module, with arguments that may vary."""
+
+    verb: str
+    arguments: Mapping[str, Any]
+    block: Block | None
+
+
+@dataclass
+class Level:
+    """Where items stand: the holder of their modules, their path, the next number of a list."""
+
+    holder: Holder
+    path: str
+    count: int = 0
+    trail: str = ""
+    guard: Symbol | None = None  # the condition under which all of it stands
+    uncertain: Symbol | None = None  # the condition under which the last number is taken
+
+    def number(self) -> str:
+        self.count += 1
+        return str(self.count - 1)
+
+    def child(self, title: str) -> str:
+        title = self.trail + title if title.startswith("_") else title
+        return f"{self.path}.{title}" if self.path else title
+
+
+@dataclass
+class Frame:
+    """The items that references can name."""
+
+    level: Level
+    given: Flow
+    taps: int = 0
+    outer: "Frame | None" = None
+    names: dict[str, Flow] = field(default_factory=dict)
+
+    def find(self, title: str) -> Flow:
+        if title in self.names:
+            return self.names[title]
+        if self.outer is None:
+            raise KeyError(title)
+        return self.outer.find(title)
+
+
+@dataclass(frozen=True)
+class Env:
+    """Where an item stands: its file, frame, the values of names, what flows, and the condition."""
+
+    file: File
+    frame: Frame
+    values: Mapping[str, Any]
+    x: Flow
+    guard: Symbol | None = None
+    otherwise: Value | None = None  # what flows on where the condition does not hold
+
+    def with_input(self, x: Flow) -> "Env":
+        return replace(self, x=x, otherwise=None)
+
+    def fed(self, x: Flow) -> "Env":
+        """With another input; where the condition does not hold, what there was flows on."""
+        passed = self.x if isinstance(self.x, Value) else None
+        return replace(self, x=x, otherwise=passed if self.guard is not None else None)
+
+    def bind(self, values: Mapping[str, Any]) -> "Env":
+        return replace(self, values={**self.values, **values})
+
+    def at(self, level: Level) -> "Env":
+        level.guard = self.guard
+        return replace(self, frame=Frame(level, self.frame.given, self.frame.taps, self.frame))
+
+    @property
+    def level(self) -> Level:
+        return self.frame.level
+
+    @property
+    def first(self) -> Value:
+        """What `C` is of."""
+        x = self.x[0] if isinstance(self.x, tuple) else self.x
+        if x is None:
+            raise Fixed((), "there is no input")
+        return x
+
+
+class Reading:
+    """The words of items, read in their environment."""
+
+    functions: Mapping[str, Any]
+    rules: dict[str, Rule]
+
+    def evaluate(self, written: Any, env: Env) -> Any:
+        """The value of what is written, or of a value itself."""
+        match written:
+            case Formula():
+                if written.name is not None and written.name in env.values:
+                    return env.values[written.name]
+                return Translator(self.names(env), self.functions, self.rules)(written.expression)
+            case Literal(value):
+                return value
+            case Verb(verb, arguments):
+                return self.verb(verb, arguments, env)
+            case Listed(parts):
+                return [self.evaluate(part, env) for part in parts]
+            case Mapped(parts):
+                return {title: self.evaluate(part, env) for title, part in parts.items()}
+            case Name(template):
+                return self.key(template, env)
+        return written
+
+    def names(self, env: Env) -> Mapping[str, Any]:
+        if env.x is None:
+            return env.values
+        shape = env.first.spec.names()
+        return {**{n: v for n, v in shape.items() if v is not None}, **env.values}
+
+    def expression(self, expression: Expression, env: Env) -> Any:
+        return Translator(self.names(env), self.functions, self.rules)(expression)
+
+    def test(self, raw: Any, env: Env) -> Any:
+        value = self.evaluate(raw, env)
+        return value if isinstance(value, Symbol) else bool(value)
+
+    def whole(self, raw: Any, env: Env) -> Any:
+        value = self.evaluate(raw, env)
+        try:
+            return whole(value) if isinstance(value, Symbol) else whole_number(value)
+        except ArgumentError as error:
+            raise Fixed((), error.message) from error
+
+    def key(self, template: Template, env: Env) -> str:
+        """The name of an item where nothing in it varies."""
+        text = self.formatted(template, env)
+        if not isinstance(text, str):
+            raise Fixed(names_in(*[part for part in text if not isinstance(part, str)]))
+        return text
+
+    def formatted(self, template: Template, env: Env) -> "str | list[Any]":
+        """A name: text, or its parts where some vary."""
+        parts: list[Any] = []
+        for part in template.parts:
+            value = part if isinstance(part, str) else self.expression(part[1], env)
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+            parts.append(value if isinstance(value, Symbol) else str(value))
+        return "".join(parts) if known(*parts) else parts
+
+    def reference(self, said: Name, env: Env, taps: Mapping[str, Flow]) -> Flow:
+        title = self.key(said.template, env)
+        try:
+            return env.frame.find(title)
+        except KeyError:
+            if title == INPUT:
+                return env.frame.given
+            if title in list(taps)[env.frame.taps :]:
+                return taps[title]
+        raise Fixed((), f"no item {title}")
+
+    def references(self, said: Any, env: Env, taps: Mapping[str, Flow]) -> Flow:
+        if isinstance(said, Name):
+            return self.reference(said, env, taps)
+        if not isinstance(said, Listed):
+            raise Fixed((), "no reference")
+        flows = [self.reference(part, env, taps) for part in said.parts if isinstance(part, Name)]
+        tensors = tuple(flow for flow in flows if isinstance(flow, Value))
+        if len(tensors) < len(said.parts):
+            raise Fixed((), "a list in a list")
+        return tensors if len(tensors) > 1 else tensors[0]
+
+    # parameters and arguments
+
+    def parameter(self, parameter: Parameter, written: Any, env: Env) -> Any:
+        """The value of a parameter of a block, from what is written for it."""
+        value = self.written(parameter.type, written, env)
+        try:
+            if parameter.type == "int":
+                return whole(value) if isinstance(value, Symbol) else whole_number(value)
+        except ArgumentError as error:
+            raise Fixed((), error.message) from error
+        return value
+
+    def written(self, type: str | None, written: Any, env: Env) -> Any:
+        match written:
+            case Formula(text) if type == "str" and not text.startswith("$"):
+                return text
+            case Listed(parts) if type != "item":
+                return [self.written(type, part, env) for part in parts]
+            case _ if type == "item":
+                return self.factory(written, env)
+        return self.evaluate(written, env)
+
+    def factory(self, written: Any, env: Env) -> Any:
+        """A verb given as a value."""
+        value = self.evaluate(written, env)
+        if isinstance(value, Factory) or (isinstance(value, Symbol) and value.type == "item"):
+            return value
+        if isinstance(value, Symbol):
+            raise Fixed(value.names)
+        block = env.file.block(value) if isinstance(value, str) else None
+        if block is None and value not in OPS:
+            raise Fixed((), f"no verb {value}")
+        return Factory(value, {}, block)
+
+    def verb(self, verb: str, arguments: Mapping[str, Argument], env: Env) -> Factory:
+        block = env.file.block(verb)
+        values: dict[str, Any] = {}
+        for title, written in arguments.items():
+            if block is not None:
+                values[title] = self.parameter(block.parameters[title], written, env)
+            else:
+                values[title] = self.argument(written, kind(OPS[verb], title), env)
+        return Factory(verb, values, block)
+
+    def argument(self, written: Any, declared: Kind, env: Env) -> Any:
+        """The value of an op's argument."""
+        match written:
+            case Formula(text) if text in declared.words:
+                return text
+        return self.evaluate(written, env)
+
+
+def takes_channels(op: type[Op]) -> bool:
+    """Whether what makes such a module must know the channels of its input."""
+    return not (op.__module__.endswith((".activation", ".regularize")) or op.verb == "identity") or (
+        op.verb in ("prelu", "layer_scale"))  # fmt: skip
+
+
+def text_of(parts: "str | list[Any]") -> ast.expr:
+    """A name as an expression: text, or an f-string."""
+    if isinstance(parts, str):
+        return ast.Constant(parts)
+    if len(parts) == 1:
+        syntax: ast.expr = parts[0].syntax
+        return syntax
+    return ast.JoinedStr(
+        [
+            ast.FormattedValue(part.syntax, -1) if isinstance(part, Symbol) else ast.Constant(part)
+            for part in parts
+            if part != ""
+        ]
+    )
+
+
+__all__ = ["MISSING", "Env", "Factory", "Flow", "Frame", "Item", "Level", "Reading", "arguments"]

@@ -1,0 +1,357 @@
+"""Ops whose arguments may vary: settled, followed in shape, written as calls of PyTorch."""
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING
+from functools import cache
+from math import prod
+from typing import Any
+
+from archdsl.modules.calls import Call, call
+from archdsl.ops import ArgumentError, Op, ShapeError, arguments, kind
+from archdsl.ops import activation, attention, conv, join, linear, norm, pool, shape
+from archdsl.ops.base import (
+    AXES, BORDERS, CHANNELS, CONV_PADDING, INDEX, KERNEL, POOL_PADDING, SHAPE, WHOLE, window,
+)  # fmt: skip
+from archdsl.ops.init import INIT, SCALE_INIT, Init
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.python import call as written_call
+from archdsl.pytorch.python import as_syntax, name
+from archdsl.pytorch.symbols import (
+    Fixed, Symbol, binary, element, known, names_in, same, symbol, whole,
+)  # fmt: skip
+
+_PER_AXIS = (AXES, BORDERS, CONV_PADDING, POOL_PADDING)
+
+
+def settle(op: type[Op], values: Mapping[str, Any], x: TensorSpec) -> Op:
+    """An op from the values of its arguments, as `construct` does, some of which may vary."""
+    settled: dict[str, Any] = {}
+    for title, declared in arguments(op).items():
+        value = values.get(title, declared.default)
+        if value is MISSING:
+            raise Fixed((), f"{op.verb} needs {title}")
+        if title not in values and value is CHANNELS:
+            value = x.channels
+        if title not in values and value is KERNEL:
+            settled[title] = settled["kernel"]
+        elif value is None and declared.default is None:
+            settled[title] = None
+        else:
+            settled[title] = _argument(op, title, value, x)
+    return op(**settled)
+
+
+def _argument(op: type[Op], title: str, value: Any, x: TensorSpec) -> Any:
+    declared = kind(op, title)
+    if known(value):
+        try:
+            return declared.read(value, x.rank)
+        except ArgumentError as error:
+            raise Fixed((), f"{title} of {op.verb}: {error.message}") from error
+    if declared in (INIT, SCALE_INIT):
+        return _init(value)
+    if declared in _PER_AXIS:
+        return _axes(value, x.rank)
+    if declared is SHAPE:
+        return tuple(whole(part) for part in value)
+    if declared in (WHOLE, INDEX):
+        return whole(value)
+    return value
+
+
+def _axes(value: Any, rank: int) -> Any:
+    """A number per axis, or a symbol that stands for either."""
+    if isinstance(value, list | tuple):
+        return tuple(whole(part) for part in value)
+    if value.type == "list" and value.length == rank:
+        return tuple(element(value, n) for n in range(rank))
+    if value.type in ("axes", "str", "list"):
+        return value
+    return (whole(value),) * rank
+
+
+def _init(value: Any) -> Init:
+    if isinstance(value, Symbol):
+        raise Fixed(value.names)
+    scheme = next(name for name in value if name != "bias")
+    bias = value.get("bias")
+    if bias is not None and not isinstance(bias, dict | str):
+        bias = {"constant": {"val": bias}}
+    if isinstance(bias, str):
+        bias = {bias: {}}
+    settings = tuple((value[scheme] or {}).items())
+    return Init(scheme, settings, None if bias is None else _init(bias))
+
+
+def ends_at_one(init: Init) -> bool:
+    return init.settings == (("val", 1),)
+
+
+_LENDS = (conv.Conv, conv.ConvTranspose, linear.Linear, norm.BatchNorm, norm.GroupNorm,
+          join.Concat, join.Add)  # fmt: skip
+
+
+def lends(op: type[Op]) -> bool:
+    """Whether what takes the output may write over it."""
+    return op in _LENDS
+
+
+def writes_over(op: Op) -> bool:
+    """Whether a module of an op can write over its input."""
+    x = TensorSpec((1, 1, 1))
+    try:
+        return type(op).__module__ == activation.__name__ and op.storage(x, x).over is not None
+    except Fixed:
+        return False
+
+
+# shapes: sizes that are not known are None
+
+
+def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
+    """What an op gives, as far as it is known."""
+    x = inputs[0]
+    fields = [getattr(op, title) for title in arguments(type(op))]
+    sizes = [size for spec in inputs for size in spec.shape]
+    if None not in sizes and known(*fields, *sizes):
+        try:
+            return op.infer(*inputs)
+        except ShapeError as error:
+            raise Fixed((), error.message) from error
+    match op:
+        case join.Concat():
+            channels: Any = x.channels
+            for other in inputs[1:]:
+                channels = binary("+", channels, other.channels)
+            return x.with_channels(channels)
+        case join.Add() | join.Multiply():
+            return _broadcast(inputs)
+        case shape.Flatten():
+            return TensorSpec((None if None in x.shape else _product(x.shape),))  # type: ignore[arg-type]
+        case shape.Reshape():
+            return TensorSpec(tuple(n if isinstance(n, Symbol) or n != -1 else None for n in op.shape))  # type: ignore[misc]
+        case shape.Permute():
+            channels_at = 0 if x.layout == "channels_first" else x.rank
+            last = x.rank > 0 and op.order[-1] == channels_at
+            moved = tuple(x.shape[axis] for axis in op.order)
+            return TensorSpec(moved, "channels_last" if last else "channels_first")
+        case attention.ChannelsLast():
+            return TensorSpec((*x.spatial, x.channels), "channels_last")
+        case attention.ChannelsFirst():
+            return TensorSpec((x.channels, *x.spatial))
+        case attention.Tokens():
+            count = None if None in x.spatial else prod(x.spatial)
+            return TensorSpec((count, x.channels), "channels_last")  # type: ignore[arg-type]
+        case attention.ClassToken():
+            count = None if x.shape[0] is None else x.shape[0] + 1
+            return TensorSpec((count, x.channels), "channels_last")  # type: ignore[arg-type]
+        case attention.Token():
+            return TensorSpec((x.channels,))
+        case attention.PatchMerging():
+            halves = tuple(None if n is None else -(-n // 2) for n in x.spatial)
+            return TensorSpec((*halves, op.out), "channels_last")  # type: ignore[arg-type]
+        case linear.Linear():
+            return x.with_channels(op.out)
+    if x.layout == "channels_last":
+        return x.with_channels(_channels(op, x))
+    return TensorSpec((_channels(op, x), *_spatial(op, inputs)))
+
+
+def _channels(op: Op, x: TensorSpec) -> Any:
+    match op:
+        case conv.Conv() | conv.ConvTranspose() | shape.PadChannels():
+            return op.out
+        case shape.Slice():
+            return binary("-", op.stop, op.start)
+        case shape.PixelShuffle():
+            return binary("//", x.channels, binary("*", op.factor, op.factor))
+        case shape.SpaceToDepth():
+            return binary("*", x.channels, binary("*", op.factor, op.factor))
+    return x.channels
+
+
+def _spatial(op: Op, inputs: Sequence[TensorSpec]) -> tuple[Any, ...]:
+    x = inputs[0]
+    unknown: tuple[Any, ...] = (None,) * x.rank
+    match op:
+        case pool.GlobalAvgPool():
+            return (1,) * x.rank
+        case pool.AdaptiveAvgPool():
+            return op.size if isinstance(op.size, tuple) and known(op.size) else unknown
+        case conv.Conv():
+            return _windows(x, op.kernel, op.stride, op.padding, op.dilation, False)
+        case pool.MaxPool() | pool.AvgPool():
+            return _windows(x, op.kernel, op.stride, op.padding, (1,) * x.rank, op.ceil)
+        case shape.Resize() | shape.Crop() if op.like:
+            return inputs[1].spatial
+        case shape.Resize() | shape.Crop() if isinstance(op.size, tuple):
+            return op.size
+        case conv.ConvTranspose() | shape.Resize() | shape.Crop() | shape.Pad():
+            return unknown
+        case shape.PixelShuffle() | shape.SpaceToDepth():
+            return unknown
+    return x.spatial
+
+
+def _windows(x: TensorSpec, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: Any) -> Any:
+    """The size behind windows; one that keeps the size whatever it is says so."""
+    unknown = (None,) * x.rank
+    if not all(isinstance(v, tuple) for v in (kernel, stride, dilation)) or not known(
+        stride, dilation, ceil):  # fmt: skip
+        return unknown
+    if padding in ("auto", "same") and set(stride) == {1}:
+        return x.spatial
+    if None in x.spatial or not known(kernel, padding):
+        return unknown
+    pads = _pads(padding, kernel, dilation)
+    given = zip(x.spatial, kernel, stride, pads, dilation, strict=True)
+    return tuple(window(n, k, s, p, d, ceil) for n, k, s, p, d in given)
+
+
+def _pads(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Sequence[Any]:
+    if padding == "auto":
+        return [d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)]
+    if padding == "valid":
+        return [0] * len(kernel)
+    return [padding] * len(kernel) if isinstance(padding, str) else padding
+
+
+def _product(sizes: Sequence[Any]) -> Any:
+    total: Any = 1
+    for size in sizes:
+        total = binary("*", total, size)
+    return total
+
+
+def _broadcast(inputs: Sequence[TensorSpec]) -> TensorSpec:
+    """The common shape of what is added or multiplied; a size of 1 gives way to any other."""
+    common: list[Any] = list(inputs[0].shape)
+    for other in inputs[1:]:
+        if len(other.shape) != len(common):
+            raise Fixed((), "a join of maps of other ranks")
+        common = [b if same(a, 1) or a is None and not same(b, 1) and b is not None else a
+                  for a, b in zip(common, other.shape, strict=True)]  # fmt: skip
+    return TensorSpec(tuple(common), inputs[0].layout)
+
+
+# calls
+
+
+def torch_call(op: Op, inputs: Sequence[TensorSpec]) -> Call:
+    """The PyTorch call for an op, some of whose arguments may vary."""
+    if isinstance(op, conv.Conv) and not known(op.kernel, op.stride, op.padding, op.dilation):
+        return _conv(op, inputs[0])
+    try:
+        made = call(op, tuple(inputs))
+    except (TypeError, AttributeError) as error:
+        raise Fixed(names_in(*vars_of(op)), f"{op.verb}: {error}") from error
+    for argument in made.arguments:
+        value = argument.value
+        if value is None and (argument.default is not None or not argument.keyword):
+            raise Fixed((), f"{op.verb} needs a size that is not known")
+        if isinstance(value, tuple) and None in value:
+            raise Fixed((), f"{op.verb} needs a size that is not known")
+    return made
+
+
+def vars_of(op: Op) -> list[Any]:
+    return [getattr(op, title) for title in arguments(type(op))]
+
+
+def _conv(op: conv.Conv, x: TensorSpec) -> Call:
+    from archdsl.modules.calls import Argument, _plain, _positional, _size
+
+    sizes = [_plain(op.kernel), _plain(op.dilation)]
+    padding: Any = op.padding
+    target = f"nn.Conv{x.rank}d"
+    if isinstance(padding, Symbol) and padding.type in ("str", "axes"):
+        padding = symbol(written_call("padding_of", padding, *_dilated(sizes)), "axes", padding)
+    elif padding == "auto":
+        if all(isinstance(v, tuple) for v in (op.kernel, op.dilation)):
+            pads = tuple(_keeping(k, d) for k, d in zip(op.kernel, op.dilation, strict=True))
+            padding = pads[0] if all(same(pads[0], p) for p in pads[1:]) else pads
+        else:
+            made = written_call("padding_of", "auto", *_dilated(sizes))
+            padding = symbol(made, "axes", *sizes)
+    elif padding == "same":
+        target, padding = f"Conv{x.rank}dSame", 0
+    elif padding == "valid":
+        padding = 0
+    return Call(
+        target,
+        (
+            _positional("in_channels", x.channels),
+            _positional("out_channels", op.out),
+            Argument("kernel_size", sizes[0]),
+            _size("stride", op.stride, 1),
+            Argument("padding", _plain(padding), 0),
+            Argument("dilation", sizes[1], 1),
+            Argument("groups", op.groups, 1),
+            Argument("bias", op.bias, True),
+        ),
+    )
+
+
+def _keeping(kernel: Any, dilation: Any) -> Any:
+    """The padding that keeps the size."""
+    if known(kernel) and kernel % 2:
+        return binary("*", dilation, (kernel - 1) // 2)
+    return binary("//", binary("*", dilation, binary("-", kernel, 1)), 2)
+
+
+def _dilated(sizes: list[Any]) -> list[Any]:
+    return sizes if not same(sizes[1], 1) else sizes[:1]
+
+
+def module_of(made: Call) -> ast.Call:
+    """The expression that makes a module or a tensor."""
+    given = [as_syntax(a.value) for a in made.arguments if not a.keyword]
+    keywords = {
+        a.name: as_syntax(a.value)
+        for a in made.arguments
+        if a.keyword and not _is_default(a.value, a.default)
+    }
+    return written_call(made.target, *given, **keywords)
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return known(value) and value == default and isinstance(value, bool) == isinstance(default, bool)
+
+
+@cache
+def _template(text: str) -> ast.expr:
+    """A function's template with names for its slots; the text is our own."""
+    return ast.parse(re.sub(r"\{(\w+)\}", r"slot_\1", text), mode="eval").body
+
+
+def function_of(made: Call, inputs: Sequence[ast.expr], weight: ast.expr | None = None) -> ast.expr:
+    """The expression of a function's template on these inputs."""
+    template = made.use or made.target
+    if template in ("{+}", "{*}"):
+        sign = ast.Add() if template == "{+}" else ast.Mult()
+        total = inputs[0]
+        for other in inputs[1:]:
+            total = ast.BinOp(total, sign, other)
+        return total
+    slots: dict[str, ast.expr] = {f"slot_{n}": value for n, value in enumerate(inputs)}
+    slots |= {f"slot_{a.name}": as_syntax(a.value) for a in made.arguments if made.form == "function"}
+    if weight is not None:
+        slots["slot_weight"] = weight
+    return _filled(_template(template), slots, list(inputs))
+
+
+def _filled(node: Any, slots: Mapping[str, ast.expr], inputs: list[ast.expr]) -> Any:
+    if isinstance(node, ast.Name):
+        return slots.get(node.id, name(node.id))
+    if isinstance(node, list):
+        found: list[Any] = []
+        for part in node:
+            every = isinstance(part, ast.Name) and part.id == "slot_all"
+            found += inputs if every else [_filled(part, slots, inputs)]
+        return found
+    if isinstance(node, ast.AST):
+        parts = {field: _filled(value, slots, inputs) for field, value in ast.iter_fields(node)}
+        return type(node)(**parts)
+    return node

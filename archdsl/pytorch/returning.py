@@ -1,0 +1,106 @@
+"""What a class gives: the end of `forward`, and the outputs of a network by name."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archdsl.analysis.receptive_field import reductions
+from archdsl.graph.graph import Graph
+from archdsl.pytorch.body import Body, Value
+from archdsl.pytorch.python import assign, function, as_syntax, name, negated
+from archdsl.pytorch.symbols import Fixed
+
+
+@dataclass
+class Members:
+    """What a network's class holds beside its constructor."""
+
+    doc: str
+    features: list[ast.stmt]
+    forward: ast.FunctionDef
+
+
+def network_members(
+    graph: Graph, body: Body, x: Value, values: Mapping[str, Value], finish: Any = None
+) -> Members:
+    """`forward` and `feature_info` of a network whose nodes give these values, by id."""
+    ids = {**graph.outputs, **graph.aux}
+    missing = [id for id in ids.values() if id not in values]
+    if missing:
+        raise Fixed((), f"{missing[0]} cannot be reached")
+    main = [values[id] for id in graph.outputs.values()]
+    side = [values[id] for id in graph.aux.values()]
+    (finish or body.prune)([*main, *side])
+    asides = _aside(body, main)
+    body.steps = [s for s in body.steps if s not in asides] + asides
+    naming = body.forward([x], ["x"])
+    names = [*graph.outputs, *graph.aux] if any(graph.outputs) or side else []
+    statements = naming.finish([*main, *side], names)
+    returned = _result(graph.outputs, [naming.read(v) for v in main])
+    if side:
+        end = len(statements) - len(asides)
+        early = ast.If(negated(name("self.training")), [ast.Return(returned)], [])
+        sides = _dictionary(list(graph.aux), [naming.read(v) for v in side])
+        last = ast.Return(ast.Tuple([returned, sides]))
+        statements = [*statements[:end], early, *statements[end:], last]
+    else:
+        statements = [*statements, ast.Return(returned)]
+    named = [n for n in graph.outputs if n]
+    features = [assign("feature_info", _features(graph, named))] if named else []
+    kind = ast.Subscript(name("dict"), ast.Tuple([name("str"), name("Tensor")]))
+    returns: ast.expr = kind if named else name("Tensor")
+    if side:
+        both = ast.Subscript(name("tuple"), ast.Tuple([returns, kind]))
+        returns = ast.BinOp(returns, ast.BitOr(), both)
+    forward = function(
+        "forward", [ast.arg("self"), ast.arg("x", name("Tensor"))], [], returns, statements
+    )
+    to = f"{len(named)} maps by name" if len(named) > 1 else named[0] if named else str(
+        graph.spec(graph.outputs[""]))  # fmt: skip
+    return Members(f"An image of {graph.input} to {to}.", features, forward)
+
+
+def base_of(body: Body) -> str:
+    return {"self": "nn.Module", "list": "nn.ModuleList", "dict": "nn.ModuleDict"}[body.top.kind]
+
+
+def _aside(body: Body, main: Sequence[Value]) -> list[Any]:
+    """The steps that only training needs."""
+    needed = {value.mark for value in main}
+    asides = []
+    for step in reversed(body.steps):
+        if step.target.mark in needed:
+            needed |= {n.id for n in ast.walk(step.code) if isinstance(n, ast.Name)}
+        else:
+            asides.append(step)
+    return asides[::-1]
+
+
+def _result(outputs: Mapping[str, str], values: list[ast.expr]) -> ast.expr:
+    return _dictionary(list(outputs), values) if any(outputs) else values[0]
+
+
+def _dictionary(names: list[str], values: list[ast.expr]) -> ast.expr:
+    keys: list[ast.expr | None] = [as_syntax(n) for n in names]
+    return ast.Dict(keys, values)
+
+
+def _features(graph: Graph, named: list[str]) -> ast.expr:
+    found = reductions(graph, [graph.outputs[n] for n in named])
+    infos = []
+    for title in named:
+        id = graph.outputs[title]
+        facts: list[ast.expr | None] = [as_syntax("channels"), as_syntax("reduction")]
+        infos.append(ast.Dict(facts, [as_syntax(graph.spec(id).channels), as_syntax(found[id])]))
+    return _dictionary(named, list(infos))
+
+
+def initial(body: list[ast.stmt]) -> ast.FunctionDef:
+    return function("__init__", [ast.arg("self")], [], ast.Constant(None), body)
+
+
+def documented(paragraphs: Sequence[str]) -> ast.stmt:
+    """The documented of a class or module."""
+    lines = (" ".join(text.split()) for text in paragraphs)
+    return ast.Expr(ast.Constant("\n".join(lines)))

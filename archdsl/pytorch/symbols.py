@@ -1,0 +1,476 @@
+"""What a spec's expressions become: values where they are known, Python's syntax where they vary."""
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from archdsl.expressions.expression import (
+    And,
+    Arithmetic,
+    Call,
+    Choice,
+    Comparison,
+    Constant,
+    Expression,
+    ExpressionError,
+    Index,
+    Indexed,
+    ListOf,
+    Names,
+    Not,
+    Or,
+    Signed,
+    Tree,
+    Variable,
+)
+from archdsl.expressions.parser import parse
+from archdsl.expressions.scaling import Rule
+from archdsl.pytorch.python import call, as_syntax, name
+
+_OPS: dict[str, type[ast.operator]] = {
+    "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod,
+    "**": ast.Pow,
+}  # fmt: skip
+
+
+_COMPARES: dict[str, type[ast.cmpop]] = {
+    "<": ast.Lt, ">": ast.Gt, "<=": ast.LtE, ">=": ast.GtE, "==": ast.Eq, "!=": ast.NotEq,
+}  # fmt: skip
+
+
+class Fixed(Exception):
+    """What is written for some value holds only for the one it has: these names must be known."""
+
+    def __init__(self, names: Iterable[str], why: str = "") -> None:
+        self.names = frozenset(names)
+        super().__init__(why or ", ".join(sorted(self.names)))
+
+
+@dataclass(frozen=True, eq=False)
+class Symbol:
+    """A value that the source computes: its expression and type.
+
+    `length` is that of a list; `names` are the parameters and loop variables in it.
+    """
+
+    syntax: ast.expr
+    type: str = "int"
+    length: int | None = None
+    names: frozenset[str] = field(default=frozenset())
+    parts: str = "int"  # the type of a list's parts
+
+    def __bool__(self) -> bool:
+        raise Fixed(self.names)
+
+    def __iter__(self) -> NoReturn:
+        raise Fixed(self.names)
+
+    def __add__(self, other: Any) -> Any:
+        return binary("+", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return binary("+", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return binary("-", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return binary("-", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return binary("*", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return binary("*", other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return binary("//", self, other)
+
+    def __neg__(self) -> "Symbol":
+        return Symbol(ast.UnaryOp(ast.USub(), self.syntax), self.type, None, self.names)
+
+    def same(self, other: Any) -> bool:
+        return isinstance(other, Symbol) and ast.dump(self.syntax) == ast.dump(other.syntax)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are one, whatever the parameters."""
+    if isinstance(a, Symbol) or isinstance(b, Symbol):
+        return isinstance(a, Symbol) and a.same(b)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and bool(a == b)
+
+
+def names_in(*values: Any) -> frozenset[str]:
+    """The parameters and loop variables that values depend on."""
+    found: frozenset[str] = frozenset()
+    for value in values:
+        if isinstance(value, Symbol):
+            found |= value.names
+        elif isinstance(value, list | tuple):
+            found |= names_in(*value)
+        elif hasattr(value, "arguments"):
+            found |= names_in(*value.arguments.values())
+    return found
+
+
+def known(*values: Any) -> bool:
+    """Whether nothing in the values varies."""
+    return all(
+        not isinstance(v, Symbol)
+        and (not isinstance(v, list | tuple) or known(*v))
+        and (not isinstance(v, dict) or known(*v.values()))
+        for v in values
+    )
+
+
+def type_of(value: Any) -> str:
+    if isinstance(value, Symbol):
+        return value.type
+    return "list" if isinstance(value, list | tuple) else type(value).__name__
+
+
+def symbol(syntax: ast.expr, type: str, *given: Any, length: int | None = None) -> Symbol:
+    return Symbol(syntax, type, length, names_in(*given))
+
+
+def evaluated(text: str, values: Mapping[str, Any], functions: Mapping[str, Any]) -> Any:
+    """An expression of values that are known."""
+    try:
+        return parse(text)(Names(values, functions))
+    except ExpressionError as error:
+        raise Fixed((), error.message) from error
+
+
+def binary(sign: str, a: Any, b: Any) -> Any:
+    """`a sign b`, without what adds nothing."""
+    if known(a, b):
+        return evaluated(f"a {sign} b", {"a": a, "b": b}, {})
+    types = {type_of(a), type_of(b)}
+    if "list" in types:
+        lengths = [len(v) if isinstance(v, list) else v.length for v in (a, b)]
+        length = None if None in lengths else sum(lengths)
+        return symbol(ast.BinOp(_listed(a), _OPS[sign](), _listed(b)), "list", a, b, length=length)
+    if (sign in ("*", "//", "**") and same(b, 1)) or (sign in ("+", "-") and same(b, 0)):
+        return a
+    if (sign == "*" and same(a, 1)) or (sign == "+" and same(a, 0)):
+        return b
+    if same(a, 0) and sign in ("*", "//") and types <= {"int", "bool"}:
+        return 0
+    kind = "float" if "float" in types or sign == "/" else "int"
+    if sign in ("+", "-") and kind == "int":
+        shorter = _collected(sign, a, b)
+        if shorter is not None:
+            return shorter
+    if sign == "**" and isinstance(b, Symbol):
+        kind = "float"  # of a negative power
+    return symbol(ast.BinOp(as_syntax(a), _OPS[sign](), as_syntax(b)), kind, a, b)
+
+
+def _collected(sign: str, a: Any, b: Any) -> Any:
+    """`3 * x` for `2 * x + x`, `y` for `x + y - x`; None where nothing comes together."""
+    (many, x), (more, y) = _multiple(a), _multiple(b)
+    if isinstance(x, Symbol) and same(x, y):
+        return binary("*", many + more if sign == "+" else many - more, x)
+    if sign == "-" and isinstance(a, Symbol):
+        match a.syntax:
+            case ast.BinOp(left=left, op=ast.Add(), right=right) if ast.dump(left) == ast.dump(
+                as_syntax(b)
+            ):
+                return Symbol(right, "int", None, a.names)
+    return None
+
+
+def _multiple(value: Any) -> tuple[int, Any]:
+    """How often what is in a value: `2 * x` is twice x."""
+    if isinstance(value, Symbol):
+        match value.syntax:
+            case ast.BinOp(left=ast.Constant(value=int(many)), op=ast.Mult(), right=inner):
+                return many, Symbol(inner, "int", None, value.names)
+    return 1, value
+
+
+def _listed(value: Any) -> ast.expr:
+    """A list where others are joined to it; the parameters that are lists may be tuples."""
+    return as_syntax(value) if isinstance(value, list) else call("list", value)
+
+
+def whole(value: Any) -> Any:
+    """A value where PyTorch needs an int."""
+    if isinstance(value, Symbol) and value.type == "float":
+        return symbol(call("int", value), "int", value)
+    return value
+
+
+@dataclass(frozen=True)
+class Translator:
+    """Expressions to values and symbols; `called` collects the functions that the source needs."""
+
+    values: Mapping[str, Any]
+    functions: Mapping[str, Callable[..., Any]]
+    called: dict[str, Rule]
+
+    def __call__(self, expression: Expression) -> Any:
+        try:
+            if all(known(self.values[n]) for n in expression.names if n in self.values):
+                return expression(Names(self.values, self.functions))
+            return self.of(expression.tree)
+        except (ExpressionError, ZeroDivisionError, IndexError, KeyError, TypeError) as error:
+            raise Fixed((), f"`{expression.text}`: {error}") from error
+
+    def of(self, tree: Tree) -> Any:
+        """The value of a part of an expression."""
+        match tree:
+            case Constant(constant):
+                return constant
+            case Variable(title):
+                return self.values[title]
+            case ListOf(_, parts):
+                return [self.of(part) for part in parts]
+            case Arithmetic(first, rest):
+                value = self.of(first)
+                for token, operand in rest:
+                    value = binary(token.text, value, self.of(operand))
+                return value
+            case Signed(sign, operand):
+                value = self.of(operand)
+                return value if sign.text == "+" else -value
+            case Not(operand):
+                return negation(self.of(operand))
+            case Or(parts):
+                return self.both(ast.Or(), [self.of(part) for part in parts])
+            case And(parts):
+                return self.both(ast.And(), [self.of(part) for part in parts])
+            case Comparison(first, rest):
+                ops = [_COMPARES[token.text]() for token, _ in rest]
+                return self.compare(self.of(first), ops, [self.of(o) for _, o in rest])
+            case Choice(test, then, other):
+                return choose(self.of(test), lambda: self.of(then), lambda: self.of(other))
+            case Indexed(items, indexes):
+                return self.indexed(self.of(items), indexes)
+            case Call(title, arguments):
+                return self.apply(title.text, [self.of(argument) for argument in arguments])
+        raise Fixed((), f"an expression with {type(tree).__name__}")
+
+    def indexed(self, items: Any, indexes: Iterable[Index]) -> Any:
+        for index in indexes:
+            ends = [None if end is None else self.of(end) for end in (index.start, index.stop)]
+            items = sliced(items, *ends) if index.slice else element(items, ends[0])
+        return items
+
+    def read(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id="true" | "false" as text):
+                return text == "true"
+            case ast.Name(id=text):
+                return self.values[text]
+            case ast.List(elts=parts):
+                return [self.read(part) for part in parts]
+            case ast.BinOp(left=left, op=op, right=right):
+                sign = next(sign for sign, kind in _OPS.items() if isinstance(op, kind))
+                return binary(sign, self.read(left), self.read(right))
+            case ast.UnaryOp(op=op, operand=operand):
+                return self.unary(op, self.read(operand))
+            case ast.BoolOp(op=op, values=parts):
+                return self.both(op, [self.read(part) for part in parts])
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                return self.compare(self.read(left), ops, [self.read(part) for part in others])
+            case ast.IfExp(test=test, body=body, orelse=other):
+                return choose(self.read(test), lambda: self.read(body), lambda: self.read(other))
+            case ast.Subscript(value=value, slice=part):
+                return self.part(self.read(value), part)
+            case ast.Call(func=called, args=arguments):
+                function = called.attr if isinstance(called, ast.Attribute) else called.id  # type: ignore[attr-defined]
+                return self.apply(function, [self.read(argument) for argument in arguments])
+        raise Fixed((), f"an expression with {type(node).__name__}")
+
+    def unary(self, op: ast.unaryop, value: Any) -> Any:
+        if isinstance(op, ast.Not):
+            return negation(value)
+        if not isinstance(value, Symbol):
+            return value if isinstance(op, ast.UAdd) else -value
+        return value if isinstance(op, ast.UAdd) else -value
+
+    def both(self, op: ast.boolop, values: list[Any]) -> Any:
+        ends = isinstance(op, ast.Or)  # the value that settles it
+        rest = []
+        for value in values:
+            if not isinstance(value, Symbol):
+                if bool(value) is ends:
+                    return ends
+                continue
+            rest.append(value)
+        if not rest:
+            return not ends
+        if len(rest) == 1 and rest[0].type == "bool":
+            return rest[0]
+        parts = [v.syntax if v.type == "bool" else call("bool", v) for v in rest]
+        return symbol(parts[0] if len(parts) == 1 else ast.BoolOp(op, parts), "bool", *rest)
+
+    def compare(self, left: Any, ops: list[ast.cmpop], others: list[Any]) -> Any:
+        if known(left, *others):
+            text = ast.unparse(ast.Compare(ast.Name("v0"), ops, [
+                ast.Name(f"v{n + 1}") for n in range(len(others))]))  # fmt: skip
+            values = {f"v{n}": value for n, value in enumerate([left, *others])}
+            return evaluated(text, values, {})
+        if len(ops) == 1 and same(left, others[0]):
+            return isinstance(ops[0], ast.Eq | ast.LtE | ast.GtE)
+        parts = [as_syntax(value) for value in others]
+        return symbol(ast.Compare(as_syntax(left), ops, parts), "bool", left, *others)
+
+    def part(self, items: Any, part: ast.expr) -> Any:
+        """`items[part]`, or a slice of them."""
+        if isinstance(part, ast.Slice):
+            ends = [None if end is None else self.read(end) for end in (part.lower, part.upper)]
+            return sliced(items, ends[0], ends[1])
+        return element(items, self.read(part))
+
+    def apply(self, function: str, values: list[Any]) -> Any:
+        """A function of the language, or a scaling rule, applied."""
+        rule = self.functions.get(function)
+        if function in ("bool", "list"):
+            return values[0]
+        if known(*values):
+            given = {f"v{n}": value for n, value in enumerate(values)}
+            return evaluated(f"{function}({', '.join(given)})", given, self.functions)
+        if rule is not None:
+            return self.scaled(function, rule, values[0])
+        if function == "len":
+            if values[0].length is not None:
+                return values[0].length
+            return symbol(call("len", values[0]), "int", *values)
+        if function in ("floor", "ceil", "sqrt"):
+            kind = "float" if function == "sqrt" else "int"
+            if kind == "int" and type_of(values[0]) in ("int", "bool"):
+                return values[0]
+            return symbol(call(f"math.{function}", *values), kind, *values)
+        if function == "round":
+            if type_of(values[0]) in ("int", "bool"):
+                return values[0]
+            return symbol(call("math.floor", binary("+", values[0], 0.5)), "int", *values)
+        kinds = {"float" if type_of(v) == "float" else "int" for v in values}
+        kind = "int" if function in ("int", "make_divisible", "len") else max(kinds, key=len)
+        if function == "sum" and isinstance(values[0], Symbol) and values[0].parts == "float":
+            kind = "float"
+        return symbol(call(function, *values), kind, *values)
+
+    def scaled(self, function: str, rule: Any, value: Any) -> Any:
+        if not isinstance(rule, Rule) or rule == Rule(1.0, rule.round):
+            return value  # which changes nothing
+        self.called[function] = rule
+        if type_of(value) == "list":
+            if not isinstance(value, Symbol):
+                return [self.apply(function, [part]) for part in value]
+            made = ast.comprehension(ast.Name("size"), value.syntax, [], 0)
+            each = ast.ListComp(call(function, ast.Name("size")), [made])
+            return symbol(each, "list", value, length=value.length)
+        return symbol(call(function, value), "int", value)
+
+
+def choose(test: Any, body: Callable[[], Any], other: Callable[[], Any]) -> Any:
+    """`body if test else other`, of which only what can be reached is read."""
+    if not isinstance(test, Symbol):
+        return body() if test else other()
+    a, b = body(), other()
+    if same(a, b):
+        return a
+    for settled, other, sign in ((a, b, ast.NotEq), (b, a, ast.Eq)):
+        if says_all(settled, other, test, sign):
+            return settled
+    kinds = {type_of(a), type_of(b)}
+    kind = kinds.pop() if len(kinds) == 1 else "float" if "float" in kinds else "int"
+    return symbol(ast.IfExp(test.syntax, as_syntax(a), as_syntax(b)), kind, test, a, b)
+
+
+def says_all(settled: Any, other: Any, test: Symbol, sign: type[ast.cmpop]) -> bool:
+    """Whether `settled if p != q else other` is `settled`: other is what that is where p is q."""
+    match test.syntax:
+        case ast.Compare(left=ast.Name(id=p), ops=[op], comparators=[q]) if isinstance(op, sign):
+            if not isinstance(settled, Symbol):
+                return False
+            tree = _Replaced(p, q).visit(ast.parse(ast.unparse(settled.syntax), mode="eval").body)
+            free = {n.id: symbol(ast.Name(n.id), settled.type, settled)
+                    for n in ast.walk(tree) if isinstance(n, ast.Name)}  # fmt: skip
+            try:
+                found = Translator(free, {}, {}).read(tree)
+            except (Fixed, KeyError, AttributeError):
+                return False
+            return same(found, other)
+    return False
+
+
+class _Replaced(ast.NodeTransformer):
+    def __init__(self, title: str, by: ast.expr) -> None:
+        self.title, self.by = title, by
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.by if node.id == self.title else node
+
+
+def negation(value: Any) -> Any:
+    if not isinstance(value, Symbol):
+        return not value
+    match value.syntax:
+        case ast.UnaryOp(op=ast.Not(), operand=inner) if value.type == "bool":
+            return symbol(inner, "bool", value)
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=others):
+            return symbol(ast.Compare(left, [ast.NotEq()], others), "bool", value)
+        case ast.Compare(left=left, ops=[ast.NotEq()], comparators=others):
+            return symbol(ast.Compare(left, [ast.Eq()], others), "bool", value)
+    return symbol(ast.UnaryOp(ast.Not(), value.syntax), "bool", value)
+
+
+def element(items: Any, index: Any) -> Any:
+    """`items[index]`."""
+    if isinstance(items, list) and not isinstance(index, Symbol):
+        return items[index]
+    if isinstance(items, Symbol) and isinstance(items.syntax, ast.Subscript):
+        part = items.syntax.slice
+        if isinstance(part, ast.Slice) and part.lower is None and isinstance(index, int):
+            if index >= 0:  # the beginning of a list begins as the list does
+                return symbol(ast.Subscript(items.syntax.value, as_syntax(index)), items.parts, items)
+    kind = items.parts if isinstance(items, Symbol) else type_of(items[0])
+    return symbol(ast.Subscript(as_syntax(items), as_syntax(index)), kind, items, index)
+
+
+def sliced(items: Any, start: Any, stop: Any) -> Any:
+    if known(items, start, stop) or (isinstance(items, list) and known(start, stop)):
+        return items[start:stop]
+    length = None
+    if known(start, stop):
+        count = items.length if isinstance(items, Symbol) else len(items)
+        length = None if count is None else len(range(count)[start:stop])
+    ends = [None if end is None else as_syntax(end) for end in (start, stop)]
+    syntax = ast.Subscript(as_syntax(items), ast.Slice(ends[0], ends[1]))
+    parts = items.parts if isinstance(items, Symbol) else type_of(items[0])
+    made = symbol(syntax, "list", items, start, stop, length=length)
+    return Symbol(made.syntax, "list", length, made.names, parts)
+
+
+def variable(title: str, type: str, value: Any = None, length: int | None = None) -> Symbol:
+    """A parameter or loop variable."""
+    parts = type_of(value[0]) if isinstance(value, list) and value else "int"
+    return Symbol(name(title), type, length, frozenset([title]), parts)
+
+
+def rule_body(rule: Rule) -> ast.expr:
+    """What a scaling rule makes of a `size`."""
+    scaled = ast.Name("size") if rule.factor == 1 else ast.BinOp(
+        ast.Name("size"), ast.Mult(), as_syntax(rule.factor))  # fmt: skip
+    unit = rule.multiple_of or 1
+    if rule.round in ("up", "down"):
+        up = rule.round == "up"
+        per = scaled if unit == 1 else ast.BinOp(scaled, ast.Div(), as_syntax(unit))
+        slack = ast.BinOp(per, ast.Sub() if up else ast.Add(), as_syntax(1e-9))
+        made: ast.expr = call("math.ceil" if up else "math.floor", slack)
+        made = made if unit == 1 else ast.BinOp(made, ast.Mult(), as_syntax(unit))
+    elif rule.multiple_of:
+        made = call("make_divisible", scaled, unit)
+    else:
+        made = call("math.floor", ast.BinOp(scaled, ast.Add(), as_syntax(0.5)))
+    made = made if rule.min is None else call("max", made, rule.min)
+    return made if rule.max is None else call("min", made, rule.max)

@@ -1,0 +1,755 @@
+"""Items in a class: what each is as a module, and the statements of `forward` that connect them."""
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from archdsl.language.syntax import BROKEN, COMBINATORS, Block, File, Item, items_in
+from archdsl.language.syntax import Sequence as Items
+from archdsl.modules.calls import Call
+from archdsl.ops import OPS, Op, activation, join, kind
+from archdsl.ops.base import NUMBER, POSITIVE, RATE
+from archdsl.ops.shape import Slice
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
+from archdsl.pytorch.chains import Chains, Made, Parts, merged, with_channels
+from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level, takes_channels
+from archdsl.pytorch.operations import (
+    function_of,
+    infer,
+    lends,
+    module_of,
+    settle,
+    torch_call,
+    writes_over,
+)
+from archdsl.pytorch.python import call, choice, flat, name
+from archdsl.pytorch.starts import is_known, wrap
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol
+
+if TYPE_CHECKING:
+    from archdsl.pytorch.program import Program
+
+PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that are no modules
+FRACTIONS = (NUMBER, POSITIVE, RATE)
+LONG = 30  # characters of an expression that gets a variable
+KINDS = ("seq", "residual", "branches", "dense")
+
+
+class Walk(Chains):
+    """Translates the items of one class; `prefixes` are the paths of the uses of it in the graph."""
+
+    def __init__(
+        self, program: "Program", prefixes: Sequence[str], parameters: frozenset[str],
+        document: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self.program, self.prefixes, self.of_document = program, prefixes, document
+        self.standards: dict[str, Factory] = {}  # what parameters make unless told otherwise
+        self.functions, self.rules = program.functions, program.rules
+        self.body, self.taken = Body(), parameters
+        self.taps: dict[str, Flow] = {}
+        self.values: dict[str, Value] = {}  # by path, where they are single
+        self.sides: dict[str, Flow] = {}
+        self.calls: list[Block] = []
+        self.activations: dict[str, list[bool]] = {}  # parameters that make them
+        self.pending: list[tuple[ast.Call, Value]] = []
+        self.taking: list[tuple[str, Value]] = []
+        self.aside = False
+        self.floats: set[str] = set()  # parameters that may be fractions
+        self.where = ""  # the path of the op that is looked at, where it has one
+
+    def outer(self, file: File) -> Mapping[str, Any]:
+        """What a file's blocks see of the document's parameters."""
+        return self.of_document if file is self.program.document.file else {}
+
+    # sequences and modifiers
+
+    def sequence(self, items: Items, env: Env) -> Flow:
+        for item in items.items:
+            env = env.with_input(self.item(item, env))
+        return env.x
+
+    def item(self, item: Item, env: Env) -> Flow:
+        if item.verb == BROKEN:
+            raise Fixed((), "an item that cannot be read")
+        x = env.x
+        for row in self.rows(item, env):
+            x = self.conditional(item, env.bind(row).with_input(x))
+        return x
+
+    def conditional(self, item: Item, env: Env) -> Flow:
+        if item.modifiers.if_ is None:
+            return self.single(item, env)
+        test = self.test(item.modifiers.if_, env)
+        if not isinstance(test, Symbol):
+            return self.single(item, env) if test else env.x
+        if not isinstance(env.x, Value):
+            raise Fixed(test.names)
+        result = self.single(item, replace(env, guard=self.both(env.guard, test)))
+        if not isinstance(result, Value):
+            raise Fixed(test.names)
+        return result
+
+    @staticmethod
+    def both(guard: Symbol | None, test: Symbol) -> Symbol:
+        if guard is None or same(guard, test):
+            return test
+        return symbol(ast.BoolOp(ast.And(), [guard.syntax, test.syntax]), "bool", guard, test)
+
+    def single(self, item: Item, env: Env) -> Flow:
+        said, before = item.modifiers, self.aside
+        self.aside = before or said.aux
+        if said.each is not None:
+            result = self.every(item, env)
+        else:
+            fed = env
+            if said.from_ is not None:
+                fed = env.fed(self.references(said.from_, env, self.taps))
+            result = self.copies(item, fed)
+        self.aside = before
+        if said.tap is not None:
+            title = self.formatted(said.tap.template, env)
+            if isinstance(title, str):
+                self.taps.pop(title, None)
+                self.taps[title] = result
+        if said.aux:
+            assert item.key is not None
+            title = self.key(item.key, env)
+            env.frame.names.pop(title, None)
+            if self.program.keeps_aux:
+                self.sides[title] = result
+            return env.x
+        return result
+
+    def copies(self, item: Item, env: Env) -> Flow:
+        """One or more turns of an item."""
+        if item.modifiers.repeat is None:
+            return self.named(item, env)
+        times = self.whole(item.modifiers.repeat, env)
+        if item.key is None or "i" in item.key.names or self.inlined(item, env)[0] is not None:
+            return self.turns(item, times, env, self.named)
+        title = self.key(item.key, env)
+        level = env.level
+        result = env.x
+        if title.startswith("_"):
+            before, level.trail = level.trail, f"{level.trail}{title}."
+            result = self.turns(item, times, env, self.numbered)
+            level.trail = before
+        elif not known(times) or times:
+            result = self.group(item, title, times, env)
+        env.frame.names[title] = result
+        return result
+
+    def turns(self, item: Item, times: Any, env: Env, turn: Any) -> Flow:
+        if not known(times):
+            raise Fixed(names_in(times))
+        x = env.x
+        for i in range(times):
+            bound = {"i": i, "first": i == 0, "last": i == times - 1}
+            x = turn(item, env.bind(bound).with_input(x))
+        return x
+
+    def numbered(self, item: Item, env: Env) -> Flow:
+        return self.placed_at(item, env, env.level.number())
+
+    def group(self, item: Item, title: str, times: Any, env: Env) -> Flow:
+        """Numbered copies: an `nn.Sequential` if they are a chain."""
+        path = env.level.child(title)
+        if isinstance(env.x, Value) and self.is_closed(path):
+            made = self.tried(title, env, lambda parts: self.turned(
+                times, env, parts, lambda e, p: self.member(item, e, p, None)))  # fmt: skip
+            if made is not None:
+                return self.enter(title, path, made, env)
+        inner = self.below(title, env)
+        return self.turns(item, times, inner, self.numbered)
+
+    def tried(
+        self, title: str, env: Env, chain: Callable[[Parts], Env | None]
+    ) -> Made | None:
+        """A container of what is a chain; None if it is none, or cannot be said as one."""
+        parts: Parts = []
+        try:
+            with self.attempt():
+                after = chain(parts)
+                return None if after is None else self.contained(parts, after.first, title)
+        except Fixed:
+            return None
+
+    def below(self, title: str, env: Env) -> Env:
+        """Inside a container of a name."""
+        holder = Holder(title)
+        self.body.enter(env.level.holder, holder)
+        return env.at(Level(holder, env.level.child(title)))
+
+    def named(self, item: Item, env: Env) -> Flow:
+        level = env.level
+        title = None if item.key is None else self.key(item.key, env)
+        items, inner = self.inlined(item, env)
+        trail = level.trail
+        if title is not None and title.startswith("_") and items is not None:
+            level.trail = f"{trail}{title}."
+        if items is not None:
+            self.calls += [] if inner.file is env.file else []
+            result = self.sequence(items, inner)
+        else:
+            if title is None and level.uncertain is not None and level.uncertain is not env.guard:
+                raise Fixed(level.uncertain.names)  # what is left out takes no number
+            if title is None and env.guard is not None and env.guard is not level.guard:
+                level.uncertain = env.guard
+            title = title if title is not None else level.number()
+            result = self.placed_at(item, env, title)
+        level.trail = trail
+        if title is not None:
+            env.frame.names[title] = result
+        return result
+
+    def every(self, item: Item, env: Env) -> Flow:
+        """One module on every input."""
+        given = self.references(item.modifiers.each, env, self.taps)
+        inputs = given if isinstance(given, tuple) else (given,)
+        if env.guard is not None or item.key is None or item.modifiers.repeat:
+            raise Fixed((), "each under a condition")
+        title = self.key(item.key, env)
+        first = inputs[0]
+        assert isinstance(first, Value)
+        made = self.module(item, env.with_input(first))
+        if made is None or title.startswith("_"):
+            raise Fixed((), "each of what is no module")
+        entry = Entry(title, made.code, made.before)
+        self.body.enter(env.level.holder, entry)
+        path = env.level.child(title)
+        results = []
+        for number, x in enumerate(inputs):
+            assert isinstance(x, Value)
+            other = self.module(item, env.with_input(x)) if number else made
+            assert other is not None
+            value = self.body.value(other.spec, f"{title}_{number}", other.maker)
+            code: ast.expr = self.body.called(entry, [x])
+            if made.use is not None:
+                code = function_of(made.use, [self.body.read(x)], self.body.reached(entry))
+            self.step(value, code, entry)
+            results.append(value)
+            self.settle(path, value, f"@{number}" if number else "")
+        result = tuple(results)
+        env.frame.names[title] = result
+        return result
+
+    # verbs
+
+    def inlined(self, item: Item, env: Env) -> tuple[Items | None, Env]:
+        if item.verb == "inline":
+            return item.parts["items"], env
+        verb, block, _ = self.resolved(item, env, False)
+        if block is None or block.body is None or block.body.verb != "inline":
+            return None, env
+        return block.body.parts["items"], self.inside(item, env, env.level)
+
+    def opened_chain(self, item: Item, env: Env) -> tuple[Items | None, Env]:
+        if item.verb == "seq":
+            return item.parts["items"], env
+        _, block, _ = self.resolved(item, env, False)
+        if block is None or block.body is None or block.body.verb != "seq":
+            return None, env
+        return block.body.parts["items"], self.inside(item, env, env.level)
+
+    def inside(self, item: Item, env: Env, level: Level) -> Env:
+        """Inside the block that an item calls."""
+        _, block, given = self.resolved(item, env)
+        assert block is not None
+        return self.opened(block, self.bound(block, given, env), env, level)
+
+    def opened(self, block: Block, values: Mapping[str, Any], env: Env, level: Level) -> Env:
+        if sum(1 for _ in self.calls) > 200:
+            raise Fixed((), "blocks in blocks")
+        wanted = max(1, len(block.inputs))
+        flows = env.x if isinstance(env.x, tuple) else (env.x,)
+        if len(flows) != wanted:
+            raise Fixed((), "another number of inputs")
+        known_inputs: dict[str, Flow] = dict(zip(block.inputs, flows, strict=False))
+        frame = Frame(level, env.x, len(self.taps), None, known_inputs)
+        return Env(block.file, frame, values, env.x, env.guard)
+
+    def resolved(
+        self, item: Item, env: Env, complete: bool = True
+    ) -> tuple[Any, Block | None, dict[str, Any]]:
+        """The verb behind `$name`, its block, and the arguments: as written, or as values."""
+        given: dict[str, Any] = {n: (raw, False) for n, raw in item.arguments.items()}
+        if item.chosen is None:
+            return item.verb, env.file.block(item.verb), given
+        value = self.factory(item.chosen, env)
+        if isinstance(value, Symbol):
+            return value, None, given
+        given |= {n: (argument, True) for n, argument in value.arguments.items()}
+        return value.verb, value.block, given
+
+    def bound(self, block: Block, given: Mapping[str, Any], env: Env) -> dict[str, Any]:
+        """The values of a block's parameters, and what it sees of the document's."""
+        values = dict(self.outer(block.file))
+        for title, parameter in block.parameters.items():
+            if title in given:
+                raw, is_value = given[title]
+                value = raw if is_value else self.parameter(parameter, raw, env)
+            elif parameter.required:
+                raise Fixed((), f"{block.name} needs {title}")
+            else:
+                inner = Env(block.file, env.frame, values, env.x)
+                value = self.parameter(parameter, parameter.default, inner)
+            values[title] = value
+        return values
+
+    def placed_at(self, item: Item, env: Env, title: str) -> Flow:
+        """What an item gives under a name."""
+        if item.verb in COMBINATORS:
+            return self.combinator(item, env, title)
+        verb, block, given = self.resolved(item, env)
+        if isinstance(verb, Symbol):
+            made = self.module(item, env)
+            assert made is not None
+            return self.enter(title, env.level.child(title), made, env)
+        if block is not None:
+            return self.call(block, given, item, env, title)
+        return self.op(OPS[verb], given, item, env, title)
+
+    def combinator(self, item: Item, env: Env, title: str) -> Flow:
+        level = env.level
+        if title.startswith("_"):
+            before, level.trail = level.trail, f"{level.trail}{title}."
+            result = self.combined(item, env)
+            level.trail = before
+            return result
+        path = level.child(title)
+        if item.verb == "seq" and isinstance(env.x, Value) and self.is_closed(path):
+            chained = self.tried(
+                title, env, lambda parts: self.chain(item.parts["items"], env, parts)
+            )
+            if chained is not None:
+                return self.enter(title, path, chained, env)
+            if env.guard is None and any(i.verb in PARAMETERS for i in items_in(item)):
+                code, results = self.program.part(item, env, title, path, self)
+                made = Made(code, [], results[0].spec, results[0].maker)
+                return self.enter(title, path, made, env)
+        return self.combined(item, self.below(title, env))
+
+    def combined(self, item: Item, env: Env) -> Flow:
+        if item.verb in ("seq", "inline"):
+            return self.sequence(item.parts["items"], env)
+        if item.verb == "residual":
+            return self.residual(item, env)
+        if item.verb == "branches":
+            return self.branches(item, env)
+        return self.dense(item, env)
+
+    def residual(self, item: Item, env: Env) -> Flow:
+        when = self.test(item.arguments.get("when", True), env)
+        varies = isinstance(when, Symbol)
+        keeps = varies or when
+        guarded = replace(env, guard=self.both(env.guard, when)) if varies else env
+        parts = [part for part in item.parts if part == "body" or (part == "shortcut" and keeps)]
+        sides: dict[str, Flow] = {"shortcut": env.x}
+        if parts == ["shortcut", "body"]:
+            entries = env.level.holder.entries
+            start = len(entries)
+            sides["body"] = self.sequence(item.parts["body"], env)
+            middle = len(entries)
+            sides["shortcut"] = self.sequence(item.parts["shortcut"], guarded)
+            entries[start:] = [*entries[middle:], *entries[start:middle]]
+        else:
+            for part in parts:
+                sides[part] = self.sequence(item.parts[part], guarded if part == "shortcut" else env)
+        result = sides["body"]
+        if keeps:
+            shortcut = sides["shortcut"]
+            if not isinstance(result, Value) or not isinstance(shortcut, Value):
+                raise Fixed((), "a residual of lists")
+            under = replace(guarded, x=result, otherwise=result if varies else None)
+            result = self.joined("add", [result, shortcut], under, "_add")
+        if "after" in item.parts:
+            result = self.sequence(item.parts["after"], env.with_input(result))
+        return result
+
+    def branches(self, item: Item, env: Env) -> Flow:
+        paths = []
+        for path in item.parts["paths"].items:
+            for row in self.rows(path, env):
+                there = env.bind(row)
+                said = path.modifiers.if_
+                test = True if said is None else self.test(said, there)
+                if isinstance(test, Symbol):
+                    raise Fixed(test.names)
+                paths += [(path, there)] if test else []
+        inputs = self.split(item, env, len(paths))
+        results = [
+            self.single(path, there.with_input(x))
+            for (path, there), x in zip(paths, inputs, strict=True)
+        ]
+        if len(results) == 1:
+            return results[0]
+        join = self.evaluate(item.arguments.get("join"), env)
+        verb = join if isinstance(join, str) else "concat"
+        return self.joined(verb, results, env, f"_{verb}")
+
+    def split(self, item: Item, env: Env, paths: int) -> list[Flow]:
+        if "split" not in item.arguments:
+            return [env.x] * paths
+        value = self.evaluate(item.arguments["split"], env)
+        counts = value if isinstance(value, list) else [value]
+        if len(counts) != paths or not isinstance(env.x, Value):
+            raise Fixed(names_in(value))
+        slices: list[Flow] = []
+        start: Any = 0
+        for position, count in enumerate(counts):
+            stop = start + count
+            op = Slice(stop=stop, start=start)
+            title = f"_slice{position}"
+            hint = "x" if position == 0 else f"part_{position + 1}"
+            slices.append(self.function(op, torch_call(op, [env.x.spec]), [env.x], env, title, hint))
+            start = stop
+        return slices
+
+    def dense(self, item: Item, env: Env) -> Flow:
+        count = self.whole(item.arguments["repeat"], env)
+        if not known(count):
+            raise Fixed(names_in(count))
+        maps = [env.x]
+        for i in range(count):
+            seen = env.x if i == 0 else self.joined("concat", maps, env, f"_concat{i}")
+            bound = env.bind({"i": i, "first": i == 0, "last": i == count - 1})
+            maps.append(self.sequence(item.parts["layer"], bound.with_input(seen)))
+        return self.joined("concat", maps, env, "_concat") if count else env.x
+
+    def joined(self, verb: str, flows: Sequence[Flow], env: Env, title: str) -> Value:
+        values = [flow for flow in flows if isinstance(flow, Value)]
+        if len(values) < len(flows):
+            raise Fixed((), "a join of lists")
+        op = OPS[verb]()
+        made = torch_call(op, [value.spec for value in values])
+        return self.function(op, made, values, env, title, "")
+
+    # ops
+
+    def settled(
+        self, op: type[Op], given: Mapping[str, Any], env: Env
+    ) -> tuple[Op, list[Value]]:
+        """An op with its arguments, and the maps that these name."""
+        values: dict[str, Any] = {}
+        likes: list[Value] = []
+        for title, (raw, is_value) in given.items():
+            if kind(op, title).form == "reference":
+                like = self.references(raw, env, self.taps)
+                if not isinstance(like, Value):
+                    raise Fixed((), "like a list")
+                likes.append(like)
+                values[title] = True
+            else:
+                values[title] = raw if is_value else self.argument(raw, kind(op, title), env)
+        for file in (env.file, self.program.document.file):
+            there = replace(env, file=file, values=self.outer(file))
+            for title, raw in file.defaults.get(op.verb, {}).items():
+                if title not in values:
+                    values[title] = self.argument(raw, kind(op, title), there)
+        for title, value in values.items():
+            if kind(op, title) in FRACTIONS and isinstance(value, Symbol):
+                self.floats |= value.names
+        return settle(op, values, env.first.spec), likes
+
+    def op(
+        self, op: type[Op], given: Mapping[str, Any], item: Item, env: Env, title: str
+    ) -> Flow:
+        made, likes = self.settled(op, given, env)
+        flows = env.x if isinstance(env.x, tuple) else (env.x,)
+        inputs = [*(flow for flow in flows if flow is not None), *likes]
+        if op.inputs is not None and len(inputs) != op.inputs + len(likes):
+            raise Fixed((), f"another number of inputs of {op.verb}")
+        written = torch_call(made, [value.spec for value in inputs])
+        if written.form == "module":
+            self.where = env.level.child(title)
+            module = self.op_module(made, written, item, env)
+            self.where = ""
+            return self.enter(title, env.level.child(title), module, env)
+        return self.function(made, written, inputs, env, title, title.lstrip("_"))
+
+    def op_module(self, op: Op, written: Call, item: Item, env: Env) -> Made:
+        code = module_of(written)
+        x = env.first
+        spec = infer(op, [x.spec])
+        if spec.channels is None:
+            spec = self.program.refined(spec, self.where, self.prefixes)
+        init = getattr(op, "init", None)
+        if any(weight.kind == "parameter" for weight in self.weights(op, x.spec)):
+            self.program.inits.append((written.target, init, code))
+            if init is not None and not is_known(init):
+                wrap(code, init, written.target)
+        if writes_over(op):
+            said = self.program.may_overwrite(item.span)
+            if said is not False:
+                self.write_over(code, x, env.guard, said is True)
+        plain = "" if self.weights(op, x.spec) else op.verb
+        return Made(code, [], spec, type(op), plain, written if written.use else None)
+
+    @staticmethod
+    def weights(op: Op, x: TensorSpec) -> Sequence[Any]:
+        try:
+            return op.weights(x)
+        except (Fixed, TypeError):
+            return ()
+
+    def write_over(self, code: ast.Call, x: Value, guard: Symbol | None, said: bool) -> None:
+        """Lets an activation write over its input if nothing else needs that."""
+        maker = x.under[1] if x.under is not None and x.under[0] is guard else x.maker
+        if not (said if maker is None else lends(maker)):
+            return
+        if x.mark:
+            self.pending.append((code, x))
+        else:
+            code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
+
+    def function(
+        self, op: Op, written: Call, inputs: Sequence[Value], env: Env, title: str, hint: str
+    ) -> Value:
+        """A statement of `forward` that is no call of a module."""
+        spec = infer(op, [value.spec for value in inputs])
+        value = self.body.value(spec, hint, type(op))
+        entry = None
+        reads = [self.body.read(x) for x in inputs]
+        if written.form == "parameter":
+            entry = Entry(title, module_of(written), [], None, True)
+            if env.guard is not None:
+                raise Fixed(env.guard.names)
+            self.body.enter(env.level.holder, entry)
+            code = function_of(written, reads, self.body.reached(entry))
+        else:
+            arguments = [
+                replace(a, value=self.kept_number(a.name, a.value)) for a in written.arguments
+            ]
+            code = function_of(replace(written, arguments=tuple(arguments)), reads)
+        if env.guard is not None:
+            other = env.otherwise or env.x
+            if not isinstance(other, Value):
+                raise Fixed(env.guard.names)
+            test = self.body.keep(self.flag(env.guard), env.guard)
+            code = choice(test, code, self.body.read(other))
+            value.spec = merged(env.guard, value, other).spec
+        adds = isinstance(op, join.Add) and len(inputs) == 2 and env.guard is None
+        self.step(value, code, entry, adds and self.single_use(inputs[0], spec))
+        self.settle(env.level.child(title), value, "", env.level.holder)
+        return value
+
+    def kept_number(self, hint: str, value: Any) -> Any:
+        return self.body.keep(hint, value) if isinstance(value, Symbol) else value
+
+    @staticmethod
+    def flag(guard: Symbol) -> str:
+        return guard.syntax.id if isinstance(guard.syntax, ast.Name) else "joins"
+
+    @staticmethod
+    def single_use(x: Value, spec: TensorSpec) -> bool:
+        return x.maker is not None and lends(x.maker)
+
+    def step(
+        self, value: Value, code: ast.expr, entry: Entry | None = None, adds: bool = False
+    ) -> None:
+        self.body.steps.append(Step(value, code, self.aside, entry, adds))
+
+    def settle(
+        self, path: str, value: Value, mark: str = "", holder: Holder | None = None
+    ) -> None:
+        """Remembers which value a node or scope of the graph gives."""
+        self.values[path + mark] = value
+        value.spec = self.program.refined(value.spec, path + mark, self.prefixes)
+        channels = value.spec.channels
+        if isinstance(channels, Symbol) and holder is not None and len(flat(channels.syntax)) > LONG:
+            kept = self.body.let(holder, channels, self.taken)
+            value.spec = value.spec.with_channels(kept)  # type: ignore[arg-type]
+        for id in self.program.given_by(path + mark, self.prefixes):
+            self.values[id] = value
+
+    def enter(self, title: str, path: str, made: Made, env: Env) -> Value:
+        """A module under a name, called on what flows."""
+        x = env.x
+        if not isinstance(x, Value):
+            raise Fixed((), "a module of one input that gets several")
+        entry = Entry(self.attribute(title, env), made.code, made.before, env.guard)
+        entry.plain = made.plain
+        self.body.enter(env.level.holder, entry)
+        value = self.body.value(made.spec, title.lstrip("_"), made.maker)
+        code: ast.expr = self.body.called(entry, [x])
+        if made.use is not None:
+            code = function_of(made.use, [self.body.read(x)], self.body.reached(entry))
+        if env.guard is not None:
+            other = env.otherwise or x
+            if other is not x or made.use is not None:
+                test = self.body.keep(self.flag(env.guard), env.guard)
+                code = choice(test, code, self.body.read(other))
+            merge = merged(env.guard, value, other)
+            value.under = None if value.maker is None else (env.guard, value.maker)
+            value.spec, value.maker = merge.spec, merge.maker
+        self.step(value, code, entry)
+        self.settle(path, value, "", env.level.holder)
+        return value
+
+    def attribute(self, title: str, env: Env) -> str:
+        """The name of an attribute; a leading `_` goes."""
+        if not title.startswith("_"):
+            return title
+        plain = title.lstrip("_") or "identity"
+        taken = self.program.keys | {entry.key for entry in env.level.holder.entries}
+        free, number = plain if not plain.isdecimal() else f"layer_{plain}", 2
+        while free in taken:
+            free, number = f"{plain}_{number}", number + 1
+        return free
+
+    def is_closed(self, path: str) -> bool:
+        """Whether what stands at a path has one input and one result wherever it is used."""
+        return self.program.is_closed(path, self.prefixes)
+
+    # modules
+
+    def module(self, item: Item, env: Env) -> Made | None:
+        """What one item is as a module of one input; None if it is none."""
+        if not isinstance(env.x, Value):
+            return None
+        if item.verb == "seq":
+            parts: Parts = []
+            after = self.chain(item.parts["items"], env, parts)
+            return None if after is None else self.contained(parts, after.first, "layers")
+        if item.verb in COMBINATORS:
+            return None
+        verb, block, given = self.resolved(item, env)
+        if isinstance(verb, Symbol):
+            return self.factory_call(verb, given, item, env)
+        if block is not None:
+            return self.block_module(block, given, item, env)
+        op = OPS[verb]
+        if op.inputs != 1 or any(kind(op, title).form == "reference" for title in given):
+            return None
+        made, _ = self.settled(op, given, env)
+        written = torch_call(made, [env.first.spec])
+        whole = written.form == "module" and not written.use
+        return self.op_module(made, written, item, env) if whole else None
+
+    def block_module(
+        self, block: Block, given: Mapping[str, Any], item: Item, env: Env
+    ) -> Made | None:
+        if block.body is None or len(block.inputs) > 1:
+            return None
+        values = self.bound(block, given, env)
+        if block.body.verb not in KINDS:
+            level = Level(Holder("?"), "?")
+            return self.module(block.body, self.opened(block, values, env, level))
+        try:
+            code, results = self.program.called(block, values, given, [env.first.spec], self)
+        except Fixed as error:
+            if error.names:
+                raise
+            return None
+        if len(results) != 1:
+            return None
+        return Made(code, [], results[0].spec, results[0].maker)
+
+    def factory_call(
+        self, made: Symbol, given: Mapping[str, Any], item: Item, env: Env
+    ) -> Made:
+        """A module from a parameter that makes some."""
+        assert isinstance(made.syntax, ast.Name)
+        title = made.syntax.id
+        standard = self.standards.get(title)
+        if standard is None:
+            raise Fixed(made.names, "no standard for what it makes")
+        x = env.first
+        if standard.block is None:
+            said = self.program.may_overwrite(item.span)
+            lent = said is not False and (said if x.maker is None else lends(x.maker)) is True
+            self.activations.setdefault(title, []).append(lent)
+            if x.mark:
+                self.taking.append((title, x))
+            if given:
+                raise Fixed(made.names, "arguments for an activation")
+            return Made(call(made.syntax), [], x.spec, activation.Relu)
+        values = {
+            n: raw if is_value else self.parameter(standard.block.parameters[n], raw, env)
+            for n, (raw, is_value) in given.items()
+            if n in standard.block.parameters
+        }
+        if len(values) < len(given):
+            raise Fixed(made.names)
+        spec = x.spec if "out" not in values else x.spec.with_channels(values["out"])
+        unknown = TensorSpec((spec.channels, *(None,) * spec.rank))  # type: ignore[arg-type]
+        return Made(call(made.syntax, x.spec.channels, **values), [], unknown, None)
+
+    def call(
+        self, block: Block, given: Mapping[str, Any], item: Item, env: Env, title: str
+    ) -> Flow:
+        """A block under a name: a call of its class, or what it holds where that cannot be."""
+        if block.body is None:
+            raise Fixed((), "a block that cannot be read")
+        values = self.bound(block, given, env)
+        level = env.level
+        if block.body.verb not in KINDS:
+            inner = self.opened(block, values, env, level)
+            return self.placed_at(block.body, inner, title)
+        if title.startswith("_"):
+            before, level.trail = level.trail, f"{level.trail}{title}."
+            result = self.combined(block.body, self.opened(block, values, env, level))
+            level.trail = before
+            return result
+        path = level.child(title)
+        flows = env.x if isinstance(env.x, tuple) else (env.x,)
+        inputs = [flow for flow in flows if isinstance(flow, Value)]
+        if len(inputs) == len(flows) == max(1, len(block.inputs)) and (
+            len(inputs) == 1 or env.guard is None
+        ):  # fmt: skip
+            try:
+                with self.attempt():
+                    specs = [value.spec for value in inputs]
+                    code, results = self.program.called(block, values, given, specs, self)
+                    if self.program.gives(path, self.prefixes) > len(results):
+                        raise Fixed((), "more results are needed")
+            except Fixed:
+                pass
+            else:
+                return self.enter_block(title, path, code, results, inputs, env)
+        holder = Holder(self.attribute(title, env))
+        self.body.enter(level.holder, holder)
+        inner = self.opened(block, values, env, Level(holder, path, guard=env.guard))
+        return self.combined(block.body, inner)
+
+    def enter_block(
+        self, title: str, path: str, code: ast.expr, results: Sequence[Value],
+        inputs: Sequence[Value], env: Env,
+    ) -> Flow:  # fmt: skip
+        if len(inputs) == len(results) == 1:
+            made = Made(code, [], results[0].spec, results[0].maker)
+            return self.enter(title, path, made, env)
+        entry = Entry(self.attribute(title, env), code, [], env.guard)
+        self.body.enter(env.level.holder, entry)
+        if len(results) != 1:
+            raise Fixed((), "a block of several results")
+        value = self.body.value(results[0].spec, title, results[0].maker)
+        self.step(value, self.body.called(entry, inputs), entry)
+        self.settle(path, value, "", env.level.holder)
+        return value
+
+    # finishing
+
+    def finish(self, results: Sequence[Value]) -> None:
+        """Leaves what the results need, and lets activations write over what nobody else does."""
+        self.body.prune(results)
+        uses: dict[str, int] = {}
+        for value in results:
+            uses[value.mark] = uses.get(value.mark, 0) + 1
+        for step in self.body.steps:
+            for node in ast.walk(step.code):
+                if isinstance(node, ast.Name) and node.id[:1] == "%":
+                    uses[node.id] = uses.get(node.id, 0) + 1
+        for step in self.body.steps:
+            left = step.code.left if isinstance(step.code, ast.BinOp) else None
+            step.adds &= isinstance(left, ast.Name) and uses[left.id] == 1
+        for title, value in self.taking:
+            self.activations[title].append(uses.get(value.mark, 0) == 1)
+        for code, value in self.pending:
+            if uses.get(value.mark, 0) == 1:
+                code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
+
+
+__all__ = ["Factory", "Walk", "name", "takes_channels", "with_channels"]
