@@ -67,7 +67,8 @@ _CONSTANTS = {str, int, float, bool, type(None), type(...)}
 _EXPRESSIONS = (
     ast.Constant, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Slice, ast.Starred,
     ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp,
-    ast.GeneratorExp, ast.ListComp, ast.DictComp, ast.JoinedStr, ast.FormattedValue, ast.keyword, ast.comprehension,
+    ast.GeneratorExp, ast.ListComp, ast.DictComp, ast.JoinedStr,
+    ast.FormattedValue, ast.keyword, ast.comprehension,
     ast.operator, ast.boolop, ast.unaryop, ast.cmpop, ast.expr_context,
 )  # fmt: skip
 _STATEMENTS = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.For, ast.Return)

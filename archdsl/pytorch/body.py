@@ -2,7 +2,6 @@
 
 import ast
 import builtins
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,7 +11,7 @@ from typing import Any
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
-from archdsl.pytorch.python import assign, call, choice, as_syntax, name, negated
+from archdsl.pytorch.python import annotated, as_syntax, assign, call, choice, name, negated
 from archdsl.pytorch.symbols import Fixed, Symbol
 
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
@@ -118,6 +117,10 @@ class _Access(ast.expr):
 
     _fields = ("entry",)
 
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self.entry = entry
+
 
 class Body:
     """The constructor and `forward` of one class."""
@@ -145,10 +148,10 @@ class Body:
         holder.entries.append(entry)
 
     def called(self, entry: Entry, inputs: Sequence[Value]) -> ast.expr:
-        return ast.Call(_Access(entry=entry), [self.read(value) for value in inputs], [])
+        return ast.Call(_Access(entry), [self.read(value) for value in inputs], [])
 
     def reached(self, entry: Entry) -> ast.expr:
-        return _Access(entry=entry)
+        return _Access(entry)
 
     def keep(self, hint: str, value: Any) -> ast.expr:
         """What `forward` reads a number or flag of the constructor by."""
@@ -274,9 +277,9 @@ class Body:
         if not entry.before:
             return [], choice(entry.test.syntax, made, other)
         title = self.local(entry.key if _is_attribute(entry.key) else "layer", ())
-        kind = ast.AnnAssign(ast.Name(title), name("nn.Module"), other, 1)
+        declared = annotated(title, name("nn.Module"), other)
         return [
-            kind, ast.If(entry.test.syntax, [*entry.before, assign(title, made)], [])
+            declared, ast.If(entry.test.syntax, [*entry.before, assign(title, made)], [])
         ], ast.Name(title)  # fmt: skip
 
     def contents(self, holder: Holder, kind: str) -> tuple[list[ast.stmt], ast.expr]:
@@ -363,9 +366,9 @@ class Naming:
             if variable in dead and plain and variable in holders:
                 return variable
         for variable in ("out", step.target.hint):
-            if _is_attribute(variable) and variable not in TAKEN:
-                if variable not in holders or variable in dead:
-                    return variable
+            allowed = _is_attribute(variable) and variable not in TAKEN
+            if allowed and (variable not in holders or variable in dead):
+                return variable
         hint = step.target.hint if _is_attribute(step.target.hint) else "out"
         for number in count(2):
             variable = f"{hint}_{number}"
@@ -401,9 +404,11 @@ def _marks(code: ast.expr) -> list[str]:
 
 
 def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
-    if adds and isinstance(code, ast.BinOp) and isinstance(code.op, ast.Add):
-        if isinstance(code.left, ast.Name) and code.left.id == target:
-            return ast.AugAssign(ast.Name(target), ast.Add(), code.right)
+    match code:
+        case ast.BinOp(left=ast.Name(id=left), op=ast.Add(), right=right) if (
+            adds and left == target
+        ):
+            return ast.AugAssign(ast.Name(target), ast.Add(), right)
     return assign(target, code)
 
 

@@ -14,7 +14,7 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body, Value
 from archdsl.pytorch.environment import Env, Factory, Reading, text_of
 from archdsl.pytorch.operations import lends
-from archdsl.pytorch.python import assign, call, as_syntax, name
+from archdsl.pytorch.python import annotated, as_syntax, assign, call, name
 from archdsl.pytorch.symbols import (
     Fixed,
     Symbol,
@@ -182,9 +182,7 @@ class Chains(Reading):
                 return None
         return self.member(item, env, parts, key)
 
-    def member(
-        self, item: Item, env: Env, parts: Parts, key: str | list[Any] | None
-    ) -> Env | None:
+    def member(self, item: Item, env: Env, parts: Parts, key: str | list[Any] | None) -> Env | None:
         made = self.module(item, env)
         if made is None:
             return None
@@ -242,7 +240,9 @@ class Chains(Reading):
         again = turn(env.with_input(after.first), settled)
         if again is None:
             return None
-        steady = same(again.first.spec.channels, end) and not names_in(end) & names_of_target(target)
+        steady = same(again.first.spec.channels, end) and not names_in(end) & names_of_target(
+            target
+        )
         if steady:  # a repeat that changes the channels is not left out
             first = choose(equal(index, 0), lambda: start, lambda: end)
             settled = []
@@ -275,7 +275,9 @@ class Chains(Reading):
             {
                 **whole,
                 **{title: cells[n] for title, cells in columns.items()},
-                **{"row": n, "first_row": n == 0, "last_row": n == count - 1},
+                "row": n,
+                "first_row": n == 0,
+                "last_row": n == count - 1,
             }
             for n in range(count)
         ]
@@ -383,13 +385,17 @@ class Chains(Reading):
         pairs = [ast.Tuple([text_of(p.key or ""), p.made.code], ast.Load()) for p in members]
         return before, [call("OrderedDict", ast.List(list(pairs), ast.Load()))]
 
-    def stated(self, parts: Parts, numbered: bool, hint: str) -> tuple[list[ast.stmt], list[ast.expr]]:
+    def stated(
+        self, parts: Parts, numbered: bool, hint: str
+    ) -> tuple[list[ast.stmt], list[ast.expr]]:
         """Members added to a variable one by one."""
         taken = self.taken | mentioned(parts)
         title = self.body.local(hint if is_keyword(hint) else "layers", taken)
         if not numbered:
-            kind: ast.expr = ast.Subscript(name("OrderedDict"), ast.Tuple([name("str"), name("nn.Module")]))
-            made: list[ast.stmt] = [ast.AnnAssign(name(title), kind, call("OrderedDict"), 1)]
+            kind: ast.expr = ast.Subscript(
+                name("OrderedDict"), ast.Tuple([name("str"), name("nn.Module")])
+            )
+            made: list[ast.stmt] = [annotated(title, kind, call("OrderedDict"))]
             rest = parts
         else:
             first: list[Part] = []
@@ -400,7 +406,7 @@ class Chains(Reading):
             kind = ast.Subscript(name("list"), name("nn.Module"))
             start = ast.List([part.made.code for part in first], ast.Load())
             made = [s for part in first for s in part.made.before]
-            made.append(ast.AnnAssign(name(title), kind, start, 1))
+            made.append(annotated(title, kind, start))
             rest = parts[len(first) :]
         made += [statement for part in rest for statement in added(part, title)]
         return made, [ast.Starred(name(title)) if numbered else name(title)]

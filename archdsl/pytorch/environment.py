@@ -254,8 +254,8 @@ class Reading:
 
 def takes_channels(op: type[Op]) -> bool:
     """Whether what makes such a module must know the channels of its input."""
-    return not (op.__module__.endswith((".activation", ".regularize")) or op.verb == "identity") or (
-        op.verb in ("prelu", "layer_scale"))  # fmt: skip
+    plain = op.__module__.endswith((".activation", ".regularize")) or op.verb == "identity"
+    return not plain or op.verb in ("prelu", "layer_scale")
 
 
 def text_of(parts: "str | list[Any]") -> ast.expr:

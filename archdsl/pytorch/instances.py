@@ -12,7 +12,7 @@ from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
 from archdsl.pytorch.chains import is_keyword
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import function_of, module_of
-from archdsl.pytorch.python import call, function, lines_of, as_syntax, name
+from archdsl.pytorch.python import as_syntax, call, function, lines_of, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import case_of, common, loop_of, wrap
 
@@ -67,9 +67,8 @@ class _Instances:
     def class_of(self, scope: Scope) -> str:
         """The class of a scope: that of any other with the same source."""
         structure = self.structure
-        body, inputs = Body(), []
-        for id in structure.inputs[scope.id]:
-            inputs.append(body.value(self.graph.spec(id)))
+        body = Body()
+        inputs = [body.value(self.graph.spec(id)) for id in structure.inputs[scope.id]]
         values = dict(zip(structure.inputs[scope.id], inputs, strict=True))
         self.fill(scope, body, values)
         results = [values[id] for id in structure.outputs[scope.id]]
@@ -170,7 +169,9 @@ class _Instances:
             if init is not None:
                 case_of(cases, target, init)
         constructor = initial([*body.constructor(), *loop_of(cases)])
-        doc = documented([members.doc, "", "Read from a graph without its spec: every number is fixed."])
+        doc = documented(
+            [members.doc, "", "Read from a graph without its spec: every number is fixed."]
+        )
         return ast.ClassDef(
             title,
             [name(base_of(body))],

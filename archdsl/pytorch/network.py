@@ -1,7 +1,7 @@
 """The network's class: the sections of a document, with its parameters as arguments."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import MISSING, replace
 from typing import Any
 
@@ -12,9 +12,15 @@ from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
 from archdsl.pytorch.environment import Env, Factory, Frame, Level
 from archdsl.pytorch.program import (
-    Argument, Program, annotation, fraction, needed, plain_default, shown_value,
+    Argument,
+    Program,
+    annotation,
+    fraction,
+    needed,
+    plain_default,
+    shown_value,
 )  # fmt: skip
-from archdsl.pytorch.python import assign, call, function, as_syntax, name, negated
+from archdsl.pytorch.python import as_syntax, assign, call, function, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import starting
 from archdsl.pytorch.symbols import Fixed, Symbol, known, type_of, variable
@@ -91,7 +97,9 @@ def _levels(program: Program, walk: Walk) -> Iterator[tuple[str, Level]]:
         path = (document.form.under or {}).get(section, "")
         parts = path.split(".") if path else []
         shared = 0
-        while shared < min(len(open_levels), len(parts)) and open_levels[shared][0] == parts[shared]:
+        while (
+            shared < min(len(open_levels), len(parts)) and open_levels[shared][0] == parts[shared]
+        ):
             shared += 1
         open_levels = open_levels[:shared]
         for part in parts[shared:]:
@@ -147,8 +155,8 @@ def _class(
     starts = starting(program)
     body = initial([*walk.body.constructor(), *starts]).body
     constructor, kept = _constructor(program, walk, arguments, body)
-    parts: list[ast.stmt] = [
-        _docstring(program, kept, members.doc), *members.features, constructor, members.forward]  # fmt: skip
+    doc = _docstring(program, kept, members.doc)
+    parts: list[ast.stmt] = [doc, *members.features, constructor, members.forward]
     node = ast.ClassDef(title, [name(base_of(walk.body))], [], parts, [])
     return [*(c.node for c in _needed(program, node)), node]
 

@@ -9,17 +9,47 @@ from math import prod
 from typing import Any
 
 from archdsl.modules.calls import Call, call
-from archdsl.ops import ArgumentError, Op, ShapeError, arguments, kind
-from archdsl.ops import activation, attention, conv, join, linear, norm, pool, shape
+from archdsl.ops import (
+    ArgumentError,
+    Op,
+    ShapeError,
+    activation,
+    arguments,
+    attention,
+    conv,
+    join,
+    kind,
+    linear,
+    norm,
+    pool,
+    shape,
+)
 from archdsl.ops.base import (
-    AXES, BORDERS, CHANNELS, CONV_PADDING, INDEX, KERNEL, POOL_PADDING, SHAPE, WHOLE, window,
+    AXES,
+    BORDERS,
+    CHANNELS,
+    CONV_PADDING,
+    INDEX,
+    KERNEL,
+    POOL_PADDING,
+    SHAPE,
+    WHOLE,
+    window,
 )  # fmt: skip
 from archdsl.ops.init import INIT, SCALE_INIT, Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.python import call as written_call
 from archdsl.pytorch.python import as_syntax, name
+from archdsl.pytorch.python import call as written_call
 from archdsl.pytorch.symbols import (
-    Fixed, Symbol, binary, element, known, names_in, same, symbol, whole,
+    Fixed,
+    Symbol,
+    binary,
+    element,
+    known,
+    names_in,
+    same,
+    symbol,
+    whole,
 )  # fmt: skip
 
 _PER_AXIS = (AXES, BORDERS, CONV_PADDING, POOL_PADDING)
@@ -129,9 +159,9 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
         case join.Add() | join.Multiply():
             return _broadcast(inputs)
         case shape.Flatten():
-            return TensorSpec((None if None in x.shape else _product(x.shape),))  # type: ignore[arg-type]
+            return _spec(None if None in x.shape else _product(x.shape))
         case shape.Reshape():
-            return TensorSpec(tuple(n if isinstance(n, Symbol) or n != -1 else None for n in op.shape))  # type: ignore[misc]
+            return _spec(*(n if isinstance(n, Symbol) or n != -1 else None for n in op.shape))
         case shape.Permute():
             channels_at = 0 if x.layout == "channels_first" else x.rank
             last = x.rank > 0 and op.order[-1] == channels_at
@@ -142,21 +172,26 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
         case attention.ChannelsFirst():
             return TensorSpec((x.channels, *x.spatial))
         case attention.Tokens():
-            count = None if None in x.spatial else prod(x.spatial)
-            return TensorSpec((count, x.channels), "channels_last")  # type: ignore[arg-type]
+            count: int | None = None if None in x.spatial else prod(x.spatial)
+            return _spec(count, x.channels, last=True)
         case attention.ClassToken():
             count = None if x.shape[0] is None else x.shape[0] + 1
-            return TensorSpec((count, x.channels), "channels_last")  # type: ignore[arg-type]
+            return _spec(count, x.channels, last=True)
         case attention.Token():
             return TensorSpec((x.channels,))
         case attention.PatchMerging():
             halves = tuple(None if n is None else -(-n // 2) for n in x.spatial)
-            return TensorSpec((*halves, op.out), "channels_last")  # type: ignore[arg-type]
+            return _spec(*halves, op.out, last=True)
         case linear.Linear():
             return x.with_channels(op.out)
     if x.layout == "channels_last":
         return x.with_channels(_channels(op, x))
     return TensorSpec((_channels(op, x), *_spatial(op, inputs)))
+
+
+def _spec(*sizes: Any, last: bool = False) -> TensorSpec:
+    """A shape of sizes that may vary, or not be known."""
+    return TensorSpec(sizes, "channels_last" if last else "channels_first")
 
 
 def _channels(op: Op, x: TensorSpec) -> Any:
@@ -175,19 +210,20 @@ def _channels(op: Op, x: TensorSpec) -> Any:
 def _spatial(op: Op, inputs: Sequence[TensorSpec]) -> tuple[Any, ...]:
     x = inputs[0]
     unknown: tuple[Any, ...] = (None,) * x.rank
+    size: Any = getattr(op, "size", None)
     match op:
         case pool.GlobalAvgPool():
             return (1,) * x.rank
         case pool.AdaptiveAvgPool():
-            return op.size if isinstance(op.size, tuple) and known(op.size) else unknown
+            return tuple(size) if isinstance(size, tuple) and known(size) else unknown
         case conv.Conv():
             return _windows(x, op.kernel, op.stride, op.padding, op.dilation, False)
         case pool.MaxPool() | pool.AvgPool():
             return _windows(x, op.kernel, op.stride, op.padding, (1,) * x.rank, op.ceil)
         case shape.Resize() | shape.Crop() if op.like:
-            return inputs[1].spatial
-        case shape.Resize() | shape.Crop() if isinstance(op.size, tuple):
-            return op.size
+            return tuple(inputs[1].spatial)
+        case shape.Resize() | shape.Crop() if isinstance(size, tuple):
+            return tuple(size)
         case conv.ConvTranspose() | shape.Resize() | shape.Crop() | shape.Pad():
             return unknown
         case shape.PixelShuffle() | shape.SpaceToDepth():
@@ -195,7 +231,9 @@ def _spatial(op: Op, inputs: Sequence[TensorSpec]) -> tuple[Any, ...]:
     return x.spatial
 
 
-def _windows(x: TensorSpec, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: Any) -> Any:
+def _windows(
+    x: TensorSpec, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: Any
+) -> tuple[Any, ...]:
     """The size behind windows; one that keeps the size whatever it is says so."""
     unknown = (None,) * x.rank
     if not all(isinstance(v, tuple) for v in (kernel, stride, dilation)) or not known(
@@ -231,7 +269,7 @@ def _broadcast(inputs: Sequence[TensorSpec]) -> TensorSpec:
     for other in inputs[1:]:
         if len(other.shape) != len(common):
             raise Fixed((), "a join of maps of other ranks")
-        common = [b if same(a, 1) or a is None and not same(b, 1) and b is not None else a
+        common = [b if same(a, 1) or (a is None and not same(b, 1) and b is not None) else a
                   for a, b in zip(common, other.shape, strict=True)]  # fmt: skip
     return TensorSpec(tuple(common), inputs[0].layout)
 
@@ -294,6 +332,31 @@ def _conv(op: conv.Conv, x: TensorSpec) -> Call:
     )
 
 
+def pads_evenly(op: Op) -> Any:
+    """Whether PyTorch's own `same` will do where TensorFlow's is asked for; None if that is known.
+
+    It will at stride 1, where both sides get as much.
+    """
+    if not isinstance(op, conv.Conv) or op.padding != "same":
+        return None
+    if known(op.kernel, op.stride, op.dilation):
+        return None
+    if not all(isinstance(v, tuple) for v in (op.kernel, op.stride, op.dilation)):
+        raise Fixed(names_in(op.kernel, op.stride, op.dilation))
+    tests: list[ast.expr] = []
+    for kernel, stride, dilation in zip(op.kernel, op.stride, op.dilation, strict=True):
+        odd = binary("%", binary("*", dilation, binary("-", kernel, 1)), 2)
+        for value, wanted in ((stride, 1), (odd, 0)):
+            if isinstance(value, Symbol):
+                tests.append(ast.Compare(as_syntax(value), [ast.Eq()], [as_syntax(wanted)]))
+            elif value != wanted:
+                return None
+    different = {ast.dump(test): test for test in tests}
+    both = list(different.values())
+    syntax = both[0] if len(both) == 1 else ast.BoolOp(ast.And(), both)
+    return symbol(syntax, "bool", op.kernel, op.stride, op.dilation)
+
+
 def _keeping(kernel: Any, dilation: Any) -> Any:
     """The padding that keeps the size."""
     if known(kernel) and kernel % 2:
@@ -317,7 +380,9 @@ def module_of(made: Call) -> ast.Call:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    return known(value) and value == default and isinstance(value, bool) == isinstance(default, bool)
+    return (
+        known(value) and value == default and isinstance(value, bool) == isinstance(default, bool)
+    )
 
 
 @cache
@@ -336,10 +401,13 @@ def function_of(made: Call, inputs: Sequence[ast.expr], weight: ast.expr | None 
             total = ast.BinOp(total, sign, other)
         return total
     slots: dict[str, ast.expr] = {f"slot_{n}": value for n, value in enumerate(inputs)}
-    slots |= {f"slot_{a.name}": as_syntax(a.value) for a in made.arguments if made.form == "function"}
+    slots |= {
+        f"slot_{a.name}": as_syntax(a.value) for a in made.arguments if made.form == "function"
+    }
     if weight is not None:
         slots["slot_weight"] = weight
-    return _filled(_template(template), slots, list(inputs))
+    filled: ast.expr = _filled(_template(template), slots, list(inputs))
+    return filled
 
 
 def _filled(node: Any, slots: Mapping[str, ast.expr], inputs: list[ast.expr]) -> Any:

@@ -4,13 +4,13 @@ Each class stands alone: it may use `math`, `torch`, `nn` and `F`, and no other 
 `REQUIRES` in `calls.py` names.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
 
 def make_divisible(value: float, divisor: float) -> int:
     """The multiple of `divisor` nearest to `value`, never under 0.9 `value`."""

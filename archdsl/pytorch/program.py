@@ -9,18 +9,26 @@ from typing import Any
 
 from archdsl.expressions.scaling import Rule
 from archdsl.graph.graph import Graph
-from archdsl.language.syntax import NO_MODIFIERS, Block, File, Item, Listed, Literal, Parameter, items_in
+from archdsl.language.syntax import (
+    NO_MODIFIERS,
+    Block,
+    Item,
+    Listed,
+    Literal,
+    Parameter,
+    items_in,
+)
 from archdsl.language.written import Written
 from archdsl.modules.structure import Structure
-from archdsl.ops import OPS, Op
+from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import TAKEN, Value
-from archdsl.pytorch.chains import Parts, leaves
+from archdsl.pytorch.chains import Parts, equal, leaves
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import module_of, settle, torch_call, writes_over
-from archdsl.pytorch.python import assign, call, function, as_syntax, name
+from archdsl.pytorch.python import as_syntax, assign, call, function, name
 from archdsl.pytorch.returning import base_of, documented, initial
 from archdsl.pytorch.symbols import (
     Fixed,
@@ -141,9 +149,7 @@ class Program:
     def is_closed(self, path: str, prefixes: Sequence[str]) -> bool:
         structure = self.structure
         found = [p for p in self.paths(path, prefixes) if p in structure.inputs]
-        return all(
-            len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found
-        )
+        return all(len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found)
 
     def gives(self, path: str, prefixes: Sequence[str]) -> int:
         found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
@@ -176,7 +182,7 @@ class Program:
         self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
         specs: Sequence[TensorSpec], walk: Walk,
     ) -> tuple[ast.expr, list[Value]]:  # fmt: skip
-        """A call of a block's class, and what it gives; raises Fixed where the class does not fit."""
+        """A call of a class and what it gives; raises Fixed where the class does not fit."""
         key = (block, *((spec.rank, spec.layout) for spec in specs))
         if key not in self.classes:
             self.classes[key] = None
@@ -205,8 +211,10 @@ class Program:
                 continue
             if argument.type == "float" and isinstance(value, Symbol):
                 walk.floats |= value.names
-            if argument.type == "item" and isinstance(value, Symbol) and isinstance(
-                value.syntax, ast.Name
+            if (
+                argument.type == "item"
+                and isinstance(value, Symbol)
+                and isinstance(value.syntax, ast.Name)
             ):
                 over = made.walk.activations.get(argument.name, [])
                 walk.activations.setdefault(value.syntax.id, []).append(bool(over) and all(over))
@@ -265,8 +273,10 @@ class Program:
         over = walk.activations.get(title, [])
         if writes_over(made) and over and all(over):
             code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
-        return call("partial", code.func, *code.args, **{k.arg or "": k.value for k in code.keywords}) if (
-            code.args or code.keywords) else code.func  # fmt: skip
+        if not code.args and not code.keywords:
+            return code.func
+        keywords = {keyword.arg or "": keyword.value for keyword in code.keywords}
+        return call("partial", code.func, *code.args, **keywords)
 
     def defaults(self, verb: str, walk: Walk) -> Mapping[str, Any]:
         """The default arguments of an op, which no parameter can reach here."""
@@ -297,7 +307,9 @@ class Program:
         if made is None or made.fixed or [a for a, _ in made.channels] != [CHANNELS]:
             raise Fixed((), "a block without a class for all arguments")
         out = made.results[0].spec.channels
-        if not (isinstance(out, Symbol) and isinstance(out.syntax, ast.Name) and out.syntax.id == "out"):
+        if not (
+            isinstance(out, Symbol) and isinstance(out.syntax, ast.Name) and out.syntax.id == "out"
+        ):
             raise Fixed((), "a block whose channels are not its `out`")
         known_arguments = {a.name: a for a in made.arguments}
         given = {n: self.given(v, known_arguments[n], made) for n, v in value.arguments.items()}
@@ -316,9 +328,8 @@ class Program:
         ]
         return Value(TensorSpec(tuple(shape), value.spec.layout), value.hint, value.maker)
 
-    def named_inputs(
-        self, made: BlockClass, specs: Sequence[TensorSpec]
-    ) -> list[tuple[str, int]]:
+    def named_inputs(self, made: BlockClass, specs: Sequence[TensorSpec]) -> list[tuple[str, int]]:
+        assert made.walk.block is not None
         return channel_names(made.walk.block, len(specs))
 
     def write(
@@ -348,7 +359,7 @@ class Program:
     ) -> BlockClass:  # fmt: skip
         document = self.seen(block)
         names = frozenset({*block.parameters, *document, CHANNELS})
-        walk = BlockWalk(self, self.uses.get(self.document.titles.get(block, ""), []), names, document)
+        walk = Walk(self, self.uses.get(self.document.titles.get(block, ""), []), names, document)
         walk.block, walk.file = block, block.file
         env_values: dict[str, Any] = dict(walk.outer(block.file))
         arguments: list[Argument] = []
@@ -384,7 +395,7 @@ class Program:
         """A call of a class of its own for a part that holds parameters, and what it gives."""
         spec = env.first.spec
         block = Block(title, env.file, item.place, {}, (), replace(item, modifiers=NO_MODIFIERS))
-        inner = BlockWalk(self, [*self.paths(path, walk.prefixes)], frozenset(env.values), {})
+        inner = Walk(self, [*self.paths(path, walk.prefixes)], frozenset(env.values), {})
         inner.block, inner.file, inner.standards = block, env.file, walk.standards
         arguments, values = [], {}
         for name_, value in {**walk.of_document, **env.values}.items():
@@ -456,8 +467,10 @@ class Program:
         """Whether some calls give a list and others a number."""
         kinds = set()
         for other in [*self.document.titles, None]:
-            bodies = [other.body] if other is not None else [
-                item for sequence in self.document.sections.values() for item in sequence.items]  # fmt: skip
+            sections = self.document.sections.values()
+            bodies = [item for sequence in sections for item in sequence.items]
+            if other is not None:
+                bodies = [other.body] if other.body is not None else []
             for body in bodies:
                 for item in items_in(body) if body is not None else ():
                     if item.verb == block.name and title in item.arguments:
@@ -486,9 +499,19 @@ class Program:
         results = [expanded(value, walk.body.lets) for value in results]
         said = {*channels_of(channels), *(a.name for a in arguments)}
         for value in results:
-            names_of = {n.id for size in value.spec.shape if isinstance(size, Symbol)
-                        for n in ast.walk(size.syntax) if isinstance(n, ast.Name)}  # fmt: skip
-            if not names_of <= said | {"max", "min", "make_divisible", "int", "math", "sum", "len", *self.rules}:
+            sizes: list[Any] = [size for size in value.spec.shape if isinstance(size, Symbol)]
+            names_of = {n.id for size in sizes for n in ast.walk(size.syntax)
+                        if isinstance(n, ast.Name)}  # fmt: skip
+            if not names_of <= said | {
+                "max",
+                "min",
+                "make_divisible",
+                "int",
+                "math",
+                "sum",
+                "len",
+                *self.rules,
+            }:
                 raise Fixed((), f"what it gives depends on {names_of - said}")
         used = {n.id for s in body[0].body for n in ast.walk(s) if isinstance(n, ast.Name)}
         kept = needed(arguments, used)
@@ -544,13 +567,6 @@ class Program:
         return free
 
 
-class BlockWalk(Walk):
-    """A walk through a block's own items."""
-
-    block: Block
-    file: File
-
-
 def class_body(
     walk: Walk, block: Block, env: Env, inputs: list[Value]
 ) -> tuple[str, list[ast.FunctionDef], list[Value]]:
@@ -559,7 +575,11 @@ def class_body(
     if len(inputs) == 1 and block.body.verb in ("seq", "dense"):
         try:
             with walk.attempt():
-                made = sequential(walk, block, env) if block.body.verb == "seq" else densely(walk, block, env)
+                made = (
+                    sequential(walk, block, env)
+                    if block.body.verb == "seq"
+                    else densely(walk, block, env)
+                )
                 if made is not None:
                     return made
         except Fixed:
@@ -612,11 +632,13 @@ def densely(
     assert item is not None
     count = walk.whole(item.arguments["repeat"], env)
     i = variable("i", "int")
-    bound = env.bind({"i": i, "first": i == 0, "last": False})
+    bound = env.bind({"i": i, "first": equal(i, 0), "last": equal(i, count - 1)})
     start = env.first.spec.channels
     probe = variable("channels_seen", "int")
     parts: Parts = []
-    after = walk.chain(item.parts["layer"], bound.with_input(with_channels(env.first, probe)), parts)
+    after = walk.chain(
+        item.parts["layer"], bound.with_input(with_channels(env.first, probe)), parts
+    )
     if after is None or len(parts) != 1:
         return None
     growth = after.first.spec.channels
@@ -671,7 +693,9 @@ def expanded(value: Value, lets: Mapping[str, ast.expr]) -> Value:
     if not lets:
         return value
     shape = [
-        replace(size, syntax=_Expanded(lets).visit(deepcopy(size.syntax))) if isinstance(size, Symbol) else size
+        replace(size, syntax=_Expanded(lets).visit(deepcopy(size.syntax)))
+        if isinstance(size, Symbol)
+        else size
         for size in value.spec.shape
     ]
     return Value(TensorSpec(tuple(shape), value.spec.layout), value.hint, value.maker, value.mark)

@@ -54,6 +54,10 @@ def assign(target: str | ast.expr, value: Any) -> ast.stmt:
     return ast.Assign([written], as_syntax(value))
 
 
+def annotated(title: str, kind: ast.expr, value: ast.expr) -> ast.stmt:
+    return ast.AnnAssign(ast.Name(title), kind, value, 1)
+
+
 def choice(test: ast.expr, body: ast.expr, other: ast.expr) -> ast.expr:
     return ast.IfExp(test, body, other)
 

@@ -8,7 +8,7 @@ from typing import Any
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import Graph
 from archdsl.pytorch.body import Body, Value
-from archdsl.pytorch.python import assign, function, as_syntax, name, negated
+from archdsl.pytorch.python import as_syntax, assign, function, name, negated
 from archdsl.pytorch.symbols import Fixed
 
 

@@ -229,13 +229,19 @@ class _Traced(_Recorder):
             for found in (main, aside)
         ]
 
-    def call(self, part: nn.Module, found: Key, path: str, x: Tensor) -> Tensor:
-        """A call of a module of the table."""
+    def call(
+        self, part: nn.Module, found: Key, path: str, x: Tensor, *others: Tensor,
+        need_weights: bool = True,
+    ) -> Any:  # fmt: skip
+        """A call of a module of the table; attention of a tensor to itself gives a pair."""
+        if any(other is not x for other in others) or bool(others) is need_weights:
+            raise InternalError(f"{path}: the source calls it with several tensors")
         weighted = any(True for _ in (*part.parameters(), *part.buffers()))
         number = self.keys.number((found, path if weighted else "", (self.shown(x),)))
         given = x if getattr(part, "inplace", False) else self.known(number, path)
         self.calls.append(number)
-        return self.came(given, number)
+        made = self.came(given, number)
+        return (made, None) if others else made
 
     def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
         made = self.known(number, func.__name__)

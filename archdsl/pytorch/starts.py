@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from archdsl.ops.init import PER_GROUP, Init
-from archdsl.pytorch.python import call, as_syntax, loop, name
+from archdsl.pytorch.python import as_syntax, call, loop, name
 from archdsl.pytorch.symbols import known, same
 
 if TYPE_CHECKING:

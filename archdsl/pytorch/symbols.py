@@ -1,4 +1,4 @@
-"""What a spec's expressions become: values where they are known, Python's syntax where they vary."""
+"""What expressions become: values where they are known, Python's syntax where they vary."""
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ from archdsl.expressions.expression import (
 )
 from archdsl.expressions.parser import parse
 from archdsl.expressions.scaling import Rule
-from archdsl.pytorch.python import call, as_syntax, name
+from archdsl.pytorch.python import as_syntax, call, name
 
 _OPS: dict[str, type[ast.operator]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod,
@@ -430,9 +430,9 @@ def element(items: Any, index: Any) -> Any:
         return items[index]
     if isinstance(items, Symbol) and isinstance(items.syntax, ast.Subscript):
         part = items.syntax.slice
-        if isinstance(part, ast.Slice) and part.lower is None and isinstance(index, int):
-            if index >= 0:  # the beginning of a list begins as the list does
-                return symbol(ast.Subscript(items.syntax.value, as_syntax(index)), items.parts, items)
+        starts = isinstance(part, ast.Slice) and part.lower is None
+        if starts and isinstance(index, int) and index >= 0:  # it begins as the list does
+            return symbol(ast.Subscript(items.syntax.value, as_syntax(index)), items.parts, items)
     kind = items.parts if isinstance(items, Symbol) else type_of(items[0])
     return symbol(ast.Subscript(as_syntax(items), as_syntax(index)), kind, items, index)
 

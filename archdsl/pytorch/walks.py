@@ -20,6 +20,7 @@ from archdsl.pytorch.operations import (
     infer,
     lends,
     module_of,
+    pads_evenly,
     settle,
     torch_call,
     writes_over,
@@ -38,7 +39,7 @@ KINDS = ("seq", "residual", "branches", "dense")
 
 
 class Walk(Chains):
-    """Translates the items of one class; `prefixes` are the paths of the uses of it in the graph."""
+    """Translates the items of one class; `prefixes` are the paths of its uses in the graph."""
 
     def __init__(
         self, program: "Program", prefixes: Sequence[str], parameters: frozenset[str],
@@ -57,6 +58,8 @@ class Walk(Chains):
         self.taking: list[tuple[str, Value]] = []
         self.aside = False
         self.floats: set[str] = set()  # parameters that may be fractions
+        self.block: Block | None = None  # whose class it is
+        self.file = program.document.file
         self.where = ""  # the path of the op that is looked at, where it has one
 
     def outer(self, file: File) -> Mapping[str, Any]:
@@ -164,9 +167,7 @@ class Walk(Chains):
         inner = self.below(title, env)
         return self.turns(item, times, inner, self.numbered)
 
-    def tried(
-        self, title: str, env: Env, chain: Callable[[Parts], Env | None]
-    ) -> Made | None:
+    def tried(self, title: str, env: Env, chain: Callable[[Parts], Env | None]) -> Made | None:
         """A container of what is a chain; None if it is none, or cannot be said as one."""
         parts: Parts = []
         try:
@@ -190,7 +191,6 @@ class Walk(Chains):
         if title is not None and title.startswith("_") and items is not None:
             level.trail = f"{trail}{title}."
         if items is not None:
-            self.calls += [] if inner.file is env.file else []
             result = self.sequence(items, inner)
         else:
             if title is None and level.uncertain is not None and level.uncertain is not env.guard:
@@ -240,7 +240,7 @@ class Walk(Chains):
     def inlined(self, item: Item, env: Env) -> tuple[Items | None, Env]:
         if item.verb == "inline":
             return item.parts["items"], env
-        verb, block, _ = self.resolved(item, env, False)
+        _, block, _ = self.resolved(item, env, False)
         if block is None or block.body is None or block.body.verb != "inline":
             return None, env
         return block.body.parts["items"], self.inside(item, env, env.level)
@@ -356,7 +356,9 @@ class Walk(Chains):
             entries[start:] = [*entries[middle:], *entries[start:middle]]
         else:
             for part in parts:
-                sides[part] = self.sequence(item.parts[part], guarded if part == "shortcut" else env)
+                sides[part] = self.sequence(
+                    item.parts[part], guarded if part == "shortcut" else env
+                )
         result = sides["body"]
         if keeps:
             shortcut = sides["shortcut"]
@@ -403,7 +405,9 @@ class Walk(Chains):
             op = Slice(stop=stop, start=start)
             title = f"_slice{position}"
             hint = "x" if position == 0 else f"part_{position + 1}"
-            slices.append(self.function(op, torch_call(op, [env.x.spec]), [env.x], env, title, hint))
+            slices.append(
+                self.function(op, torch_call(op, [env.x.spec]), [env.x], env, title, hint)
+            )
             start = stop
         return slices
 
@@ -428,9 +432,7 @@ class Walk(Chains):
 
     # ops
 
-    def settled(
-        self, op: type[Op], given: Mapping[str, Any], env: Env
-    ) -> tuple[Op, list[Value]]:
+    def settled(self, op: type[Op], given: Mapping[str, Any], env: Env) -> tuple[Op, list[Value]]:
         """An op with its arguments, and the maps that these name."""
         values: dict[str, Any] = {}
         likes: list[Value] = []
@@ -453,9 +455,7 @@ class Walk(Chains):
                 self.floats |= value.names
         return settle(op, values, env.first.spec), likes
 
-    def op(
-        self, op: type[Op], given: Mapping[str, Any], item: Item, env: Env, title: str
-    ) -> Flow:
+    def op(self, op: type[Op], given: Mapping[str, Any], item: Item, env: Env, title: str) -> Flow:
         made, likes = self.settled(op, given, env)
         flows = env.x if isinstance(env.x, tuple) else (env.x,)
         inputs = [*(flow for flow in flows if flow is not None), *likes]
@@ -470,8 +470,7 @@ class Walk(Chains):
         return self.function(made, written, inputs, env, title, title.lstrip("_"))
 
     def op_module(self, op: Op, written: Call, item: Item, env: Env) -> Made:
-        code = module_of(written)
-        x = env.first
+        code, x = module_of(written), env.first
         spec = infer(op, [x.spec])
         if spec.channels is None:
             spec = self.program.refined(spec, self.where, self.prefixes)
@@ -484,6 +483,13 @@ class Walk(Chains):
             said = self.program.may_overwrite(item.span)
             if said is not False:
                 self.write_over(code, x, env.guard, said is True)
+        even = pads_evenly(op)
+        if even is not None:  # as PyTorch pads itself
+            own = ast.Call(name(f"nn.Conv{x.spec.rank}d"), code.args, [*code.keywords])
+            own.keywords.append(ast.keyword("padding", ast.Constant("same")))
+            self.program.inits.append((f"nn.Conv{x.spec.rank}d", init, own))
+            made = ast.IfExp(even.syntax, own, code)
+            return Made(made, [], spec, type(op))
         plain = "" if self.weights(op, x.spec) else op.verb
         return Made(code, [], spec, type(op), plain, written if written.use else None)
 
@@ -551,16 +557,18 @@ class Walk(Chains):
     ) -> None:
         self.body.steps.append(Step(value, code, self.aside, entry, adds))
 
-    def settle(
-        self, path: str, value: Value, mark: str = "", holder: Holder | None = None
-    ) -> None:
+    def settle(self, path: str, value: Value, mark: str = "", holder: Holder | None = None) -> None:
         """Remembers which value a node or scope of the graph gives."""
         self.values[path + mark] = value
         value.spec = self.program.refined(value.spec, path + mark, self.prefixes)
         channels = value.spec.channels
-        if isinstance(channels, Symbol) and holder is not None and len(flat(channels.syntax)) > LONG:
+        if (
+            isinstance(channels, Symbol)
+            and holder is not None
+            and len(flat(channels.syntax)) > LONG
+        ):
             kept = self.body.let(holder, channels, self.taken)
-            value.spec = value.spec.with_channels(kept)  # type: ignore[arg-type]
+            value.spec = value.spec.with_channels(kept)
         for id in self.program.given_by(path + mark, self.prefixes):
             self.values[id] = value
 
@@ -647,9 +655,7 @@ class Walk(Chains):
             return None
         return Made(code, [], results[0].spec, results[0].maker)
 
-    def factory_call(
-        self, made: Symbol, given: Mapping[str, Any], item: Item, env: Env
-    ) -> Made:
+    def factory_call(self, made: Symbol, given: Mapping[str, Any], item: Item, env: Env) -> Made:
         """A module from a parameter that makes some."""
         assert isinstance(made.syntax, ast.Name)
         title = made.syntax.id
@@ -674,7 +680,8 @@ class Walk(Chains):
         if len(values) < len(given):
             raise Fixed(made.names)
         spec = x.spec if "out" not in values else x.spec.with_channels(values["out"])
-        unknown = TensorSpec((spec.channels, *(None,) * spec.rank))  # type: ignore[arg-type]
+        sizes: tuple[Any, ...] = (spec.channels, *(None,) * spec.rank)
+        unknown = TensorSpec(sizes)
         return Made(call(made.syntax, x.spec.channels, **values), [], unknown, None)
 
     def call(
