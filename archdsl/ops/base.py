@@ -227,7 +227,7 @@ def _typed(value: Any) -> Any:
         return (list, *map(_typed, value))
     if isinstance(value, dict):
         return (dict, *[(name, _typed(part)) for name, part in value.items()])
-    return type(value), value
+    return type(value), repr(value) if isinstance(value, float) else value  # 0.0 is not -0.0
 
 
 def _construct(op: type[Op], values: Mapping[str, Any], channels: int, rank: int) -> Op:

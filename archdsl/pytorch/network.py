@@ -12,6 +12,7 @@ from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
 from archdsl.pytorch.environment import Env, Factory, Frame, Level
 from archdsl.pytorch.program import (
+    RESERVED,
     Argument,
     Program,
     annotation,
@@ -122,7 +123,11 @@ def _parameters(program: Program, walk: Walk) -> tuple[list[Argument], dict[str,
         if parameter.type == "item" or isinstance(default, Verb) or hasattr(value, "verb"):
             values[title] = program.known[title] = walk.factory(default, env)
             continue
-        if hasattr(value, "verb") or title in program.fixed or not _is_plain(value):
+        if (
+            hasattr(value, "verb")
+            or title in RESERVED | program.fixed.keys()
+            or (not _is_plain(value))
+        ):
             values[title] = program.known[title] = value
             continue
         program.known[title] = value

@@ -43,6 +43,7 @@ from archdsl.pytorch.symbols import (
 from archdsl.pytorch.walks import Walk
 
 CHANNELS = "in_channels"
+RESERVED = TAKEN | {CHANNELS}  # names that no argument can have
 
 
 @dataclass(eq=False)
@@ -357,6 +358,8 @@ class Program:
         self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec],
         fixed: Mapping[str, Any],
     ) -> BlockClass:  # fmt: skip
+        if RESERVED & block.parameters.keys():
+            raise Fixed((), "a parameter that no argument can be called as")
         document = self.seen(block)
         names = frozenset({*block.parameters, *document, CHANNELS})
         walk = Walk(self, self.uses.get(self.document.titles.get(block, ""), []), names, document)
@@ -421,12 +424,12 @@ class Program:
 
     def seen(self, block: Block) -> dict[str, Any]:
         """The document's parameters as a class of a block sees them: as further arguments."""
-        taken = {*block.parameters, CHANNELS}
-        return {
-            title: value if isinstance(value, Factory) or title in self.fixed
-            else self.of_value(f"network_{title}" if title in taken else title, value)
-            for title, value in self.known.items()
-        }  # fmt: skip
+        taken, seen = {*block.parameters, CHANNELS}, {}
+        for title, value in self.known.items():
+            fixed = isinstance(value, Factory) or title in self.fixed or title in RESERVED
+            shown = f"network_{title}" if title in taken else title
+            seen[title] = value if fixed else self.of_value(shown, value)
+        return seen
 
     @staticmethod
     def of_value(title: str, value: Any) -> Any:

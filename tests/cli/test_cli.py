@@ -270,7 +270,11 @@ def test_a_wrong_spec_is_not_built(here: Path, capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("Linear(8, 10", "Linear(8, 11", "fc.weight: the source has (11, 8), the graph (10, 8)"),
+        (
+            "Linear(8, num_classes",
+            "Linear(8, num_classes + 1",
+            "fc.weight: the source has (11, 8), the graph (10, 8)",
+        ),
         (
             "size=3, padding=1",
             "size=5, padding=2",
