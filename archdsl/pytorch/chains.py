@@ -144,7 +144,10 @@ class Chains(Reading):
                 raise Fixed(names_in(part.test))
             part.test = test
         parts += made
-        return env.with_input(merged(test, after.first, env.first))
+        result = merged(test, after.first, env.first)
+        if env.first.mark:  # the chain's own input, which others may need
+            result.maker = None
+        return env.with_input(result)
 
     def repeated(self, item: Item, env: Env, parts: Parts) -> Env | None:
         if item.modifiers.repeat is None:
@@ -343,7 +346,8 @@ class Chains(Reading):
     def contained(self, parts: Parts, last: Value, hint: str) -> Made:
         """An `nn.Sequential` of parts; `hint` is the name of its list, if it needs one."""
         before, arguments = self.members(parts, hint)
-        return Made(call("nn.Sequential", *arguments), before, last.spec, last.maker)
+        maker = last.maker if parts else None  # what is empty gives its input
+        return Made(call("nn.Sequential", *arguments), before, last.spec, maker)
 
     def members(self, parts: Parts, hint: str = "layers") -> tuple[list[ast.stmt], list[ast.expr]]:
         """What stands before an `nn.Sequential`, and what it is given."""

@@ -591,7 +591,7 @@ class Walk(Chains):
                 code = choice(test, code, self.body.read(other))
             merge = merged(env.guard, value, other)
             value.under = None if value.maker is None else (env.guard, value.maker)
-            value.spec, value.maker = merge.spec, merge.maker
+            value.spec, value.maker = merge.spec, None  # it may be its input
         self.step(value, code, entry)
         self.settle(path, value, "", env.level.holder)
         return value
