@@ -39,7 +39,6 @@ class Entry:
     parameter: bool = False
     used: bool = False
     owner: "Holder | None" = None
-    plain: str = ""  # the verb of an op without weights, which may have any name
 
 
 @dataclass(eq=False)
@@ -69,20 +68,6 @@ class Holder:
 
     def modules(self) -> list["Entry | Holder"]:
         return [e for e in self.live() if isinstance(e, Holder) or not e.parameter]
-
-    def name_plain(self) -> None:
-        """Names the numbered members without weights among named ones."""
-        keys = {entry.key for entry in self.live()}
-        odd = [entry for entry in self.live() if not _is_attribute(entry.key)]
-        if len(odd) == len(keys) or not all(isinstance(e, Entry) and e.plain for e in odd):
-            return
-        for entry in odd:
-            assert isinstance(entry, Entry)
-            free, number = entry.plain, 2
-            while free in keys:
-                free, number = f"{entry.plain}_{number}", number + 1
-            entry.key = free
-            keys.add(free)
 
     @property
     def kind(self) -> str:
@@ -202,7 +187,6 @@ class Body:
             if isinstance(n, ast.Attribute)
         }
         self.kept = {key: code for key, code in self.kept.items() if key in used}
-        self.top.name_plain()
         self.find_lets(self.top, {n for code in self.kept.values() for n in _names(code)})
 
     def find_lets(self, holder: Holder, found: set[str]) -> None:

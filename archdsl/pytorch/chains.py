@@ -42,7 +42,6 @@ class Made:
     before: list[ast.stmt]
     spec: TensorSpec
     maker: type[Op] | None = None
-    plain: str = ""  # the verb of an op without weights
     use: Call | None = None  # how it is called, if not with its input alone
 
 

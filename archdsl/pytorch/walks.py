@@ -490,8 +490,7 @@ class Walk(Chains):
             self.program.inits.append((f"nn.Conv{x.spec.rank}d", init, own))
             made = ast.IfExp(even.syntax, own, code)
             return Made(made, [], spec, type(op))
-        plain = "" if self.weights(op, x.spec) else op.verb
-        return Made(code, [], spec, type(op), plain, written if written.use else None)
+        return Made(code, [], spec, type(op), written if written.use else None)
 
     @staticmethod
     def weights(op: Op, x: TensorSpec) -> Sequence[Any]:
@@ -578,7 +577,6 @@ class Walk(Chains):
         if not isinstance(x, Value):
             raise Fixed((), "a module of one input that gets several")
         entry = Entry(self.attribute(title, env), made.code, made.before, env.guard)
-        entry.plain = made.plain
         self.body.enter(env.level.holder, entry)
         value = self.body.value(made.spec, title.lstrip("_"), made.maker)
         code: ast.expr = self.body.called(entry, [x])
