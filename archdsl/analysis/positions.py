@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import product
 from math import gcd, lcm, prod
 
-from archdsl.ops.reach import SAME, Arrangement, Reach
+from archdsl.ops.reach import SAME, Arrangement, Reach, moved
 
 Span = tuple[int, int]  # the first and the last of some pixels
 LONGEST = 4096  # periods beyond it are cut off, behind the last position of any map
@@ -35,18 +35,25 @@ class Steps:
     @property
     def jump(self) -> Fraction:
         """How many pixels a coordinate is from the next."""
-        return self.step / len(self.spans)
+        period = len(self.spans)
+        return self.step if period == 1 else self.step / period
 
     def at(self, coordinate: int) -> Span | None:
         turn, phase = divmod(coordinate, len(self.spans))
-        span, moved = self.spans[phase], self.step.numerator * turn // self.step.denominator
-        return span and (span[0] + moved, span[1] + moved)
+        span, shift = self.spans[phase], self.step.numerator * turn // self.step.denominator
+        return span and (span[0] + shift, span[1] + shift)
 
-    def widened(self, offsets: Iterable[int]) -> "Steps":
+    def over(self, coordinates: Sequence[int]) -> Span | None:
+        """What some coordinates see; of a range, those at its ends see the first and the last."""
+        ends, period = coordinates, len(self.spans)
+        if isinstance(coordinates, range) and len(coordinates) > 2 * period:
+            ends = [*coordinates[:period], *coordinates[-period:]]
+        return hull([self.at(coordinate) for coordinate in ends])
+
+    def widened(self, offsets: Sequence[int]) -> "Steps":
         """What coordinates see with those around them."""
-        near = tuple(offsets)
-        spans = (hull(self.at(c + o) for o in near) for c in range(len(self.spans)))
-        return replace(self, spans=tuple(spans))
+        spans = [self.over(moved(offsets, place)) for place in range(len(self.spans))]
+        return Steps(self.step, tuple(spans))
 
     def joined(self, other: "Steps", count: int) -> "Steps":
         """What both see, for `count` coordinates; far ones move as the larger jump says."""
@@ -90,7 +97,7 @@ class View:
 
     def weight(self, axis: int, of: int) -> bool:
         """Whether an axis of the tensor says something of an axis of the image."""
-        return any(digit.weights[of] for digit in self.axes[axis])
+        return _says((self.axes[axis],), of)
 
     def carries(self, axis: int) -> list[int]:
         """The axes of the image of which an axis of the tensor says something."""
@@ -124,30 +131,54 @@ def read(view: View, axis: int, reach: Reach | None, count: int, node: str) -> V
 def _read(view: View, axis: int, reach: Reach | None, count: int, node: str) -> View:
     digits = view.axes[axis]
     weights, steps = [0] * len(view.steps), list(view.steps)
+    others = _with(view.axes, axis, ())
     for of in view.carries(axis):
         before = steps[of]
         assert before is not None
-        alone = not any(view.weight(other, of) for other in range(len(view.axes)) if other != axis)
+        alone = not _says(others, of)
         if reach is not None and reach.step and alone:
             steps[of], weights[of] = _followed(before, digits, of, reach, count), 1
         elif reach is not None and reach.step and len(reach.reads) == len(digits) == 1:
             weight = digits[0].weights[of]
-            steps[of] = before.widened(weight * q for q in reach.reads[0])
+            steps[of] = before.widened(_scaled(reach.reads[0], weight))
             weights[of] = weight * reach.step
         elif alone:  # what is seen at once is looked up once
-            steps[of] = Steps(Fraction(0), (hull(map(before.at, _offsets(digits, of, reach))),))
+            steps[of] = Steps(Fraction(0), (before.over(_offsets(digits, of, reach)),))
         else:
             steps[of] = before.widened(_offsets(digits, of, reach))
     axes = _with(view.axes, axis, (Digit(count, tuple(weights)),))
-    return _without_lost(replace(view, axes=axes, steps=tuple(steps)), node)
+    return _without_lost(View(axes, tuple(steps), view.context, view.through), node)
 
 
-def _offsets(digits: Axis, of: int, reach: Reach | None) -> list[int]:
+def _says(axes: Iterable[Axis], of: int) -> bool:
+    """Whether any of the axes says something of an axis of the image."""
+    for axis in axes:
+        for digit in axis:
+            if digit.weights[of]:
+                return True
+    return False
+
+
+def _scaled(positions: Sequence[int], weight: int) -> Sequence[int]:
+    if isinstance(positions, range) and weight:
+        return range(positions.start * weight, positions.stop * weight, positions.step * weight)
+    return [position * weight for position in positions]
+
+
+def _offsets(digits: Axis, of: int, reach: Reach | None) -> Sequence[int]:
     """The coordinates that an axis adds, all of them or those that the first position reads."""
     if reach is not None and not reach.step:
-        return [_coordinate(digits, of, q) for q in reach.of(0)]
+        return _coordinates_of(digits, of, reach.of(0))
+    if len(digits) == 1:
+        return _scaled(range(digits[0].size), digits[0].weights[of])
     parts = [range(0, d.size * d.weights[of] or 1, d.weights[of] or 1) for d in digits]
     return [sum(parts) for parts in product(*parts)]
+
+
+def _coordinates_of(digits: Axis, of: int, positions: Sequence[int]) -> Sequence[int]:
+    if len(digits) == 1:
+        return _scaled(positions, digits[0].weights[of])
+    return [_coordinate(digits, of, position) for position in positions]
 
 
 def _coordinate(digits: Axis, of: int, position: int) -> int:
@@ -163,17 +194,17 @@ def _followed(before: Steps, digits: Axis, of: int, reach: Reach, count: int) ->
     """The steps of the positions that an op gives, whose coordinates are counted anew."""
     rows = prod(digit.size for digit in digits[1:])  # positions until the slowest digit changes
     turns = rows // gcd(rows, reach.step)
-    moved = turns * reach.step // rows * digits[0].weights[of]
-    turns *= len(before.spans) // gcd(len(before.spans), moved)
+    shift = turns * reach.step // rows * digits[0].weights[of]
+    turns *= len(before.spans) // gcd(len(before.spans), shift)
     period = min(turns * len(reach.reads), max(count, LONGEST))
     spans = [
-        hull(before.at(_coordinate(digits, of, q)) for q in reach.of(position))
-        for position in range(period)
+        before.over(_coordinates_of(digits, of, reach.of(position))) for position in range(period)
     ]
     whole = turns * len(reach.reads)
     far = _coordinate(digits, of, reach.step * turns)  # which is as far in coordinates
-    step = before.jump * far * period / whole
-    return Steps(step, tuple(spans))
+    distance, parts = far * period, len(before.spans) * whole
+    same = distance == parts
+    return Steps(before.step if same else before.step * Fraction(distance, parts), tuple(spans))
 
 
 def _with(axes: tuple[Axis, ...], place: int, axis: Axis) -> tuple[Axis, ...]:
@@ -182,12 +213,13 @@ def _with(axes: tuple[Axis, ...], place: int, axis: Axis) -> tuple[Axis, ...]:
 
 def _without_lost(view: View, node: str) -> View:
     """What no axis says anything of any more is seen by all positions alike."""
-    steps, context, through = list(view.steps), list(view.context), view.through
+    steps, context = list(view.steps), list(view.context)
     for of, known in enumerate(view.steps):
-        if known is not None and not any(view.weight(n, of) for n in range(len(view.axes))):
+        if known is not None and not _says(view.axes, of):
             steps[of], context[of] = None, hull((context[of], known.at(0)))
-            through = through or node
-    return replace(view, steps=tuple(steps), context=tuple(context), through=through)
+    if steps == list(view.steps):
+        return view
+    return View(view.axes, tuple(steps), tuple(context), view.through or node)
 
 
 def dropped(view: View, axis: int) -> View:

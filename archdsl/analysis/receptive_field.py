@@ -59,7 +59,17 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
     """
     if not graph.input.rank:
         return {}
-    return {id: _field(graph, graph.by_id[id], view) for id, view in _views(graph).items()}
+    fields: dict[str, ReceptiveField] = {}
+    known: dict[Any, ReceptiveField] = {}
+    views = _views(graph)
+    for node in graph.nodes:
+        view, channel = views[node.id], _channel(node)
+        names_it = view.carries(channel)  # what channels say is lost here, which `through` names
+        key = (id(view), channel, node.id if names_it else "")
+        if key not in known:
+            known[key] = _field(graph, _of_channels(view, node))
+        fields[node.id] = known[key]
+    return fields
 
 
 def pixels(graph: Graph, id: str, position: Sequence[int]) -> tuple[range, ...]:
@@ -67,8 +77,8 @@ def pixels(graph: Graph, id: str, position: Sequence[int]) -> tuple[range, ...]:
 
     `position` has a number for every spatial axis of what the node gives.
     """
-    node, view = graph.by_id[id], _views(graph)[id]
-    channel = node.output.rank if node.output.layout == "channels_last" else 0
+    node = graph.by_id[id]
+    view, channel = _of_channels(_views(graph)[id], node), _channel(node)
     index = [*position[:channel], 0, *position[channel:]]
     found = []
     for of, size in enumerate(graph.input.spatial):
@@ -78,7 +88,7 @@ def pixels(graph: Graph, id: str, position: Sequence[int]) -> tuple[range, ...]:
 
 
 def _views(graph: Graph) -> dict[str, View]:
-    """What the positions of every node see, all channels of one together."""
+    """What the positions of the input and of every node see, each channel on its own."""
     views = {INPUT: image(graph.input.shape)}
     known: dict[Any, View] = {}
     for node in graph.nodes:
@@ -87,12 +97,17 @@ def _views(graph: Graph) -> dict[str, View]:
         if key not in known:
             known[key] = _seen(node, graph.specs(node), taken)
         views[node.id] = known[key]
-    return {node.id: _of_channels(views[node.id], node) for node in graph.nodes}
+    return views
+
+
+def _channel(node: Node) -> int:
+    """The axis of a node's channels."""
+    return node.output.rank if node.output.layout == "channels_last" else 0
 
 
 def _of_channels(view: View, node: Node) -> View:
-    channel = node.output.rank if node.output.layout == "channels_last" else 0
-    return read(view, channel, None, node.output.channels, node.id)
+    """What the positions of a node see, all channels of one together."""
+    return read(view, _channel(node), None, node.output.channels, node.id)
 
 
 def _read_ids(node: Node) -> tuple[str, ...]:
@@ -133,7 +148,7 @@ def _through(
     return view
 
 
-def _field(graph: Graph, node: Node, view: View) -> ReceptiveField:
+def _field(graph: Graph, view: View) -> ReceptiveField:
     """The numbers of what positions see: that of the widest, the distance, and the first pixel."""
     axes = [_along(view, of, size) for of, size in enumerate(graph.input.spatial)]
     sizes, jumps, offsets = zip(*axes, strict=True)
@@ -145,11 +160,18 @@ def _along(view: View, of: int, size: int) -> tuple[int, Fraction, int]:
     if steps is None:
         span = context or (0, -1)
         return span[1] - span[0] + 1, Fraction(0), span[0]
+    if context and context[0] <= 0 and context[1] >= size - 1:
+        return size, _jump(view, of) or Fraction(0), 0
     digits = [digit for axis in view.axes for digit in axis if digit.weights[of]]
-    parts = [range(0, digit.size * digit.weights[of], digit.weights[of]) for digit in digits]
+    period = len(steps.spans)
+    parts = [
+        range(0, (digit.size if context else min(digit.size, period)) * weight, weight)
+        for digit in digits
+        for weight in [digit.weights[of]]
+    ]  # after a period come the same phases
     seen: dict[int, Span | None] = {}
     for coordinate in map(sum, product(*parts)):
-        phase = coordinate if context else coordinate % len(steps.spans)
+        phase = coordinate if context else coordinate % period
         if phase not in seen:
             found = steps.at(phase)
             seen[phase] = _inside(hull((found, context)), size) if context else found
@@ -164,13 +186,16 @@ def _jump(view: View, of: int) -> Fraction | None:
     others = [other for other in range(len(view.steps)) if other != of]
     if steps is None or len(digits) != 1 or any(_varies(view, digits[0], of) for of in others):
         return None
-    return steps.jump * digits[0].weights[of]
+    weight = digits[0].weights[of]
+    return steps.jump if weight == 1 else steps.jump * weight
 
 
 def _varies(view: View, digit: Digit, of: int) -> bool:
     """Whether positions along a digit see different pixels along an axis of the image."""
     steps, weight = view.steps[of], digit.weights[of]
-    return steps is not None and len({steps.at(n * weight) for n in range(digit.size)}) > 1
+    if steps is None or not weight:
+        return False
+    return any(steps.at(n * weight) != steps.at(0) for n in range(digit.size))
 
 
 def _inside(span: Span | None, size: int) -> Span | None:

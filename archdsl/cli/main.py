@@ -2,6 +2,7 @@
 wrong), 2 (the call is wrong), 3 (a bug in archdsl)."""
 
 import errno
+import gc
 import signal
 import sys
 import traceback
@@ -79,8 +80,12 @@ def run(arguments: Sequence[str]) -> int:
     return WRONG_CALL
 
 
+YOUNG = 100_000  # objects between two searches for cycles, of which specs and graphs have none
+
+
 def main() -> NoReturn:
     """The program `archdsl`. A reader that closes the pipe (`| head`) ends it quietly."""
+    gc.set_threshold(YOUNG)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if isinstance(sys.stdout, TextIOWrapper):

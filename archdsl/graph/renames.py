@@ -1,9 +1,10 @@
 """Other people's names of weights, and what they are here."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import merge
+from itertools import takewhile
 
 from archdsl.expressions.expression import ExpressionError, Names
 from archdsl.expressions.template import Template, parse_template
@@ -105,11 +106,28 @@ class Renames:
     reshape: bool = False
     unmet: str = ""
 
+    @cached_property
+    def beginnings(self) -> dict[str, list[int]]:
+        """The numbers of rules by how the keys begin that they may fit."""
+        found: dict[str, list[int]] = {}
+        for number, rule in enumerate(self.rules):
+            found.setdefault(rule.theirs.partition("{")[0], []).append(number)
+        return found
 
-def rename(key: str, renames: Iterable[Rename]) -> str | None:
-    """Our name for a key: by the first rule that fits; unchanged if none does, None if dropped."""
-    for rule in renames:
-        fits, name = rule.apply(key)
-        if fits:
-            return name
-    return key
+    @cached_property
+    def lengths(self) -> list[int]:
+        """How long beginnings are, each length once."""
+        return sorted({len(beginning) for beginning in self.beginnings})
+
+    def rename(self, key: str) -> str | None:
+        """Our name for a key: by the first rule that fits; unchanged if none, None if dropped.
+
+        Raises ValueError if ours can't be computed from the key.
+        """
+        lengths = takewhile(lambda length: length <= len(key), self.lengths)
+        near = [self.beginnings.get(key[:length], ()) for length in lengths]
+        for number in merge(*near):
+            fits, name = self.rules[number].apply(key)
+            if fits:
+                return name
+        return key

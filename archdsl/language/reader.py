@@ -256,7 +256,9 @@ class Reader(ArgumentChecker):
         else:
             arguments = self.arguments(verb, written, item.inside, visible)
             good = arguments is not None and self.complete(verb, written, span)
-        return replace(item, arguments=arguments) if good and arguments is not None else None
+        if not good or arguments is None:
+            return None
+        return replace(item, arguments=arguments) if arguments else item
 
     # combinators
 

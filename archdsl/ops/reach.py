@@ -15,10 +15,17 @@ class Reach:
     step: int = 1
     reads: tuple[Sequence[int], ...] = ((0,),)
 
-    def of(self, position: int) -> list[int]:
+    def of(self, position: int) -> Sequence[int]:
         """The positions of the input that one of the output reads."""
         turn, phase = divmod(position, len(self.reads))
-        return [self.step * turn + q for q in self.reads[phase]]
+        return moved(self.reads[phase], self.step * turn)
+
+
+def moved(positions: Sequence[int], by: int) -> Sequence[int]:
+    """Every position so much further; a range stays one."""
+    if isinstance(positions, range):
+        return range(positions.start + by, positions.stop + by, positions.step)
+    return [position + by for position in positions]
 
 
 SAME = Reach()  # every position reads itself

@@ -13,7 +13,7 @@ from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.suggest import nearest
 from archdsl.diagnostics.text import counted
 from archdsl.files import replacing, require_text
-from archdsl.graph.renames import Renames, rename
+from archdsl.graph.renames import Renames
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,7 +75,7 @@ def load_weights(
     renamed: dict[str, Tensor] = {}
     for key, tensor in read_tensors(path).items():
         try:
-            name = rename(key, source.rules)
+            name = source.rename(key)
         except ValueError as error:
             raise CheckpointError(f"{path} has other names: {error}") from None
         if name is not None and name in renamed:

@@ -7,6 +7,7 @@ Every command runs in a process of its own. Prints the slowest and the largest.
 """
 
 import argparse
+import gc
 import os
 import random
 import signal
@@ -19,7 +20,7 @@ from resource import RLIMIT_CPU, setrlimit
 from typing import NamedTuple
 
 import archdsl
-from archdsl.cli.main import run
+from archdsl.cli.main import YOUNG, run
 from archdsl.pytorch.source import emit
 from tests.hostile.shapes import SHAPES
 
@@ -67,6 +68,7 @@ def took(do: Callable[[], int], what: str) -> Took:
     """Runs a command in a child; raises AssertionError if it ends in anything but a status."""
     child = os.fork()
     if not child:
+        gc.set_threshold(YOUNG)  # as the program does
         setrlimit(RLIMIT_CPU, (LONGEST, LONGEST))
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)

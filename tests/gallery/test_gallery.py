@@ -16,7 +16,7 @@ import torch
 
 import archdsl
 from archdsl.graph.graph import Graph
-from archdsl.graph.renames import Renames, rename
+from archdsl.graph.renames import Renames
 from archdsl.language.gallery import names
 from tests.reference import fill
 from tests.support import resized
@@ -90,10 +90,10 @@ def reference(record: str) -> Any:
 
 def theirs(reference: Any, graph: Graph, spec: str) -> dict[str, str]:
     """The reference's keys, under our names, with their shapes as text."""
-    rules = graph.renames.get(reference["source"], Renames()).rules
+    renames = graph.renames.get(reference["source"], Renames())
     beside = BESIDE.get(spec, " ")
     lines = (line.split(" ") for line in reference["state"] if not line.startswith(beside))
-    named = [(rename(key, rules), shape) for key, shape in lines]
+    named = [(renames.rename(key), shape) for key, shape in lines]
     kept = [(key, shape) for key, shape in named if key is not None]
     assert len(dict(kept)) == len(kept), "two keys become one"
     return dict(kept)
@@ -142,11 +142,11 @@ def outputs(reference: Any, name: str, graph: Graph, spec: str) -> tuple[np.ndar
     """The first values of both rows, ours and theirs, for weights given by the rule."""
     expected = reference[name]
     model = archdsl.compile(graph).eval()
-    rules = graph.renames.get(reference["source"], Renames()).rules
+    renames = graph.renames.get(reference["source"], Renames())
     own, state = model.state_dict(), {}
     for line in reference["state"]:
         key, shape = line.split(" ")
-        ours = rename(key, rules)
+        ours = renames.rename(key)
         if ours is not None:
             size = tuple(int(n) for n in shape.split("x") if n)
             state[ours] = own[ours].clone().reshape(size)  # an index stays as it was built

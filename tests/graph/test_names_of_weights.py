@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from archdsl.graph.graph import Graph
-from archdsl.graph.renames import Rename, Renames, rename
+from archdsl.graph.renames import Rename, Renames
 from archdsl.yaml.limits import Limits
 from tests.steps import LINEAR, growth
 from tests.support import check_error, errors, graph_of
@@ -47,12 +47,12 @@ def rules(text: str) -> dict[str, str | None]:
 def test_a_rename_maps_the_beginning_of_a_key(
     theirs: str, ours: str | None, key: str, expected: str | None
 ) -> None:
-    assert rename(key, [Rename(theirs, ours)]) == expected
+    assert Renames((Rename(theirs, ours),)).rename(key) == expected
 
 
 def test_a_key_that_does_not_compute_is_an_error_that_names_it() -> None:
     with pytest.raises(ValueError, match=r"`stageA.weight` cannot become `layer\{s - 1\}`: `-`"):
-        rename("stageA.weight", [Rename("stage{s}", "layer{s - 1}")])
+        Renames((Rename("stage{s}", "layer{s - 1}"),)).rename("stageA.weight")
 
 
 def test_keys_in_a_loop_are_one_rule_for_every_turn() -> None:
@@ -199,9 +199,31 @@ def test_a_name_that_stands_again_is_what_it_was() -> None:
 
 
 def test_a_rule_is_read_once_over_a_key() -> None:
-    rules = [
+    renames = Renames((
         Rename("{a}{b}{c}{d}{e}{f}{g}{h}z", "0"),
         Rename("{a}x{b}x{c}", "{a}"),
         Rename("y", None),
-    ]
-    assert growth(lambda n: rename("cx" * n + ".weight" * n, rules), 1_000) < LINEAR
+    ))  # fmt: skip
+    assert growth(lambda n: renames.rename("cx" * n + ".weight" * n), 1_000) < LINEAR
+
+
+@given(
+    st.lists(st.text("ab{}.", min_size=1, max_size=7).filter(lambda text: "}" not in text)),
+    st.lists(st.text("ab.", min_size=1, max_size=7), min_size=1),
+)
+def test_the_first_rule_that_fits_is_the_one(begun: list[str], keys: list[str]) -> None:
+    theirs = [text.replace("{", "{a}") for text in begun]
+    rules = [Rename(text, f"rule{number}") for number, text in enumerate(theirs)]
+    for key in keys:
+        fitting = [rule for rule in rules if rule.match(key) is not None]
+        expected = fitting[0].apply(key)[1] if fitting else key
+        assert Renames(tuple(rules)).rename(key) == expected
+
+
+def test_renaming_takes_steps_that_grow_with_the_keys_and_the_rules() -> None:
+    def renamed(number: int) -> None:
+        renames = Renames(tuple(Rename(f"a.b{n}.c{{x}}", f"d{n}.{{x}}") for n in range(number)))
+        for n in range(number):
+            assert renames.rename(f"a.b{n}.c1.weight") == f"d{n}.1.weight"
+
+    assert growth(renamed, 200) < LINEAR

@@ -44,17 +44,17 @@ SPECS = {
     "references to nothing": f"{HEAD}backbone:\n{lines('  aN: {relu: {}, from: bN}')}",
     "outputs of nothing": f"{HEAD}{TAIL}outputs:\n{lines('  oN: tN')}",
     "taps": f"{HEAD}backbone:\n{lines('  aN: {relu: {}, tap: tN}')}",
-    "names with rows": f"{HEAD}backbone:\n{lines('  aN_{row}: {for: {c: [1]}, relu: {}}')}"
+    "names with rows": f"{HEAD}backbone:\n{lines('  aN_{row}: {for: {c: [1]}, relu: {}}', 7_000)}"
     f"outputs:\n{lines('  oN: tN')}",
     "columns": f"{HEAD}backbone:\n  a{{row}}:\n    for:\n"
     f"{lines('      cN: [1, 2]')}    relu: {{}}\n",
     "sums over a long column": f"{HEAD}backbone:\n  a{{row}}: "
-    f"{{for: {{c: {ones(50_000)}}}, if: sum(all_c) < 0, relu: {{}}}}\n  b: relu\n",
-    "a long list for many columns": f"{HEAD}params: {{p: {ones(50_000)}}}\n"
-    f"backbone:\n  a{{row}}:\n    for:\n{lines('      cN: p')}    relu: {{}}\n",
-    "a long list for many calls": f"{HEAD}params: {{p: {ones(50_000)}}}\n"
+    f"{{for: {{c: {ones(40_000)}}}, if: sum(all_c) < 0, relu: {{}}}}\n  b: relu\n",
+    "a long list for many columns": f"{HEAD}params: {{p: {ones(40_000)}}}\n"
+    f"backbone:\n  a{{row}}:\n    for:\n{lines('      cN: p', 9_000)}    relu: {{}}\n",
+    "a long list for many calls": f"{HEAD}params: {{p: {ones(40_000)}}}\n"
     "blocks: {u: {params: {w: list}, seq: [relu]}}\nbackbone: {a: {u: {w: p}, repeat: 20000}}\n",
-    "a long default for many calls": f"{HEAD}params: {{p: {ones(50_000)}}}\n"
+    "a long default for many calls": f"{HEAD}params: {{p: {ones(40_000)}}}\n"
     'blocks: {u: {params: {k: 1, w: "p[1:]"}, seq: [{conv: {out: k, kernel: 1}}]}}\n'
     "backbone: {a: {u: {k: i + 1}, repeat: 9000}}\n",
     "calls that see many parameters": f"{HEAD}params:\n{lines('  pN: 1')}{UNIT}"

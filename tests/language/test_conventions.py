@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from torch import nn
 
 import archdsl
-from archdsl.graph.renames import rename
 from archdsl.language.gallery import find, names
 from tests.gallery.test_gallery import REFERENCE, load
 from tests.reference import fill
@@ -112,7 +111,7 @@ def test_a_recorded_convention_is_loaded_whole(
     archdsl.load_weights(ours, path, renames=graph.renames[source])
     found = ours.state_dict()
     for key, tensor in theirs.items():
-        assert torch.equal(found[rename(key, graph.renames[source].rules) or ""], tensor)
+        assert torch.equal(found[graph.renames[source].rename(key) or ""], tensor)
 
 
 def test_every_source_that_a_spec_adds_is_tried_here() -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 import archdsl
-from archdsl.graph.renames import Rename, Renames, rename
+from archdsl.graph.renames import Rename, Renames
 from tests.gallery.test_gallery import REFERENCE, SPECS
 from tests.reference import models
 
@@ -76,8 +76,8 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> str:
 
 def differences(spec: str, theirs: nn.Module, rules: Iterable[Rename] = ()) -> dict[str, str]:
     """The tensors of a spec that start otherwise than those of a module, which has all of them."""
-    graph = archdsl.load(spec)
-    named = {rename(key, rules): tensor for key, tensor in theirs.state_dict().items()}
+    graph, renames = archdsl.load(spec), Renames(tuple(rules))
+    named = {renames.rename(key): tensor for key, tensor in theirs.state_dict().items()}
     assert named.keys() >= graph.state.keys()
     torch.manual_seed(2)
     ours = archdsl.compile(graph).state_dict()
