@@ -11,7 +11,7 @@ from archdsl.language.syntax import Item
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
 
-_NAMES = 8  # that are copied in the time that a value takes
+_NAMES = 4  # that are copied in the time that a value takes
 _COUNTED = {"path": "characters", "reads": "values"}  # what a limit counts, if not its name
 Labels = Callable[[], tuple[Label, ...]]  # of what is asked only if there is need
 

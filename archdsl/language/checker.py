@@ -32,6 +32,35 @@ from archdsl.yaml.source import Place
 
 Visible = Set[str]  # the names that an expression may use
 
+
+class Either(Set[str]):
+    """The names that are in one of two sets, which are not copied: they may be large and many."""
+
+    __slots__ = ("one", "other")
+
+    def __init__(self, one: Visible, other: Visible) -> None:
+        self.one, self.other = one, other
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[Any]) -> Set[Any]:  # what operators give
+        return frozenset(it)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.one or name in self.other
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.one
+        yield from (name for name in self.other if name not in self.one)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def either(one: Visible, other: Visible) -> Visible:
+    """The names that are in one of two sets."""
+    return Either(one, other) if other else one
+
+
 _WORDS_OF_YAML_1_1 = {
     spelled: value
     for word, value in (("yes", "true"), ("on", "true"), ("no", "false"), ("off", "false"))

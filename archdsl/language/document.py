@@ -1,5 +1,6 @@
 """A source to a document or to blocks: keys, parameters, rules, and the items in them."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import count
@@ -12,7 +13,7 @@ from archdsl.expressions.expression import FUNCTIONS
 from archdsl.expressions.parser import WORDS
 from archdsl.expressions.scaling import RULES
 from archdsl.language.arguments import whole
-from archdsl.language.checker import Visible
+from archdsl.language.checker import Either, Visible
 from archdsl.language.keys import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form
 from archdsl.language.reader import Reader
 from archdsl.language.syntax import (
@@ -291,7 +292,9 @@ def read_bodies(opened: Mapping[Block, Reader]) -> None:
     """Reads the rest of blocks, once the parameters of all are known."""
     for block, reader in opened.items():
         block.parameters = read_defaults(reader, block.parameters)
-        reader.parameters = {**reader.parameters, **block.parameters}
+        if block.parameters:
+            own, outer = dict(block.parameters), reader.parameters
+            reader.parameters = ChainMap(own, outer)  # type: ignore[arg-type]  # it is only read
         block.inputs = _inputs(reader, block.place)
         block.body = _body(reader, block)
 
@@ -311,7 +314,7 @@ def _inputs(reader: Reader, place: Place) -> tuple[str, ...]:
 
 def _body(reader: Reader, block: Block) -> Item | None:
     """The one item that a block is: `body: ...`, or one verb beside the block's other keys."""
-    place, visible = block.place, frozenset(reader.parameters)
+    place, visible = block.place, reader.parameters.keys()
     rest = {key: value for key, value in place.data.items() if key not in BLOCK_KEYS}
     if list(rest) == ["body"]:
         here = place / "body"
@@ -351,7 +354,8 @@ def declare_parameters(
 ) -> dict[str, Parameter]:
     """The parameters of a document, or of a block, where a type name means required."""
     result: dict[str, Parameter] = {}
-    earlier = set(reader.parameters)
+    own = set[str]()
+    earlier = Either(reader.parameters.keys(), own)
     for name, value in raw.items():
         here = place / name
         problem = identifier_problem(name)
@@ -363,7 +367,7 @@ def declare_parameters(
             reader.error("E0208", problem, here.key, other_name(name))
         if not problem or identifier_problem(name):  # what uses it is not wrong too
             result[name] = _parameter(reader, name, value, here, earlier, in_block)
-            earlier.add(name)
+            own.add(name)
     return result
 
 
@@ -390,11 +394,12 @@ def read_defaults(reader: Reader, parameters: Mapping[str, Parameter]) -> dict[s
     A default may use what the reader knows and the parameters before it.
     """
     result = {}
-    visible, reader.later = set(reader.parameters), dict(parameters)
+    own, reader.later = set[str](), dict(parameters)
+    visible = Either(reader.parameters.keys(), own)
     for name, parameter in parameters.items():
         del reader.later[name]
         result[name] = read_default(reader, parameter, visible)
-        visible.add(name)
+        own.add(name)
     return result
 
 

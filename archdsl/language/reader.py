@@ -9,7 +9,7 @@ from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
 from archdsl.expressions.template import Template, forgiving
 from archdsl.language.arguments import ArgumentChecker, spaced, whole
-from archdsl.language.checker import Visible, names_bound
+from archdsl.language.checker import Visible, either, names_bound
 from archdsl.language.syntax import (
     BROKEN,
     COMBINATORS,
@@ -57,7 +57,7 @@ class Reader(ArgumentChecker):
     def named_item(self, key: str, value: Any, place: Place, visible: Visible, path: bool) -> Item:
         bound = visible
         if isinstance(value, dict):
-            bound |= names_bound(value)
+            bound = either(visible, names_bound(value))
         template = self.template(key, place.key, bound)
         if path and self.is_sequence(value):
             item = self.verb(Item(template, "seq", place, place), value, visible)
@@ -91,8 +91,8 @@ class Reader(ArgumentChecker):
     ) -> Item | None:
         """An item written as a mapping of its verb and its modifiers."""
         said = {word: value[word] for word in MODIFIERS if word in value}
-        bound = visible | names_bound(said) if said else visible
-        modifiers = self.modifiers(said, place, visible, bound) if said else NO_MODIFIERS
+        bound = either(visible, names_bound(said))
+        modifiers = self.modifiers(said, place, visible) if said else NO_MODIFIERS
         if not isinstance(said.get("for", {}), dict):
             return None
         words = [word for word in value if word not in MODIFIERS]
@@ -182,10 +182,10 @@ class Reader(ArgumentChecker):
     # modifiers
 
     def modifiers(
-        self, said: Mapping[str, Any], place: Place, visible: Visible, bound: Visible
+        self, said: Mapping[str, Any], place: Place, visible: Visible
     ) -> Modifiers | None:
-        """The modifiers of an item; `bound` are the names that its arguments may use."""
-        rows = (bound - set(TURN_NAMES)) | visible
+        """The modifiers of an item, which see the rows of its `for`, not the turns of `repeat`."""
+        rows = either(visible, names_bound({word: said[word] for word in ("for",) if word in said}))
         read: dict[str, Any] = {}
         if "for" in said:
             read["for_"] = self.columns(said["for"], place / "for", visible)
@@ -283,7 +283,7 @@ class Reader(ArgumentChecker):
                 good = False
         turns = frozenset(TURN_NAMES if verb == "dense" else ())
         parts = {
-            name: self.sequence(value[name], place / name, visible | turns, name == "paths")
+            name: self.sequence(value[name], place / name, either(visible, turns), name == "paths")
             for name in value
             if name in PARTS and name in known
         }

@@ -12,7 +12,7 @@ from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.expressions.expression import FUNCTIONS, Expression, ExpressionError
 from archdsl.expressions.template import Template, parse_template
-from archdsl.language.checker import Visible, names_bound, report
+from archdsl.language.checker import Visible, either, names_bound, report
 from archdsl.language.keys import KeysForm
 from archdsl.language.reader import Reader
 from archdsl.language.syntax import Document, Item, Name, Renaming
@@ -69,8 +69,8 @@ class _Keys:
             help = "write under `keys:` how the names go on"
             self.reader.error("E0202", "`keys` is missing", place.span, help)
         loops = {word: raw[word] for word in ("for", "repeat") if word in raw}
-        names, visible = names_bound(loops), self.parameters | self.bound
-        modifiers = self.reader.modifiers(loops, place, visible, visible | names)
+        names, visible = names_bound(loops), either(self.parameters, self.bound)
+        modifiers = self.reader.modifiers(loops, place, visible)
         loop = replace(self, bound=self.bound | names, found=self.found - names)
         theirs, inside = loop.behind(place)
         if form is None or theirs is None or modifiers is None:
@@ -117,7 +117,7 @@ class _Keys:
                 good &= self.late(expression, span, offset)
                 parts.append(f"{{{expression.text}}}")
             else:
-                visible = self.parameters | self.bound
+                visible = either(self.parameters, self.bound)
                 good &= self.reader.known_names(expression, span, visible, offset, (self.found,))
                 parts.append(part)
         return Template(template.text, tuple(parts)) if good else None

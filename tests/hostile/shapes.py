@@ -43,6 +43,23 @@ SHAPES: dict[str, Callable[[int], str]] = {
         + lines(n, lambda i: f"b{i}: {{seq: [relu]}}")
         + f"backbone: [{names(n, 'b')}]\n"
     ),
+    "blocks beside parameters": lambda n: (
+        f"{HEAD}params:\n"
+        + lines(n, lambda i: f"p{i}: {i}")
+        + "blocks:\n"
+        + lines(n, lambda i: f"b{i}: {{params: {{k: p{i}}}, seq: [relu]}}")
+        + "backbone: [b0]\n"
+    ),
+    "modifiers beside parameters": lambda n: (
+        f"{HEAD}params:\n"
+        + lines(n, lambda i: f"p{i}: {i}")
+        + "backbone:\n  a: relu\n"
+        + lines(n, lambda i: f"a{i}: {{relu: {{}}, from: {f'a{i - 1}' if i else 'a'}, repeat: 1}}")
+    ),
+    "windows as wide as the image": lambda n: (
+        f"archdsl: 1\nname: n\ninput: [1, {1000 * n}]\n"
+        f"backbone: [{{conv: {{kernel: {1000 * n + 1}}}, repeat: {n}}}]\n"
+    ),
     "stages": lambda n: (
         f"{HEAD}backbone:\n"
         + lines(n // 3, lambda i: f"s{i}: [relu, {{conv: {{out: {1 + i % 3}, kernel: 1}}}}, relu]")

@@ -10,9 +10,9 @@ import archdsl
 from archdsl.analysis.diff import compare
 from archdsl.analysis.measures import MEASURES, Device
 from archdsl.analysis.summary import summarize
+from archdsl.api import table
 from archdsl.graph.graph import Graph
 from archdsl.tables.changes import FORMATS
-from archdsl.tables.summary import Table
 from tests.fuzz.large import measured
 from tests.hostile.shapes import SHAPES
 from tests.steps import LINEAR, growth
@@ -29,7 +29,7 @@ def graph_of(shape: str, number: int) -> Graph:
 def summarized(graph: Graph) -> None:
     result = summarize(graph, 3, show=tuple(MEASURES), sort="macs", device=Device(1e12, 1e9))
     for format in ("table", "latex", "json"):
-        Table(result, graph).render(format)
+        table(result, graph).render(format)
     summarize(graph, by="block")
 
 
