@@ -19,7 +19,7 @@ SHAPES: dict[str, Callable[[int], str]] = {
     ),
     "pairs of growing width": lambda n: (
         f"{HEAD}backbone: [{{inline: [{{conv: {{kernel: 1, "
-        f"out: 4 + i % 97}}}}, relu], repeat: {n // 2}}}]\n"
+        f"out: 4 + i % 7}}}}, relu], repeat: {n // 2}}}]\n"
     ),
     "siblings": lambda n: f'{HEAD}backbone: {{"a{{i}}": {{conv: {{kernel: 1}}, repeat: {n}}}}}\n',
     "items written out": lambda n: (
