@@ -1,0 +1,257 @@
+"""A class of emitted source is its block, not the instances that one network has of it.
+
+For every block of every network of the gallery other arguments are drawn; the block is elaborated
+with them, and the class that was emitted for the network is called with them. Both must have the
+same keys, in one order, with the same shapes, and the same outputs on the same weights.
+"""
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import archdsl
+from archdsl.graph.graph import Graph, Scope
+from archdsl.language.gallery import names
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.module import compile_graph, import_source
+from archdsl.pytorch.naming import class_name
+from archdsl.pytorch.source import emit
+from tests.reference import fill
+
+ACTIVATIONS = {
+    "relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "hard_swish": nn.Hardswish,
+    "relu6": nn.ReLU6, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "hard_sigmoid": nn.Hardsigmoid,
+}  # fmt: skip
+SIZE = 16  # pixels on a side that a map has at most here
+MANY = 4_000_000  # parameters of a draw that is left out
+
+
+@cache
+def network(name: str) -> Graph:
+    return archdsl.load(name)
+
+
+@cache
+def source(name: str) -> Any:
+    return import_source(emit(network(name)), name)
+
+
+@cache
+def uses(name: str) -> dict[str, list[Scope]]:
+    """The blocks of a network, with the scopes that are uses of each that differ."""
+    found: dict[str, dict[Any, Scope]] = {}
+    for scope in network(name).scopes:
+        if scope.block:
+            key = (scope.arguments, scope.inputs)
+            found.setdefault(scope.block, {}).setdefault(key, scope)
+    return {block: list(scopes.values()) for block, scopes in found.items()}
+
+
+# Every block of the gallery, in one of the networks that have it.
+TRIED = {
+    "convnext_tiny": "convnext_block",
+    "deeplabv3_resnet50": "bottleneck projection",
+    "densenet121": "dense_block dense_layer transition",
+    "efficientnet_b0": "conv_bn_act inverted_residual squeeze_excite",
+    "efficientnet_v2_l": "fused_residual",
+    "googlenet": "basic_conv inception side_classifier",
+    "inception_resnet_v2": "block17 block35 block8 mixed_5b mixed_6a mixed_7a",
+    "inception_v2": "unit",
+    "inception_v3": "inception_a inception_b reduction_a reduction_b",
+    "inception_v4": "mixed_3a mixed_4a mixed_5a pooled",
+    "mnasnet1_0": "mbconv",
+    "mobilenet_w1": "depthwise_separable",
+    "plain20_cifar10": "basic",
+    "preresnet1001_cifar10": "preact_bottleneck",
+    "regnet_x_400mf": "x_block",
+    "resnet50d": "average_projection stem",
+    "shufflenet_v2_x1_0": "down_unit narrow",
+    "squeezenet1_0": "fire",
+    "swin_t": "swin_block",
+    "unet": "double_conv",
+    "unet_resnet34": "up",
+    "xception": "separable_conv xception_block",
+}
+# Blocks of many weights, and those that are written out where they are called.
+LEFT_OUT = {
+    "aspp",
+    "deeplab_head",
+    "encoder_layer",
+    "fcn_head",
+    "inception_c",
+    "retina_head",
+    "tower",
+}
+FITTED = {"xception_block": "the layers of its list of widths are written out"}
+CASES = [
+    pytest.param(
+        name,
+        block,
+        marks=[pytest.mark.xfail(reason=FITTED[block], strict=True)] if block in FITTED else [],
+    )
+    for name, blocks in TRIED.items()
+    for block in blocks.split()
+]
+
+
+def emitted(name: str, block: str) -> Any:
+    """The class of a block in the source of a network."""
+    return getattr(source(name), class_name(block))
+
+
+def variants(value: Any) -> st.SearchStrategy[Any]:
+    """Other values of the kind of one that a network has."""
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, int):
+        near = sorted({1, 2, 3, 4, 8, 2 * value, value // 2, value + 8, value + 1} - {value})
+        return st.sampled_from([value, *near])
+    if isinstance(value, float):
+        return st.sampled_from([value, 0.0, 0.1, 0.25])
+    if isinstance(value, tuple):
+        return st.tuples(*(variants(item) for item in value))
+    if str(value) in ACTIVATIONS:
+        return st.sampled_from([str(value), *ACTIVATIONS])
+    return st.just(value)
+
+
+@st.composite
+def calls(draw: st.DrawFn, name: str, block: str) -> tuple[dict[str, Any], list[TensorSpec]]:
+    """Arguments and inputs of a call of a block."""
+    use = draw(st.sampled_from(uses(name)[block][:4]))
+    arguments = {
+        key: draw(variants(value)) if draw(st.integers(0, 2)) == 2 else value
+        for key, value in use.arguments
+    }
+    first = use.inputs[0]
+    wider = draw(st.sampled_from([0, 0, 8, first.channels]))
+    inputs = [
+        smaller(spec).with_channels(spec.channels + wider * (spec.channels == first.channels))
+        for spec in use.inputs
+    ]
+    return arguments, inputs
+
+
+def smaller(spec: TensorSpec) -> TensorSpec:
+    """A map with a power of two less pixels on a side where there are many."""
+    sides = list(spec.spatial)
+    while sides and max(sides) > SIZE and not any(side % 2 for side in sides):
+        sides = [side // 2 for side in sides]
+    if spec.layout == "channels_first":
+        return TensorSpec((spec.channels, *sides))
+    return TensorSpec((*sides, spec.channels), spec.layout)
+
+
+def probe(name: str, block: str, arguments: Mapping[str, Any], given: list[TensorSpec]) -> Graph:
+    """A network that is a call of the block, behind a layer for each of its inputs.
+
+    Rejects the draw if the language does.
+    """
+    inputs: dict[str, Any] = {
+        f"_given{number}": [
+            {"adaptive_avg_pool": {"size": list(spec.spatial)}},
+            {"conv": {"out": spec.channels, "kernel": 1}},
+            *(["channels_last"] if spec.layout == "channels_last" else []),
+        ]
+        for number, spec in enumerate(given)
+    }
+    call = {block: {key: written(value) for key, value in arguments.items()}}
+    spec = {
+        "archdsl": 1,
+        "extends": name,
+        "name": "probe",
+        "input": [3, *given[0].spatial],
+        "backbone": {
+            **{key: {"seq": items, "from": "input"} for key, items in inputs.items()},
+            "block": {**call, "from": list(inputs) if given[1:] else next(iter(inputs))},
+        },
+        **{key: {} for key in ("neck", "head", "aux", "under", "expect")},
+    }
+    try:
+        graph = archdsl.loads(yaml.safe_dump(spec, sort_keys=False))
+    except archdsl.SpecError as error:
+        assume(False)
+        raise AssertionError from error
+    assume(archdsl.analyze(graph).total.parameters < MANY)
+    return graph
+
+
+def written(value: Any) -> Any:
+    """A value of an argument as YAML says it."""
+    if isinstance(value, tuple):
+        return [written(item) for item in value]
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    verb, _, inner = str(value).partition("(")
+    return {verb: yaml.safe_load("{" + inner[:-1].replace("=", ": ") + "}")} if inner else verb
+
+
+def build(name: str, block: str, call: Mapping[str, Any], inputs: list[TensorSpec]) -> nn.Module:
+    """The emitted class of the block, called with the arguments.
+
+    What else its constructor takes are channels of further inputs and parameters of the document.
+    """
+    wanted = inspect.signature(emitted(name, block)).parameters
+    further = iter(spec.channels for spec in inputs[1:])
+    written = network(name).written
+    assert written is not None
+    values = {}
+    for key in wanted:
+        if key in call:
+            values[key] = factory(name, call[key])
+        elif key == "in_channels":
+            values[key] = inputs[0].channels
+        elif key.endswith("_channels"):
+            values[key] = next(further)
+        else:
+            values[key] = written.parameters[key]
+    module: nn.Module = emitted(name, block)(**values)
+    return module
+
+
+def factory(name: str, value: Any) -> Any:
+    """A value as the constructor takes it: a layer by what makes it."""
+    verb = str(value)
+    if verb in ACTIVATIONS:
+        return ACTIVATIONS[verb]
+    return getattr(source(name), class_name(verb), value)
+
+
+def results(module: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
+    given = module(*inputs)
+    return list(given) if isinstance(given, tuple | list) else [given]
+
+
+@pytest.mark.parametrize(("name", "block"), CASES)
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_class_is_its_block_for_other_arguments(
+    name: str, block: str, data: st.DataObject
+) -> None:
+    arguments, given = data.draw(calls(name, block))
+    graph = probe(name, block, arguments, given)
+    whole = compile_graph(graph).double().eval()
+    expected: nn.Module = whole.block
+    module = build(name, block, arguments, given).double().eval()
+    assert list(module.state_dict()) == list(expected.state_dict())
+    fill.fill_(expected.state_dict())
+    module.load_state_dict(expected.state_dict())
+    inputs = [torch.randn(2, *spec.shape, dtype=torch.float64) for spec in given]
+    with torch.no_grad():
+        for ours, theirs in zip(results(module, inputs), results(expected, inputs), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_every_block_of_the_gallery_is_tried_or_left_out_for_a_reason() -> None:
+    blocks = {block for name in names() for block in uses(name)}
+    tried = {block for row in TRIED.values() for block in row.split()}
+    assert blocks == tried | LEFT_OUT
+    assert not tried & LEFT_OUT
