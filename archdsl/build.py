@@ -72,7 +72,7 @@ def run(graph: Graph, summary: Summary, source: Path) -> None:
     Raises InternalError if a setting, a call, the shape of an output or the number of parameters is
     another than the graph's, UsageError if the network does not fit into memory.
     """
-    from archdsl.pytorch.module import new_module
+    from archdsl.pytorch.running import new_module
     from archdsl.pytorch.settings import require_equal
 
     text = source.read_text(encoding="utf-8")

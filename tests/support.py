@@ -139,7 +139,7 @@ def require_network(source: str, graph: Graph) -> None:
     """Holds source to a graph: every setting and call, as `build` does."""
     import torch
 
-    from archdsl.pytorch.module import new_module
+    from archdsl.pytorch.running import new_module
     from archdsl.pytorch.settings import require_equal
 
     with torch.device("meta"):

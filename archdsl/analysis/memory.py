@@ -7,10 +7,11 @@ is handed to a module lives until that module is done. Buffers that libraries us
 are not counted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archdsl.analysis.cost import analyze
+from archdsl.analysis.lifetimes import last_uses
 from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.storage import Storage
@@ -93,7 +94,7 @@ def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     graph = graph.select(graph.outputs)
     storages = _storages(graph)
     homes = _homes(graph, storages, over, training=False)
-    ends = _last_uses(graph)
+    ends = last_uses(graph)
     aside = {id for node in built.nodes if node.id not in graph.by_id for id in node.inputs}
     ends |= {id: len(graph.nodes) for id in aside & ends.keys()}  # in variables until then
     leaving: dict[int, set[str]] = {}
@@ -175,70 +176,6 @@ def _homes(
         shares = node.id in over or storages[node.id].lies in shared
         homes[node.id] = homes[node.inputs[0]] if shares else node.id
     return homes
-
-
-def _last_uses(graph: Graph) -> dict[str, int]:
-    """The position of the node at whose end a value is let go.
-
-    A value is in a variable of the `forward` of the innermost scope around what gives and what
-    takes it. The result of a step takes the variable of its first input if nothing else needs that;
-    any other variable is there until the `forward` is done. What stands in a list of modules is
-    called by the `forward` around that.
-    """
-    chains: dict[str, tuple[str, ...]] = {"": ("",)}
-    lists = _lists(graph)
-    for scope in graph.scopes:
-        around = chains[scope.parent]
-        chains[scope.id] = around if scope.id in lists else (*around, scope.id)
-    done: dict[str, int] = {}
-    firsts: dict[str, str] = {}  # the first input of every scope
-    for position, node in enumerate(graph.nodes):
-        for scope_id in chains[node.scope]:
-            done[scope_id] = position
-    ends = {INPUT: len(graph.nodes)}
-    last: dict[tuple[str, str], int] = {}  # of a value in a scope
-    for position, node in enumerate(graph.nodes):
-        last[node.id, node.scope] = position
-        chain = chains[node.scope]
-        for id in node.inputs:
-            source = chains[graph.by_id[id].scope] if id != INPUT else ("",)
-            shared = len(chain) if source is chain else _shared(source, chain)
-            for inner in chain[shared:]:
-                firsts.setdefault(inner, id)
-            step = chain[shared] if shared < len(chain) else ""
-            first = id == (firsts[step] if step else node.inputs[0])
-            outer = chain[shared - 1]
-            last[id, outer] = (done[step] if step else position) if first else done[outer]
-    for (id, _), end in last.items():
-        ends[id] = max(ends.get(id, 0), end)
-    for id in graph.outputs.values():
-        ends[id] = len(graph.nodes)
-    return ends
-
-
-def _lists(graph: Graph) -> set[str]:
-    """The scopes of numbered modules of which several give what is used outside."""
-    inside: dict[str, tuple[str, ...]] = {"": ()}
-    numbered = set()
-    for scope in graph.scopes:
-        inside[scope.id] = (*inside[scope.parent], scope.id)
-        if scope.kind in ("sequence", "repeat") and not scope.block:
-            numbered.add(scope.id)
-    numbered -= {scope.parent for scope in graph.scopes if not scope.name.isdigit()}
-    numbered -= {node.scope for node in graph.nodes if node.weights and not node.name.isdigit()}
-    taken = [(id, inside[node.scope]) for node in graph.nodes for id in node.inputs]
-    taken += [(id, ()) for id in (*graph.outputs.values(), *graph.aux.values())]
-    results: dict[str, set[str]] = {id: set() for id in numbered}
-    for id, by in taken:
-        for around in numbered.intersection(inside[graph.by_id[id].scope]) if id != INPUT else ():
-            if around not in by:
-                results[around].add(id)
-    return {id for id, given in results.items() if len(given) > 1}
-
-
-def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many scopes, from the outermost on, two places have in common."""
-    return sum(a == b for a, b in zip(one, other, strict=False))
 
 
 def _storage_ends(homes: Mapping[str, str], ends: Mapping[str, int]) -> dict[str, int]:

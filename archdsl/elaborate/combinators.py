@@ -10,16 +10,13 @@ from archdsl.elaborate.env import Evaluated, Flow, Here, Poison, Tensor, fail
 from archdsl.elaborate.items import Run
 from archdsl.expressions.expression import ExpressionError, describe
 from archdsl.graph.graph import ScopeKind
+from archdsl.language.mentions import names_item_of
 from archdsl.language.syntax import (
     BROKEN,
     SHAPE_NAMES,
     Formula,
     Item,
     Literal,
-    Name,
-    Sequence,
-    items_in,
-    nodes_in,
 )
 from archdsl.ops import OPS, construct
 from archdsl.ops.tensor import TensorSpec
@@ -48,7 +45,7 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
     when = condition is None or run.values.test(condition, here)
     sides = {"shortcut": here.x}
     parts = {s: p for s, p in item.parts.items() if s == "body" or (s == "shortcut" and when)}
-    if [*parts] == ["shortcut", "body"] and _names(parts["shortcut"], parts["body"]):
+    if [*parts] == ["shortcut", "body"] and names_item_of(parts["shortcut"], parts["body"]):
         number = len(run.build.made)
         sides["body"] = run.sequence(parts["body"], here)
         with run.build.making_before(number):
@@ -63,15 +60,6 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
     if "after" in item.parts:
         result = run.sequence(item.parts["after"], here.with_input(result))
     return result
-
-
-def _names(part: Sequence, other: Sequence) -> bool:
-    """Whether something in one sequence names an item of another."""
-    said = [inner.modifiers for item in part.items for inner in items_in(item)]
-    nodes = [node for one in said for node in (one.from_, one.each) if node is not None]
-    names = [n.template.text for node in nodes for n in nodes_in(node) if isinstance(n, Name)]
-    keys = [item.key for item in other.items if item.key is not None]
-    return any(key.could_be(name) for key in keys for name in names)
 
 
 def _check_residual(run: Run, item: Item, here: Here, body: Flow, shortcut: Flow) -> None:

@@ -14,6 +14,7 @@ from archdsl.language.syntax import (
     Item,
     Literal,
     Name,
+    Sequence,
     Verb,
     items_in,
     nodes_in,
@@ -121,3 +122,12 @@ def _words(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _words(part)
+
+
+def names_item_of(part: Sequence, other: Sequence) -> bool:
+    """Whether something in one sequence names an item of another."""
+    said = [inner.modifiers for item in part.items for inner in items_in(item)]
+    nodes = [node for one in said for node in (one.from_, one.each) if node is not None]
+    names = [n.template.text for node in nodes for n in nodes_in(node) if isinstance(n, Name)]
+    keys = [item.key for item in other.items if item.key is not None]
+    return any(key.could_be(name) for key in keys for name in names)

@@ -132,6 +132,8 @@ def writes_over(op: Op) -> bool:
     """Whether a module of an op can write over its input."""
     x = TensorSpec((1, 1, 1))
     try:
+        if any(isinstance(value, Symbol) for value in vars(op).values()):
+            return False  # a slope that is not known could be negative
         return type(op).__module__ == activation.__name__ and op.storage(x, x).over is not None
     except Fixed:
         return False

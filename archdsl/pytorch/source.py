@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from keyword import kwlist
 
 from archdsl.analysis.cost import analyze
@@ -15,6 +16,7 @@ from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.network import network
 from archdsl.pytorch.python import function, lines_of, name
 from archdsl.pytorch.returning import documented
+from archdsl.pytorch.running import new_module
 from archdsl.pytorch.symbols import Fixed, rule_body
 
 _MODULES = ("torch", "math", "F", "nn")
@@ -31,14 +33,34 @@ def emit(graph: Graph) -> str:
     """Source that defines the network's class, imports only torch, and makes what `graph` says.
 
     A graph with its spec beside it is translated from the spec's own words; one without, from JSON,
-    is written in numbers. The modules are those that the graph's outputs need.
+    is written in numbers, and so is one whose translation is not equal to it in every call. The
+    modules are those that the graph's outputs need.
     """
     graph = graph.select(graph.outputs, graph.aux)
     try:
-        return translate(graph)
+        source = translate(graph)
     except Fixed:
-        reserved, title = _reserved(graph)
-        return assembled(graph, instances(graph, reserved, title))
+        source = ""
+    if source and _is_equal(source, graph):
+        return source
+    reserved, title = _reserved(graph)
+    return assembled(graph, instances(graph, reserved, title))
+
+
+def _is_equal(source: str, graph: Graph) -> bool:
+    """Whether the network of a source is the graph's; taken for granted where PyTorch is not."""
+    if find_spec("torch") is None:
+        return True
+    import torch
+
+    from archdsl.pytorch.settings import require_equal
+
+    try:
+        with torch.device("meta"):
+            require_equal(new_module(source, graph.name), graph)
+    except Exception:  # whatever a wrong network stumbles over
+        return False
+    return True
 
 
 def _reserved(graph: Graph) -> tuple[frozenset[str], str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from archdsl.language.mentions import names_item_of
 from archdsl.language.syntax import BROKEN, COMBINATORS, Block, File, Item, items_in
 from archdsl.language.syntax import Sequence as Items
 from archdsl.modules.calls import Call
@@ -347,7 +348,7 @@ class Walk(Chains):
         guarded = replace(env, guard=self.both(env.guard, when)) if varies else env
         parts = [part for part in item.parts if part == "body" or (part == "shortcut" and keeps)]
         sides: dict[str, Flow] = {"shortcut": env.x}
-        if parts == ["shortcut", "body"]:
+        if parts == ["shortcut", "body"] and names_item_of(*(item.parts[part] for part in parts)):
             entries = env.level.holder.entries
             start = len(entries)
             sides["body"] = self.sequence(item.parts["body"], env)

@@ -21,7 +21,7 @@ from archdsl.diagnostics.errors import InternalError
 from archdsl.language.gallery import names
 from archdsl.modules.calls import TORCH
 from archdsl.pytorch.allowed import allowed, prelude
-from archdsl.pytorch.module import import_source, new_module
+from archdsl.pytorch.running import import_source, new_module
 from tests.support import whole
 
 SOURCE = '''"""net: a text."""

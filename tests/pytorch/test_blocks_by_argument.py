@@ -21,8 +21,9 @@ import archdsl
 from archdsl.graph.graph import Graph, Scope
 from archdsl.language.gallery import names
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.module import compile_graph, import_source
+from archdsl.pytorch.module import compile_graph
 from archdsl.pytorch.naming import class_name
+from archdsl.pytorch.running import import_source
 from archdsl.pytorch.source import emit
 from tests.reference import fill
 

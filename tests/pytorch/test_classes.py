@@ -10,7 +10,7 @@ import torch
 
 import archdsl
 from archdsl.language.gallery import names
-from archdsl.pytorch.module import import_source
+from archdsl.pytorch.running import import_source
 from tests.fuzz.promised import wrong_shapes
 from tests.interpret import run
 from tests.support import graph_of

@@ -1,0 +1,129 @@
+"""How long the variables of `forward` hold what flows through a network."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from archdsl.graph.graph import INPUT, Graph
+
+
+@dataclass
+class _Forward:
+    """The steps of one `forward`: calls of modules and ops, each with the values that it takes.
+
+    `last` is the number of the last step that needs a value, `inf` where it is returned.
+    """
+
+    steps: dict[str, list[str]] = field(default_factory=dict)  # step -> values from outside of it
+    gives: dict[str, list[str]] = field(default_factory=dict)  # step -> values used outside of it
+    arguments: list[str] = field(default_factory=list)
+    last: dict[str, float] = field(default_factory=dict)
+
+    def take(self, step: str, value: str, is_argument: bool) -> None:
+        if value not in self.steps[step]:
+            self.steps[step].append(value)
+        if is_argument and value not in self.arguments:
+            self.arguments.append(value)
+        self.last[value] = max(self.last.get(value, 0), len(self.steps) - 1)
+
+    def give(self, step: str, value: str, is_returned: bool) -> None:
+        given = self.gives.setdefault(step, [])
+        if value not in given:
+            given.append(value)
+        if is_returned:
+            self.last[value] = inf
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether every step takes what the one before it gives, and nothing else."""
+        before = self.arguments[:1]
+        for number, (step, taken) in enumerate(self.steps.items()):
+            given = self.gives.get(step, [])
+            ends = number == len(self.steps) - 1
+            if taken != before or len(given) != 1 or (self.last.get(given[0]) == inf) != ends:
+                return False
+            before = given
+        return len(self.arguments) == 1
+
+    def let_go(self) -> dict[str, str]:
+        """The step at whose end the variable of a value is assigned again; "" for the end."""
+        several = len(self.arguments) > 1
+        names = [f"argument {n}" if several else "x" for n in range(len(self.arguments))]
+        holders = dict(zip(names, self.arguments, strict=True))
+        variables = {value: variable for variable, value in holders.items()}
+        gone: dict[str, str] = {}
+        for number, (step, taken) in enumerate(self.steps.items()):
+            for value in self.gives.get(step, [step]):
+                dead = {v for v, held in holders.items() if self.last.get(held, -1) <= number}
+                before = [variables[id] for id in taken if id in variables]
+                reused = next((v for v in ("x", *before) if v in dead), "")
+                new = next((v for v in ("out", step) if v not in holders or v in dead), value)
+                variable = reused or new
+                if variable in holders:
+                    gone[holders[variable]] = step
+                holders[variable], variables[value] = value, variable
+        return gone | dict.fromkeys(holders.values(), "")
+
+
+def last_uses(graph: Graph) -> dict[str, int]:
+    """The position of the node at whose end a value is let go.
+
+    A value is in a variable of every `forward` that gives or takes it, until the variable is
+    assigned again or the `forward` is done. A block has a `forward`, and so has what runs its
+    modules one after another; what stands in other lists is called by the `forward` around it.
+    """
+    every = _chains(graph, [scope.id for scope in graph.scopes])
+    found = _forwards(graph, every)
+    own = [scope.id for scope in graph.scopes if scope.block or found[scope.id].is_chain]
+    chains = _chains(graph, own)
+    done: dict[str, int] = {}
+    for position, node in enumerate(graph.nodes):
+        done.update(dict.fromkeys((*chains[node.scope], node.id), position))
+    ends = {INPUT: len(graph.nodes), **{node.id: done[node.id] for node in graph.nodes}}
+    for around, forward in _forwards(graph, chains).items():
+        for value, step in forward.let_go().items():
+            ends[value] = max(ends[value], done[step or around])
+    return ends | dict.fromkeys(graph.outputs.values(), len(graph.nodes))
+
+
+def _chains(graph: Graph, own: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """By scope, the scopes around it that have a `forward`, from the network's on."""
+    own = set(own)
+    chains: dict[str, tuple[str, ...]] = {"": ("",)}
+    for scope in graph.scopes:
+        around = chains[scope.parent]
+        chains[scope.id] = (*around, scope.id) if scope.id in own else around
+    return chains
+
+
+def _forwards(graph: Graph, chains: Mapping[str, tuple[str, ...]]) -> dict[str, _Forward]:
+    """By scope, the steps of its `forward`."""
+    forwards = {around: _Forward() for chain in chains.values() for around in chain}
+    places = {INPUT: ("",), **{node.id: chains[node.scope] for node in graph.nodes}}
+    for node in graph.nodes:
+        chain = places[node.id]
+        for depth, around in enumerate(chain):
+            forwards[around].steps.setdefault(_step(chain, depth, node.id), [])
+        for id in node.inputs:
+            source = places[id]
+            shared = len(chain) if source is chain else _shared(source, chain)
+            for depth in range(shared - 1, len(chain)):
+                step = _step(chain, depth, node.id)
+                forwards[chain[depth]].take(step, id, depth >= shared or id == INPUT)
+            for depth in range(shared - 1, len(source) if id != INPUT else 0):
+                step = _step(source, depth, id)
+                forwards[source[depth]].give(step, id, depth >= shared)
+    for id in graph.outputs.values():
+        for depth, around in enumerate(places[id] if id != INPUT else ()):
+            forwards[around].give(_step(places[id], depth, id), id, True)
+    return forwards
+
+
+def _step(chain: Sequence[str], depth: int, id: str) -> str:
+    """The step of a `forward` in which a node runs."""
+    return chain[depth + 1] if depth + 1 < len(chain) else id
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many scopes, from the outermost on, two places have in common."""
+    return sum(a == b for a, b in zip(one, other, strict=False))
