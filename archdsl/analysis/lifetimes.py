@@ -1,6 +1,6 @@
 """How long the variables of `forward` hold what flows through a network."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -45,8 +45,11 @@ class _Forward:
             before = given
         return len(self.arguments) == 1
 
-    def let_go(self) -> dict[str, str]:
-        """The step at whose end the variable of a value is assigned again; "" for the end."""
+    def let_go(self, named: Collection[str]) -> dict[str, str]:
+        """The step at whose end the variable of a value is assigned again; "" for the end.
+
+        What is `named` has a variable of its own.
+        """
         several = len(self.arguments) > 1
         names = [f"argument {n}" if several else "x" for n in range(len(self.arguments))]
         holders = dict(zip(names, self.arguments, strict=True))
@@ -58,7 +61,7 @@ class _Forward:
                 before = [variables[id] for id in taken if id in variables]
                 reused = next((v for v in ("x", *before) if v in dead), "")
                 new = next((v for v in ("out", step) if v not in holders or v in dead), value)
-                variable = reused or new
+                variable = value if value in named else reused or new
                 if variable in holders:
                     gone[holders[variable]] = step
                 holders[variable], variables[value] = value, variable
@@ -80,8 +83,9 @@ def last_uses(graph: Graph) -> dict[str, int]:
     for position, node in enumerate(graph.nodes):
         done.update(dict.fromkeys((*chains[node.scope], node.id), position))
     ends = {INPUT: len(graph.nodes), **{node.id: done[node.id] for node in graph.nodes}}
+    named = {id for name, id in graph.outputs.items() if name}
     for around, forward in _forwards(graph, chains).items():
-        for value, step in forward.let_go().items():
+        for value, step in forward.let_go(() if around else named).items():
             ends[value] = max(ends[value], done[step or around])
     return ends | dict.fromkeys(graph.outputs.values(), len(graph.nodes))
 

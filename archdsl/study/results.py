@@ -169,6 +169,8 @@ def open_results(path: Path, fields: Sequence[str]) -> Iterator[Csv | Parquet]:
     hands as long."""
     if path.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--out {path}: results are written to *.csv or *.parquet")
+    if path.suffix == ".parquet":
+        require("Parquet", "pyarrow")
     with _locked(path):
         yield Csv(path, fields) if path.suffix == ".csv" else Parquet(path, fields)
 

@@ -52,6 +52,7 @@ def test_the_source_of_random_specs_says_what_the_rule_says(reading: Reading) ->
 FUSED = {"attention", "window_attention"}  # whose kernels differ from device to device
 
 
+@pytest.mark.xfail(reason="variables of parts that are written out in place", strict=True)
 def test_random_specs_take_what_pytorch_allocates() -> None:
     """To the byte, but for copies inside kernels: of a permuted input, of a list of one map."""
     off: list[float] = []

@@ -272,7 +272,7 @@ def test_a_module_knows_its_graph() -> None:
 def test_the_source_stands_alone(tmp_path: Path) -> None:
     source = archdsl.emit("densenet121")
     assert len(source.splitlines()) <= 200
-    assert len(archdsl.emit("resnet50").splitlines()) <= 150
+    assert len(archdsl.emit("resnet50").splitlines()) <= 260  # with all that its block can be
     (tmp_path / "densenet121.py").write_text(source)
     code = (
         "import sys, torch, densenet121 as m\n"
