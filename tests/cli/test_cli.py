@@ -18,7 +18,7 @@ from archdsl.cli import console
 from archdsl.cli import main as cli
 from archdsl.graph.graph import Graph
 from archdsl.language import gallery
-from archdsl.pytorch import module
+from archdsl.pytorch import running
 from archdsl.pytorch import source as python
 
 ROOT = Path(__file__).parents[2]
@@ -301,7 +301,7 @@ def test_a_network_that_does_not_fit_into_memory_is_still_written(
     def full(*_: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(module, "new_module", full)
+    monkeypatch.setattr(running, "new_module", full)
     assert cli.run(["build", "tiny.yaml"]) == 2
     said = "error: out/tiny/tiny.py is written, but too large to be run here\n"
     assert capsys.readouterr() == ("", said)
