@@ -229,12 +229,6 @@ class Structure:
             return tuple(child.inputs), (child.id,)
         return tuple(self.inputs[child.id]), tuple(self.outputs[child.id])
 
-    def uses_of(self, child: Node | Scope) -> list[Use]:
-        """For every value that a child takes, the first place where it is used."""
-        if isinstance(child, Node):
-            return [(child.id, position) for position in range(len(child.inputs))]
-        return self.uses[child.id]
-
     def is_module(self, child: Node | Scope) -> bool:
         """Whether a child can stand in an `nn.Sequential`."""
         if isinstance(child, Node):
@@ -314,10 +308,6 @@ class Structure:
     def needed(self) -> set[str]:
         """The nodes that the outputs need; the others are for results in training only."""
         return {node.id for node in self.graph.select(self.graph.outputs).nodes}
-
-    def is_split(self, scope: Scope) -> bool:
-        """Whether some of what a scope does is for the outputs, so that the rest is aside."""
-        return scope is ROOT or not self.needed.isdisjoint(self.outputs[scope.id])
 
     @cached_property
     def of_lists(self) -> set[str]:

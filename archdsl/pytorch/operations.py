@@ -115,10 +115,6 @@ def _init(value: Any) -> Init:
     return Init(scheme, settings, None if bias is None else _init(bias))
 
 
-def ends_at_one(init: Init) -> bool:
-    return init.settings == (("val", 1),)
-
-
 _LENDS = (conv.Conv, conv.ConvTranspose, linear.Linear, norm.BatchNorm, norm.GroupNorm,
           join.Concat, join.Add)  # fmt: skip
 
