@@ -229,6 +229,12 @@ class Structure:
             return tuple(child.inputs), (child.id,)
         return tuple(self.inputs[child.id]), tuple(self.outputs[child.id])
 
+    def used(self, child: Node | Scope) -> list[Use]:
+        """Where each of the values that a child takes is first read."""
+        if isinstance(child, Node):
+            return [(child.id, position) for position in range(len(child.inputs))]
+        return self.uses[child.id]
+
     def is_module(self, child: Node | Scope) -> bool:
         """Whether a child can stand in an `nn.Sequential`."""
         if isinstance(child, Node):

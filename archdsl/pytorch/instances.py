@@ -70,7 +70,7 @@ class _Instances:
         body = Body()
         inputs = [body.value(self.graph.spec(id)) for id in structure.inputs[scope.id]]
         values = dict(zip(structure.inputs[scope.id], inputs, strict=True))
-        self.fill(scope, body, values)
+        self.fill(scope, body, values, inputs)
         results = [values[id] for id in structure.outputs[scope.id]]
         body.prune(results)
         names = ["x"] if len(inputs) == 1 else [f"x{n}" for n in range(len(inputs))]
@@ -101,13 +101,24 @@ class _Instances:
 
     # statements
 
-    def fill(self, scope: Scope, body: Body, values: dict[str, Value]) -> None:
-        """The modules of a scope and the steps that connect them."""
+    def fill(
+        self, scope: Scope, body: Body, values: dict[str, Value], own: Sequence[Value]
+    ) -> None:
+        """The modules of a scope, whose inputs are `own`, and the steps that connect them.
+
+        What a module that runs more than once takes from outside goes by its role: two inputs may
+        be one value here and two elsewhere.
+        """
+        roles = self.structure.roles.get(scope.id, {})
         names = self.structure.attributes(scope)
         entries: dict[str, Entry] = {}
         for child in self.structure.children[scope.id]:
             taken, given = self.structure.borders(child)
-            inputs = [values[id] for id in taken]
+            uses = self.structure.used(child)
+            inputs = [
+                own[roles[use]] if use in roles else values[id]
+                for use, id in zip(uses, taken, strict=True)
+            ]
             form = "module" if isinstance(child, Scope) else self.structure.calls[child.id].form
             if form != "function" and child.path not in entries:
                 entries[child.path] = self.entry(child, names[child.path], form)
@@ -162,7 +173,7 @@ class _Instances:
         graph, body = self.graph, Body()
         x = body.value(graph.input)
         values = {INPUT: x}
-        self.fill(ROOT, body, values)
+        self.fill(ROOT, body, values, [x])
         members: Any = network_members(graph, body, x, values)
         cases: dict[str, Any] = {}
         for target, init in self.common.items():

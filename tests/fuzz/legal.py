@@ -18,6 +18,7 @@ import torch
 import yaml
 
 import archdsl
+from archdsl.pytorch.running import new_module
 from archdsl.pytorch.settings import require_equal
 from tests.random_specs import spec
 
@@ -30,7 +31,7 @@ def judged(number: int) -> str:
     try:
         graph = archdsl.loads(yaml.safe_dump(document, sort_keys=False))
         source = archdsl.emit(graph)
-        require_equal(source, graph)
+        require_equal(new_module(source, graph.name), graph)
     except Exception as error:
         return f"{type(error).__name__}: {error}".replace("\n", " ")
     finally:

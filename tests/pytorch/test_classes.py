@@ -115,6 +115,25 @@ def test_a_graph_from_json_has_a_class_for_each_structure() -> None:
     assert_computes(graph)
 
 
+ROLES = """
+    input: [3, 6, 6]
+    backbone:
+      - conv: {out: 3, kernel: 1}
+        tap: low
+      - inline:
+          - seq:
+              crop1: {crop: {like: low}}
+              conv2: {conv: {out: 3, kernel: 1}}
+            each: [low, input]
+          - add: {}
+"""
+
+
+def test_what_is_one_value_in_one_use_of_a_module_is_two_in_another() -> None:
+    graph = archdsl.Graph.from_json(graph_of(ROLES).to_json())
+    assert_computes(graph)
+
+
 @pytest.mark.parametrize("name", ["resnet20_cifar10", "googlenet", "regnet_y_400mf", "unet"])
 def test_every_name_may_have_a_dash(name: str) -> None:
     assert wrong_shapes(dashed(archdsl.load(name))) == ""
