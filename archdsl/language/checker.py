@@ -1,6 +1,5 @@
 """Names and expressions to nodes, checked where they are written, before anything is built."""
 
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -138,9 +137,7 @@ class Checker:
             return None
 
     def literal(self, raw: Any, place: Place) -> Literal:
-        """A value that stands for itself; of numbers the infinite ones do not."""
-        if isinstance(raw, list | float) and (infinite := _infinite(raw)) is not None:
-            self.error("E0203", f"expected a number, not {infinite}", place.span)
+        """A value that stands for itself."""
         return Literal(raw, place)
 
     def too_long(self, text: str, span: Span | None) -> bool:
@@ -424,10 +421,3 @@ def report(sink: Sink, span: Span | None, error: ExpressionError) -> None:
     """An ExpressionError as a diagnostic at its token; `span` is that of the whole expression."""
     span = span and span.part(error.offset, error.length)
     sink.error(error.code, error.message, span, help=error.help)
-
-
-def _infinite(value: Any) -> float | None:
-    """A number that is none, in a value or the lists of it."""
-    if isinstance(value, list):
-        return next((n for part in value if (n := _infinite(part)) is not None), None)
-    return value if isinstance(value, float) and not math.isfinite(value) else None

@@ -4,6 +4,7 @@ Scalars follow the YAML 1.2 core schema. The document is read as a stream of eve
 nothing is built (and no alias expanded) past the limits, whatever the file holds.
 """
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -259,11 +260,14 @@ class _Composer:
             if len(text) > 40:
                 self.refuse("E0106", "a number of more than 40 digits", span)
             return int(text, 0 if text[:2] in ("0o", "0x") else 10)
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        if _INFINITE.fullmatch(text):
-            return float(text.replace(".", ""))
-        return text
+        finite = _FLOAT.fullmatch(text)
+        if not finite and not _INFINITE.fullmatch(text):
+            return text
+        number = float(text if finite else text.replace(".", ""))
+        if not math.isfinite(number):
+            help = f'a text has quotes: "{text}"'
+            self.refuse("E0203", f"expected a number, not {number}", span, help)
+        return number
 
     def alias(self, anchor: str, path: Path, span: Span) -> Any:
         if anchor not in self.anchors:
