@@ -71,7 +71,9 @@ _EXPRESSIONS = (
     ast.FormattedValue, ast.keyword, ast.comprehension,
     ast.operator, ast.boolop, ast.unaryop, ast.cmpop, ast.expr_context,
 )  # fmt: skip
-_STATEMENTS = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.For, ast.Return)
+_STATEMENTS = (
+    ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.For, ast.Return, ast.Raise,
+)  # fmt: skip
 
 
 def allowed(source: str) -> ast.Module:
@@ -231,6 +233,16 @@ class _Function:
         for child in (node.target, *([node.value] if node.value else [])):
             self.check(child)
 
+    def check_raise(self, node: ast.Raise) -> None:
+        match node:
+            case ast.Raise(
+                exc=ast.Call(func=ast.Name(id="ValueError"), args=[message], keywords=[]),
+                cause=None,
+            ):
+                require_literal(message)
+            case _:
+                refuse(node)
+
     def check_statement(self, node: ast.Expr) -> None:
         require(node, isinstance(node.value, ast.Call))
         self.check(node.value)
@@ -290,14 +302,15 @@ class _Function:
 
     def check_formatted(self, node: ast.FormattedValue) -> None:
         require(node, node.conversion == -1 and node.format_spec is None)
-        names = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
-        require(node, not names)
+        calls = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
+        require(node, all(dotted(inner.func) in NUMBERS for inner in calls))
         self.check(node.value)
 
 
 _SPECIAL: dict[type[ast.AST], Callable[[_Function, Any], None]] = {
     ast.AnnAssign: _Function.check_annotated,
     ast.Expr: _Function.check_statement,
+    ast.Raise: _Function.check_raise,
     ast.Name: _Function.check_name,
     ast.Attribute: _Function.check_attribute,
     ast.Call: _Function.check_call,

@@ -11,7 +11,16 @@ from typing import Any
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
-from archdsl.pytorch.python import annotated, as_syntax, assign, call, choice, name, negated
+from archdsl.pytorch.python import (
+    annotated,
+    as_syntax,
+    assign,
+    call,
+    choice,
+    name,
+    negated,
+    of_length,
+)
 from archdsl.pytorch.symbols import Fixed, Symbol
 
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
@@ -116,6 +125,7 @@ class Body:
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
         self.locals: set[str] = set()
         self.lets: dict[str, ast.expr] = {}
+        self.lengths: dict[str, tuple[ast.expr, int]] = {}  # of lists, by how they are written
         self._marks = count()
 
     # values and steps
@@ -166,6 +176,12 @@ class Body:
         self.lets[title] = value.syntax
         return Symbol(name(title), value.type, None, value.names)
 
+    def holds_for(self, items: Symbol, count: int, arguments: Iterable[str]) -> None:
+        """What is made holds for lists of one length: the constructor refuses any other."""
+        if not _names(items.syntax) <= set(arguments):
+            raise Fixed(items.names)
+        self.lengths[ast.dump(items.syntax)] = items.syntax, count
+
     # finishing
 
     def prune(self, results: Sequence[Value]) -> None:
@@ -205,13 +221,14 @@ class Body:
     def constructor(self) -> list[ast.stmt]:
         """The statements of `__init__` behind `super().__init__()`."""
         kept = [assign(f"self.{key}", code) for key, code in self.kept.items()]
-        kind = self.top.kind
+        kind, checks = self.top.kind, [of_length(*length) for length in self.lengths.values()]
         if kind == "self":
             made = [s for entry in self.top.entries if entry.used for s in self.attribute(entry)]
-            return [ast.Expr(call("super().__init__")), *made, *kept]
+            return [*checks, ast.Expr(call("super().__init__")), *made, *kept]
         before, code = self.contents(self.top, kind)
         held = self.parameters(self.top)
-        return [*before, ast.Expr(ast.Call(name("super().__init__"), [code], [])), *kept, *held]
+        made_of = ast.Expr(ast.Call(name("super().__init__"), [code], []))
+        return [*checks, *before, made_of, *kept, *held]
 
     def attribute(self, entry: "Entry | Holder | Let") -> Iterator[ast.stmt]:
         if isinstance(entry, Let):

@@ -91,12 +91,12 @@ class Chains(Reading):
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Inside, what is given up leaves nothing behind."""
-        mark = self.program.mark(), set(self.body.locals)
+        mark = self.program.mark(), set(self.body.locals), dict(self.body.lengths)
         try:
             yield
         except Fixed:
             self.program.forget(mark[0])
-            self.body.locals = mark[1]
+            self.body.locals, self.body.lengths = mark[1:]
             raise
 
     def chain(self, items: Items, env: Env, parts: Parts) -> Env | None:
@@ -272,6 +272,8 @@ class Chains(Reading):
             return [{}]
         columns = self.columns(item, env)
         count = len(next(iter(columns.values())))
+        for cells in self.listed(item, env).values():
+            self.body.holds_for(cells, count, self.taken)
         whole = {f"all_{title}": cells for title, cells in columns.items()}
         return [
             {
@@ -313,13 +315,14 @@ class Chains(Reading):
             raise Fixed(())
         title = self.body.local("row", self.taken)
         index = variable(title, "int")
+        listed = self.listed(item, env)
+        ends = [symbol(call("len", cells), "int", cells) - 1 for cells in listed.values()]
         bound: dict[str, Any] = {
             "row": index,
             "first_row": equal(index, 0),
-            "last_row": equal(index, count - 1),
+            "last_row": equal(index, ends[0] if ends else count - 1),
         }
         targets: dict[str, list[Any] | Symbol] = {}
-        listed = self.listed(item, env)
         for column, cells in columns.items():
             bound[f"all_{column}"] = listed.get(column, cells)
             if known(*cells) and all(same(cells[0], cell) for cell in cells):

@@ -10,7 +10,7 @@ from archdsl.language.syntax import SECTIONS, Verb
 from archdsl.language.written import Written
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
-from archdsl.pytorch.environment import Env, Factory, Frame, Level
+from archdsl.pytorch.environment import Env, Frame, Level
 from archdsl.pytorch.program import (
     RESERVED,
     Argument,
@@ -80,6 +80,8 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
                     walk.conditional(aside, there.bind(row))
         else:
             env = env.with_input(walk.sequence(sequence, there))
+    if program.sized and walk.sizing & walk.taken:
+        raise Fixed(walk.sizing & walk.taken, "weights depend on the size of a map")
     return _class(program, walk, x, arguments, title)
 
 
@@ -207,7 +209,7 @@ def _docstring(program: Program, kept: list[Argument], first: str) -> ast.stmt:
         lines += ["", form.doc]
     shown = {a.name for a in kept}
     fixed = [
-        f"{title} {shown_value(value) if isinstance(value, Factory) else value}"
+        f"{title} {shown_value(value)}"
         for title, value in program.known.items()
         if OTHER_NAMES.get(title, title) not in shown and title not in shown
     ]

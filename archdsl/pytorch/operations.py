@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from functools import cache
-from math import prod
 from typing import Any
 
 from archdsl.modules.calls import Call, call
@@ -170,8 +169,7 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
         case attention.ChannelsFirst():
             return TensorSpec((x.channels, *x.spatial))
         case attention.Tokens():
-            count: int | None = None if None in x.spatial else prod(x.spatial)
-            return _spec(count, x.channels, last=True)
+            return _spec(_area(x.spatial), x.channels, last=True)
         case attention.ClassToken():
             count = None if x.shape[0] is None else x.shape[0] + 1
             return _spec(count, x.channels, last=True)
@@ -234,8 +232,13 @@ def _windows(
 ) -> tuple[Any, ...]:
     """The size behind windows; one that keeps the size whatever it is says so."""
     unknown = (None,) * x.rank
-    if not all(isinstance(v, tuple) for v in (kernel, stride, dilation)) or not known(
-        stride, dilation, ceil):  # fmt: skip
+    if not all(isinstance(v, tuple) for v in (kernel, stride, dilation)):
+        return unknown
+    if same(kernel, stride) and not known(kernel) and known(*x.spatial) and None not in x.spatial:
+        whole = known(padding, dilation) and {*_pads(padding, kernel, dilation)} == {0}
+        if whole and {*dilation} == {1} and ceil is False:  # patches side by side
+            return tuple(binary("//", n, k) for n, k in zip(x.spatial, kernel, strict=True))
+    if not known(stride, dilation, ceil):
         return unknown
     if padding in ("auto", "same") and set(stride) == {1}:
         return x.spatial
@@ -259,6 +262,13 @@ def _product(sizes: Sequence[Any]) -> Any:
     for size in sizes:
         total = binary("*", total, size)
     return total
+
+
+def _area(sizes: Sequence[Any]) -> Any:
+    if None in sizes:
+        return None
+    square = len(sizes) == 2 and isinstance(sizes[0], Symbol) and same(*sizes)
+    return binary("**", sizes[0], 2) if square else _product(sizes)
 
 
 def _broadcast(inputs: Sequence[TensorSpec]) -> TensorSpec:

@@ -43,6 +43,7 @@ from archdsl.pytorch.symbols import (
 from archdsl.pytorch.walks import Walk
 
 CHANNELS = "in_channels"
+POSITIONS = "positions"  # the argument that is the length of a sequence of tokens
 RESERVED = TAKEN | {CHANNELS}  # names that no argument can have
 
 
@@ -94,6 +95,7 @@ class Program:
         self.open: list[Block] = []
         self.reasons: dict[str, str] = {}
         self.keeps_aux = True
+        self.sized = False  # whether weights depend on the size of a map
         self.structure = Structure(self.graph)
         self.titles = set(self.reserved)
         self.known: dict[str, Any] = {}  # the document's parameters as they are
@@ -202,6 +204,7 @@ class Program:
         seen = dict(values) | {
             a.name: walk.of_document[a.source] for a in made.arguments if a.source
         }
+        walk.sizing |= names_in(*(seen.get(title) for title in made.walk.sizing))
         arguments: list[Any] = [specs[index].channels for _, index in made.channels]
         keywords: dict[str, Any] = {}
         for argument in made.arguments:
@@ -408,13 +411,16 @@ class Program:
                 shown = [0] * value.length if value.length else None
                 values[name_] = replace(variable(name_, value.type, shown, value.length))
         inner.of_document = {n: values[n] for n in walk.of_document}
-        unknown = (None,) * spec.rank
+        sizes: tuple[Any, ...] = (None,) * spec.rank
+        given = {**walk.of_document, **env.values}
+        if spec.layout == "channels_last" and spec.rank == 1 and POSITIONS not in given:
+            given[POSITIONS], sizes = spec.shape[0], (variable(POSITIONS, "int"),)
+            arguments.append(Argument(POSITIONS, "int"))
         symbol = variable(CHANNELS, "int")
-        shape = (symbol, *unknown) if spec.layout == "channels_first" else (*unknown, symbol)
-        x = inner.body.value(TensorSpec(shape, spec.layout))  # type: ignore[arg-type]
+        shape = (symbol, *sizes) if spec.layout == "channels_first" else (*sizes, symbol)
+        x = inner.body.value(TensorSpec(shape, spec.layout))
         x.spec = self.refined(x.spec, path, [""]) if None in shape and not env.guard else x.spec
         there = Env(env.file, Frame(Level(inner.body.top, ""), x), values, x)
-        given = {**walk.of_document, **env.values}
         made = self.finished(block, inner, there, [x], [(CHANNELS, 0)], arguments, {})
         passed = {a.name: as_syntax(given[a.name]) for a in made.arguments}
         fractions = [given[a.name] for a in made.arguments if a.type == "float"]

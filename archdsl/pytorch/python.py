@@ -62,6 +62,13 @@ def choice(test: ast.expr, body: ast.expr, other: ast.expr) -> ast.expr:
     return ast.IfExp(test, body, other)
 
 
+def of_length(items: ast.expr, count: int) -> ast.stmt:
+    """Refuses a list of another length."""
+    test = ast.Compare(call("len", items), [ast.NotEq()], [ast.Constant(count)])
+    message = f"{flat(items)} must have a length of {count}"
+    return ast.If(test, [ast.Raise(call("ValueError", message))], [])
+
+
 def negated(test: ast.expr) -> ast.expr:
     return ast.UnaryOp(ast.Not(), test)
 
@@ -322,6 +329,8 @@ def _lines(node: ast.stmt, indent: int) -> list[str]:
             return [line] if len(line) <= WIDTH else lay_out("return ", several, "", indent)
         case ast.Return(value=ast.expr() as value):
             return lay_out("return ", value, "", indent)
+        case ast.Raise(exc=ast.expr() as error):
+            return lay_out("raise ", error, "", indent)
         case ast.If(test=test, body=body, orelse=other):
             rest = [f"{margin}else:", *lines_of(other, inner)] if other else []
             if len(other) == 1 and isinstance(other[0], ast.If):

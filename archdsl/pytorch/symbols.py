@@ -340,8 +340,6 @@ class Translator:
         if rule is not None:
             return self.scaled(function, rule, values[0])
         if function == "len":
-            if values[0].length is not None:
-                return values[0].length
             return symbol(call("len", values[0]), "int", *values)
         if function in ("floor", "ceil", "sqrt"):
             kind = "float" if function == "sqrt" else "int"

@@ -9,7 +9,7 @@ from archdsl.language.mentions import names_item_of
 from archdsl.language.syntax import BROKEN, COMBINATORS, Block, File, Item, items_in
 from archdsl.language.syntax import Sequence as Items
 from archdsl.modules.calls import Call
-from archdsl.ops import OPS, Op, activation, join, kind
+from archdsl.ops import OPS, Op, activation, arguments, attention, join, kind, pool, shape
 from archdsl.ops.base import NUMBER, POSITIVE, RATE
 from archdsl.ops.shape import Slice
 from archdsl.ops.tensor import TensorSpec
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from archdsl.pytorch.program import Program
 
 PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that are no modules
+ADAPTIVE = (pool.AdaptiveAvgPool, pool.AdaptiveMaxPool, pool.GlobalAvgPool)  # of one size
+CHANNELED = {"out", "groups", "bias", "init"}  # arguments that change no size
 FRACTIONS = (NUMBER, POSITIVE, RATE)
 LONG = 30  # characters of an expression that gets a variable
 KINDS = ("seq", "residual", "branches", "dense")
@@ -59,6 +61,8 @@ class Walk(Chains):
         self.taking: list[tuple[str, Value]] = []
         self.aside = False
         self.floats: set[str] = set()  # parameters that may be fractions
+        self.sizing: set[str] = set()  # parameters that change the size of a map
+        self.measured = False  # whether sizes are as the graph has them
         self.block: Block | None = None  # whose class it is
         self.file = program.document.file
         self.where = ""  # the path of the op that is looked at, where it has one
@@ -472,9 +476,9 @@ class Walk(Chains):
 
     def op_module(self, op: Op, written: Call, item: Item, env: Env) -> Made:
         code, x = module_of(written), env.first
-        spec = infer(op, [x.spec])
+        spec = self.inferred(op, [x])
         if spec.channels is None:
-            spec = self.program.refined(spec, self.where, self.prefixes)
+            spec = self.refined(spec, self.where)
         init = getattr(op, "init", None)
         if any(weight.kind == "parameter" for weight in self.weights(op, x.spec)):
             self.program.inits.append((written.target, init, code))
@@ -492,6 +496,23 @@ class Walk(Chains):
             made = ast.IfExp(even.syntax, own, code)
             return Made(made, [], spec, type(op))
         return Made(code, [], spec, type(op), written if written.use else None)
+
+    def inferred(self, op: Op, inputs: Sequence[Value]) -> TensorSpec:
+        """What an op gives; what its size depends on, and whether weights depend on that."""
+        spec, x = infer(op, [value.spec for value in inputs]), inputs[0]
+        if None in spec.spatial:
+            titles = arguments(type(op)).keys() - CHANNELED
+            self.sizing |= names_in(*(getattr(op, title) for title in titles))
+        settled = x.maker in ADAPTIVE or all(isinstance(n, Symbol) for n in x.spec.spatial)
+        if isinstance(op, shape.Flatten | attention.PositionEmbedding) and not settled:
+            self.program.sized |= self.measured and {*x.spec.spatial} != {1}
+            self.sizing |= names_in(*x.spec.shape) if spec.channels is None else set()
+        return spec
+
+    def refined(self, spec: TensorSpec, path: str) -> TensorSpec:
+        found = self.program.refined(spec, path, self.prefixes)
+        self.measured |= found is not spec
+        return found
 
     @staticmethod
     def weights(op: Op, x: TensorSpec) -> Sequence[Any]:
@@ -514,7 +535,7 @@ class Walk(Chains):
         self, op: Op, written: Call, inputs: Sequence[Value], env: Env, title: str, hint: str
     ) -> Value:
         """A statement of `forward` that is no call of a module."""
-        spec = infer(op, [value.spec for value in inputs])
+        spec = self.inferred(op, inputs)
         value = self.body.value(spec, hint, type(op))
         entry = None
         reads = [self.body.read(x) for x in inputs]
@@ -560,7 +581,7 @@ class Walk(Chains):
     def settle(self, path: str, value: Value, mark: str = "", holder: Holder | None = None) -> None:
         """Remembers which value a node or scope of the graph gives."""
         self.values[path + mark] = value
-        value.spec = self.program.refined(value.spec, path + mark, self.prefixes)
+        value.spec = self.refined(value.spec, path + mark)
         channels = value.spec.channels
         if (
             isinstance(channels, Symbol)

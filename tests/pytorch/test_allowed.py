@@ -50,6 +50,8 @@ class Unit(nn.Module):
     feature_info = {"c1": {"channels": 8, "reduction": 1}}
 
     def __init__(self, width: int, scale: float = 0.5, gated: bool = False) -> None:
+        if width == 0:
+            raise ValueError("no width")
         super().__init__()
         self.gated = gated
         self.conv = nn.Conv2d(width, width, kernel_size=3, padding=1)
@@ -106,6 +108,9 @@ f"    @print\n{FORWARD}"),
     "an import in a function": ("self.gated = gated", "import os"),
     "an import behind a class": ("\n\nclass Unit", "\nimport torch\n\n\nclass Unit"),
     "a lambda": ("range(2)", "(lambda: 2)()"),
+    "another error": ("ValueError", "SystemExit"),
+    "an error of something computed": ('"no width"', EVIL),
+    "an error from another": ('"no width")', f'"no width") from {EVIL}'),
     "a filter": ("for _ in range(2)", f"for _ in range(2) if {EVIL}"),
     "a list comprehension": ("*layers,", "*[print() for _ in range(2)],"),
     "a builtin": ("range(2)", "eval('2')"),

@@ -66,32 +66,6 @@ def test_a_class_can_be_called_as_no_use_of_the_network_does() -> None:
     assert namespace.Stage(8, 12, n=5)(x).shape == (1, 12, 4, 4)
 
 
-def test_the_network_takes_the_documents_parameters() -> None:
-    namespace: Any = import_source(archdsl.emit("resnet18"), "resnet18")
-    ours = namespace.Resnet18(num_classes=10, depths=(1, 2, 1, 1)).state_dict()
-    set_so = archdsl.load("resnet18", params={"classes": 10, "depths": [1, 2, 1, 1]})
-    assert [(k, tuple(v.shape)) for k, v in ours.items()] == [
-        (key, weight.shape) for key, weight in set_so.state.items()
-    ]
-
-
-def is_classifier(graph: archdsl.Graph) -> bool:
-    """Whether the only result is a vector."""
-    return list(graph.outputs) == [""] and graph.spec(graph.outputs[""]).rank == 0
-
-
-@pytest.mark.parametrize("name", [n for n in names() if is_classifier(archdsl.load(n))])
-def test_the_number_of_classes_is_an_argument(name: str) -> None:
-    namespace = import_source(archdsl.emit(name), name)
-    network = list(vars(namespace).values())[-1]
-    with torch.device("meta"):
-        ours = network(num_classes=7).state_dict()
-    wanted = archdsl.load(name, params={"classes": 7}).state
-    assert [(key, tuple(t.shape)) for key, t in ours.items()] == [
-        (key, weight.shape) for key, weight in wanted.items()
-    ]
-
-
 @pytest.mark.parametrize("name", names())
 def test_no_class_has_a_number_behind_its_name_or_is_there_twice(name: str) -> None:
     graph = archdsl.load(name)
