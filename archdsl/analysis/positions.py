@@ -7,12 +7,15 @@ the coordinate at which that axis' steps are looked up. So reshaping splits and 
 permuting moves them, while what is seen stays as it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import product
 from math import gcd, lcm, prod
+from operator import le
 
+from archdsl.diagnostics.errors import UsageError
 from archdsl.ops.reach import SAME, Arrangement, Reach, moved
 
 Span = tuple[int, int]  # the first and the last of some pixels
@@ -25,7 +28,7 @@ def hull(spans: Iterable[Span | None]) -> Span | None:
     return (min(a for a, _ in found), max(b for _, b in found)) if found else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Steps:
     """What coordinates see: `period * m + r` sees `spans[r]`, moved by `step * m` pixels."""
 
@@ -38,33 +41,41 @@ class Steps:
         period = len(self.spans)
         return self.step if period == 1 else self.step / period
 
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether every coordinate sees something, and begins and ends no earlier than others."""
+        if len(self.spans) == 1:
+            return self.spans[0] is not None
+        spans = [span for span in (*self.spans, self.at(len(self.spans))) if span is not None]
+        firsts, lasts = zip(*spans, strict=True) if spans else ((), ())
+        rising = all(map(le, firsts, firsts[1:])) and all(map(le, lasts, lasts[1:]))
+        return rising and len(spans) == len(self.spans) + 1
+
     def at(self, coordinate: int) -> Span | None:
         turn, phase = divmod(coordinate, len(self.spans))
         span, shift = self.spans[phase], self.step.numerator * turn // self.step.denominator
         return span and (span[0] + shift, span[1] + shift)
 
-    def over(self, coordinates: Sequence[int]) -> Span | None:
-        """What some coordinates see; of a range, those at its ends see the first and the last."""
-        ends, period = coordinates, len(self.spans)
+    def between(self, reads: Iterable[Sequence[int]], weight: int) -> Iterator[Span | None]:
+        """What coordinates see from the first to the last, of what is read; for ordered steps."""
+        spans, period = [span for span in self.spans if span is not None], len(self.spans)
+        step, parts = self.step.numerator, self.step.denominator
+        for read in reads:
+            if not read:
+                yield None
+                continue
+            turn, phase = divmod(read[0] * weight, period)
+            last, end = divmod(read[-1] * weight, period)
+            yield spans[phase][0] + step * turn // parts, spans[end][1] + step * last // parts
+
+    def ends(self, coordinates: Sequence[int]) -> Sequence[int]:
+        """Those of some coordinates among which are the ones that see the first and the last."""
+        period = 1 if self.ordered else len(self.spans)
         if isinstance(coordinates, range) and len(coordinates) > 2 * period:
-            ends = [*coordinates[:period], *coordinates[-period:]]
-        return hull([self.at(coordinate) for coordinate in ends])
-
-    def widened(self, offsets: Sequence[int]) -> "Steps":
-        """What coordinates see with those around them."""
-        spans = [self.over(moved(offsets, place)) for place in range(len(self.spans))]
-        return Steps(self.step, tuple(spans))
-
-    def joined(self, other: "Steps", count: int) -> "Steps":
-        """What both see, for `count` coordinates; far ones move as the larger jump says."""
-        if self == other:
-            return self
-        period = lcm(len(self.spans), len(other.spans))
-        if self.jump != other.jump or period > max(count, LONGEST):
-            period = count
-        jump = max(self.jump, other.jump)
-        spans = (hull((self.at(c), other.at(c))) for c in range(period))
-        return Steps(jump * period, tuple(spans))
+            return [*coordinates[:period], *coordinates[-period:]]
+        if self.ordered and len(coordinates) > 2:
+            return [min(coordinates), max(coordinates)]
+        return coordinates
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,33 +132,177 @@ def image(shape: Sequence[int]) -> View:
     return View(axes, (Steps(),) * rank, (None,) * rank)
 
 
-def read(view: View, axis: int, reach: Reach | None, count: int, node: str) -> View:
-    """What the `count` positions of an op's output see that reads an axis with this reach."""
-    if reach == SAME and count == prod(digit.size for digit in view.axes[axis]):
+MOST = 1_000_000  # positions that are looked up for one network
+
+
+class TooManyPositions(UsageError):
+    """More positions would have to be looked up than MOST."""
+
+
+class Positions:
+    """Follows views through ops, position by position where they are not all alike.
+
+    Raises TooManyPositions where that takes more than MOST of them.
+    """
+
+    def __init__(self) -> None:
+        self.node = ""  # whose op is followed
+        self.looked_up = 0
+
+    def look_up(self, count: int) -> None:
+        """Counts what will be looked up."""
+        self.looked_up += count
+        if self.looked_up > MOST:
+            raise TooManyPositions(
+                f"receptive fields up to {self.node} take more than {MOST:,} positions to look up;"
+                " leave out field, jump, offset and through"
+            )
+
+    def over(self, steps: Steps, coordinates: Sequence[int]) -> Span | None:
+        """What some coordinates see together."""
+        ends = steps.ends(coordinates)
+        self.look_up(len(ends))
+        return hull([steps.at(coordinate) for coordinate in ends])
+
+    def widened(self, steps: Steps, offsets: Sequence[int]) -> Steps:
+        """What coordinates see with those around them."""
+        ends = steps.ends(offsets)
+        spans = [self.over(steps, moved(ends, place)) for place in range(len(steps.spans))]
+        return Steps(steps.step, tuple(spans))
+
+    def read(self, view: View, axis: int, reach: Reach | None, count: int) -> View:
+        """What the `count` positions of an op's output see that reads an axis with this reach."""
+        if reach == SAME and count == prod(digit.size for digit in view.axes[axis]):
+            return view
+        return self._read(view, axis, reach, count)
+
+    def _read(self, view: View, axis: int, reach: Reach | None, count: int) -> View:
+        digits = view.axes[axis]
+        weights, steps = [0] * len(view.steps), list(view.steps)
+        others = _with(view.axes, axis, ())
+        for of in view.carries(axis):
+            before = steps[of]
+            assert before is not None
+            alone = not _says(others, of)
+            if reach is not None and reach.step and alone:
+                steps[of], weights[of] = self._followed(before, digits, of, reach, count), 1
+            elif reach is not None and reach.step and len(reach.reads) == len(digits) == 1:
+                weight = digits[0].weights[of]
+                steps[of] = self.widened(before, _scaled(reach.reads[0], weight))
+                weights[of] = weight * reach.step
+            elif alone:  # what is seen at once is looked up once
+                seen = self.over(before, self._offsets(before, digits, of, reach))
+                steps[of] = Steps(Fraction(0), (seen,))
+            else:
+                steps[of] = self.widened(before, self._offsets(before, digits, of, reach))
+        axes = _with(view.axes, axis, (Digit(count, tuple(weights)),))
+        return _without_lost(View(axes, tuple(steps), view.context, view.through), self.node)
+
+    def _offsets(self, steps: Steps, digits: Axis, of: int, reach: Reach | None) -> Sequence[int]:
+        """The coordinates that an axis adds, all of them or those that the first position reads."""
+        if reach is not None and not reach.step:
+            return self._coordinates_of(digits, of, reach.of(0))
+        if len(digits) == 1:
+            return _scaled(range(digits[0].size), digits[0].weights[of])
+        if steps.ordered:
+            return [0, sum((digit.size - 1) * digit.weights[of] for digit in digits)]
+        parts = [range(0, d.size * d.weights[of] or 1, d.weights[of] or 1) for d in digits]
+        self.look_up(prod(map(len, parts)))
+        return [sum(parts) for parts in product(*parts)]
+
+    def _coordinates_of(self, digits: Axis, of: int, positions: Sequence[int]) -> Sequence[int]:
+        if len(digits) == 1:
+            return _scaled(positions, digits[0].weights[of])
+        self.look_up(len(positions))
+        return [_coordinate(digits, of, position) for position in positions]
+
+    def _followed(self, before: Steps, digits: Axis, of: int, reach: Reach, count: int) -> Steps:
+        """The steps of the positions that an op gives, whose coordinates are counted anew."""
+        rows = prod(digit.size for digit in digits[1:])  # positions until the slowest changes
+        turns = rows // gcd(rows, reach.step)
+        shift = turns * reach.step // rows * digits[0].weights[of]
+        turns *= len(before.spans) // gcd(len(before.spans), shift)
+        period = min(turns * len(reach.reads), max(count, LONGEST))
+        seen: Iterator[Span | None] = (
+            self.over(before, self._coordinates_of(digits, of, reach.of(position)))
+            for position in range(period)
+        )
+        if len(digits) == 1 and before.ordered:
+            self.look_up(period)
+            seen = before.between(map(reach.of, range(period)), digits[0].weights[of])
+        spans = tuple(seen)
+        whole = turns * len(reach.reads)
+        far = _coordinate(digits, of, reach.step * turns)  # which is as far in coordinates
+        distance, parts = far * period, len(before.spans) * whole
+        same = distance == parts
+        return Steps(before.step if same else before.step * Fraction(distance, parts), spans)
+
+    def arranged(self, view: View, arrangement: Arrangement, shape: tuple[int, ...]) -> View:
+        """The view of the same values in another order and shape.
+
+        Where a shape cuts an axis of the image at other places than its own, no position is left.
+        """
+        split = _grouped([digit for axis in view.axes for digit in axis], arrangement.split)
+        if split is not None:
+            moved = [digit for place in arrangement.order for digit in split[place]]
+            axes = _grouped(moved, shape)
+            if axes is not None:
+                return replace(view, axes=tuple(axes))
+        for axis in range(len(view.axes)):
+            view = self.read(view, axis, None, 1)
+        plain = (0,) * len(view.steps)
+        return replace(view, axes=tuple((Digit(n, plain),) for n in shape))
+
+    def joined(self, views: Sequence[View], gate: bool) -> View:
+        """What the positions of a join see, whose inputs have one shape.
+
+        With `gate`, an input that has no positions along an axis of the image is left out there.
+        """
+        first, *rest = views
+        if any(view.axes != first.axes for view in rest):
+            first, *rest = (self._counted(view) for view in views)
+        for other in rest:
+            first = self._both(first, other, gate)
+        return first
+
+    def _counted(self, view: View) -> View:
+        """The view with one digit for every axis."""
+        for axis, digits in enumerate(view.axes):
+            count = prod(digit.size for digit in digits)
+            several = len(digits) > 1 and any(_spread(view, of) for of in view.carries(axis))
+            view = self._read(view, axis, None if several else SAME, count)
         return view
-    return _read(view, axis, reach, count, node)
 
+    def _both(self, one: View, other: View, gate: bool) -> View:
+        axes, through = list(one.axes), one.through or other.through
+        steps, context = list(one.steps), list(one.context)
+        for of, (known, more) in enumerate(zip(one.steps, other.steps, strict=True)):
+            seen = other.context[of]
+            if known is None and more is not None:
+                steps[of], context[of], seen = more, seen, one.context[of]
+                axes = [_weighed(a, b, of) for a, b in zip(axes, other.axes, strict=True)]
+            elif (
+                known is not None and more is not None and _weights(one, of) == _weights(other, of)
+            ):
+                steps[of] = self._together(known, more, _coordinates(one, of))
+            elif more is not None:  # by another axis of the tensor
+                seen = hull((seen, self.over(more, range(_coordinates(other, of)))))
+                through = through or self.node
+            if not (gate and (known is None) != (more is None)):
+                context[of] = hull((context[of], seen))
+        return View(tuple(axes), tuple(steps), tuple(context), through)
 
-def _read(view: View, axis: int, reach: Reach | None, count: int, node: str) -> View:
-    digits = view.axes[axis]
-    weights, steps = [0] * len(view.steps), list(view.steps)
-    others = _with(view.axes, axis, ())
-    for of in view.carries(axis):
-        before = steps[of]
-        assert before is not None
-        alone = not _says(others, of)
-        if reach is not None and reach.step and alone:
-            steps[of], weights[of] = _followed(before, digits, of, reach, count), 1
-        elif reach is not None and reach.step and len(reach.reads) == len(digits) == 1:
-            weight = digits[0].weights[of]
-            steps[of] = before.widened(_scaled(reach.reads[0], weight))
-            weights[of] = weight * reach.step
-        elif alone:  # what is seen at once is looked up once
-            steps[of] = Steps(Fraction(0), (before.over(_offsets(digits, of, reach)),))
-        else:
-            steps[of] = before.widened(_offsets(digits, of, reach))
-    axes = _with(view.axes, axis, (Digit(count, tuple(weights)),))
-    return _without_lost(View(axes, tuple(steps), view.context, view.through), node)
+    def _together(self, one: Steps, other: Steps, count: int) -> Steps:
+        """What both see, for `count` coordinates; far ones move as the larger jump says."""
+        if one is other or one == other:
+            return one
+        period = lcm(len(one.spans), len(other.spans))
+        if one.jump != other.jump or period > max(count, LONGEST):
+            period = count
+        self.look_up(period)
+        jump = max(one.jump, other.jump)
+        spans = (hull((one.at(c), other.at(c))) for c in range(period))
+        return Steps(jump * period, tuple(spans))
 
 
 def _says(axes: Iterable[Axis], of: int) -> bool:
@@ -165,22 +320,6 @@ def _scaled(positions: Sequence[int], weight: int) -> Sequence[int]:
     return [position * weight for position in positions]
 
 
-def _offsets(digits: Axis, of: int, reach: Reach | None) -> Sequence[int]:
-    """The coordinates that an axis adds, all of them or those that the first position reads."""
-    if reach is not None and not reach.step:
-        return _coordinates_of(digits, of, reach.of(0))
-    if len(digits) == 1:
-        return _scaled(range(digits[0].size), digits[0].weights[of])
-    parts = [range(0, d.size * d.weights[of] or 1, d.weights[of] or 1) for d in digits]
-    return [sum(parts) for parts in product(*parts)]
-
-
-def _coordinates_of(digits: Axis, of: int, positions: Sequence[int]) -> Sequence[int]:
-    if len(digits) == 1:
-        return _scaled(positions, digits[0].weights[of])
-    return [_coordinate(digits, of, position) for position in positions]
-
-
 def _coordinate(digits: Axis, of: int, position: int) -> int:
     """The coordinate of a position along an axis; the slowest digit goes on beyond its size."""
     found = 0
@@ -188,23 +327,6 @@ def _coordinate(digits: Axis, of: int, position: int) -> int:
         position, value = divmod(position, digit.size)
         found += value * digit.weights[of]
     return found + position * digits[0].weights[of] if digits else 0
-
-
-def _followed(before: Steps, digits: Axis, of: int, reach: Reach, count: int) -> Steps:
-    """The steps of the positions that an op gives, whose coordinates are counted anew."""
-    rows = prod(digit.size for digit in digits[1:])  # positions until the slowest digit changes
-    turns = rows // gcd(rows, reach.step)
-    shift = turns * reach.step // rows * digits[0].weights[of]
-    turns *= len(before.spans) // gcd(len(before.spans), shift)
-    period = min(turns * len(reach.reads), max(count, LONGEST))
-    spans = [
-        before.over(_coordinates_of(digits, of, reach.of(position))) for position in range(period)
-    ]
-    whole = turns * len(reach.reads)
-    far = _coordinate(digits, of, reach.step * turns)  # which is as far in coordinates
-    distance, parts = far * period, len(before.spans) * whole
-    same = distance == parts
-    return Steps(before.step if same else before.step * Fraction(distance, parts), tuple(spans))
 
 
 def _with(axes: tuple[Axis, ...], place: int, axis: Axis) -> tuple[Axis, ...]:
@@ -225,23 +347,6 @@ def _without_lost(view: View, node: str) -> View:
 def dropped(view: View, axis: int) -> View:
     """The view without an axis that says nothing of the image."""
     return replace(view, axes=(*view.axes[:axis], *view.axes[axis + 1 :]))
-
-
-def arranged(view: View, arrangement: Arrangement, shape: tuple[int, ...], node: str) -> View:
-    """The view of the same values in another order and shape.
-
-    Where a shape cuts an axis of the image at other places than its own, no position is left.
-    """
-    split = _grouped([digit for axis in view.axes for digit in axis], arrangement.split)
-    if split is not None:
-        moved = [digit for place in arrangement.order for digit in split[place]]
-        axes = _grouped(moved, shape)
-        if axes is not None:
-            return replace(view, axes=tuple(axes))
-    for axis in range(len(view.axes)):
-        view = read(view, axis, None, 1, node)
-    plain = (0,) * len(view.steps)
-    return replace(view, axes=tuple((Digit(n, plain),) for n in shape))
 
 
 def _grouped(digits: Sequence[Digit], shape: Sequence[int]) -> list[Axis] | None:
@@ -280,48 +385,8 @@ def _merged(axis: Sequence[Digit]) -> Axis:
     return tuple(merged)
 
 
-def joined(views: Sequence[View], gate: bool, node: str) -> View:
-    """What the positions of a join see, whose inputs have one shape.
-
-    With `gate`, an input that has no positions along an axis of the image is left out there.
-    """
-    first, *rest = views
-    if any(view.axes != first.axes for view in rest):
-        first, *rest = (_counted(view, node) for view in views)
-    for other in rest:
-        first = _both(first, other, gate, node)
-    return first
-
-
-def _counted(view: View, node: str) -> View:
-    """The view with one digit for every axis."""
-    for axis, digits in enumerate(view.axes):
-        count = prod(digit.size for digit in digits)
-        several = len(digits) > 1 and any(_spread(view, of) for of in view.carries(axis))
-        view = _read(view, axis, None if several else SAME, count, node)
-    return view
-
-
 def _spread(view: View, of: int) -> bool:
     return sum(view.weight(axis, of) for axis in range(len(view.axes))) > 1
-
-
-def _both(one: View, other: View, gate: bool, node: str) -> View:
-    axes, through = list(one.axes), one.through or other.through
-    steps, context = list(one.steps), list(one.context)
-    for of, (known, more) in enumerate(zip(one.steps, other.steps, strict=True)):
-        seen = other.context[of]
-        if known is None and more is not None:
-            steps[of], context[of], seen = more, seen, one.context[of]
-            axes = [_weighed(a, b, of) for a, b in zip(axes, other.axes, strict=True)]
-        elif known is not None and more is not None and _weights(one, of) == _weights(other, of):
-            steps[of] = known.joined(more, _coordinates(one, of))
-        elif more is not None:  # by another axis of the tensor
-            seen = hull((seen, more.widened(range(_coordinates(other, of))).at(0)))
-            through = through or node
-        if not (gate and (known is None) != (more is None)):
-            context[of] = hull((context[of], seen))
-    return View(tuple(axes), tuple(steps), tuple(context), through)
 
 
 def _weights(view: View, of: int) -> list[list[int]]:

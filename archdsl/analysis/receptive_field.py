@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
+from math import prod
 from typing import Any
 
 from archdsl.analysis.positions import (
     Digit,
+    Positions,
     Span,
+    TooManyPositions,
     View,
-    arranged,
     dropped,
     hull,
     image,
-    joined,
-    read,
 )
 from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.ops import Op
@@ -55,19 +55,21 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
     """The receptive field of every node by id; a graph on vectors has none.
 
     What has no place in the image any more (behind a global pool, attention, `flatten`) sees what
-    the whole of the map it came from sees, with a jump of 0.
+    the whole of the map it came from sees, with a jump of 0. Raises TooManyPositions
+    where more than `positions.MOST` of them would have to be looked up one by one.
     """
     if not graph.input.rank:
         return {}
     fields: dict[str, ReceptiveField] = {}
     known: dict[Any, ReceptiveField] = {}
-    views = _views(graph)
+    positions = Positions()
+    views = _views(graph, positions)
     for node in graph.nodes:
         view, channel = views[node.id], _channel(node)
         names_it = view.carries(channel)  # what channels say is lost here, which `through` names
         key = (id(view), channel, node.id if names_it else "")
         if key not in known:
-            known[key] = _field(graph, _of_channels(view, node))
+            known[key] = _field(graph, _of_channels(view, node, positions), positions)
         fields[node.id] = known[key]
     return fields
 
@@ -77,8 +79,9 @@ def pixels(graph: Graph, id: str, position: Sequence[int]) -> tuple[range, ...]:
 
     `position` has a number for every spatial axis of what the node gives.
     """
-    node = graph.by_id[id]
-    view, channel = _of_channels(_views(graph)[id], node), _channel(node)
+    node, positions = graph.by_id[id], Positions()
+    view = _of_channels(_views(graph, positions)[id], node, positions)
+    channel = _channel(node)
     index = [*position[:channel], 0, *position[channel:]]
     found = []
     for of, size in enumerate(graph.input.spatial):
@@ -87,15 +90,16 @@ def pixels(graph: Graph, id: str, position: Sequence[int]) -> tuple[range, ...]:
     return tuple(found)
 
 
-def _views(graph: Graph) -> dict[str, View]:
+def _views(graph: Graph, positions: Positions) -> dict[str, View]:
     """What the positions of the input and of every node see, each channel on its own."""
     views = {INPUT: image(graph.input.shape)}
     known: dict[Any, View] = {}
     for node in graph.nodes:
+        positions.node = node.id
         taken = tuple(views[id] for id in _read_ids(node))
         key = (node.op, graph.specs(node), taken)
         if key not in known:
-            known[key] = _seen(node, graph.specs(node), taken)
+            known[key] = _seen(node, graph.specs(node), taken, positions)
         views[node.id] = known[key]
     return views
 
@@ -105,9 +109,10 @@ def _channel(node: Node) -> int:
     return node.output.rank if node.output.layout == "channels_last" else 0
 
 
-def _of_channels(view: View, node: Node) -> View:
+def _of_channels(view: View, node: Node, positions: Positions) -> View:
     """What the positions of a node see, all channels of one together."""
-    return read(view, _channel(node), None, node.output.channels, node.id)
+    positions.node = node.id
+    return positions.read(view, _channel(node), None, node.output.channels)
 
 
 def _read_ids(node: Node) -> tuple[str, ...]:
@@ -115,47 +120,55 @@ def _read_ids(node: Node) -> tuple[str, ...]:
     return node.inputs[:1] if node.op.inputs == 1 else node.inputs
 
 
-def _seen(node: Node, specs: tuple[TensorSpec, ...], views: tuple[View, ...]) -> View:
+def _seen(
+    node: Node, specs: tuple[TensorSpec, ...], views: tuple[View, ...], positions: Positions
+) -> View:
     """What a node sees: through its op what its inputs see."""
     op = node.op
     arrangement = op.arrangement(*specs)
     if arrangement is not None:
-        return arranged(views[0], arrangement, node.output.shape, node.id)
+        return positions.arranged(views[0], arrangement, node.output.shape)
     inputs = [
-        _through(op, view, x, node.output, specs, node.id)
+        _through(op, view, x, node.output, specs, positions)
         for view, x in zip(views, specs, strict=False)
     ]
-    view = joined(inputs, op.gates, node.id) if len(inputs) > 1 else inputs[0]
+    view = positions.joined(inputs, op.gates) if len(inputs) > 1 else inputs[0]
     stands = op.gates and len(inputs) == 1 and view.placed
     return replace(view, through=view.through or node.id) if stands else view
 
 
 def _through(
-    op: Op, view: View, x: TensorSpec, y: TensorSpec, specs: tuple[TensorSpec, ...], node: str
+    op: Op,
+    view: View,
+    x: TensorSpec,
+    y: TensorSpec,
+    specs: tuple[TensorSpec, ...],
+    positions: Positions,
 ) -> View:
     """What an op sees through one of its inputs."""
     channel = 0 if x.layout == "channels_first" else x.rank
     if op.mixes or x.channels != y.channels:
-        view = read(view, channel, None, y.channels, node)
+        view = positions.read(view, channel, None, y.channels)
     for axis in reversed(range(x.rank)):
         place = axis + 1 if channel == 0 else axis
         if axis >= y.rank:
-            view = dropped(read(view, place, op.reach(axis, y, *specs), 1, node), place)
+            reach = op.reach(axis, y, *specs)
+            view = dropped(positions.read(view, place, reach, 1), place)
             continue
         alike = x.spatial[axis] != 1 or y.spatial[axis] == 1 or op.inputs == 1
         reach = op.reach(axis, y, *specs) if alike else Reach(0, ((0,),))
-        view = read(view, place, reach, y.spatial[axis], node)
+        view = positions.read(view, place, reach, y.spatial[axis])
     return view
 
 
-def _field(graph: Graph, view: View) -> ReceptiveField:
+def _field(graph: Graph, view: View, positions: Positions) -> ReceptiveField:
     """The numbers of what positions see: that of the widest, the distance, and the first pixel."""
-    axes = [_along(view, of, size) for of, size in enumerate(graph.input.spatial)]
+    axes = [_along(view, of, size, positions) for of, size in enumerate(graph.input.spatial)]
     sizes, jumps, offsets = zip(*axes, strict=True)
     return ReceptiveField(sizes, jumps, offsets, view.through if view.placed else "")
 
 
-def _along(view: View, of: int, size: int) -> tuple[int, Fraction, int]:
+def _along(view: View, of: int, size: int, positions: Positions) -> tuple[int, Fraction, int]:
     steps, context = view.steps[of], view.context[of]
     if steps is None:
         span = context or (0, -1)
@@ -169,13 +182,13 @@ def _along(view: View, of: int, size: int) -> tuple[int, Fraction, int]:
         for digit in digits
         for weight in [digit.weights[of]]
     ]  # after a period come the same phases
-    seen: dict[int, Span | None] = {}
-    for coordinate in map(sum, product(*parts)):
-        phase = coordinate if context else coordinate % period
-        if phase not in seen:
-            found = steps.at(phase)
-            seen[phase] = _inside(hull((found, context)), size) if context else found
-    spans = [span for span in seen.values() if span is not None] or [(0, -1)]
+    positions.look_up(prod(map(len, parts)))
+    coordinates = dict.fromkeys(map(sum, product(*parts)) if len(parts) > 1 else parts[0])
+    if context:
+        found = [_inside(hull((steps.at(c), context)), size) for c in coordinates]
+    else:
+        found = [steps.spans[phase] for phase in dict.fromkeys(c % period for c in coordinates)]
+    spans = [span for span in found if span is not None] or [(0, -1)]
     return max(b - a + 1 for a, b in spans), _jump(view, of) or Fraction(0), spans[0][0]
 
 
@@ -195,7 +208,8 @@ def _varies(view: View, digit: Digit, of: int) -> bool:
     steps, weight = view.steps[of], digit.weights[of]
     if steps is None or not weight:
         return False
-    return any(steps.at(n * weight) != steps.at(0) for n in range(digit.size))
+    turned = min(digit.size, len(steps.spans) + 1)  # after which come the same phases
+    return any(steps.at(n * weight) != steps.at(0) for n in range(turned))
 
 
 def _inside(span: Span | None, size: int) -> Span | None:
@@ -207,14 +221,19 @@ def reductions(graph: Graph, ids: Iterable[str]) -> dict[str, int | tuple[int, .
     """The total stride of nodes relative to the image, at least 1; by axis where those differ.
 
     That is how far apart in the image neighbours of the map are; for what has no place in it any
-    more, how many times smaller than the image it is.
+    more, or whose place takes too many positions to look up, how many times smaller than the image
+    it is.
     """
-    fields = receptive_fields(graph) if graph.input.rank else {}
+    try:
+        fields = receptive_fields(graph)
+    except TooManyPositions:
+        fields = {}
     result: dict[str, int | tuple[int, ...]] = {}
     for id in ids:
         spec = graph.spec(id)
         sizes = graph.input.spatial
-        jumps = fields[id].jump if id in fields else (Fraction(1),) * len(sizes)
+        here = (Fraction(int(id == INPUT)),) * len(sizes)
+        jumps = fields[id].jump if id in fields else here
         if spec.layout != "channels_first" or spec.rank != len(sizes):
             jumps, sizes = (Fraction(0),), sizes[:1]
         pairs = list(zip(jumps, sizes, spec.spatial, strict=False))

@@ -1,5 +1,6 @@
 """Tokens and attention: sequences of vectors, channels last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
@@ -20,7 +21,7 @@ from archdsl.ops.base import (
     times,
 )
 from archdsl.ops.init import INIT, Init
-from archdsl.ops.reach import Arrangement, Reach
+from archdsl.ops.reach import Arrangement, Reach, Reads
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -101,7 +102,7 @@ class ClassToken(Op):
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         count = output.spatial[axis]
-        return Reach(count, ((), *((token,) for token in range(count - 1))))
+        return Reach(count, Reads(count, lambda place: range(max(0, place - 1), place)))
 
 
 @dataclass(frozen=True)
@@ -240,8 +241,12 @@ class WindowAttention(Op):
         size, shift = self.window[axis], self.shift[axis]
         if inputs[0].spatial[axis] <= size:
             return None
-        starts = ((p - shift) // size * size + shift for p in range(size))
-        return Reach(size, tuple(range(start, start + size) for start in starts))
+
+        def of(place: int) -> Sequence[int]:
+            start = (place - shift) // size * size + shift
+            return range(start, start + size)
+
+        return Reach(size, Reads(size, of))
 
     def label(self) -> str:
         return f"{times(self.window)} window attention, {self.heads} heads"

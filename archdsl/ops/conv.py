@@ -1,7 +1,8 @@
 """Convolutions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 from typing import ClassVar
 
 from archdsl.ops.base import (
@@ -23,7 +24,7 @@ from archdsl.ops.base import (
     window,
 )
 from archdsl.ops.init import INIT, Init
-from archdsl.ops.reach import Reach, windows
+from archdsl.ops.reach import Reach, Reads, windows
 from archdsl.ops.storage import LENT, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -205,17 +206,20 @@ class ConvTranspose(Op):
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         """Output p gets input q where `p = q s - pad + d k`; between, it may get none."""
-        stride, ahead = self.stride[axis], self.padding[axis]
-        taps = range(0, self.dilation[axis] * self.kernel[axis], self.dilation[axis])
-        return Reach(
-            1,
-            tuple(
-                tuple(
-                    (p + ahead - tap) // stride for tap in taps if (p + ahead - tap) % stride == 0
-                )
-                for p in range(stride)
-            ),
-        )
+        stride, dilation = self.stride[axis], self.dilation[axis]
+        common = gcd(stride, dilation)
+        apart, every = dilation // common, stride // common
+        inverse = pow(apart, -1, every)
+
+        def of(place: int) -> Sequence[int]:
+            ahead = place + self.padding[axis]
+            if ahead % common:
+                return ()
+            taps = range(ahead // common * inverse % every, self.kernel[axis], every)
+            last = (ahead - dilation * taps.start) // stride
+            return range(last - apart * (len(taps) - 1), last + 1, apart)
+
+        return Reach(1, Reads(stride, of))
 
     def label(self) -> str:
         return f"{times(self.kernel)} up-conv, {self.out}"

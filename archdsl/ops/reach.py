@@ -1,19 +1,34 @@
 """What a position of an op's output reads of its input."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What the positions of a period read, each said when it is asked for."""
+
+    period: int
+    of: Callable[[int], Sequence[int]]
+
+    def __len__(self) -> int:
+        return self.period
+
+    def __getitem__(self, place: int) -> Sequence[int]:
+        return self.of(place)
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Along one axis, output position `period * m + r` reads `step * m + q` for all q in reads[r].
 
-    Positions that no input has are read all the same: they are the border.
+    Positions that no input has are read all the same: they are the border. What is read is in
+    order; `reads` may be very many, and are gone through only as far as somebody looks.
     """
 
     step: int = 1
-    reads: tuple[Sequence[int], ...] = ((0,),)
+    reads: Sequence[Sequence[int]] | Reads = ((0,),)
 
     def of(self, position: int) -> Sequence[int]:
         """The positions of the input that one of the output reads."""
@@ -23,6 +38,8 @@ class Reach:
 
 def moved(positions: Sequence[int], by: int) -> Sequence[int]:
     """Every position so much further; a range stays one."""
+    if not by:
+        return positions
     if isinstance(positions, range):
         return range(positions.start + by, positions.stop + by, positions.step)
     return [position + by for position in positions]
@@ -40,8 +57,9 @@ def bins(size: int, count: int) -> Reach:
     """Adaptive pooling: bin i of m reads `floor(i n / m)` up to `ceil((i + 1) n / m)`."""
     common = gcd(size, count)
     step, period = size // common, count // common
-    starts = [step * i // period for i in range(period)]
-    return Reach(step, tuple(range(a, -(-step * (i + 1) // period)) for i, a in enumerate(starts)))
+    return Reach(
+        step, Reads(period, lambda i: range(step * i // period, -(-step * (i + 1) // period)))
+    )
 
 
 @dataclass(frozen=True, slots=True)

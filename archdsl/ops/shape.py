@@ -1,5 +1,6 @@
 """Ops that move values without weights: reshaping, resizing, cutting, shuffling."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, prod
 from typing import ClassVar
@@ -21,7 +22,7 @@ from archdsl.ops.base import (
     times,
     words,
 )
-from archdsl.ops.reach import Arrangement, Reach, reshaped
+from archdsl.ops.reach import Arrangement, Reach, Reads, reshaped
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -96,12 +97,13 @@ class Resize(Op):
         elif self.mode != "nearest":
             ahead = (ratio - 1) / 2
         around = {"nearest": (0,), "bilinear": (0, 1), "bicubic": (-1, 0, 1, 2)}[self.mode]
-        places = [p * ratio + ahead for p in range(min(max(1, ratio.denominator), result))]
-        reads = (  # on a pixel, no other counts
-            [floor(place) + n for n in ((0,) if place.denominator == 1 else around)]
-            for place in places
-        )
-        return Reach(round(len(places) * ratio), tuple(map(tuple, reads)))
+        period = min(max(1, ratio.denominator), result)
+
+        def of(place: int) -> Sequence[int]:
+            at = place * ratio + ahead  # on a pixel, no other counts
+            return [floor(at) + n for n in ((0,) if at.denominator == 1 else around)]
+
+        return Reach(round(period * ratio), Reads(period, of))
 
 
 @dataclass(frozen=True)

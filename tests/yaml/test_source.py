@@ -42,7 +42,8 @@ def place(span: Span | None) -> tuple[int, int, int, int]:
         ("true", True), ("True", True), ("FALSE", False), ("null", None), ("~", None), ("", None),
         ("3", 3), ("-7", -7), ("+12", 12), ("012", 12), ("0o17", 15), ("0x1F", 31),
         ("1e-3", 1e-3), ("1.", 1.0), (".5", 0.5), ("-2.5E+3", -2500.0),
-        ("'.inf'", ".inf"), ("!!str .inf", ".inf"), (".infx", ".infx"), ("!!str 3", "3"), ("! 3", "3"), ('"a\\tb"', "a\tb"),
+        ("'.inf'", ".inf"), ("!!str .inf", ".inf"), (".infx", ".infx"), ("!!str 3", "3"),
+        ("! 3", "3"), ('"a\\tb"', "a\tb"),
     ],
 )  # fmt: skip
 def test_scalars_follow_the_core_schema_of_yaml_1_2(text: str, value: object) -> None:
