@@ -5,7 +5,7 @@ from keyword import iskeyword
 
 from archdsl.ops.tensor import INPUT
 
-# Attributes that every PyTorch module has: an item of such a name would hide one of them.
+# Attributes of PyTorch's modules and containers: an item of such a name would hide one of them.
 RESERVED = frozenset(
     """
     T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu
@@ -39,7 +39,7 @@ def name_problem(name: str) -> str:
     if iskeyword(plain):
         return f"`{plain}` is a word of Python and cannot be a name"
     if plain in RESERVED:
-        return f"`{plain}` is an attribute of every module and cannot be a name"
+        return f"`{plain}` is an attribute of PyTorch's modules and cannot be a name"
     if name == INPUT:
         return f"`{name}` is what a network or block is given and cannot be a name"
     if name.startswith("__"):
@@ -55,7 +55,7 @@ def other_name(name: str) -> str:
         outer, _, inner = name.partition(".")
         return f"a dot is a level: put `{inner}` among the items of `{outer}`"
     usable = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")
-    usable = f"{usable}_" if usable == name else usable
+    usable = f"{name}_" if name in (usable, f"_{usable}") else usable
     return "" if not usable or name_problem(usable) or usable[0].isdigit() else f"write `{usable}`"
 
 

@@ -229,6 +229,11 @@ MEASURES: dict[str, Measure] = {
 }  # fmt: skip
 
 
+def column(name: str) -> str:
+    """The name of a column that goes by other names, too, as `params` does in specs."""
+    return {"params": "parameters", "MACs": "macs"}.get(name, name)
+
+
 def measure(name: str) -> Measure:
     """The measure of that name; raises UsageError, with what was probably meant."""
     if name not in MEASURES:

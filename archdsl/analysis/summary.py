@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
-from archdsl.analysis.measures import Device, Facts, Value, measure
+from archdsl.analysis.measures import Device, Facts, Value, column, measure
 from archdsl.diagnostics.text import counted
 from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.ops.tensor import TensorSpec
@@ -68,11 +68,12 @@ def summarize(
     Raises UsageError for a column that does not exist, or that needs a device.
     """
     facts = Facts(graph, device)
+    show, sort = tuple(map(column, show)), sort and column(sort)
     columns = {name: measure(name) for name in (*show, *([sort] if sort else []))}
     columns |= {c.beside: measure(c.beside) for c in list(columns.values()) if c.beside}
-    further = {name: column for name, column in columns.items() if name not in COSTS}
+    further = {name: one for name, one in columns.items() if name not in COSTS}
     rows = [
-        replace(row, values={name: column.of(facts, nodes) for name, column in further.items()})
+        replace(row, values={name: one.of(facts, nodes) for name, one in further.items()})
         for row, nodes in _rows(graph, depth, by, facts.analysis)
     ]
     if sort:
@@ -85,8 +86,8 @@ def summarize(
         {name: graph.spec(id) for name, id in graph.outputs.items()},
         tuple(rows),
         facts.analysis.total,
-        {name: column.of(facts, graph.nodes) for name, column in further.items()},
-        tuple(show),
+        {name: one.of(facts, graph.nodes) for name, one in further.items()},
+        show,
         by,
     )
 

@@ -117,13 +117,13 @@ def _scaled(
     columns: tuple[str, ...] | None,
     say: Any,
 ) -> Any:
-    from archdsl.analysis.measures import device_free
+    from archdsl.analysis.measures import column, device_free
     from archdsl.numbers import number
     from archdsl.study import scale as scaling
 
-    shown = columns or scaling.COLUMNS
-    for column in shown:
-        device_free(column)
+    shown = tuple(map(column, columns or scaling.COLUMNS))
+    for name in shown:
+        device_free(name)
     if phi is not None:
         return scaling.family(candidates, _phis(phi, candidates.limits.candidates), shown)
     if search is not None:
@@ -133,7 +133,7 @@ def _scaled(
             scaling.grid(start, stop, step, candidates.limits.candidates),
         )
         return scaling.search(candidates, wanted, steps, shown, top, say)
-    limits = {column: number(most) for column, most in budget.items()}
+    limits = {name: number(most) for name, most in budget.items()}
     return scaling.largest(candidates, limits, shown, say)
 
 
@@ -243,9 +243,11 @@ _plotted("cost", "Parameters and MACs by stage.")
 @click.option("-o", "--out", type=PATH, help="*.svg, *.pdf or *.png.")
 def frontier(results: Path, x: str, y: str, smallest: bool, out: Path | None) -> None:
     """The frontier of two columns of a sweep's results."""
+    from archdsl.analysis.measures import column
     from archdsl.study.results import read_records
     from archdsl.tables import plots as plot
 
+    x, y = column(x), column(y)
     path = out or results.with_name(f"{results.stem}_frontier.svg")
     plot.frontier(read_records(results), x, y, path, smallest)
     show(f"{path}\n")

@@ -15,7 +15,8 @@ def one_line(text: str) -> str:
 def as_yaml(value: Any) -> str:
     """A value as one may write it in a spec, in one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {as_yaml(part)}" for key, part in value.items()) + "}"
+        parts = (f"{as_yaml(key)}: {as_yaml(part)}" for key, part in value.items())
+        return "{" + ", ".join(parts) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(as_yaml, value)) + "]"
     if value is None or isinstance(value, bool):

@@ -80,6 +80,18 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "activation": ("act",),
 }
 
+# ops of other frameworks, spelled as above, that are neither here nor made of those that are
+NO_OPS = frozenset(
+    """
+    affinegrid alphadropout bilinear celu channeldropout convlstm cosinesimilarity ctcloss cumsum
+    deformableconv deformconv deformconvv2 dropblock einsum embedding featurealphadropout fft fold
+    fractionalmaxpool gather gridsample gru hardshrink hardtanh involution knn logsigmoid
+    logsoftmax lppool lstm maxunpool nms nonmaxsuppression psroialign roialign roipool
+    rnn rrelu scatter selu softmin softplus softshrink softsign sort sparseconv spectralnorm
+    tanhshrink threshold topk unfold unpool unpooling weightnorm
+    """.split()  # noqa: SIM905 - one a line would be seventy
+)
+
 NO_ARGUMENTS = {  # what other frameworks ask for, and specs do not
     **dict.fromkeys(
         ("in", "in_channels", "in_features", "inputs", "in_planes", "input_shape"),

@@ -63,7 +63,10 @@ def _chosen(
     unknown = [name for name in arguments if name not in known]
     for name in unknown if value.block is None or not value.block.broken else ():
         message, help = f"{value.verb} has no argument `{name}`", did_you_mean(name, known)
-        run.sink.error("E0206", message, arguments[name].place.key, help=help)
+        span = arguments[name].place.key
+        if value.block is not None and span and span.file != value.block.file.source.name:
+            help = f"this call stands in another file: declare it in {value.verb}, `{name}: ...`"
+        run.sink.error("E0206", message, span, help=help)
     if unknown:
         raise Poison
     return value.verb, value.block, arguments

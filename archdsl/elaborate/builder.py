@@ -40,6 +40,7 @@ class Builder:
         self.specs: dict[str, TensorSpec] = {}  # by id of a node, or `input`
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
         self.tap_spans: dict[str, Span | None] = {}
+        self.meant: set[str] = set()  # names of taps that references meant
 
     # nodes
 
@@ -153,6 +154,14 @@ class Builder:
             return False
         self.taps[name], self.tap_spans[name] = value, span
         return True
+
+    def taps_meant(self) -> dict[Span, bool]:
+        """Whether a reference meant a tap that is written at a place."""
+        found: dict[Span, bool] = {}
+        for name, span in self.tap_spans.items():
+            if span is not None:
+                found[span] = found.get(span, False) or name in self.meant
+        return found
 
     # shared weights
 

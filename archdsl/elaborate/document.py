@@ -107,6 +107,7 @@ def _graph(
             run.setting.parameters,
             run.setting.functions,
             {node.id: node for node in nodes},
+            run.build.taps_meant(),
         ),
     )
 

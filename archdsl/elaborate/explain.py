@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import MANY, did_you_mean, nearest
+from archdsl.diagnostics.text import as_yaml
 from archdsl.elaborate.builder import Builder
 from archdsl.elaborate.env import (
     Evaluated,
@@ -20,9 +21,11 @@ from archdsl.elaborate.env import (
 from archdsl.expressions.expression import Value, describe
 from archdsl.expressions.scaling import Rule
 from archdsl.expressions.template import Template
+from archdsl.graph.graph import Node
 from archdsl.language.syntax import Document, Formula, Item, Name
 from archdsl.ops import ArgumentError, Op, ShapeError, TooSmallError
 from archdsl.ops.base import times
+from archdsl.ops.shape import Resize
 from archdsl.ops.tensor import INPUT, TensorSpec
 from archdsl.yaml.source import Place
 
@@ -54,11 +57,28 @@ class Values:
                 help = f"round it: {ways[0]}, {ways[1]} or {ways[2]}"
                 if written.name in here.names:
                     help = f"round it where `{written.name}` gets its value"
+        help = help or self.column_help(written, here)
         if declared is not None and declared.key is not None and declared != written.place:
             labels += (Label(declared.key, "declared here"),)
         labels += self.origins(written, here)
         message = f"{what}: {error.message}{known}"
         fail(self.sink, error.code, message, written.place.span, help, labels)
+
+    def column_help(self, written: Said, here: Here) -> str:
+        """Help where a cell is the name of a value, and stands for itself."""
+        name = written.name if isinstance(written, Formula) else None
+        origin = here.origin(name) if name is not None else None
+        if origin is None or not isinstance(origin.written, Evaluated):
+            return ""
+        known = {**shape_names(here.x), **here.names}
+        cell, path = origin.written, origin.written.place.path
+        if cell.value not in known or path[-3:-1] != ("for", name):
+            return ""
+        column = Place(cell.place.source, path[:-1]).data
+        text = as_yaml(as_yaml(column).replace('"', "'"))
+        return (
+            f"a cell stands for itself; as an expression, in quotes, the column is {name}: {text}"
+        )
 
     def origins(
         self, written: Said, here: Here, known: tuple[Origin, ...] = ()
@@ -137,7 +157,44 @@ class Shapes:
         code = "E0501" if len(tensors) > 1 else "E0502"
         span = place.span if place is not None else item.span
         labels = self.shapes(tensors, isinstance(error, TooSmallError)) + origins
-        fail(self.sink, code, error.message, span, error.help, labels)
+        help = error.help or self.resize_help(tensors)
+        fail(self.sink, code, error.message, span, help, labels)
+
+    def resize_help(self, tensors: Sequence[Tensor]) -> str:
+        """Help where a map of a fixed scale misses the size of one that it meets."""
+        for tensor in tensors:
+            made = self.sized(tensor.id)
+            others = [one for one in tensors if one.spec.spatial != tensor.spec.spatial]
+            if made is None or not others or not isinstance(made.op, Resize):
+                continue
+            pairs = zip(tensor.spec.spatial, others[0].spec.spatial, strict=False)
+            factor = made.op.scale
+            if factor is not None and all(abs(one - other) < factor for one, other in pairs):
+                id = others[0].id
+                other = id if "." not in id and "@" not in id else "..."
+                size = f"its size from the map that it meets: {{resize: {{like: {other}}}}}"
+                return f"{made.id} can take {size}{self.multiples(made)}"
+        return ""
+
+    def multiples(self, made: Node) -> str:
+        """The sizes of the input near its own that halvings before a node divide, if there are."""
+        sizes = {*self.build.specs[INPUT].spatial}
+        small = self.build.specs[made.inputs[0]].spatial[0]
+        (size, *more), steps = sizes, 1
+        while steps * small < size:
+            steps *= 2
+        if more or not size % steps:
+            return ""
+        below = size // steps * steps
+        return f"; or give the network {f'{below} or ' if below else ''}{below + steps}"
+
+    def sized(self, id: str) -> Node | None:
+        """The node that gave a tensor its spatial size: those behind it kept that."""
+        nodes = {node.id: node for node in self.build.nodes}
+        made = nodes.get(id)
+        while made and self.build.specs[made.inputs[0]].spatial == made.output.spatial:
+            made = nodes.get(made.inputs[0])
+        return made
 
     def shapes(self, tensors: Sequence[Tensor], small: bool) -> tuple[Label, ...]:
         """How tensors came to the shapes that an op cannot take, or that are too small for it."""

@@ -373,6 +373,7 @@ class Run:
             return here.frame.input
         taps = list(self.build.taps)[here.frame.taps :] if name in self.build.taps else []
         if name in taps:
+            self.build.meant.add(name)
             return self.build.taps[name]
         if not any(template.could_be(name) for template in self.lost):
             self.unnamed.unknown(name, said.place, here, self.lost)

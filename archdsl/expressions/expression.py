@@ -349,6 +349,13 @@ def describe(value: Value) -> str:
     if isinstance(value, str):
         return f"the word `{value}`"
     if isinstance(value, list | tuple):
-        shown = ["[...]" if isinstance(v, list | tuple) else str(v) for v in value[:6]]
+        shown = [_described(part) for part in value[:6]]
         return "[" + ", ".join(shown) + (", ...]" if len(value) > 6 else "]")
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _described(part: Any) -> str:
+    """A part of a list as a message shows it."""
+    if isinstance(part, str):
+        return part
+    return "[...]" if isinstance(part, list | tuple) else describe(part)

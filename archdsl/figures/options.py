@@ -143,7 +143,8 @@ def width_of(text: str) -> tuple[float, float]:
 
 def shown_of(text: str) -> frozenset[str]:
     """The set in `params,macs,shapes,names`."""
-    names = frozenset(part.strip() for part in text.split(",") if part.strip())
+    parts = (part.strip() for part in text.split(",") if part.strip())
+    names = frozenset("params" if part == "parameters" else part for part in parts)
     for name in sorted(names - set(SHOWN)):
         raise UsageError(f"there is no `{name}` to show; {did_you_mean(name, SHOWN)}")
     return names

@@ -25,6 +25,8 @@ from archdsl.language.syntax import (
 from archdsl.ops import OPS, WORDS, Kind, arguments, kind
 from archdsl.yaml.source import Place
 
+BESIDE = "`{}` is a modifier: it stands beside {}, not inside"
+
 
 class ArgumentChecker(Checker):
     """Reads arguments; reports those that a verb does not take, needs, or cannot take so."""
@@ -152,7 +154,7 @@ class ArgumentChecker(Checker):
         if name in NO_ARGUMENTS and verb in OPS:
             help = NO_ARGUMENTS[name]
         if name in MODIFIERS:
-            help = f"`{name}` is a modifier: it stands beside {verb}, not inside"
+            help = BESIDE.format(name, verb)
         message = f"{verb} has no argument `{name}`"
         self.error("E0206", message, place.key, help, self.declared(verb))
 

@@ -90,6 +90,7 @@ class ExpectForm:
     """What must come out; a number may end in K, M or G and is then held to its digits."""
 
     params: Quantity | None = key("Parameters: `25_557_032`, `25.6M`.")
+    parameters: Quantity | None = key("The same as `params`.")
     macs: Quantity | None = key("Multiply-accumulates of one image: `4.09G`.")
     output: list[int] | None = key("The shape of the output: `[1000]`.")
 

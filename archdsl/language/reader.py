@@ -7,8 +7,9 @@ from typing import Any
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
+from archdsl.diagnostics.vocabulary import NO_OPS, plain
 from archdsl.expressions.template import Template, forgiving
-from archdsl.language.arguments import ArgumentChecker, spaced, whole
+from archdsl.language.arguments import BESIDE, ArgumentChecker, spaced, whole
 from archdsl.language.checker import Visible, either, names_bound
 from archdsl.language.syntax import (
     BROKEN,
@@ -46,6 +47,9 @@ class Reader(ArgumentChecker):
             items = iter([self.item(name, raw, place, visible)])
         elif isinstance(raw, list):
             items = (self.item(None, value, place / n, visible) for n, value in enumerate(raw))
+        elif isinstance(raw, dict) and (word := self.modifier_among(raw)):
+            self.one_item(raw, word, place)
+            items = iter([self.broken(place, raw)])
         elif isinstance(raw, dict):
             items = (self.named_item(k, v, place / k, visible, paths) for k, v in raw.items())
         else:
@@ -53,6 +57,19 @@ class Reader(ArgumentChecker):
             self.error("E0203", "expected items", place.span, help)
             items = iter([self.broken(place, raw)])
         return Sequence(tuple(items))
+
+    def modifier_among(self, raw: Mapping[str, Any]) -> str | None:
+        """A modifier among what should be named items: one whose value is no item."""
+        return next(
+            (word for word in MODIFIERS if word in raw and not self.could_be(raw[word])), None
+        )
+
+    def one_item(self, raw: Mapping[str, Any], word: str, place: Place) -> None:
+        """Reports an item that stands where named items do."""
+        item = dict(raw) if any(key not in MODIFIERS for key in raw) else {"identity": {}, **raw}
+        help = f"as one item it is {as_yaml([item])}"
+        message = f"`{word}` is a modifier, and here are items by their names"
+        self.error("E0204", message, (place / word).key, help)
 
     def named_item(self, key: str, value: Any, place: Place, visible: Visible, path: bool) -> Item:
         bound = visible
@@ -107,7 +124,10 @@ class Reader(ArgumentChecker):
     def choose_verb(self, words: list[str], value: Mapping[str, Any], place: Place) -> str | None:
         """The one verb among an item's keys; reports none, several, or unknown ones."""
         if not words:
-            self.error("E0204", "this item has no verb", place.span, "write {verb: arguments}")
+            help = "write {verb: arguments}"
+            if "from" in value:
+                help = f"to pass it on, write {as_yaml({'identity': {}, **value})}"
+            self.error("E0204", "this item has no verb", place.span, help)
             return None
         if len(words) == 1:
             return words[0]
@@ -118,11 +138,12 @@ class Reader(ArgumentChecker):
             self.error("E0204", message, (place / words[0]).key, help)
             return None
         verbs = [word for word in words if self.is_verb(word)]
-        if len(verbs) > 1:
+        named = all(self.could_be(value[word]) for word in words)
+        if len(verbs) > 1 and not named:
             message = f"two verbs in one item: {verbs[0]} and {verbs[1]}"
             self.error("E0204", message, (place / verbs[1]).key, "make two items of them")
             return None
-        if not verbs and all(self.is_item(value[word]) for word in words):
+        if named and (len(verbs) > 1 or all(self.is_item(value[word]) for word in words)):
             message = "this item has no verb, but items in it"
             help = "write `seq:` before them, or `inline:`, which adds no level of names"
             if place.path[-1] in COMBINATORS:
@@ -160,6 +181,8 @@ class Reader(ArgumentChecker):
             help = spaced(word)
         elif owner:
             help = f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}"
+        elif plain(word) in NO_OPS:
+            help = "there is no such op: docs/adding-an-op.md says how one is added"
         elif nearest(word, verbs) is None:
             help = "no op and no block in reach has this name: define it under `blocks`"
         self.error("E0205", f"unknown verb `{word}`", span, help, self.block_near(word))
@@ -167,6 +190,12 @@ class Reader(ArgumentChecker):
     def is_item(self, value: Any) -> bool:
         """Whether a value looks like an item, a verb with arguments."""
         return isinstance(value, dict) and any(map(self.is_verb, value))
+
+    def could_be(self, value: Any) -> bool:
+        """Whether a value looks like an item in any of its forms."""
+        if isinstance(value, list):
+            return any(map(self.could_be, value)) or not value
+        return self.is_verb(value) if isinstance(value, str) else self.is_item(value)
 
     def is_sequence(self, value: Any) -> bool:
         """Whether a mapping holds items, and is none itself."""
@@ -274,6 +303,8 @@ class Reader(ArgumentChecker):
         for name in value:
             if name not in known:
                 help, span = did_you_mean(name, known), (place / name).key
+                if name in MODIFIERS:
+                    help = BESIDE.format(name, verb)
                 self.error("E0206", f"{verb} has no argument `{name}`", span, help)
                 good = False
         missing = [n for n in (known if verb == "dense" else known[:1]) if n not in value]
@@ -315,9 +346,24 @@ class Reader(ArgumentChecker):
                 help = did_you_mean(str(join), JOINS)
                 self.error("E0305", message, (place / "join").span, help)
                 return False
+            return len(paths) != 1 or not self.repeated_path(paths, place / "paths")
         sides = [name for name in value if name in ("body", "shortcut") and value[name]]
         if verb == "residual" and all(isinstance(value[side], list) for side in sides[:2]):
             return len(sides) < 2 or self.two_lists(place / sides[0], place / sides[1])
+        return True
+
+    def repeated_path(self, paths: Mapping[str, Any], place: Place) -> bool:
+        """Whether copies of the only path are meant to be paths, and are one after another."""
+        ((name, path),) = paths.items()
+        if not isinstance(path, dict) or "repeat" not in path or "for" in path:
+            return False
+        rest = {word: value for word, value in path.items() if word != "repeat"}
+        count = path["repeat"]
+        rows = list(range(count)) if isinstance(count, int) and 0 < count < 9 else ["..."]
+        key = name if "{" in name else f"{name}{{i}}"
+        help = f"`for` makes paths: {as_yaml({key: {'for': {'i': rows}, **rest}})}"
+        message = "`repeat` makes one path of its copies, and there is no other"
+        self.error("E0404", message, (place / name / "repeat").key, help)
         return True
 
     def two_lists(self, first: Place, second: Place) -> bool:

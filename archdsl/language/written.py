@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archdsl.diagnostics.diagnostic import Span
 from archdsl.language.syntax import Document
 
 
@@ -12,12 +13,14 @@ class Written:
     """A document with the values that its parameters and scaling rules had, and what came of it.
 
     `nodes` are those of its graph: a graph with others says something else than the document.
+    `taps` says of where a tap is written, if one was made there, whether a reference meant it.
     """
 
     document: Document
     parameters: Mapping[str, Any]
     functions: Mapping[str, Callable[..., Any]]
     nodes: Mapping[str, object]
+    taps: Mapping[Span, bool]
 
     def says(self, nodes: Iterable[Any]) -> bool:
         """Whether all of these nodes are the document's own."""

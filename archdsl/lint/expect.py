@@ -20,8 +20,9 @@ def expectations(document: Document, graph: Graph, sink: Sink) -> None:
     if expect is None:
         return
     total = analyze(graph).total
-    _check_quantity("params", expect.params, total.parameters, place / "params", sink)
-    _check_quantity("macs", expect.macs, total.macs, place / "macs", sink)
+    quantities = {"params": total.parameters, "parameters": total.parameters, "macs": total.macs}
+    for name, quantity in quantities.items():
+        _check_quantity(name, getattr(expect, name), quantity, place / name, sink)
     if expect.output is not None:
         shapes = [list(graph.spec(id).shape) for id in graph.outputs.values()]
         if shapes != [expect.output]:

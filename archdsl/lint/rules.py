@@ -11,7 +11,8 @@ from archdsl.diagnostics.sink import Sink, TooMany
 from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.language.loader import LIBRARY
 from archdsl.language.syntax import Document
-from archdsl.lint.unused import unused_blocks, unused_parameters, unused_taps
+from archdsl.language.written import Written
+from archdsl.lint.unused import Found, unused_blocks, unused_parameters, unused_taps
 from archdsl.ops.base import times
 
 UNIT = 8  # channels that the matrix units of GPUs take at a time
@@ -154,21 +155,28 @@ def _last_layers(graph: Graph) -> set[str]:
     return last
 
 
-def _of_document(find: Callable[[Document], Iterable[tuple[str, Span]]]) -> Lint:
-    """The lint that reports what `find` finds in a document: messages and places."""
+def _of_document(find: Callable[[Document], Found]) -> Lint:
+    """The lint that reports what `find` finds in a document."""
 
     def findings(subject: Subject) -> Iterator[Finding]:
-        for message, span in find(subject.document):
-            yield Finding(message, span, (), "remove it, or use it")
+        for message, span, help in find(subject.document):
+            yield Finding(message, span, (), help)
 
     return findings
+
+
+def _unused_taps(subject: Subject) -> Iterator[Finding]:
+    written = subject.graph.written
+    meant = written.taps if isinstance(written, Written) else {}
+    for message, span, help in unused_taps(subject.document, meant):
+        yield Finding(message, span, (), help)
 
 
 LINTS: dict[str, Lint] = {
     "W0102": _bias_before_batch_norm,
     "W0103": _of_document(unused_parameters),
     "W0104": _of_document(unused_blocks),
-    "W0105": _of_document(unused_taps),
+    "W0105": _unused_taps,
     "W0106": _stride_in_1x1,
     "W0107": _odd_width,
     "W0108": _kernel_larger_than_map,

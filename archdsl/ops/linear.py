@@ -26,7 +26,8 @@ class Linear(Op):
         if x.layout == "channels_first" and x.rank:
             raise ShapeError(
                 f"linear needs a vector, its input is a map of {x}",
-                help="put `flatten` or `global_avg_pool` and `flatten` before it",
+                help="put `flatten` or `global_avg_pool` and `flatten` before it,"
+                " or `channels_last` for one at every position",
             )
         return x.with_channels(self.out)
 

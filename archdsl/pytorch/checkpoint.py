@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 SHOWN = 8  # keys of each kind that an error lists
 
 
-def read_tensors(path: str) -> dict[str, "Tensor"]:
-    """The tensors of a safetensors or PyTorch file by key; raises CheckpointError otherwise."""
+def read_tensors(path: str, inside: str | None = None) -> dict[str, "Tensor"]:
+    """The tensors of a safetensors or PyTorch file by key, which may lie `inside` of one of its.
+
+    Raises CheckpointError if there are none.
+    """
     if not os.path.isfile(path):
         raise CheckpointError(f"no file {path}")
     if path.endswith(".safetensors"):
@@ -38,16 +41,22 @@ def read_tensors(path: str) -> dict[str, "Tensor"]:
     except Exception as error:  # each library has its own, and any of them means the same
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"{path} is not a file of weights: {reason[0]}") from None
-    if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
-        data = data["state_dict"]
+    inner = data.get(inside or "state_dict") if isinstance(data, Mapping) else None
+    if inside is not None and not isinstance(inner, Mapping):
+        raise CheckpointError(f"{path} has no state_dict inside of `{inside}`")
+    data = inner if isinstance(inner, Mapping) else data
     if not isinstance(data, Mapping):
         raise CheckpointError(f"{path} holds a {type(data).__name__}, not a state_dict")
     for key, value in data.items():
         if not isinstance(key, str):
             raise CheckpointError(f"{path} does not hold a state_dict: the key {key!r} is no text")
         if not isinstance(value, torch.Tensor):
-            found = type(value).__name__
-            raise CheckpointError(f"{path} does not hold a state_dict: `{key}` is a {found}")
+            found = f"`{key}` is a {type(value).__name__}"
+            within = [k for k, v in data.items() if isinstance(v, Mapping) and _holds_tensors(v)]
+            if within:
+                found = f"it lies inside of a key; say `inside={within[0]!r}`"
+                found += "".join(f", or {k!r}" for k in within[1:SHOWN])
+            raise CheckpointError(f"{path} does not hold a state_dict: {found}")
     return dict(data)
 
 
@@ -57,11 +66,13 @@ def load_weights(
     *,
     renames: Renames | None = None,
     skip: Iterable[str] = (),
+    inside: str | None = None,
 ) -> None:
     """Loads a file into a module, every key of which must be there with its shape and no other.
 
     `renames` is for the names in the file: `graph.renames["timm"]`. Modules whose paths begin with
-    one in `skip` keep what they have (a new classifier). Nothing is changed if anything does
+    one in `skip` keep what they have (a new classifier). What a training loop saved may lie inside
+    of a key of the file. Nothing is changed if anything does
     not fit: CheckpointError lists what is missing, left over or of another shape, or says which
     parameter of the network is not as the source's.
     """
@@ -73,7 +84,7 @@ def load_weights(
         if not any(_below(key, prefix) for key in wanted):
             raise CheckpointError(f"the module has nothing to skip at `{prefix}`")
     renamed: dict[str, Tensor] = {}
-    for key, tensor in read_tensors(path).items():
+    for key, tensor in read_tensors(path, inside).items():
         try:
             name = source.rename(key)
         except ValueError as error:
@@ -106,6 +117,13 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
             import torch
 
             torch.save(state, temporary)
+
+
+def _holds_tensors(data: Mapping[str, object]) -> bool:
+    """Whether a mapping is a state_dict."""
+    from torch import Tensor
+
+    return bool(data) and all(isinstance(value, Tensor) for value in data.values())
 
 
 def _reshaped(tensor: "Tensor", like: "Tensor") -> "Tensor":

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Annotated, Any, Literal, overload
 
-from archdsl.analysis.measures import device_free
+from archdsl.analysis.measures import column, device_free
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
@@ -167,6 +167,7 @@ def _axis_fits(axis: list[Any] | AxisForm, info: Any) -> list[Any] | AxisForm:
 
 
 def _column(name: str, _: Any) -> str:
+    name = column(name)
     try:
         device_free(name)
     except UsageError as error:
@@ -179,9 +180,9 @@ def _constraint(text: str, _: Any) -> "Constraint":
     found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*(\S.*)", text)
     if found is None:
         raise wrong(f"`{text}` is no constraint", "write `macs <= 400M`")
-    _column(found[1], None)
+    name = _column(found[1], None)
     try:
-        return Constraint(found[1], found[2] == "<=", number(found[3]))
+        return Constraint(name, found[2] == "<=", number(found[3]))
     except UsageError as error:
         raise wrong(str(error)) from None
 

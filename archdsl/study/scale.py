@@ -10,7 +10,7 @@ from heapq import nsmallest
 from itertools import product
 from pathlib import Path
 
-from archdsl.analysis.measures import Value, device_free, totals
+from archdsl.analysis.measures import Value, column, device_free, totals
 from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.files import write_text
 from archdsl.language import gallery
@@ -49,8 +49,9 @@ def family(
     candidates: Candidates, phis: Iterable[float], columns: Sequence[str] = COLUMNS
 ) -> Family:
     """The spec at every phi."""
+    columns = tuple(map(column, columns))
     rows = [row(candidates, f"phi={phi:g}", {PHI: phi}, columns) for phi in phis]
-    return Family(candidates.path, tuple(columns), tuple(rows), warning(candidates, [PHI]))
+    return Family(candidates.path, columns, tuple(rows), warning(candidates, [PHI]))
 
 
 def largest(
@@ -60,9 +61,10 @@ def largest(
     say: Say = lambda text: None,
 ) -> Family:
     """The largest phi, and the largest single factor of every rule, under all budgets."""
+    budgets = {column(name): most for name, most in budgets.items()}
     for name in budgets:
         device_free(name)
-    columns = tuple(dict.fromkeys((*columns, *budgets)))
+    columns = tuple(dict.fromkeys((*map(column, columns), *budgets)))
     used = candidates.uses()
     dimensions = [*([PHI] if candidates.document.rules else []), *used]
     rows = []
@@ -130,12 +132,12 @@ class Target:
 
 def target(text: str) -> Target:
     """`2x macs`; raises UsageError for anything else."""
-    factor, _, column = text.strip().partition(" ")
-    if not factor.endswith("x") or not column:
+    factor, _, name = text.strip().partition(" ")
+    if not factor.endswith("x") or not name:
         raise UsageError(f"--search `{text}`: write a factor and a column, as in `2x macs`")
-    column = column.strip().lower()
-    device_free(column)
-    wanted = Target(number(factor[:-1]), column)
+    name = column(name.strip().lower())
+    device_free(name)
+    wanted = Target(number(factor[:-1]), name)
     if wanted.factor <= 0:
         raise UsageError(f"--search `{text}`: the factor must be above 0")
     return wanted
@@ -168,7 +170,7 @@ def search(
     Depth, width and resolution are the paper's alpha, beta and gamma at phi 1. Of those that make
     the same network only the first counts. How near is the ratio of costs, either way.
     """
-    columns = tuple(dict.fromkeys((*columns, wanted.column)))
+    columns = tuple(dict.fromkeys((*map(column, columns), wanted.column)))
     base = _number(candidates.measure(Point({PHI: 0}, {}), (wanted.column,))[wanted.column])
     used = candidates.uses()
     if not base or not used:

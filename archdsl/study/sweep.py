@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from archdsl.analysis.measures import column
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
 from archdsl.study.candidates import Candidates, Point
@@ -126,7 +127,7 @@ class _Asked:
         sample = study.form.sample
         assert not isinstance(sample, str)
         seed = sample.seed + len(results.done)
-        self.column = str(study.form.minimize or study.form.maximize)
+        self.column = column(str(study.form.minimize or study.form.maximize))
         if self.column not in (*study.columns, OBJECTIVE):
             raise UsageError(f"`{self.column}` is no column of the study")
         self.trials = optuna.create_study(

@@ -8,6 +8,7 @@ import archdsl
 from archdsl.analysis.measures import MEASURES, Device, Facts, totals
 from archdsl.analysis.summary import summarize
 from archdsl.cli import main as cli
+from archdsl.figures.options import shown_of
 from archdsl.numbers import number
 from archdsl.tables.plots import undominated
 from archdsl.tables.summary import cell, text
@@ -139,3 +140,10 @@ def test_plots_are_vectors_with_text_that_can_be_read(tmp_path: Path) -> None:
 def test_a_plot_needs_a_name_of_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["plot", "cost", "resnet18", "-o", "x.gif"]) == 2
     assert capsys.readouterr().err == "error: --out x.gif: a plot is a file .svg, .pdf, .png\n"
+
+
+def test_columns_are_asked_for_as_specs_call_them() -> None:
+    shown = summarize(archdsl.load("resnet18"), show=("params", "MACs"), sort="params")
+    assert shown.show == ("parameters", "macs")
+    assert [row.path for row in shown.stages[:2]] == ["layer4", "layer3"]
+    assert shown_of("parameters,names") == shown_of("params,names")

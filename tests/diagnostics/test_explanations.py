@@ -10,29 +10,24 @@ from archdsl.cli.main import cli, run
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.explanations import examples, explain
-from archdsl.language.gallery import folder
 from archdsl.lint.rules import DEFAULT, LINTS
 
 
 def codes(text: str, encoding: str, code: str, place: Path) -> set[str]:
-    """What is said of an example that stands beside the gallery's specs."""
+    """What is said of an example that stands in a folder."""
     spec = place / "example.yaml"
     spec.write_bytes(text.encode(encoding))
     lints = LINTS.keys() if code.startswith("W") else DEFAULT
     return {diagnostic.code for diagnostic in read(spec, lints=lints).diagnostics}
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    (tmp_path / "resnet50.yaml").write_bytes((folder() / "resnet50.yaml").read_bytes())
-    return tmp_path
-
-
 @pytest.mark.parametrize("code", CODES)
-def test_the_wrong_example_gives_the_code_and_the_right_one_nothing(code: str, place: Path) -> None:
+def test_the_wrong_example_gives_the_code_and_the_right_one_nothing(
+    code: str, tmp_path: Path
+) -> None:
     wrong, right = examples(code)
-    assert codes(*wrong, code, place) == {code}
-    assert codes(*right, code, place) == set()
+    assert codes(*wrong, code, tmp_path) == {code}
+    assert codes(*right, code, tmp_path) == set()
 
 
 def test_every_page_is_that_of_a_code() -> None:

@@ -24,7 +24,7 @@ WORDS = {  # specs whose help says in words what to do, and shows only the shape
     "E0103-comma-missing", "E0103-key-in-list", "E0103-list-in-mapping", "E0103-quote-not-closed",
     "E0107-tuple-key", "E0203-branches-list",
     "E0204-branches-as-a-name", "E0204-inherited-section", "E0204-no-verb",
-    "E0204-number-item", "E0204-stage-without-seq", "E0205-named-in-list",
+    "E0204-number-item", "E0204-stage-without-seq", "E0204-verbs-as-names", "E0205-named-in-list",
     "E0401-body-and-shortcut", "E0404-concat-of-one",
     "E0106-mistakes", "E0205-mbconv", "several-mistakes",  # of which one hides another
 }  # fmt: skip

@@ -115,7 +115,7 @@ def test_every_graph_of_a_random_spec_verifies_and_is_read_back(made: Any) -> No
         (("outputs", f'o": 1, {CODE}: 2, "z'), "sum", 'outputs: `o": 1, open("EXECUTED"'),
         (("taps", "class"), "sum", "taps: `class` is a word of Python"),
         (("taps", "__init__"), "sum", "taps: `__init__` cannot be a name"),
-        (("aux", "forward"), "sum", "aux: `forward` is an attribute of every module"),
+        (("aux", "forward"), "sum", "aux: `forward` is an attribute of PyTorch's modules"),
         (("made",), ["stem", "stem"], "made: made does not name every node once"),
         (("made",), [{}], "made[0]: expected text, not a mapping"),
         # weights of others

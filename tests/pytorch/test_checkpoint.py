@@ -47,6 +47,21 @@ def test_what_is_saved_is_loaded(tmp_path: Path, suffix: str) -> None:
     assert same(first, second)
 
 
+def test_a_file_that_a_training_loop_wrote_is_loaded_by_its_key(tmp_path: Path) -> None:
+    path = str(tmp_path / "epoch.pth")
+    first, second = net(), net()
+    torch.save({"args": None, "model": first.state_dict(), "ema": first.state_dict()}, path)
+    said = (
+        r"epoch.pth does not hold a state_dict: it lies inside of a key; say `inside='model'`, or"
+    )
+    with pytest.raises(archdsl.CheckpointError, match=f"{said} 'ema'"):
+        archdsl.load_weights(second, path)
+    with pytest.raises(archdsl.CheckpointError, match="has no state_dict inside of `args`"):
+        archdsl.load_weights(second, path, inside="args")
+    archdsl.load_weights(second, path, inside="model")
+    assert same(first, second)
+
+
 def test_torchvisions_own_file_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "resnet18.pth"
     theirs = models.resnet18()

@@ -115,6 +115,15 @@ def test_the_largest_under_a_budget_is_under_it_and_a_step_more_is_not(small: Ca
         assert small.measure(Point(more, {}), ("macs",))["macs"] > 5e7  # type: ignore[operator]
 
 
+def test_params_and_parameters_are_one_column(small: Candidates) -> None:
+    ways = [
+        (largest(small, {name: 30e3}, [name]), target(f"1.5x {name}"))
+        for name in ("params", "parameters")
+    ]
+    assert ways[0] == ways[1]
+    assert ways[0][0].columns == ("parameters",)
+
+
 def test_all_budgets_hold_at_once(small: Candidates) -> None:
     result = largest(small, {"macs": 5e7, "parameters": 30e3})
     assert all(row.values["parameters"] <= 30e3 for row in result.rows)  # type: ignore[operator]
