@@ -26,6 +26,44 @@ class Recorded(NamedTuple):
     scopes: Sequence[Scope]
     spent: Spent
     result: Flow
+    placed: Sequence["Placed | Replayed"]
+
+
+class Placed(NamedTuple):
+    """What the item at an id gives."""
+
+    id: str
+    flow: Flow
+
+
+class Replayed(NamedTuple):
+    """What was recorded, again under another path and on other inputs."""
+
+    recorded: Recorded
+    path: str
+    inputs: tuple[Tensor, ...]
+
+    def spread(self) -> Iterator[Placed]:
+        """What all of its items give."""
+        cut, names = len(self.recorded.path), dict[str, str]()
+
+        def moved(flow: Flow) -> Flow:
+            """A result here: that of an input, or of what lies at the same place."""
+            if isinstance(flow, tuple):
+                return tuple(Tensor(moved_id(tensor.id), tensor.spec) for tensor in flow)
+            return None if flow is None else Tensor(moved_id(flow.id), flow.spec)
+
+        def moved_id(id: str) -> str:
+            return names.get(id) or self.path + id[cut:]
+
+        pairs = zip(self.recorded.inputs, self.inputs, strict=True)
+        names.update({old.id: new.id for old, new in pairs})
+        for part in self.recorded.placed:
+            if isinstance(part, Placed):
+                yield Placed(self.path + part.id[cut:], moved(part.flow))
+                continue
+            inputs = tuple(Tensor(moved_id(tensor.id), tensor.spec) for tensor in part.inputs)
+            yield from part._replace(path=self.path + part.path[cut:], inputs=inputs).spread()
 
 
 class Builder:
@@ -41,6 +79,9 @@ class Builder:
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
         self.tap_spans: dict[str, Span | None] = {}
         self.meant: set[str] = set()  # names of taps that references meant
+        self.journal: list[Placed | Replayed] = []  # what items give, looked at only by paths
+        self.results: dict[str, Flow] = {}  # of so many of them as were looked at
+        self.looked = 0
 
     # nodes
 
@@ -163,6 +204,28 @@ class Builder:
                 found[span] = found.get(span, False) or name in self.meant
         return found
 
+    # what lies at a path
+
+    def placed(self, level: Level, name: str, flow: Flow) -> None:
+        """Writes down what an item gives."""
+        self.journal.append(Placed(level.child(name) + level.application, flow))
+
+    def known(self) -> Mapping[str, Flow]:
+        """What all items give, by id."""
+        for part in self.journal[self.looked :]:
+            self.results.update([part] if isinstance(part, Placed) else part.spread())
+        self.looked = len(self.journal)
+        return self.results
+
+    def inside(self, path: str, application: str) -> list[Flow]:
+        """What the item at a path gives: once, or for every input of shared weights."""
+        known, id = self.known(), path + application
+        first = id if id in known else f"{id}@0"
+        ids = [first]
+        while f"{id}@{len(ids)}" in known:
+            ids.append(f"{id}@{len(ids)}")
+        return [known[id] for id in ids] if first in known else []
+
     # shared weights
 
     def check_shared(
@@ -188,11 +251,11 @@ class Builder:
         self, path: str, inputs: tuple[Tensor, ...]
     ) -> Iterator[Callable[[Flow], Recorded]]:
         """What is added inside under a path, given with its result behind it."""
-        nodes, scopes = len(self.nodes), len(self.scopes)
+        nodes, scopes, placed = len(self.nodes), len(self.scopes), len(self.journal)
 
         def recorded(result: Flow) -> Recorded:
             added = self.nodes[nodes:], self.made[nodes:], self.scopes[scopes:]
-            return Recorded(path, inputs, *added, spent, result)
+            return Recorded(path, inputs, *added, spent, result, self.journal[placed:])
 
         with self.budget.measured() as spent:
             yield recorded
@@ -227,6 +290,7 @@ class Builder:
             self.nodes.append(Node(id, *known, outer, node.span))
             self.specs[id], self.spans[id] = node.output, node.span
         self.made += [renamed[id] for id in recorded.made]
+        self.journal.append(Replayed(recorded, path, tuple(inputs)))
         return _renamed(recorded.result, renamed)
 
 

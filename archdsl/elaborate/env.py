@@ -41,17 +41,28 @@ def fail(
     raise Poison
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ItemValue:
     """The value of a parameter that names a verb: the verb, and arguments already evaluated.
 
-    `origins` are those of the arguments.
+    `origins` are those of the arguments. In expressions it is equal to the word that says it.
     """
 
     verb: str
     arguments: tuple[tuple[str, Any], ...] = ()
     block: Block | None = None  # where the verb is one
     origins: Mapping[str, "Origin"] = field(default_factory=dict, compare=False)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return not self.arguments and self.verb == other
+        if not isinstance(other, ItemValue):
+            return NotImplemented
+        mine, others = (self.verb, self.arguments), (other.verb, other.arguments)
+        return mine == others and self.block is other.block
+
+    def __hash__(self) -> int:
+        return hash(self.verb)
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self.arguments)
@@ -146,7 +157,8 @@ class Frame:
     """The items that references can name; `outer` is the enclosing frame, up to the block's border.
 
     `input` is what the network or block is given, `taps` how many taps there were before, `calls`
-    the blocks whose calls are open, `aux` the results in training only.
+    the blocks whose calls are open, `aux` the results in training only, `homes` the paths of the
+    items in `names`, each with the mark of its application.
     """
 
     level: Level
@@ -156,18 +168,29 @@ class Frame:
     names: dict[str, Flow] = field(default_factory=dict)
     calls: tuple[Block, ...] = ()
     aux: dict[str, Flow] = field(default_factory=dict)
+    homes: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def inside(self, level: Level) -> "Frame":
         return Frame(level, self.input, self.taps, self, {}, self.calls, self.aux)
 
     def beside(self, level: Level) -> "Frame":
         """The same items, the next ones standing at another level."""
-        return Frame(level, self.input, self.taps, self.outer, self.names, self.calls, self.aux)
+        return replace(self, level=level)
 
     def apart(self, level: Level) -> "Frame":
         """The same items at another level; those that follow are not known here."""
-        names = dict(self.names)
-        return Frame(level, self.input, self.taps, self.outer, names, self.calls, self.aux)
+        return replace(self, level=level, names={**self.names}, homes={**self.homes})
+
+    def keep(self, name: str, flow: Flow) -> None:
+        """Lets references name what an item gives."""
+        self.names[name] = flow
+        self.homes[name] = self.level.child(name), self.level.application
+
+    def home(self, name: str) -> tuple[str, str] | None:
+        """The path and application of an earlier item, None if it is at none."""
+        if name in self.names:
+            return self.homes.get(name)
+        return None if self.outer is None else self.outer.home(name)
 
     def find(self, name: str) -> Flow:
         """The value of an earlier item; raises KeyError if there is none."""

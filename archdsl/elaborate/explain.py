@@ -22,7 +22,7 @@ from archdsl.expressions.expression import Value, describe
 from archdsl.expressions.scaling import Rule
 from archdsl.expressions.template import Template
 from archdsl.graph.graph import Node
-from archdsl.language.syntax import Document, Formula, Item, Name
+from archdsl.language.syntax import Document, Formula, Item, Name, Text
 from archdsl.ops import ArgumentError, Op, ShapeError, TooSmallError
 from archdsl.ops.base import times
 from archdsl.ops.shape import Resize
@@ -92,7 +92,7 @@ class Values:
                 return self.origins(source, there, known)
             case Formula(_, expression):
                 names, functions = expression.names, expression.functions
-            case Name(template):
+            case Name(template) | Text(template):
                 names, functions = template.names, {}
             case _:
                 return ()
@@ -293,6 +293,9 @@ class References:
         failed."""
         taps = list(self.build.taps)[here.frame.taps :]
         known = [n for n in here.frame.visible() if not n.isdigit()]
+        if "." in name:
+            self.unknown_inside(name, known, place, here)
+            return
         plain = [template.text for template in lost if not template.expressions]
         near = [n for n in plain if nearest(name, [n])] if len(plain) < MANY else []
         help = did_you_mean(name, [*known, *taps, *near])
@@ -305,6 +308,23 @@ class References:
         self.sink.error(
             "E0402", f"unknown reference `{name}`", place.span, help=help, labels=labels
         )
+
+    def unknown_inside(self, name: str, known: list[str], place: Place, here: Here) -> None:
+        """Reports a path to something in an item: what is there, as far as it leads."""
+        first, *rest = name.split(".")
+        found, results = here.frame.home(first), self.build.known()
+        help = did_you_mean(first, known)
+        if first.startswith("_") and first in known:
+            help = f"a key that starts with `_` adds no level: write `{'.'.join(rest)}`"
+        elif found is not None:
+            home, mark = found
+            while rest and f"{home}.{rest[0]}{mark}" in results:
+                home, first = f"{home}.{rest[0]}", f"{first}.{rest[0]}"
+                rest = rest[1:]
+            inner = [id[len(home) + 1 :] for id in results if id.startswith(f"{home}.")]
+            parts = [f"{first}.{n}" for n in dict.fromkeys(inner) if "." not in n and "@" not in n]
+            help = did_you_mean(name, parts) if parts else f"there is nothing inside `{first}`"
+        self.sink.error("E0402", f"unknown reference `{name}`", place.span, help=help)
 
     def named_near(self, name: str, here: Here) -> list[Label]:
         """Where a name is given, if that is in one place only."""

@@ -1,6 +1,7 @@
 """Sequences of items: their modifiers, names and references."""
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence as Sequence_
 
 from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.sink import Sink
@@ -130,11 +131,12 @@ class Run:
             if said.each is not None:
                 result = self.each(item, said.each, here)
             else:
-                fed = here if said.from_ is None else self.fed(said.from_, here)
+                once = said.from_ is not None and not said.from_turns
+                fed = self.fed(said.from_, here) if once and said.from_ is not None else here
                 result = self.repeated(item, fed)
         except Poison:
             self.lose(item, here)
-        if said.tap is not None:
+        if said.tap is not None and not said.tap_turns:
             self.tap(said.tap, here, result)
         if said.aux:
             self.side(item, here, result)
@@ -188,7 +190,8 @@ class Run:
                 )
                 self.build.check_shared(first, again, item, both)
             level.counter.next = max(level.counter.next, applied.counter.next)
-        here.frame.names.update({name: self.listed(flows, item) for name, flows in names.items()})
+        for name, flows in names.items():
+            here.frame.keep(name, self.listed(flows, item))
         return self.listed(results, item)
 
     def listed(self, flows: list[Flow], item: Item) -> Flow:
@@ -215,7 +218,8 @@ class Run:
         elif times:
             inside = here.inside(self.build.open(level, name, "repeat", item))
             result = self.turns(item, repeat, times, inside, self.numbered)
-        here.frame.names[name] = result
+            self.build.placed(level, name, result)
+        here.frame.keep(name, result)
         return result
 
     def count_turns(self, times: int, repeat: Argument, here: Here) -> None:
@@ -237,12 +241,17 @@ class Run:
     ) -> Flow:
         """The turns of a repeat; none after one that failed."""
         self.count_turns(times, repeat, here)
-        flow = here.x
+        flow, said = here.x, item.modifiers
         with self.budget.repeating(times, repeat.place.span):
             for i in range(times):
-                flow = turn(item, here.with_input(flow).turn(i, times))
+                there = here.with_input(flow).turn(i, times)
+                if said.from_turns and said.from_ is not None:
+                    there = self.fed(said.from_, there)
+                flow = turn(item, there)
                 if flow is None:
                     return self.lose(item, here)
+                if said.tap_turns and said.tap is not None:
+                    self.tap(said.tap, there, flow)
         return flow
 
     def numbered(self, item: Item, here: Here) -> Flow:
@@ -260,7 +269,7 @@ class Run:
             name = name if name is not None else level.number()
             result = self.placed(item, here, name)
         if name is not None:
-            here.frame.names[name] = result
+            here.frame.keep(name, result)
         return result
 
     def inlines(self, item: Item, here: Here) -> bool:
@@ -277,11 +286,14 @@ class Run:
         try:
             self.budget.enter(item)
             try:
-                return self.apply(self, item, here, name)
+                result = self.apply(self, item, here, name)
             finally:
                 self.budget.leave()
         except Poison:
             return self.lose(item, here)
+        if name:
+            self.build.placed(here.frame.level, name, result)
+        return result
 
     def tap(self, tap: Name, here: Here, value: Flow) -> None:
         template, place = tap.template, tap.place
@@ -360,7 +372,7 @@ class Run:
         return tuple(tensors) if len(tensors) > 1 else tensors[0]
 
     def reference(self, said: Name, here: Here) -> Flow:
-        """What a reference stands for: an earlier item, `input`, or a tap."""
+        """What a reference stands for: an earlier item or one inside it, `input`, or a tap."""
         try:
             name = self.values.format(said.template, said.place.span, here)
         except Poison:
@@ -375,9 +387,24 @@ class Run:
         if name in taps:
             self.build.meant.add(name)
             return self.build.taps[name]
-        if not any(template.could_be(name) for template in self.lost):
+        first, _, rest = name.partition(".")
+        home = here.frame.home(first) if rest else None
+        if home is not None:
+            found = self.build.inside(f"{home[0]}.{rest}", home[1])
+            if found:
+                return self.together(found)
+        parts = name.split(".")
+        if not any(template.could_be(part) for template in self.lost for part in parts):
             self.unnamed.unknown(name, said.place, here, self.lost)
         return None
+
+    @staticmethod
+    def together(flows: Sequence_[Flow]) -> Flow:
+        """The result at a path; a list if that is applied to several inputs."""
+        tensors = tuple(flow for flow in flows if isinstance(flow, Tensor))
+        if len(flows) == 1:
+            return flows[0]
+        return tensors if len(tensors) == len(flows) else None
 
     def lose(self, item: Item, here: Here) -> Flow:
         """A poisoned value; the names that the item would have given are no mistakes elsewhere."""

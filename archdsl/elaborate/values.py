@@ -40,6 +40,7 @@ from archdsl.language.syntax import (
     Mapped,
     Name,
     Parameter,
+    Text,
     Verb,
 )
 from archdsl.names import name_problem
@@ -48,6 +49,7 @@ from archdsl.ops.base import kind_of, whole_number
 from archdsl.yaml.source import Path, Place
 
 _STEP = 3  # characters of an expression, which take the time of a value
+_RANGE = 60  # values that take the time of the longest list that `range` makes
 
 
 class Evaluator:
@@ -73,7 +75,7 @@ class Evaluator:
                 return [self.evaluate(part, here) for part in parts]
             case Mapped(parts):
                 return {name: self.evaluate(part, here) for name, part in parts.items()}
-            case Name(template, place):
+            case Name(template, place) | Text(template, place):
                 return self.format(template, place.span, here)
 
     def formula(self, formula: Formula, here: Here) -> Value:
@@ -104,7 +106,7 @@ class Evaluator:
     def read(self, names: Iterable[str], text: str, place: Place, here: Here) -> None:
         """Counts what an expression computes, and the lists that it may go through, each as often
         as there is room."""
-        self.budget.read(place, len(text) // _STEP)
+        self.budget.read(place, len(text) // _STEP + _RANGE * text.count("range"))
         for name in names:
             value = here.names.get(name)
             if isinstance(value, list):

@@ -1,8 +1,8 @@
 """Expressions: a syntax tree that computes, bounded in what it may give.
 
 The grammar is Python's for numbers, names, `+ - * / // % **`, comparisons (also chained),
-`and or not`, `a if test else b`, lists, indexing, and calls of listed functions; nothing else
-exists. `and`, `or` and `not` give true or false, and `round` rounds halves up.
+`and or not`, `a if test else b`, texts in quotes, lists, indexing, and calls of listed functions;
+nothing else exists. `and`, `or` and `not` give true or false, and `round` rounds halves up.
 """
 
 import math
@@ -46,7 +46,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A number, name or operator, and where it begins."""
+    """A number, name, text or operator, and where it begins."""
 
     kind: str
     text: str
@@ -67,6 +67,14 @@ def make_divisible(value: float, divisor: float) -> int:
     return int(rounded)
 
 
+def counted(first: float, end: float | None = None) -> list[int]:
+    """`range(n)` or `range(a, b)` as a list, no longer than it takes to be refused."""
+    ends = [0, first] if end is None else [first, end]
+    if any(isinstance(n, bool) or int(n) != n for n in ends):
+        raise ValueError
+    return [*range(*map(int, ends))[: MAX_ITEMS + 1]]
+
+
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     "min": lambda *v: min(v[0] if len(v) == 1 else v),
     "max": lambda *v: max(v[0] if len(v) == 1 else v),
@@ -78,6 +86,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "sum": sum,
     "len": len,
     "int": int,
+    "range": counted,
     "make_divisible": make_divisible,
 }
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -105,7 +114,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Constant(Tree):
-    """A number, `true` or `false`."""
+    """A number, `true` or `false`, or a text in quotes."""
 
     constant: Value
 

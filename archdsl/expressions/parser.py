@@ -32,7 +32,7 @@ MAX_DEPTH = 40  # nested parentheses, brackets and operators
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][-+]?\d+)?)"
-    r"|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:]))"
+    r"|(?P<name>[^\W\d]\w*)|(?P<text>'[^']*'|\"[^\"]*\")|(?P<op>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:]))"
 )
 _STRENGTHS = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
 _UNARY = 3  # between `*` and `**`: -2 ** 2 is -4
@@ -47,6 +47,8 @@ _FOREIGN = {
     "|": "write `or`",
     "{": "expressions need no braces",
     "#": "a comment needs a space before its `#`",
+    "'": "a text ends with the quote that it begins with",
+    '"': "a text ends with the quote that it begins with",
 }
 assert _STRENGTHS.keys() == OPERATIONS.keys()
 
@@ -183,6 +185,8 @@ class _Parser:
         token = self.next()
         if token.kind == "number":
             return Constant(_number(token))
+        if token.kind == "text":
+            return Constant(token.text[1:-1])
         if token.text in _CONSTANTS:
             return Constant(_CONSTANTS[token.text])
         if token.kind == "name" and token.text not in WORDS:

@@ -11,21 +11,24 @@ from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
 from archdsl.diagnostics.vocabulary import NO_ARGUMENTS
 from archdsl.expressions.template import Template
-from archdsl.language.checker import Checker, Visible
+from archdsl.language.checker import Checker, Either, Visible, listed
 from archdsl.language.syntax import (
     COMBINATORS,
     MODIFIERS,
+    SHAPE_NAMES,
     Argument,
     File,
     Literal,
     Mapped,
     Parameter,
     Verb,
+    is_computed,
 )
 from archdsl.ops import OPS, WORDS, Kind, arguments, kind
 from archdsl.yaml.source import Place
 
 BESIDE = "`{}` is a modifier: it stands beside {}, not inside"
+_WORD = re.compile(r"[A-Za-z_][\w-]*")
 
 
 class ArgumentChecker(Checker):
@@ -205,7 +208,9 @@ class ArgumentChecker(Checker):
             if parts is not None and all(isinstance(part, Literal) for part in parts.values()):
                 return self.literal(raw, place)
             return None if parts is None else Mapped(parts, place)
-        if kind.form == "word" and raw not in kind.words and not str(raw).startswith("$"):
+        if isinstance(raw, str) and kind.words and "{" in raw:
+            return self.text(raw, place, visible)
+        if kind.form == "word" and raw not in kind.words and not is_computed(raw):
             name, shown = place.path[-1], ", ".join(kind.words)
             help = did_you_mean(str(raw), kind.words)
             self.error("E0305", f"{name} must be one of {shown}", place.span, help)
@@ -224,15 +229,32 @@ class ArgumentChecker(Checker):
         if type == "item" or isinstance(raw, dict):
             return self.item_argument(raw, place, visible, declared)
         if type == "str" and isinstance(raw, str) and not raw.startswith("$"):
-            return self.literal(raw, place)
+            return self.text(raw, place, visible) if "{" in raw else self.literal(raw, place)
+        if isinstance(raw, list):
+            return self.list_argument(raw, place, visible, type)
         words = WORDS - visible if type is None else frozenset()
         verbs = (*OPS, *self.file.blocks) if type is None else ()
         return self.expression(raw, place, visible, words, verbs)
+
+    def list_argument(
+        self, raw: list[Any], place: Place, visible: Visible, type: str | None
+    ) -> Argument | None:
+        """A list of words, none of them a name in reach, or of values."""
+        known = Either(visible, SHAPE_NAMES)
+        if raw and all(isinstance(word, str) and word not in known for word in raw):
+            if all(map(_WORD.fullmatch, raw)):
+                return self.literal(raw, place)
+            if any("{" in word for word in raw):
+                return listed([self.text(v, place / n, visible) for n, v in enumerate(raw)], place)
+        parts = [self.argument(v, place / n, visible, type) for n, v in enumerate(raw)]
+        return listed(parts, place)
 
     def any_argument(self, raw: Any, place: Place, visible: Visible) -> Argument | None:
         """An argument of a verb that is not known yet, which may take the name of a verb."""
         if isinstance(raw, str) and raw not in visible and self.is_layer(raw):
             return self.literal(raw, place)
+        if isinstance(raw, str) and "{" in raw:
+            return self.text(raw, place, visible)
         return self.argument(raw, place, visible)
 
     def item_argument(
@@ -241,6 +263,8 @@ class ArgumentChecker(Checker):
         """A verb given as a value: `relu`, `{leaky_relu: {slope: 0.1}}`, a name for one."""
         if isinstance(raw, str) and raw.removeprefix("$") in visible:
             return self.expression(raw, place, visible)
+        if isinstance(raw, str) and is_computed(raw):
+            return self.expression(raw, place, visible, (), (*OPS, *self.file.blocks))
         verb, written = raw, None
         if isinstance(raw, dict) and len(raw) == 1:
             ((verb, written),) = raw.items()

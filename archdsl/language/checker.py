@@ -1,7 +1,7 @@
 """Names and expressions to nodes, checked where they are written, before anything is built."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from archdsl.language.syntax import (
     Loop,
     Name,
     Parameter,
+    Text,
 )
 from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.yaml.limits import Limits
@@ -181,6 +182,8 @@ class Checker:
         """What to write instead of a name that does not exist."""
         if name in _WORDS_OF_YAML_1_1:
             return f"YAML 1.2 knows `true` and `false` only: write `{_WORDS_OF_YAML_1_1[name]}`"
+        if name in also:
+            return f"a word in an expression stands in quotes: '{name}'"
         for names, binder in ((TURN_NAMES, "repeat"), (ROW_NAMES, "for")):
             if name in names:
                 return f"`{name}` exists only in an item that has `{binder}`"
@@ -230,6 +233,11 @@ class Checker:
         """A name that may hold expressions, the value at a place; None if one can't be read."""
         template = self.template_names(text, place.span, visible)
         return None if template is None else Name(template, place)
+
+    def text(self, text: str, place: Place, visible: Visible) -> Text | None:
+        """A word that may hold expressions in braces; None if one can't be read."""
+        template = self.template_names(text, place.span, visible)
+        return None if template is None else Text(template, place)
 
     def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
         """A name that may hold expressions, at `span`; None if one can't be read."""
@@ -390,7 +398,7 @@ class Checker:
         return not problem
 
 
-def listed(parts: list[Argument | None] | list[Name | None], place: Place) -> Listed | None:
+def listed(parts: Sequence[Argument | None], place: Place) -> Listed | None:
     """Parts as a list, None if one of them can't be read."""
     good = tuple(part for part in parts if part is not None)
     return Listed(good, place) if len(good) == len(parts) else None

@@ -15,6 +15,7 @@ from archdsl.language.syntax import (
     Literal,
     Name,
     Sequence,
+    Text,
     Verb,
     items_in,
     nodes_in,
@@ -45,6 +46,8 @@ class Mentions:
                         self.functions.update(expression.functions)
                     case Name(template):
                         self.references.append(template)
+                        self.add_template(template)
+                    case Text(template):
                         self.add_template(template)
                     case Verb(verb):
                         self.verbs.add(verb)
@@ -130,4 +133,4 @@ def names_item_of(part: Sequence, other: Sequence) -> bool:
     nodes = [node for one in said for node in (one.from_, one.each) if node is not None]
     names = [n.template.text for node in nodes for n in nodes_in(node) if isinstance(n, Name)]
     keys = [item.key for item in other.items if item.key is not None]
-    return any(key.could_be(name) for key in keys for name in names)
+    return any(key.could_be(name.partition(".")[0]) for key in keys for name in names)

@@ -213,8 +213,12 @@ class Reader(ArgumentChecker):
     def modifiers(
         self, said: Mapping[str, Any], place: Place, visible: Visible
     ) -> Modifiers | None:
-        """The modifiers of an item, which see the rows of its `for`, not the turns of `repeat`."""
+        """The modifiers of an item, which see the rows of its `for`.
+
+        Its `from` and `tap` see the turns of its `repeat`, too.
+        """
         rows = either(visible, names_bound({word: said[word] for word in ("for",) if word in said}))
+        turns = either(rows, frozenset(TURN_NAMES if "repeat" in said else ()))
         read: dict[str, Any] = {}
         if "for" in said:
             read["for_"] = self.columns(said["for"], place / "for", visible)
@@ -226,9 +230,9 @@ class Reader(ArgumentChecker):
             if "repeat" in said:
                 read["repeat"] = self.count(said["repeat"], place / "repeat", rows)
             if "tap" in said:
-                read["tap"] = self.tap(said["tap"], place / "tap", rows)
+                read["tap"] = self.tap(said["tap"], place / "tap", turns)
             if "from" in said:
-                read["from_"] = self.references(said["from"], place / "from", rows)
+                read["from_"] = self.references(said["from"], place / "from", turns)
             if "each" in said:
                 read["each"] = self.references(said["each"], place / "each", rows)
         if "aux" in said:

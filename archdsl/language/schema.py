@@ -14,7 +14,7 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.language.document import BLOCK_KEYS
 from archdsl.language.keys import VERSION, DocumentForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, Loader, library_names
-from archdsl.language.syntax import COMBINATORS, MODIFIERS, PARTS, SECTIONS, TYPES
+from archdsl.language.syntax import COMBINATORS, COMPUTED, MODIFIERS, PARTS, SECTIONS, TYPES
 from archdsl.names import RESERVED
 from archdsl.ops import JOINS, OPS, arguments, kind
 from archdsl.yaml.json_schema import described, schema_of
@@ -203,7 +203,7 @@ def _argument(verb: str, name: str) -> Schema:
     if of.form == "reference":
         found: Schema = {"$ref": "#/$defs/references"}
     elif of.form == "word":
-        found = {"anyOf": [{"enum": [*of.words]}, {"type": "string", "pattern": r"^\$"}]}
+        found = {"anyOf": [{"enum": [*of.words]}, {"type": "string", "pattern": COMPUTED}]}
     else:
         found = _or_expression(dict(of.schema))
         if declared.default is None and "type" in found:

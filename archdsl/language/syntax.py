@@ -1,5 +1,6 @@
 """The words of the language, and the syntax tree of a spec: documents, blocks, items, arguments."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -68,6 +69,14 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A word with expressions in braces."""
+
+    template: Template
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Verb:
     """An op or block as a value, with arguments: `relu`, `{leaky_relu: {slope: 0.1}}`."""
 
@@ -92,7 +101,7 @@ class Mapped:
     place: Place
 
 
-Argument = Literal | Formula | Name | Verb | Listed | Mapped
+Argument = Literal | Formula | Name | Text | Verb | Listed | Mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ class Loop:
         return self.columns[column].cells.place / row
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Modifiers:
     """The modifiers of an item, each by its word."""
 
@@ -131,6 +140,16 @@ class Modifiers:
     tap: Name | None = None
     aux: bool = False
 
+    @cached_property
+    def from_turns(self) -> bool:
+        """Whether every turn of `repeat` says where it begins: its `from` names the turn."""
+        return self.repeat is not None and _names_turn(self.from_)
+
+    @cached_property
+    def tap_turns(self) -> bool:
+        """Whether every turn of `repeat` has a tap."""
+        return self.repeat is not None and _names_turn(self.tap)
+
     @property
     def copies(self) -> bool:
         """Whether the item may stand more than once."""
@@ -138,6 +157,12 @@ class Modifiers:
 
 
 NO_MODIFIERS = Modifiers()
+
+
+def _names_turn(said: "Name | Listed | None") -> bool:
+    """Whether a reference, or one of a list, depends on the turn of a `repeat`."""
+    names = [n for n in nodes_in(said) if isinstance(n, Name)] if said is not None else []
+    return any(not n.template.names.keys().isdisjoint(TURN_NAMES) for n in names)
 
 
 # items and what holds them
@@ -314,6 +339,14 @@ def nodes_in(argument: Argument) -> Iterator[Argument]:
         yield from nodes_in(part)
 
 
+COMPUTED = r"""^\$|['"\[{]|\bif\b"""  # a pattern of what is no word, but gives one
+
+
+def is_computed(raw: Any) -> bool:
+    """Whether what stands where a word is expected is no word, but an expression that gives one."""
+    return isinstance(raw, str) and re.search(COMPUTED, raw) is not None
+
+
 def as_written(argument: Argument) -> Any:
     """The plain data that the argument was read from."""
     match argument:
@@ -321,7 +354,7 @@ def as_written(argument: Argument) -> Any:
             return value
         case Formula(text):
             return text
-        case Name(template):
+        case Name(template) | Text(template):
             return template.text
         case Verb(verb, parts):
             return {verb: {n: as_written(a) for n, a in parts.items()}} if parts else verb

@@ -8,6 +8,7 @@ from typing import ClassVar
 from archdsl.ops.base import (
     AXES,
     BORDERS,
+    CHANNELS,
     FLAG,
     INDEX,
     POSITIVE,
@@ -174,19 +175,20 @@ class Crop(Op):
 
 @dataclass(frozen=True)
 class Slice(Op):
-    """The channels `start` to `stop` (exclusive)."""
+    """The channels `start` to `stop` (exclusive), to the last by default."""
 
     verb: ClassVar[str] = "slice"
     stores: ClassVar[Storage] = VIEW
     drawn: ClassVar[str] = "norm"
     mixes: ClassVar[bool] = True
-    stop: int = argument(WHOLE, "first channel not taken")
+    stop: int = argument(WHOLE, "first channel not taken", CHANNELS)
     start: int = argument(INDEX, "first channel taken", 0)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         if not self.start < self.stop <= x.channels:
-            raise ShapeError(f"no channels {self.start} to {self.stop} in {x}", "stop")
+            blamed = "start" if self.stop == x.channels else "stop"
+            raise ShapeError(f"no channels {self.start} to {self.stop} in {x}", blamed)
         return x.with_channels(self.stop - self.start)
 
 

@@ -19,24 +19,34 @@ from archdsl.language.syntax import (
     Mapped,
     Name,
     Parameter,
+    Text,
     Verb,
 )
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
 from archdsl.ops.base import whole_number
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
-from archdsl.pytorch.symbols import Fixed, Symbol, Translator, known, names_in, whole
+from archdsl.pytorch.symbols import Fixed, Symbol, Translator, known, names_in, symbol, whole
 
 Flow = Value | tuple[Value, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
 class Factory:
-    """A verb given as a value: what makes a module, with arguments that may vary."""
+    """A verb given as a value: what makes a module, with arguments that may vary.
+
+    In expressions it is equal to the word that says it.
+    """
 
     verb: str
     arguments: Mapping[str, Any]
     block: Block | None
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (not self.arguments and self.verb == other)
+
+    def __hash__(self) -> int:
+        return hash(self.verb)
 
 
 @dataclass
@@ -68,6 +78,17 @@ class Frame:
     taps: int = 0
     outer: "Frame | None" = None
     names: dict[str, Flow] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)  # the paths of the items in `names`
+
+    def keep(self, title: str, flow: Flow) -> None:
+        """Lets references name what an item gives."""
+        self.names[title], self.homes[title] = flow, self.level.child(title)
+
+    def home(self, title: str) -> str:
+        """The path of an earlier item, "" if there is none."""
+        if title in self.names or self.outer is None:
+            return self.homes.get(title, "")
+        return self.outer.home(title)
 
     def find(self, title: str) -> Flow:
         if title in self.names:
@@ -121,6 +142,7 @@ class Reading:
 
     functions: Mapping[str, Any]
     rules: dict[str, Rule]
+    values: dict[str, Value]  # by path, where they are single
 
     def evaluate(self, written: Any, env: Env) -> Any:
         """The value of what is written, or of a value itself."""
@@ -139,6 +161,8 @@ class Reading:
                 return {title: self.evaluate(part, env) for title, part in parts.items()}
             case Name(template):
                 return self.key(template, env)
+            case Text(template):
+                return self.text(template, env)
         return written
 
     def names(self, env: Env) -> Mapping[str, Any]:
@@ -168,6 +192,13 @@ class Reading:
             raise Fixed(names_in(*[part for part in text if not isinstance(part, str)]))
         return text
 
+    def text(self, template: Template, env: Env) -> "str | Symbol":
+        """A text, an f-string where some of it varies."""
+        parts = self.formatted(template, env)
+        if isinstance(parts, str):
+            return parts
+        return symbol(text_of(["", *parts]), "str", *parts)
+
     def formatted(self, template: Template, env: Env) -> "str | list[Any]":
         """A name: text, or its parts where some vary."""
         parts: list[Any] = []
@@ -187,7 +218,11 @@ class Reading:
                 return env.frame.given
             if title in list(taps)[env.frame.taps :]:
                 return taps[title]
-        raise Fixed((), f"no item {title}")
+        first, _, rest = title.partition(".")
+        path = f"{env.frame.home(first)}.{rest}"
+        if path not in self.values or f"{path}@1" in self.values:
+            raise Fixed((), f"no item {title}, or several")
+        return self.values[path]
 
     def references(self, said: Any, env: Env, taps: Mapping[str, Flow]) -> Flow:
         if isinstance(said, Name):

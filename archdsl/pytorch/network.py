@@ -71,7 +71,7 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
     own_aux = "aux" in document.sections and not _inherited(program, "aux")
     for section, level in _levels(program, walk):
         program.keeps_aux = not (own_aux and _inherited(program, section))
-        there = replace(env, frame=Frame(level, x, 0, None, env.frame.names))
+        there = replace(env, frame=replace(env.frame, level=level))
         sequence = document.sections[section]
         if section == "aux":
             for item in sequence.items:

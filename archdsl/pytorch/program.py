@@ -519,6 +519,8 @@ class Program:
                 "math",
                 "sum",
                 "len",
+                "list",
+                "range",
                 *self.rules,
             }:
                 raise Fixed((), f"what it gives depends on {names_of - said}")

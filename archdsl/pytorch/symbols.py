@@ -312,6 +312,8 @@ class Translator:
         return symbol(parts[0] if len(parts) == 1 else ast.BoolOp(op, parts), "bool", *rest)
 
     def compare(self, left: Any, ops: list[ast.cmpop], others: list[Any]) -> Any:
+        if any(type_of(value) == "item" for value in (left, *others)):
+            raise Fixed(names_in(left, *others), "a verb that is compared")
         if known(left, *others):
             text = ast.unparse(ast.Compare(ast.Name("v0"), ops, [
                 ast.Name(f"v{n + 1}") for n in range(len(others))]))  # fmt: skip
@@ -350,6 +352,8 @@ class Translator:
             if type_of(values[0]) in ("int", "bool"):
                 return values[0]
             return symbol(call("math.floor", binary("+", values[0], 0.5)), "int", *values)
+        if function == "range":
+            return symbol(call("list", call("range", *values)), "list", *values)
         kinds = {"float" if type_of(v) == "float" else "int" for v in values}
         kind = "int" if function in ("int", "make_divisible", "len") else max(kinds, key=len)
         if function == "sum" and isinstance(values[0], Symbol) and values[0].parts == "float":

@@ -53,7 +53,7 @@ class Walk(Chains):
         self.functions, self.rules = program.functions, program.rules
         self.body, self.taken = Body(), parameters
         self.taps: dict[str, Flow] = {}
-        self.values: dict[str, Value] = {}  # by path, where they are single
+        self.values: dict[str, Value] = {}
         self.sides: dict[str, Flow] = {}
         self.calls: list[Block] = []
         self.activations: dict[str, list[bool]] = {}  # parameters that make them
@@ -112,15 +112,12 @@ class Walk(Chains):
             result = self.every(item, env)
         else:
             fed = env
-            if said.from_ is not None:
+            if said.from_ is not None and not said.from_turns:
                 fed = env.fed(self.references(said.from_, env, self.taps))
             result = self.copies(item, fed)
         self.aside = before
-        if said.tap is not None:
-            title = self.formatted(said.tap.template, env)
-            if isinstance(title, str):
-                self.taps.pop(title, None)
-                self.taps[title] = result
+        if not said.tap_turns:
+            self.tap(item, env, result)
         if said.aux:
             assert item.key is not None
             title = self.key(item.key, env)
@@ -129,6 +126,13 @@ class Walk(Chains):
                 self.sides[title] = result
             return env.x
         return result
+
+    def tap(self, item: Item, env: Env, result: Flow) -> None:
+        said = item.modifiers.tap
+        title = None if said is None else self.formatted(said.template, env)
+        if isinstance(title, str):
+            self.taps.pop(title, None)
+            self.taps[title] = result
 
     def copies(self, item: Item, env: Env) -> Flow:
         """One or more turns of an item."""
@@ -146,25 +150,40 @@ class Walk(Chains):
             level.trail = before
         elif not known(times) or times:
             result = self.group(item, title, times, env)
-        env.frame.names[title] = result
+        self.keep(title, env, result)
         return result
+
+    def keep(self, title: str, env: Env, result: Flow) -> None:
+        """Lets references name what an item gives, or what lies in it by its path."""
+        env.frame.keep(title, result)
+        if isinstance(result, Value):
+            self.values.setdefault(env.level.child(title), result)
 
     def turns(self, item: Item, times: Any, env: Env, turn: Any) -> Flow:
         if not known(times):
             raise Fixed(names_in(times))
-        x = env.x
+        x, said = env.x, item.modifiers
         for i in range(times):
             bound = {"i": i, "first": i == 0, "last": i == times - 1}
-            x = turn(item, env.bind(bound).with_input(x))
+            there = env.bind(bound).with_input(x)
+            if said.from_turns:
+                there = there.fed(self.references(said.from_, there, self.taps))
+            x = turn(item, there)
+            if said.tap_turns:
+                self.tap(item, there, x)
         return x
 
     def numbered(self, item: Item, env: Env) -> Flow:
-        return self.placed_at(item, env, env.level.number())
+        title = env.level.number()
+        result = self.placed_at(item, env, title)
+        if isinstance(result, Value):
+            self.values.setdefault(env.level.child(title), result)
+        return result
 
     def group(self, item: Item, title: str, times: Any, env: Env) -> Flow:
         """Numbered copies: an `nn.Sequential` if they are a chain."""
         path = env.level.child(title)
-        if isinstance(env.x, Value) and self.is_closed(path):
+        if isinstance(env.x, Value) and self.is_closed(path) and not item.modifiers.from_turns:
             made = self.tried(title, env, lambda parts: self.turned(
                 times, env, parts, lambda e, p: self.member(item, e, p, None)))  # fmt: skip
             if made is not None:
@@ -206,7 +225,7 @@ class Walk(Chains):
             result = self.placed_at(item, env, title)
         level.trail = trail
         if title is not None:
-            env.frame.names[title] = result
+            self.keep(title, env, result)
         return result
 
     def every(self, item: Item, env: Env) -> Flow:
@@ -237,7 +256,7 @@ class Walk(Chains):
             results.append(value)
             self.settle(path, value, f"@{number}" if number else "")
         result = tuple(results)
-        env.frame.names[title] = result
+        self.keep(title, env, result)
         return result
 
     # verbs
@@ -324,6 +343,8 @@ class Walk(Chains):
             level.trail = before
             return result
         path = level.child(title)
+        if item.verb == "seq" and not item.parts["items"].items:
+            return env.x
         if item.verb == "seq" and isinstance(env.x, Value) and self.is_closed(path):
             chained = self.tried(
                 title, env, lambda parts: self.chain(item.parts["items"], env, parts)

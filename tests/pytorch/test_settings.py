@@ -188,8 +188,18 @@ def test_whole_numbers_that_grow_are_folded_exactly(
     assert [m.out_channels for m in made.modules() if hasattr(m, "out_channels")] == widths
 
 
-words = st.text(st.sampled_from("ab\"'\\{}()#,=1+- \n\té\u202e"), max_size=12) | st.sampled_from(
-    ["1", "True", "None", "a + b", "i", "in_channels", 'q" if open("EXECUTED","w") else "', "1e-6"]
+words = st.text(st.sampled_from("ab\"'\\()#,=1+- \n\té\u202e"), max_size=12) | st.sampled_from(
+    [
+        "1",
+        "True",
+        "None",
+        "a + b",
+        "i",
+        "in_channels",
+        "{'q'}",
+        'q" if open("EXECUTED","w") else "',
+        "1e-6",
+    ]
 )
 
 

@@ -120,6 +120,8 @@ class Blocks(Items):
 
     def argument(self, parameter: str, place: Place) -> Any:
         if parameter == "act":
+            if "first" in place.names and self.chance(50):
+                return "'relu' if first else 'silu'"
             return self.one("relu", {"leaky_relu": {"slope": 0.2}}, "silu", "tanh")
         choices = {"out": self.channels(place), "stride": self.one(1, 2), "kernel": self.one(1, 3)}
         if parameter in ("skip", "wide", "deep"):

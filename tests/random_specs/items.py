@@ -42,7 +42,7 @@ class Items(Ops):
         kinds: list[Any] = [self.single] * 4
         if place.depth < 3:
             kinds += [self.nested, self.inline, self.residual, self.branches, self.dense]
-            kinds += [self.repeat, self.loop]
+            kinds += [self.repeat, self.loop, self.fan]
             kinds += [self.conditional] * (8 if place.naive.in_block else 2)
         return [*kinds, self.join, self.like, self.again]
 
@@ -154,6 +154,8 @@ class Items(Ops):
         columns = {self.one("width", "n", "k", "stride"): [self.one(4, 8, 2, 1) for _ in range(3)]
                    for _ in range(2)}  # fmt: skip
         columns = {name: column[: self.one(2, 3, 1)] for name, column in columns.items()}
+        if self.chance(15):
+            columns = {self.one("k", "width"): [0, 1, 2][: self.one(2, 3)]}
         shortest = min(map(len, columns.values()))
         columns = {name: column[:shortest] for name, column in columns.items()}
         row = {name: column[0] for name, column in columns.items()}
@@ -168,7 +170,27 @@ class Items(Ops):
             names = list(columns)
             table = [list(cells) for cells in zip(*columns.values(), strict=True)]
             return {"for": {"columns": names, "rows": table}, **item}
-        return {"for": columns, **item}
+        written: Names = {
+            name: self.one(f"range({len(column)})", f"range(0, {len(column)})")
+            if column == list(range(len(column)))
+            else column
+            for name, column in columns.items()
+        }
+        return {"for": written, **item}
+
+    def fan(self, place: Place, key: str | None) -> Any:
+        """Copies of an item, others that begin at these, and what joins what the others give."""
+        inner = place.inside(level=False, suffix=place.suffix + "_{i}", i=0, first=True, last=False)
+        start, count = self.name(inner), self.one(2, 3)
+        layer, after = (self.modified(self.op(place)) for _ in range(2))
+        first = {**layer, "repeat": count}
+        first |= {"from": "input"} if self.chance(20) else {}
+        name = self.name(place) if self.chance(60) else self.name(inner)
+        ends = [f"{name}.{n}" if "{i}" not in name else name.replace("{i}", str(n))
+                for n in range(count)]  # fmt: skip
+        second = {**after, "repeat": self.number(count, place), "from": start}
+        joined = {self.one("concat", "add", "multiply"): {}, "from": ends}
+        return {"inline": {start: first, name: second, self.name(place): joined}}
 
     # references
 
@@ -179,7 +201,25 @@ class Items(Ops):
             found = {**place.naive.taps, **found}
         given = place.frame.given
         found["input"] = given
-        return {n: v for n, v in found.items() if isinstance(v, Value) and n not in self.hidden}
+        found |= self.inner(place, found)
+        return {
+            n: v
+            for n, v in found.items()
+            if isinstance(v, Value) and n.partition(".")[0] not in self.hidden
+        }
+
+    def inner(self, place: Place, names: Names) -> dict[str, Value]:
+        """What lies in earlier items, by its path."""
+        found: dict[str, Value] = {}
+        for name in names:
+            try:
+                path = place.frame.owner(name).level.child(name)
+            except Misfit:
+                continue
+            for other, value in place.naive.results.items():
+                if other.startswith(f"{path}.") and self.chance(30):
+                    found[name + other[len(path) :]] = value
+        return found
 
     def join(self, place: Place, key: str | None) -> Any:
         """Concatenation, sum or product of what the sequence is at and an earlier result."""

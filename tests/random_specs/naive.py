@@ -26,6 +26,7 @@ FUNCTIONS = {
     "round": lambda v: math.floor(v + 0.5),
     "len": len,
     "sum": sum,
+    "range": lambda *ends: list(range(*ends)),
     "make_divisible": make_divisible,
     "true": True,
     "false": False,
@@ -74,6 +75,14 @@ class Frame:
     outer: "Frame | None" = None
     names: dict[str, Flow] = field(default_factory=dict)
 
+    def owner(self, name: str) -> "Frame":
+        """The frame that has a name."""
+        if name in self.names:
+            return self
+        if self.outer is None:
+            raise Misfit(f"no {name}")
+        return self.outer.owner(name)
+
     def visible(self) -> dict[str, Flow]:
         return {**(self.outer.visible() if self.outer else {}), **self.names}
 
@@ -91,6 +100,7 @@ class Naive:
     taps: dict[str, Flow] = field(default_factory=dict)
     ops: list[tuple[Any, tuple[TensorSpec, ...]]] = field(default_factory=list)  # of the nodes
     paths: set[str] = field(default_factory=set)  # that something has
+    results: dict[str, Flow] = field(default_factory=dict, repr=False)  # of items, by path
     shared: bool = False  # in a later application of shared weights
     in_block: bool = False
 
@@ -99,6 +109,7 @@ class Naive:
         twin = copy.copy(self)
         twin.nodes, twin.used = list(self.nodes), set(self.used)
         twin.taps, twin.paths, twin.ops = dict(self.taps), set(self.paths), list(self.ops)
+        twin.results = dict(self.results)
         return (twin, *copy.deepcopy(others))
 
     # expressions
@@ -146,7 +157,8 @@ class Naive:
             bound = {**names, **row}
             if not self.evaluate(modifiers.get("if", True), bound, x):
                 continue
-            source = self.references(modifiers["from"], frame) if "from" in modifiers else x
+            once = "from" in modifiers and not by_turn(modifiers)
+            source = self.references(modifiers["from"], frame) if once else x
             if "each" in modifiers:
                 result: Flow = self.each(key, verb, value, modifiers, frame, bound)
             else:
@@ -179,6 +191,12 @@ class Naive:
         visible = frame.visible()
         if raw in visible:
             return visible[raw]
+        first, _, rest = raw.partition(".")
+        if rest:
+            path = f"{frame.owner(first).level.child(first)}.{rest}"
+            if path not in self.results:
+                raise Misfit(f"no {path}")
+            return self.results[path]
         if raw == "input":
             return frame.given
         if raw in self.taps and not self.in_block:
@@ -232,15 +250,23 @@ class Naive:
         )
         if key is None or written or verb == "inline":
             for bound in turns:
+                x = self.turn_from(modifiers, frame, bound, x)
                 x = self.named(key, verb, value, frame, bound, x)
             return x
         name = self.name(key, names, x)
         level = self.level(name, frame)
         inner = Frame(level, frame.given, frame)
         for bound in turns:
+            x = self.turn_from(modifiers, inner, bound, x)
             x = self.place(level.next(), verb, value, inner, bound, x)
         frame.names[name] = x
         return x
+
+    def turn_from(self, modifiers: Names, frame: Frame, names: Names, x: Flow) -> Flow:
+        """Where a turn begins whose `from` says so."""
+        if not by_turn(modifiers):
+            return x
+        return self.references(self.name(modifiers["from"], names, x), frame)
 
     def named(
         self, key: str | None, verb: str, value: Any, frame: Frame, names: Names, x: Flow
@@ -271,6 +297,14 @@ class Naive:
     # verbs
 
     def place(self, name: str, verb: str, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        result = self.placed(name, verb, value, frame, names, x)
+        path = frame.level.child(name)
+        self.results.pop(path, None)  # that of a module applied again would be a list
+        if not self.shared and not name.startswith("_"):
+            self.results[path] = result
+        return result
+
+    def placed(self, name: str, verb: str, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
         value = value or {}
         if verb.startswith("$"):
             item = self.evaluate(verb, names, x)
@@ -357,6 +391,7 @@ class Naive:
         """A parameter's value; one whose default is a verb or {verb: ...} is an item."""
         if isinstance(default, dict) or default in OPS:
             verb, value = (raw, {}) if isinstance(raw, str) else next(iter(raw.items()))
+            verb = self.evaluate(verb, names, x) if "'" in verb else verb
             if verb in names:
                 return names[verb]
             return verb, self.evaluated(value, names, x)
@@ -423,6 +458,12 @@ class Naive:
         if not isinstance(value, int) or not minimum <= value <= LARGEST["nodes"]:
             raise Misfit("a count")
         return value
+
+
+def by_turn(modifiers: Names) -> bool:
+    """Whether every turn of a `repeat` begins where its `from` says."""
+    said = modifiers.get("from")
+    return "repeat" in modifiers and isinstance(said, str) and "{" in said
 
 
 def keyed(raw: Any) -> list[tuple[str | None, Any]]:

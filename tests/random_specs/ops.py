@@ -177,4 +177,5 @@ class Ops(Draw):
             ("channels_last", {}),
             ("slice", {"stop": self.number(max(1, c // 2), place)}),
             ("slice", {"start": c // 2, "stop": "C"}),
+            ("slice", {"start": c // 2}),
         )

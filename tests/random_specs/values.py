@@ -59,6 +59,8 @@ class Draw:
             return str(name)
         if v and value % v == 0:
             return f"{value // v} * {name}"
+        if 0 <= value < 40 and self.chance(15):
+            return self.one(f"len(range({value}))", f"len(range({name}, {name} + {value}))")
         if value and v % value == 0:
             return f"{name} // {v // value}"
         if place.naive.rules and self.chance(30):
