@@ -128,13 +128,22 @@ def compile(
 def emit(
     spec: "Spec",
     *,
+    features: Sequence[str] | None = None,
+    class_name: str | None = None,
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
 ) -> str:
-    """The Python source of a spec or graph, which needs only PyTorch."""
+    """The Python source of a spec or graph, which needs only PyTorch.
+
+    `features`, `params` and `scale` are as for `compile`; `class_name` is what the network's class
+    is called, its name in capitals (`Resnet50`) without it. Raises UsageError for a tap that does
+    not exist, or a name that no class can have.
+    """
+    from archdsl.pytorch.module import select_features
     from archdsl.pytorch.source import emit
 
-    return emit(_graph(spec, params, scale))
+    graph = _graph(spec, params, scale)
+    return emit(graph if features is None else select_features(graph, features), class_name)
 
 
 def analyze(

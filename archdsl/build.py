@@ -33,11 +33,20 @@ class Files:
     unfit: str = ""
 
 
-def write(graph: Graph, summary: Summary, out: Path) -> Files:
+def write_source(graph: Graph, path: Path, class_name: str | None = None) -> None:
+    """Writes the source alone, its folder made; raises UsageError if that cannot be."""
+    from archdsl.pytorch.source import emit
+
+    text = emit(graph, class_name)
+    make_folder(path.parent)
+    write_text(path, text)
+
+
+def write(graph: Graph, summary: Summary, out: Path, class_name: str | None = None) -> Files:
     """Writes the files of a network into `out/<name>/`; raises UsageError if that cannot be."""
     from archdsl.pytorch.source import emit
 
-    texts = emit(graph), by_name(graph).to_json(), markdown(summary)
+    texts = emit(graph, class_name), by_name(graph).to_json(), markdown(summary)
     folder = out / graph.name
     make_folder(folder)
     source, encoded = folder / f"{graph.name}.py", folder / f"{graph.name}.json"

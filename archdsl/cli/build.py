@@ -27,8 +27,24 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where to make a folder for the network.",
 )
+@click.option("--features", metavar="TAPS", help="Write a backbone that gives these: c3,c4,c5.")
+@click.option("--class-name", metavar="NAME", help="Call the network's class so.")
+@click.option(
+    "--single-file",
+    is_flag=True,
+    help="Write the source alone: DIR/NAME.py, or the file that --out names (net.py).",
+)
 @changes
-def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Settings) -> None:
+def build(
+    spec: str,
+    out: Path,
+    features: str | None,
+    class_name: str | None,
+    single_file: bool,
+    settings: Settings,
+    scale: Settings,
+    limits: Settings,
+) -> None:
     """Write a network as PyTorch source, run it once, and hold it to the spec."""
     from archdsl import build as steps
     from archdsl.analysis.summary import summarize
@@ -38,17 +54,27 @@ def build(spec: str, out: Path, settings: Settings, scale: Settings, limits: Set
         say(f"reading {spec}")
         graph = graph_of(spec, settings, scale, limits)
         require("build", "torch")
+        if features is not None:
+            from archdsl.pytorch.module import select_features
+
+            graph = select_features(graph, [name.strip() for name in features.split(",")])
         result = summarize(graph)
-        say(f"writing {out / graph.name}")
-        files = steps.write(graph, result, out)
-        say(f"running {files.source} on a random image of 1x{graph.input}")
+        say(f"writing {out if single_file else out / graph.name}")
+        if single_file:
+            source = out if out.suffix == ".py" else out / f"{graph.name}.py"
+            steps.write_source(graph, source, class_name)
+            written = f"{source}  PyTorch source"
+        else:
+            files = steps.write(graph, result, out, class_name)
+            source, written = files.source, _written(files)
+        say(f"running {source} on a random image of 1x{graph.input}")
         try:
-            steps.run(graph, result, files.source)
+            steps.run(graph, result, source)
         except InternalError as error:
             complain(f"internal error, please report it: {error}")
             raise click.exceptions.Exit(BUG) from error
     show(text(result, color(sys.stdout)))
-    show(f"\n{_written(files)}\n{_proof(result)}\n")
+    show(f"\n{written}\n{_proof(result)}\n")
 
 
 def _written(files: "Files") -> str:

@@ -56,7 +56,6 @@ ANNOTATIONS = {
     "int", "float", "bool", "str", "tuple", "dict", "list", "Tensor", "nn.Module", "Any",
     "Callable", "OrderedDict", "Sequence",
 }  # fmt: skip
-CLASS_NAMES = {"feature_info"}  # what a class may hold beside its functions, as a literal
 FUNCTIONS = {"__init__", "forward"}
 FIXED = {
     "nn", "torch", "F", "Tensor", "math", "Callable", "Sequence", "Any", "super", "getattr",
@@ -163,14 +162,9 @@ class _Source:
         require(node, plain and not getattr(node, "type_params", []))
         require(node, dotted(node.bases[0]) in BASES and node.name not in FIXED)
         for statement in node.body[_has_docstring(node) :]:
-            if isinstance(statement, ast.FunctionDef):
-                self.check_function(statement)
-                continue
-            match statement:
-                case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in CLASS_NAMES:
-                    require_literal(value)
-                case _:
-                    refuse(statement)
+            if not isinstance(statement, ast.FunctionDef):
+                refuse(statement)
+            self.check_function(statement)
 
     def check_default(self, node: ast.expr) -> None:
         """A literal, or what makes modules: a class, perhaps with some arguments."""

@@ -2,8 +2,9 @@
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from itertools import count
 from keyword import iskeyword
 from typing import Any
@@ -414,3 +415,25 @@ def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
 
 
 __all__ = ["Body", "Entry", "Holder", "Step", "Value", "negated"]
+
+
+class _Expanded(ast.NodeTransformer):
+    def __init__(self, lets: Mapping[str, ast.expr]) -> None:
+        self.lets = lets
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        found: ast.expr = self.visit(self.lets[node.id]) if node.id in self.lets else node
+        return found
+
+
+def expanded(value: Value, lets: Mapping[str, ast.expr]) -> Value:
+    """A result without the variables of its constructor."""
+    if not lets:
+        return value
+    shape = [
+        replace(size, syntax=_Expanded(lets).visit(deepcopy(size.syntax)))
+        if isinstance(size, Symbol)
+        else size
+        for size in value.spec.shape
+    ]
+    return Value(TensorSpec(tuple(shape), value.spec.layout), value.hint, value.maker, value.mark)

@@ -76,6 +76,7 @@ class Chains(Reading):
     program: "Program"
     body: Body
     taken: frozenset[str]  # names that the constructor's variables cannot have
+    turning: set[str]
 
     def module(self, item: Item, env: Env) -> Made | None:
         raise NotImplementedError
@@ -134,6 +135,7 @@ class Chains(Reading):
         test = self.test(item.modifiers.if_, env)
         if not isinstance(test, Symbol):
             return self.repeated(item, env, parts) if test else env
+        self.turning |= test.names
         made: Parts = []
         after = self.repeated(item, env, made)
         if after is None:
@@ -197,6 +199,7 @@ class Chains(Reading):
         """What `repeat` makes: a loop, or its turns one by one where a loop cannot say them."""
         if known(times) and times <= FEW:
             return self.unrolled(times, env, parts, turn)
+        self.turning |= names_in(times)
         title = next(n for n in ("i", "j", "k", "m", "n") if n not in names_of(env))
         i = variable(title, "int")
         bound = {"i": i, "first": equal(i, 0), "last": equal(i, times - 1)}
@@ -316,6 +319,7 @@ class Chains(Reading):
         title = self.body.local("row", self.taken)
         index = variable(title, "int")
         listed = self.listed(item, env)
+        self.turning |= names_in(*listed.values())
         ends = [symbol(call("len", cells), "int", cells) - 1 for cells in listed.values()]
         bound: dict[str, Any] = {
             "row": index,

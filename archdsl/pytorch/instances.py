@@ -12,7 +12,7 @@ from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
 from archdsl.pytorch.chains import is_keyword
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import function_of, module_of
-from archdsl.pytorch.python import as_syntax, call, function, lines_of, name
+from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import case_of, common, loop_of, wrap
 
@@ -179,7 +179,8 @@ class _Instances:
         for target, init in self.common.items():
             if init is not None:
                 case_of(cases, target, init)
-        constructor = initial([*body.constructor(), *loop_of(cases)])
+        made, info = [*body.constructor(), *loop_of(cases)], members.features
+        made += [] if info is None else [assign("self.feature_info", info)]
         doc = documented(
             [members.doc, "", "Read from a graph without its spec: every number is fixed."]
         )
@@ -187,7 +188,7 @@ class _Instances:
             title,
             [name(base_of(body))],
             [],
-            [doc, *members.features, constructor, members.forward],
+            [doc, initial(made), members.forward],
             [],
         )
 

@@ -36,7 +36,10 @@ def docstring(paragraphs: Iterable[str], indent: int = 0) -> list[str]:
     Lines are filled with characters as they are escaped, so that none ends inside an escape.
     """
     margin = " " * indent
+    paragraphs = list(paragraphs)
     lines = [line for text in paragraphs for line in _filled(text, WIDTH - indent - 4)]
+    if len(lines) == 1:  # which ends in quotes, too
+        lines = _filled(paragraphs[0], WIDTH - indent - 6)
     first, *rest = lines or [""]
     if not rest and len(margin) + len(first) + 6 <= WIDTH:
         return [f'{margin}"""{first}"""']

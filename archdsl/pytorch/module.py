@@ -36,6 +36,8 @@ def select_features(graph: Graph, features: Sequence[str]) -> Graph:
     if not features:
         raise UsageError("name at least one feature")
     for name in features:
+        if list(features).count(name) > 1:
+            raise UsageError(f"the feature `{name}` is named twice")
         if name not in graph.taps:
             raise UsageError(
                 f"{graph.name} has no feature `{name}`; {did_you_mean(name, graph.taps)}"

@@ -69,7 +69,10 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
     env = Env(document.file, frame, values, x)
     env = env if "backbone" in document.sections else env.with_input(None)
     own_aux = "aux" in document.sections and not _inherited(program, "aux")
+    results = {*graph.outputs.values(), *graph.aux.values()}
     for section, level in _levels(program, walk):
+        if results <= walk.values.keys():
+            break  # as for a backbone, which needs no head
         program.keeps_aux = not (own_aux and _inherited(program, section))
         there = replace(env, frame=replace(env.frame, level=level))
         sequence = document.sections[section]
@@ -80,8 +83,9 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
                     walk.conditional(aside, there.bind(row))
         else:
             env = env.with_input(walk.sequence(sequence, there))
-    if program.sized and walk.sizing & walk.taken:
-        raise Fixed(walk.sizing & walk.taken, "weights depend on the size of a map")
+    held = walk.sizing | walk.turning if program.sized else walk.sizing
+    if (program.sized or any(graph.outputs)) and held & walk.taken:
+        raise Fixed(held & walk.taken, "weights, or the features' reductions, depend on sizes")
     return _class(program, walk, x, arguments, title)
 
 
@@ -159,11 +163,12 @@ def _class(
     program: Program, walk: Walk, x: Value, arguments: list[Argument], title: str
 ) -> list[ast.stmt]:
     members = network_members(program.graph, walk.body, x, walk.values, walk.finish)
-    starts = starting(program)
-    body = initial([*walk.body.constructor(), *starts]).body
+    made = [*walk.body.constructor(), *starting(program)]
+    info = [] if members.features is None else [assign("self.feature_info", members.features)]
+    body = initial([*made, *info]).body
     constructor, kept = _constructor(program, walk, arguments, body)
     doc = _docstring(program, kept, members.doc)
-    parts: list[ast.stmt] = [doc, *members.features, constructor, members.forward]
+    parts: list[ast.stmt] = [doc, constructor, members.forward]
     node = ast.ClassDef(title, [name(base_of(walk.body))], [], parts, [])
     return [*(c.node for c in _needed(program, node)), node]
 

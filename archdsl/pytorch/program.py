@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -23,7 +22,7 @@ from archdsl.modules.structure import Structure
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import TAKEN, Value
+from archdsl.pytorch.body import TAKEN, Value, expanded
 from archdsl.pytorch.chains import Parts, equal, leaves
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.naming import class_name
@@ -205,6 +204,7 @@ class Program:
             a.name: walk.of_document[a.source] for a in made.arguments if a.source
         }
         walk.sizing |= names_in(*(seen.get(title) for title in made.walk.sizing))
+        walk.turning |= names_in(*(seen.get(title) for title in made.walk.turning))
         arguments: list[Any] = [specs[index].channels for _, index in made.channels]
         keywords: dict[str, Any] = {}
         for argument in made.arguments:
@@ -688,28 +688,6 @@ def channel_names(block: Block, count: int) -> list[tuple[str, int]]:
     """The names of the arguments that are the channels of a block's inputs."""
     others = [f"{variable_name(n)}_channels" for n in block.inputs[1:]]
     return list(zip([CHANNELS, *others], range(count), strict=False))
-
-
-class _Expanded(ast.NodeTransformer):
-    def __init__(self, lets: Mapping[str, ast.expr]) -> None:
-        self.lets = lets
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        found: ast.expr = self.visit(self.lets[node.id]) if node.id in self.lets else node
-        return found
-
-
-def expanded(value: Value, lets: Mapping[str, ast.expr]) -> Value:
-    """A result without the variables of its constructor."""
-    if not lets:
-        return value
-    shape = [
-        replace(size, syntax=_Expanded(lets).visit(deepcopy(size.syntax)))
-        if isinstance(size, Symbol)
-        else size
-        for size in value.spec.shape
-    ]
-    return Value(TensorSpec(tuple(shape), value.spec.layout), value.hint, value.maker, value.mark)
 
 
 def needed(arguments: Sequence[Argument], used: set[str]) -> list[Argument]:

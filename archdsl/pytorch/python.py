@@ -231,16 +231,18 @@ def lay_out(prefix: str, node: ast.expr, suffix: str, indent: int) -> list[str]:
         case ast.Call(func=called) if node.args or node.keywords:
             return _bracketed(f"{prefix}{flat(called)}(", _items(node), f"){suffix}", indent)
         case ast.List(elts=[_, *_]):
-            return _bracketed(f"{prefix}[", _items(node), f"]{suffix}", indent)
+            return _bracketed(f"{prefix}[", _items(node), f"]{suffix}", indent, False)
         case ast.Tuple(elts=[_, _, *_]):
             return _bracketed(f"{prefix}(", _items(node), f"){suffix}", indent, False)
         case ast.Dict(keys=[_, *_]):
-            return _bracketed(f"{prefix}{{", _items(node), f"}}{suffix}", indent)
+            return _bracketed(f"{prefix}{{", _items(node), f"}}{suffix}", indent, False)
         case ast.GeneratorExp() | ast.ListComp() | ast.DictComp():
             sides = {ast.ListComp: "[]", ast.DictComp: "{}"}.get(type(node), "()")
             inner = _looped(node, indent + _STEP)
             return [f"{margin}{prefix}{sides[0]}", *inner, f"{margin}{sides[1]}{suffix}"]
-        case ast.IfExp() | ast.BoolOp() | ast.BinOp() | ast.Compare() if prefix or suffix:
+        case ast.IfExp() | ast.BoolOp() | ast.BinOp() | ast.Compare():
+            if not prefix and not suffix:
+                return _split(node, indent)
             inner = _split(node, indent + _STEP)
             return [f"{margin}{prefix}(", *inner, f"{margin}){suffix}"]
     return [line]
@@ -282,21 +284,32 @@ def _split(node: ast.expr, indent: int) -> list[str]:
         while isinstance(rest, ast.IfExp):
             others += [f"{margin}else {flat(rest.body, 2)}", f"{margin}if {flat(rest.test, 2)}"]
             rest = rest.orelse
-        other = f"else {flat(rest, 1)}"
+        other = lay_out("else ", rest, "", indent)
         nested = isinstance(node.body, ast.IfExp | ast.Lambda)
         body = [f"{margin}{flat(node.body, 2)}"] if nested else lay_out("", node.body, "", indent)
-        return [*body, f"{margin}{test}", *others, f"{margin}{other}"]
+        return [*body, f"{margin}{test}", *others, *other]
     if isinstance(node, ast.BoolOp):
         word, own = ("or " if isinstance(node.op, ast.Or) else "and "), _STRENGTH[type(node.op)]
         parts = [flat(value, own + 1) for value in node.values]
         return [f"{margin}{word if n else ''}{part}" for n, part in enumerate(parts)]
     if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow | ast.BitOr):
         own = _STRENGTH[type(node.op)]
-        right = f"{_SIGN[type(node.op)]} {flat(node.right, own + 1)}"
         alike = isinstance(node.left, ast.BinOp) and _STRENGTH[type(node.left.op)] == own
-        left = _split(node.left, indent) if alike else [f"{margin}{flat(node.left, own)}"]
-        return [*left, f"{margin}{right}"]
+        left = _split(node.left, indent) if alike else _operand("", node.left, own, indent)
+        return [*left, *_operand(f"{_SIGN[type(node.op)]} ", node.right, own + 1, indent)]
     return [f"{margin}{flat(node)}"]
+
+
+def _operand(prefix: str, node: ast.expr, strength: int, indent: int) -> list[str]:
+    if isinstance(node, ast.Call):
+        return lay_out(prefix, node, "", indent)
+    if flat(node) == flat(node, strength):
+        return [f"{' ' * indent}{prefix}{flat(node)}"]
+    inner = _split(node, indent + _STEP)
+    line = f"{' ' * indent}{prefix}{flat(node, strength)}"
+    return [line] if len(line) <= WIDTH else [
+        f"{' ' * indent}{prefix}(", *inner, f"{' ' * indent})"
+    ]  # fmt: skip
 
 
 def lines_of(statements: Iterable[ast.stmt], indent: int = 0) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import Graph
-from archdsl.pytorch.body import Body, Value
-from archdsl.pytorch.python import as_syntax, assign, function, name, negated
+from archdsl.pytorch.body import Body, Value, expanded
+from archdsl.pytorch.python import as_syntax, function, name, negated
 from archdsl.pytorch.symbols import Fixed
 
 
@@ -17,7 +17,7 @@ class Members:
     """What a network's class holds beside its constructor."""
 
     doc: str
-    features: list[ast.stmt]
+    features: ast.expr | None  # what `feature_info` says
     forward: ast.FunctionDef
 
 
@@ -47,7 +47,7 @@ def network_members(
     else:
         statements = [*statements, ast.Return(returned)]
     named = [n for n in graph.outputs if n]
-    features = [assign("feature_info", _features(graph, named))] if named else []
+    features = _features(graph, named, [expanded(v, body.lets) for v in main]) if named else None
     kind = ast.Subscript(name("dict"), ast.Tuple([name("str"), name("Tensor")]))
     returns: ast.expr = kind if named else name("Tensor")
     if side:
@@ -86,14 +86,13 @@ def _dictionary(names: list[str], values: list[ast.expr]) -> ast.expr:
     return ast.Dict(keys, values)
 
 
-def _features(graph: Graph, named: list[str]) -> ast.expr:
+def _features(graph: Graph, named: list[str], values: list[Value]) -> ast.expr:
     found = reductions(graph, [graph.outputs[n] for n in named])
-    infos = []
-    for title in named:
-        id = graph.outputs[title]
-        facts: list[ast.expr | None] = [as_syntax("channels"), as_syntax("reduction")]
-        infos.append(ast.Dict(facts, [as_syntax(graph.spec(id).channels), as_syntax(found[id])]))
-    return _dictionary(named, list(infos))
+    infos: list[ast.expr] = []
+    for title, value in zip(named, values, strict=True):
+        info = [as_syntax(value.spec.channels), as_syntax(found[graph.outputs[title]])]
+        infos.append(_dictionary(["channels", "reduction"], info))
+    return _dictionary(named, infos)
 
 
 def initial(body: list[ast.stmt]) -> ast.FunctionDef:

@@ -7,12 +7,14 @@ from importlib.util import find_spec
 from keyword import kwlist
 
 from archdsl.analysis.cost import analyze
+from archdsl.diagnostics.errors import UsageError
 from archdsl.graph.graph import Graph
 from archdsl.modules.calls import REQUIRES
+from archdsl.names import identifier_problem
+from archdsl.pytorch import naming
 from archdsl.pytorch.allowed import prelude
 from archdsl.pytorch.body import TAKEN
 from archdsl.pytorch.instances import instances
-from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.network import network
 from archdsl.pytorch.python import function, lines_of, name
 from archdsl.pytorch.returning import documented
@@ -20,7 +22,8 @@ from archdsl.pytorch.running import new_module
 from archdsl.pytorch.symbols import Fixed, rule_body
 
 _MODULES = ("torch", "math", "F", "nn")
-_RESERVED = {"Tensor", "OrderedDict", "Callable", "Sequence", "Any", *_MODULES}
+_IMPORTED = {"Tensor", "OrderedDict", "Callable", "Sequence", "Any", *_MODULES}
+_TAKEN = frozenset({*prelude(), *_IMPORTED, *TAKEN, *kwlist})
 
 
 @cache
@@ -29,22 +32,25 @@ def _trees() -> dict[str, ast.stmt]:
     return {title: ast.parse(text).body[0] for title, text in prelude().items()}
 
 
-def emit(graph: Graph) -> str:
+def emit(graph: Graph, class_name: str | None = None) -> str:
     """Source that defines the network's class, imports only torch, and makes what `graph` says.
+
+    The class is called as the network unless `class_name` says otherwise; raises UsageError if no
+    class can be called so.
 
     A graph with its spec beside it is translated from the spec's own words; one without, from JSON,
     is written in numbers, and so is one whose translation is not equal to it in every call. The
     modules are those that the graph's outputs need.
     """
     graph = graph.select(graph.outputs, graph.aux)
+    title = _title(graph, class_name)
     try:
-        source = translate(graph)
+        source = translate(graph, title)
     except Fixed:
         source = ""
     if source and _is_equal(source, graph):
         return source
-    reserved, title = _reserved(graph)
-    return assembled(graph, instances(graph, reserved, title))
+    return assembled(graph, instances(graph, _TAKEN, title))
 
 
 def _is_equal(source: str, graph: Graph) -> bool:
@@ -63,18 +69,24 @@ def _is_equal(source: str, graph: Graph) -> bool:
     return True
 
 
-def _reserved(graph: Graph) -> tuple[frozenset[str], str]:
-    reserved = frozenset({*prelude(), *_RESERVED, *TAKEN, *kwlist})
-    title = class_name(graph.name)
-    while title in reserved:
-        title += "Network"
-    return reserved, title
+def _title(graph: Graph, wanted: str | None) -> str:
+    """The name of the network's class."""
+    if wanted is None:
+        title = naming.class_name(graph.name)
+        while title in _TAKEN:
+            title += "Network"
+        return title
+    problem = identifier_problem(wanted)
+    if not problem and wanted in _TAKEN:
+        problem = f"`{wanted}` means something else in the source"
+    if problem:
+        raise UsageError(f"the class cannot be called so: {problem}")
+    return wanted
 
 
-def translate(graph: Graph) -> str:
+def translate(graph: Graph, title: str) -> str:
     """The source of a graph whose spec stands beside it; raises Fixed where it cannot be had."""
-    reserved, title = _reserved(graph)
-    classes, program = network(graph, reserved, title)
+    classes, program = network(graph, _TAKEN, title)
     rules: list[ast.stmt] = [
         function(
             rule, [ast.arg("size", name("int"))], [], name("int"), [ast.Return(rule_body(made))]

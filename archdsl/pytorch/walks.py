@@ -62,6 +62,7 @@ class Walk(Chains):
         self.aside = False
         self.floats: set[str] = set()  # parameters that may be fractions
         self.sizing: set[str] = set()  # parameters that change the size of a map
+        self.turning: set[str] = set()  # parameters that say what is there, and how often
         self.measured = False  # whether sizes are as the graph has them
         self.block: Block | None = None  # whose class it is
         self.file = program.document.file
@@ -92,6 +93,7 @@ class Walk(Chains):
         test = self.test(item.modifiers.if_, env)
         if not isinstance(test, Symbol):
             return self.single(item, env) if test else env.x
+        self.turning |= test.names
         if not isinstance(env.x, Value):
             raise Fixed(test.names)
         result = self.single(item, replace(env, guard=self.both(env.guard, test)))

@@ -47,13 +47,12 @@ class Scale(nn.Module):
 class Unit(nn.Module):
     """The block `unit`."""
 
-    feature_info = {"c1": {"channels": 8, "reduction": 1}}
-
     def __init__(self, width: int, scale: float = 0.5, gated: bool = False) -> None:
         if width == 0:
             raise ValueError("no width")
         super().__init__()
         self.gated = gated
+        self.feature_info = {"c1": {"channels": width, "reduction": 1}}
         self.conv = nn.Conv2d(width, width, kernel_size=3, padding=1)
         layers: list[nn.Module] = [nn.ReLU()]
         if gated:
@@ -89,9 +88,9 @@ INJECTIONS = {  # what: (text of the source, what stands there instead)
     "an argument": ("padding=1", f"padding={EVIL}"),
     "a condition in an argument": ("padding=1", f'padding="" if {EVIL} else ""'),
     "a keyword": ("padding=1", "padding=1, **vars()"),
-    "a statement of a class": ("    feature_info", f"    {EVIL}\n    feature_info"),
-    "a value of a class": ('{"channels": 8, "reduction": 1}', EVIL),
-    "an attribute of a class": ("feature_info =", "__reduce__ ="),
+    "a statement of a class": ("    def forward", f"    {EVIL}\n\n    def forward"),
+    "a value in a mapping": ('"channels": width', f'"channels": {EVIL}'),
+    "an attribute of a class": ("    def forward", "    __reduce__ = 1\n\n    def forward"),
     "a decorator": ("class Unit", "@print\nclass Unit"),
     "a decorated function": (FORWARD,
 f"    @print\n{FORWARD}"),
