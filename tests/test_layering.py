@@ -33,7 +33,7 @@ MAY_IMPORT = {
     # from a graph to everything else
     "modules": "diagnostics graph ops",
     "analysis": "diagnostics graph modules ops",
-    "pytorch": "analysis diagnostics expressions files graph language modules ops",
+    "pytorch": "analysis diagnostics expressions files graph language modules names ops",
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
     "study": "analysis diagnostics elaborate expressions files graph language numbers pytorch yaml",

@@ -287,7 +287,7 @@ def test_source_that_is_not_the_graph_is_found_out(
 ) -> None:
     source = package.emit("tiny.yaml")
     assert old in source
-    monkeypatch.setattr(python, "emit", lambda graph: source.replace(old, new))
+    monkeypatch.setattr(python, "emit", lambda graph, title=None: source.replace(old, new))
     assert cli.run(["build", "tiny.yaml"]) == 3
     assert capsys.readouterr() == (
         "",
