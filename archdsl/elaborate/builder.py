@@ -190,6 +190,7 @@ class Builder:
             help = "every tap needs a name of its own"
             if not labels:
                 help = "a tap in a copied item needs a name that depends on the copy: c{row + 2}"
+                help += f"; `as: {name}` is for its block or section alone"
             labels += origins()
             self.sink.error("E0401", f"two taps named {name}", span, labels=labels, help=help)
             return False

@@ -63,6 +63,7 @@ def _elaborate(run: Run) -> Graph | None:
     for section, sequence in document.sections.items():
         start, is_inherited = len(run.build.nodes), _is_inherited(document.file.source.at(section))
         there = here.at(next(levels))
+        there = replace(there, frame=replace(there.frame, labels={}))
         if own_aux and is_inherited:  # its results in training give way to the spec's own
             there = replace(there, frame=replace(there.frame, aux={}))
         if section == "aux":

@@ -158,7 +158,7 @@ class Frame:
 
     `input` is what the network or block is given, `taps` how many taps there were before, `calls`
     the blocks whose calls are open, `aux` the results in training only, `homes` the paths of the
-    items in `names`, each with the mark of its application.
+    items in `names`, each with the mark of its application, `labels` those of the block or section.
     """
 
     level: Level
@@ -169,9 +169,10 @@ class Frame:
     calls: tuple[Block, ...] = ()
     aux: dict[str, Flow] = field(default_factory=dict)
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    labels: dict[str, tuple[Flow, Span | None]] = field(default_factory=dict)
 
     def inside(self, level: Level) -> "Frame":
-        return Frame(level, self.input, self.taps, self, {}, self.calls, self.aux)
+        return replace(self, level=level, outer=self, names={}, homes={})
 
     def beside(self, level: Level) -> "Frame":
         """The same items, the next ones standing at another level."""
@@ -179,7 +180,8 @@ class Frame:
 
     def apart(self, level: Level) -> "Frame":
         """The same items at another level; those that follow are not known here."""
-        return replace(self, level=level, names={**self.names}, homes={**self.homes})
+        names, homes, labels = {**self.names}, {**self.homes}, {**self.labels}
+        return replace(self, level=level, names=names, homes=homes, labels=labels)
 
     def keep(self, name: str, flow: Flow) -> None:
         """Lets references name what an item gives."""

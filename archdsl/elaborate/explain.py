@@ -298,11 +298,15 @@ class References:
             return
         plain = [template.text for template in lost if not template.expressions]
         near = [n for n in plain if nearest(name, [n])] if len(plain) < MANY else []
+        known += here.frame.labels
         help = did_you_mean(name, [*known, *taps, *near])
         labels = self.named_near(nearest(name, [*known, *taps]) or "", here)
         written = self.document.file.written
         if any(template.could_be(name) for template, _ in written):
-            help = "a reference names an earlier item of this or an enclosing part, or a tap"
+            help = (
+                "a reference names an earlier item of this or an enclosing part, a label of this "
+            )
+            help += "block or section, or a tap"
             spans = (at for template, at in here.file.written if template.text == name)
             labels = [Label(span, "stands here") for span in spans if span][:1]
         self.sink.error(
@@ -333,6 +337,8 @@ class References:
         calls = here.frame.calls
         inputs = calls[-1].inputs if calls else ()
         spans = [self.build.tap_spans.get(name)]
+        if name in here.frame.labels:
+            spans = [here.frame.labels[name][1]]
         if name in inputs:
             spans = [(calls[-1].place / "inputs" / inputs.index(name)).span]
         elif name not in self.build.taps:

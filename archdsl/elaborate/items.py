@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Sequence_
+from contextlib import suppress
 
-from archdsl.diagnostics.diagnostic import Label
+from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.text import counted
 from archdsl.elaborate.budget import Budget
@@ -121,10 +122,10 @@ class Run:
         test = item.modifiers.if_
         return test is None or self.values.test(test, here)
 
-    # from, repeat, each, tap, aux
+    # from, repeat, each, as, tap, aux
 
     def single(self, item: Item, here: Here) -> Flow:
-        """One copy of an item with its `from`, `repeat`, `each`, `tap` and `aux`."""
+        """One copy of an item with its `from`, `repeat`, `each`, `as`, `tap` and `aux`."""
         result: Flow = None
         said = item.modifiers
         try:
@@ -136,6 +137,8 @@ class Run:
                 result = self.repeated(item, fed)
         except Poison:
             self.lose(item, here)
+        if said.as_ is not None and not said.as_turns:
+            self.label(said.as_, here, result)
         if said.tap is not None and not said.tap_turns:
             self.tap(said.tap, here, result)
         if said.aux:
@@ -170,6 +173,7 @@ class Run:
         number, starts = level.counter.next, list[int]()
         results: list[Flow] = []
         names: dict[str, list[Flow]] = {}
+        labels: dict[str, tuple[list[Flow], Span | None]] = {}
         inputs = flow if isinstance(flow, tuple) else (flow,)
         for index, value in enumerate(inputs):
             applied = level.applied(index, number)
@@ -180,6 +184,10 @@ class Run:
             for name, named in frame.names.items():
                 if here.frame.names.get(name, ()) is not named:
                     names.setdefault(name, []).append(named)
+            for name, (labelled, span) in frame.labels.items():
+                if name not in here.frame.labels:
+                    known = labels.setdefault(name, ([], span))
+                    known[0].append(labelled)
             if index and result is not None:
                 first, again = nodes[starts[0] : starts[1]], nodes[starts[index] :]
                 pairs = ((0, inputs[0]), (index, value))
@@ -192,6 +200,9 @@ class Run:
             level.counter.next = max(level.counter.next, applied.counter.next)
         for name, flows in names.items():
             here.frame.keep(name, self.listed(flows, item))
+        for name, (flows, span) in labels.items():
+            if not any(isinstance(flow, tuple) for flow in flows):  # a list of lists has no name
+                here.frame.labels[name] = self.listed(flows, item), span
         return self.listed(results, item)
 
     def listed(self, flows: list[Flow], item: Item) -> Flow:
@@ -250,6 +261,8 @@ class Run:
                 flow = turn(item, there)
                 if flow is None:
                     return self.lose(item, here)
+                if said.as_turns and said.as_ is not None:
+                    self.label(said.as_, there, flow)
                 if said.tap_turns and said.tap is not None:
                     self.tap(said.tap, there, flow)
         return flow
@@ -295,14 +308,34 @@ class Run:
             self.build.placed(here.frame.level, name, result)
         return result
 
-    def tap(self, tap: Name, here: Here, value: Flow) -> None:
-        template, place = tap.template, tap.place
+    def result_name(self, said: Name, here: Here) -> str | None:
+        """What `as` or `tap` says, None if nothing can be called so."""
         try:
-            name = self.values.format(template, place.span, here)
+            name = self.values.format(said.template, said.place.span, here)
         except Poison:
-            return
+            return None
         if problem := name_problem(name):
-            self.sink.error("E0208", problem, place.span)
+            self.sink.error("E0208", problem, said.place.span)
+            return None
+        return name
+
+    def label(self, label: Name, here: Here, value: Flow) -> None:
+        """Names a result in its block or section; among copies of an item, the last has it."""
+        name, span = self.result_name(label, here), label.place.span
+        if name is None:
+            return
+        first = here.frame.labels.get(name, (None, span))[1]
+        if first != span:
+            labels = (Label(first, "first here"),) if first else ()
+            help = "every label of a block or section needs a name of its own"
+            self.sink.error("E0401", f"two labels named {name}", span, labels=labels, help=help)
+            return
+        here.frame.labels[name] = value, span
+
+    def tap(self, tap: Name, here: Here, value: Flow) -> None:
+        """Names a result as a feature."""
+        name, template, place = self.result_name(tap, here), tap.template, tap.place
+        if name is None:
             return
 
         def origins() -> tuple[Label, ...]:
@@ -372,31 +405,49 @@ class Run:
         return tuple(tensors) if len(tensors) > 1 else tensors[0]
 
     def reference(self, said: Name, here: Here) -> Flow:
-        """What a reference stands for: an earlier item or one inside it, `input`, or a tap."""
+        """What a reference stands for: an earlier item or one in it, `input`, a label or a tap."""
         try:
             name = self.values.format(said.template, said.place.span, here)
         except Poison:
             return None
-        try:
-            return here.frame.find(name)
-        except KeyError:
-            pass
-        if name == INPUT:
-            return here.frame.input
-        taps = list(self.build.taps)[here.frame.taps :] if name in self.build.taps else []
-        if name in taps:
-            self.build.meant.add(name)
-            return self.build.taps[name]
-        first, _, rest = name.partition(".")
-        home = here.frame.home(first) if rest else None
-        if home is not None:
-            found = self.build.inside(f"{home[0]}.{rest}", home[1])
-            if found:
-                return self.together(found)
+        for find in (self.named_item, self.named_result, self.lying_at):
+            with suppress(KeyError):
+                return find(name, here, said.place)
         parts = name.split(".")
         if not any(template.could_be(part) for template in self.lost for part in parts):
             self.unnamed.unknown(name, said.place, here, self.lost)
         return None
+
+    def named_item(self, name: str, here: Here, place: Place) -> Flow:
+        """The item of a name; raises KeyError if there is none."""
+        found = here.frame.find(name)
+        label, span = here.frame.labels.get(name, (found, None))
+        if label == found:
+            return found
+        labels = (Label(span, "the label"),) if span else ()
+        message, help = f"`{name}` is an item and a label here", "give them different names"
+        self.sink.error("E0401", message, place.span, labels=labels, help=help)
+        return None
+
+    def named_result(self, name: str, here: Here, place: Place) -> Flow:
+        """`input`, a label or a tap; raises KeyError if there is none of this name."""
+        if name == INPUT:
+            return here.frame.input
+        if name in here.frame.labels:
+            return here.frame.labels[name][0]
+        if name not in list(self.build.taps)[here.frame.taps :]:
+            raise KeyError(name)
+        self.build.meant.add(name)
+        return self.build.taps[name]
+
+    def lying_at(self, name: str, here: Here, place: Place) -> Flow:
+        """What lies at a path in an earlier item; raises KeyError if nothing does."""
+        first, _, rest = name.partition(".")
+        home = here.frame.home(first) if rest else None
+        found = self.build.inside(f"{home[0]}.{rest}", home[1]) if home is not None else []
+        if not found:
+            raise KeyError(name)
+        return self.together(found)
 
     @staticmethod
     def together(flows: Sequence_[Flow]) -> Flow:
@@ -415,9 +466,8 @@ class Run:
                 if id(inner) in self.failed:
                     continue
                 self.failed.add(id(inner))
-                tap = inner.modifiers.tap
                 self.lost += [inner.key] if inner.key is not None else []
-                self.lost += [tap.template] if tap is not None else []
+                self.lost += [name.template for name in inner.modifiers.names]
                 block = file.blocks.get(inner.verb)
                 if block is not None and block.body is not None:
                     open.append((block.body, block.file))

@@ -272,9 +272,10 @@ class Checker:
         finally:
             self.loop = before
 
-    def tap(self, raw: Any, place: Place, visible: Visible) -> Name | None:
+    def result_name(self, raw: Any, place: Place, visible: Visible) -> Name | None:
+        """What `as` or `tap` calls a result."""
         if not isinstance(raw, str):
-            self.error("E0203", "tap must be a name", place.span)
+            self.error("E0203", f"{place.path[-1]} must be a name", place.span)
             return None
         template = self.template(raw, place.span, visible)
         return None if template is None else Name(template, place)

@@ -68,8 +68,8 @@ class Mentions:
             self.add(written_in(item))
             if item.key is not None:
                 self.add_template(item.key)
-            if item.modifiers.tap is not None:
-                self.add_template(item.modifiers.tap.template)
+            for name in item.modifiers.names:
+                self.add_template(name.template)
         return self
 
 
@@ -133,4 +133,6 @@ def names_item_of(part: Sequence, other: Sequence) -> bool:
     nodes = [node for one in said for node in (one.from_, one.each) if node is not None]
     names = [n.template.text for node in nodes for n in nodes_in(node) if isinstance(n, Name)]
     keys = [item.key for item in other.items if item.key is not None]
+    labels = [inner.modifiers.as_ for item in other.items for inner in items_in(item)]
+    keys += [label.template for label in labels if label is not None]
     return any(key.could_be(name.partition(".")[0]) for key in keys for name in names)

@@ -215,7 +215,7 @@ class Reader(ArgumentChecker):
     ) -> Modifiers | None:
         """The modifiers of an item, which see the rows of its `for`.
 
-        Its `from` and `tap` see the turns of its `repeat`, too.
+        Its `from`, `as` and `tap` see the turns of its `repeat`, too.
         """
         rows = either(visible, names_bound({word: said[word] for word in ("for",) if word in said}))
         turns = either(rows, frozenset(TURN_NAMES if "repeat" in said else ()))
@@ -229,8 +229,9 @@ class Reader(ArgumentChecker):
                 read["if_"] = self.expression(said["if"], place / "if", rows)
             if "repeat" in said:
                 read["repeat"] = self.count(said["repeat"], place / "repeat", rows)
-            if "tap" in said:
-                read["tap"] = self.tap(said["tap"], place / "tap", turns)
+            for word, field in (("as", "as_"), ("tap", "tap")):
+                if word in said:
+                    read[field] = self.result_name(said[word], place / word, turns)
             if "from" in said:
                 read["from_"] = self.references(said["from"], place / "from", turns)
             if "each" in said:

@@ -40,6 +40,7 @@ _CHANGED = {
     "from": "The input: a reference, or a list of them.",
     "repeat": "How many copies.",
     "each": "The same module, applied to every one of these.",
+    "as": "What the block or section calls the result.",
     "tap": "The result as a feature of this name.",
     "aux": "A result in training only.",
 }
@@ -146,6 +147,7 @@ def _modifiers() -> Schema:
         "repeat": {"type": ["integer", "string"], "minimum": 0},
         "from": {"$ref": "#/$defs/references"},
         "each": {"$ref": "#/$defs/references"},
+        "as": {"type": "string"},
         "tap": {"type": "string"},
         "aux": {"const": True},
     }

@@ -14,7 +14,7 @@ from archdsl.language.keys import DocumentForm, ParameterForm, ParameterType
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place, Source
 
-MODIFIERS = ("for", "if", "from", "repeat", "each", "tap", "aux")
+MODIFIERS = ("for", "if", "from", "repeat", "each", "as", "tap", "aux")
 SECTIONS = ("backbone", "neck", "aux", "head")  # in the order in which modules are made
 COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first is required
     "seq": (),
@@ -137,6 +137,7 @@ class Modifiers:
     from_: Name | Listed | None = None
     repeat: Argument | None = None
     each: Name | Listed | None = None
+    as_: Name | None = None
     tap: Name | None = None
     aux: bool = False
 
@@ -149,6 +150,16 @@ class Modifiers:
     def tap_turns(self) -> bool:
         """Whether every turn of `repeat` has a tap."""
         return self.repeat is not None and _names_turn(self.tap)
+
+    @cached_property
+    def as_turns(self) -> bool:
+        """Whether every turn of `repeat` has a label."""
+        return self.repeat is not None and _names_turn(self.as_)
+
+    @property
+    def names(self) -> list[Name]:
+        """What other items can call the result, beside its key."""
+        return [name for name in (self.as_, self.tap) if name is not None]
 
     @property
     def copies(self) -> bool:

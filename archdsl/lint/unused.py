@@ -71,7 +71,7 @@ def unused_blocks(document: Document) -> Found:
 
 
 def unused_taps(document: Document, meant: Mapping[Span, bool]) -> Found:
-    """Taps of this file that no reference means, or could mean where no tap was made."""
+    """Taps and labels of this file that no reference means, or could mean where no tap was made."""
     items, said = [*items_of(document)], [*of_document(document).references]
     for block in _own_blocks(document):
         items += items_in(block.body) if block.body is not None else ()
@@ -79,8 +79,8 @@ def unused_taps(document: Document, meant: Mapping[Span, bool]) -> Found:
     references = {reference.text: reference for reference in said}.values()
     plain = {reference.text for reference in references if not reference.expressions}
     others = [reference for reference in references if reference.expressions]
-    for tap in (item.modifiers.tap for item in items):
-        if tap is None or tap.place.span is None:
+    for tap in (name for item in items for name in item.modifiers.names):
+        if tap.place.span is None:
             continue
         text, span = tap.template.text, tap.place.span
         near = references if tap.template.expressions else others
@@ -88,7 +88,8 @@ def unused_taps(document: Document, meant: Mapping[Span, bool]) -> Found:
             tap.template.could_be(one.text) or one.could_be(text) for one in near
         )
         if span.file == document.file.source.name and not meant.get(span, could_be):
-            yield f"nothing in this spec uses the tap `{text}`", span, HELP
+            what = "label" if tap.place.path[-1] == "as" else "tap"
+            yield f"nothing in this spec uses the {what} `{text}`", span, HELP
 
 
 def _own_blocks(document: Document) -> list[Block]:

@@ -79,6 +79,7 @@ class Frame:
     outer: "Frame | None" = None
     names: dict[str, Flow] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)  # the paths of the items in `names`
+    labels: dict[str, Flow] = field(default_factory=dict)  # of the block or section
 
     def keep(self, title: str, flow: Flow) -> None:
         """Lets references name what an item gives."""
@@ -122,7 +123,8 @@ class Env:
 
     def at(self, level: Level) -> "Env":
         level.guard = self.guard
-        return replace(self, frame=Frame(level, self.frame.given, self.frame.taps, self.frame))
+        inner = replace(self.frame, level=level, outer=self.frame, names={}, homes={})
+        return replace(self, frame=inner)
 
     @property
     def level(self) -> Level:
@@ -216,6 +218,8 @@ class Reading:
         except KeyError:
             if title == INPUT:
                 return env.frame.given
+            if title in env.frame.labels:
+                return env.frame.labels[title]
             if title in list(taps)[env.frame.taps :]:
                 return taps[title]
         first, _, rest = title.partition(".")

@@ -74,7 +74,7 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
         if results <= walk.values.keys():
             break  # as for a backbone, which needs no head
         program.keeps_aux = not (own_aux and _inherited(program, section))
-        there = replace(env, frame=replace(env.frame, level=level))
+        there = replace(env, frame=replace(env.frame, level=level, labels={}))
         sequence = document.sections[section]
         if section == "aux":
             for item in sequence.items:

@@ -118,8 +118,7 @@ class Walk(Chains):
                 fed = env.fed(self.references(said.from_, env, self.taps))
             result = self.copies(item, fed)
         self.aside = before
-        if not said.tap_turns:
-            self.tap(item, env, result)
+        self.call_it(item, env, result, turn=False)
         if said.aux:
             assert item.key is not None
             title = self.key(item.key, env)
@@ -129,12 +128,16 @@ class Walk(Chains):
             return env.x
         return result
 
-    def tap(self, item: Item, env: Env, result: Flow) -> None:
-        said = item.modifiers.tap
-        title = None if said is None else self.formatted(said.template, env)
-        if isinstance(title, str):
-            self.taps.pop(title, None)
-            self.taps[title] = result
+    def call_it(self, item: Item, env: Env, result: Flow, turn: bool) -> None:
+        """Gives a result its label and its tap, those of an item or those of a turn."""
+        said = item.modifiers
+        if said.as_ is not None and said.as_turns is turn:
+            env.frame.labels[self.key(said.as_.template, env)] = result
+        if said.tap is not None and said.tap_turns is turn:
+            title = self.formatted(said.tap.template, env)
+            if isinstance(title, str):
+                self.taps.pop(title, None)
+                self.taps[title] = result
 
     def copies(self, item: Item, env: Env) -> Flow:
         """One or more turns of an item."""
@@ -171,8 +174,7 @@ class Walk(Chains):
             if said.from_turns:
                 there = there.fed(self.references(said.from_, there, self.taps))
             x = turn(item, there)
-            if said.tap_turns:
-                self.tap(item, there, x)
+            self.call_it(item, there, x, turn=True)
         return x
 
     def numbered(self, item: Item, env: Env) -> Flow:

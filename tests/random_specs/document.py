@@ -33,6 +33,7 @@ class Documents(Blocks):
         given = Value(-1, TensorSpec(shape))
         place = Place(naive, Frame(Level(""), given), {}, given)
         for section in ("backbone", "neck", "aux", "head"):
+            place.frame.own.clear()
             if section == "aux":
                 result |= self.side(place) if self.chance(25) else {}
             elif section == "head" and self.chance(15):

@@ -50,7 +50,9 @@ class Items(Ops):
         return self.op(place)
 
     def tapped(self, item: Any, place: Place) -> Any:
-        """The item, sometimes with a tap; in a loop its name differs from copy to copy."""
+        """The item, sometimes with a label or a tap, whose name in a loop differs in every copy."""
+        if "as" not in self.modified(item) and self.chance(12):
+            item = {**self.modified(item), "as": self.name(place.bare(), ("s", "low", "x"))}
         if place.naive.in_block or "i" in place.names or "tap" in item or not self.chance(12):
             return item
         suffix = "_{row}" if "row" in place.names or "for" in item else ""
@@ -199,6 +201,7 @@ class Items(Ops):
         found = dict(place.frame.visible())
         if not place.naive.in_block:
             found = {**place.naive.taps, **found}
+        found = {**place.frame.labels, **found}
         given = place.frame.given
         found["input"] = given
         found |= self.inner(place, found)

@@ -13,7 +13,7 @@ from archdsl.expressions.expression import make_divisible
 from archdsl.ops import OPS, ArgumentError, ShapeError, arguments, construct
 from archdsl.ops.tensor import TensorSpec
 
-MODIFIERS = ("for", "if", "from", "repeat", "each", "tap")
+MODIFIERS = ("for", "if", "from", "repeat", "each", "as", "tap")
 LARGEST = {"channels": 40, "axis": 26, "elements": 12_000, "nodes": 80}
 
 Names = dict[str, Any]
@@ -68,12 +68,20 @@ class Level:
 
 @dataclass
 class Frame:
-    """What a sequence sees: its level, what its block was given, the names of earlier items."""
+    """What a sequence sees: its level, what its block was given, the names of earlier items.
+
+    `own` are the labels of a block or section, which its outermost frame holds.
+    """
 
     level: Level
     given: Flow
     outer: "Frame | None" = None
     names: dict[str, Flow] = field(default_factory=dict)
+    own: dict[str, Flow] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> dict[str, Flow]:
+        return self.own if self.outer is None else self.outer.labels
 
     def owner(self, name: str) -> "Frame":
         """The frame that has a name."""
@@ -163,6 +171,8 @@ class Naive:
                 result: Flow = self.each(key, verb, value, modifiers, frame, bound)
             else:
                 result = self.repeated(key, verb, value, modifiers, frame, bound, source)
+            if "as" in modifiers:
+                frame.labels[self.name(modifiers["as"], bound, x)] = result
             if "tap" in modifiers:
                 self.tap(self.name(modifiers["tap"], bound, x), result)
             yield result
@@ -199,6 +209,8 @@ class Naive:
             return self.results[path]
         if raw == "input":
             return frame.given
+        if raw in frame.labels:
+            return frame.labels[raw]
         if raw in self.taps and not self.in_block:
             return self.taps[raw]
         raise Misfit(f"no {raw}")
@@ -214,13 +226,15 @@ class Naive:
     ) -> Flow:
         inputs = self.references(modifiers["each"], frame)
         count, before, results, starts = frame.level.count, self.shared, [], []
-        known = dict(frame.names)
+        known, labels = dict(frame.names), dict(frame.labels)
         for n, given in enumerate(inputs if isinstance(inputs, tuple) else ()):
             frame.level.count, self.shared = count, before or n > 0
             frame.names.clear()  # what an application names is not there for the next
             frame.names.update(known)
             starts.append(len(self.ops))
             results.append(self.repeated(key, verb, value, modifiers, frame, names, given))
+            frame.labels.clear()
+            frame.labels.update(labels)
         self.shared = before
         for start, end in zip(starts[1:], [*starts[2:], len(self.ops)], strict=True):
             first, again = self.ops[starts[0] : starts[1]], self.ops[start:end]
