@@ -150,7 +150,8 @@ def test_a_setting_that_differs_is_an_internal_error_of_build(
     emit = archdsl.pytorch.source.emit
     monkeypatch.setattr(
         archdsl.pytorch.source, "emit",
-        lambda graph, title=None: emit(graph).replace("padding=1", 'padding=1, padding_mode="reflect"'),
+        lambda graph, title=None: emit(graph).replace(
+            "padding=1", 'padding=1, padding_mode="reflect"'),
     )  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Path("net.yaml").write_text(SPEC, encoding="utf-8")
