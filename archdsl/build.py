@@ -81,13 +81,13 @@ def run(graph: Graph, summary: Summary, source: Path) -> None:
     Raises InternalError if a setting, a call, the shape of an output or the number of parameters is
     another than the graph's, UsageError if the network does not fit into memory.
     """
+    from archdsl.pytorch.proof import prove
     from archdsl.pytorch.running import new_module
-    from archdsl.pytorch.settings import require_equal
 
     text = source.read_text(encoding="utf-8")
+    prove(text, graph)
     try:
         module = new_module(text, summary.name).eval()
-        require_equal(module, graph)
         outputs = _outputs(module, summary)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate" not in str(error):

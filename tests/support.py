@@ -137,11 +137,6 @@ def resized(name: str, size: Sequence[int], params: Mapping[str, Any] | None = N
 
 def require_network(source: str, graph: Graph) -> None:
     """Holds source to a graph: every setting and call, as `build` does."""
-    import torch
+    from archdsl.pytorch.proof import prove
 
-    from archdsl.pytorch.running import new_module
-    from archdsl.pytorch.settings import require_equal
-
-    with torch.device("meta"):
-        module = new_module(source, graph.name)
-    require_equal(module, graph)
+    prove(source, graph)

@@ -44,6 +44,7 @@ ANYTHING = ("", "__main__", "api", "cli")
 
 HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {
+        "pytorch.first_values",  # which only a build imports
         "pytorch.prelude",  # which is emitted, not imported
         "pytorch.settings",  # which only a build imports
     },

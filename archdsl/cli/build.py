@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.cli.console import BUG, Settings, changes, color, complain, graph_of, show
+from archdsl.cli.console import Settings, changes, color, graph_of, show
 from archdsl.cli.progress import progress
-from archdsl.diagnostics.errors import InternalError
 from archdsl.diagnostics.packages import require
 
 if TYPE_CHECKING:
@@ -68,11 +67,7 @@ def build(
             files = steps.write(graph, result, out, class_name)
             source, written = files.source, _written(files)
         say(f"running {source} on a random image of 1x{graph.input}")
-        try:
-            steps.run(graph, result, source)
-        except InternalError as error:
-            complain(f"internal error, please report it: {error}")
-            raise click.exceptions.Exit(BUG) from error
+        steps.run(graph, result, source)
     show(text(result, color(sys.stdout)))
     show(f"\n{written}\n{_proof(result)}\n")
 

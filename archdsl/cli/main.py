@@ -24,7 +24,7 @@ from archdsl.cli.measure import diff, summary
 from archdsl.cli.schema import schema
 from archdsl.cli.show import list_, show_
 from archdsl.cli.study import plot, scale, sweep
-from archdsl.diagnostics.errors import SpecError, UsageError
+from archdsl.diagnostics.errors import InternalError, SpecError, UsageError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,6 +68,9 @@ def run(arguments: Sequence[str]) -> int:
             error.show()
     except click.Abort:
         return INTERRUPTED
+    except InternalError as error:
+        complain(f"internal error, please report it: {error}")
+        return BUG
     except Exception as error:
         if isinstance(error, OSError) and error.errno in OUTPUT:
             complain(f"cannot write the output: {error.strerror}")

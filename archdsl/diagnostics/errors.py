@@ -29,3 +29,7 @@ class CheckpointError(UsageError):
 
 class InternalError(Exception):
     """Two parts of archdsl disagree about a network: a bug in archdsl, not in the spec."""
+
+
+class Difference(InternalError):
+    """A source is another network than its graph."""

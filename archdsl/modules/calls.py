@@ -425,6 +425,7 @@ TORCH: dict[type[Op], Row] = {
 assert set(TORCH) == set(OPS.values())
 
 REQUIRES = {  # what a class of the prelude uses
+    "initialized_inside": ("initialized",),
     "CenterCrop": ("center_crop",),
     "Conv1dSame": ("pad_same",),
     "Conv2dSame": ("pad_same",),

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from archdsl.diagnostics.errors import InternalError
 from archdsl.modules.calls import TORCH
 from archdsl.ops.init import SCHEMES
+from archdsl.pytorch.python import walk
 
 IMPORTS = {
     "import math",
@@ -132,7 +133,7 @@ class _Source:
 
     def collect(self, node: ast.AST) -> None:
         """The names that modules are given: assigned, added, or keys of a container."""
-        for inner in ast.walk(node):
+        for inner in walk(node):
             match inner:
                 case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
                     self.members.add(name)
@@ -199,7 +200,7 @@ class _Source:
             self.check_default(default)
         bound = {argument.arg for argument in arguments} | {
             inner.id
-            for inner in ast.walk(node)
+            for inner in walk(node)
             if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
         }
         reader = _Function(self, bound)
@@ -296,7 +297,7 @@ class _Function:
 
     def check_formatted(self, node: ast.FormattedValue) -> None:
         require(node, node.conversion == -1 and node.format_spec is None)
-        calls = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
+        calls = [inner for inner in walk(node.value) if isinstance(inner, ast.Call)]
         require(node, all(dotted(inner.func) in NUMBERS for inner in calls))
         self.check(node.value)
 
@@ -359,7 +360,7 @@ def is_free(name: str) -> bool:
 def require_literal(node: ast.AST) -> None:
     """A constant, or a list, tuple or dict of them."""
     parts = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
-    for inner in ast.walk(node):
+    for inner in walk(node):
         require(node, isinstance(inner, parts))
         if isinstance(inner, ast.Constant):
             require_constant(inner)

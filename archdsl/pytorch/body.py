@@ -5,6 +5,7 @@ import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
 from keyword import iskeyword
 from typing import Any
@@ -18,9 +19,11 @@ from archdsl.pytorch.python import (
     assign,
     call,
     choice,
+    identifiers,
     name,
     negated,
     of_length,
+    walk,
 )
 from archdsl.pytorch.symbols import Fixed, Symbol
 
@@ -68,6 +71,13 @@ class Holder:
     key: str
     owner: "Holder | None" = None
     entries: list["Entry | Holder | Let"] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)  # of all entries but variables
+
+    def clear(self) -> None:
+        self.entries.clear()
+        self.keys.clear()
+
+    # once it is known which entries are used
 
     @property
     def used(self) -> bool:
@@ -76,17 +86,18 @@ class Holder:
     def live(self) -> list["Entry | Holder"]:
         return [entry for entry in self.entries if entry.used and not isinstance(entry, Let)]
 
-    def modules(self) -> list["Entry | Holder"]:
-        return [e for e in self.live() if isinstance(e, Holder) or not e.parameter]
+    @cached_property
+    def modules(self) -> dict[str, int]:
+        """The keys of its modules, and their places."""
+        members = (e for e in self.live() if isinstance(e, Holder) or not e.parameter)
+        return {entry.key: place for place, entry in enumerate(members)}
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """`list` if its members are numbered in turn, else `dict`, or `self` for attributes."""
-        members = self.modules()
-        keys = [entry.key for entry in members]
-        if self.owner is None and all(_is_attribute(key) for key in keys):
+        if self.owner is None and all(map(_is_attribute, self.modules)):
             return "self"
-        return "list" if keys == [str(n) for n in range(len(keys))] else "dict"
+        return "list" if all(key == str(n) for key, n in self.modules.items()) else "dict"
 
 
 @dataclass(eq=False)
@@ -101,6 +112,15 @@ class Step:
     side: bool = False
     entry: Entry | None = None
     adds: bool = False  # may write over its first operand
+
+    @cached_property
+    def parts(self) -> list[ast.AST]:
+        return list(walk(self.code))
+
+    @cached_property
+    def operands(self) -> list[str]:
+        """The marks of the values that it reads, as often as it does."""
+        return [n.id for n in self.parts if isinstance(n, ast.Name) and n.id[0] == "%"]
 
 
 def _is_attribute(key: str) -> bool:
@@ -139,8 +159,9 @@ class Body:
 
     def enter(self, holder: Holder, entry: "Entry | Holder") -> None:
         entry.owner = holder
-        if any(other.key == entry.key for other in holder.entries):
+        if entry.key in holder.keys:
             raise Fixed((), f"two modules named {entry.key}")
+        holder.keys.add(entry.key)
         holder.entries.append(entry)
 
     def called(self, entry: Entry, inputs: Sequence[Value]) -> ast.expr:
@@ -191,20 +212,15 @@ class Body:
         kept = []
         for step in reversed(self.steps):
             if step.target.mark in needed:
-                needed |= {n.id for n in ast.walk(step.code) if isinstance(n, ast.Name)}
+                needed.update(step.operands)
                 kept.append(step)
-                for access in ast.walk(step.code):
+                for access in step.parts:
                     if isinstance(access, _Access):
                         access.entry.used = True
         self.steps = kept[::-1]
-        used = {
-            n.attr
-            for step in self.steps
-            for n in ast.walk(step.code)
-            if isinstance(n, ast.Attribute)
-        }
+        used = {n.attr for s in self.steps for n in s.parts if isinstance(n, ast.Attribute)}
         self.kept = {key: code for key, code in self.kept.items() if key in used}
-        self.find_lets(self.top, {n for code in self.kept.values() for n in _names(code)})
+        self.find_lets(self.top, identifiers(*self.kept.values()))
 
     def find_lets(self, holder: Holder, found: set[str]) -> None:
         """Marks the variables that are used; `found` are names in what stands behind."""
@@ -213,11 +229,11 @@ class Body:
                 self.find_lets(entry, found)
             elif isinstance(entry, Let):
                 entry.used = entry.key in found
-                found |= _names(entry.code) if entry.used else set()
+                found |= identifiers(entry.code) if entry.used else set()
             elif entry.used:
                 trees = [entry.code, *entry.before]
                 trees += [entry.test.syntax] if entry.test is not None else []
-                found |= {title for tree in trees for title in _names(tree)}
+                found |= identifiers(*trees)
 
     def constructor(self) -> list[ast.stmt]:
         """The statements of `__init__` behind `super().__init__()`."""
@@ -314,7 +330,7 @@ class Body:
             return ast.Attribute(owner, entry.key)
         if kind == "dict":
             return ast.Subscript(owner, as_syntax(entry.key))
-        return ast.Subscript(owner, as_syntax(holder.modules().index(entry)))
+        return ast.Subscript(owner, as_syntax(holder.modules[entry.key]))
 
     # forward
 
@@ -329,7 +345,7 @@ class Naming:
     def __init__(self, body: Body, inputs: Sequence[Value], names: Sequence[str]) -> None:
         self.body = body
         self.variables = dict(zip([value.mark for value in inputs], names, strict=True))
-        self.last = {m: n for n, step in enumerate(body.steps) for m in _marks(step.code)}
+        self.last = {m: n for n, step in enumerate(body.steps) for m in step.operands}
 
     def finish(self, results: Sequence[Value], named: Sequence[str] = ()) -> list[ast.stmt]:
         """The statements, with names given to all values."""
@@ -346,9 +362,8 @@ class Naming:
         statements = []
         for index, step in enumerate(steps):
             mark = step.target.mark
-            operands = _marks(step.code)
             dead = {v for v, m in holders.items() if self.last.get(m, -1) <= index}
-            chosen = self.choose(step, operands, dead, holders, wanted.get(mark, ""))
+            chosen = self.choose(step, dead, holders, wanted.get(mark, ""))
             self.variables[mark] = chosen
             code = self.filled(step.code)
             statements.append(_statement(chosen, code, step.adds))
@@ -356,13 +371,11 @@ class Naming:
             free.add(chosen)
         return statements
 
-    def choose(
-        self, step: Step, operands: list[str], dead: set[str], holders: dict[str, str], wanted: str
-    ) -> str:
+    def choose(self, step: Step, dead: set[str], holders: dict[str, str], wanted: str) -> str:
         """A variable for a value: one that is free, of its operands first; else one by its hint."""
         if wanted and (wanted not in holders or wanted in dead):
             return wanted
-        before = [self.variables[mark] for mark in operands if mark in self.variables]
+        before = [self.variables[mark] for mark in step.operands if mark in self.variables]
         for variable in ["x", *before]:
             plain = variable in ("x", "out", step.target.hint) or variable in before
             if variable in dead and plain and variable in holders:
@@ -395,14 +408,6 @@ class _Filler(ast.NodeTransformer):
 
     def visit__Access(self, node: Any) -> ast.expr:
         return self.naming.body.access(node.entry)
-
-
-def _names(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
-def _marks(code: ast.expr) -> list[str]:
-    return [n.id for n in ast.walk(code) if isinstance(n, ast.Name) and n.id[0] == "%"]
 
 
 def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:

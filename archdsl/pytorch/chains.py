@@ -14,7 +14,7 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body, Value
 from archdsl.pytorch.environment import Env, Factory, Reading, text_of
 from archdsl.pytorch.operations import lends
-from archdsl.pytorch.python import annotated, as_syntax, assign, call, name
+from archdsl.pytorch.python import annotated, as_syntax, assign, call, identifiers, name
 from archdsl.pytorch.symbols import (
     Fixed,
     Symbol,
@@ -245,9 +245,8 @@ class Chains(Reading):
         again = turn(env.with_input(after.first), settled)
         if again is None:
             return None
-        steady = same(again.first.spec.channels, end) and not names_in(end) & names_of_target(
-            target
-        )
+        settles = same(again.first.spec.channels, end)
+        steady = settles and not names_in(end) & identifiers(target)
         if steady:  # a repeat that changes the channels is not left out
             first = choose(equal(index, 0), lambda: start, lambda: end)
             settled = []
@@ -480,12 +479,7 @@ def names_of(env: Env) -> frozenset[str]:
     """The variables that an environment's values mention."""
     values = [v for v in env.values.values() if not isinstance(v, Factory)]
     shown = names_in(*values, *(env.first.spec.shape if env.x is not None else ()))
-    return shown | {n.id for v in values if isinstance(v, Symbol)
-                    for n in ast.walk(v.syntax) if isinstance(n, ast.Name)}  # fmt: skip
-
-
-def names_of_target(target: ast.expr) -> set[str]:
-    return {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return shown | identifiers(*(v.syntax for v in values if isinstance(v, Symbol)))
 
 
 def mentioned(parts: Sequence[Any]) -> set[str]:
@@ -504,7 +498,7 @@ def mentioned(parts: Sequence[Any]) -> set[str]:
             trees += [p.syntax for p in keyed if isinstance(p, Symbol)]
         if not isinstance(part, list) and part.test is not None:
             trees.append(part.test.syntax)
-        found |= {n.id for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        found |= identifiers(*trees)
     return found
 
 

@@ -21,7 +21,7 @@ from archdsl.pytorch.program import (
     plain_default,
     shown_value,
 )  # fmt: skip
-from archdsl.pytorch.python import as_syntax, assign, call, function, name
+from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import starting
 from archdsl.pytorch.symbols import Fixed, Symbol, known, type_of, variable
@@ -179,17 +179,16 @@ def _needed(program: Program, node: ast.ClassDef) -> list[Any]:
     needed: set[str] = set()
     trees: list[ast.AST] = [node]
     while trees:
-        for part in ast.walk(trees.pop()):
-            if isinstance(part, ast.Name) and part.id in by_title and part.id not in needed:
-                needed.add(part.id)
-                trees.append(by_title[part.id].node)
+        found = identifiers(trees.pop()) & by_title.keys() - needed
+        needed |= found
+        trees += [by_title[title].node for title in found]
     return [made for made in program.order if made.title in needed]
 
 
 def _constructor(
     program: Program, walk: Walk, arguments: list[Argument], body: list[ast.stmt]
 ) -> tuple[ast.FunctionDef, list[Argument]]:
-    used = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
+    used = identifiers(*body)
     kept = needed(arguments, used)
     given = [ast.arg("self")]
     defaults: list[ast.expr] = []

@@ -45,6 +45,18 @@ def initialized(
     return module
 
 
+def initialized_inside(
+    module: nn.Module,
+    weight: Callable[[Tensor], Tensor],
+    bias: Callable[[Tensor], Tensor] | None = None,
+) -> nn.Module:
+    """The module, the linear layers in it started by these functions."""
+    for part in module.modules():
+        if type(part) is nn.Linear:
+            initialized(part, weight, bias)
+    return module
+
+
 class DropPath(nn.Module):
     """Stochastic depth: in training zeroes whole examples with probability `p`."""
 

@@ -27,7 +27,7 @@ from archdsl.pytorch.chains import Parts, equal, leaves
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import module_of, settle, torch_call, writes_over
-from archdsl.pytorch.python import as_syntax, assign, call, function, name
+from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import base_of, documented, initial
 from archdsl.pytorch.symbols import (
     Fixed,
@@ -509,8 +509,7 @@ class Program:
         said = {*channels_of(channels), *(a.name for a in arguments)}
         for value in results:
             sizes: list[Any] = [size for size in value.spec.shape if isinstance(size, Symbol)]
-            names_of = {n.id for size in sizes for n in ast.walk(size.syntax)
-                        if isinstance(n, ast.Name)}  # fmt: skip
+            names_of = identifiers(*(size.syntax for size in sizes))
             if not names_of <= said | {
                 "max",
                 "min",
@@ -524,7 +523,7 @@ class Program:
                 *self.rules,
             }:
                 raise Fixed((), f"what it gives depends on {names_of - said}")
-        used = {n.id for s in body[0].body for n in ast.walk(s) if isinstance(n, ast.Name)}
+        used = identifiers(*body[0].body)
         kept = needed(arguments, used)
         taken = [(title, index) for title, index in channels if title in used]
         kept.sort(key=lambda argument: not argument.required)
@@ -594,7 +593,7 @@ def class_body(
                 if made is not None:
                     return made
         except Fixed:
-            walk.body.top.entries.clear()
+            walk.body.top.clear()
     flow = walk.combined(block.body, env)
     results = list(flow) if isinstance(flow, tuple) else [flow]
     values = [value for value in results if isinstance(value, Value)]
@@ -697,8 +696,7 @@ def needed(arguments: Sequence[Argument], used: set[str]) -> list[Argument]:
         before = len(used)
         for argument in arguments:
             if argument.name in used and argument.computed is not None:
-                tree = ast.walk(argument.computed.syntax)
-                used |= {node.id for node in tree if isinstance(node, ast.Name)}
+                used |= identifiers(argument.computed.syntax)
     return [argument for argument in arguments if argument.name in used]
 
 

@@ -33,7 +33,8 @@ def network_members(
     side = [values[id] for id in graph.aux.values()]
     (finish or body.prune)([*main, *side])
     asides = _aside(body, main)
-    body.steps = [s for s in body.steps if s not in asides] + asides
+    late = {step.target.mark for step in asides}
+    body.steps = [s for s in body.steps if s.target.mark not in late] + asides
     naming = body.forward([x], ["x"])
     names = [*graph.outputs, *graph.aux] if any(graph.outputs) or side else []
     statements = naming.finish([*main, *side], names)
@@ -71,7 +72,7 @@ def _aside(body: Body, main: Sequence[Value]) -> list[Any]:
     asides = []
     for step in reversed(body.steps):
         if step.target.mark in needed:
-            needed |= {n.id for n in ast.walk(step.code) if isinstance(n, ast.Name)}
+            needed.update(step.operands)
         else:
             asides.append(step)
     return asides[::-1]

@@ -18,24 +18,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from archdsl.diagnostics.errors import InternalError
+from archdsl.diagnostics.errors import Difference
 from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.modules.calls import TORCH, Argument, Call, call
 from archdsl.modules.overwriting import overwriting
+from archdsl.ops.init import PER_GROUP, Init
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import prelude
+from archdsl.pytorch.first_values import FirstValues, Steps
 
 BATCH = 2  # the fewest that batch norm can train on
 SHOWN = 300  # characters of a call in a message
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 JOINS: Mapping[str, Callable[[Any, Any], Any]] = {"{+}": operator.add, "{*}": operator.mul}
+JOINED = (Tensor.add, Tensor.mul)
 WRITTEN = frozenset(name for row in TORCH.values() for name in row.writes)
 OURS = WRITTEN & prelude().keys()
 Key = tuple[Hashable, ...]
 
 
-def require_equal(module: nn.Module, graph: Graph) -> None:
-    """Raises InternalError if a module from emitted source is another network than the graph."""
+def require_equal(module: nn.Module, graph: Graph, first: FirstValues) -> None:
+    """Raises Difference if a module from emitted source is another network than the graph.
+
+    `first` was on while the module was made.
+    """
     graph = graph.select(graph.outputs, graph.aux)
     _require_weights(module, graph)
     with torch.no_grad():
@@ -44,11 +50,15 @@ def require_equal(module: nn.Module, graph: Graph) -> None:
     missing = Counter(wanted.calls) - Counter(made.calls)
     for id, number in wanted.by_id.items():
         if missing[number]:
-            raise InternalError(f"{id}: the source has no {wanted.keys.text(number)}")
+            raise Difference(f"{id}: the source has no {wanted.keys.text(number)}")
     if missing or Counter(made.calls) != Counter(wanted.calls):
-        raise InternalError("the source calls something more often or less than the graph")
+        raise Difference("the source calls something more often or less than the graph")
     if made.results != wanted.results:
-        raise InternalError("the source gives other results than the graph")
+        raise Difference("the source gives other results than the graph")
+    for key, parameter in module.named_parameters():
+        begins, begun = first.of(parameter), wanted.first[key]
+        if begins != begun:
+            raise Difference(f"{key} begins with {begins} in the source, with {begun} in the graph")
 
 
 def _require_weights(module: nn.Module, graph: Graph) -> None:
@@ -57,9 +67,9 @@ def _require_weights(module: nn.Module, graph: Graph) -> None:
     if list(made.items()) != list(wanted.items()):
         other = [key for key in {**wanted, **made} if made.get(key) != wanted.get(key)]
         if not other:
-            raise InternalError("the source has the graph's weights in another order")
+            raise Difference("the source has the graph's weights in another order")
         shapes = [found.get(other[0], "none") for found in (made, wanted)]
-        raise InternalError(f"{other[0]}: the source has {shapes[0]}, the graph {shapes[1]}")
+        raise Difference(f"{other[0]}: the source has {shapes[0]}, the graph {shapes[1]}")
 
 
 class _Keys:
@@ -134,7 +144,8 @@ class _Wanted(_Recorder):
         super().__init__(_Keys())
         self.graph, self.namespace = graph, vars(sys.modules[type(module).__module__])
         self.over = overwriting(graph)
-        self.samples: dict[Any, Key] = {}
+        self.samples: dict[Any, tuple[Key, nn.Module, FirstValues]] = {}
+        self.first: dict[str, Steps] = {}  # by key, how a parameter begins
         self.by_id = {INPUT: self.keys.number((INPUT,))}
         self.shapes: dict[int, tuple[int, ...]] = {}  # of what calls give
         for node in graph.nodes:
@@ -150,7 +161,9 @@ class _Wanted(_Recorder):
         if row.form != "module":
             return self.function(node, row)
         extra = (Argument("inplace", value=True),) if node.id in self.over else ()
-        found = self.sample(row.target, (*row.arguments, *extra))
+        found, sample, first = self.sample(row.target, (*row.arguments, *extra))
+        if node.weights:
+            self.begin(node, sample, first)
         given = tuple(("of", self.by_id[id]) for id in node.inputs)
         number = self.keys.number((found, node.path if node.weights else "", given))
         self.shapes[number] = (BATCH, *node.output.shape)
@@ -158,21 +171,53 @@ class _Wanted(_Recorder):
         return number
 
     def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
-        made: Tensor = func(*args, **kwargs)
+        if func in JOINED:  # for which PyTorch would load its compiler
+            shapes: Any = [tuple(tensor.shape) for tensor in args]
+            made = _empty(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
+        else:
+            made = func(*args, **kwargs)
         self.shapes[number] = tuple(made.shape)
         return made
 
-    def sample(self, target: str, arguments: tuple[Argument, ...]) -> Key:
-        """The settings of a module as the table says it, which need no numbers in its weights."""
+    def sample(
+        self, target: str, arguments: tuple[Argument, ...]
+    ) -> tuple[Key, nn.Module, FirstValues]:
+        """The settings of a module as the table says it, the module, and how it begins."""
         known = (target, repr(arguments))
         if known not in self.samples:
-            positional = [a.value for a in arguments if not a.keyword]
-            keyword = {a.name: a.value for a in arguments if a.keyword}
-            cls = getattr(nn, target[3:]) if target.startswith("nn.") else self.namespace[target]
-            bare = type(cls.__name__, (cls,), {"reset_parameters": lambda self: None})
-            with torch.device("meta"):
-                self.samples[known] = settings(bare(*positional, **keyword))
+            with FirstValues() as first:
+                made = self.made(target, arguments)
+            self.samples[known] = settings(made), made, first
         return self.samples[known]
+
+    def made(self, target: str, arguments: tuple[Argument, ...]) -> Any:
+        """What a row of the table makes, a module or a tensor."""
+        positional = [a.value for a in arguments if not a.keyword]
+        keyword = {a.name: a.value for a in arguments if a.keyword}
+        package, _, title = target.rpartition(".")
+        where = {"nn": vars(nn), "torch": vars(torch)}.get(package, self.namespace)
+        return where[title](*positional, **keyword)
+
+    def begin(self, node: Node, sample: nn.Module, first: FirstValues) -> None:
+        """How the parameters of a node begin: as PyTorch's, then by the scheme of its weights.
+
+        A module that holds linear layers starts these.
+        """
+        steps = {name: first.of(parameter) for name, parameter in sample.named_parameters()}
+        init: Init | None = getattr(node.op, "init", None)
+        held = [
+            f"{name}."
+            for name, inner in sample.named_modules()
+            if name and type(inner) is nn.Linear
+        ]
+        schemes = {"weight": init, "bias": init.bias} if init is not None else {}
+        for prefix in held or [""]:
+            for title, scheme in schemes.items():
+                key = f"{prefix}{title}"
+                if scheme is not None and key in steps:
+                    groups = getattr(sample, "groups", None)
+                    steps[key] += _filled(scheme, tuple(sample.get_parameter(key).shape), groups)
+        self.first |= {f"{node.path}.{name}": found for name, found in steps.items()}
 
     def function(self, node: Node, row: Call) -> int:
         """What a function of the table calls; the text that is run here is the table's alone."""
@@ -187,6 +232,8 @@ class _Wanted(_Recorder):
             (weight,) = node.weights
             number = self.keys.number(("parameter", node.path))
             tensor = self.came(_empty(weight.shape), number)
+            with FirstValues() as first:
+                self.first[node.path] = first.of(self.made(row.target, row.arguments))
             template, values = row.use, {"weight": tensor}
         with self:
             if template in JOINS:
@@ -201,7 +248,7 @@ class _Wanted(_Recorder):
 class _Traced(_Recorder):
     """The calls of a module; `results` are the numbers of what it returns, by name.
 
-    A call that the graph has too gives a tensor of the graph's shape. Raises InternalError at the
+    A call that the graph has too gives a tensor of the graph's shape. Raises Difference at the
     first that the graph does not have.
     """
 
@@ -235,7 +282,7 @@ class _Traced(_Recorder):
     ) -> Any:  # fmt: skip
         """A call of a module of the table; attention of a tensor to itself gives a pair."""
         if any(other is not x for other in others) or bool(others) is need_weights:
-            raise InternalError(f"{path}: the source calls it with several tensors")
+            raise Difference(f"{path}: the source calls it with several tensors")
         weighted = any(True for _ in (*part.parameters(), *part.buffers()))
         number = self.keys.number((found, path if weighted else "", (self.shown(x),)))
         given = x if getattr(part, "inplace", False) else self.known(number, path)
@@ -254,8 +301,20 @@ class _Traced(_Recorder):
             met = set(self.calls)
             near = [n for n in self.wanted.calls if n not in met and self.keys.alike(n, number)]
             instead = f", the graph has {self.keys.text(near[0])}" if near else ""
-            raise InternalError(f"{where}: the source has {self.keys.text(number)}{instead}")
+            raise Difference(f"{where}: the source has {self.keys.text(number)}{instead}")
         return _empty(self.wanted.shapes[number])
+
+
+def _filled(init: Init, shape: tuple[int, ...], groups: int | None) -> Steps:
+    """How a scheme fills a tensor; the fans of a group are those of all, divided."""
+    first = FirstValues()
+    with first:
+        tensor = torch.empty(shape)
+        settings = {n: "fan_out" if v == PER_GROUP else v for n, v in init.settings}
+        getattr(nn.init, f"{init.scheme}_")(tensor, **settings)
+        if ("mode", PER_GROUP) in init.settings and groups is not None:
+            tensor.mul_(groups**0.5)
+    return first.of(tensor)
 
 
 def _empty(shape: tuple[int, ...]) -> Tensor:

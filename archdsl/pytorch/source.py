@@ -1,13 +1,12 @@
 """Trees of classes to source that stands alone."""
 
 import ast
-from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from keyword import kwlist
 
 from archdsl.analysis.cost import analyze
-from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.errors import Difference, UsageError
 from archdsl.graph.graph import Graph
 from archdsl.modules.calls import REQUIRES
 from archdsl.names import identifier_problem
@@ -16,9 +15,9 @@ from archdsl.pytorch.allowed import prelude
 from archdsl.pytorch.body import TAKEN
 from archdsl.pytorch.instances import instances
 from archdsl.pytorch.network import network
-from archdsl.pytorch.python import function, lines_of, name
+from archdsl.pytorch.proof import prove
+from archdsl.pytorch.python import function, identifiers, lines_of, name
 from archdsl.pytorch.returning import documented
-from archdsl.pytorch.running import new_module
 from archdsl.pytorch.symbols import Fixed, rule_body
 
 _MODULES = ("torch", "math", "F", "nn")
@@ -40,33 +39,21 @@ def emit(graph: Graph, class_name: str | None = None) -> str:
 
     A graph with its spec beside it is translated from the spec's own words; one without, from JSON,
     is written in numbers, and so is one whose translation is not equal to it in every call. The
-    modules are those that the graph's outputs need.
+    modules are those that the graph's outputs need. Where PyTorch is installed, the source is
+    proved to be the graph; raises InternalError if it is not.
     """
-    graph = graph.select(graph.outputs, graph.aux)
-    title = _title(graph, class_name)
+    built = graph.select(graph.outputs, graph.aux)
+    title = _title(built, class_name)
+    proves = find_spec("torch") is not None
     try:
-        source = translate(graph, title)
-    except Fixed:
-        source = ""
-    if source and _is_equal(source, graph):
-        return source
-    return assembled(graph, instances(graph, _TAKEN, title))
-
-
-def _is_equal(source: str, graph: Graph) -> bool:
-    """Whether the network of a source is the graph's; taken for granted where PyTorch is not."""
-    if find_spec("torch") is None:
-        return True
-    import torch
-
-    from archdsl.pytorch.settings import require_equal
-
-    try:
-        with torch.device("meta"):
-            require_equal(new_module(source, graph.name), graph)
-    except Exception:  # whatever a wrong network stumbles over
-        return False
-    return True
+        source = translate(built, title)
+        if proves:
+            prove(source, graph)
+    except (Fixed, Difference):
+        source = assembled(built, instances(built, _TAKEN, title))
+        if proves:
+            prove(source, graph)
+    return source
 
 
 def _title(graph: Graph, wanted: str | None) -> str:
@@ -87,27 +74,24 @@ def _title(graph: Graph, wanted: str | None) -> str:
 def translate(graph: Graph, title: str) -> str:
     """The source of a graph whose spec stands beside it; raises Fixed where it cannot be had."""
     classes, program = network(graph, _TAKEN, title)
+    used = identifiers(*classes) if program.rules else ()
     rules: list[ast.stmt] = [
         function(
             rule, [ast.arg("size", name("int"))], [], name("int"), [ast.Return(rule_body(made))]
         )
         for rule, made in program.rules.items()
-        if rule in names_in([*classes])
+        if rule in used
     ]
     return assembled(graph, [*rules, *classes])
 
 
-def names_in(statements: Iterable[ast.AST]) -> set[str]:
-    return {n.id for s in statements for n in ast.walk(s) if isinstance(n, ast.Name)}
-
-
 def assembled(graph: Graph, statements: list[ast.stmt]) -> str:
     """A module: documented, imports, the helpers that are used, classes."""
-    used = names_in(statements)
+    used = identifiers(*statements)
     helpers = [title for title in prelude() if title in used]
     helpers += [other for title in helpers for other in REQUIRES.get(title, ())]
     helpers = [title for title in prelude() if title in helpers]
-    used |= names_in(_trees()[title] for title in helpers)
+    used |= identifiers(*(_trees()[title] for title in helpers))
     cost = analyze(graph).total
     about = f"{graph.name}: {graph.citation}." if graph.citation else f"{graph.name}."
     notes = [

@@ -26,7 +26,7 @@ from archdsl.expressions.expression import (
 )
 from archdsl.expressions.parser import parse
 from archdsl.expressions.scaling import Rule
-from archdsl.pytorch.python import as_syntax, call, name
+from archdsl.pytorch.python import as_syntax, call, name, walk
 
 _OPS: dict[str, type[ast.operator]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod,
@@ -396,7 +396,7 @@ def says_all(settled: Any, other: Any, test: Symbol, sign: type[ast.cmpop]) -> b
                 return False
             tree = _Replaced(p, q).visit(ast.parse(ast.unparse(settled.syntax), mode="eval").body)
             free = {n.id: symbol(ast.Name(n.id), settled.type, settled)
-                    for n in ast.walk(tree) if isinstance(n, ast.Name)}  # fmt: skip
+                    for n in walk(tree) if isinstance(n, ast.Name)}  # fmt: skip
             try:
                 found = Translator(free, {}, {}).read(tree)
             except (Fixed, KeyError, AttributeError):

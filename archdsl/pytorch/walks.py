@@ -646,9 +646,9 @@ class Walk(Chains):
         if not title.startswith("_"):
             return title
         plain = title.lstrip("_") or "identity"
-        taken = self.program.keys | {entry.key for entry in env.level.holder.entries}
+        taken = self.program.keys, env.level.holder.keys
         free, number = plain if not plain.isdecimal() else f"layer_{plain}", 2
-        while free in taken:
+        while any(free in names for names in taken):
             free, number = f"{plain}_{number}", number + 1
         return free
 
@@ -791,9 +791,8 @@ class Walk(Chains):
         for value in results:
             uses[value.mark] = uses.get(value.mark, 0) + 1
         for step in self.body.steps:
-            for node in ast.walk(step.code):
-                if isinstance(node, ast.Name) and node.id[:1] == "%":
-                    uses[node.id] = uses.get(node.id, 0) + 1
+            for mark in step.operands:
+                uses[mark] = uses.get(mark, 0) + 1
         for step in self.body.steps:
             left = step.code.left if isinstance(step.code, ast.BinOp) else None
             step.adds &= isinstance(left, ast.Name) and uses[left.id] == 1
