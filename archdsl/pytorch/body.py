@@ -200,7 +200,7 @@ class Body:
 
     def holds_for(self, items: Symbol, count: int, arguments: Iterable[str]) -> None:
         """What is made holds for lists of one length: the constructor refuses any other."""
-        if not _names(items.syntax) <= set(arguments):
+        if not identifiers(items.syntax) <= set(arguments):
             raise Fixed(items.names)
         self.lengths[ast.dump(items.syntax)] = items.syntax, count
 

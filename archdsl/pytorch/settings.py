@@ -216,7 +216,7 @@ class _Wanted(_Recorder):
                 key = f"{prefix}{title}"
                 if scheme is not None and key in steps:
                     groups = getattr(sample, "groups", None)
-                    steps[key] += _filled(scheme, tuple(sample.get_parameter(key).shape), groups)
+                    steps[key] = _filled(scheme, tuple(sample.get_parameter(key).shape), groups)
         self.first |= {f"{node.path}.{name}": found for name, found in steps.items()}
 
     def function(self, node: Node, row: Call) -> int:

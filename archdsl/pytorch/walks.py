@@ -505,7 +505,7 @@ class Walk(Chains):
         if spec.channels is None:
             spec = self.refined(spec, self.where)
         init = getattr(op, "init", None)
-        if any(weight.kind == "parameter" for weight in self.weights(op, x.spec)):
+        if self.learns(op, x.spec):
             self.program.inits.append((written.target, init, code))
             if init is not None and not is_known(init):
                 wrap(code, init, written.target)
@@ -540,11 +540,12 @@ class Walk(Chains):
         return found
 
     @staticmethod
-    def weights(op: Op, x: TensorSpec) -> Sequence[Any]:
+    def learns(op: Op, x: TensorSpec) -> bool:
+        """Whether a module has parameters; one whose sizes are not known has."""
         try:
-            return op.weights(x)
+            return any(weight.kind == "parameter" for weight in op.weights(x))
         except (Fixed, TypeError):
-            return ()
+            return True
 
     def write_over(self, code: ast.Call, x: Value, guard: Symbol | None, said: bool) -> None:
         """Lets an activation write over its input if nothing else needs that."""

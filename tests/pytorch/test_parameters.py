@@ -15,6 +15,7 @@ from torch import nn
 import archdsl
 from archdsl.graph.graph import Graph
 from archdsl.language.gallery import names
+from archdsl.pytorch.first_values import FirstValues
 from archdsl.pytorch.running import import_source
 from archdsl.pytorch.settings import require_equal
 from tests.interpret import run
@@ -75,24 +76,24 @@ def require_settings(name: str) -> int:
         except archdsl.SpecError:
             continue
         try:
-            with torch.device("meta"):
+            with FirstValues() as first:
                 module = made(**{shown: value})
         except ValueError as error:
             assert "must have a length of" in str(error) and isinstance(value, list)
             continue
         assert weights(module) == promised(wanted), (title, value)
-        require_equal(module, wanted)
+        require_equal(module, wanted, first)
         held += 1
     return held
 
 
 @pytest.mark.parametrize("name", [n for n in names() if is_classifier(archdsl.load(n))])
 def test_the_number_of_classes_is_an_argument_of_every_classifier(name: str) -> None:
-    with torch.device("meta"):
+    with FirstValues() as first:
         module = network(archdsl.emit(name))(num_classes=7)
     wanted = archdsl.load(name, params={"classes": 7})
     assert weights(module) == promised(wanted)
-    require_equal(module, wanted)
+    require_equal(module, wanted, first)
 
 
 @pytest.mark.parametrize(
