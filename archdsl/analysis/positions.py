@@ -132,7 +132,7 @@ def image(shape: Sequence[int]) -> View:
     return View(axes, (Steps(),) * rank, (None,) * rank)
 
 
-MOST = 1_000_000  # positions that are looked up for one network
+MOST = 500_000  # positions that are looked up for one network
 
 
 class TooManyPositions(UsageError):

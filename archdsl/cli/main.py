@@ -3,6 +3,7 @@ wrong), 2 (the call is wrong), 3 (a bug in archdsl)."""
 
 import errno
 import gc
+import os
 import signal
 import sys
 import traceback
@@ -48,8 +49,13 @@ OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno
 
 def require_arguments(arguments: Sequence[str]) -> None:
     """Raises UsageError for what no shell could give: the functions behind need not expect it."""
-    if any("\0" in argument for argument in arguments):
-        raise UsageError("an argument cannot have a NUL character")
+    for argument in arguments:
+        if "\0" in argument:
+            raise UsageError("an argument cannot have a NUL character")
+        try:
+            os.fsencode(argument)
+        except UnicodeEncodeError:
+            raise UsageError(f"an argument cannot have half a character: {argument!a}") from None
 
 
 def run(arguments: Sequence[str]) -> int:

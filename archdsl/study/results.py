@@ -92,15 +92,20 @@ def _rows(path: Path, data: bytes, fields: Sequence[str] = ()) -> list[Record]:
     if not lines:
         return []
     heading = lines[0]
-    if not {"key", "status"} <= set(heading) or len(set(heading)) < len(heading):
-        raise UsageError(f"{path} is no table of results: its first line names no columns of one")
-    if fields and heading != list(fields):
-        raise UsageError(f"{path} has the columns of another study; use another --out")
+    _require_columns(path, heading, fields)
     for number, line in enumerate(lines, 1):
         if len(line) != len(heading):
             found = f"{len(line)} cells for {len(heading)} columns"
             raise UsageError(f"{path} is damaged: row {number} has {found}")
     return [_mended(dict(zip(heading, map(_value, line), strict=True))) for line in lines[1:]]
+
+
+def _require_columns(path: Path, heading: Sequence[str], fields: Sequence[str]) -> None:
+    """Raises UsageError unless columns are those of a study, of the one with `fields` if given."""
+    if not {"key", "status"} <= set(heading) or len(set(heading)) < len(heading):
+        raise UsageError(f"{path} is no table of results: its first line names no columns of one")
+    if fields and [*heading] != [*fields]:
+        raise UsageError(f"{path} has the columns of another study; use another --out")
 
 
 def _mended(record: Record) -> Record:
@@ -134,21 +139,12 @@ class Parquet:
     """A folder of parts, each a whole file; pandas, Arrow and DuckDB read it as one table."""
 
     def __init__(self, path: Path, fields: Sequence[str]) -> None:
-        require("Parquet", "pyarrow")
-        import pyarrow.parquet as parquet
-
         self.path, self.fields = path, list(fields)
         make_folder(path)
         self.done: dict[str, Record] = {}
         self.count = 0
         for part in _parts(path):
-            try:
-                table = parquet.ParquetFile(part).read()
-            except (OSError, ValueError) as error:  # of Arrow's errors these are the parents
-                raise UsageError(f"{part} is damaged: {error}") from error
-            if table.column_names != self.fields:
-                raise UsageError(f"{path} has the columns of another study; use another --out")
-            self.done |= {record["key"]: _mended(record) for record in table.to_pylist()}
+            self.done |= {record["key"]: record for record in _part(path, part, fields)}
             self.count = max(self.count, int(part.stem.removeprefix("part-")))
 
     def add(self, records: Sequence[Record]) -> None:
@@ -178,20 +174,32 @@ def open_results(path: Path, fields: Sequence[str]) -> Iterator[Csv | Parquet]:
 def read_records(path: Path) -> list[Record]:
     """The records in a file or folder of results; raises UsageError if it is none."""
     if path.suffix == ".parquet":
-        return list(Parquet(path, _parquet_fields(path)).done.values())
+        if not path.is_dir():
+            raise UsageError(f"cannot read {path}: there is no such folder")
+        return [record for part in _parts(path) for record in _part(path, part)]
     data = _bytes(path)
     return _rows(path, data[: data.rfind(b"\n") + 1])
 
 
-def _parquet_fields(path: Path) -> list[str]:
+def _part(path: Path, part: Path, fields: Sequence[str] = ()) -> list[Record]:
+    """The records of one file of a folder; raises UsageError if it is damaged, or no study's."""
     require("Parquet", "pyarrow")
     import pyarrow.parquet as parquet
 
-    part = next(iter(_parts(path)), None)
     try:
-        return list(parquet.read_schema(part).names) if part else []
-    except (OSError, ValueError) as error:
+        table = parquet.ParquetFile(part).read()
+        records: list[Record] = table.to_pylist()
+    except (OSError, ValueError) as error:  # of Arrow's errors these are the parents
         raise UsageError(f"{part} is damaged: {error}") from error
+    _require_columns(path, table.column_names, fields)
+    for number, record in enumerate(records, 1):
+        if not isinstance(record["key"], str) or not all(map(_is_cell, record.values())):
+            raise UsageError(f"{part} is damaged: row {number} has what is no result")
+    return [_mended(record) for record in records]
+
+
+def _is_cell(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
 
 
 def _parts(path: Path) -> list[Path]:

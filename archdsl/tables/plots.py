@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREYS = ("black", "0.45", "0.65", "0.25")
 BARS = 60  # that a page has room for
+LINE, TITLE = 40, 72  # characters of a name beside an axis, and above it, before it is broken
+LARGEST = 1e300  # number that an axis has a place for
 SUFFIXES = (".svg", ".pdf", ".png")
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -74,9 +76,11 @@ def memory(graph: Graph, path: Path) -> None:
         top = max(range(len(live)), key=lambda n: live[n][1])
         words = f"{live[top][0]}: {cell(live[top][1], 'bytes')}"
         side = "left" if top < len(live) / 2 else "right"
-        axes.annotate(words, (top, live[top][1]), (0, 3), textcoords="offset points", ha=side)
+        axes.annotate(
+            _broken(words), (top, live[top][1]), (0, 3), textcoords="offset points", ha=side
+        )
         axes.set_ylim(0, 1.1 * live[top][1])
-        axes.set_title(graph.name)
+        axes.set_title(_broken(graph.name, TITLE))
         _label(axes, "op, in order", "memory of activations", y_kind="bytes")
 
 
@@ -95,7 +99,7 @@ def field(graph: Graph, path: Path) -> None:
         axes.axhline(graph.input.spatial[0], color="0.45", linestyle="--", lw=1)
         size = graph.input.spatial[0]
         axes.annotate("image", (depths[0], size), (0, 3), textcoords="offset points")
-        axes.set_title(graph.name)
+        axes.set_title(_broken(graph.name, TITLE))
         _label(axes, "depth (weighted layers)", "receptive field (pixels)")
 
 
@@ -105,7 +109,9 @@ def cost(graph: Graph, path: Path, columns: Sequence[str] = ("parameters", "macs
     stages = _largest(summary, columns)
     if not stages:
         raise UsageError(f"{graph.name} has no costs to plot")
-    with Figure(path, height=1 + 0.32 * len(stages)) as axes:
+    names = [_broken(stage.path) for stage in stages]
+    tallest = max(name.count("\n") for name in names)
+    with Figure(path, height=1 + (0.32 + 0.15 * tallest) * len(stages)) as axes:
         bar = 0.8 / len(columns)
         for n, column in enumerate(columns):
             whole = _number(summary.value(column)) or 1
@@ -119,10 +125,10 @@ def cost(graph: Graph, path: Path, columns: Sequence[str] = ("parameters", "macs
                 hatch="////" if n % 2 else None,
             )
         axes.set_yticks([row + 0.4 - bar / 2 for row in range(len(stages))])
-        axes.set_yticklabels([stage.path for stage in stages])
+        axes.set_yticklabels(names)
         axes.invert_yaxis()
         axes.legend(frameon=False)
-        axes.set_title(graph.name)
+        axes.set_title(_broken(graph.name, TITLE))
         _label(axes, "share (%)", "")
 
 
@@ -201,11 +207,16 @@ def family(
 def _label(
     axes: "Axes", x: str, y: str, x_kind: Kind | None = None, y_kind: Kind | None = None
 ) -> None:
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set_xlabel(_broken(x, TITLE), parse_math=False)
+    axes.set_ylabel(_broken(y), parse_math=False)
     for axis, kind in ((axes.xaxis, x_kind), (axes.yaxis, y_kind)):
         if kind is not None:
             axis.set_major_formatter(_ticks(kind))
+
+
+def _broken(name: str, length: int = LINE) -> str:
+    """A name in lines that leave the axes their room."""
+    return "\n".join(name[n : n + length] for n in range(0, len(name), length))
 
 
 def _ticks(kind: Kind) -> Callable[[float, float], str]:
@@ -227,7 +238,9 @@ def _kind(column: str) -> Kind | None:
 
 def _is_number(record: Mapping[str, Any], column: str) -> bool:
     value = record.get(column)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < LARGEST  # which NaN is not
 
 
 def _number(value: Value) -> float:

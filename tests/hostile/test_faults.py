@@ -21,7 +21,7 @@ from archdsl.cli.main import run
 from archdsl.diagnostics.errors import CheckpointError, SpecError, UsageError
 from archdsl.figures.canvas.theme import load_theme
 from archdsl.study.results import read_records
-from tests.support import graph_of, write
+from tests.support import graph_of
 
 ARCHDSL = [sys.executable, "-m", "archdsl"]
 TINY = "archdsl: 1\nname: tiny\ninput: [3, 8, 8]\nbackbone: [{conv: {out: 4, kernel: 3}}]\n"
@@ -280,6 +280,41 @@ def test_damaged_parquet_is_an_error(capsys: pytest.CaptureFixture[str]) -> None
     assert all("is damaged" in line for line in shown.splitlines()) and "part-" in shown
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"a": [1]}, "is no table of results"),
+        ({"key": ["a"], "objective": [1]}, "is no table of results"),
+        ({"key": [1], "status": ["ok"]}, "row 1 has what is no result"),
+        ({"key": [b"a"], "status": ["ok"]}, "row 1 has what is no result"),
+        ({"key": ["a", None], "status": ["ok", "ok"]}, "row 2 has what is no result"),
+        ({"key": ["a"], "status": [["ok"]]}, "row 1 has what is no result"),
+        ({"key": ["a"], "status": ["ok"], "objective": [{"a": 1}]}, "row 1 has what is no result"),
+        ({"key": ["a"], "status": ["ok"], "objective": ["9" * 400]}, "no results with numbers"),
+        ({"key": ["a"], "status": [None], "objective": [float("nan")]}, "no results with numbers"),
+    ],
+)
+def test_parquet_that_is_no_study_is_left_as_it_is(
+    columns: dict[str, list[Any]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    study("echo 1")
+    Path("o.parquet").mkdir()
+    parquet.write_table(pyarrow.table(columns), "o.parquet/part-000001.parquet")
+    assert run(["plot", "frontier", "o.parquet", "-x", "objective", "-y", "objective"]) == 2
+    assert said in capsys.readouterr().err
+    assert run(["sweep", "s.yaml", "-o", "o.parquet", "--workers", "1"]) == 2
+    assert "no table of results" in (shown := capsys.readouterr().err) or "another study" in shown
+    assert [path.name for path in Path("o.parquet").iterdir()] == ["part-000001.parquet"]
+
+
+def test_results_that_are_not_there_are_not_made() -> None:
+    with pytest.raises(UsageError, match="there is no such folder"):
+        read_records(Path("none.parquet"))
+    assert not Path("none.parquet").exists()
+
+
 # the command line
 
 
@@ -439,40 +474,3 @@ def test_a_theme_extends_what_lies_in_its_folder_or_below(here: Path) -> None:
         (here / "home" / f"t{n}.yaml").write_text(f"extends: t{n + 1}.yaml\n")
     with pytest.raises(SpecError, match="more than 8 themes extend one another"):
         load_theme(here / "home" / "t0.yaml")
-
-
-# all commands
-
-
-HOSTILE = {
-    "nul": 'archdsl: 1\nname: n\nextends: "\\0"\n',
-    "names": TINY.replace("tiny", "None"),
-    "attribute": TINY.replace("conv:", "__class__: {conv: {kernel: 1}}, conv:"),
-    "swish": TINY + "blocks: {u: {seq: [silu]}}\nhead: [u, u]\n",
-    "norms": TINY.replace("{conv: {out: 4, kernel: 3}}", "{residual: {body: [batch_norm]}}"),
-    "relu": TINY.replace("{conv: {out: 4, kernel: 3}}", "relu"),
-    "empty": TINY.replace("[{conv: {out: 4, kernel: 3}}]", "[]"),
-    "long": TINY.replace("tiny", "a" * 199),
-    "text": TINY + 'cite: {title: "\\"\\"\\" + exit() \\\\", venue: "{} %s $x | <b>"}\n',
-    "values": TINY.replace("out: 4", "out: 10 ** 12"),
-    "infinite": TINY + "params: {a: .inf}\n",
-    "binary": "\x00\x01",
-    "nothing": "",
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_no_command_ends_in_a_bug(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("n.yaml").write_text(HOSTILE[name])
-    write(Path(), other=TINY)
-    kinds = ("hero", "strip", "block", "columns", "dense", "pyramid", "table", "scaling", "graph")
-    commands = [["check", "n.yaml", "--format", f] for f in ("full", "json", "sarif", "github")]
-    commands += [["summary", "n.yaml", "--format", f] for f in ("table", "latex", "json", "csv")]
-    commands += [["draw", "n.yaml", "--kind", kind, "-o", f"{kind}.svg"] for kind in kinds]
-    commands += [["plot", kind, "n.yaml", "-o", "p.svg"] for kind in ("memory", "field", "cost")]
-    commands += [["diff", "n.yaml", "other.yaml"], ["diff", "other.yaml", "n.yaml"]]
-    commands += [["fmt", "--check", "n.yaml"], ["scale", "n.yaml", "--phi", "0..1"]]
-    commands += [["sweep", "n.yaml"], ["build", "n.yaml", "-o", "out"], ["fmt", "n.yaml"]]
-    for command in commands:
-        assert run(command) in (0, 1, 2), command
-        assert "Traceback" not in capsys.readouterr().err
