@@ -14,7 +14,14 @@ from archdsl.expressions.parser import WORDS
 from archdsl.expressions.scaling import RULES
 from archdsl.language.arguments import whole
 from archdsl.language.checker import Either, Visible
-from archdsl.language.keys import DocumentForm, ParameterForm, ParameterType, RuleForm, read_form
+from archdsl.language.keys import (
+    BlockForm,
+    DocumentForm,
+    ParameterForm,
+    ParameterType,
+    RuleForm,
+    read_form,
+)
 from archdsl.language.reader import Reader
 from archdsl.language.syntax import (
     COMBINATORS,
@@ -38,7 +45,7 @@ from archdsl.language.weights import read_weights
 from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.ops import OPS
 from archdsl.ops.tensor import INPUT
-from archdsl.yaml.fitting import fitted
+from archdsl.yaml.fitting import fitted, fitting
 from archdsl.yaml.mistakes import known
 from archdsl.yaml.source import Place, Source
 
@@ -291,6 +298,8 @@ def open_blocks(
 def read_bodies(opened: Mapping[Block, Reader]) -> None:
     """Reads the rest of blocks, once the parameters of all are known."""
     for block, reader in opened.items():
+        said = {key: value for key, value in block.place.data.items() if key in ("doc", "cite")}
+        block.form = fitting(BlockForm, said, block.place, reader.sink)
         block.parameters = read_defaults(reader, block.parameters)
         if block.parameters:
             own, outer = dict(block.parameters), reader.parameters

@@ -125,6 +125,14 @@ def _with_names(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class BlockForm:
+    """What a block says of itself, beside its parameters and its body."""
+
+    doc: Prose | None = key("What it is.")
+    cite: Cite | None = key("Where it was published.")
+
+
+@dataclass(frozen=True)
 class DocumentForm:
     """A network, or blocks that others import."""
 

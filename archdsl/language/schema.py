@@ -12,7 +12,7 @@ from typing import Any
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.sink import Sink
 from archdsl.language.document import BLOCK_KEYS
-from archdsl.language.keys import VERSION, DocumentForm, ParameterForm, RuleForm
+from archdsl.language.keys import VERSION, BlockForm, DocumentForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, Loader, library_names
 from archdsl.language.syntax import COMBINATORS, COMPUTED, MODIFIERS, PARTS, SECTIONS, TYPES
 from archdsl.names import RESERVED
@@ -168,8 +168,7 @@ def _for() -> Schema:
 def _block() -> Schema:
     verbs, alone = _verbs([*OPS, *COMBINATORS, *sorted(library_names())], BLOCK_KEYS)
     said: Schema = {
-        "doc": {"description": "What it is."},
-        "cite": {"description": "Where it was published."},
+        **schema_of(BlockForm)["properties"],
         "params": _each({"$ref": "#/$defs/parameter"}, _IDENTIFIER) | {"type": ["object", "null"]},
         "inputs": {"type": "array", "items": {"type": "string"}},
         "body": {"$ref": "#/$defs/sequence", "description": "The items that it is."},
@@ -260,5 +259,5 @@ def _library_block(name: str) -> Schema:
         taken[parameter.name] = {"description": parameter.form.doc or parameter.type or "a value"}
         if default is not MISSING and default not in TYPES:
             taken[parameter.name]["default"] = default
-    doc = " ".join(str(block.place.data.get("doc", "")).split())
+    doc = " ".join((block.form.doc or "").split())
     return {"type": ["object", "null"], "title": name, "description": doc, "properties": taken}

@@ -49,7 +49,7 @@ def standard_block(name: str) -> StandardBlock:
     assert block is not None, f"the block {name} of the library cannot be read"
     return StandardBlock(
         name,
-        " ".join(block.place.data.get("doc", "").split()),
+        " ".join((block.form.doc or "").split()),
         block.inputs,
         tuple(_argument(parameter) for parameter in block.parameters.values()),
         block.file.source.text,

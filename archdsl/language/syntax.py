@@ -10,7 +10,7 @@ from archdsl.diagnostics.diagnostic import Span
 from archdsl.expressions.expression import Expression, Variable
 from archdsl.expressions.scaling import Rounding
 from archdsl.expressions.template import Template
-from archdsl.language.keys import DocumentForm, ParameterForm, ParameterType
+from archdsl.language.keys import BlockForm, DocumentForm, ParameterForm, ParameterType
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place, Source
 
@@ -263,6 +263,7 @@ class Block:
     name: str
     file: File
     place: Place
+    form: BlockForm = BlockForm()
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     body: Item | None = None

@@ -528,8 +528,7 @@ class Program:
         taken = [(title, index) for title, index in channels if title in used]
         kept.sort(key=lambda argument: not argument.required)
         title = self.free(class_name(self.document.titles.get(block, block.name)))
-        doc = block.place.data.get("doc") if isinstance(block.place.data, dict) else None
-        notes = [doc or f"The block `{block.name}`."]
+        notes = [block.form.doc or f"The block `{block.name}`."]
         if fixed:
             shown = ", ".join(f"{n} {shown_value(v)}" for n, v in fixed.items())
             notes += ["", f"Fixed: {shown}."]
