@@ -263,11 +263,11 @@ class Block:
     name: str
     file: File
     place: Place
-    form: BlockForm = BlockForm()
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     body: Item | None = None
     broken: bool = False  # so that calls of it are not held to its parameters
+    form: BlockForm = field(default_factory=BlockForm)
 
 
 @dataclass(frozen=True, slots=True)
