@@ -8,11 +8,14 @@ import click
 
 from archdsl.cli.console import Settings, changes, color, graph_of, show
 from archdsl.cli.progress import progress
+from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
+from archdsl.yaml.limits import Limits
 
 if TYPE_CHECKING:
     from archdsl.analysis.summary import Summary
     from archdsl.build import Files
+    from archdsl.graph.graph import Graph
 
 
 @click.command()
@@ -57,6 +60,7 @@ def build(
             from archdsl.pytorch.module import select_features
 
             graph = select_features(graph, [name.strip() for name in features.split(",")])
+        _require_few(graph, limits)
         result = summarize(graph)
         say(f"writing {out if single_file else out / graph.name}")
         if single_file:
@@ -70,6 +74,16 @@ def build(
         steps.run(graph, result, source)
     show(text(result, color(sys.stdout)))
     show(f"\n{written}\n{_proof(result)}\n")
+
+
+def _require_few(graph: "Graph", limits: Settings) -> None:
+    """Raises UsageError for more nodes than are built in seconds."""
+    most, nodes = Limits().override(limits).built, len(graph.nodes)
+    if nodes > most:
+        raise UsageError(
+            f"{graph.name} has {nodes:,} nodes; more than {most:,} are built with"
+            f" `--limit built={nodes}`"
+        )
 
 
 def _written(files: "Files") -> str:

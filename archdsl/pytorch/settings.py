@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial, reduce
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -171,11 +172,8 @@ class _Wanted(_Recorder):
         return number
 
     def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
-        if func in JOINED:  # for which PyTorch would load its compiler
-            shapes: Any = [tuple(tensor.shape) for tensor in args]
-            made = _empty(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
-        else:
-            made = func(*args, **kwargs)
+        shape = _shape(func, args, kwargs)
+        made = _empty(shape) if shape else func(*args, **kwargs)
         self.shapes[number] = tuple(made.shape)
         return made
 
@@ -315,6 +313,21 @@ def _filled(init: Init, shape: tuple[int, ...], groups: int | None) -> Steps:
         if ("mode", PER_GROUP) in init.settings and groups is not None:
             tensor.mul_(groups**0.5)
     return first.of(tensor)
+
+
+def _shape(func: Any, args: Any, kwargs: Any) -> tuple[int, ...]:
+    """What functions give for which PyTorch would load its compiler first; () of others."""
+    if func in JOINED:
+        columns = zip_longest(*(reversed(tensor.shape) for tensor in args), fillvalue=1)
+        return tuple(map(max, columns))[::-1]
+    if func is F.interpolate and kwargs.get("size") is not None:
+        return (*args[0].shape[:2], *kwargs["size"])
+    if func is not torch.cat:
+        return ()
+    tensors, axis = args
+    shape = list(tensors[0].shape)
+    shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
+    return tuple(shape)
 
 
 def _empty(shape: tuple[int, ...]) -> Tensor:

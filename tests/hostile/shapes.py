@@ -1,8 +1,10 @@
 """Legal specs that have very many of one thing: `SHAPES[what](n)` has about n nodes."""
 
+import random
 from collections.abc import Callable
 
 HEAD = "archdsl: 1\nname: n\ninput: [4, 8, 8]\n"
+LONG = "4" + " + 0*i" * 160  # near the limit of an expression
 
 
 def lines(count: int, line: Callable[[int], str]) -> str:
@@ -11,6 +13,25 @@ def lines(count: int, line: Callable[[int], str]) -> str:
 
 def names(count: int, name: str) -> str:
     return ", ".join(f"{name}{n}" for n in range(count))
+
+
+BODIES = (
+    "seq: [{conv: {out: k, kernel: 3}}, relu, {conv: {out: 4, kernel: 1}}]",
+    "body: {a: {conv: {out: k, kernel: 1}}, b: relu, c: {conv: {out: 4, kernel: 1}}}",
+    "residual: {body: [{conv: {out: k, kernel: 1}}, {conv: {out: 4, kernel: 1}}]}",
+    "branches: {paths: {a: {conv: {kernel: 1}}, b: relu}, join: add}",
+)
+
+
+def random_blocks(number: int) -> str:
+    """Blocks of random kinds, called in a random order with random widths."""
+    source = random.Random(number)
+    blocks = lines(20, lambda i: f"b{i}: {{params: {{k: 4}}, {source.choice(BODIES)}}}")
+    calls = lines(
+        number // 3,
+        lambda i: f"- {{b{source.randrange(20)}: {{k: {source.choice([4, 4, 8, 12])}}}}}",
+    )
+    return f"{HEAD}blocks:\n{blocks}backbone:\n{calls}"
 
 
 SHAPES: dict[str, Callable[[int], str]] = {
@@ -38,6 +59,11 @@ SHAPES: dict[str, Callable[[int], str]] = {
         f"{HEAD}blocks: {{u: {{params: {{k: 1}}, seq: [{{conv: {{out: k, kernel: 1}}}}, "
         f"relu]}}}}\nbackbone: [{{u: {{k: 1 + i % 5}}, repeat: {n // 2}}}]\n"
     ),
+    "long arguments": lambda n: (
+        f"{HEAD}blocks: {{u: {{params: {{k: 1}}, seq: [{{conv: {{out: k, kernel: 1}}}}, "
+        f'relu]}}}}\nbackbone: [{{u: {{k: "{LONG}"}}, repeat: {n // 2}}}]\n'
+    ),
+    "random blocks": lambda n: random_blocks(n),
     "blocks": lambda n: (
         f"{HEAD}blocks:\n"
         + lines(n, lambda i: f"b{i}: {{seq: [relu]}}")
