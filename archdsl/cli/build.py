@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where to make a folder for the network.",
 )
-@click.option("--features", metavar="TAPS", help="Write a backbone that gives these: c3,c4,c5.")
+@click.option(
+    "--features",
+    metavar="NAMES",
+    help="Write a backbone that gives these taps or paths: c3,layer4.1.bn2.",
+)
 @click.option("--class-name", metavar="NAME", help="Call the network's class so.")
 @click.option(
     "--single-file",

@@ -183,6 +183,20 @@ class Graph:
                 needed.update(node.inputs)
         return needed
 
+    def results_at(self, path: str) -> list[str]:
+        """The nodes at a path, or of the part there, whose results others take: ids in order."""
+        if path in self.by_id:
+            return [path]
+        inside = {path} & self.scope_by_id.keys()
+        for scope in self.scopes:
+            if scope.parent in inside:
+                inside.add(scope.id)
+        held = {node.id for node in self.nodes if node.scope in inside}
+        outside = (node for node in self.nodes if node.id not in held)
+        taken = {id for node in outside for id in node.inputs}
+        taken |= {*self.outputs.values(), *self.taps.values(), *self.aux.values()}
+        return [node.id for node in self.nodes if node.id in held & taken]
+
     def to_networkx(self) -> "networkx.MultiDiGraph[str]":
         """A `networkx.MultiDiGraph` of ids, with an edge for every input of a node, in order.
 

@@ -89,7 +89,9 @@ def _verify_names(graph: Graph) -> None:
     for field, results in (("outputs", graph.outputs), ("taps", graph.taps), ("aux", graph.aux)):
         for name in results:
             single = field == "outputs" and len(results) == 1 and name == ""
-            if not single and (problem := _problem(name)):
+            parts = name.split(".") if field == "outputs" else [name]  # features by their paths
+            problem = next(filter(None, map(_problem, parts)), "")
+            if not single and problem:
                 refuse(field, problem)
     for n, scope in enumerate(graph.scopes):
         if scope.block and (problem := identifier_problem(scope.block)):

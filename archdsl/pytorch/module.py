@@ -10,6 +10,8 @@ from archdsl.graph.graph import Graph
 from archdsl.pytorch.running import new_module
 from archdsl.pytorch.source import emit
 
+SHOWN = 6  # maps that a message names
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 def compile_graph(graph: Graph, features: Sequence[str] | None = None) -> "nn.Module":
     """The network as a PyTorch module, on the default device and dtype.
 
-    With `features` (names of taps) it is a backbone: `forward` gives a dict of these maps,
-    `feature_info` their channels and reductions, and nothing behind the last one is built.
+    With `features` (taps, or paths as `layer4.1.bn2`) it is a backbone: `forward` gives a dict of
+    these maps, `feature_info` their channels and reductions, and nothing behind the last one is built.
     The module's `graph` is what it was made from, unless a child has this name. Raises UsageError
     for a tap that does not exist.
     """
@@ -32,14 +34,28 @@ def compile_graph(graph: Graph, features: Sequence[str] | None = None) -> "nn.Mo
 
 
 def select_features(graph: Graph, features: Sequence[str]) -> Graph:
-    """The graph that gives the named taps and no more."""
+    """The graph that gives the named taps, or what lies at a path, and no more."""
     if not features:
         raise UsageError("name at least one feature")
     for name in features:
         if list(features).count(name) > 1:
             raise UsageError(f"the feature `{name}` is named twice")
-        if name not in graph.taps:
-            raise UsageError(
-                f"{graph.name} has no feature `{name}`; {did_you_mean(name, graph.taps)}"
-            )
-    return graph.select({name: graph.taps[name] for name in features})
+    return graph.select({name: _feature(graph, name) for name in features})
+
+
+def _feature(graph: Graph, name: str) -> str:
+    """The node that gives a tap, or what the part at a path gives to others."""
+    if name in graph.taps:
+        return graph.taps[name]
+    found = graph.results_at(name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+        raise UsageError(f"`{name}` gives several maps: name one of {shown}")
+    inner = (
+        [id for id in (*graph.by_id, *graph.scope_by_id) if "@" not in id] if "." in name else []
+    )
+    raise UsageError(
+        f"{graph.name} has no feature `{name}`; {did_you_mean(name, inner or graph.taps)}"
+    )

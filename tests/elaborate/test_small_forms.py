@@ -5,6 +5,7 @@ import torch
 
 import archdsl
 from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.graph.graph import Graph
 from archdsl.pytorch.source import translate
 from tests.support import check_error, graph_of, read, shapes, verbs, wires
 
@@ -180,6 +181,39 @@ def test_a_network_with_paths_runs_and_its_source_is_a_translation() -> None:
     assert "Basic(" in translate(graph)
     model = archdsl.compile(graph_of(PATHS)).eval()
     assert {*model(torch.zeros(1, 3, 8, 8))} == {"y", "z", "w0", "w1"}
+
+
+def test_a_feature_may_be_a_path() -> None:
+    model = archdsl.compile("resnet18", features=["c2", "layer2.0", "layer4.1.bn2"]).eval()
+    whole_model = archdsl.compile("resnet18").eval()
+    whole_model.load_state_dict({**whole_model.state_dict(), **model.state_dict()})
+    seen: dict[str, torch.Tensor] = {}
+    for path in ("layer2.0", "layer4.1.bn2"):
+
+        def keep(part: object, given: object, result: torch.Tensor, path: str = path) -> None:
+            seen[path] = result.clone()
+
+        whole_model.get_submodule(path).register_forward_hook(keep)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        whole_model(x)
+        found = model(x)
+    assert all(torch.equal(found[path], seen[path]) for path in seen)
+    assert model.feature_info["layer4.1.bn2"] == {"channels": 512, "reduction": 32}
+    again = Graph.from_json(model.graph.to_json())  # type: ignore[union-attr, operator]
+    assert [*again.outputs] == ["c2", "layer2.0", "layer4.1.bn2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("layer4.1.bn9", "resnet18 has no feature `layer4.1.bn9`; did you mean `layer4.1.bn2`?"),
+        ("layer9", "resnet18 has no feature `layer9`; known: c1, c2, c3, c4, c5"),
+    ],
+)
+def test_a_feature_that_is_not_there_is_an_error(name: str, said: str) -> None:
+    with pytest.raises(archdsl.UsageError, match=said.replace("?", r"\?")):
+        archdsl.compile("resnet18", features=[name])
 
 
 @pytest.mark.parametrize(
