@@ -118,7 +118,8 @@ def compile(
     """The PyTorch module of a spec or graph; `params` and `scale` as for `load`.
 
     With `features`, taps or paths as `layer4.1.bn2`, it is a backbone: `forward` gives a dict of
-    these maps, `feature_info` says the channels and the reduction of each, and nothing behind the last is made.
+    these maps, `feature_info` says the channels and the reduction of each, and nothing behind
+    the last is made.
     """
     from archdsl.pytorch.module import compile_graph
 

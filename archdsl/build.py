@@ -108,5 +108,5 @@ def _outputs(module: "nn.Module", summary: Summary) -> "dict[str, Tensor]":
     import torch
 
     with torch.inference_mode():
-        result = module(torch.rand(1, *summary.input.shape))
+        result = module(*(torch.rand(1, *spec.shape) for spec in summary.inputs.values()))
     return result if isinstance(result, dict) else {"": result}

@@ -43,15 +43,15 @@ def weights_of(module: nn.Module) -> Iterator[Tensor]:
     yield from module.buffers()
 
 
-def peak_of_inference(module: nn.Module, image: Tensor) -> int:
-    """The most bytes of tensors, weights aside, that exist at once; the image is one of them."""
-    living = _Living(iter([*weights_of(module), image]))
+def peak_of_inference(module: nn.Module, *images: Tensor) -> int:
+    """The most bytes of tensors, weights aside, that exist at once; the images are among them."""
+    living = _Living(iter([*weights_of(module), *images]))
     with torch.no_grad(), living:
-        module.eval()(image)
-    return living.peak + image.untyped_storage().nbytes()
+        module.eval()(*images)
+    return living.peak + sum(image.untyped_storage().nbytes() for image in images)
 
 
-def saved_by_training(module: nn.Module, image: Tensor) -> int:
+def saved_by_training(module: nn.Module, *images: Tensor) -> int:
     """The bytes that autograd keeps between the passes, weights aside."""
     weights = {tensor.untyped_storage()._cdata for tensor in weights_of(module)}
     kept: dict[int, torch.UntypedStorage] = {}
@@ -63,6 +63,6 @@ def saved_by_training(module: nn.Module, image: Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        result = module.train()(image)
+        result = module.train()(*images)
     del result
     return sum(storage.nbytes() for storage in kept.values())

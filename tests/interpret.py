@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.graph.graph import Graph, Node
 
 Weights = dict[str, Tensor]
 Rule = Callable[[Any, dict[str, Tensor], list[Tensor]], Tensor]
@@ -212,10 +212,10 @@ class Run:
         return {name: self.values[id] for name, id in names.items()}
 
 
-def run(graph: Graph, weights: Weights, x: Tensor, training: bool = False) -> Run:
+def run(graph: Graph, weights: Weights, *images: Tensor, training: bool = False) -> Run:
     """Runs every node of a graph; nothing is dropped out."""
     state = dict(weights)
-    values = {INPUT: x}
+    values = dict(zip(graph.inputs, images, strict=True))
     for node in graph.nodes:
         given = [values[id] for id in node.inputs]
         own = {weight.name: key for key, weight in graph.weights(node)}

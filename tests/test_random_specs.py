@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
-from archdsl.graph.graph import INPUT, Graph
+from archdsl.graph.graph import Graph
 from archdsl.graph.verify import verify
 from archdsl.ops import OPS
 from archdsl.pytorch.module import compile_graph
@@ -89,9 +89,11 @@ def assert_close(given: dict[str, Tensor], wanted: dict[str, Tensor], tolerance:
         assert same.all(), name
 
 
-def image(graph: Graph) -> Tensor:
+def images(graph: Graph) -> list[Tensor]:
+    """A batch for every input."""
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(2, *graph.input.shape, generator=generator, dtype=torch.float64)
+    shapes = [(2, *spec.shape) for spec in graph.inputs.values()]
+    return [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
 
 
 def state_dict_of(graph: Graph) -> dict[str, tuple[int, ...]]:
@@ -133,7 +135,8 @@ def test_the_graph_is_what_a_naive_reading_gives(reading: Reading) -> None:
     graph = load(document)
     verify(graph)
     assert Graph.from_json(graph.to_json()) == graph
-    position = {INPUT: -1, **{node.id: n for n, node in enumerate(graph.nodes)}}
+    position = {id: -1 - n for n, id in enumerate(graph.inputs)}
+    position |= {**{node.id: n for n, node in enumerate(graph.nodes)}}
 
     def shown(path: str) -> str:
         return "_" if path.rpartition(".")[2].startswith("_") else path
@@ -155,13 +158,13 @@ def test_the_module_computes_what_the_graph_says(reading: Reading) -> None:
     assert list(shapes.items()) == list(state_dict_of(built).items())
     randomize(module)
 
-    x = image(graph)
+    x = images(graph)
     module.eval()
-    values = run(built, dict(module.state_dict()), x).values
+    values = run(built, dict(module.state_dict()), *x).values
     for node in built.nodes:
         assert tuple(values[node.id].shape[1:]) == node.output.shape, node.id
     with torch.no_grad():
-        assert_close(results(module(x)), expected(built, values, training=False), 1e-9)
+        assert_close(results(module(*x)), expected(built, values, training=False), 1e-9)
     check_cost(graph, module)
     check_training(built, module, x)
     check_features(graph, dict(module.state_dict()), x)
@@ -173,18 +176,18 @@ def check_cost(graph: Graph, module: nn.Module) -> None:
     assert total.buffers == sum(b.numel() for b in module.buffers())
     torch.backends.mha.set_fastpath_enabled(False)  # the counter does not see into it
     with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel([SDPBackend.MATH]):
-        module(image(graph)[:1])
+        module(*(one[:1] for one in images(graph)))
     assert total.macs == counter.get_total_flops() / 2
 
 
-def check_training(graph: Graph, module: nn.Module, x: Tensor) -> None:
+def check_training(graph: Graph, module: nn.Module, x: list[Tensor]) -> None:
     """Outputs, running statistics and gradients of a step in training mode, nothing in place."""
     state = {key: value.clone() for key, value in module.state_dict().items()}
     leaves = {key: state[key].requires_grad_() for key, _ in module.named_parameters()}
     module.train()
-    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    given = results(module(ours + 0))
-    reference = run(graph, state, theirs, training=True)
+    ours, theirs = ([one.clone().requires_grad_() for one in x] for _ in range(2))
+    given = results(module(*(one + 0 for one in ours)))
+    reference = run(graph, state, *theirs, training=True)
     wanted = expected(graph, reference.values, training=True)
     assert_close(given, wanted, 1e-7)
     buffers = dict(module.named_buffers())
@@ -197,7 +200,8 @@ def check_training(graph: Graph, module: nn.Module, x: Tensor) -> None:
     }
     sum((given[n] * pull[n]).sum() for n in pull).backward()
     sum((wanted[n] * pull[n]).sum() for n in pull).backward()
-    pairs = {"input": (ours, theirs)} | {k: (p, leaves[k]) for k, p in module.named_parameters()}
+    pairs = {f"input {n}": pair for n, pair in enumerate(zip(ours, theirs, strict=True))}
+    pairs |= {k: (p, leaves[k]) for k, p in module.named_parameters()}
     gradients = {name: (a.grad, b.grad) for name, (a, b) in pairs.items()}
     assert_close(
         {name: a for name, (a, _) in gradients.items() if a is not None},
@@ -206,7 +210,7 @@ def check_training(graph: Graph, module: nn.Module, x: Tensor) -> None:
     )
 
 
-def check_features(graph: Graph, state: dict[str, Tensor], x: Tensor) -> None:
+def check_features(graph: Graph, state: dict[str, Tensor], x: list[Tensor]) -> None:
     """A backbone that gives a tap, one that gives all of them, and one that gives every node."""
     everything = {f"n{n}": node.id for n, node in enumerate(graph.nodes)}
     for names in (dict(list(graph.taps.items())[-1:]), graph.taps, everything):
@@ -217,8 +221,8 @@ def check_features(graph: Graph, state: dict[str, Tensor], x: Tensor) -> None:
         module.load_state_dict(
             {key: state.get(key, value) for key, value in module.state_dict().items()}
         )
-        values = run(part, dict(module.state_dict()), x).values
+        values = run(part, dict(module.state_dict()), *x).values
         with torch.no_grad():
-            assert_close(results(module(x)), expected(part, values, training=False), 1e-9)
+            assert_close(results(module(*x)), expected(part, values, training=False), 1e-9)
         for name, id in names.items():
             assert module.feature_info[name]["channels"] == part.spec(id).channels

@@ -1,7 +1,7 @@
 """What changed between two networks: parts aligned by name, then by content, with their costs."""
 
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -81,10 +81,19 @@ def compare(before: Graph, after: Graph, depth: int | None = None) -> Difference
     keys: Keys = {}
     roots = _tree(before, keys), _tree(after, keys)
     changes = _changes(*roots, depth or 0, depth is None)
-    if before.input != after.input:
-        old, new = (Side("input", "input", graph.input, Cost()) for graph in (before, after))
-        changes.insert(0, Change("changed", old, new))
+    changes = [*_inputs(before, after), *changes]
     return Difference(roots[0].side, roots[1].side, tuple(_merged(changes)))
+
+
+def _inputs(before: Graph, after: Graph) -> Iterator[Change]:
+    """The inputs that are not the same."""
+    for name in {**before.inputs, **after.inputs}:
+        old, new = (
+            Side(name, "input", graph.inputs[name], Cost()) if name in graph.inputs else None
+            for graph in (before, after)
+        )
+        if old != new:
+            yield Change("changed" if old and new else "added" if new else "removed", old, new)
 
 
 def _key(content: Hashable, keys: Keys) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from archdsl.graph.graph import INPUT, Graph
+from archdsl.graph.graph import Graph
 
 
 @dataclass
@@ -82,7 +82,8 @@ def last_uses(graph: Graph) -> dict[str, int]:
     done: dict[str, int] = {}
     for position, node in enumerate(graph.nodes):
         done.update(dict.fromkeys((*chains[node.scope], node.id), position))
-    ends = {INPUT: len(graph.nodes), **{node.id: done[node.id] for node in graph.nodes}}
+    ends = dict.fromkeys(graph.inputs, len(graph.nodes))
+    ends |= {node.id: done[node.id] for node in graph.nodes}
     named = {id for name, id in graph.outputs.items() if name}
     for around, forward in _forwards(graph, chains).items():
         for value, step in forward.let_go(() if around else named).items():
@@ -103,7 +104,8 @@ def _chains(graph: Graph, own: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def _forwards(graph: Graph, chains: Mapping[str, tuple[str, ...]]) -> dict[str, _Forward]:
     """By scope, the steps of its `forward`."""
     forwards = {around: _Forward() for chain in chains.values() for around in chain}
-    places = {INPUT: ("",), **{node.id: chains[node.scope] for node in graph.nodes}}
+    places: dict[str, tuple[str, ...]] = dict.fromkeys(graph.inputs, ("",))
+    places |= {node.id: chains[node.scope] for node in graph.nodes}
     for node in graph.nodes:
         chain = places[node.id]
         for depth, around in enumerate(chain):
@@ -113,12 +115,12 @@ def _forwards(graph: Graph, chains: Mapping[str, tuple[str, ...]]) -> dict[str, 
             shared = len(chain) if source is chain else _shared(source, chain)
             for depth in range(shared - 1, len(chain)):
                 step = _step(chain, depth, node.id)
-                forwards[chain[depth]].take(step, id, depth >= shared or id == INPUT)
-            for depth in range(shared - 1, len(source) if id != INPUT else 0):
+                forwards[chain[depth]].take(step, id, depth >= shared or id in graph.inputs)
+            for depth in range(shared - 1, len(source) if id in graph.by_id else 0):
                 step = _step(source, depth, id)
                 forwards[source[depth]].give(step, id, depth >= shared)
     for id in graph.outputs.values():
-        for depth, around in enumerate(places[id] if id != INPUT else ()):
+        for depth, around in enumerate(places[id] if id in graph.by_id else ()):
             forwards[around].give(_step(places[id], depth, id), id, True)
     return forwards
 

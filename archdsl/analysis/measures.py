@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.graph.graph import Graph, Node
 
 if TYPE_CHECKING:
     from archdsl.analysis.receptive_field import ReceptiveField
@@ -63,15 +63,16 @@ class Facts:
         return weight_bytes(self.graph)
 
     @cached_property
-    def fields(self) -> Mapping[str, "ReceptiveField"]:
+    def fields(self) -> Mapping[str, Mapping[str, "ReceptiveField"]]:
+        """The receptive fields of all nodes, by the input that they are of."""
         from archdsl.analysis.receptive_field import receptive_fields
 
-        return receptive_fields(self.graph)
+        return {of: receptive_fields(self.graph, of) for of in self.graph.inputs}
 
     @cached_property
     def depths(self) -> Mapping[str, int]:
         """By node, the weighted layers on the longest path that ends with it."""
-        depths = {INPUT: 0}
+        depths = dict.fromkeys(self.graph.inputs, 0)
         for node in self.graph.nodes:
             before = max(depths[id] for id in node.inputs)
             depths[node.id] = before + is_layer(node)
@@ -139,18 +140,30 @@ def _training(facts: Facts, nodes: Nodes) -> Value:
 
 def _field(name: str) -> Callable[[Facts, Nodes], Value]:
     def of(facts: Facts, nodes: Nodes) -> Value:
-        found = facts.fields.get(nodes[-1].id) if nodes else None
-        if found is None:
-            return None
-        values = getattr(found, name)
-        return tuple(int(v) if v == int(v) else float(v) for v in values)
+        found = _fields_of(facts, nodes)
+        values = {
+            of: tuple(int(v) if v == int(v) else float(v) for v in getattr(field, name))
+            for of, field in found.items()
+        }
+        if len(facts.graph.inputs) == 1:
+            return next(iter(values.values()), None)
+        return ", ".join(
+            f"{of} {'x'.join(f'{size:g}' for size in sizes)}" for of, sizes in values.items()
+        )
 
     return of
 
 
+def _fields_of(facts: Facts, nodes: Nodes) -> dict[str, "ReceptiveField"]:
+    """The fields of what some nodes give in the end, by the inputs that it sees."""
+    end = nodes[-1].id if nodes else ""
+    found = {of: fields[end] for of, fields in facts.fields.items() if end in fields}
+    return {of: field for of, field in found.items() if len(found) == 1 or any(field.size)}
+
+
 def _through(facts: Facts, nodes: Nodes) -> Value:
-    found = facts.fields.get(nodes[-1].id) if nodes else None
-    return f"global through {found.through}" if found and found.through else ""
+    found = {field.through: None for field in _fields_of(facts, nodes).values() if field.through}
+    return f"global through {', '.join(found)}" if found else ""
 
 
 def _intensity(facts: Facts, nodes: Nodes) -> Value:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from archdsl.analysis.cost import analyze
 from archdsl.analysis.lifetimes import last_uses
-from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.graph.graph import Graph, Node
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.storage import Storage
 
@@ -24,7 +24,7 @@ INDEX = 8  # bytes of a whole number: int64
 class Memory:
     """Bytes for one batch.
 
-    `image`: what the network is given; `weights`: parameters and buffers. `live`: by node, the
+    `image`: all that the network is given; `weights`: parameters and buffers. `live`: by node, the
     activations alive while it runs in inference, the image among them; `peak` is the most, at the
     node `at`. `saved`: activations that training keeps until the backward pass; `gradients` and
     `optimizer`: of all parameters.
@@ -66,7 +66,7 @@ def memory(
     """
     learned = analyze(graph).total.parameters * element
     return Memory(
-        batch * graph.input.elements * element,
+        batch * sum(spec.elements for spec in graph.inputs.values()) * element,
         sum(weight_bytes(graph, element).values()),
         {id: batch * size for id, size in live_bytes(graph, element).items()},
         batch * sum(saved_bytes(graph, element).values()),
@@ -101,7 +101,7 @@ def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     for id, end in _storage_ends(homes, ends).items():
         leaving.setdefault(end, set()).add(id)
     sizes = {id: graph.spec(id).elements * element for id in homes if homes[id] == id}
-    now, live = sizes[INPUT], {}
+    now, live = sum(sizes[id] for id in graph.inputs), {}
     for position, node in enumerate(graph.nodes):
         storage = storages[node.id]
         now += sizes.get(node.id, 0)
@@ -170,7 +170,7 @@ def _homes(
     graph: Graph, storages: Mapping[str, Storage], over: frozenset[str], training: bool
 ) -> dict[str, str]:
     """For every value the one whose memory it lies in: its own, or that of an earlier value."""
-    homes = {INPUT: INPUT}
+    homes = {id: id for id in graph.inputs}
     shared = ("view",) if training else ("view", "passed")
     for node in graph.nodes:
         shares = node.id in over or storages[node.id].lies in shared

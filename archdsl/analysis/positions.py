@@ -132,6 +132,12 @@ def image(shape: Sequence[int]) -> View:
     return View(axes, (Steps(),) * rank, (None,) * rank)
 
 
+def nothing(shape: Sequence[int], rank: int) -> View:
+    """Positions of another input, which see nothing of an image of so many axes."""
+    axes = tuple((Digit(n, (0,) * rank),) for n in shape)
+    return View(axes, (None,) * rank, (None,) * rank)
+
+
 MOST = 500_000  # positions that are looked up for one network
 
 

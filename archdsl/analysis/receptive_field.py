@@ -21,8 +21,9 @@ from archdsl.analysis.positions import (
     dropped,
     hull,
     image,
+    nothing,
 )
-from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.graph.graph import Graph, Node
 from archdsl.ops import Op
 from archdsl.ops.reach import Reach
 from archdsl.ops.tensor import TensorSpec
@@ -51,48 +52,60 @@ class ReceptiveField:
         return bool(self.through)
 
 
-def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
+def receptive_fields(graph: Graph, of: str = "") -> Mapping[str, ReceptiveField]:
     """The receptive field of every node by id; a graph on vectors has none.
+
+    `of` is the input whose pixels count, the first unless one is named; a node that does not
+    depend on it has a field without a pixel.
 
     What has no place in the image any more (behind a global pool, attention, `flatten`) sees what
     the whole of the map it came from sees, with a jump of 0. Raises TooManyPositions
     where more than `positions.MOST` of them would have to be looked up one by one.
     """
-    if not graph.input.rank:
+    of = of or next(iter(graph.inputs))
+    if not graph.inputs[of].rank:
         return {}
     fields: dict[str, ReceptiveField] = {}
     known: dict[Any, ReceptiveField] = {}
     positions = Positions()
-    views = _views(graph, positions)
+    views = _views(graph, of, positions)
     for node in graph.nodes:
         view, channel = views[node.id], _channel(node)
         names_it = view.carries(channel)  # what channels say is lost here, which `through` names
         key = (id(view), channel, node.id if names_it else "")
         if key not in known:
-            known[key] = _field(graph, _of_channels(view, node, positions), positions)
+            seen = _of_channels(view, node, positions)
+            known[key] = _field(graph.inputs[of].spatial, seen, positions)
         fields[node.id] = known[key]
     return fields
 
 
-def pixels(graph: Graph, id: str, position: Sequence[int]) -> tuple[range, ...]:
+def pixels(graph: Graph, id: str, position: Sequence[int], input: str = "") -> tuple[range, ...]:
     """The pixels of the image, along each of its axes, that one position of a node sees.
 
-    `position` has a number for every spatial axis of what the node gives.
+    `position` has a number for every spatial axis of what the node gives; `input` is the input
+    whose pixels they are, the first unless one is named.
     """
     node, positions = graph.by_id[id], Positions()
-    view = _of_channels(_views(graph, positions)[id], node, positions)
+    input = input or next(iter(graph.inputs))
+    view = _of_channels(_views(graph, input, positions)[id], node, positions)
     channel = _channel(node)
     index = [*position[:channel], 0, *position[channel:]]
     found = []
-    for of, size in enumerate(graph.input.spatial):
+    for of, size in enumerate(graph.inputs[input].spatial):
         span = _inside(view.at(index, of), size)
         found.append(range(span[0], span[1] + 1) if span else range(0))
     return tuple(found)
 
 
-def _views(graph: Graph, positions: Positions) -> dict[str, View]:
-    """What the positions of the input and of every node see, each channel on its own."""
-    views = {INPUT: image(graph.input.shape)}
+def _views(graph: Graph, of: str, positions: Positions) -> dict[str, View]:
+    """What the positions of an input and of every node see, each channel on its own.
+
+    Other inputs see nothing of it.
+    """
+    shape = graph.inputs[of].shape
+    views = {id: nothing(spec.shape, len(shape) - 1) for id, spec in graph.inputs.items()}
+    views[of] = image(shape)
     known: dict[Any, View] = {}
     for node in graph.nodes:
         positions.node = node.id
@@ -161,9 +174,12 @@ def _through(
     return view
 
 
-def _field(graph: Graph, view: View, positions: Positions) -> ReceptiveField:
-    """The numbers of what positions see: that of the widest, the distance, and the first pixel."""
-    axes = [_along(view, of, size, positions) for of, size in enumerate(graph.input.spatial)]
+def _field(image: Sequence[int], view: View, positions: Positions) -> ReceptiveField:
+    """The numbers of what positions see: that of the widest, the distance, and the first pixel.
+
+    `image` are the sizes of what they see.
+    """
+    axes = [_along(view, of, size, positions) for of, size in enumerate(image)]
     sizes, jumps, offsets = zip(*axes, strict=True)
     return ReceptiveField(sizes, jumps, offsets, view.through if view.placed else "")
 
@@ -220,20 +236,24 @@ def _inside(span: Span | None, size: int) -> Span | None:
 def reductions(graph: Graph, ids: Iterable[str]) -> dict[str, int | tuple[int, ...]]:
     """The total stride of nodes relative to the image, at least 1; by axis where those differ.
 
+    Of several inputs it is the first that a node sees.
+
     That is how far apart in the image neighbours of the map are; for what has no place in it any
     more, or whose place takes too many positions to look up, how many times smaller than the image
     it is.
     """
     try:
-        fields = receptive_fields(graph)
+        fields = {of: receptive_fields(graph, of) for of in graph.inputs}
     except TooManyPositions:
         fields = {}
     result: dict[str, int | tuple[int, ...]] = {}
     for id in ids:
         spec = graph.spec(id)
-        sizes = graph.input.spatial
-        here = (Fraction(int(id == INPUT)),) * len(sizes)
-        jumps = fields[id].jump if id in fields else here
+        seen = (of for of, found in fields.items() if id in found and any(found[id].size))
+        of = id if id in graph.inputs else next(seen, next(iter(graph.inputs)))
+        sizes = graph.inputs[of].spatial
+        here = (Fraction(int(id in graph.inputs)),) * len(sizes)
+        jumps = fields[of][id].jump if id in fields.get(of, {}) else here
         if spec.layout != "channels_first" or spec.rank != len(sizes):
             jumps, sizes = (Fraction(0),), sizes[:1]
         pairs = list(zip(jumps, sizes, spec.spatial, strict=False))

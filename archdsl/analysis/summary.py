@@ -39,7 +39,7 @@ class Summary:
     name: str
     title: str
     citation: str
-    input: TensorSpec
+    inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     stages: tuple[Stage, ...]
     total: Cost
@@ -82,7 +82,7 @@ def summarize(
         graph.name,
         graph.title,
         graph.citation,
-        graph.input,
+        graph.inputs,
         {name: graph.spec(id) for name, id in graph.outputs.items()},
         tuple(rows),
         facts.analysis.total,

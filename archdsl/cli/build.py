@@ -74,7 +74,7 @@ def build(
         else:
             files = steps.write(graph, result, out, class_name)
             source, written = files.source, _written(files)
-        say(f"running {source} on a random image of 1x{graph.input}")
+        say(f"running {source} on {_random(result)}")
         steps.run(graph, result, source)
     show(text(result, color(sys.stdout)))
     show(f"\n{written}\n{_proof(result)}\n")
@@ -105,10 +105,17 @@ def _written(files: "Files") -> str:
     return "\n".join([*(f"{path!s:{width}}  {what}" for path, what in lines), *missing])
 
 
+def _random(summary: "Summary") -> str:
+    """What a network is run on."""
+    if [*summary.inputs] == ["input"]:
+        return f"a random image of 1x{summary.inputs['input']}"
+    return "random " + ", ".join(f"{name} 1x{spec}" for name, spec in summary.inputs.items())
+
+
 def _proof(summary: "Summary") -> str:
     """What was found when the source ran."""
     outputs = ", ".join(f"{name} 1x{spec}".strip() for name, spec in summary.outputs.items())
     return (
-        f"ran on a random image of 1x{summary.input}: gives {outputs},"
+        f"ran on {_random(summary)}: gives {outputs},"
         f" has {summary.total.parameters:,} parameters, as in the table"
     )

@@ -75,6 +75,6 @@ def list_() -> int:
                 continue
             graph, total = reading.graph, analyze(reading.graph).total
             numbers = quantity(total.parameters), quantity(total.macs)
-            rows.append([name, *numbers, str(graph.input), graph.title])
+            rows.append([name, *numbers, graph.given, graph.title])
     show("\n".join([*aligned(rows, "lrrll"), ""]))
     return status

@@ -12,7 +12,7 @@ from archdsl.elaborate.env import Flow, Level, Tensor, fail
 from archdsl.graph.graph import Node, Scope, ScopeKind
 from archdsl.language.syntax import Item
 from archdsl.ops import Op, facts
-from archdsl.ops.tensor import INPUT, TensorSpec
+from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Place
 
 
@@ -74,6 +74,7 @@ class Builder:
         self.nodes: list[Node] = []
         self.made: list[str] = []  # ids of nodes, in the order in which their modules are made
         self.scopes: list[Scope] = []
+        self.inputs: dict[str, Tensor] = {}
         self.taps: dict[str, Flow] = {}
         self.specs: dict[str, TensorSpec] = {}  # by id of a node, or `input`
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
@@ -85,11 +86,12 @@ class Builder:
 
     # nodes
 
-    def input(self, spec: TensorSpec, place: Place) -> Tensor:
-        """What the network is given."""
+    def input(self, name: str, spec: TensorSpec, place: Place) -> Tensor:
+        """What the network is given, or a part of that."""
         self.budget.check("elements", spec.elements, place.span, "the input")
-        self.specs[INPUT], self.spans[INPUT] = spec, place.span
-        return Tensor(INPUT, spec)
+        self.specs[name], self.spans[name] = spec, place.span
+        self.inputs[name] = Tensor(name, spec)
+        return self.inputs[name]
 
     def node(
         self,

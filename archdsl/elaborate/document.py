@@ -1,6 +1,7 @@
 """Document to graph, with shapes inferred on the way."""
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Sequence as Sequence_
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +17,11 @@ from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
 from archdsl.graph.graph import Graph, holding
 from archdsl.language.keys import Cite
-from archdsl.language.syntax import Document, Item, Sequence, as_written
+from archdsl.language.syntax import Argument, Document, Item, Sequence, as_written
 from archdsl.language.written import Written
 from archdsl.names import name_problem
 from archdsl.ops.base import times
-from archdsl.ops.tensor import TensorSpec
+from archdsl.ops.tensor import INPUT, TensorSpec
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
 
@@ -54,8 +55,9 @@ def _elaborate(run: Run) -> Graph | None:
     setting.parameters = _parameters(run, nothing)
     setting.places = {name: document.parameters[name].place for name in setting.parameters}
     setting.functions = _functions(run, Here(document.file, root, setting.parameters, ()))
-    input = _input(run, Here(document.file, root, setting.parameters, ()))
-    frame = Frame(root.level, input)
+    input = _inputs(run, Here(document.file, root, setting.parameters, ()))
+    frame = Frame(root.level, input, names=dict(run.build.inputs))
+    frame.names.pop(INPUT, None)
     here = Here(document.file, frame, setting.parameters, input)
     here = here if "backbone" in document.sections else here.with_input(None)
     levels, inherited = _levels(run, root.level, here), set[str]()
@@ -70,17 +72,16 @@ def _elaborate(run: Run) -> Graph | None:
             _aux(run, sequence, there)
         else:
             here = here.with_input(run.sequence(sequence, there))
+            frame.labels |= there.frame.labels  # which `outputs` sees
         if is_inherited:
             inherited.update(node.id for node in run.build.nodes[start:])
-    graph = _graph(run, _outputs(run, here), frame.aux, input)
+    graph = _graph(run, _outputs(run, here), frame.aux)
     if graph is not None:
-        graph = _used(graph, inherited, run.sink)
+        graph = _used(graph, inherited, run.build.spans, run.sink)
     return None if run.sink.failed else graph
 
 
-def _graph(
-    run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow], input: Tensor | None
-) -> Graph | None:
+def _graph(run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow]) -> Graph | None:
     """What was built, unless something failed."""
     source, taps, nodes = run.document.file.source, run.build.taps, tuple(run.build.nodes)
     made = tuple(run.build.made)
@@ -91,11 +92,12 @@ def _graph(
     }
     if run.sink.failed:
         return None
-    assert input is not None and None not in (*outputs.values(), *taps.values())
+    assert run.build.inputs and None not in (*outputs.values(), *taps.values())
+    inputs = {name: input.spec for name, input in run.build.inputs.items()}
     form, cite = run.document.form, run.document.form.cite or Cite()
     return Graph(
         form.name,
-        input.spec,
+        next(iter(inputs.values())),
         nodes,
         holding(run.build.scopes, nodes),
         **named,
@@ -110,6 +112,7 @@ def _graph(
             {node.id: node for node in nodes},
             run.build.taps_meant(),
         ),
+        inputs=inputs,
     )
 
 
@@ -131,19 +134,32 @@ def _parameters(run: Run, here: Here) -> dict[str, Value]:
     return names
 
 
-def _input(run: Run, here: Here) -> Tensor | None:
-    """What the network is given."""
-    written, place = run.document.input, here.file.source.at("input")
+def _inputs(run: Run, here: Here) -> Flow:
+    """What the network is given: one map, or a list of those that have names."""
+    written, place = run.document.inputs, here.file.source.at("input")
     if written is None:
         return None
+    found = [
+        _input(run, name, shape, place if name == INPUT else place / name, here)
+        for name, shape in written.items()
+    ]
+    tensors = tuple(tensor for tensor in found if tensor is not None)
+    if len(tensors) < len(found):
+        return None
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def _input(
+    run: Run, name: str, written: Sequence_[Argument], place: Place, here: Here
+) -> Tensor | None:
     try:
         shape = [run.values.whole(part, here, 1) for part in written]
         if not 1 <= len(shape) <= 4:
-            message = "input is [C, H, W] (or [C], [C, L], [C, D, H, W])"
+            message = f"{name} is [C, H, W] (or [C], [C, L], [C, D, H, W])"
             fail(run.sink, "E0305", message, place.span)
         if run.document.form.lint.get("W0109") != "off":
             _warn_of_axes(run, [as_written(part) for part in written], shape, place)
-        return run.build.input(TensorSpec(tuple(shape)), place)
+        return run.build.input(name, TensorSpec(tuple(shape)), place)
     except Poison:
         return None
 
@@ -163,10 +179,10 @@ def _warn_of_axes(run: Run, raw: list[Any], shape: list[int], place: Place) -> N
             return
     of = times(tuple(shape[1:])) if len(shape) > 2 else f"length {shape[1]}"
     read = f"{counted(shape[0], 'channel')} of {of}"
-    help = f"{why}: `input: {as_yaml(list(meant))}`; `lint: {{W0109: off}}` if it is meant so"
-    run.sink.error(
-        "W0109", f"the input is read as {read}", place.span, severity="warning", help=help
-    )
+    name = place.path[-1]
+    help = f"{why}: `{name}: {as_yaml(list(meant))}`; `lint: {{W0109: off}}` if it is meant so"
+    message = f"{'the input' if name == INPUT else name} is read as {read}"
+    run.sink.error("W0109", message, place.span, severity="warning", help=help)
 
 
 # scaling
@@ -248,7 +264,7 @@ def _is_inherited(section: Place) -> bool:
     return section.span is not None and section.span.file != section.source.name
 
 
-def _used(graph: Graph, inherited: set[str], sink: Sink) -> Graph:
+def _used(graph: Graph, inherited: set[str], spans: Mapping[str, Span | None], sink: Sink) -> Graph:
     """The graph without what an inherited section makes for a head that is no more.
 
     Nothing else is ignored: a node of the spec's own whose result nothing takes is an error.
@@ -260,6 +276,10 @@ def _used(graph: Graph, inherited: set[str], sink: Sink) -> Graph:
             message = f"nothing uses the result of {node.id}"
             help = "remove it, or name it in `from`, `tap` or `outputs`"
             sink.error("E0403", message, node.span, help=help)
+    for name in [name for name in graph.inputs if name not in used and name != INPUT]:
+        message = f"nothing uses the input {name}"
+        help = f"name it in `from`: {{conv: ..., from: {name}}}"
+        sink.error("E0403", message, spans[name], help=help)
     kept = graph.select({id: id for id in results})
     return replace(
         graph, nodes=kept.nodes, made=kept.made, scopes=holding(graph.scopes, kept.nodes)

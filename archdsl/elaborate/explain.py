@@ -200,11 +200,11 @@ class Shapes:
         """How tensors came to the shapes that an op cannot take, or that are too small for it."""
         labels = (small and self.shrinkers(tensors[0])) or self.sizes(tensors)
         if small:
-            labels += self.sizes([Tensor(INPUT, self.build.specs[INPUT])])
+            labels += self.sizes(self.build.inputs.values())
         if len({tensor.spec.spatial for tensor in tensors}) > 1:
             said = {label.span for label in labels}
             labels += tuple(x for x in self.shrunk_apart(tensors) if x.span not in said)
-        elif self.build.specs[INPUT].rank != IMAGE:
+        elif any(input.spec.rank != IMAGE for input in self.build.inputs.values()):
             labels += self.ranks(tensors[0])
         return labels
 
@@ -214,14 +214,17 @@ class Shapes:
         labels: dict[Any, Label] = {}
         for id, spec in specs.items():
             if (span := self.written(id)) is not None:
-                text = f"{id} gives {spec}" if id != INPUT else f"the input is {spec}"
+                text = f"{id} gives {spec}"
+                if id in self.build.inputs:
+                    text = f"the input{'' if id == INPUT else f' {id}'} is {spec}"
                 labels.setdefault((span, spec), Label(span, text))
         return tuple(labels.values())
 
     def ranks(self, tensor: Tensor) -> tuple[Label, ...]:
         """Where a tensor has its number of axes from: the network's input, if it has as many."""
-        first = Tensor(INPUT, self.build.specs[INPUT])
-        return self.sizes([first if first.spec.rank == tensor.spec.rank else tensor])
+        inputs = self.build.inputs.values()
+        alike = (input for input in inputs if input.spec.rank == tensor.spec.rank)
+        return self.sizes([next(alike, tensor)])
 
     def shaped(self, id: str, in_order: bool = True) -> str:
         """The node that gave a tensor its sizes: those behind it kept what they were given.

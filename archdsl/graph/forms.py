@@ -80,7 +80,8 @@ class GraphForm(_Form):
     name: str
     title: str
     citation: str
-    input: SpecForm
+    input: SpecForm | None = None
+    inputs: dict[Id, SpecForm] = {}
     outputs: dict[str, Id]
     taps: dict[str, Id]
     aux: dict[str, Id]

@@ -30,7 +30,7 @@ from archdsl.graph.forms import (
 from archdsl.graph.graph import INPUT, Graph, Node, Scope
 from archdsl.graph.json import FORMAT
 from archdsl.graph.renames import Rename, Renames
-from archdsl.graph.verify import inferred, inputs_of, refuse, verify, verify_input
+from archdsl.graph.verify import inferred, inputs_of, refuse, verify, verify_inputs
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, construct, kind
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.limits import Limits
@@ -130,13 +130,13 @@ def _graph(form: GraphForm, limits: Limits) -> Graph:
     _within(limits, "nodes", len(form.scopes), "the graph", "scopes")
     connections = sum(len(node.inputs) for node in form.nodes)
     _within(limits, "connections", connections, "the graph")
-    input = _spec(form.input)
-    verify_input(input)
+    inputs = _inputs(form)
     for field, text in (("title", form.title), ("citation", form.citation)):
         if text != one_line(text):
             refuse(field, "expected text in one line, without control characters")
-    specs, nodes, parameters = {INPUT: input}, [], 0
-    _within(limits, "elements", input.elements, "the input")
+    specs, nodes, parameters = {**inputs}, [], 0
+    for input in inputs.values():
+        _within(limits, "elements", input.elements, "the input")
     for n, written in enumerate(form.nodes):
         node = _node(f"nodes[{n}]", written, specs)
         specs[node.id] = node.output
@@ -149,7 +149,8 @@ def _graph(form: GraphForm, limits: Limits) -> Graph:
         name=form.name,
         title=form.title,
         citation=form.citation,
-        input=input,
+        input=next(iter(inputs.values())),
+        inputs=inputs,
         outputs=form.outputs,
         taps=form.taps,
         aux=form.aux,
@@ -158,6 +159,17 @@ def _graph(form: GraphForm, limits: Limits) -> Graph:
         nodes=tuple(nodes),
         made=tuple(form.made),
     )
+
+
+def _inputs(form: GraphForm) -> dict[str, TensorSpec]:
+    """What the network is given: `input`, or some `inputs` by name."""
+    if (form.input is None) != bool(form.inputs):
+        refuse("input", "expected this or `inputs`, one of the two")
+    inputs = {name: _spec(spec) for name, spec in form.inputs.items()}
+    if form.input is not None:
+        inputs = {INPUT: _spec(form.input)}
+    verify_inputs(inputs)
+    return inputs
 
 
 def _node(field: str, form: NodeForm, specs: Mapping[str, TensorSpec]) -> Node:

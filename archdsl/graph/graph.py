@@ -78,9 +78,11 @@ class Scope:
 class Graph:
     """A network: nodes in an order in which they can run, scopes before what they hold.
 
-    `outputs` maps names to node ids ("" names the single result of a spec without `outputs`),
-    `taps` feature names to node ids, `aux` names to node ids that exist in training only,
-    `renames` sources of weights to how their tensors become ours. `made` are the nodes' ids in the
+    `input` is what it is given, the first if there are several: `inputs` are all by their ids,
+    `input` for a single one without a name. `outputs` maps names to node ids ("" names the single
+    result of a spec without `outputs`), `taps` feature names to node ids, `aux` names to node ids
+    that exist in training only, `renames` sources of weights to how their tensors become ours.
+    `made` are the nodes' ids in the
     order in which their modules are made, empty where that is the order of the nodes. `written` is
     the spec that it was elaborated from, None if it was read from JSON; no graph depends on it.
     """
@@ -97,12 +99,22 @@ class Graph:
     citation: str = ""
     made: tuple[str, ...] = ()
     written: object = field(default=None, compare=False)
+    inputs: Mapping[str, TensorSpec] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            object.__setattr__(self, "inputs", {INPUT: self.input})
+
+    @property
+    def given(self) -> str:
+        """What it is given: `3x224x224`, or `rgb 3x64x64, depth 1x32x32`."""
+        return named_shapes(self.inputs)
 
     def __repr__(self) -> str:
         """`<Graph resnet50: 3x224x224 to 1000, 126 nodes>`."""
         results = [f"{name} {self.spec(id)}".strip() for name, id in self.outputs.items()]
-        shown = ", ".join(results[:SHOWN]) + (", ..." if len(results) > SHOWN else "")
-        return f"<Graph {self.name}: {self.input} to {shown}, {len(self.nodes)} nodes>"
+        to = ", ".join(results[:SHOWN]) + (", ..." if len(results) > SHOWN else "")
+        return f"<Graph {self.name}: {self.given} to {to}, {len(self.nodes)} nodes>"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Graph":
         """Itself, since nothing in it changes."""
@@ -124,7 +136,7 @@ class Graph:
 
     @cached_property
     def _gives(self) -> dict[str, TensorSpec]:
-        return {INPUT: self.input, **{node.id: node.output for node in self.nodes}}
+        return {**self.inputs, **{node.id: node.output for node in self.nodes}}
 
     def spec(self, id: str) -> TensorSpec:
         """What the node, or the input, with this id gives."""
@@ -209,7 +221,8 @@ class Graph:
         import networkx
 
         view: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=self.name)
-        view.add_node(INPUT, op=INPUT, shape=str(self.input), scope="")
+        for id, spec in self.inputs.items():
+            view.add_node(id, op=INPUT, shape=str(spec), scope="")
         for node in self.nodes:
             op, cost = node.op, node.cost._asdict()
             del cost["nodes"]
@@ -242,6 +255,13 @@ class Graph:
         """
         graph: Graph = OUTWARD["from_json"](text, limits)
         return graph
+
+
+def named_shapes(inputs: Mapping[str, TensorSpec]) -> str:
+    """What a network is given, each by its name if it has one."""
+    if [*inputs] == [INPUT]:
+        return str(inputs[INPUT])
+    return ", ".join(f"{name} {spec}" for name, spec in inputs.items())
 
 
 def _plain(value: Any) -> str | int | float | None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, astuple, fields
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Span
-from archdsl.graph.graph import Graph, Node, Scope
+from archdsl.graph.graph import INPUT, Graph, Node, Scope
 from archdsl.graph.renames import Renames
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
@@ -20,7 +20,7 @@ def encode(graph: Graph) -> str:
         "name": graph.name,
         "title": graph.title,
         "citation": graph.citation,
-        "input": _encode_spec(graph.input),
+        **_encode_inputs(graph),
         "outputs": dict(graph.outputs),
         "taps": dict(graph.taps),
         "aux": dict(graph.aux),
@@ -30,6 +30,13 @@ def encode(graph: Graph) -> str:
         "made": list(graph.made),
     }
     return json.dumps(data, indent=1) + "\n"
+
+
+def _encode_inputs(graph: Graph) -> dict[str, Any]:
+    """`input`, or `inputs` by name where the spec names them."""
+    if [*graph.inputs] == [INPUT]:
+        return {"input": _encode_spec(graph.input)}
+    return {"inputs": {name: _encode_spec(spec) for name, spec in graph.inputs.items()}}
 
 
 def _encode_node(node: Node) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def verify(graph: Graph) -> None:
     """
     _verify_names(graph)
     _verify_scopes(graph)
-    specs = {INPUT: graph.input}
+    specs = dict(graph.inputs)
     for n, node in enumerate(graph.nodes):
         _verify_node(f"nodes[{n}]", node, specs)
         specs[node.id] = node.output
@@ -34,7 +34,7 @@ def verify(graph: Graph) -> None:
     _verify_shared(graph)
     _verify_results(graph)
     if graph.made and (
-        set(graph.made) != specs.keys() - {INPUT} or len(graph.made) != len(graph.nodes)
+        set(graph.made) != specs.keys() - graph.inputs.keys() or len(graph.made) != len(graph.nodes)
     ):
         refuse("made", "made does not name every node once")
 
@@ -76,16 +76,26 @@ def _is_reference(op: type[Op], name: str) -> bool:
 # names
 
 
-def verify_input(input: TensorSpec) -> None:
-    """Raises ValueError unless it is a vector, or a map with its channels first."""
-    if input.layout != "channels_first" or input.rank > max(AXES):
-        refuse("input", "expected channels first and at most three more axes")
+def verify_inputs(inputs: Mapping[str, TensorSpec]) -> None:
+    """Raises ValueError unless each is a vector, or a map with its channels first, and has a name.
+
+    A single one is `input`.
+    """
+    for name, input in inputs.items():
+        single = [*inputs] == [INPUT]
+        field = INPUT if single else f"inputs.{name}"
+        if input.layout != "channels_first" or input.rank > max(AXES):
+            refuse(field, "expected channels first and at most three more axes")
+        if not single and (problem := identifier_problem(name) or name_problem(name)):
+            refuse("inputs", problem)
 
 
 def _verify_names(graph: Graph) -> None:
     if problem := identifier_problem(graph.name):
         refuse("name", problem)
-    verify_input(graph.input)
+    verify_inputs(graph.inputs)
+    if graph.input != next(iter(graph.inputs.values())):
+        refuse("input", "expected the first of the inputs")
     for field, results in (("outputs", graph.outputs), ("taps", graph.taps), ("aux", graph.aux)):
         for name in results:
             single = field == "outputs" and len(results) == 1 and name == ""
@@ -144,7 +154,7 @@ def _verify_places(graph: Graph) -> None:
             refuse(f"nodes[{n}].scope", f"node {node.id}: no scope {node.scope}")
         _verify_inside(f"nodes[{n}]", node, node.scope)
         for id in node.inputs:
-            source = chains[graph.by_id[id].scope] if id != INPUT else ()
+            source = chains[graph.by_id[id].scope] if id in graph.by_id else ()
             if source != chain:
                 _verify_border(graph, f"nodes[{n}].inputs", node, id, source)
         while tuple(open) != chain[: len(open)]:
@@ -251,7 +261,7 @@ def _verify_results(graph: Graph) -> None:
     used = {id for node in graph.nodes for id in node.inputs}
     for field, results in (("outputs", graph.outputs), ("taps", graph.taps), ("aux", graph.aux)):
         for name, id in results.items():
-            if id != INPUT and id not in graph.by_id:
+            if id not in graph.inputs and id not in graph.by_id:
                 refuse(f"{field}.{name}", f"result {name!r}: no node {id}")
             used.add(id)
     for n, node in enumerate(graph.nodes):

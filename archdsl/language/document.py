@@ -15,6 +15,7 @@ from archdsl.expressions.scaling import RULES
 from archdsl.language.arguments import whole
 from archdsl.language.checker import Either, Visible
 from archdsl.language.keys import (
+    EXAMPLES,
     BlockForm,
     DocumentForm,
     ParameterForm,
@@ -73,8 +74,7 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     file.defaults = _defaults(reader, form.defaults, visible)
     _check_rules(document, visible, sink)
     if form.input is not None:
-        shape = reader.expression(form.input, source.at("input"), visible)
-        document.input = shape.parts if isinstance(shape, Listed) else None
+        document.inputs = _inputs_of(reader, form.input, source.at("input"), visible)
     if form.outputs is not None:
         document.outputs = _outputs(reader, form.outputs, source.at("outputs"), visible)
     read_weights(reader, document)
@@ -84,6 +84,36 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
         document.lost += read.lost
     document.titles = _titles(file)
     return document
+
+
+def _inputs_of(
+    reader: Reader, raw: list[Any] | dict[str, Any], place: Place, visible: Visible
+) -> dict[str, tuple[Argument, ...]] | None:
+    """The shapes of what the network is given, by name; None if one cannot be read."""
+    shapes: dict[str, Argument | None] = {}
+    if isinstance(raw, list):
+        shapes[INPUT] = reader.expression(raw, place, visible)
+    elif not raw:
+        reader.error("E0203", "no input", place.span, EXAMPLES["input"])
+    else:
+        for name, shape in raw.items():
+            shapes[name] = _named_input(reader, name, shape, place / name, visible)
+    good = {name: shape.parts for name, shape in shapes.items() if isinstance(shape, Listed)}
+    return good if good and len(good) == len(shapes) else None
+
+
+def _named_input(
+    reader: Reader, name: str, raw: Any, place: Place, visible: Visible
+) -> Argument | None:
+    """The shape of one of several inputs."""
+    if problem := identifier_problem(name) or name_problem(name):
+        reader.error("E0208", problem, place.key, other_name(name))
+        return None
+    if not isinstance(raw, list):
+        help = f"write {name}: [3, 224, 224]"
+        reader.error("E0203", f"the input {name} must be a list", place.span, help)
+        return None
+    return reader.expression(raw, place, visible)
 
 
 def _check_lints(source: Source, sink: Sink) -> None:

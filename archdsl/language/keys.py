@@ -150,7 +150,9 @@ class DocumentForm:
     import_: Annotated[Any, In("import")] = key(
         "Files whose blocks become usable here.", alias="import"
     )
-    input: Annotated[list[Any], In("input")] = key("`[C, H, W]`; also `[C, L]` and `[C, D, H, W]`.")
+    input: Annotated[list[Any] | dict[str, Any], In("input")] = key(
+        "`[C, H, W]`; also `[C, L]` and `[C, D, H, W]`; several by name: `{rgb: [...]}`."
+    )
     params: Annotated[dict[str, Any], In("params")] = key(
         "Parameters with their values, which `--set` and `extends` may change.", {}
     )

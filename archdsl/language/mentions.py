@@ -95,7 +95,8 @@ def of_defaults(file: File) -> Mentions:
 
 def of_document(document: Document) -> Mentions:
     """What a document mentions outside its blocks and the names of its weights."""
-    said: list[Argument | None] = [*(document.input or ()), *(document.outputs or {}).values()]
+    said: list[Argument | None] = [*(document.outputs or {}).values()]
+    said += [size for shape in (document.inputs or {}).values() for size in shape]
     said += [parameter.default for parameter in document.parameters.values()]
     said += [number for rule in document.rules.values() for number in rule.numbers.values()]
     said += [*_arguments(document.file), document.phi]

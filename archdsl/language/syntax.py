@@ -297,12 +297,12 @@ class Document:
 
     `dependent` are the scaling rules that depend on parameters, `lost` the names of items that
     could not be read, `titles` what the blocks within reach are called in the graph. Without
-    `input` or `outputs` nothing is said of them.
+    `inputs` or `outputs` nothing is said of them.
     """
 
     form: DocumentForm
     file: File
-    input: tuple[Argument, ...] | None = None
+    inputs: Mapping[str, tuple[Argument, ...]] | None = None
     outputs: Mapping[str, Name | None] | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     phi: Argument | None = None

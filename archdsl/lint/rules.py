@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink, TooMany
-from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.graph.graph import Graph, Node
 from archdsl.language.loader import LIBRARY
 from archdsl.language.syntax import Document
 from archdsl.language.written import Written
@@ -134,7 +134,7 @@ def _kernel_larger_than_map(subject: Subject) -> Iterator[Finding]:
 
 def _users(graph: Graph) -> dict[str, list[str]]:
     """What takes the result of every node; the name of a result that leaves the network, too."""
-    users: dict[str, list[str]] = {id: [] for id in (INPUT, *graph.by_id)}
+    users: dict[str, list[str]] = {id: [] for id in (*graph.inputs, *graph.by_id)}
     for node in graph.nodes:
         for id in node.inputs:
             users.setdefault(id, []).append(node.id)

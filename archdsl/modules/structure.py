@@ -12,7 +12,7 @@ from itertools import pairwise
 from keyword import iskeyword
 from typing import Any, NamedTuple
 
-from archdsl.graph.graph import INPUT, Graph, Node, Scope
+from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.modules.calls import Call, call
 from archdsl.modules.overwriting import origin_of, overwriting
 from archdsl.ops.join import Concat
@@ -142,10 +142,10 @@ class Structure:
                     self.children[outer].append(scopes[inner])
             self.children[node.scope].append(node)
             for position, id in enumerate(node.inputs):
-                source = chains[graph.by_id[id].scope] if id != INPUT else ()
+                source = chains[graph.by_id[id].scope] if id in graph.by_id else ()
                 self._cross(id, source, chain, (node.id, position))
         for id in (*graph.outputs.values(), *graph.aux.values()):
-            if id != INPUT:
+            if id in graph.by_id:
                 self._cross(id, chains[graph.by_id[id].scope], (), ("", 0))
 
     def _cross(self, id: str, source: tuple[str, ...], target: tuple[str, ...], use: Use) -> None:

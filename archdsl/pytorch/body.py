@@ -30,6 +30,12 @@ from archdsl.pytorch.symbols import Fixed, Symbol
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
 
 
+def variable_name(title: str) -> str:
+    """What `forward` calls an input of this name."""
+    plain = title.isidentifier() and not iskeyword(title) and title not in TAKEN
+    return title if plain else f"{title.replace('-', '_')}_"
+
+
 @dataclass(eq=False)
 class Value:
     """A tensor in `forward`; `maker` is the op that made it, None if that is not known."""

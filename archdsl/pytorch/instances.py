@@ -4,7 +4,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from archdsl.graph.graph import INPUT, Graph, Node, Scope
+from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.modules.calls import Call
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops.init import Init
@@ -171,10 +171,10 @@ class _Instances:
 
     def network(self, title: str) -> ast.ClassDef:
         graph, body = self.graph, Body()
-        x = body.value(graph.input)
-        values = {INPUT: x}
-        self.fill(ROOT, body, values, [x])
-        members: Any = network_members(graph, body, x, values)
+        values = {id: body.value(spec) for id, spec in graph.inputs.items()}
+        given = [*values.values()]
+        self.fill(ROOT, body, values, given)
+        members: Any = network_members(graph, body, given, values)
         cases: dict[str, Any] = {}
         for target, init in self.common.items():
             if init is not None:

@@ -20,7 +20,7 @@ def compile_graph(graph: Graph, features: Sequence[str] | None = None) -> "nn.Mo
     """The network as a PyTorch module, on the default device and dtype.
 
     With `features` (taps, or paths as `layer4.1.bn2`) it is a backbone: `forward` gives a dict of
-    these maps, `feature_info` their channels and reductions, and nothing behind the last one is built.
+    these maps, `feature_info` their channels and reductions, and nothing behind the last is built.
     The module's `graph` is what it was made from, unless a child has this name. Raises UsageError
     for a tap that does not exist.
     """

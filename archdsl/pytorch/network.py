@@ -10,7 +10,7 @@ from archdsl.language.syntax import SECTIONS, Verb
 from archdsl.language.written import Written
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
-from archdsl.pytorch.environment import Env, Frame, Level
+from archdsl.pytorch.environment import Env, Flow, Frame, Level
 from archdsl.pytorch.program import (
     RESERVED,
     Argument,
@@ -60,12 +60,14 @@ def _name_of(title: str, written: Written) -> str:
 def _translated(program: Program, title: str) -> list[ast.stmt]:
     graph, document = program.graph, program.document
     walk = Network(program, [""], frozenset(), {})
-    x = walk.body.value(graph.input)
-    walk.values[INPUT] = x
+    given = {id: walk.body.value(spec) for id, spec in graph.inputs.items()}
+    walk.values |= given
+    x: Flow = tuple(given.values()) if len(given) > 1 else next(iter(given.values()))
     arguments, values = _parameters(program, walk)
     walk.of_document = values
     walk.taken = frozenset(a.name for a in arguments)
-    frame = Frame(Level(walk.body.top, ""), x)
+    named = {id: value for id, value in given.items() if id != INPUT}
+    frame = Frame(Level(walk.body.top, ""), x, names={**named})
     env = Env(document.file, frame, values, x)
     env = env if "backbone" in document.sections else env.with_input(None)
     own_aux = "aux" in document.sections and not _inherited(program, "aux")
@@ -86,7 +88,7 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
     held = walk.sizing | walk.turning if program.sized else walk.sizing
     if (program.sized or any(graph.outputs)) and held & walk.taken:
         raise Fixed(held & walk.taken, "weights, or the features' reductions, depend on sizes")
-    return _class(program, walk, x, arguments, title)
+    return _class(program, walk, [*given.values()], arguments, title)
 
 
 def _inherited(program: Program, section: str) -> bool:
@@ -160,9 +162,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def _class(
-    program: Program, walk: Walk, x: Value, arguments: list[Argument], title: str
+    program: Program, walk: Walk, given: list[Value], arguments: list[Argument], title: str
 ) -> list[ast.stmt]:
-    members = network_members(program.graph, walk.body, x, walk.values, walk.finish)
+    members = network_members(program.graph, walk.body, given, walk.values, walk.finish)
     made = [*walk.body.constructor(), *starting(program)]
     info = [] if members.features is None else [assign("self.feature_info", members.features)]
     body = initial([*made, *info]).body

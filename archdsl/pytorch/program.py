@@ -22,7 +22,7 @@ from archdsl.modules.structure import Structure
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import TAKEN, Value, expanded
+from archdsl.pytorch.body import TAKEN, Value, expanded, variable_name
 from archdsl.pytorch.chains import Parts, equal, leaves
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.naming import class_name
@@ -701,12 +701,6 @@ def needed(arguments: Sequence[Argument], used: set[str]) -> list[Argument]:
 
 def channels_of(channels: Sequence[tuple[str, int]]) -> set[str]:
     return {title for title, _ in channels}
-
-
-def variable_name(title: str) -> str:
-    from archdsl.pytorch.chains import is_keyword
-
-    return title if is_keyword(title) and title not in TAKEN else f"{title.replace('-', '_')}_"
 
 
 def fraction(argument: Argument, walk: Walk) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archdsl.analysis.receptive_field import reductions
-from archdsl.graph.graph import Graph
-from archdsl.pytorch.body import Body, Value, expanded
+from archdsl.graph.graph import INPUT, Graph
+from archdsl.pytorch.body import Body, Value, expanded, variable_name
 from archdsl.pytorch.python import as_syntax, function, name, negated
 from archdsl.pytorch.symbols import Fixed
 
@@ -22,9 +22,13 @@ class Members:
 
 
 def network_members(
-    graph: Graph, body: Body, x: Value, values: Mapping[str, Value], finish: Any = None
-) -> Members:
-    """`forward` and `feature_info` of a network whose nodes give these values, by id."""
+    graph: Graph, body: Body, given: Sequence[Value], values: Mapping[str, Value],
+    finish: Any = None,
+) -> Members:  # fmt: skip
+    """`forward` and `feature_info` of a network whose nodes give these values, by id.
+
+    `given` are its inputs.
+    """
     ids = {**graph.outputs, **graph.aux}
     missing = [id for id in ids.values() if id not in values]
     if missing:
@@ -35,7 +39,8 @@ def network_members(
     asides = _aside(body, main)
     late = {step.target.mark for step in asides}
     body.steps = [s for s in body.steps if s.target.mark not in late] + asides
-    naming = body.forward([x], ["x"])
+    inputs = ["x" if id == INPUT else variable_name(id) for id in graph.inputs]
+    naming = body.forward(given, inputs)
     names = [*graph.outputs, *graph.aux] if any(graph.outputs) or side else []
     statements = naming.finish([*main, *side], names)
     returned = _result(graph.outputs, [naming.read(v) for v in main])
@@ -54,12 +59,12 @@ def network_members(
     if side:
         both = ast.Subscript(name("tuple"), ast.Tuple([returns, kind]))
         returns = ast.BinOp(returns, ast.BitOr(), both)
-    forward = function(
-        "forward", [ast.arg("self"), ast.arg("x", name("Tensor"))], [], returns, statements
-    )
+    taken = [ast.arg("self"), *(ast.arg(title, name("Tensor")) for title in inputs)]
+    forward = function("forward", taken, [], returns, statements)
     to = f"{len(named)} maps by name" if len(named) > 1 else named[0] if named else str(
         graph.spec(graph.outputs[""]))  # fmt: skip
-    return Members(f"An image of {graph.input} to {to}.", features, forward)
+    what = f"An image of {graph.given}" if [*graph.inputs] == [INPUT] else graph.given
+    return Members(f"{what} to {to}.", features, forward)
 
 
 def base_of(body: Body) -> str:

@@ -47,7 +47,7 @@ def require_equal(module: nn.Module, graph: Graph, first: FirstValues) -> None:
     _require_weights(module, graph)
     with torch.no_grad():
         wanted = _Wanted(module, graph)
-        made = _Traced(module, graph.input, wanted)
+        made = _Traced(module, graph.inputs, wanted)
     missing = Counter(wanted.calls) - Counter(made.calls)
     for id, number in wanted.by_id.items():
         if missing[number]:
@@ -147,7 +147,7 @@ class _Wanted(_Recorder):
         self.over = overwriting(graph)
         self.samples: dict[Any, tuple[Key, nn.Module, FirstValues]] = {}
         self.first: dict[str, Steps] = {}  # by key, how a parameter begins
-        self.by_id = {INPUT: self.keys.number((INPUT,))}
+        self.by_id = {id: self.keys.number((INPUT, id)) for id in graph.inputs}
         self.shapes: dict[int, tuple[int, ...]] = {}  # of what calls give
         for node in graph.nodes:
             self.by_id[node.id] = self.number(node, call(node.op, graph.specs(node)))
@@ -250,7 +250,7 @@ class _Traced(_Recorder):
     first that the graph does not have.
     """
 
-    def __init__(self, module: nn.Module, given: TensorSpec, wanted: _Wanted) -> None:
+    def __init__(self, module: nn.Module, given: Mapping[str, TensorSpec], wanted: _Wanted) -> None:
         super().__init__(wanted.keys)
         self.wanted = wanted
         called = [(path, part) for path, part in module.named_modules() if _is_called(part)]
@@ -258,11 +258,13 @@ class _Traced(_Recorder):
             part.forward = partial(self.call, part, settings(part), path)
         for path, parameter in module.named_parameters():
             self.came(parameter, self.keys.number(("parameter", path)))
-        x = self.came(_empty((BATCH, *given.shape)), wanted.by_id[INPUT])
+        inputs = [
+            self.came(_empty((BATCH, *spec.shape)), wanted.by_id[id]) for id, spec in given.items()
+        ]
         training = module.training
         try:
             with self:
-                result = module.train()(x)
+                result = module.train()(*inputs)
         finally:
             module.train(training)
             for _, part in called:

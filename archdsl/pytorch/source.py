@@ -97,7 +97,7 @@ def assembled(graph: Graph, statements: list[ast.stmt]) -> str:
     notes = [
         about, "",
         f"Written by archdsl from the spec `{graph.name}`; it needs nothing but PyTorch.",
-        f"Input {graph.input}, {cost.parameters:,} parameters, {cost.macs:,} MACs.",
+        f"Input {graph.given}, {cost.parameters:,} parameters, {cost.macs:,} MACs.",
     ]  # fmt: skip
     lines = [*lines_of([documented(notes)]), "", *imports(used)]
     for title in helpers:

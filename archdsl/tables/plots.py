@@ -87,8 +87,11 @@ def memory(graph: Graph, path: Path) -> None:
 def field(graph: Graph, path: Path) -> None:
     """The receptive field against depth, with the size of the image."""
     facts = Facts(graph)
+    if len(graph.inputs) > 1:
+        help = "`archdsl summary --show field` has the fields of each"
+        raise UsageError(f"{graph.name} has several inputs; {help}")
     seen: dict[int, int] = {}
-    for id, found in facts.fields.items():
+    for id, found in facts.fields[next(iter(graph.inputs))].items():
         depth = facts.depths[id]
         seen[depth] = max(seen.get(depth, 0), found.size[0])
     if not seen:

@@ -12,6 +12,7 @@ from archdsl.analysis.cost import Cost
 from archdsl.analysis.measures import MEASURES, Kind, Value
 from archdsl.analysis.summary import Stage, Summary
 from archdsl.diagnostics.text import one_line
+from archdsl.graph.graph import INPUT, named_shapes
 from archdsl.numbers import quantity, share
 from archdsl.tables.text import aligned
 
@@ -83,7 +84,7 @@ def to_json(summary: Summary) -> str:
         "name": summary.name,
         "title": summary.title,
         "citation": summary.citation,
-        "input": summary.input.shape,
+        **_inputs(summary),
         "outputs": {name: spec.shape for name, spec in summary.outputs.items()},
         "stages": [_record(stage, stage.output and stage.output.shape) for stage in summary.stages],
         "total": {**summary.total._asdict(), **summary.values},
@@ -192,7 +193,13 @@ def _numbers(stage: Stage, summary: Summary) -> list[str]:
 def _signature(summary: Summary) -> str:
     """`3x224x224 -> 1000`."""
     outputs = [f"{name} {spec}".strip() for name, spec in summary.outputs.items()]
-    return f"{summary.input} -> {', '.join(outputs)}"
+    return f"{named_shapes(summary.inputs)} -> {', '.join(outputs)}"
+
+
+def _inputs(summary: Summary) -> dict[str, Any]:
+    """`input`, or `inputs` by name, as in the graph's JSON."""
+    shapes = {name: spec.shape for name, spec in summary.inputs.items()}
+    return shapes if [*shapes] == [INPUT] else {"inputs": shapes}
 
 
 def _record(stage: Stage, output: Any) -> dict[str, Any]:

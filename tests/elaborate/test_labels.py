@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import archdsl
-from archdsl.pytorch.source import translate
+from archdsl.pytorch.source import emit
 from tests.support import check_error, errors, graph_of, read, wires
 
 TWICE = """
@@ -25,7 +25,7 @@ def test_a_label_is_seen_behind_it_in_its_block_and_in_nested_sequences() -> Non
 
 def test_the_source_of_a_block_with_labels_is_one_class() -> None:
     graph = graph_of(TWICE)
-    source = translate(graph)
+    source = emit(graph)
     assert source.count("class ") == 2
     assert "self.m2 = Two(3)" in source
     model = archdsl.compile(graph).eval()
@@ -73,6 +73,15 @@ def test_a_label_goes_before_a_tap_and_does_not_leave_its_section() -> None:
         neck: {d: {add: {}, from: [c, x]}}
     """
     assert (wires(text)["c"], wires(text)["d"]) == ("b b", "c a")
+
+
+def test_outputs_see_the_labels_of_all_sections() -> None:
+    text = """
+        backbone: {a: {relu: {}, as: x}}
+        neck: {b: {tanh: {}, as: y}}
+        outputs: {first: x, second: y}
+    """
+    assert graph_of(text).outputs == {"first": "a", "second": "b"}
 
 
 def test_a_shortcut_that_stands_first_may_begin_at_a_label_of_the_body() -> None:

@@ -6,7 +6,7 @@ import torch
 import archdsl
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.graph.graph import Graph
-from archdsl.pytorch.source import translate
+from archdsl.pytorch.source import emit
 from tests.support import check_error, graph_of, read, shapes, verbs, wires
 
 
@@ -178,7 +178,7 @@ def test_a_path_leads_into_items_and_blocks_and_gives_a_list_where_a_module_is_a
 
 def test_a_network_with_paths_runs_and_its_source_is_a_translation() -> None:
     graph = graph_of(PATHS.replace("from: sh.a", "from: sh"))
-    assert "Basic(" in translate(graph)
+    assert "Basic(" in emit(graph)
     model = archdsl.compile(graph_of(PATHS)).eval()
     assert {*model(torch.zeros(1, 3, 8, 8))} == {"y", "z", "w0", "w1"}
 

@@ -32,18 +32,41 @@ class Documents(Blocks):
         result["defaults"] = dict(naive.defaults)
         given = Value(-1, TensorSpec(shape))
         place = Place(naive, Frame(Level(""), given), {}, given)
+        start, labels = {}, dict[str, Any]()
+        if self.chance(15):
+            result["input"], start = self.two_inputs(place, shape)
         for section in ("backbone", "neck", "aux", "head"):
-            place.frame.own.clear()
+            place.frame.own.clear()  # the labels of one section
             if section == "aux":
                 result |= self.side(place) if self.chance(25) else {}
             elif section == "head" and self.chance(15):
                 result |= self.pyramid(place)
             elif section == "backbone" or self.chance(40):
-                result[section] = self.sequence(place, 6)
+                items = self.sequence(place, 6, mapping=isinstance(start, dict))
+                result[section] = {**start, **items} if isinstance(start, dict) else start + items
+                start = self.one([], {})
+            labels |= place.frame.own if section != "aux" else {}
+        place.frame.own = labels
         result |= self.results(place)
         if self.blocks:
             result["blocks"] = self.blocks
         return result, naive
+
+    def two_inputs(self, place: Place, shape: tuple[int, ...]) -> tuple[Any, Any]:
+        """Two inputs by name, and the items that begin with both."""
+        other = (self.one(1, 2, 3), *(self.one(n, n + 1, 3 + n // 2) for n in shape[1:]))
+        names = self.name(place, ("rgb", "x", "left")), self.name(place, ("depth", "list", "y"))
+        values = [Value(-1 - n, TensorSpec(one)) for n, one in enumerate((shape, other))]
+        place.frame.names.update(zip(names, values, strict=True))
+        place.frame.given = tuple(values)
+        place.naive.paths |= {*names}
+        key, place.x = self.name(place), values[0]
+        first, second = self.one(names, names[::-1])
+        item = {"resize": {"like": second}, "from": first}
+        mapping = self.one(True, False)
+        place.take(key if mapping else None, item)
+        written = {name: [*one] for name, one in zip(names, (shape, other), strict=True)}
+        return written, {key: item} if mapping else [item]
 
     def side(self, place: Place) -> dict[str, Any]:
         """Side results, in training only."""

@@ -39,7 +39,7 @@ class Misfit(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor: the number of the node that gives it, -1 for the input."""
+    """A tensor: the number of the node that gives it, -1, -2... for the inputs."""
 
     number: int
     shape: TensorSpec

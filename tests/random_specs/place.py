@@ -48,7 +48,7 @@ class Place:
         first = len(trial.naive.nodes)
         result = trial.naive.item(key, item, trial.frame, self.names, trial.x)
         made = set(range(first, len(trial.naive.nodes))) | numbers(self.x)
-        if made - trial.naive.used - numbers(result) - {-1}:
+        if made - trial.naive.used - numbers(result) - {-1, -2}:
             raise Misfit("a result that nothing uses")
         self.naive.__dict__.update(trial.naive.__dict__)
         self.frame.__dict__.update(trial.frame.__dict__)

@@ -22,7 +22,7 @@ SMALL = Summary(
     name="tiny_net",
     title="Tiny",
     citation="Tiny & Sons: 100% *small* nets. arXiv:1234.56789",
-    input=TensorSpec((3, 8, 8)),
+    inputs={"input": TensorSpec((3, 8, 8))},
     outputs={"": TensorSpec((10,))},
     stages=(
         Stage("_stem.0", "3x3 conv, 4", TensorSpec((4, 8, 8)), Cost(1, 1_112, 0, 1_230_000, 256)),
@@ -136,7 +136,7 @@ HOSTILE = "a\\b{c}$&#%_~^<>|`*[d]\nnew \\end{tabular}"
 
 def hostile() -> Summary:
     stage = Stage("path", HOSTILE, TensorSpec((1,)), Cost())
-    return Summary("x", "", HOSTILE, TensorSpec((1,)), {}, (stage,), Cost())
+    return Summary("x", "", HOSTILE, {"input": TensorSpec((1,))}, {}, (stage,), Cost())
 
 
 def test_no_text_of_a_spec_ends_a_latex_row_or_table() -> None:

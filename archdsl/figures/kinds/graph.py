@@ -21,7 +21,7 @@ from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description
 from archdsl.figures.options import Options
-from archdsl.graph.graph import INPUT, Node
+from archdsl.graph.graph import Node
 from archdsl.ops.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def vertices(description: Description) -> list[Vertex]:
         owner = description.owners[node.id]
         block = owner if owner in dense else ""
         inside[node.id] = block or node.id
-        sources = {inside.get(id, INPUT): None for id in node.inputs}
+        sources = {inside.get(id, id): None for id in node.inputs}
         sources.pop(block, None)
         label = f"dense block {block}" if block else _label(description, node)
         if block in found:
@@ -64,7 +64,8 @@ def vertices(description: Description) -> list[Vertex]:
         output = description.analysis.outputs[block or node.id]
         vertex = Vertex(block or node.id, label, role, output, sources)
         found[vertex.id] = vertex
-    return [Vertex(INPUT, INPUT, "plain", description.graph.input, {}), *found.values()]
+    inputs = description.graph.inputs.items()
+    return [*(Vertex(id, id, "plain", spec, {}) for id, spec in inputs), *found.values()]
 
 
 def _label(description: Description, node: Node) -> str:

@@ -260,7 +260,7 @@ class _Units:
         self.graph, self.analysis, self.reducer = graph, analysis, reducer
         self.owner = self._owners()
         self.first: dict[str, str] = {}  # where a path is applied first
-        self.unit_of = {INPUT: INPUT}
+        self.unit_of = dict.fromkeys(graph.inputs, INPUT)
         for node in graph.nodes:
             id = self.application(node)
             self.unit_of[node.id] = self.first.setdefault(id.partition("@")[0], id)

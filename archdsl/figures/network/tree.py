@@ -1,13 +1,13 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 from archdsl.figures.network import labels
 from archdsl.figures.network.labels import Term, word
-from archdsl.graph.graph import INPUT, Graph, Node
+from archdsl.graph.graph import Graph, Node
 from archdsl.ops import SIGNED
 from archdsl.ops.tensor import TensorSpec
 
@@ -111,8 +111,10 @@ class Dominators:
     has a second way up, twice as long at every second place (Myers 1983, skew-binary lists).
     """
 
-    def __init__(self) -> None:
-        self.places = {INPUT: _Place(INPUT, 0, INPUT)}
+    def __init__(self, inputs: Iterable[str]) -> None:
+        first, *others = inputs
+        self.places = {first: _Place(first, 0, first)}
+        self.places |= {other: _Place(first, 1, first) for other in others}
 
     def add(self, id: str, inputs: Sequence[str]) -> None:
         """Adds a node whose inputs are there."""
@@ -149,7 +151,7 @@ class Reducer:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.source: dict[str, str] = {INPUT: INPUT}
+        self.source: dict[str, str] = {id: id for id in graph.inputs}
         self.drawn: dict[str, tuple[Node, tuple[str, ...]]] = {}
         self.roles: dict[str, str] = {}
         for node in graph.nodes:
@@ -167,7 +169,7 @@ class Reducer:
 
     @cached_property
     def dominators(self) -> "Dominators":
-        found = Dominators()
+        found = Dominators(self.graph.inputs)
         for id, (_, inputs) in self.drawn.items():
             found.add(id, inputs)
         return found
@@ -181,7 +183,7 @@ class Reducer:
         items: list[Element] = []
         at = end
         while at != start:
-            if at == INPUT or at in seen or depth > DEEPEST:
+            if at in self.graph.inputs or at in seen or depth > DEEPEST:
                 raise IrreducibleError(end)
             seen.add(at)
             node, inputs = self.drawn[at]
