@@ -24,6 +24,7 @@ from archdsl.elaborate.env import (
     fail,
 )
 from archdsl.elaborate.items import Run
+from archdsl.elaborate.lookup import listed
 from archdsl.expressions.expression import Value
 from archdsl.language.syntax import COMBINATORS, Block, Formula, Item, Listed, Literal, Name
 from archdsl.ops import OPS, ArgumentError, Op, RankError, construct, kind
@@ -143,7 +144,7 @@ def _like(run: Run, said: Said, here: Here) -> Flow:
     if not isinstance(said, Name | Listed):
         message = "an item is named in the call of an op, not in the value of a parameter"
         fail(run.sink, "E0203", message, said.place.span)
-    return run.references(said, here)
+    return run.lookup.references(said, here)
 
 
 def _with_defaults(
@@ -219,9 +220,11 @@ def _call(
 def _inputs(run: Run, block: Block, item: Item, here: Here) -> Flow:
     """What the block is given; as many tensors as its `inputs` say."""
     flows = here.x if isinstance(here.x, tuple) else (here.x,)
-    wanted = max(1, len(block.inputs))
-    if here.x is not None and len(flows) != wanted:
-        message = f"{block.name} takes {counted(wanted, 'input')}, here {len(flows)}"
+    wanted = max(1 - bool(block.rest), len(block.inputs))
+    fits = len(flows) >= wanted if block.rest else len(flows) == wanted
+    if here.x is not None and not fits:
+        least = "at least " if block.rest else ""
+        message = f"{block.name} takes {least}{counted(wanted, 'input')}, here {len(flows)}"
         fail(run.sink, "E0404", message, item.span, "name them in `from`")
     return here.x
 
@@ -270,11 +273,13 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     """The body of a block at a level; under a name in it where the body is one op or block."""
     block, body, outer = call.block, call.block.body, call.here.frame
     assert body is not None
-    flows = call.inputs if isinstance(call.inputs, tuple) else (call.inputs,) * len(block.inputs)
-    known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=True))
+    known = _given(block, call.inputs)
     calls = (*outer.calls, block)
     frame = Frame(level, call.inputs, len(run.build.taps), None, known, calls, outer.aux)
     inner = Here(block.file, frame, call.names, call.inputs, call.origins)
+
+    def named(run: Run, body: Item, inner: Here) -> Flow:
+        return run.apply(run, body, inner, name)
 
     def called_as() -> str:
         path = level.child(name) if name else level.path
@@ -284,11 +289,33 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     with run.sink.within(call.item.span, called_as):
         run.budget.enter(call.item)
         try:
-            if body.verb in COMBINATORS:
-                return combine(run, body, inner)
-            return run.apply(run, body, inner, name)
+            result = (combine if body.verb in COMBINATORS else named)(run, body, inner)
+            return _outputs(run, block, result, inner)
         finally:
             run.budget.leave()
+
+
+def _given(block: Block, inputs: Flow) -> dict[str, Flow]:
+    """What a block is given, by the names of its inputs."""
+    flows = inputs if isinstance(inputs, tuple) else (inputs,) * max(1, len(block.inputs))
+    count = len(block.inputs)
+    known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=False))
+    if block.rest:
+        known[block.rest] = listed(flows[count:]) if inputs is not None else None
+    return known
+
+
+def _outputs(run: Run, block: Block, result: Flow, inner: Here) -> Flow:
+    """What a block gives: what its body does, or a list of its `outputs`."""
+    if block.outputs is None:
+        return result
+    found: list[Flow] = []
+    for name in block.outputs.values():
+        found.append(run.lookup.reference(name, inner) if name is not None else None)
+        if isinstance(found[-1], tuple) and name is not None:
+            message = f"`{name.text}` is a list, which cannot be a part of what {block.name} gives"
+            fail(run.sink, "E0404", message, name.place.span)
+    return listed(found)
 
 
 def _scope(run: Run, call: _Call, name: str) -> Flow:

@@ -8,10 +8,12 @@ from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.elaborate.env import Evaluated, Flow, Here, Poison, Tensor, fail
 from archdsl.elaborate.items import Run
+from archdsl.elaborate.lookup import listed
 from archdsl.expressions.expression import ExpressionError, describe
 from archdsl.graph.graph import ScopeKind
 from archdsl.language.mentions import names_item_of
 from archdsl.language.syntax import (
+    APART,
     BROKEN,
     SHAPE_NAMES,
     Formula,
@@ -138,11 +140,21 @@ def _branches(run: Run, item: Item, here: Here) -> Flow:
     ]
     if not results:
         fail(run.sink, "E0404", "branches without a path", item.span, "name a path")
+    join = item.arguments.get("join")
+    if isinstance(join, Literal) and join.value == APART:
+        return _apart(run, results, item)
     if len(results) == 1:
         return results[0]
-    join = item.arguments.get("join")
     verb = str(join.value) if isinstance(join, Literal) else "concat"
     return _join(run, item, here, verb, f"_{verb}", results)
+
+
+def _apart(run: Run, results: list[Flow], item: Item) -> Flow:
+    """The results of the paths as a list."""
+    if any(isinstance(result, tuple) for result in results):
+        message = "`join: none` gives a list, and a path of it gives one, too"
+        fail(run.sink, "E0404", message, item.span)
+    return listed(results)
 
 
 def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:

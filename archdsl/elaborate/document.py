@@ -239,7 +239,7 @@ def _outputs(run: Run, here: Here) -> dict[str, Flow]:
     for name, reference in listed.items():
         if problem := name_problem(name):
             run.sink.error("E0208", problem, here.file.source.at("outputs", name).key)
-        results[name] = None if reference is None else run.reference(reference, here)
+        results[name] = None if reference is None else run.lookup.reference(reference, here)
     return results
 
 

@@ -202,6 +202,13 @@ class Frame:
             raise KeyError(name)
         return self.outer.find(name)
 
+    def flow(self, name: str) -> Flow:
+        """The value of an earlier item or a label, None if there is none."""
+        try:
+            return self.find(name)
+        except KeyError:
+            return self.labels.get(name, (None, None))[0]
+
     def visible(self) -> list[str]:
         return [*self.names, *(self.outer.visible() if self.outer else ())]
 

@@ -1,12 +1,9 @@
 """Sequences of items: their modifiers, names and references."""
 
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Sequence as Sequence_
-from contextlib import suppress
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
-from archdsl.diagnostics.text import counted
 from archdsl.elaborate.budget import Budget
 from archdsl.elaborate.builder import Builder
 from archdsl.elaborate.env import (
@@ -20,6 +17,7 @@ from archdsl.elaborate.env import (
     fail,
 )
 from archdsl.elaborate.explain import References, Shapes, Values
+from archdsl.elaborate.lookup import Lookup
 from archdsl.elaborate.loops import Loops
 from archdsl.elaborate.replay import Records
 from archdsl.elaborate.values import Evaluator
@@ -36,9 +34,7 @@ from archdsl.language.syntax import (
     Sequence,
     items_in,
 )
-from archdsl.names import name_problem
 from archdsl.ops import Op, ShapeError
-from archdsl.ops.tensor import INPUT
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
 
@@ -68,10 +64,11 @@ class Run:
         self.values = Evaluator(sink, self.budget, self.setting, Values(sink, self.setting))
         self.loops = Loops(sink, self.budget, self.values)
         self.shapes = Shapes(sink, self.build)
-        self.unnamed = References(sink, document, self.build)
         self.shared = records or Records(document)
         self.own = Records(document)
         self.lost = list(document.lost)  # names that would stand for something had it not failed
+        unnamed = References(sink, document, self.build)
+        self.lookup = Lookup(sink, self.build, self.values, unnamed, self.lost)
         self.failed: set[int] = set()  # items whose names are lost
         self.circular: set[Block] = set()  # found to contain themselves
         self.wrong: set[Place] = set()  # arguments of ops that cannot be taken
@@ -138,7 +135,7 @@ class Run:
         except Poison:
             self.lose(item, here)
         if said.as_ is not None and not said.as_turns:
-            self.label(said.as_, here, result)
+            self.lookup.label(said.as_, here, result)
         if said.tap is not None and not said.tap_turns:
             self.tap(said.tap, here, result)
         if said.aux:
@@ -161,11 +158,11 @@ class Run:
         here.frame.aux[name] = result
 
     def fed(self, said: Name | Listed, here: Here) -> Here:
-        return here.with_input(self.references(said, here))
+        return here.with_input(self.lookup.references(said, here))
 
     def each(self, item: Item, said: Name | Listed, here: Here) -> Flow:
         """The results of one module on every input; later applications are marked in the ids."""
-        flow = self.references(said, here)
+        flow = self.lookup.references(said, here)
         if isinstance(flow, Tensor) and isinstance(said, Name):
             text = said.template.text
             fail(self.sink, "E0404", f"`{text}` is not a list", said.place.span, f"write [{text}]")
@@ -185,9 +182,12 @@ class Run:
                 if here.frame.names.get(name, ()) is not named:
                     names.setdefault(name, []).append(named)
             for name, (labelled, span) in frame.labels.items():
-                if name not in here.frame.labels:
-                    known = labels.setdefault(name, ([], span))
-                    known[0].append(labelled)
+                known = here.frame.labels.get(name)
+                if known is None:
+                    labels.setdefault(name, ([], span))[0].append(labelled)
+                elif known[0] != labelled:
+                    message = f"the label {name} is outside of this `each`, and changes in it"
+                    fail(self.sink, "E0404", message, span, "use another name inside")
             if index and result is not None:
                 first, again = nodes[starts[0] : starts[1]], nodes[starts[index] :]
                 pairs = ((0, inputs[0]), (index, value))
@@ -262,7 +262,7 @@ class Run:
                 if flow is None:
                     return self.lose(item, here)
                 if said.as_turns and said.as_ is not None:
-                    self.label(said.as_, there, flow)
+                    self.lookup.label(said.as_, there, flow)
                 if said.tap_turns and said.tap is not None:
                     self.tap(said.tap, there, flow)
         return flow
@@ -308,33 +308,9 @@ class Run:
             self.build.placed(here.frame.level, name, result)
         return result
 
-    def result_name(self, said: Name, here: Here) -> str | None:
-        """What `as` or `tap` says, None if nothing can be called so."""
-        try:
-            name = self.values.format(said.template, said.place.span, here)
-        except Poison:
-            return None
-        if problem := name_problem(name):
-            self.sink.error("E0208", problem, said.place.span)
-            return None
-        return name
-
-    def label(self, label: Name, here: Here, value: Flow) -> None:
-        """Names a result in its block or section; among copies of an item, the last has it."""
-        name, span = self.result_name(label, here), label.place.span
-        if name is None:
-            return
-        first = here.frame.labels.get(name, (None, span))[1]
-        if first != span:
-            labels = (Label(first, "first here"),) if first else ()
-            help = "every label of a block or section needs a name of its own"
-            self.sink.error("E0401", f"two labels named {name}", span, labels=labels, help=help)
-            return
-        here.frame.labels[name] = value, span
-
     def tap(self, tap: Name, here: Here, value: Flow) -> None:
         """Names a result as a feature."""
-        name, template, place = self.result_name(tap, here), tap.template, tap.place
+        name, template, place = self.lookup.called(tap, here), tap.template, tap.place
         if name is None:
             return
 
@@ -383,79 +359,6 @@ class Run:
                 fail(self.sink, "E0404", message, item.span)
             tensors.append(flow)
         return tensors
-
-    # references
-
-    def references(self, said: Name | Listed, here: Here) -> Flow:
-        """What a reference or a list of them stands for."""
-        if isinstance(said, Name):
-            return self.reference(said, here)
-        names = [name for name in said.parts if isinstance(name, Name)]
-        flows = [self.reference(name, here) for name in names]
-        tensors = []
-        for name, flow in zip(names, flows, strict=True):
-            if isinstance(flow, tuple):
-                shown = f"`{name.template.text}`"
-                message = f"{shown} is a list of {counted(len(flow), 'tensor')} already"
-                self.sink.error("E0404", message, name.place.span, help="name it alone")
-            elif flow is not None:
-                tensors.append(flow)
-        if len(tensors) < len(flows):
-            return None
-        return tuple(tensors) if len(tensors) > 1 else tensors[0]
-
-    def reference(self, said: Name, here: Here) -> Flow:
-        """What a reference stands for: an earlier item or one in it, `input`, a label or a tap."""
-        try:
-            name = self.values.format(said.template, said.place.span, here)
-        except Poison:
-            return None
-        for find in (self.named_item, self.named_result, self.lying_at):
-            with suppress(KeyError):
-                return find(name, here, said.place)
-        parts = name.split(".")
-        if not any(template.could_be(part) for template in self.lost for part in parts):
-            self.unnamed.unknown(name, said.place, here, self.lost)
-        return None
-
-    def named_item(self, name: str, here: Here, place: Place) -> Flow:
-        """The item of a name; raises KeyError if there is none."""
-        found = here.frame.find(name)
-        label, span = here.frame.labels.get(name, (found, None))
-        if label == found:
-            return found
-        labels = (Label(span, "the label"),) if span else ()
-        message, help = f"`{name}` is an item and a label here", "give them different names"
-        self.sink.error("E0401", message, place.span, labels=labels, help=help)
-        return None
-
-    def named_result(self, name: str, here: Here, place: Place) -> Flow:
-        """`input`, a label or a tap; raises KeyError if there is none of this name."""
-        if name == INPUT:
-            return here.frame.input
-        if name in here.frame.labels:
-            return here.frame.labels[name][0]
-        if name not in list(self.build.taps)[here.frame.taps :]:
-            raise KeyError(name)
-        self.build.meant.add(name)
-        return self.build.taps[name]
-
-    def lying_at(self, name: str, here: Here, place: Place) -> Flow:
-        """What lies at a path in an earlier item; raises KeyError if nothing does."""
-        first, _, rest = name.partition(".")
-        home = here.frame.home(first) if rest else None
-        found = self.build.inside(f"{home[0]}.{rest}", home[1]) if home is not None else []
-        if not found:
-            raise KeyError(name)
-        return self.together(found)
-
-    @staticmethod
-    def together(flows: Sequence_[Flow]) -> Flow:
-        """The result at a path; a list if that is applied to several inputs."""
-        tensors = tuple(flow for flow in flows if isinstance(flow, Tensor))
-        if len(flows) == 1:
-            return flows[0]
-        return tensors if len(tensors) == len(flows) else None
 
     def lose(self, item: Item, here: Here) -> Flow:
         """A poisoned value; the names that the item would have given are no mistakes elsewhere."""

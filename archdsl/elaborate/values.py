@@ -125,6 +125,10 @@ class Evaluator:
         if wanted.keys() <= known.keys():
             return Names(known, self.setting.functions)
         values = {**shape_names(here.x), **{name: known[name] for name in wanted if name in known}}
+        for name in wanted.keys() - values.keys():
+            flow = here.frame.flow(name)
+            if isinstance(flow, tuple):  # of which an expression may want to know the length
+                values[name] = [*range(len(flow))]
         return Names(values, self.setting.functions)
 
     def report(

@@ -297,13 +297,15 @@ class ListOf(Tree):
 class Expression:
     """A parsed expression; call it with the names it may use.
 
-    `names` and `functions` are those it mentions, each with the place of its first mention.
+    `names` and `functions` are those it mentions, each with the place of its first mention;
+    `measured` the names of which only the length counts.
     """
 
     text: str
     tree: Tree
     names: Mapping[str, int]
     functions: Mapping[str, int]
+    measured: frozenset[str] = frozenset()
 
     def __call__(self, names: Names) -> Value:
         return self.tree.value(names)

@@ -1,6 +1,7 @@
 """Text to an expression's syntax tree, bounded in depth."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -60,7 +61,8 @@ def parse(text: str) -> Expression:
     tree = parser.ternary()
     if parser.peek():
         raise parser.unexpected()
-    return Expression(text, tree, parser.names, parser.functions)
+    measured = {name for name, times in parser.measured.items() if parser.seen[name] == times}
+    return Expression(text, tree, parser.names, parser.functions, frozenset(measured))
 
 
 def _tokens(text: str) -> list[Token]:
@@ -85,6 +87,8 @@ class _Parser:
         self.text, self.tokens, self.position, self.depth = text, _tokens(text), 0, 0
         self.names: dict[str, int] = {}
         self.functions: dict[str, int] = {}
+        self.seen = Counter[str]()  # how often names stand anywhere, and alone in `len()`
+        self.measured = Counter[str]()
 
     def peek(self) -> str:
         return self.tokens[self.position].text if self.position < len(self.tokens) else ""
@@ -192,8 +196,13 @@ class _Parser:
         if token.kind == "name" and token.text not in WORDS:
             if self.accept("("):
                 self.functions.setdefault(token.text, token.offset)
-                return Call(token, self.until(")"))
+                arguments = self.until(")")
+                match arguments:
+                    case (Variable(name),) if token.text == "len":
+                        self.measured[name] += 1
+                return Call(token, arguments)
             self.names.setdefault(token.text, token.offset)
+            self.seen[token.text] += 1
             return Variable(token.text, token.offset)
         if token.text == "(":
             value = self.ternary()

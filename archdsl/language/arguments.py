@@ -43,6 +43,7 @@ class ArgumentChecker(Checker):
     ) -> None:
         super().__init__(sink, functions, file.limits)
         self.file, self.parameters = file, parameters
+        self.inputs: tuple[str, ...] = ()  # the names of what a block is given
         if "params" in file.source.data:
             self.declarations = file.source.at("params")
 
@@ -52,6 +53,10 @@ class ArgumentChecker(Checker):
         if template is not None:
             self.file.written.append((template, span))
         return template
+
+    def is_result(self, name: str) -> bool:
+        given = name in self.inputs
+        return given or any(template.could_be(name) for template, _ in self.file.written)
 
     def is_verb(self, name: str) -> bool:
         return name in COMBINATORS or name[:1] == "$" or self.is_layer(name)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Label, Span
@@ -13,6 +14,7 @@ from archdsl.expressions.expression import Expression, ExpressionError
 from archdsl.expressions.parser import WORDS, parse
 from archdsl.expressions.template import Template, parse_template
 from archdsl.language.syntax import (
+    PLACES,
     ROW_NAMES,
     SHAPE_NAMES,
     TURN_NAMES,
@@ -160,7 +162,9 @@ class Checker:
 
         `also` are names that might have been meant.
         """
-        unknown = [n for n in expression.names if n not in visible and n not in SHAPE_NAMES]
+        known = Either(visible, SHAPE_NAMES)
+        unknown = [n for n in expression.names if n not in known]
+        unknown = [n for n in unknown if n not in expression.measured or not self.is_result(n)]
         others = [name for names in also for name in names] if unknown else []
         for name in unknown:
             help = self.help_for(name, visible, others)
@@ -177,6 +181,10 @@ class Checker:
                 help = f"`{name}` depends on parameters, so none can depend on it"
             self.error("E0302", f"unknown function `{name}`", here, help)
         return not unknown and not missing
+
+    def is_result(self, name: str) -> bool:
+        """Whether something stands before that might give a list of this name."""
+        return False
 
     def help_for(self, name: str, visible: Visible, also: Iterable[str]) -> str:
         """What to write instead of a name that does not exist."""
@@ -239,17 +247,20 @@ class Checker:
         template = self.template_names(text, place.span, visible)
         return None if template is None else Text(template, place)
 
-    def template_names(self, text: str, span: Span | None, visible: Visible) -> Template | None:
-        """A name that may hold expressions, at `span`; None if one can't be read."""
+    def template_names(
+        self, text: str, span: Span | None, visible: Visible, start: int = 0
+    ) -> Template | None:
+        """A name that may hold expressions, in `span` from `start` on; None if it can't be read."""
         if self.too_long(text, span):
             return None
         try:
             template = parse_template(text)
         except ExpressionError as error:
+            error.offset += start
             report(self.sink, span, error)
             return None
         parts = template.expressions
-        good = every(self.known_names(part, span, visible, offset) for offset, part in parts)
+        good = every(self.known_names(part, span, visible, start + at) for at, part in parts)
         return template if good else None
 
     def template(self, text: str, span: Span | None, visible: Visible) -> Template | None:
@@ -273,12 +284,19 @@ class Checker:
             self.loop = before
 
     def result_name(self, raw: Any, place: Place, visible: Visible) -> Name | None:
-        """What `as` or `tap` calls a result."""
+        """What `as` or `tap` calls a result; `as` may add it to a list: `s[i]`."""
         if not isinstance(raw, str):
             self.error("E0203", f"{place.path[-1]} must be a name", place.span)
             return None
-        template = self.template(raw, place.span, visible)
-        return None if template is None else Name(template, place)
+        _, base, brackets = _split(raw) if place.path[-1] == "as" else ("", raw, "")
+        template = self.template(base, place.span, visible)
+        if template is None:
+            return None
+        return (
+            self.indexed(Name(template, place), brackets, visible)
+            if brackets
+            else Name(template, place)
+        )
 
     def references(self, raw: Any, place: Place, visible: Visible) -> Name | Listed | None:
         """A reference or a list of some, each a name that may hold expressions."""
@@ -289,8 +307,37 @@ class Checker:
             self.error("E0203", message, place.span)
             return None
         if not isinstance(raw, list):
-            return self.name(str(raw), place, visible)
-        return listed([self.name(str(v), place / n, visible) for n, v in enumerate(raw)], place)
+            return self.reference(str(raw), place, visible)
+        parts = [self.reference(str(v), place / n, visible) for n, v in enumerate(raw)]
+        return listed(parts, place)
+
+    def reference(self, text: str, place: Place, visible: Visible) -> Name | None:
+        """One reference: `x`, `x[0]`, `x[1:]`, and in a list also `*x`."""
+        star, base, brackets = _split(text)
+        if star and not isinstance(place.path[-1], int):
+            help = f"a list of references has it: [a, {as_yaml(text)}]"
+            self.error("E0404", f"`{text}` stands alone", place.span, help)
+            return None
+        template = self.template_names(base, place.span, visible, len(star))
+        if template is None:
+            return None
+        name = Name(template, place, spread=bool(star))
+        return self.indexed(name, brackets, visible) if brackets else name
+
+    def indexed(self, name: Name, brackets: str, visible: Visible) -> Name | None:
+        """A name with the index behind it."""
+        span, offset = name.place.span, name.spread + len(name.template.text) - len(PLACES)
+        if self.too_long(brackets, span):
+            return None
+        try:
+            index = parse(PLACES + brackets)
+        except ExpressionError as error:
+            error.offset = max(0, error.offset + offset)
+            report(self.sink, span, error)
+            return None
+        known = Either(visible, frozenset([PLACES]))
+        good = self.known_names(index, span, known, offset)
+        return replace(name, index=index, offset=offset) if good else None
 
     def columns(self, raw: Any, place: Place, visible: Visible) -> Loop | None:
         """The value of `for`: columns by name, or `columns` and `rows`."""
@@ -397,6 +444,15 @@ class Checker:
         elif span is not None:
             self.columns_at[name] = span
         return not problem
+
+
+_REFERENCE = re.compile(r"(\*?)((?:\{[^{}]*\}|[^\[{])*)(\[.*\])?", re.DOTALL)
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """The star, the name and the index of a reference."""
+    match = _REFERENCE.fullmatch(text)
+    return (match[1], match[2], match[3] or "") if match else ("", text, "")
 
 
 def listed(parts: Sequence[Argument | None], place: Place) -> Listed | None:

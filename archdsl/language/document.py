@@ -51,7 +51,7 @@ from archdsl.yaml.mistakes import known
 from archdsl.yaml.source import Place, Source
 
 _COMPOUND = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
-BLOCK_KEYS = ("doc", "cite", "params", "inputs")  # beside the body
+BLOCK_KEYS = ("doc", "cite", "params", "inputs", "outputs")  # beside the body
 
 
 def read_document(source: Source, file: File, sink: Sink) -> Document:
@@ -161,7 +161,7 @@ def _outputs(
     reader: Reader, raw: Mapping[str, str], place: Place, visible: Visible
 ) -> dict[str, Name | None]:
     """The references of `outputs`, None for one that can't be read."""
-    return {name: reader.name(text, place / name, visible) for name, text in raw.items()}
+    return {name: reader.reference(text, place / name, visible) for name, text in raw.items()}
 
 
 def _sections(reader: Reader, document: Document, visible: Visible) -> None:
@@ -334,21 +334,49 @@ def read_bodies(opened: Mapping[Block, Reader]) -> None:
         if block.parameters:
             own, outer = dict(block.parameters), reader.parameters
             reader.parameters = ChainMap(own, outer)  # type: ignore[arg-type]  # it is only read
-        block.inputs = _inputs(reader, block.place)
+        block.inputs, block.rest = _inputs(reader, block.place)
+        reader.inputs = (*block.inputs, block.rest)
         block.body = _body(reader, block)
+        block.outputs = _block_outputs(reader, block)
 
 
-def _inputs(reader: Reader, place: Place) -> tuple[str, ...]:
-    """The names of a block's inputs, none if it has one."""
+def _inputs(reader: Reader, place: Place) -> tuple[tuple[str, ...], str]:
+    """The names of a block's inputs, none if it has one, and that of the list of all others."""
     raw, here = place.data.get("inputs", []), place / "inputs"
     if not isinstance(raw, list) or not all(isinstance(name, str) for name in raw):
         reader.error("E0203", "inputs must be a list of names", here.span)
-        return ()
-    for n, name in enumerate(raw):
-        problem = name_problem(name) or (f"`{name}` stands here twice" if name in raw[:n] else "")
+        return (), ""
+    names = [name.removeprefix("*") for name in raw]
+    for n, name in enumerate(names):
+        problem = name_problem(name) or (f"`{name}` stands here twice" if name in names[:n] else "")
         if problem:
             reader.error("E0208", problem, (here / n).span)
-    return tuple(raw)
+        if raw[n] != name and n < len(raw) - 1:
+            message, help = f"`{raw[n]}` takes all other inputs", "put it last"
+            reader.error("E0203", message, (here / n).span, help)
+    rest = names.pop() if raw and raw[-1].startswith("*") else ""
+    return tuple(names), rest
+
+
+def _block_outputs(reader: Reader, block: Block) -> Mapping[str, Name | None] | None:
+    """What a block gives by name, None if it is what its body gives."""
+    raw, place = block.place.data.get("outputs"), block.place / "outputs"
+    if raw is None:
+        return None
+    if not isinstance(raw, dict) or not raw:
+        help = "name every output: `outputs: {low: a, high: b}`"
+        reader.error("E0203", "outputs must be a mapping", place.span, help)
+        return {}
+    found: dict[str, Name | None] = {}
+    for name, text in raw.items():
+        if problem := name_problem(name):
+            reader.error("E0208", problem, (place / name).key, other_name(name))
+        visible = reader.parameters.keys()
+        good = isinstance(text, str | int) and not isinstance(text, bool)
+        if not good:
+            reader.error("E0203", f"{name} must be a reference", (place / name).span)
+        found[name] = reader.reference(str(text), place / name, visible) if good else None
+    return found
 
 
 def _body(reader: Reader, block: Block) -> Item | None:

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from archdsl.expressions.expression import Expression
 from archdsl.expressions.template import Template
 from archdsl.language.syntax import (
+    PLACES,
     Argument,
     Block,
     Document,
@@ -44,9 +46,10 @@ class Mentions:
                     case Formula(_, expression):
                         self.names.update(expression.names)
                         self.functions.update(expression.functions)
-                    case Name(template):
+                    case Name(template, _, index):
                         self.references.append(template)
                         self.add_template(template)
+                        self.add_index(index)
                     case Text(template):
                         self.add_template(template)
                     case Verb(verb):
@@ -61,6 +64,12 @@ class Mentions:
             self.names.update(expression.names)
             self.functions.update(expression.functions)
 
+    def add_index(self, index: Expression | None) -> None:
+        """Adds what the index of a reference mentions, which is of no parameter's list."""
+        if index is not None:
+            self.names.update(name for name in index.names if name != PLACES)
+            self.functions.update(index.functions)
+
     def add_items(self, items: Iterable[Item]) -> "Mentions":
         """Adds what items mention, and those in them; their own keys are no references."""
         for item in items:
@@ -70,12 +79,14 @@ class Mentions:
                 self.add_template(item.key)
             for name in item.modifiers.names:
                 self.add_template(name.template)
+                self.add_index(name.index)
         return self
 
 
 def of_body(block: Block) -> Mentions:
     """What the body of a block mentions."""
-    return Mentions().add_items(items_in(block.body) if block.body is not None else ())
+    said = [name for name in (block.outputs or {}).values() if name is not None]
+    return Mentions().add(said).add_items(items_in(block.body) if block.body is not None else ())
 
 
 def of_parameters(block: Block) -> Mentions:

@@ -12,6 +12,7 @@ from archdsl.expressions.template import Template, forgiving
 from archdsl.language.arguments import BESIDE, ArgumentChecker, spaced, whole
 from archdsl.language.checker import Visible, either, names_bound
 from archdsl.language.syntax import (
+    APART,
     BROKEN,
     COMBINATORS,
     MODIFIERS,
@@ -346,9 +347,9 @@ class Reader(ArgumentChecker):
                 self.error("E0203", "paths must be a mapping", (place / "paths").span,
                            "give every path a name")  # fmt: skip
                 return False
-            if join not in JOINS:
-                message = f"join must be one of {', '.join(JOINS)}"
-                help = did_you_mean(str(join), JOINS)
+            if join not in (*JOINS, APART):
+                message = f"join must be one of {', '.join((*JOINS, APART))}"
+                help = did_you_mean(str(join), (*JOINS, APART))
                 self.error("E0305", message, (place / "join").span, help)
                 return False
             return len(paths) != 1 or not self.repeated_path(paths, place / "paths")

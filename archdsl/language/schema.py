@@ -14,7 +14,7 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.language.document import BLOCK_KEYS
 from archdsl.language.keys import VERSION, BlockForm, DocumentForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, Loader, library_names
-from archdsl.language.syntax import COMBINATORS, COMPUTED, MODIFIERS, PARTS, SECTIONS, TYPES
+from archdsl.language.syntax import APART, COMBINATORS, COMPUTED, MODIFIERS, PARTS, SECTIONS, TYPES
 from archdsl.names import RESERVED
 from archdsl.ops import JOINS, OPS, arguments, kind
 from archdsl.yaml.json_schema import described, schema_of
@@ -177,6 +177,12 @@ def _block() -> Schema:
         **schema_of(BlockForm)["properties"],
         "params": _each({"$ref": "#/$defs/parameter"}, _IDENTIFIER) | {"type": ["object", "null"]},
         "inputs": {"type": "array", "items": {"type": "string"}},
+        "outputs": {
+            "description": "What it gives, by name, if that is not what its body gives.",
+            "type": ["object", "null"],
+            "minProperties": 1,
+            "additionalProperties": {"type": ["string", "integer"]},
+        },
         "body": {"$ref": "#/$defs/sequence", "description": "The items that it is."},
     }
     return {
@@ -245,7 +251,7 @@ def _combinator(verb: str) -> Schema:
     if "paths" in keys:
         keys["paths"] = _each({"$ref": "#/$defs/path"}, _NAME) | {"minProperties": 1}
     if "join" in keys:
-        keys["join"] = {"enum": [*JOINS]}
+        keys["join"] = {"enum": [*JOINS, APART]}
     if verb == "residual":  # which stand side by side, so that only one can be numbered
         both = {name: {"type": "array", "minItems": 1} for name in ("body", "shortcut")}
         heading["not"] = {"required": [*both], "properties": both}

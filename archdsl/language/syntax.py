@@ -23,11 +23,13 @@ COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first 
     "branches": ("paths", "join", "split"),
     "dense": ("layer", "repeat"),
 }
+APART = "none"  # the `join` of branches whose results stay apart, a list
 PARTS = ("body", "shortcut", "after", "paths", "layer")  # the arguments that hold items
 TYPES: tuple[ParameterType, ...] = ("int", "float", "bool", "item", "list", "str")
 SHAPE_NAMES = frozenset("CHWDL")
 ROW_NAMES = ("row", "first_row", "last_row")  # bound by `for`
 TURN_NAMES = ("i", "first", "last")  # bound by `repeat`
+PLACES = "_"  # what the index of a reference calls the places of a list
 BROKEN = ""  # the verb of an item that could not be read
 
 
@@ -62,10 +64,23 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The name of an item or a tap, which may hold expressions in braces."""
+    """The name of an item or a tap, which may hold expressions in braces.
+
+    `index` picks of a list, which it calls PLACES: `[0]`, `[1:]`; with `spread` all of a list is
+    meant, part by part. `offset` leads from the places in the index to those of the whole.
+    """
 
     template: Template
     place: Place
+    index: Expression | None = None
+    spread: bool = False
+    offset: int = 0
+
+    @property
+    def text(self) -> str:
+        """All that is written."""
+        index = self.index.text.removeprefix(PLACES) if self.index is not None else ""
+        return "*" * self.spread + self.template.text + index
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +172,11 @@ class Modifiers:
         return self.repeat is not None and _names_turn(self.as_)
 
     @property
+    def by_turn(self) -> bool:
+        """Whether turns say where they begin, or what their results are called."""
+        return self.from_turns or self.as_turns or self.tap_turns
+
+    @property
     def names(self) -> list[Name]:
         """What other items can call the result, beside its key."""
         return [name for name in (self.as_, self.tap) if name is not None]
@@ -173,7 +193,8 @@ NO_MODIFIERS = Modifiers()
 def _names_turn(said: "Name | Listed | None") -> bool:
     """Whether a reference, or one of a list, depends on the turn of a `repeat`."""
     names = [n for n in nodes_in(said) if isinstance(n, Name)] if said is not None else []
-    return any(not n.template.names.keys().isdisjoint(TURN_NAMES) for n in names)
+    mentioned = [*(n.template.names for n in names), *(n.index.names for n in names if n.index)]
+    return any(not known.keys().isdisjoint(TURN_NAMES) for known in mentioned)
 
 
 # items and what holds them
@@ -257,7 +278,8 @@ class File:
 class Block:
     """A block: its parameters, the names of its inputs if there are several, and its body.
 
-    `body` is None where the block could not be read.
+    `rest` is the name of the list of all further inputs, `outputs` what it gives if that is not
+    what its body gives. `body` is None where the block could not be read.
     """
 
     name: str
@@ -265,9 +287,16 @@ class Block:
     place: Place
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
+    rest: str = ""
+    outputs: Mapping[str, Name | None] | None = None
     body: Item | None = None
     broken: bool = False  # so that calls of it are not held to its parameters
     form: BlockForm = field(default_factory=BlockForm)
+
+    def named(self, count: int) -> list[str]:
+        """The names of so many inputs, those of the rest with numbers."""
+        rest = count - len(self.inputs)
+        return [*self.inputs, *(f"{self.rest}_{n}" for n in range(rest if self.rest else 0))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +395,9 @@ def as_written(argument: Argument) -> Any:
             return value
         case Formula(text):
             return text
-        case Name(template) | Text(template):
+        case Name():
+            return argument.text
+        case Text(template):
             return template.text
         case Verb(verb, parts):
             return {verb: {n: as_written(a) for n, a in parts.items()}} if parts else verb

@@ -9,6 +9,7 @@ from archdsl.expressions.expression import Expression
 from archdsl.expressions.scaling import Rule
 from archdsl.expressions.template import Template
 from archdsl.language.syntax import (
+    PLACES,
     Argument,
     Block,
     File,
@@ -91,6 +92,12 @@ class Frame:
             return self.homes.get(title, "")
         return self.outer.home(title)
 
+    def lists(self) -> dict[str, int]:
+        """The lengths of the lists that have names here."""
+        outer = self.outer.lists() if self.outer is not None else {}
+        named = {**self.labels, **self.names}
+        return {**outer, **{n: len(flow) for n, flow in named.items() if isinstance(flow, tuple)}}
+
     def find(self, title: str) -> Flow:
         if title in self.names:
             return self.names[title]
@@ -168,10 +175,11 @@ class Reading:
         return written
 
     def names(self, env: Env) -> Mapping[str, Any]:
-        if env.x is None:
-            return env.values
+        lists = {title: [*range(count)] for title, count in env.frame.lists().items()}
+        if env.x is None or env.x == ():
+            return {**lists, **env.values}
         shape = env.first.spec.names()
-        return {**{n: v for n, v in shape.items() if v is not None}, **env.values}
+        return {**lists, **{n: v for n, v in shape.items() if v is not None}, **env.values}
 
     def expression(self, expression: Expression, env: Env) -> Any:
         return Translator(self.names(env), self.functions, self.rules)(expression)
@@ -212,6 +220,26 @@ class Reading:
         return "".join(parts) if known(*parts) else parts
 
     def reference(self, said: Name, env: Env, taps: Mapping[str, Flow]) -> Flow:
+        found = self.found(said, env, taps)
+        if said.index is None:
+            return found
+        if not isinstance(found, tuple):
+            raise Fixed((), "an index of what is no list")
+        places = self.places(said, len(found), env)
+        many = places if isinstance(places, list) else [places]
+        picked = tuple(found[place] for place in many)
+        return picked if isinstance(places, list) else picked[0]
+
+    def places(self, said: Name, count: int, env: Env) -> Any:
+        """The places in a list of so many that an index means."""
+        assert said.index is not None
+        found = self.expression(said.index, env.bind({PLACES: [*range(count)]}))
+        if not known(found):
+            raise Fixed(names_in(found))
+        return found
+
+    def found(self, said: Name, env: Env, taps: Mapping[str, Flow]) -> Flow:
+        """What a reference stands for, before its index."""
         title = self.key(said.template, env)
         try:
             return env.frame.find(title)
@@ -233,11 +261,14 @@ class Reading:
             return self.reference(said, env, taps)
         if not isinstance(said, Listed):
             raise Fixed((), "no reference")
-        flows = [self.reference(part, env, taps) for part in said.parts if isinstance(part, Name)]
-        tensors = tuple(flow for flow in flows if isinstance(flow, Value))
-        if len(tensors) < len(said.parts):
-            raise Fixed((), "a list in a list")
-        return tensors if len(tensors) > 1 else tensors[0]
+        names = [part for part in said.parts if isinstance(part, Name)]
+        tensors: list[Value] = []
+        for name in names:
+            flow = self.reference(name, env, taps)
+            if isinstance(flow, tuple) is not name.spread:
+                raise Fixed((), "a list in a list")
+            tensors += flow if isinstance(flow, tuple) else [flow] if flow is not None else []
+        return tuple(tensors) if len(tensors) != 1 else tensors[0]
 
     # parameters and arguments
 

@@ -391,7 +391,7 @@ class Program:
             if isinstance(value, Symbol) and isinstance(value.syntax, ast.Name):
                 default = self.known[source]
                 arguments.append(Argument(value.syntax.id, value.type, default, None, source))
-        frame = Frame(level, x, 0, None, dict(zip(block.inputs, inputs, strict=False)))
+        frame = Frame(level, x, 0, None, walk.by_input(block, x))
         env = Env(block.file, frame, env_values, x)
         return self.finished(block, walk, env, inputs, channels, arguments, fixed)
 
@@ -400,7 +400,7 @@ class Program:
     ) -> tuple[ast.expr, list[Value]]:
         """A call of a class of its own for a part that holds parameters, and what it gives."""
         spec = env.first.spec
-        block = Block(title, env.file, item.place, {}, (), replace(item, modifiers=NO_MODIFIERS))
+        block = Block(title, env.file, item.place, body=replace(item, modifiers=NO_MODIFIERS))
         inner = Walk(self, [*self.paths(path, walk.prefixes)], frozenset(env.values), {})
         inner.block, inner.file, inner.standards = block, env.file, walk.standards
         arguments, values = [], {}
@@ -581,7 +581,7 @@ def class_body(
 ) -> tuple[str, list[ast.FunctionDef], list[Value]]:
     """The base of a class, its constructor (without arguments) and `forward`, and its results."""
     assert block.body is not None
-    if len(inputs) == 1 and block.body.verb in ("seq", "dense"):
+    if len(inputs) == 1 and block.body.verb in ("seq", "dense") and block.outputs is None:
         try:
             with walk.attempt():
                 made = (
@@ -593,11 +593,11 @@ def class_body(
                     return made
         except Fixed:
             walk.body.top.clear()
-    flow = walk.combined(block.body, env)
+    flow = walk.given_of(block, walk.combined(block.body, env), env)
     results = list(flow) if isinstance(flow, tuple) else [flow]
     values = [value for value in results if isinstance(value, Value)]
     walk.finish(values)
-    names = ["x"] if len(inputs) == 1 else [variable_name(n) for n in block.inputs]
+    names = ["x"] if len(inputs) == 1 else [variable_name(n) for n in block.named(len(inputs))]
     naming = walk.body.forward(inputs, names)
     statements = naming.finish(values)
     returned = [naming.read(value) for value in values]
@@ -684,7 +684,7 @@ def densely(
 
 def channel_names(block: Block, count: int) -> list[tuple[str, int]]:
     """The names of the arguments that are the channels of a block's inputs."""
-    others = [f"{variable_name(n)}_channels" for n in block.inputs[1:]]
+    others = [f"{variable_name(n)}_channels" for n in block.named(count)[1:]]
     return list(zip([CHANNELS, *others], range(count), strict=False))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archdsl.language.mentions import names_item_of
-from archdsl.language.syntax import BROKEN, COMBINATORS, Block, File, Item, items_in
+from archdsl.language.syntax import APART, BROKEN, COMBINATORS, Block, File, Item, items_in
 from archdsl.language.syntax import Sequence as Items
 from archdsl.modules.calls import Call
 from archdsl.ops import OPS, Op, activation, arguments, attention, join, kind, pool, shape
@@ -132,7 +132,15 @@ class Walk(Chains):
         """Gives a result its label and its tap, those of an item or those of a turn."""
         said = item.modifiers
         if said.as_ is not None and said.as_turns is turn:
-            env.frame.labels[self.key(said.as_.template, env)] = result
+            label = self.key(said.as_.template, env)
+            if said.as_.index is not None:
+                before = env.frame.labels.get(label, ())
+                if not isinstance(before, tuple) or not isinstance(result, Value):
+                    raise Fixed((), "a list that is none")
+                if self.places(said.as_, len(before) + 1, env) != len(before):
+                    raise Fixed((), "another place in a list")
+                result = (*before, result)
+            env.frame.labels[label] = result
         if said.tap is not None and said.tap_turns is turn:
             title = self.formatted(said.tap.template, env)
             if isinstance(title, str):
@@ -187,7 +195,7 @@ class Walk(Chains):
     def group(self, item: Item, title: str, times: Any, env: Env) -> Flow:
         """Numbered copies: an `nn.Sequential` if they are a chain."""
         path = env.level.child(title)
-        if isinstance(env.x, Value) and self.is_closed(path) and not item.modifiers.from_turns:
+        if isinstance(env.x, Value) and self.is_closed(path) and not item.modifiers.by_turn:
             made = self.tried(title, env, lambda parts: self.turned(
                 times, env, parts, lambda e, p: self.member(item, e, p, None)))  # fmt: skip
             if made is not None:
@@ -271,13 +279,15 @@ class Walk(Chains):
         _, block, _ = self.resolved(item, env, False)
         if block is None or block.body is None or block.body.verb != "inline":
             return None, env
+        if block.outputs is not None:
+            raise Fixed((), "an inline block with outputs")
         return block.body.parts["items"], self.inside(item, env, env.level)
 
     def opened_chain(self, item: Item, env: Env) -> tuple[Items | None, Env]:
         if item.verb == "seq":
             return item.parts["items"], env
         _, block, _ = self.resolved(item, env, False)
-        if block is None or block.body is None or block.body.verb != "seq":
+        if block is None or block.body is None or block.body.verb != "seq" or block.outputs:
             return None, env
         return block.body.parts["items"], self.inside(item, env, env.level)
 
@@ -290,13 +300,21 @@ class Walk(Chains):
     def opened(self, block: Block, values: Mapping[str, Any], env: Env, level: Level) -> Env:
         if sum(1 for _ in self.calls) > 200:
             raise Fixed((), "blocks in blocks")
-        wanted = max(1, len(block.inputs))
+        wanted = max(1 - bool(block.rest), len(block.inputs))
         flows = env.x if isinstance(env.x, tuple) else (env.x,)
-        if len(flows) != wanted:
+        if len(flows) != wanted and not (block.rest and len(flows) > wanted):
             raise Fixed((), "another number of inputs")
-        known_inputs: dict[str, Flow] = dict(zip(block.inputs, flows, strict=False))
-        frame = Frame(level, env.x, len(self.taps), None, known_inputs)
+        frame = Frame(level, env.x, len(self.taps), None, self.by_input(block, env.x))
         return Env(block.file, frame, values, env.x, env.guard)
+
+    @staticmethod
+    def by_input(block: Block, x: Flow) -> dict[str, Flow]:
+        """What a block is given, by the names of its inputs."""
+        flows, count = x if isinstance(x, tuple) else (x,), len(block.inputs)
+        known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=False))
+        if block.rest:
+            known[block.rest] = tuple(flow for flow in flows[count:] if isinstance(flow, Value))
+        return known
 
     def resolved(
         self, item: Item, env: Env, complete: bool = True
@@ -415,9 +433,14 @@ class Walk(Chains):
             self.single(path, there.with_input(x))
             for (path, there), x in zip(paths, inputs, strict=True)
         ]
+        join = self.evaluate(item.arguments.get("join"), env)
+        if join == APART:
+            values = tuple(result for result in results if isinstance(result, Value))
+            if len(values) < len(results):
+                raise Fixed((), "a list of lists")
+            return values
         if len(results) == 1:
             return results[0]
-        join = self.evaluate(item.arguments.get("join"), env)
         verb = join if isinstance(join, str) else "concat"
         return self.joined(verb, results, env, f"_{verb}")
 
@@ -740,18 +763,18 @@ class Walk(Chains):
         level = env.level
         if block.body.verb not in KINDS:
             inner = self.opened(block, values, env, level)
-            return self.placed_at(block.body, inner, title)
+            return self.given_of(block, self.placed_at(block.body, inner, title), inner)
         if title.startswith("_"):
             before, level.trail = level.trail, f"{level.trail}{title}."
-            result = self.combined(block.body, self.opened(block, values, env, level))
+            inner = self.opened(block, values, env, level)
+            result = self.given_of(block, self.combined(block.body, inner), inner)
             level.trail = before
             return result
         path = level.child(title)
         flows = env.x if isinstance(env.x, tuple) else (env.x,)
         inputs = [flow for flow in flows if isinstance(flow, Value)]
-        if len(inputs) == len(flows) == max(1, len(block.inputs)) and (
-            len(inputs) == 1 or env.guard is None
-        ):  # fmt: skip
+        fits = len(inputs) == max(1, len(block.inputs)) or (block.rest and len(inputs) > 0)
+        if len(inputs) == len(flows) and fits and (len(inputs) == 1 or env.guard is None):
             try:
                 with self.attempt():
                     specs = [value.spec for value in inputs]
@@ -765,7 +788,18 @@ class Walk(Chains):
         holder = Holder(self.attribute(title, env))
         self.body.enter(level.holder, holder)
         inner = self.opened(block, values, env, Level(holder, path, guard=env.guard))
-        return self.combined(block.body, inner)
+        return self.given_of(block, self.combined(block.body, inner), inner)
+
+    def given_of(self, block: Block, result: Flow, inner: Env) -> Flow:
+        """What a block gives: what its body does, or a list of its `outputs`."""
+        if block.outputs is None:
+            return result
+        names = [name for name in block.outputs.values() if name is not None]
+        found = [self.reference(name, inner, self.taps) for name in names]
+        values = tuple(value for value in found if isinstance(value, Value))
+        if len(values) < len(block.outputs):
+            raise Fixed((), "a list in a list")
+        return values
 
     def enter_block(
         self, title: str, path: str, code: ast.expr, results: Sequence[Value],
@@ -776,12 +810,27 @@ class Walk(Chains):
             return self.enter(title, path, made, env)
         entry = Entry(self.attribute(title, env), code, [], env.guard)
         self.body.enter(env.level.holder, entry)
-        if len(results) != 1:
-            raise Fixed((), "a block of several results")
-        value = self.body.value(results[0].spec, title, results[0].maker)
-        self.step(value, self.body.called(entry, inputs), entry)
-        self.settle(path, value, "", env.level.holder)
-        return value
+        first = self.body.value(results[0].spec, title, results[0].maker)
+        self.step(first, self.body.called(entry, inputs), entry)
+        if len(results) == 1:
+            self.settle(path, first, "", env.level.holder)
+            return first
+        if env.guard is not None:
+            raise Fixed(env.guard.names)
+        values = []
+        for number, result in enumerate(results):
+            value = self.body.value(result.spec, f"{title.lstrip('_')}_{number}")
+            self.step(value, ast.Subscript(self.body.read(first), ast.Constant(number)))
+            values.append(value)
+        self.settle_all(path, values)
+        return tuple(values)
+
+    def settle_all(self, path: str, values: Sequence[Value]) -> None:
+        """Remembers which values the nodes give that a part has as its results, in their order."""
+        for prefixed in self.program.paths(path, self.prefixes):
+            ids = self.program.structure.outputs.get(prefixed, ())
+            if len(ids) == len(values):
+                self.values |= dict(zip(ids, values, strict=True))
 
     # finishing
 

@@ -11,12 +11,12 @@ class Blocks(Items):
     """Draws calls of blocks, and the blocks."""
 
     def kinds(self, place: Place) -> list[Any]:
-        more = [self.call, self.calls, self.meeting, self.variants, self.variants]
+        more = [self.call, self.calls, self.meeting, self.variants, self.variants, self.giving]
         return super().kinds(place) + (more if place.depth < 3 else [])
 
     def call(self, place: Place, key: str | None) -> Any:
         """A call of a block, a new one or one that was called before."""
-        old = [n for n, b in self.blocks.items() if len(b.get("inputs", ["x"])) == 1]
+        old = [n for n, b in self.blocks.items() if not b.keys() & {"inputs", "outputs"}]
         if old and self.chance(70):
             name = self.one(*old)
         elif place.naive.in_block:
@@ -94,7 +94,7 @@ class Blocks(Items):
         if not here or len(names) < 2:
             raise Misfit("nothing to meet")
         given = self.one([here[0], self.one(*names)], [self.one(*names), here[0]])
-        old = [n for n, b in self.blocks.items() if "inputs" in b]
+        old = [n for n, b in self.blocks.items() if len(b.get("inputs", ())) == 2]
         if old and self.chance(60):
             name = self.one(*old)
         elif place.naive.in_block:
@@ -113,6 +113,24 @@ class Blocks(Items):
             body = [first, *self.sequence(inner, 3, mapping=False)]
             self.blocks[name] = place.naive.blocks[name] = {"inputs": ["a", "b"], "body": body}
         return {name: {}, "from": given}
+
+    def giving(self, place: Place, key: str | None) -> Any:
+        """A call of a block that gives several maps, and of one that takes any number."""
+        if place.naive.in_block or not isinstance(place.x, Value):
+            raise Misfit("a block defined in a block")
+        first, second = (self.name(place.bare(), ("low", "high", "a")) for _ in range(2))
+        body = {first: self.modified(self.op(place.bare()))}
+        body[second] = {**self.modified(self.op(place.bare())), "from": self.one("input", first)}
+        name, other = (self.name(place.bare(), ("pair", "gives", "fuse")) for _ in range(2))
+        outputs = {"x": first, "y": second}
+        self.blocks[name] = place.naive.blocks[name] = {"outputs": outputs, "body": body}
+        join = {self.one("concat", "add", "multiply"): {}, "from": self.one("x", ["*x"])}
+        self.blocks[other] = place.naive.blocks[other] = {
+            "inputs": ["*x"], "body": [join, *self.one([], ["relu"], ["tanh", "relu"])],
+        }  # fmt: skip
+        given, end = self.name(place), {other: {}}
+        said = self.one({}, {"from": f"{given}[:]"}, {"from": [f"{given}[1]", f"{given}[0]"]})
+        return {"inline": {given: {name: {}}, self.name(place): {**end, **said}}}
 
     def arguments(self, params: Names, place: Place) -> Names:
         given = {p for p, default in params.items() if default == "int" or self.chance(40)}

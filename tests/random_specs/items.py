@@ -42,7 +42,7 @@ class Items(Ops):
         kinds: list[Any] = [self.single] * 4
         if place.depth < 3:
             kinds += [self.nested, self.inline, self.residual, self.branches, self.dense]
-            kinds += [self.repeat, self.loop, self.fan]
+            kinds += [self.repeat, self.loop, self.fan, self.apart]
             kinds += [self.conditional] * (8 if place.naive.in_block else 2)
         return [*kinds, self.join, self.like, self.again]
 
@@ -191,8 +191,25 @@ class Items(Ops):
         ends = [f"{name}.{n}" if "{i}" not in name else name.replace("{i}", str(n))
                 for n in range(count)]  # fmt: skip
         second = {**after, "repeat": self.number(count, place), "from": start}
-        joined = {self.one("concat", "add", "multiply"): {}, "from": ends}
+        joined: Names = {self.one("concat", "add", "multiply"): {}, "from": ends}
+        if "{i}" not in name and self.chance(50):
+            label = self.name(place.bare(), ("s", "maps"))
+            second["as"] = f"{label}[i]"
+            joined["from"] = self.one(label, [f"{label}[0]", f"*{label}[1:]"], [f"*{label}"])
         return {"inline": {start: first, name: second, self.name(place): joined}}
+
+    def apart(self, place: Place, key: str | None) -> Any:
+        """Paths whose results stay apart as a list, and what joins them."""
+        made = self.branches(place, None)["branches"]
+        verb, name = made.get("join", "concat"), self.name(place)
+        label = self.name(place.bare(), ("s", "maps"))
+        item = {"branches": {**made, "join": "none"}, "as": label}
+        said = self.one(name, label)
+        some = self.one(
+            None, said, [f"{said}[0]", f"*{said}[1:]"], [f"*{said}[-1:]", f"*{said}[:-1]"]
+        )
+        joined: Names = {verb: {}, "from": some} if some is not None else {verb: {}}
+        return {"inline": {name: item, self.name(place): joined}}
 
     # references
 

@@ -171,7 +171,7 @@ class Naive:
                 result: Flow = self.each(key, verb, value, modifiers, frame, bound)
             else:
                 result = self.repeated(key, verb, value, modifiers, frame, bound, source)
-            if "as" in modifiers:
+            if "as" in modifiers and "[i]" not in modifiers["as"]:
                 frame.labels[self.name(modifiers["as"], bound, x)] = result
             if "tap" in modifiers:
                 self.tap(self.name(modifiers["tap"], bound, x), result)
@@ -197,7 +197,20 @@ class Naive:
 
     def references(self, raw: Any, frame: Frame) -> Flow:
         if isinstance(raw, list):
-            return tuple(self.references(name, frame) for name in raw)
+            flows: list[Flow] = []
+            for name in raw:
+                flow = self.references(name, frame)
+                flows += flow if name.startswith("*") and isinstance(flow, tuple) else [flow]
+            return tuple(flows) if len(flows) != 1 else flows[0]
+        raw, _, index = raw.removeprefix("*").partition("[")
+        if index:
+            flow = self.references(raw, frame)
+            if not isinstance(flow, tuple):
+                raise Misfit("an index of what is no list")
+            picked = eval(f"places[{index}", {"places": [*range(len(flow))]})
+            if isinstance(picked, list):
+                return tuple(flow[place] for place in picked)
+            return flow[picked]
         visible = frame.visible()
         if raw in visible:
             return visible[raw]
@@ -266,6 +279,7 @@ class Naive:
             for bound in turns:
                 x = self.turn_from(modifiers, frame, bound, x)
                 x = self.named(key, verb, value, frame, bound, x)
+                self.add_label(modifiers, frame, x)
             return x
         name = self.name(key, names, x)
         level = self.level(name, frame)
@@ -273,8 +287,16 @@ class Naive:
         for bound in turns:
             x = self.turn_from(modifiers, inner, bound, x)
             x = self.place(level.next(), verb, value, inner, bound, x)
+            self.add_label(modifiers, inner, x)
         frame.names[name] = x
         return x
+
+    def add_label(self, modifiers: Names, frame: Frame, x: Flow) -> None:
+        """Adds the result of a turn to the list that `as: s[i]` says."""
+        label, _, index = modifiers.get("as", "").partition("[")
+        if index:
+            before = frame.labels.get(label, ())
+            frame.labels[label] = (*(before if isinstance(before, tuple) else ()), x)
 
     def turn_from(self, modifiers: Names, frame: Frame, names: Names, x: Flow) -> Flow:
         """Where a turn begins whose `from` says so."""
@@ -368,6 +390,8 @@ class Naive:
         results: list[Flow] = []
         for (key, path), start in zip(keyed(value["paths"]), starts, strict=True):
             results += self.copies(key, path, frame, names, start, onward=False)
+        if value.get("join") == "none":
+            return tuple(results)
         if len(results) == 1:
             return results[0]
         return self.emit("_join", OPS[value.get("join", "concat")](), tuple(results), frame)
@@ -377,7 +401,10 @@ class Naive:
     ) -> Flow:
         given = x if isinstance(x, tuple) else (x,)
         inputs = block.get("inputs", [])
-        if len(given) != max(1, len(inputs)) or not all(isinstance(g, Value) for g in given):
+        rest = inputs[-1][1:] if inputs and inputs[-1][0] == "*" else ""
+        if (not rest and len(given) != max(1, len(inputs))) or not all(
+            isinstance(g, Value) for g in given
+        ):
             raise Misfit("inputs of a block")
         own: Names = {}
         outside = {n for n in self.params if n not in block.get("params", {})}
@@ -388,16 +415,19 @@ class Naive:
                 raise Misfit("a required parameter")
             else:
                 own[parameter] = self.parameter(default, default, own, x)
-        verb = next(v for v in block if v not in ("params", "inputs", "doc"))
+        verb = next(v for v in block if v not in ("params", "inputs", "outputs", "doc"))
+        known = {rest: given} if rest else dict(zip(inputs, given, strict=False))
         before, self.in_block = (self.params, self.in_block), True
         self.params = {n: v for n, v in self.params.items() if n in outside}
         try:
             if verb in OPS or verb in self.blocks:
-                inner = Frame(frame.level, x, None, dict(zip(inputs, given, strict=False)))
+                inner = Frame(frame.level, x, None, known)
                 return self.place(name, verb, block[verb], inner, own, x)
             level = self.level(name, frame)
-            inner = Frame(level, x, None, dict(zip(inputs, given, strict=False)))
-            return self.combine(verb, block[verb], inner, own, x)
+            inner = Frame(level, x, None, known)
+            result = self.combine(verb, block[verb], inner, own, x)
+            outputs = [self.references(name, inner) for name in block.get("outputs", {}).values()]
+            return tuple(outputs) or result
         finally:
             self.params, self.in_block = before
 
