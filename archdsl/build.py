@@ -88,7 +88,7 @@ def run(graph: Graph, summary: Summary, source: Path) -> None:
     prove(text, graph)
     try:
         module = new_module(text, summary.name).eval()
-        outputs = _outputs(module, summary)
+        outputs = _outputs(module, graph)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate" not in str(error):
             raise
@@ -104,9 +104,11 @@ def run(graph: Graph, summary: Summary, source: Path) -> None:
         )
 
 
-def _outputs(module: "nn.Module", summary: Summary) -> "dict[str, Tensor]":
+def _outputs(module: "nn.Module", graph: Graph) -> "dict[str, Tensor]":
     import torch
 
     with torch.inference_mode():
-        result = module(*(torch.rand(1, *spec.shape) for spec in summary.inputs.values()))
+        result = module(*(torch.rand(1, *spec.shape) for spec in graph.inputs.values()))
+    if graph.returns is not None and graph.returns.is_dict:
+        return graph.returns.results(result)
     return result if isinstance(result, dict) else {"": result}

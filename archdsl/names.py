@@ -70,6 +70,13 @@ def identifier_problem(name: str) -> str:
     return f"`{name}` is a word of Python and cannot be a name" if iskeyword(name) else ""
 
 
+def field_problem(name: str) -> str:
+    """Why a field of a tuple cannot have this name, or nothing."""
+    if name.startswith("_") or name in ("count", "index"):
+        return f"`{name}` cannot be a field: it is an attribute of every tuple, or private"
+    return identifier_problem(name)
+
+
 def _length_problem(name: str) -> str:
     if len(name) <= LONGEST:
         return ""

@@ -82,6 +82,10 @@ def compare(before: Graph, after: Graph, depth: int | None = None) -> Difference
     roots = _tree(before, keys), _tree(after, keys)
     changes = _changes(*roots, depth or 0, depth is None)
     changes = [*_inputs(before, after), *changes]
+    if before.returns != after.returns:
+        old, new = (Side("returns", str(g.returns or "the results"), None, Cost())
+                    for g in (before, after))  # fmt: skip
+        changes.append(Change("changed", old, new))
     return Difference(roots[0].side, roots[1].side, tuple(_merged(changes)))
 
 

@@ -12,6 +12,7 @@ from archdsl.elaborate.blocks import apply
 from archdsl.elaborate.env import Flow, Frame, Here, Level, Poison, Tensor, fail
 from archdsl.elaborate.items import Run
 from archdsl.elaborate.replay import Records
+from archdsl.elaborate.returns import returns
 from archdsl.elaborate.scaling import _functions
 from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
@@ -92,6 +93,9 @@ def _graph(run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow]) -> Gr
     }
     if run.sink.failed:
         return None
+    returned = returns(run, named["outputs"], named["aux"])
+    if run.sink.failed:
+        return None
     assert run.build.inputs and None not in (*outputs.values(), *taps.values())
     inputs = {name: input.spec for name, input in run.build.inputs.items()}
     form, cite = run.document.form, run.document.form.cite or Cite()
@@ -104,6 +108,7 @@ def _graph(run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow]) -> Gr
         renames=_renames(run),
         title=cite.title or "",
         citation=str(cite),
+        returns=returned,
         made=() if made == tuple([node.id for node in nodes]) else made,
         written=Written(
             run.document,

@@ -73,6 +73,13 @@ class NodeForm(_Form):
     span: SpanForm | None
 
 
+class ReturnsForm(_Form):
+    """What training returns: a dict, or a tuple of this name, with the result of every field."""
+
+    type: Id
+    fields: dict[Id, str]
+
+
 class GraphForm(_Form):
     """The whole."""
 
@@ -89,6 +96,7 @@ class GraphForm(_Form):
     scopes: Annotated[list[ScopeForm], _MANY]
     nodes: Annotated[list[NodeForm], _MANY]
     made: Ids
+    returns: ReturnsForm | None = None
 
 
 _Form_ = TypeVar("_Form_", bound=_Form)

@@ -30,6 +30,7 @@ from archdsl.graph.forms import (
 from archdsl.graph.graph import INPUT, Graph, Node, Scope
 from archdsl.graph.json import FORMAT
 from archdsl.graph.renames import Rename, Renames
+from archdsl.graph.returns import Returns
 from archdsl.graph.verify import inferred, inputs_of, refuse, verify, verify_inputs
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, construct, kind
 from archdsl.ops.tensor import TensorSpec
@@ -158,6 +159,7 @@ def _graph(form: GraphForm, limits: Limits) -> Graph:
         scopes=tuple(_scope(f"scopes[{n}]", one, limits) for n, one in enumerate(form.scopes)),
         nodes=tuple(nodes),
         made=tuple(form.made),
+        returns=Returns(form.returns.type, form.returns.fields) if form.returns else None,
     )
 
 

@@ -10,6 +10,7 @@ from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.packages import require
 from archdsl.graph.outward import OUTWARD
 from archdsl.graph.renames import Renames
+from archdsl.graph.returns import Returns
 from archdsl.ops import Cost, Op, Weight, arguments
 from archdsl.ops.tensor import INPUT as INPUT
 from archdsl.ops.tensor import TensorSpec
@@ -82,9 +83,10 @@ class Graph:
     `input` for a single one without a name. `outputs` maps names to node ids ("" names the single
     result of a spec without `outputs`), `taps` feature names to node ids, `aux` names to node ids
     that exist in training only, `renames` sources of weights to how their tensors become ours.
-    `made` are the nodes' ids in the
-    order in which their modules are made, empty where that is the order of the nodes. `written` is
-    the spec that it was elaborated from, None if it was read from JSON; no graph depends on it.
+    `made` are the nodes' ids in the order in which their modules are made, empty where that is the
+    order of the nodes. `returns` are the results as training returns them, None for the usual way.
+    `written` is the spec that it was elaborated from, None if it was read from JSON; no graph
+    depends on it.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Graph:
     title: str = ""
     citation: str = ""
     made: tuple[str, ...] = ()
+    returns: Returns | None = None
     written: object = field(default=None, compare=False)
     inputs: Mapping[str, TensorSpec] = field(default_factory=dict)
 
@@ -185,6 +188,7 @@ class Graph:
             taps={name: id for name, id in self.taps.items() if id in needed},
             aux=dict(aux),
             made=tuple([id for id in self.made if id in needed]),
+            returns=self.returns if (outputs, aux) == (self.outputs, self.aux) else None,
         )
 
     def needed(self, results: Iterable[str]) -> set[str]:

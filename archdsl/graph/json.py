@@ -29,6 +29,8 @@ def encode(graph: Graph) -> str:
         "nodes": [_encode_node(node) for node in graph.nodes],
         "made": list(graph.made),
     }
+    if graph.returns is not None:
+        data["returns"] = asdict(graph.returns)
     return json.dumps(data, indent=1) + "\n"
 
 

@@ -33,6 +33,7 @@ def verify(graph: Graph) -> None:
     _verify_places(graph)
     _verify_shared(graph)
     _verify_results(graph)
+    _verify_returns(graph)
     if graph.made and (
         set(graph.made) != specs.keys() - graph.inputs.keys() or len(graph.made) != len(graph.nodes)
     ):
@@ -267,3 +268,20 @@ def _verify_results(graph: Graph) -> None:
     for n, node in enumerate(graph.nodes):
         if node.id not in used:
             refuse(f"nodes[{n}]", f"nothing uses the result of {node.id}")
+
+
+def _verify_returns(graph: Graph) -> None:
+    """Every result is in one field."""
+    returns = graph.returns
+    if returns is None:
+        return
+    if problem := returns.type_problem():
+        refuse("returns.type", problem)
+    if not returns.is_dict and not graph.aux:
+        refuse("returns", "a tuple is for results in training only, and there are none")
+    for field in returns.fields:
+        if problem := returns.field_problem(field):
+            refuse("returns.fields", problem)
+    given, results = list(returns.fields.values()), [*graph.outputs, *graph.aux]
+    if sorted(given) != sorted(results) or len({*results}) < len(results):
+        refuse("returns.fields", "expected every result in one field")

@@ -166,6 +166,9 @@ class DocumentForm:
     outputs: Annotated[dict[str, str] | None, Before(_with_names)] = key(
         "What the network returns, by name; without it the last result."
     )
+    returns: dict[str, dict[str, str]] = key(
+        "What training returns: `{dict: {out: output, aux: side}}`, or a tuple by its name.", {}
+    )
     under: Annotated[dict[str, str] | None, In("under")] = key(
         "Paths for sections: `{backbone: backbone.body}`."
     )

@@ -8,7 +8,7 @@ prelude pass as they are, because they are equal to the prelude's.
 import ast
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Any, NoReturn
@@ -26,6 +26,8 @@ IMPORTS = {
     "from collections.abc import Sequence",
     "from functools import partial",
     "from typing import Any",
+    "from typing import Any, NamedTuple",
+    "from typing import NamedTuple",
     "import torch",
     "import torch.nn.functional as F",
     "from torch import Tensor, nn",
@@ -59,7 +61,8 @@ ANNOTATIONS = {
 }  # fmt: skip
 FUNCTIONS = {"__init__", "forward"}
 FIXED = {
-    "nn", "torch", "F", "Tensor", "math", "Callable", "Sequence", "Any", "super", "getattr",
+    "nn", "torch", "F", "Tensor", "math", "Callable", "Sequence", "Any", "NamedTuple", "super",
+    "getattr",
     *(name for name in CALLS if "." not in name),
 }  # fmt: skip
 _CONSTANTS = {str, int, float, bool, type(None), type(...)}
@@ -161,11 +164,26 @@ class _Source:
             refuse(node)
         plain = not node.decorator_list and not node.keywords and len(node.bases) == 1
         require(node, plain and not getattr(node, "type_params", []))
+        if dotted(node.bases[0]) == "NamedTuple":
+            self.check_tuple(node)
+            return
         require(node, dotted(node.bases[0]) in BASES and node.name not in FIXED)
         for statement in node.body[_has_docstring(node) :]:
             if not isinstance(statement, ast.FunctionDef):
                 refuse(statement)
             self.check_function(statement)
+
+    def check_tuple(self, node: ast.ClassDef) -> None:
+        """Fields that are tensors."""
+        require(node, node.name not in FIXED)
+        for statement in node.body[_has_docstring(node) :]:
+            match statement:
+                case ast.AnnAssign(
+                    target=ast.Name(id=field), annotation=ast.Name(id="Tensor"), value=None
+                ):
+                    require(statement, is_free(field) and not field.startswith("_"))
+                case _:
+                    refuse(statement)
 
     def check_default(self, node: ast.expr) -> None:
         """A literal, or what makes modules: a class, perhaps with some arguments."""
@@ -195,7 +213,7 @@ class _Source:
             require(argument, is_free(argument.arg) and argument.annotation is not None)
         annotations = [argument.annotation for argument in arguments if argument.annotation]
         for annotation in [*annotations, *([node.returns] if node.returns else [])]:
-            require_annotation(annotation)
+            require_annotation(annotation, self.classes)
         for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]:
             self.check_default(default)
         bound = {argument.arg for argument in arguments} | {
@@ -372,16 +390,16 @@ def require_constant(node: ast.Constant) -> None:
     require(node, not isinstance(node.value, float) or math.isfinite(node.value))
 
 
-def require_annotation(node: ast.AST) -> None:
+def require_annotation(node: ast.AST, also: Collection[str] = ()) -> None:
     """Names of types, `|` between them, and what stands in their brackets."""
     match node:
         case ast.Name() | ast.Attribute():
-            require(node, dotted(node) in ANNOTATIONS)
+            require(node, dotted(node) in ANNOTATIONS or dotted(node) in also)
         case ast.Constant(value=value):
             require(node, value is None or value is ...)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            require_annotation(left)
-            require_annotation(right)
+            require_annotation(left, also)
+            require_annotation(right, also)
         case ast.Subscript(value=value, slice=inner):
             require_annotation(value)
             require_annotation(inner)

@@ -351,8 +351,11 @@ def _lines(node: ast.stmt, indent: int) -> list[str]:
     margin, inner = " " * indent, indent + _STEP
     match node:
         case ast.ClassDef(name=title, bases=bases, body=body):
-            members = [line for member in body for line in ("", *_lines(member, inner))]
-            return [f"{margin}class {title}({', '.join(map(flat, bases))}):", *members[1:]]
+            members: list[str] = []
+            for n, member in enumerate(body):
+                apart = n and not (isinstance(member, ast.AnnAssign) and n > 1)
+                members += [*([""] if apart else []), *_lines(member, inner)]
+            return [f"{margin}class {title}({', '.join(map(flat, bases))}):", *members]
         case ast.FunctionDef():
             return _definition(node, indent)
         case ast.Expr(value=ast.Constant(value=str(text))):

@@ -8,7 +8,7 @@ from typing import Any
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.pytorch.body import Body, Value, expanded, variable_name
-from archdsl.pytorch.python import as_syntax, function, name, negated
+from archdsl.pytorch.python import as_syntax, call, function, name, negated
 from archdsl.pytorch.symbols import Fixed
 
 
@@ -43,22 +43,17 @@ def network_members(
     naming = body.forward(given, inputs)
     names = [*graph.outputs, *graph.aux] if any(graph.outputs) or side else []
     statements = naming.finish([*main, *side], names)
-    returned = _result(graph.outputs, [naming.read(v) for v in main])
+    read = {n: naming.read(v) for n, v in zip(graph.outputs, main, strict=True)}
+    aside = {n: naming.read(v) for n, v in zip(graph.aux, side, strict=True)}
+    returned, trained, returns = _returned(graph, read, aside)
     if side:
         end = len(statements) - len(asides)
         early = ast.If(negated(name("self.training")), [ast.Return(returned)], [])
-        sides = _dictionary(list(graph.aux), [naming.read(v) for v in side])
-        last = ast.Return(ast.Tuple([returned, sides]))
-        statements = [*statements[:end], early, *statements[end:], last]
+        statements = [*statements[:end], early, *statements[end:], ast.Return(trained)]
     else:
         statements = [*statements, ast.Return(returned)]
     named = [n for n in graph.outputs if n]
     features = _features(graph, named, [expanded(v, body.lets) for v in main]) if named else None
-    kind = ast.Subscript(name("dict"), ast.Tuple([name("str"), name("Tensor")]))
-    returns: ast.expr = kind if named else name("Tensor")
-    if side:
-        both = ast.Subscript(name("tuple"), ast.Tuple([returns, kind]))
-        returns = ast.BinOp(returns, ast.BitOr(), both)
     taken = [ast.arg("self"), *(ast.arg(title, name("Tensor")) for title in inputs)]
     forward = function("forward", taken, [], returns, statements)
     to = f"{len(named)} maps by name" if len(named) > 1 else named[0] if named else str(
@@ -83,22 +78,48 @@ def _aside(body: Body, main: Sequence[Value]) -> list[Any]:
     return asides[::-1]
 
 
-def _result(outputs: Mapping[str, str], values: list[ast.expr]) -> ast.expr:
-    return _dictionary(list(outputs), values) if any(outputs) else values[0]
+def _returned(
+    graph: Graph, main: Mapping[str, ast.expr], side: Mapping[str, ast.expr]
+) -> tuple[ast.expr, ast.expr, ast.expr]:
+    """What evaluation returns, what training does, and the type of these."""
+    maps: ast.expr = ast.Subscript(name("dict"), ast.Tuple([name("str"), name("Tensor")]))
+    said, results = graph.returns, {**main, **side}
+    if said is not None and said.is_dict:
+        fields = {field: results[result] for field, result in said.fields.items()}
+        kept = {field: fields[field] for field, result in said.fields.items() if result in main}
+        return _dictionary(kept), _dictionary(fields), maps
+    result, kind = (_dictionary(main), maps) if any(main) else (main[""], name("Tensor"))
+    if not side:
+        return result, result, kind
+    if said is not None:
+        made = call(said.type, *(results[result] for result in said.fields.values()))
+        return result, made, ast.BinOp(kind, ast.BitOr(), name(said.type))
+    both = ast.Subscript(name("tuple"), ast.Tuple([kind, maps]))
+    return result, ast.Tuple([result, _dictionary(side)]), ast.BinOp(kind, ast.BitOr(), both)
 
 
-def _dictionary(names: list[str], values: list[ast.expr]) -> ast.expr:
-    keys: list[ast.expr | None] = [as_syntax(n) for n in names]
-    return ast.Dict(keys, values)
+def tuples(graph: Graph, title: str) -> list[ast.stmt]:
+    """The class of the tuple that training returns, if it does; `title` is the network's."""
+    said = graph.returns
+    if said is None or said.is_dict:
+        return []
+    fields = [ast.AnnAssign(ast.Name(field), name("Tensor"), None, 1) for field in said.fields]
+    doc = documented([f"What {title} returns in training."])
+    return [ast.ClassDef(said.type, [name("NamedTuple")], [], [doc, *fields], [])]
+
+
+def _dictionary(parts: Mapping[str, ast.expr]) -> ast.expr:
+    keys: list[ast.expr | None] = [as_syntax(n) for n in parts]
+    return ast.Dict(keys, [*parts.values()])
 
 
 def _features(graph: Graph, named: list[str], values: list[Value]) -> ast.expr:
     found = reductions(graph, [graph.outputs[n] for n in named])
-    infos: list[ast.expr] = []
+    infos = {}
     for title, value in zip(named, values, strict=True):
-        info = [as_syntax(value.spec.channels), as_syntax(found[graph.outputs[title]])]
-        infos.append(_dictionary(["channels", "reduction"], info))
-    return _dictionary(named, infos)
+        facts = {"channels": value.spec.channels, "reduction": found[graph.outputs[title]]}
+        infos[title] = _dictionary({fact: as_syntax(known) for fact, known in facts.items()})
+    return _dictionary(infos)
 
 
 def initial(body: list[ast.stmt]) -> ast.FunctionDef:

@@ -9,7 +9,7 @@ of one kind, with equal settings and weights, on results of equal calls.
 import operator
 import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial, reduce
 from itertools import zip_longest
 from typing import Any
@@ -138,6 +138,25 @@ class _Recorder(TorchFunctionMode):
         return repr(value)
 
 
+def named(results: Mapping[str, Any], aside: bool) -> dict[tuple[bool, str], Any]:
+    """Results by their names, apart from those in training only."""
+    return {(aside, name): value for name, value in results.items()}
+
+
+def by_result(returned: Any, graph: Graph) -> Iterable[tuple[tuple[bool, str], Tensor]]:
+    """What training returned, by the names of the results; a field that is not there gives none."""
+    said = graph.returns
+    if said is not None:
+        fields = returned if said.is_dict else returned._asdict()
+        if list(fields) != list(said.fields):
+            raise Difference(f"the source returns {', '.join(fields)}")
+        results = said.results(fields)
+        return [((name not in graph.outputs, name), value) for name, value in results.items()]
+    main, aside = returned if isinstance(returned, tuple) else (returned, {})
+    main = main if isinstance(main, dict) else {"": main}
+    return {**named(main, False), **named(aside, True)}.items()
+
+
 class _Wanted(_Recorder):
     """The calls of a graph, from the table; the last of every node by its id."""
 
@@ -151,10 +170,8 @@ class _Wanted(_Recorder):
         self.shapes: dict[int, tuple[int, ...]] = {}  # of what calls give
         for node in graph.nodes:
             self.by_id[node.id] = self.number(node, call(node.op, graph.specs(node)))
-        self.results = [
-            {name: self.by_id[id] for name, id in found.items()}
-            for found in (graph.outputs, graph.aux)
-        ]
+        found = {**named(graph.outputs, False), **named(graph.aux, True)}
+        self.results = {name: self.by_id[id] for name, id in found.items()}
 
     def number(self, node: Node, row: Call) -> int:
         if row.target == "nn.Identity":
@@ -269,12 +286,9 @@ class _Traced(_Recorder):
             module.train(training)
             for _, part in called:
                 del part.forward
-        main, aside = result if isinstance(result, tuple) else (result, {})
-        main = main if isinstance(main, dict) else {"": main}
-        self.results = [
-            {name: self.flows.get(id(tensor)) for name, tensor in found.items()}
-            for found in (main, aside)
-        ]
+        self.results = {
+            name: self.flows.get(id(tensor)) for name, tensor in by_result(result, wanted.graph)
+        }
 
     def call(
         self, part: nn.Module, found: Key, path: str, x: Tensor, *others: Tensor,

@@ -1,6 +1,7 @@
 """Trees of classes to source that stands alone."""
 
 import ast
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from keyword import kwlist
@@ -17,11 +18,13 @@ from archdsl.pytorch.instances import instances
 from archdsl.pytorch.network import network
 from archdsl.pytorch.proof import prove
 from archdsl.pytorch.python import function, identifiers, lines_of, name
-from archdsl.pytorch.returning import documented
+from archdsl.pytorch.returning import documented, tuples
 from archdsl.pytorch.symbols import Fixed, rule_body
 
 _MODULES = ("torch", "math", "F", "nn")
-_IMPORTED = {"Tensor", "OrderedDict", "Callable", "Sequence", "Any", *_MODULES}
+_IMPORTED = {
+    "Tensor", "OrderedDict", "Callable", "NamedTuple", "Sequence", "Any", "partial", *_MODULES,
+}  # fmt: skip
 _TAKEN = frozenset({*prelude(), *_IMPORTED, *TAKEN, *kwlist})
 
 
@@ -42,7 +45,7 @@ def emit(graph: Graph, class_name: str | None = None) -> str:
     modules are those that the graph's outputs need. Where PyTorch is installed, the source is
     proved to be the graph; raises InternalError if it is not.
     """
-    built = graph.select(graph.outputs, graph.aux)
+    built = _with_free_type(graph.select(graph.outputs, graph.aux))
     title = _title(built, class_name)
     proves = find_spec("torch") is not None
     try:
@@ -50,21 +53,35 @@ def emit(graph: Graph, class_name: str | None = None) -> str:
         if proves:
             prove(source, graph)
     except (Fixed, Difference):
-        source = assembled(built, instances(built, _TAKEN, title))
+        made = instances(built, _reserved(built), title)
+        source = assembled(built, [*tuples(built, title), *made])
         if proves:
             prove(source, graph)
     return source
+
+
+def _with_free_type(graph: Graph) -> Graph:
+    """With another name for the tuple that it returns, where that means something else here."""
+    said = graph.returns
+    if said is None or said.is_dict or said.type not in _TAKEN:
+        return graph
+    return replace(graph, returns=replace(said, type=f"{said.type}Outputs"))
+
+
+def _reserved(graph: Graph) -> frozenset[str]:
+    said = graph.returns
+    return _TAKEN if said is None or said.is_dict else _TAKEN | {said.type}
 
 
 def _title(graph: Graph, wanted: str | None) -> str:
     """The name of the network's class."""
     if wanted is None:
         title = naming.class_name(graph.name)
-        while title in _TAKEN:
+        while title in _reserved(graph):
             title += "Network"
         return title
     problem = identifier_problem(wanted)
-    if not problem and wanted in _TAKEN:
+    if not problem and wanted in _reserved(graph):
         problem = f"`{wanted}` means something else in the source"
     if problem:
         raise UsageError(f"the class cannot be called so: {problem}")
@@ -73,7 +90,7 @@ def _title(graph: Graph, wanted: str | None) -> str:
 
 def translate(graph: Graph, title: str) -> str:
     """The source of a graph whose spec stands beside it; raises Fixed where it cannot be had."""
-    classes, program = network(graph, _TAKEN, title)
+    classes, program = network(graph, _reserved(graph), title)
     used = identifiers(*classes) if program.rules else ()
     rules: list[ast.stmt] = [
         function(
@@ -82,7 +99,7 @@ def translate(graph: Graph, title: str) -> str:
         for rule, made in program.rules.items()
         if rule in used
     ]
-    return assembled(graph, [*rules, *classes])
+    return assembled(graph, [*tuples(graph, title), *rules, *classes])
 
 
 def assembled(graph: Graph, statements: list[ast.stmt]) -> str:
@@ -118,8 +135,9 @@ def imports(used: set[str]) -> list[str]:
         lines.append(f"from collections.abc import {', '.join(abstract)}")
     if "partial" in used:
         lines.append("from functools import partial")
-    if "Any" in used:
-        lines.append("from typing import Any")
+    typing = [title for title in ("Any", "NamedTuple") if title in used]
+    if typing:
+        lines.append(f"from typing import {', '.join(typing)}")
     lines += [""] if lines else []
     if "torch" in used:
         lines.append("import torch")

@@ -120,6 +120,8 @@ class Walk(Chains):
         self.aside = before
         self.call_it(item, env, result, turn=False)
         if said.aux:
+            if env.guard is not None:
+                raise Fixed(env.guard.names, "a condition on what is returned")
             assert item.key is not None
             title = self.key(item.key, env)
             env.frame.names.pop(title, None)

@@ -22,7 +22,9 @@ def wrong_shapes(graph: Graph, device: str = "meta") -> str:
     try:
         with torch.device(device), torch.no_grad():
             named = {f"result {name}": id for name, id in graph.outputs.items()} | {**graph.taps}
-            problem = _difference(graph.select(named) if graph.taps else replace(graph, aux={}))
+            problem = _difference(
+                graph.select(named) if graph.taps else replace(graph, aux={}, returns=None)
+            )
             return problem or (_difference(graph) if graph.aux else "")
     except Exception as error:
         return f"{type(error).__name__}: {error}"
@@ -35,7 +37,10 @@ def _difference(graph: Graph) -> str:
         given = module(torch.empty(IMAGES, *graph.input.shape))
     finally:
         _forget(module)
-    results = [given] if not graph.aux else given
+    said = graph.returns
+    if said is not None:
+        given = {"": said.results(given if said.is_dict else given._asdict())}
+    results = [given] if not graph.aux or said is not None else given
     found = {name: shape for result in results for name, shape in _shapes("", result)}
     promised = _promised(graph, {**graph.outputs, **graph.aux})
     return "" if found == promised else f"gives {found}, not {promised}"

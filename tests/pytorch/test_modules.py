@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
 import archdsl
+from archdsl.graph.graph import Graph
 from archdsl.language.gallery import names
 from tests.support import resized
 
@@ -148,6 +149,22 @@ def shapes(out: Any) -> Any:
     return [shapes(part) for part in out]
 
 
+def promised(graph: Graph, training: bool = False, images: int = 2) -> Any:
+    """The shapes of what a module returns."""
+    main = {key: (images, *graph.spec(id).shape) for key, id in graph.outputs.items()}
+    side = {key: (images, *graph.spec(id).shape) for key, id in graph.aux.items()}
+    said = graph.returns
+    if said is not None and said.is_dict:
+        given = {**main, **side} if training else main
+        return {field: given[name] for field, name in said.fields.items() if name in given}
+    result = main if any(main) else main[""]
+    if not training or not side:
+        return result
+    if said is not None:
+        return [{**main, **side}[name] for name in said.fields.values()]
+    return [result, side]
+
+
 @pytest.mark.parametrize("name", names())
 def test_a_module_is_made_on_meta_and_gives_the_promised_shapes(name: str) -> None:
     graph = archdsl.load(name)
@@ -156,16 +173,9 @@ def test_a_module_is_made_on_meta_and_gives_the_promised_shapes(name: str) -> No
     assert [(k, tuple(t.shape)) for k, t in module.state_dict().items()] == [
         (key, weight.shape) for key, weight in graph.state.items()
     ]
-    promised = {key: (2, *graph.spec(id).shape) for key, id in graph.outputs.items()}
-    expected = promised if any(promised) else promised[""]
-    assert shapes(module.eval()(image)) == expected
-    assert shapes(copy.deepcopy(module)(image)) == expected
-    trained = shapes(module.train()(image))
-    if graph.aux:
-        side = {key: (2, *graph.spec(id).shape) for key, id in graph.aux.items()}
-        assert trained == [expected, side]
-    else:
-        assert trained == expected
+    assert shapes(module.eval()(image)) == promised(graph)
+    assert shapes(copy.deepcopy(module)(image)) == promised(graph)
+    assert shapes(module.train()(image)) == promised(graph, training=True)
 
 
 @pytest.mark.parametrize("name", names())
@@ -256,11 +266,10 @@ def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) 
     if weights != [(key, weight.shape) for key, weight in other.state.items()]:
         assert name in ("alexnet_paper", "googlenet_paper", "vit_b_16")
         return
-    promised = {key: (3, *other.spec(id).shape) for key, id in other.outputs.items()}
     module = on_meta(name)[0].eval()
     with torch.device("meta"):
         found = shapes(module(torch.empty(3, *size)))
-    assert found == (promised if any(promised) else promised[""])
+    assert found == promised(other, images=3)
 
 
 def test_a_module_knows_its_graph() -> None:

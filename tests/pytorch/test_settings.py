@@ -147,12 +147,12 @@ def test_a_setting_that_differs_is_an_internal_error_of_build(
 ) -> None:
     import archdsl.pytorch.source
 
-    emit = archdsl.pytorch.source.emit
-    monkeypatch.setattr(
-        archdsl.pytorch.source, "emit",
-        lambda graph, title=None: emit(graph).replace(
-            "padding=1", 'padding=1, padding_mode="reflect"'),
-    )  # fmt: skip
+    emit, other = archdsl.pytorch.source.emit, 'padding=1, padding_mode="reflect"'
+
+    def wrong(graph: Graph, title: str | None = None) -> str:
+        return emit(graph, title).replace("padding=1", other)
+
+    monkeypatch.setattr(archdsl.pytorch.source, "emit", wrong)
     monkeypatch.chdir(tmp_path)
     Path("net.yaml").write_text(SPEC, encoding="utf-8")
     assert command(["build", "net.yaml"]) == 3
