@@ -427,13 +427,23 @@ def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
 
 __all__ = ["Body", "Entry", "Holder", "Step", "Value", "negated"]
 
+_NAMES = 200  # that a size reads
+
 
 class _Expanded(ast.NodeTransformer):
+    """Variables as what they stand for; a size that reads more than `_NAMES` is not written out.
+
+    Each may read the one before it twice, so that a size may be as long as two to their number.
+    """
+
     def __init__(self, lets: Mapping[str, ast.expr]) -> None:
-        self.lets = lets
+        self.lets, self.read = lets, 0
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        found: ast.expr = self.visit(self.lets[node.id]) if node.id in self.lets else node
+        self.read += 1
+        if self.read > _NAMES:
+            raise Fixed((), "a size that is too long to write")
+        found: ast.expr = self.visit(deepcopy(self.lets[node.id])) if node.id in self.lets else node
         return found
 
 

@@ -1,5 +1,6 @@
 """Every command takes steps that grow with the network, whatever it has very many of."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from resource import RUSAGE_SELF, getrusage
@@ -71,3 +72,22 @@ def test_random_large_specs_take_little_time_and_memory() -> None:
     assert max(one.seconds for one in found) < 20
     own = getrusage(RUSAGE_SELF).ru_maxrss / 1024  # what a child begins with
     assert max(one.megabytes for one in found) < 1000 + own
+
+
+def slimming(number: int) -> Graph:
+    """A block of parts, each as wide as the one before it and `n` say: sizes read sizes."""
+    dense = {"layer": ["relu", {"slice": {"stop": "C // (i + 1)"}}], "repeat": "n"}
+    part = {"seq": [{"dense": dense}, {"slice": {"stop": "C // (n + 1)"}}], "repeat": "n"}
+    paths = {"p": [*[part] * number, {"conv": {"kernel": 3}}], "q": []}
+    body = [{"branches": {"join": "add", "paths": paths}, "repeat": "n"}]
+    spec = {
+        "archdsl": 1, "name": "net", "input": [1, 9, 9],
+        "backbone": [{"unit": {"n": 2}}, "unit", {"unit": {"n": 0}}],
+        "blocks": {"unit": {"params": {"n": 1}, "body": body}},
+    }  # fmt: skip
+    return archdsl.loads(json.dumps(spec))
+
+
+def test_a_size_that_reads_sizes_is_not_written_as_all_that_it_is_made_of() -> None:
+    few, many = (len(archdsl.emit(slimming(number))) for number in (1, 8))
+    assert many < 8 * few
