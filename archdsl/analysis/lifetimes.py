@@ -6,6 +6,8 @@ from math import inf
 
 from archdsl.graph.graph import Graph
 
+_Values = dict[str, None]  # each once, in order
+
 
 @dataclass
 class _Forward:
@@ -14,33 +16,30 @@ class _Forward:
     `last` is the number of the last step that needs a value, `inf` where it is returned.
     """
 
-    steps: dict[str, list[str]] = field(default_factory=dict)  # step -> values from outside of it
-    gives: dict[str, list[str]] = field(default_factory=dict)  # step -> values used outside of it
-    arguments: list[str] = field(default_factory=list)
+    steps: dict[str, _Values] = field(default_factory=dict)  # step -> values from outside of it
+    gives: dict[str, _Values] = field(default_factory=dict)  # step -> values used outside of it
+    arguments: _Values = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
 
     def take(self, step: str, value: str, is_argument: bool) -> None:
-        if value not in self.steps[step]:
-            self.steps[step].append(value)
-        if is_argument and value not in self.arguments:
-            self.arguments.append(value)
+        self.steps[step].setdefault(value)
+        if is_argument:
+            self.arguments.setdefault(value)
         self.last[value] = max(self.last.get(value, 0), len(self.steps) - 1)
 
     def give(self, step: str, value: str, is_returned: bool) -> None:
-        given = self.gives.setdefault(step, [])
-        if value not in given:
-            given.append(value)
+        self.gives.setdefault(step, {}).setdefault(value)
         if is_returned:
             self.last[value] = inf
 
     @property
     def is_chain(self) -> bool:
         """Whether every step takes what the one before it gives, and nothing else."""
-        before = self.arguments[:1]
+        before = self.arguments
         for number, (step, taken) in enumerate(self.steps.items()):
-            given = self.gives.get(step, [])
+            given = self.gives.get(step, {})
             ends = number == len(self.steps) - 1
-            if taken != before or len(given) != 1 or (self.last.get(given[0]) == inf) != ends:
+            if taken != before or len(given) != 1 or (self.last.get(*given) == inf) != ends:
                 return False
             before = given
         return len(self.arguments) == 1
@@ -55,13 +54,20 @@ class _Forward:
         holders = dict(zip(names, self.arguments, strict=True))
         variables = {value: variable for variable, value in holders.items()}
         gone: dict[str, str] = {}
+
+        def is_dead(variable: str, number: int) -> bool:
+            held = holders.get(variable)
+            return held is not None and self.last.get(held, -1) <= number
+
         for number, (step, taken) in enumerate(self.steps.items()):
-            for value in self.gives.get(step, [step]):
-                dead = {v for v, held in holders.items() if self.last.get(held, -1) <= number}
-                before = [variables[id] for id in taken if id in variables]
-                reused = next((v for v in ("x", *before) if v in dead), "")
-                new = next((v for v in ("out", step) if v not in holders or v in dead), value)
-                variable = value if value in named else reused or new
+            before = ["x", *(variables[id] for id in taken if id in variables)]
+            first = 0  # of these that may be dead: what is not stays so until the step is done
+            for value in self.gives.get(step, {step: None}):
+                while first < len(before) and not is_dead(before[first], number):
+                    first += 1
+                reused = before[first] if first < len(before) else ""
+                free = (v for v in ("out", step) if v not in holders or is_dead(v, number))
+                variable = value if value in named else reused or next(free, value)
                 if variable in holders:
                     gone[holders[variable]] = step
                 holders[variable], variables[value] = value, variable
@@ -109,7 +115,7 @@ def _forwards(graph: Graph, chains: Mapping[str, tuple[str, ...]]) -> dict[str, 
     for node in graph.nodes:
         chain = places[node.id]
         for depth, around in enumerate(chain):
-            forwards[around].steps.setdefault(_step(chain, depth, node.id), [])
+            forwards[around].steps.setdefault(_step(chain, depth, node.id), {})
         for id in node.inputs:
             source = places[id]
             shared = len(chain) if source is chain else _shared(source, chain)

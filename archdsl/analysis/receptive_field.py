@@ -141,10 +141,8 @@ def _seen(
     arrangement = op.arrangement(*specs)
     if arrangement is not None:
         return positions.arranged(views[0], arrangement, node.output.shape)
-    inputs = [
-        _through(op, view, x, node.output, specs, positions)
-        for view, x in zip(views, specs, strict=False)
-    ]
+    each = {(id(view), x): (view, x) for view, x in zip(views, specs, strict=False)}  # but once
+    inputs = [_through(op, view, x, node.output, specs, positions) for view, x in each.values()]
     view = positions.joined(inputs, op.gates) if len(inputs) > 1 else inputs[0]
     stands = op.gates and len(inputs) == 1 and view.placed
     return replace(view, through=view.through or node.id) if stands else view

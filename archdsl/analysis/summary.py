@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.analysis.measures import Device, Facts, Value, column, measure
+from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.text import counted
 from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.ops.tensor import TensorSpec
@@ -15,6 +16,7 @@ from archdsl.ops.tensor import TensorSpec
 By = Literal["op", "block", "stage"]
 DEFAULT = ("parameters", "macs")  # columns
 COSTS = frozenset(Cost._fields)
+MOST_VALUES = 100_000  # of a table: those of the deepest networks that people build, in all columns
 MAX_PARTS = 3  # that the description of a stage names
 
 
@@ -65,16 +67,23 @@ def summarize(
     of the network (the `features` of many networks) stands there by its own parts, unless they are
     all the same (the layers of a transformer). With `by` the rows are all uses of an op, or of a
     block, together. `show` names columns in MEASURES; with `sort` the largest of one come first.
-    Raises UsageError for a column that does not exist, or that needs a device.
+    Raises UsageError for a column that does not exist, or that needs a device, and for more rows
+    with that many columns than MOST_VALUES.
     """
     facts = Facts(graph, device)
     show, sort = tuple(map(column, show)), sort and column(sort)
     columns = {name: measure(name) for name in (*show, *([sort] if sort else []))}
     columns |= {c.beside: measure(c.beside) for c in list(columns.values()) if c.beside}
     further = {name: one for name, one in columns.items() if name not in COSTS}
+    table = _rows(graph, depth, by, facts.analysis)
+    if len(table) * len(show) > MOST_VALUES:
+        raise UsageError(
+            f"{len(table):,} rows of {len(show)} columns are more than {MOST_VALUES:,} values;"
+            " leave out columns, or show less depth"
+        )
     rows = [
         replace(row, values={name: one.of(facts, nodes) for name, one in further.items()})
-        for row, nodes in _rows(graph, depth, by, facts.analysis)
+        for row, nodes in table
     ]
     if sort:
         rows.sort(key=lambda row: _rank(row.value(sort)), reverse=True)

@@ -348,9 +348,10 @@ def _inputs(reader: Reader, place: Place) -> tuple[tuple[str, ...], str]:
         return (), ""
     names = [name.removeprefix("*") for name in raw]
     for n, name in enumerate(names):
-        problem = name_problem(name) or (f"`{name}` stands here twice" if name in names[:n] else "")
+        problem = identifier_problem(name) or name_problem(name)
+        problem = problem or (f"`{name}` stands here twice" if name in names[:n] else "")
         if problem:
-            reader.error("E0208", problem, (here / n).span)
+            reader.error("E0208", problem, (here / n).span, other_name(name))
         if raw[n] != name and n < len(raw) - 1:
             message, help = f"`{raw[n]}` takes all other inputs", "put it last"
             reader.error("E0203", message, (here / n).span, help)

@@ -1,7 +1,7 @@
 """A spec to classes: one for each of its blocks, with the block's parameters, and the network's."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -597,7 +597,7 @@ def class_body(
     results = list(flow) if isinstance(flow, tuple) else [flow]
     values = [value for value in results if isinstance(value, Value)]
     walk.finish(values)
-    names = ["x"] if len(inputs) == 1 else [variable_name(n) for n in block.named(len(inputs))]
+    names = ["x"] if len(inputs) == 1 else apart(variable_name(n) for n in block.named(len(inputs)))
     naming = walk.body.forward(inputs, names)
     statements = naming.finish(values)
     returned = [naming.read(value) for value in values]
@@ -684,7 +684,8 @@ def densely(
 
 def channel_names(block: Block, count: int) -> list[tuple[str, int]]:
     """The names of the arguments that are the channels of a block's inputs."""
-    others = [f"{variable_name(n)}_channels" for n in block.named(count)[1:]]
+    titles = (f"{variable_name(n)}_channels" for n in block.named(count)[1:])
+    others = apart(titles, {CHANNELS, *block.parameters})
     return list(zip([CHANNELS, *others], range(count), strict=False))
 
 

@@ -4,12 +4,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from archdsl.analysis.cost import Cost
-from archdsl.analysis.measures import MEASURES, Kind, Value
+from archdsl.analysis.measures import MEASURES, Kind, Measure, Value
 from archdsl.analysis.summary import Stage, Summary
 from archdsl.diagnostics.text import one_line
 from archdsl.graph.graph import INPUT, named_shapes
@@ -158,11 +158,25 @@ def _sides(summary: Summary) -> str:
 
 
 def _rows(summary: Summary) -> list[list[str]]:
-    rows = []
-    for stage in summary.stages:
-        output = [str(stage.output)] if summary.by == "stage" else []
-        rows.append([stage.path, stage.what, *output, *_numbers(stage, summary)])
-    return rows
+    stages = summary.stages
+    columns = [[stage.path for stage in stages], [stage.what for stage in stages]]
+    if summary.by == "stage":
+        columns.append([str(stage.output) for stage in stages])
+    for name in summary.show:
+        columns += _columns(summary, name)
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _columns(summary: Summary, name: str) -> Iterator[list[str]]:
+    """The column of a measure, and that of its shares; what is written alike is written once."""
+    column, whole = MEASURES[name], summary.value(name)
+    values = [stage.value(name) for stage in summary.stages]
+    besides = [stage.value(column.beside) for stage in summary.stages] if column.beside else values
+    written = {pair: _beside(*pair, column) for pair in set(zip(values, besides, strict=True))}
+    yield [written[pair] for pair in zip(values, besides, strict=True)]
+    if column.share and isinstance(whole, int | float):
+        shares = {v: share(v, whole) if isinstance(v, int | float) else "" for v in set(values)}
+        yield [shares[value] for value in values]
 
 
 def _total(summary: Summary) -> list[str]:
@@ -174,20 +188,14 @@ def _total(summary: Summary) -> list[str]:
 
 
 def _cell(row: Stage | Summary, name: str) -> str:
-    """A value, and what is said beside it."""
     column = MEASURES[name]
-    beside = row.value(column.beside) if column.beside else ""
-    return ", ".join(filter(None, [cell(row.value(name), column.kind), str(beside)]))
+    return _beside(row.value(name), row.value(column.beside or name), column)
 
 
-def _numbers(stage: Stage, summary: Summary) -> list[str]:
-    cells = []
-    for name in summary.show:
-        value, whole, column = stage.value(name), summary.value(name), MEASURES[name]
-        cells.append(_cell(stage, name))
-        if column.share and isinstance(value, int | float) and isinstance(whole, int | float):
-            cells.append(share(value, whole))
-    return cells
+def _beside(value: Value, beside: Value, column: Measure) -> str:
+    """A value, and what is said beside it."""
+    said = str(beside) if column.beside else ""
+    return ", ".join(filter(None, [cell(value, column.kind), said]))
 
 
 def _signature(summary: Summary) -> str:

@@ -8,6 +8,7 @@ import archdsl
 from archdsl.analysis.measures import MEASURES, Device, Facts, totals
 from archdsl.analysis.summary import summarize
 from archdsl.cli import main as cli
+from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.options import shown_of
 from archdsl.numbers import number
 from archdsl.tables.plots import undominated
@@ -147,3 +148,14 @@ def test_columns_are_asked_for_as_specs_call_them() -> None:
     assert shown.show == ("parameters", "macs")
     assert [row.path for row in shown.stages[:2]] == ["layer4", "layer3"]
     assert shown_of("parameters,names") == shown_of("params,names")
+
+
+def test_a_table_has_no_more_values_than_anybody_reads() -> None:
+    graph = archdsl.loads(
+        "archdsl: 1\nname: n\ninput: [1, 8]\nbackbone: [{relu: {}, repeat: 25001}]\n"
+    )
+    assert len(summarize(graph, 1, show=("macs", "depth", "memory")).stages) == 25001
+    with pytest.raises(UsageError, match="25,001 rows of 4 columns are more than 100,000 values"):
+        summarize(graph, 1, show=("macs", "depth", "memory", "field"))
+    shown = tuple(name for name in MEASURES if not MEASURES[name].device)
+    assert len(summarize(graph, by="op", show=shown).stages) == 1

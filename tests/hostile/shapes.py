@@ -99,6 +99,15 @@ SHAPES: dict[str, Callable[[int], str]] = {
         f"{HEAD}backbone:\n  a: relu\n  b: {{conv: {{out: 4, kernel: 1}}, "
         f"each: [{', '.join('a' * n)}]}}\noutputs: {{o: b}}\n"
     ),
+    "a join of many": lambda n: (
+        f"{HEAD}backbone:\n  a: relu\n  b: {{relu: {{}}, each: [{', '.join('a' * n)}]}}\n"
+        "  c: {concat: {}, from: b}\n"
+    ),
+    "paths of one": lambda n: (
+        f"{HEAD}backbone: [{{branches: {{paths: {{"
+        + ", ".join(f"p{i}: relu" for i in range(n))
+        + "}, join: concat}}]\n"
+    ),
     "outputs": lambda n: (
         f"{HEAD}backbone:\n"
         + lines(n, lambda i: f"a{i}: relu")

@@ -46,16 +46,16 @@ BUILT = {  # what a spec says that Python could misunderstand
         blocks:
           u:
             params: {self: int, nn: int, torch: int, x: int, i: int, layers: int, super: int,
-                     F: int, match: int, type: int, in_channels: int, layer: int, range: int}
+                     F: int, match: int, type: int, in_channels: int, layer: int, len: int}
             body: [{conv: {out: self, kernel: nn}}, {conv: {out: torch, kernel: x}},
                    {conv: {out: i, kernel: layers}}, {conv: {out: super, kernel: F}},
                    {conv: {out: match, kernel: type}}, {conv: {out: in_channels, kernel: layer}},
-                   {conv: {out: range, kernel: 1}}]
+                   {conv: {out: len, kernel: 1}}]
         backbone:
           - {u: {self: 2, nn: 1, torch: 3, x: 3, i: 4, layers: 1, super: 5, F: 3, match: 2, type: 1,
-                 in_channels: 7, layer: 1, range: 3}}
+                 in_channels: 7, layer: 1, len: 3}}
           - {u: {self: 3, nn: 3, torch: 2, x: 1, i: 5, layers: 3, super: 4, F: 1, match: 3, type: 3,
-                 in_channels: 6, layer: 3, range: 4}}
+                 in_channels: 6, layer: 3, len: 4}}
         """,
     "numbers with zeros before them": """
         backbone: {"01": {conv: {kernel: 1}}, "007": relu, a: {relu: {}, from: "01"}}
@@ -123,6 +123,39 @@ def test_a_sum_of_thousands_is_refused_and_their_concatenation_built() -> None:
         )  # fmt: skip
     built(text.replace("VERB", "concat"))
     built(f"backbone:\n  a: relu\n  b: {{add: {{}}, from: [{', '.join(['a'] * 256)}]}}")
+
+
+@pytest.mark.parametrize(
+    "inputs", [("x", "x_"), ("self", "self_"), ("x_", "x"), ("a_channels", "a"), ("a", "b")]
+)
+@pytest.mark.parametrize("parameter", ["a", "x", "b", "a_channels", "b_channels", "in_channels"])
+def test_inputs_of_a_block_whose_variables_would_be_one(
+    inputs: tuple[str, str], parameter: str
+) -> None:
+    one, other = inputs
+    text = f"""
+        blocks:
+          u:
+            params: {{{parameter}: 1}}
+            inputs: [{one}, {other}]
+            body:
+              p: {{conv: {{kernel: {parameter}}}, from: {one}}}
+              q: {{conv: {{kernel: 1}}, from: {other}}}
+              r: {{add: {{}}, from: [p, q]}}
+        backbone:
+          c: relu
+          d: tanh
+          e: {{u: {{}}, from: [c, d]}}
+          f: {{u: {{{parameter}: 3}}, from: [d, e]}}
+        """
+    built(text)
+
+
+@pytest.mark.parametrize("name", ["0", "00", "a-b", "1a", "é", "forward"])
+def test_inputs_of_a_block_are_identifiers(name: str) -> None:
+    body = "{s: {conv: {kernel: 1}, from: b}}"
+    (found,) = errors(f'blocks: {{u: {{inputs: ["{name}", b], body: {body}}}}}\nbackbone: [relu]')
+    assert found.startswith("1:24 E0208")
 
 
 def test_a_module_on_many_inputs() -> None:
