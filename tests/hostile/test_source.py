@@ -46,16 +46,16 @@ BUILT = {  # what a spec says that Python could misunderstand
         blocks:
           u:
             params: {self: int, nn: int, torch: int, x: int, i: int, layers: int, super: int,
-                     F: int, match: int, type: int, in_channels: int, layer: int, len: int}
+                     F: int, match: int, type: int, in_channels: int, layer: int, list: int}
             body: [{conv: {out: self, kernel: nn}}, {conv: {out: torch, kernel: x}},
                    {conv: {out: i, kernel: layers}}, {conv: {out: super, kernel: F}},
                    {conv: {out: match, kernel: type}}, {conv: {out: in_channels, kernel: layer}},
-                   {conv: {out: len, kernel: 1}}]
+                   {conv: {out: list, kernel: 1}}]
         backbone:
           - {u: {self: 2, nn: 1, torch: 3, x: 3, i: 4, layers: 1, super: 5, F: 3, match: 2, type: 1,
-                 in_channels: 7, layer: 1, len: 3}}
+                 in_channels: 7, layer: 1, list: 3}}
           - {u: {self: 3, nn: 3, torch: 2, x: 1, i: 5, layers: 3, super: 4, F: 1, match: 3, type: 3,
-                 in_channels: 6, layer: 3, len: 4}}
+                 in_channels: 6, layer: 3, list: 4}}
         """,
     "numbers with zeros before them": """
         backbone: {"01": {conv: {kernel: 1}}, "007": relu, a: {relu: {}, from: "01"}}
