@@ -689,6 +689,16 @@ def channel_names(block: Block, count: int) -> list[tuple[str, int]]:
     return list(zip([CHANNELS, *others], range(count), strict=False))
 
 
+def apart(names: Iterable[str], others: Collection[str] = ()) -> list[str]:
+    """Names of which none is another, or one of the others."""
+    found: list[str] = []
+    for title in names:
+        while title in found or title in others:
+            title += "_"
+        found.append(title)
+    return found
+
+
 def needed(arguments: Sequence[Argument], used: set[str]) -> list[Argument]:
     """The arguments whose names are used, also by what computes others; `used` grows by these."""
     before = -1
