@@ -66,7 +66,6 @@ class Let:
 
     key: str
     code: ast.expr
-    owner: "Holder | None" = None
     used: bool = False
 
 
@@ -77,7 +76,8 @@ class Holder:
     key: str
     owner: "Holder | None" = None
     entries: list["Entry | Holder | Let"] = field(default_factory=list)
-    keys: set[str] = field(default_factory=set)  # of all entries but variables
+    keys: dict[str, "Entry | Holder"] = field(default_factory=dict)  # all but variables
+    titles: dict[str, str] = field(default_factory=dict)  # of attributes, where items have others
 
     def clear(self) -> None:
         self.entries.clear()
@@ -167,7 +167,7 @@ class Body:
         entry.owner = holder
         if entry.key in holder.keys:
             raise Fixed((), f"two modules named {entry.key}")
-        holder.keys.add(entry.key)
+        holder.keys[entry.key] = entry
         holder.entries.append(entry)
 
     def called(self, entry: Entry, inputs: Sequence[Value]) -> ast.expr:
@@ -198,9 +198,14 @@ class Body:
         return free
 
     def let(self, holder: Holder, value: Symbol, taken: Iterable[str]) -> Symbol:
-        """A variable for a value, set where the next member of a holder is made."""
+        """A variable for a value, set before what holds the next member of a holder is made."""
         title = self.local("channels", taken)
-        holder.entries.append(Let(title, value.syntax, holder))
+        while holder.owner is not None and holder.owner is not self.top:
+            holder = holder.owner
+        entries, place = self.top.entries, len(self.top.entries)
+        while holder is not self.top and entries[place - 1] is not holder:
+            place -= 1
+        entries.insert(place if holder is self.top else place - 1, Let(title, value.syntax))
         self.lets[title] = value.syntax
         return Symbol(name(title), value.type, None, value.names)
 

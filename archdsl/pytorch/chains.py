@@ -1,7 +1,7 @@
 """Items that run one after another as one module: `nn.Sequential`, its conditions and loops."""
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,8 @@ class Chains(Reading):
         """One item with its modifiers."""
         said = item.modifiers
         if item.verb == BROKEN or said.from_ is not None or said.each is not None or said.aux:
+            return None
+        if said.as_ is not None:  # which others name
             return None
         if said.for_ is None:
             return self.kept(item, env, parts)
@@ -565,14 +567,14 @@ def forgetful(value: Value) -> Value:
     return Value(TensorSpec((*unknown, spec.channels), spec.layout), "", None)  # type: ignore[arg-type]
 
 
-def require_alike(before: TensorSpec, after: TensorSpec) -> None:
+def require_alike(before: TensorSpec, after: TensorSpec, names: Iterable[str] = ()) -> None:
     if (before.rank, before.layout) != (after.rank, after.layout):
-        raise Fixed((), "another rank")
+        raise Fixed(names, "another rank")
 
 
 def merged(test: Symbol, a: Value, b: Value) -> Value:
     """A value that is one or the other."""
-    require_alike(b.spec, a.spec)
+    require_alike(b.spec, a.spec, test.names)
     sizes = [
         x if same(x, y) else choose(test, lambda x=x: x, lambda y=y: y)  # type: ignore[misc]
         if None not in (x, y) else None

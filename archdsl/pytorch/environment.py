@@ -252,9 +252,14 @@ class Reading:
                 return taps[title]
         first, _, rest = title.partition(".")
         path = f"{env.frame.home(first)}.{rest}"
-        if path not in self.values or f"{path}@1" in self.values:
+        found = [self.values[id] for id in self.ids_at(title, path) if id in self.values]
+        if not found or f"{path}@1" in self.values:
             raise Fixed((), f"no item {title}, or several")
-        return self.values[path]
+        return found[0]
+
+    def ids_at(self, title: str, path: str) -> list[str]:
+        """The values, by path, that may be what a tap or the item at a path gives."""
+        raise NotImplementedError
 
     def references(self, said: Any, env: Env, taps: Mapping[str, Flow]) -> Flow:
         if isinstance(said, Name):

@@ -46,7 +46,7 @@ def network(graph: Graph, reserved: frozenset[str], title: str) -> tuple[list[as
             return _translated(program, title), program
         except Fixed as error:
             names = {_name_of(n, written) for n in error.names} & written.parameters.keys()
-            names -= fixed.keys()
+            names = names - fixed.keys() or written.parameters.keys() - fixed.keys()
             if not names:
                 raise
             fixed |= {n: written.parameters[n] for n in names}

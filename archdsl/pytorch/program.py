@@ -716,7 +716,8 @@ def channels_of(channels: Sequence[tuple[str, int]]) -> set[str]:
 
 def fraction(argument: Argument, walk: Walk) -> str:
     """The type of an argument: a whole number by default may be a fraction where one is taken."""
-    return "float" if argument.type == "int" and argument.name in walk.floats else argument.type
+    takes = argument.name in walk.floats - walk.wholes
+    return "float" if argument.type == "int" and takes else argument.type
 
 
 def annotation(argument: Argument) -> ast.expr:

@@ -1,9 +1,10 @@
 """Items in a class: what each is as a module, and the statements of `forward` that connect them."""
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from archdsl.language.mentions import names_item_of
 from archdsl.language.syntax import APART, BROKEN, COMBINATORS, Block, File, Item, items_in
@@ -38,6 +39,7 @@ ADAPTIVE = (pool.AdaptiveAvgPool, pool.AdaptiveMaxPool, pool.GlobalAvgPool)  # o
 CHANNELED = {"out", "groups", "bias", "init"}  # arguments that change no size
 FRACTIONS = (NUMBER, POSITIVE, RATE)
 LONG = 30  # characters of an expression that gets a variable
+E = TypeVar("E", Entry, Holder)
 KINDS = ("seq", "residual", "branches", "dense")
 
 
@@ -60,7 +62,9 @@ class Walk(Chains):
         self.pending: list[tuple[ast.Call, Value]] = []
         self.taking: list[tuple[str, Value]] = []
         self.aside = False
-        self.floats: set[str] = set()  # parameters that may be fractions
+        self.again = ""  # the mark of modules that are applied again
+        self.floats: set[str] = set()  # parameters that are taken where fractions are
+        self.wholes: set[str] = set()  # and where they are not
         self.sizing: set[str] = set()  # parameters that change the size of a map
         self.turning: set[str] = set()  # parameters that say what is there, and how often
         self.measured = False  # whether sizes are as the graph has them
@@ -71,6 +75,11 @@ class Walk(Chains):
     def outer(self, file: File) -> Mapping[str, Any]:
         """What a file's blocks see of the document's parameters."""
         return self.of_document if file is self.program.document.file else {}
+
+    def ids_at(self, title: str, path: str) -> list[str]:
+        graph = self.program.graph
+        tapped = [graph.taps[title]] if title in graph.taps else []
+        return [path, *self.program.given_by(path, self.prefixes), *tapped]
 
     # sequences and modifiers
 
@@ -96,10 +105,20 @@ class Walk(Chains):
         self.turning |= test.names
         if not isinstance(env.x, Value):
             raise Fixed(test.names)
-        result = self.single(item, replace(env, guard=self.both(env.guard, test)))
+        with self.under(test):
+            result = self.single(item, replace(env, guard=self.both(env.guard, test)))
         if not isinstance(result, Value):
             raise Fixed(test.names)
         return result
+
+    @staticmethod
+    @contextmanager
+    def under(test: Symbol) -> Iterator[None]:
+        """What cannot be said under a condition asks for the condition to be known."""
+        try:
+            yield
+        except Fixed as error:
+            raise Fixed(error.names or test.names, str(error)) from error
 
     @staticmethod
     def both(guard: Symbol | None, test: Symbol) -> Symbol:
@@ -172,7 +191,7 @@ class Walk(Chains):
         """Lets references name what an item gives, or what lies in it by its path."""
         env.frame.keep(title, result)
         if isinstance(result, Value):
-            self.values.setdefault(env.level.child(title), result)
+            self.values.setdefault(env.level.child(title) + self.again, result)
 
     def turns(self, item: Item, times: Any, env: Env, turn: Any) -> Flow:
         if not known(times):
@@ -191,7 +210,7 @@ class Walk(Chains):
         title = env.level.number()
         result = self.placed_at(item, env, title)
         if isinstance(result, Value):
-            self.values.setdefault(env.level.child(title), result)
+            self.values.setdefault(env.level.child(title) + self.again, result)
         return result
 
     def group(self, item: Item, title: str, times: Any, env: Env) -> Flow:
@@ -217,8 +236,7 @@ class Walk(Chains):
 
     def below(self, title: str, env: Env) -> Env:
         """Inside a container of a name."""
-        holder = Holder(title)
-        self.body.enter(env.level.holder, holder)
+        holder = self.entered(env.level.holder, Holder(title))
         return env.at(Level(holder, env.level.child(title)))
 
     def named(self, item: Item, env: Env) -> Flow:
@@ -243,35 +261,39 @@ class Walk(Chains):
         return result
 
     def every(self, item: Item, env: Env) -> Flow:
-        """One module on every input."""
+        """One module on every input: what is applied again calls the modules of the first time."""
         given = self.references(item.modifiers.each, env, self.taps)
         inputs = given if isinstance(given, tuple) else (given,)
-        if env.guard is not None or item.key is None or item.modifiers.repeat:
-            raise Fixed((), "each under a condition")
-        title = self.key(item.key, env)
-        first = inputs[0]
-        assert isinstance(first, Value)
-        made = self.module(item, env.with_input(first))
-        if made is None or title.startswith("_"):
-            raise Fixed((), "each of what is no module")
-        entry = Entry(title, made.code, made.before)
-        self.body.enter(env.level.holder, entry)
-        path = env.level.child(title)
-        results = []
-        for number, x in enumerate(inputs):
-            assert isinstance(x, Value)
-            other = self.module(item, env.with_input(x)) if number else made
-            assert other is not None
-            value = self.body.value(other.spec, f"{title}_{number}", other.maker)
-            code: ast.expr = self.body.called(entry, [x])
-            if made.use is not None:
-                code = function_of(made.use, [self.body.read(x)], self.body.reached(entry))
-            self.step(value, code, entry)
-            results.append(value)
-            self.settle(path, value, f"@{number}" if number else "")
-        result = tuple(results)
-        self.keep(title, env, result)
-        return result
+        if env.guard is not None:
+            raise Fixed(env.guard.names, "each under a condition")
+        level, before, taps, labels = env.level, self.again, self.taps, env.frame.labels
+        number = last = level.count
+        results: list[Flow] = []
+        named: list[tuple[Mapping[str, Flow], ...]] = []
+        for index, x in enumerate(inputs):
+            self.again = f"{before}@{index}" if before or index else ""
+            level.count, self.taps = number, dict(taps)
+            frame = replace(env.frame, outer=env.frame, names={}, homes={}, labels=dict(labels))
+            result = self.copies(item, replace(env, frame=frame).with_input(x))
+            if isinstance(result, Value) and result is not x and item.key is not None:
+                result.hint = f"{self.key(item.key, env)}_{index}"
+            results.append(result)
+            named.append((frame.names, added(self.taps, taps), added(frame.labels, labels)))
+            last = max(last, level.count)
+        level.count, self.again, self.taps = last, before, taps
+        for title in named[0][0]:
+            env.frame.keep(title, self.together(names[title] for names, _, _ in named))
+        taps |= {n: self.together(found[n] for _, found, _ in named) for n in named[0][1]}
+        labels |= {n: self.together(found[n] for _, _, found in named) for n in named[0][2]}
+        return self.together(results)
+
+    @staticmethod
+    def together(flows: Iterable[Flow]) -> Flow:
+        """The results of all applications as one list."""
+        values = tuple(flows)
+        if not all(isinstance(value, Value) for value in values):
+            raise Fixed((), "a list in a list")
+        return tuple(value for value in values if isinstance(value, Value))
 
     # verbs
 
@@ -376,7 +398,11 @@ class Walk(Chains):
             if chained is not None:
                 return self.enter(title, path, chained, env)
             if env.guard is None and any(i.verb in PARAMETERS for i in items_in(item)):
-                code, results = self.program.part(item, env, title, path, self)
+                try:
+                    with self.attempt():
+                        code, results = self.program.part(item, env, title, path, self)
+                except Fixed:
+                    return self.combined(item, self.below(title, env))
                 made = Made(code, [], results[0].spec, results[0].maker)
                 return self.enter(title, path, made, env)
         return self.combined(item, self.below(title, env))
@@ -506,8 +532,9 @@ class Walk(Chains):
                 if title not in values:
                     values[title] = self.argument(raw, kind(op, title), there)
         for title, value in values.items():
-            if kind(op, title) in FRACTIONS and isinstance(value, Symbol):
-                self.floats |= value.names
+            if isinstance(value, Symbol):
+                taken = self.floats if kind(op, title) in FRACTIONS else self.wholes
+                taken |= value.names
         return settle(op, values, env.first.spec), likes
 
     def op(self, op: type[Op], given: Mapping[str, Any], item: Item, env: Env, title: str) -> Flow:
@@ -594,7 +621,7 @@ class Walk(Chains):
             entry = Entry(title, module_of(written), [], None, True)
             if env.guard is not None:
                 raise Fixed(env.guard.names)
-            self.body.enter(env.level.holder, entry)
+            entry = self.entered(env.level.holder, entry)
             code = function_of(written, reads, self.body.reached(entry))
         else:
             arguments = [
@@ -610,7 +637,7 @@ class Walk(Chains):
             value.spec = merged(env.guard, value, other).spec
         adds = isinstance(op, join.Add) and len(inputs) == 2 and env.guard is None
         self.step(value, code, entry, adds and self.single_use(inputs[0], spec))
-        self.settle(env.level.child(title), value, "", env.level.holder)
+        self.settle(env.level.child(title), value, env.level.holder)
         return value
 
     def kept_number(self, hint: str, value: Any) -> Any:
@@ -629,19 +656,16 @@ class Walk(Chains):
     ) -> None:
         self.body.steps.append(Step(value, code, self.aside, entry, adds))
 
-    def settle(self, path: str, value: Value, mark: str = "", holder: Holder | None = None) -> None:
+    def settle(self, path: str, value: Value, holder: Holder) -> None:
         """Remembers which value a node or scope of the graph gives."""
-        self.values[path + mark] = value
-        value.spec = self.refined(value.spec, path + mark)
+        path += self.again
+        self.values[path] = value
+        value.spec = self.refined(value.spec, path)
         channels = value.spec.channels
-        if (
-            isinstance(channels, Symbol)
-            and holder is not None
-            and len(flat(channels.syntax)) > LONG
-        ):
+        if isinstance(channels, Symbol) and len(flat(channels.syntax)) > LONG and not self.again:
             kept = self.body.let(holder, channels, self.taken)
             value.spec = value.spec.with_channels(kept)
-        for id in self.program.given_by(path + mark, self.prefixes):
+        for id in self.program.given_by(path, self.prefixes):
             self.values[id] = value
 
     def enter(self, title: str, path: str, made: Made, env: Env) -> Value:
@@ -650,7 +674,7 @@ class Walk(Chains):
         if not isinstance(x, Value):
             raise Fixed((), "a module of one input that gets several")
         entry = Entry(self.attribute(title, env), made.code, made.before, env.guard)
-        self.body.enter(env.level.holder, entry)
+        entry = self.entered(env.level.holder, entry)
         value = self.body.value(made.spec, title.lstrip("_"), made.maker)
         code: ast.expr = self.body.called(entry, [x])
         if made.use is not None:
@@ -664,18 +688,32 @@ class Walk(Chains):
             value.under = None if value.maker is None else (env.guard, value.maker)
             value.spec, value.maker = merge.spec, None  # it may be its input
         self.step(value, code, entry)
-        self.settle(path, value, "", env.level.holder)
+        self.settle(path, value, env.level.holder)
         return value
+
+    def entered(self, holder: Holder, entry: E) -> E:
+        """A module in its place, or what stands there where it is applied again."""
+        if not self.again:
+            self.body.enter(holder, entry)
+            return entry
+        found = holder.keys.get(entry.key)
+        if not isinstance(found, type(entry)):
+            raise Fixed((), "what is applied again has other modules")
+        return found
 
     def attribute(self, title: str, env: Env) -> str:
         """The name of an attribute; a leading `_` goes."""
         if not title.startswith("_"):
             return title
+        titles, known = env.level.holder.titles, env.level.trail + title
+        if self.again and known in titles:
+            return titles[known]
         plain = title.lstrip("_") or "identity"
         taken = self.program.keys, env.level.holder.keys
         free, number = plain if not plain.isdecimal() else f"layer_{plain}", 2
         while any(free in names for names in taken):
             free, number = f"{plain}_{number}", number + 1
+        titles[known] = free
         return free
 
     def is_closed(self, path: str) -> bool:
@@ -787,8 +825,7 @@ class Walk(Chains):
                 pass
             else:
                 return self.enter_block(title, path, code, results, inputs, env)
-        holder = Holder(self.attribute(title, env))
-        self.body.enter(level.holder, holder)
+        holder = self.entered(level.holder, Holder(self.attribute(title, env)))
         inner = self.opened(block, values, env, Level(holder, path, guard=env.guard))
         return self.given_of(block, self.combined(block.body, inner), inner)
 
@@ -811,11 +848,11 @@ class Walk(Chains):
             made = Made(code, [], results[0].spec, results[0].maker)
             return self.enter(title, path, made, env)
         entry = Entry(self.attribute(title, env), code, [], env.guard)
-        self.body.enter(env.level.holder, entry)
+        entry = self.entered(env.level.holder, entry)
         first = self.body.value(results[0].spec, title, results[0].maker)
         self.step(first, self.body.called(entry, inputs), entry)
         if len(results) == 1:
-            self.settle(path, first, "", env.level.holder)
+            self.settle(path, first, env.level.holder)
             return first
         if env.guard is not None:
             raise Fixed(env.guard.names)
@@ -824,7 +861,7 @@ class Walk(Chains):
             value = self.body.value(result.spec, f"{title.lstrip('_')}_{number}")
             self.step(value, ast.Subscript(self.body.read(first), ast.Constant(number)))
             values.append(value)
-        self.settle_all(path, values)
+        self.settle_all(path + self.again, values)
         return tuple(values)
 
     def settle_all(self, path: str, values: Sequence[Value]) -> None:
@@ -853,6 +890,11 @@ class Walk(Chains):
         for code, value in self.pending:
             if uses.get(value.mark, 0) == 1:
                 code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
+
+
+def added(after: Mapping[str, Flow], before: Mapping[str, Flow]) -> dict[str, Flow]:
+    """The names that stand for something else than before."""
+    return {title: flow for title, flow in after.items() if before.get(title) is not flow}
 
 
 __all__ = ["Factory", "Walk", "name", "takes_channels", "with_channels"]
