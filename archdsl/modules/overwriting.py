@@ -22,7 +22,7 @@ def _may(graph: Graph, node: Node) -> bool:
     before = graph.by_id.get(node.inputs[0])
     if before is None or graph.uses[before.id] != 1 or before.output != node.output:
         return False
-    return before.op.storage(before.output, *graph.specs(before)).lent
+    return before.op.lends
 
 
 def origin_of(part: Node | Scope) -> Hashable:

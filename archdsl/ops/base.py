@@ -124,6 +124,7 @@ class Op:
     verb: ClassVar[str]
     inputs: ClassVar[int | None] = 1  # None: any number, at least two
     stores: ClassVar[Storage] = INPUTS
+    lends: ClassVar[bool] = False  # whether what takes its output may write over that
     drawn: ClassVar[str] = ""  # its role in a theme; "" where figures leave it out
     mixes: ClassVar[bool] = False  # whether a channel of the output reads other channels
     gates: ClassVar[bool] = False  # whether the whole of its input acts on every position besides

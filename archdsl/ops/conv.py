@@ -25,7 +25,7 @@ from archdsl.ops.base import (
 )
 from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import Reach, Reads, windows
-from archdsl.ops.storage import LENT, Storage
+from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -41,6 +41,7 @@ class Conv(Op):
     """Convolution (cross-correlation) over the spatial axes, as `torch.nn.Conv1d` to `Conv3d`."""
 
     verb: ClassVar[str] = "conv"
+    lends: ClassVar[bool] = True
     drawn: ClassVar[str] = "conv"
     mixes: ClassVar[bool] = True
     kernel: tuple[int, ...] = argument(AXES, "size of the kernel")
@@ -95,9 +96,9 @@ class Conv(Op):
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         if not self.pads_itself:
-            return LENT
+            return INPUTS
         copied = padded(inputs[0], self.kernel, self.stride, self.dilation).elements
-        return Storage(lent=True, kept=copied, scratch=copied)
+        return Storage(kept=copied, scratch=copied)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         kernel, stride, dilation = self.kernel[axis], self.stride[axis], self.dilation[axis]
@@ -162,7 +163,8 @@ class ConvTranspose(Op):
     """Transposed convolution, as `torch.nn.ConvTranspose1d` to `ConvTranspose3d`."""
 
     verb: ClassVar[str] = "conv_transpose"
-    stores: ClassVar[Storage] = LENT
+    lends: ClassVar[bool] = True
+    stores: ClassVar[Storage] = INPUTS
     drawn: ClassVar[str] = "conv"
     mixes: ClassVar[bool] = True
     kernel: tuple[int, ...] = argument(AXES, "size of the kernel")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from archdsl.ops.base import Op, ShapeError
-from archdsl.ops.storage import INPUTS, Storage
+from archdsl.ops.storage import INPUTS, NEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -12,8 +12,9 @@ class Concat(Op):
     """Channels of the inputs one after another; their sizes must be equal."""
 
     verb: ClassVar[str] = "concat"
+    stores: ClassVar[Storage] = NEW
+    lends: ClassVar[bool] = True
     inputs: ClassVar[int | None] = None
-    stores: ClassVar[Storage] = Storage(lent=True)
     drawn: ClassVar[str] = "norm"
     mixes: ClassVar[bool] = True
 
@@ -48,6 +49,7 @@ class Add(Op):
     """Elementwise sum; what has size 1 along an axis is added everywhere along it."""
 
     verb: ClassVar[str] = "add"
+    lends: ClassVar[bool] = True
     inputs: ClassVar[int | None] = None
     drawn: ClassVar[str] = "norm"
 
@@ -57,8 +59,8 @@ class Add(Op):
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """Two are added in place (`x += y`); more of them two by two."""
         if len(inputs) == 2:
-            return Storage(over="nothing", lent=True)
-        return Storage(lent=True, scratch=output.elements)
+            return Storage(over="nothing")
+        return Storage(scratch=output.elements)
 
 
 class Multiply(Op):

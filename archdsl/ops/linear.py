@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from archdsl.ops.base import CHANNELS, FLAG, WHOLE, Op, ShapeError, Weight, argument
 from archdsl.ops.init import INIT, Init
-from archdsl.ops.storage import LENT, Storage
+from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -14,7 +14,8 @@ class Linear(Op):
     """Matrix product over the channels, as `torch.nn.Linear`."""
 
     verb: ClassVar[str] = "linear"
-    stores: ClassVar[Storage] = LENT
+    lends: ClassVar[bool] = True
+    stores: ClassVar[Storage] = INPUTS
     drawn: ClassVar[str] = "linear"
     mixes: ClassVar[bool] = True
     out: int = argument(WHOLE, "output features", CHANNELS)

@@ -18,7 +18,7 @@ from archdsl.ops.base import (
     require_map,
 )
 from archdsl.ops.init import SCALE_INIT, Init
-from archdsl.ops.storage import INPUTS, LENT, Storage
+from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -36,6 +36,7 @@ class BatchNorm(Op):
     """Batch normalisation per channel, as `torch.nn.BatchNorm1d` to `BatchNorm3d`."""
 
     verb: ClassVar[str] = "batch_norm"
+    lends: ClassVar[bool] = True
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     momentum: float = argument(RATE, "share of the new batch in the running statistics", 0.1)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
@@ -58,7 +59,7 @@ class BatchNorm(Op):
         return (*_affine(channels), *statistics) if self.affine else statistics
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return replace(LENT, kept=2 * output.channels)  # means and deviations
+        return replace(INPUTS, kept=2 * output.channels)  # means and deviations
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class GroupNorm(Op):
     """Normalisation over groups of channels, as `torch.nn.GroupNorm`."""
 
     verb: ClassVar[str] = "group_norm"
+    lends: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     gates: ClassVar[bool] = True
     groups: int = argument(WHOLE, "number of groups")
@@ -113,7 +115,7 @@ class GroupNorm(Op):
         return _affine(inputs[0].channels) if self.affine else ()
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return replace(LENT, kept=2 * self.groups)
+        return replace(INPUTS, kept=2 * self.groups)
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,14 @@ class Storage:
 
     `lies`: in memory of its own (`new`), in that of its first input (`view`), or there in inference
     only (`passed`). `saves`: what the backward pass needs of its tensors. `over`: what that is
-    where the op writes over its first input (`inputs`: a copy); None if it never does. `lent`:
-    whether what takes the output may write over it, as this op's backward pass needs neither it nor
-    memory that it shares. `kept` is how many numbers it keeps besides, `scratch` how many it needs
-    while it runs, `indices` how many whole numbers it does both with.
+    where the op writes over its first input (`inputs`: a copy); None if it never does. `kept` is
+    how many numbers it keeps besides, `scratch` how many it needs while it runs, `indices` how many
+    whole numbers it does both with.
     """
 
     lies: Literal["new", "view", "passed"] = "new"
     saves: Saves = "nothing"
     over: Saves | None = None
-    lent: bool = False
     kept: int = 0
     scratch: int = 0
     indices: int = 0
@@ -32,4 +30,3 @@ VIEW = Storage("view")
 INPUTS = Storage(saves="inputs")
 OUTPUT = Storage(saves="output")
 OVER_COPY = Storage(saves="inputs", over="inputs")  # saves a copy where it writes over its input
-LENT = Storage(saves="inputs", lent=True)

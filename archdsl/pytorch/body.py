@@ -58,6 +58,7 @@ class Entry:
     parameter: bool = False
     used: bool = False
     owner: "Holder | None" = None
+    channels: Any = None  # of what comes out of it
 
 
 @dataclass(eq=False)
@@ -415,7 +416,11 @@ class _Filler(ast.NodeTransformer):
         self.naming = naming
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Name(self.naming.variables.get(node.id, node.id))
+        if node.id[0] != "%":
+            return node
+        if node.id not in self.naming.variables:
+            raise Fixed((), "a value that nothing gives")
+        return ast.Name(self.naming.variables[node.id])
 
     def visit__Access(self, node: Any) -> ast.expr:
         return self.naming.body.access(node.entry)

@@ -13,7 +13,6 @@ from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body, Value
 from archdsl.pytorch.environment import Env, Factory, Reading, text_of
-from archdsl.pytorch.operations import lends
 from archdsl.pytorch.python import annotated, as_syntax, assign, call, identifiers, name
 from archdsl.pytorch.symbols import (
     Fixed,
@@ -583,5 +582,5 @@ def merged(test: Symbol, a: Value, b: Value) -> Value:
     spatial = [s if not isinstance(s, Symbol) else None for s in sizes]
     channel = 0 if a.spec.layout == "channels_first" else len(sizes) - 1
     spatial[channel] = sizes[channel]
-    alike = a.maker is b.maker or (a.maker and b.maker and lends(a.maker) and lends(b.maker))
+    alike = a.maker is b.maker or (a.maker and b.maker and a.maker.lends and b.maker.lends)
     return Value(TensorSpec(tuple(spatial), a.spec.layout), a.hint, a.maker if alike else None)  # type: ignore[arg-type]

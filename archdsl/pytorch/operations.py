@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,6 @@ from archdsl.ops import (
     join,
     kind,
     linear,
-    norm,
     pool,
     shape,
 )
@@ -114,24 +113,22 @@ def _init(value: Any) -> Init:
     return Init(scheme, settings, None if bias is None else _init(bias))
 
 
-_LENDS = (conv.Conv, conv.ConvTranspose, linear.Linear, norm.BatchNorm, norm.GroupNorm,
-          join.Concat, join.Add)  # fmt: skip
+def writing_over(op: Op) -> ast.expr | None:
+    """Whether a module of an op is told to write over its input, None if it never can be.
 
-
-def lends(op: type[Op]) -> bool:
-    """Whether what takes the output may write over it."""
-    return op in _LENDS
-
-
-def writes_over(op: Op) -> bool:
-    """Whether a module of an op can write over its input."""
+    A slope that varies can where it is not negative.
+    """
     x = TensorSpec((1, 1, 1))
-    try:
-        if any(isinstance(value, Symbol) for value in vars(op).values()):
-            return False  # a slope that is not known could be negative
-        return type(op).__module__ == activation.__name__ and op.storage(x, x).over is not None
-    except Fixed:
-        return False
+    varying = {n: v for n, v in vars(op).items() if isinstance(v, Symbol)}
+    if type(op).__module__ != activation.__name__ or len(varying) > 1:
+        return None
+    if not varying:
+        return ast.Constant(True) if op.storage(x, x).over is not None else None
+    ((title, value),) = varying.items()
+    over = [replace(op, **{title: sign}).storage(x, x).over for sign in (0.0, -1.0)]
+    if over[0] is None or over[1] is not None:
+        return None
+    return ast.Compare(value.syntax, [ast.GtE()], [ast.Constant(0)])
 
 
 # shapes: sizes that are not known are None
@@ -154,7 +151,7 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
                 channels = binary("+", channels, other.channels)
             return x.with_channels(channels)
         case join.Add() | join.Multiply():
-            return _broadcast(inputs)
+            return _broadcast(inputs, isinstance(op, join.Multiply))
         case shape.Flatten():
             return _spec(None if None in x.shape else _product(x.shape))
         case shape.Reshape():
@@ -271,15 +268,27 @@ def _area(sizes: Sequence[Any]) -> Any:
     return binary("**", sizes[0], 2) if square else _product(sizes)
 
 
-def _broadcast(inputs: Sequence[TensorSpec]) -> TensorSpec:
-    """The common shape of what is added or multiplied; a size of 1 gives way to any other."""
+def _broadcast(inputs: Sequence[TensorSpec], gates: bool) -> TensorSpec:
+    """The common shape of what is added or multiplied; a size of 1 gives way to any other.
+
+    Of two that vary either may be the 1 of a gate; what is added is as wide as what it is added to.
+    """
     common: list[Any] = list(inputs[0].shape)
     for other in inputs[1:]:
         if len(other.shape) != len(common):
             raise Fixed((), "a join of maps of other ranks")
-        common = [b if same(a, 1) or (a is None and not same(b, 1) and b is not None) else a
-                  for a, b in zip(common, other.shape, strict=True)]  # fmt: skip
+        pairs = zip(common, other.shape, strict=True)
+        common = [_wider(a, b, gates) for a, b in pairs]
     return TensorSpec(tuple(common), inputs[0].layout)
+
+
+def _wider(a: Any, b: Any, gates: bool) -> Any:
+    if same(a, b) or same(b, 1) or b is None:
+        return a
+    if same(a, 1) or a is None:
+        return b
+    vary = isinstance(a, Symbol) and isinstance(b, Symbol)
+    return symbol(written_call("max", a, b), "int", a, b) if gates and vary else a
 
 
 # calls

@@ -8,6 +8,7 @@ from typing import Any
 
 from archdsl.expressions.scaling import Rule
 from archdsl.graph.graph import Graph
+from archdsl.language.mentions import Mentions
 from archdsl.language.syntax import (
     NO_MODIFIERS,
     Block,
@@ -16,6 +17,7 @@ from archdsl.language.syntax import (
     Literal,
     Parameter,
     items_in,
+    written_in,
 )
 from archdsl.language.written import Written
 from archdsl.modules.structure import Structure
@@ -26,7 +28,7 @@ from archdsl.pytorch.body import TAKEN, Value, expanded, variable_name
 from archdsl.pytorch.chains import Parts, equal, leaves
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.naming import class_name
-from archdsl.pytorch.operations import module_of, settle, torch_call, writes_over
+from archdsl.pytorch.operations import module_of, settle, torch_call, writing_over
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import base_of, documented, initial
 from archdsl.pytorch.symbols import (
@@ -148,10 +150,29 @@ class Program:
         for prefix in prefixes:
             yield f"{prefix}.{path}" if prefix and path else prefix or path
 
+    @cached_property
+    def opened(self) -> frozenset[str]:
+        """How references say that in which they name something: `a` and `a.b` of `a.b.c`."""
+        bodies = [b.body for b in self.document.titles if b.body is not None]
+        bodies += [item for items in self.document.sections.values() for item in items.items]
+        said = Mentions()
+        for body in bodies:
+            for item in items_in(body):
+                said.add(written_in(item))
+        names = [t.text.split(".") for t in said.references if not t.expressions]
+        return frozenset(".".join(parts[:n]) for parts in names for n in range(1, len(parts)))
+
+    def is_opened(self, path: str) -> bool:
+        """Whether a reference may name what stands in the item at a path."""
+        parts = path.split(".")
+        return any(".".join(parts[n:]) in self.opened for n in range(len(parts)))
+
     def is_closed(self, path: str, prefixes: Sequence[str]) -> bool:
         structure = self.structure
         found = [p for p in self.paths(path, prefixes) if p in structure.inputs]
-        return all(len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found)
+        return not self.is_opened(path) and all(
+            len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found
+        )
 
     def gives(self, path: str, prefixes: Sequence[str]) -> int:
         found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
@@ -275,8 +296,9 @@ class Program:
             raise Fixed((), "no module")
         code = module_of(written)
         over = walk.activations.get(title, [])
-        if writes_over(made) and over and all(over):
-            code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
+        flag = writing_over(made)
+        if flag is not None and over and all(over):
+            code.keywords.append(ast.keyword("inplace", flag))
         if not code.args and not code.keywords:
             return code.func
         keywords = {keyword.arg or "": keyword.value for keyword in code.keywords}
@@ -626,6 +648,7 @@ def sequential(
     if not numbered and not any(isinstance(key, list) for key in keys):
         return None
     before, arguments = walk.members(parts)
+    walk.release({env.first.mark: 1})
     called = ast.Expr(ast.Call(name("super().__init__"), arguments, []))
     return "nn.Sequential", [initial([*before, called])], [after.first]
 

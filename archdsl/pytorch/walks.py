@@ -20,12 +20,11 @@ from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level, takes_
 from archdsl.pytorch.operations import (
     function_of,
     infer,
-    lends,
     module_of,
     pads_evenly,
     settle,
     torch_call,
-    writes_over,
+    writing_over,
 )
 from archdsl.pytorch.python import call, choice, flat, name
 from archdsl.pytorch.starts import is_known, wrap
@@ -59,7 +58,7 @@ class Walk(Chains):
         self.sides: dict[str, Flow] = {}
         self.calls: list[Block] = []
         self.activations: dict[str, list[bool]] = {}  # parameters that make them
-        self.pending: list[tuple[ast.Call, Value]] = []
+        self.pending: list[tuple[ast.Call, ast.expr, Value]] = []
         self.taking: list[tuple[str, Value]] = []
         self.aside = False
         self.again = ""  # the mark of modules that are applied again
@@ -561,10 +560,9 @@ class Walk(Chains):
             self.program.inits.append((written.target, init, code))
             if init is not None and not is_known(init):
                 wrap(code, init, written.target)
-        if writes_over(op):
-            said = self.program.may_overwrite(item.span)
-            if said is not False:
-                self.write_over(code, x, env.guard, said is True)
+        flag, said = writing_over(op), self.program.may_overwrite(item.span)
+        if flag is not None and said is not False:
+            self.write_over(code, flag, x, env.guard, said is True)
         even = pads_evenly(op)
         if even is not None:  # as PyTorch pads itself
             own = ast.Call(name(f"nn.Conv{x.spec.rank}d"), code.args, [*code.keywords])
@@ -599,15 +597,17 @@ class Walk(Chains):
         except (Fixed, TypeError):
             return True
 
-    def write_over(self, code: ast.Call, x: Value, guard: Symbol | None, said: bool) -> None:
+    def write_over(
+        self, code: ast.Call, flag: ast.expr, x: Value, guard: Symbol | None, said: bool
+    ) -> None:
         """Lets an activation write over its input if nothing else needs that."""
         maker = x.under[1] if x.under is not None and x.under[0] is guard else x.maker
-        if not (said if maker is None else lends(maker)):
+        if not (said if maker is None else maker.lends):
             return
         if x.mark:
-            self.pending.append((code, x))
+            self.pending.append((code, flag, x))
         else:
-            code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
+            code.keywords.append(ast.keyword("inplace", flag))
 
     def function(
         self, op: Op, written: Call, inputs: Sequence[Value], env: Env, title: str, hint: str
@@ -649,7 +649,7 @@ class Walk(Chains):
 
     @staticmethod
     def single_use(x: Value, spec: TensorSpec) -> bool:
-        return x.maker is not None and lends(x.maker)
+        return x.maker is not None and x.maker.lends
 
     def step(
         self, value: Value, code: ast.expr, entry: Entry | None = None, adds: bool = False
@@ -675,7 +675,10 @@ class Walk(Chains):
             raise Fixed((), "a module of one input that gets several")
         entry = Entry(self.attribute(title, env), made.code, made.before, env.guard)
         entry = self.entered(env.level.holder, entry)
-        value = self.body.value(made.spec, title.lstrip("_"), made.maker)
+        if not self.again:
+            entry.channels = made.spec.channels
+        spec = made.spec.with_channels(entry.channels)  # in the variables of the first time
+        value = self.body.value(spec, title.lstrip("_"), made.maker)
         code: ast.expr = self.body.called(entry, [x])
         if made.use is not None:
             code = function_of(made.use, [self.body.read(x)], self.body.reached(entry))
@@ -774,7 +777,7 @@ class Walk(Chains):
         x = env.first
         if standard.block is None:
             said = self.program.may_overwrite(item.span)
-            lent = said is not False and (said if x.maker is None else lends(x.maker)) is True
+            lent = said is not False and (said if x.maker is None else x.maker.lends) is True
             self.activations.setdefault(title, []).append(lent)
             if x.mark:
                 self.taking.append((title, x))
@@ -819,7 +822,8 @@ class Walk(Chains):
                 with self.attempt():
                     specs = [value.spec for value in inputs]
                     code, results = self.program.called(block, values, given, specs, self)
-                    if self.program.gives(path, self.prefixes) > len(results):
+                    gives = self.program.gives(path, self.prefixes)
+                    if gives > len(results) or self.program.is_opened(path):
                         raise Fixed((), "more results are needed")
             except Fixed:
                 pass
@@ -885,11 +889,15 @@ class Walk(Chains):
         for step in self.body.steps:
             left = step.code.left if isinstance(step.code, ast.BinOp) else None
             step.adds &= isinstance(left, ast.Name) and uses[left.id] == 1
+        self.release(uses)
+
+    def release(self, uses: Mapping[str, int]) -> None:
+        """Lets activations write over values of one use."""
         for title, value in self.taking:
             self.activations[title].append(uses.get(value.mark, 0) == 1)
-        for code, value in self.pending:
+        for code, flag, value in self.pending:
             if uses.get(value.mark, 0) == 1:
-                code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
+                code.keywords.append(ast.keyword("inplace", flag))
 
 
 def added(after: Mapping[str, Flow], before: Mapping[str, Flow]) -> dict[str, Flow]:

@@ -1,0 +1,119 @@
+"""What is written is the spec's own classes; numbers where it must be, and rarely."""
+
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+
+import archdsl
+from archdsl.diagnostics.errors import Difference
+from archdsl.graph.graph import Graph
+from archdsl.language import gallery
+from archdsl.pytorch.proof import prove
+from archdsl.pytorch.source import translate
+from archdsl.pytorch.symbols import Fixed
+from tests.random_specs import specs
+from tests.support import graph_of
+from tests.test_random_specs import Reading, load, random_specs
+
+SHARE = 0.02  # of random specs, at most, that are written in numbers
+
+
+def reason(graph: Graph) -> str:
+    """Why a graph cannot be translated; "" if it can."""
+    built = graph.select(graph.outputs, graph.aux)
+    try:
+        prove(translate(built, "Net"), graph)
+    except (Fixed, Difference) as error:
+        return str(error) or "a value must be known"
+    return ""
+
+
+@pytest.mark.parametrize("name", gallery.names())
+def test_the_gallery_is_translated(name: str) -> None:
+    assert reason(archdsl.load(name)) == ""
+
+
+def test_random_specs_are_translated_but_for_a_few() -> None:
+    reasons: list[str] = []
+
+    @random_specs
+    @given(specs())
+    def look(reading: Reading) -> None:
+        reasons.append(reason(load(reading[0])))
+
+    look()
+    found = [reason for reason in reasons if reason]
+    assert len(reasons) > 100
+    assert len(found) <= SHARE * len(reasons), found
+
+
+SPECS = {
+    "each of what is no chain": """
+        backbone:
+          a: {conv: {out: 4, kernel: 1}}
+          b: {conv: {out: 4, kernel: 1}}
+          c:
+            seq:
+              left: {conv: {kernel: 3}}
+              _both: {add: {}, from: [left, left]}
+              right: {residual: {body: [{conv: {kernel: 3}}, relu]}}
+            each: [a, b]
+          d: add
+        """,
+    "a flow of another rank under a parameter": """
+        params: {flat: true}
+        backbone:
+          a: {global_avg_pool: {}, if: flat}
+          b: {flatten: {}, if: flat}
+          c: {linear: {out: 4}, if: flat}
+        """,
+    "a size under a parameter, which a condition asks for": """
+        params: {small: true}
+        backbone:
+          a: {resize: {size: 4}, if: small}
+          b: {conv: {kernel: 3}, if: H == 4}
+        """,
+    "a path into what is a chain": """
+        backbone:
+          a: {seq: {b: {seq: {c: relu, d: {conv: {kernel: 3}}}}, e: relu}}
+          f: {add: {}, from: [a.b, a.e]}
+        """,
+    "a tap in what is a chain": """
+        backbone:
+          a: {seq: {b: relu, c: {conv: {kernel: 3}, tap: t}}}
+          d: {conv: {kernel: 1}, from: t}
+        """,
+    "a path to a shape alone": """
+        blocks:
+          second: {inputs: [a, b], body: {c: {conv: {kernel: 1}, from: b}}}
+        backbone:
+          a: {seq: {i: {conv: {kernel: 3}}, j: {conv: {kernel: 3}}}}
+          d: {second: {}, from: [a.i, a]}
+        """,
+    "a gate of one channel in a block": """
+        blocks:
+          gate: {inputs: [a, b], body: {m: multiply, c: {conv: {kernel: 1}}}}
+        backbone:
+          a: {conv: {out: 1, kernel: 1}}
+          b: {conv: {out: 4, kernel: 1}}
+          c: {gate: {}, from: [a, b]}
+        """,
+    "an activation that a block may begin with": """
+        blocks: {act: {params: {on: true}, seq: [{relu: {}, if: on}]}}
+        backbone: [{conv: {kernel: 3}}, {act: {on: false}}, act, {conv: {kernel: 1}}, act]
+        """,
+    "a number that is whole in one place and a fraction in another": """
+        params: {n: 5}
+        backbone: [{conv: {out: n, kernel: 1}}, {leaky_relu: {slope: n / 10}}]
+        """,
+    "a kernel that varies, of weights that start": """
+        blocks: {u: {params: {k: list}, body: {c: {conv: {kernel: k, init: {normal: {std: 0.1}}}}}}}
+        backbone: [{u: {k: [1, 3]}}, {u: {k: [3, 1]}}]
+        """,
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_it_is_translated(name: str) -> None:
+    assert reason(graph_of(f"input: [3, 8, 8]\n{dedent(SPECS[name])}")) == ""
