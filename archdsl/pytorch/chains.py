@@ -426,6 +426,8 @@ def added(part: "Part | Turns", title: str) -> list[ast.stmt]:
     """The statements that add a part to the variable of a chain."""
     if isinstance(part, Turns):
         body = [statement for inner in part.parts for statement in added(inner, title)]
+        if not body:
+            return []
         made: list[ast.stmt] = [
             *part.before, ast.For(part.target, part.over, [*body, *part.after], [])]  # fmt: skip
     elif part.key is None:

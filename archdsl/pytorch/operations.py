@@ -271,7 +271,8 @@ def _area(sizes: Sequence[Any]) -> Any:
 def _broadcast(inputs: Sequence[TensorSpec], gates: bool) -> TensorSpec:
     """The common shape of what is added or multiplied; a size of 1 gives way to any other.
 
-    Of two that vary either may be the 1 of a gate; what is added is as wide as what it is added to.
+    Of two that vary either may be the 1 of a gate, and so may either of two inputs of a block; else
+    what is added is as wide as what it is added to.
     """
     common: list[Any] = list(inputs[0].shape)
     for other in inputs[1:]:
@@ -287,8 +288,10 @@ def _wider(a: Any, b: Any, gates: bool) -> Any:
         return a
     if same(a, 1) or a is None:
         return b
-    vary = isinstance(a, Symbol) and isinstance(b, Symbol)
-    return symbol(written_call("max", a, b), "int", a, b) if gates and vary else a
+    if not isinstance(a, Symbol) or not isinstance(b, Symbol):
+        return a
+    inputs = a.names != b.names and all(n.endswith("_channels") for n in a.names | b.names)
+    return symbol(written_call("max", a, b), "int", a, b) if gates or inputs else a
 
 
 # calls
