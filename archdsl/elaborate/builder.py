@@ -232,20 +232,29 @@ class Builder:
     # shared weights
 
     def check_shared(
-        self, first: Sequence[Node], again: Sequence[Node], item: Item, labels: tuple[Label, ...]
+        self,
+        first: Sequence[Node],
+        again: Sequence[Node],
+        item: Item,
+        labels: tuple[Label, ...],
+        what: str = "inputs of `each`",
+        at: Span | None = None,
     ) -> None:
-        """What is applied again must have the ops and weights of the first application."""
+        """What is applied again must have the ops and weights of the first application.
+
+        `what` it is applied to or by, and where to point if not at what does not fit.
+        """
         for old, new in zip_longest(first, again):
             if old is None or new is None:
-                message = "the inputs of `each` need different layers here"
+                message = f"the {what} need different layers here"
                 help = "one module serves all of them"
                 fail(self.sink, "E0503", message, item.span, help, labels)
             before, after = ([self.specs[id] for id in node.inputs] for node in (old, new))
             same = (old.path, old.op) == (new.path, new.op)
             if not same or not old.op.serves(before, after):
                 message = f"one {new.op.verb} cannot serve inputs of {before[0]} and {after[0]}"
-                help = "give the inputs of `each` the same channels"
-                fail(self.sink, "E0503", message, new.span or item.span, help, labels)
+                help = f"give the {what} the same channels"
+                fail(self.sink, "E0503", message, at or new.span or item.span, help, labels)
 
     # replay
 

@@ -8,7 +8,7 @@ from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.expressions.expression import Value
 from archdsl.expressions.scaling import Function
-from archdsl.language.syntax import Argument, Block, File
+from archdsl.language.syntax import Argument, Block, File, Item
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Place
 
@@ -151,6 +151,26 @@ class Level:
         mark = f"{before}@{index}" if before or index else ""
         return replace(self, counter=Counter(number), application=mark)
 
+    def used(self, index: int, number: int) -> "Level":
+        """The level of a module that is used again: a mark that no application of what is around it
+        has."""
+        return replace(self, counter=Counter(number), application=f"{self.application}@0@{index}")
+
+
+@dataclass
+class Maker:
+    """What made a module: its item and where that stands, the number that a list has for it.
+
+    Its first application made the nodes from `start` to `end`; `count` are all its applications.
+    """
+
+    item: Item
+    here: "Here"
+    number: int
+    start: int
+    end: int
+    count: int = 1
+
 
 @dataclass(slots=True)
 class Frame:
@@ -158,7 +178,8 @@ class Frame:
 
     `input` is what the network or block is given, `taps` how many taps there were before, `calls`
     the blocks whose calls are open, `aux` the results in training only, `homes` the paths of the
-    items in `names`, each with the mark of its application, `labels` those of the block or section.
+    items in `names`, each with the mark of its application, `labels` those of the block or
+    section, `makers` what made the modules that can be used again.
     """
 
     level: Level
@@ -170,9 +191,10 @@ class Frame:
     aux: dict[str, Flow] = field(default_factory=dict)
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
     labels: dict[str, tuple[Flow, Span | None]] = field(default_factory=dict)
+    makers: dict[str, Maker] = field(default_factory=dict)
 
     def inside(self, level: Level) -> "Frame":
-        return replace(self, level=level, outer=self, names={}, homes={})
+        return replace(self, level=level, outer=self, names={}, homes={}, makers={})
 
     def beside(self, level: Level) -> "Frame":
         """The same items, the next ones standing at another level."""
@@ -181,7 +203,8 @@ class Frame:
     def apart(self, level: Level) -> "Frame":
         """The same items at another level; those that follow are not known here."""
         names, homes, labels = {**self.names}, {**self.homes}, {**self.labels}
-        return replace(self, level=level, names=names, homes=homes, labels=labels)
+        makers = {**self.makers}
+        return replace(self, level=level, names=names, homes=homes, labels=labels, makers=makers)
 
     def keep(self, name: str, flow: Flow) -> None:
         """Lets references name what an item gives."""
@@ -201,6 +224,16 @@ class Frame:
         if self.outer is None:
             raise KeyError(name)
         return self.outer.find(name)
+
+    def maker(self, name: str) -> Maker | None:
+        """What made the module of an earlier item, None if it has none."""
+        if name in self.names or self.outer is None:
+            return self.makers.get(name)
+        return self.outer.maker(name)
+
+    def made(self) -> list[str]:
+        """The names of the earlier items that have modules."""
+        return [*self.makers, *(self.outer.made() if self.outer is not None else ())]
 
     def flow(self, name: str) -> Flow:
         """The value of an earlier item or a label, None if there is none."""

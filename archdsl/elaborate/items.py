@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
+from archdsl.elaborate.again import shared, used
 from archdsl.elaborate.budget import Budget
 from archdsl.elaborate.builder import Builder
 from archdsl.elaborate.env import (
@@ -11,6 +12,7 @@ from archdsl.elaborate.env import (
     Flow,
     Here,
     ItemValue,
+    Maker,
     Poison,
     Setting,
     Tensor,
@@ -24,6 +26,7 @@ from archdsl.elaborate.values import Evaluator
 from archdsl.expressions.expression import Value
 from archdsl.language.syntax import (
     BROKEN,
+    USE,
     Argument,
     Block,
     Document,
@@ -200,6 +203,12 @@ class Run:
             level.counter.next = max(level.counter.next, applied.counter.next)
         for name, flows in names.items():
             here.frame.keep(name, self.listed(flows, item))
+        name = str(number)
+        if item.key is not None:
+            name = self.values.name(item.key, item.place, here)
+        if item.modifiers.repeat is None and not self.inlines(item, here):
+            end = starts[1] if len(starts) > 1 else len(nodes)
+            here.frame.makers[name] = Maker(item, here, number, starts[0], end, len(inputs))
         for name, (flows, span) in labels.items():
             if not any(isinstance(flow, tuple) for flow in flows):  # a list of lists has no name
                 here.frame.labels[name] = self.listed(flows, item), span
@@ -219,6 +228,8 @@ class Run:
         if repeat is None:
             return self.named(item, here)
         times = self.values.whole(repeat, here, 0)
+        if item.modifiers.shared:
+            return shared(self, item, times, here)
         if item.key is None or "i" in item.key.names or self.inlines(item, here):
             return self.turns(item, repeat, times, here, self.named)
         name = self.values.name(item.key, item.place, here)
@@ -272,8 +283,14 @@ class Run:
 
     def named(self, item: Item, here: Here) -> Flow:
         """An item under its key or its number."""
-        level = here.frame.level
+        level, start = here.frame.level, len(self.build.nodes)
+        number = level.counter.next
         name = self.values.name(item.key, item.place, here) if item.key is not None else None
+        if item.verb == USE:
+            result = used(self, item, here)
+            if name is not None:
+                here.frame.names[name] = result
+            return result
         if item.verb == "inline":
             result = self.sequence(item.parts["items"], here.at(level.below(name)))
         elif self.inlines(item, here):
@@ -283,11 +300,14 @@ class Run:
             result = self.placed(item, here, name)
         if name is not None:
             here.frame.keep(name, result)
+            if not self.inlines(item, here):
+                made = Maker(item, here, number, start, len(self.build.nodes))
+                here.frame.makers[name] = made
         return result
 
     def inlines(self, item: Item, here: Here) -> bool:
-        """Whether the item adds no level: `inline`, or a block that is one."""
-        if item.verb == "inline":
+        """Whether the item adds no level: `inline` or `use`, or a block that is one."""
+        if item.verb in ("inline", USE):
             return True
         value = here.names.get(item.chosen.name or "") if item.chosen is not None else None
         block = value.block if isinstance(value, ItemValue) else here.file.blocks.get(item.verb)

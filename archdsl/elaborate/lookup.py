@@ -176,8 +176,8 @@ class Lookup:
                 self.two_labels(name, span, first)
                 return
             with suppress(Poison):
-                value = self.added(label, name, before, value, here)
-                here.frame.labels[name] = value, span
+                value = self.added(label, name, before, value, here, first)
+                here.frame.labels[name] = value, first if value is None or len(value) > 1 else span
         elif first != span:
             self.two_labels(name, span, first)
         else:
@@ -189,9 +189,10 @@ class Lookup:
         self.sink.error("E0401", f"two labels named {name}", span, labels=labels, help=help)
 
     def added(
-        self, label: Name, name: str, before: tuple[Tensor, ...] | None, value: Flow, here: Here
-    ) -> Flow:
-        """A list with one more map, which must be its next."""
+        self, label: Name, name: str, before: tuple[Tensor, ...] | None, value: Flow,
+        here: Here, first: Span | None,
+    ) -> tuple[Tensor, ...] | None:  # fmt: skip
+        """A list with one more map, which must be its next, or the first again of a copied item."""
         span = label.place.span
         if before is None or value is None:
             return None
@@ -199,6 +200,8 @@ class Lookup:
             message = f"a list cannot be a part of the list {name}"
             fail(self.sink, "E0404", message, span, f"write `as: {name}`")
         place, count = self.places(label, MAX_ITEMS, here), len(before)
+        if place == 0 and first == span:
+            return (value,)
         if place != count:
             message = f"{name} has {counted(count, 'map')}: the next is {name}[{count}]"
             fail(self.sink, "E0401", message, span, "maps are added to a list in their order")

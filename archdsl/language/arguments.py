@@ -16,6 +16,7 @@ from archdsl.language.syntax import (
     COMBINATORS,
     MODIFIERS,
     SHAPE_NAMES,
+    USE,
     Argument,
     File,
     Literal,
@@ -59,7 +60,7 @@ class ArgumentChecker(Checker):
         return given or any(template.could_be(name) for template, _ in self.file.written)
 
     def is_verb(self, name: str) -> bool:
-        return name in COMBINATORS or name[:1] == "$" or self.is_layer(name)
+        return name in COMBINATORS or name == USE or name[:1] == "$" or self.is_layer(name)
 
     def is_layer(self, name: str) -> bool:
         """Whether a name is that of an op or block."""

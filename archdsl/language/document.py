@@ -41,6 +41,7 @@ from archdsl.language.syntax import (
     Name,
     Parameter,
     ScalingRule,
+    is_modifier,
 )
 from archdsl.language.weights import read_weights
 from archdsl.names import identifier_problem, name_problem, other_name
@@ -286,7 +287,7 @@ def declare_blocks(file: File, raw: Mapping[str, Any], sink: Sink) -> None:
     for name, data in raw.items():
         place = file.source.at("blocks", name)
         problem = identifier_problem(name)
-        if name in OPS or name in COMBINATORS or name in MODIFIERS:
+        if name in OPS or name in COMBINATORS or is_modifier(name, data):
             what = "an op" if name in OPS else "a word of the language"
             problem = f"`{name}` is {what}, and cannot be a block's name"
         if problem:

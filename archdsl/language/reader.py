@@ -19,10 +19,12 @@ from archdsl.language.syntax import (
     NO_MODIFIERS,
     PARTS,
     TURN_NAMES,
+    USE,
     Argument,
     Item,
     Modifiers,
     Sequence,
+    is_modifier,
 )
 from archdsl.ops import JOINS, OPS, ArgumentError, arguments
 from archdsl.ops.base import whole_number
@@ -108,12 +110,12 @@ class Reader(ArgumentChecker):
         self, key: Template | None, value: Mapping[str, Any], place: Place, visible: Visible
     ) -> Item | None:
         """An item written as a mapping of its verb and its modifiers."""
-        said = {word: value[word] for word in MODIFIERS if word in value}
+        said = {w: value[w] for w in MODIFIERS if w in value and is_modifier(w, value[w])}
         bound = either(visible, names_bound(said))
         modifiers = self.modifiers(said, place, visible) if said else NO_MODIFIERS
         if not isinstance(said.get("for", {}), dict):
             return None
-        words = [word for word in value if word not in MODIFIERS]
+        words = [word for word in value if word not in said]
         verb = self.choose_verb(words, value, place)
         if verb is None:
             return None
@@ -200,7 +202,9 @@ class Reader(ArgumentChecker):
 
     def is_sequence(self, value: Any) -> bool:
         """Whether a mapping holds items, and is none itself."""
-        if not isinstance(value, dict) or any(w in MODIFIERS or self.is_verb(w) for w in value):
+        if not isinstance(value, dict) or any(
+            is_modifier(word, raw) or self.is_verb(word) for word, raw in value.items()
+        ):
             return False
         return any(
             self.is_verb(part)
@@ -237,6 +241,11 @@ class Reader(ArgumentChecker):
                 read["from_"] = self.references(said["from"], place / "from", turns)
             if "each" in said:
                 read["each"] = self.references(said["each"], place / "each", rows)
+        if "shared" in said:
+            read["shared"] = (said["shared"] is True and "repeat" in said) or None
+            if read["shared"] is None:
+                message = "`shared: true` stands beside `repeat`: one module, applied to its result"
+                self.error("E0203", message, (place / "shared").span, "without it, leave it out")
         if "aux" in said:
             read["aux"] = said["aux"] is True or None
             if said["aux"] is not True:
@@ -272,6 +281,8 @@ class Reader(ArgumentChecker):
             return replace(item, parts={"items": self.sequence(value, item.inside, visible)})
         if verb in COMBINATORS:
             return self.combinator(item, value, visible)
+        if verb == USE and self.file.block(USE) is None:
+            return self.use(item, value, visible)
         if verb.startswith("$"):
             good, known = self.verb_parameter(verb, span, visible), None
             item = replace(item, chosen=self.formula(verb, item.inside) if good else None)
@@ -294,6 +305,15 @@ class Reader(ArgumentChecker):
         if not good or arguments is None:
             return None
         return replace(item, arguments=arguments) if arguments else item
+
+    def use(self, item: Item, value: Any, visible: Visible) -> Item | None:
+        """An item that is the module of an earlier one."""
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            help = "name an earlier item: `use: conv1`"
+            self.error("E0203", "use must be a name", item.inside.span, help)
+            return None
+        module = self.name(str(value), item.inside, visible)
+        return None if module is None else replace(item, arguments={"module": module})
 
     # combinators
 

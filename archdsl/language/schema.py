@@ -14,7 +14,16 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.language.document import BLOCK_KEYS
 from archdsl.language.keys import VERSION, BlockForm, DocumentForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, Loader, library_names
-from archdsl.language.syntax import APART, COMBINATORS, COMPUTED, MODIFIERS, PARTS, SECTIONS, TYPES
+from archdsl.language.syntax import (
+    APART,
+    COMBINATORS,
+    COMPUTED,
+    MODIFIERS,
+    PARTS,
+    SECTIONS,
+    TYPES,
+    USE,
+)
 from archdsl.names import RESERVED
 from archdsl.ops import JOINS, OPS, arguments, kind
 from archdsl.yaml.json_schema import described, schema_of
@@ -39,6 +48,7 @@ _CHANGED = {
     "if": "Without the item where this is false.",
     "from": "The input: a reference, or a list of them.",
     "repeat": "How many copies.",
+    "shared": "One module, applied to its own result.",
     "each": "The same module, applied to every one of these.",
     "as": "What the block or section calls the result.",
     "tap": "The result as a feature of this name.",
@@ -89,6 +99,10 @@ def _definitions() -> Schema:
         "item": _item(),
         "block": _block(),
         "call": {"type": ["object", "null"]},
+        USE: {
+            "type": ["string", "integer", "object", "null"],
+            "description": "The module of an earlier item, applied once more.",
+        },
         "references": {
             "type": ["string", "integer", "array"],
             "items": {"type": ["string", "integer"]},
@@ -130,7 +144,7 @@ def _verbs(words: Iterable[str], beside: Iterable[str]) -> tuple[Schema, Schema]
 
 def _item() -> Schema:
     """A verb with its arguments and modifiers, a list of items, or one word."""
-    verbs, alone = _verbs([*OPS, *COMBINATORS, *sorted(library_names())], MODIFIERS)
+    verbs, alone = _verbs([*OPS, *COMBINATORS, USE, *sorted(library_names())], MODIFIERS)
     for verb, op in OPS.items():
         if op.inputs is not None:
             alone[verb]["properties"] = {"from": {"maxItems": op.inputs}}
@@ -156,6 +170,7 @@ def _modifiers() -> Schema:
         "as": {"type": "string"},
         "tap": {"type": "string"},
         "aux": {"const": True},
+        "shared": {},
     }
     return {word: {"description": _CHANGED[word], **forms.get(word, _VALUE)} for word in MODIFIERS}
 

@@ -14,7 +14,7 @@ from archdsl.language.keys import BlockForm, DocumentForm, ParameterForm, Parame
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place, Source
 
-MODIFIERS = ("for", "if", "from", "repeat", "each", "as", "tap", "aux")
+MODIFIERS = ("for", "if", "from", "repeat", "shared", "each", "as", "tap", "aux")
 SECTIONS = ("backbone", "neck", "aux", "head")  # in the order in which modules are made
 COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first is required
     "seq": (),
@@ -30,6 +30,7 @@ SHAPE_NAMES = frozenset("CHWDL")
 ROW_NAMES = ("row", "first_row", "last_row")  # bound by `for`
 TURN_NAMES = ("i", "first", "last")  # bound by `repeat`
 PLACES = "_"  # what the index of a reference calls the places of a list
+USE = "use"  # the verb of an item that is the module of another
 BROKEN = ""  # the verb of an item that could not be read
 
 
@@ -151,6 +152,7 @@ class Modifiers:
     if_: Argument | None = None
     from_: Name | Listed | None = None
     repeat: Argument | None = None
+    shared: bool = False
     each: Name | Listed | None = None
     as_: Name | None = None
     tap: Name | None = None
@@ -188,6 +190,11 @@ class Modifiers:
 
 
 NO_MODIFIERS = Modifiers()
+
+
+def is_modifier(word: str, raw: Any) -> bool:
+    """Whether a key of an item is one of its modifiers; `shared` may be the name of a block."""
+    return word in MODIFIERS and (word != "shared" or isinstance(raw, bool))
 
 
 def _names_turn(said: "Name | Listed | None") -> bool:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archdsl.language.syntax import BROKEN, Item
+from archdsl.language.syntax import BROKEN, USE, Item
 from archdsl.language.syntax import Sequence as Items
 from archdsl.modules.calls import Call
 from archdsl.ops import Op
@@ -111,7 +111,9 @@ class Chains(Reading):
     def chained(self, item: Item, env: Env, parts: Parts) -> Env | None:
         """One item with its modifiers."""
         said = item.modifiers
-        if item.verb == BROKEN or said.from_ is not None or said.each is not None or said.aux:
+        if item.verb in (BROKEN, USE) or said.from_ is not None or said.each is not None:
+            return None
+        if said.aux or said.shared:
             return None
         if said.as_ is not None:  # which others name
             return None

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from archdsl.expressions.expression import MAX_ITEMS
 from archdsl.language.mentions import names_item_of
-from archdsl.language.syntax import APART, BROKEN, COMBINATORS, Block, File, Item, items_in
+from archdsl.language.syntax import APART, BROKEN, COMBINATORS, USE, Block, File, Item, items_in
 from archdsl.language.syntax import Sequence as Items
 from archdsl.modules.calls import Call
 from archdsl.ops import OPS, Op, activation, arguments, attention, join, kind, pool, shape
@@ -154,10 +155,11 @@ class Walk(Chains):
         if said.as_ is not None and said.as_turns is turn:
             label = self.key(said.as_.template, env)
             if said.as_.index is not None:
-                before = env.frame.labels.get(label, ())
+                place = self.places(said.as_, MAX_ITEMS, env)
+                before = env.frame.labels.get(label, ()) if place else ()
                 if not isinstance(before, tuple) or not isinstance(result, Value):
                     raise Fixed((), "a list that is none")
-                if self.places(said.as_, len(before) + 1, env) != len(before):
+                if place != len(before):
                     raise Fixed((), "another place in a list")
                 result = (*before, result)
             env.frame.labels[label] = result
@@ -169,6 +171,8 @@ class Walk(Chains):
 
     def copies(self, item: Item, env: Env) -> Flow:
         """One or more turns of an item."""
+        if item.modifiers.shared or item.verb == USE:
+            raise Fixed((), "a module that is applied again")
         if item.modifiers.repeat is None:
             return self.named(item, env)
         times = self.whole(item.modifiers.repeat, env)

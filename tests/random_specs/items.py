@@ -44,7 +44,7 @@ class Items(Ops):
             kinds += [self.nested, self.inline, self.residual, self.branches, self.dense]
             kinds += [self.repeat, self.loop, self.fan, self.apart]
             kinds += [self.conditional] * (8 if place.naive.in_block else 2)
-        return [*kinds, self.join, self.like, self.again]
+        return [*kinds, self.join, self.like, self.again, self.by_itself, self.use]
 
     def single(self, place: Place, key: str | None) -> Any:
         return self.op(place)
@@ -264,6 +264,20 @@ class Items(Ops):
             return {"crop": {"like": self.one(*smaller)}}
         mode = {"mode": "bilinear"} if place.shape.rank == 2 and self.chance(50) else {}
         return {"resize": {"like": self.one(*known), **mode}}
+
+    def by_itself(self, place: Place, key: str | None) -> Any:
+        """One module, applied to its own result."""
+        module = self.modified(self.op(place))
+        if self.chance(50):
+            module = {"seq": self.sequence(place.inside(), 3)}
+        return {**module, "repeat": self.number(self.one(2, 3, 1), place), "shared": True}
+
+    def use(self, place: Place, key: str | None) -> Any:
+        """The module of an earlier item of the same part."""
+        known = [name for name in place.frame.makers if not name.startswith("_")]
+        if not known:
+            raise Misfit("no module")
+        return {"use": self.one(*known)}
 
     def again(self, place: Place, key: str | None) -> Any:
         """One module on several tensors, and what joins the results."""

@@ -13,7 +13,7 @@ from archdsl.expressions.expression import make_divisible
 from archdsl.ops import OPS, ArgumentError, ShapeError, arguments, construct
 from archdsl.ops.tensor import TensorSpec
 
-MODIFIERS = ("for", "if", "from", "repeat", "each", "as", "tap")
+MODIFIERS = ("for", "if", "from", "repeat", "shared", "each", "as", "tap")
 LARGEST = {"channels": 40, "axis": 26, "elements": 12_000, "nodes": 80}
 
 Names = dict[str, Any]
@@ -78,6 +78,7 @@ class Frame:
     outer: "Frame | None" = None
     names: dict[str, Flow] = field(default_factory=dict)
     own: dict[str, Flow] = field(default_factory=dict)
+    makers: dict[str, tuple[str, Any, Names, tuple[int, int]]] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, Flow]:
@@ -271,6 +272,8 @@ class Naive:
         if "repeat" not in modifiers:
             return self.named(key, verb, value, frame, names, x)
         count = self.whole(self.evaluate(modifiers["repeat"], names, x), 0)
+        if modifiers.get("shared"):
+            return self.by_itself(key, verb, value, frame, names, x, count)
         turns = [{**names, "i": i, "first": i == 0, "last": i == count - 1} for i in range(count)]
         written = key is not None and any(
             "i" in words(expression) for expression in key.replace("}", "{").split("{")[1::2]
@@ -279,7 +282,7 @@ class Naive:
             for bound in turns:
                 x = self.turn_from(modifiers, frame, bound, x)
                 x = self.named(key, verb, value, frame, bound, x)
-                self.add_label(modifiers, frame, x)
+                self.add_label(modifiers, frame, bound["i"], x)
             return x
         name = self.name(key, names, x)
         level = self.level(name, frame)
@@ -287,15 +290,59 @@ class Naive:
         for bound in turns:
             x = self.turn_from(modifiers, inner, bound, x)
             x = self.place(level.next(), verb, value, inner, bound, x)
-            self.add_label(modifiers, inner, x)
+            self.add_label(modifiers, inner, bound["i"], x)
         frame.names[name] = x
         return x
 
-    def add_label(self, modifiers: Names, frame: Frame, x: Flow) -> None:
+    def by_itself(
+        self,
+        key: str | None,
+        verb: str,
+        value: Any,
+        frame: Frame,
+        names: Names,
+        x: Flow,
+        count: int,
+    ) -> Flow:
+        """One module, applied to its own result."""
+        number, before, labels = frame.level.count, self.shared, dict(frame.labels)
+        start, first = len(self.ops), len(self.ops)
+        for i in range(count):
+            frame.level.count, self.shared = number, before or i > 0
+            bound = {**names, "i": i, "first": i == 0, "last": i == count - 1}
+            again = len(self.ops)
+            x = self.named(key, verb, value, frame, bound, x)
+            first = first if i else len(self.ops)
+            self.alike(self.ops[start:first], self.ops[again:])
+            frame.labels.clear()
+            frame.labels.update(labels)
+        self.shared = before
+        return x
+
+    @staticmethod
+    def alike(first: Any, again: Any) -> None:
+        if len(first) != len(again) or not all(map(one_module, first, again)):
+            raise Misfit("applications that differ")
+
+    def applied_again(self, name: str, frame: Frame, x: Flow) -> Flow:
+        """The module of an earlier item, applied once more."""
+        if name not in frame.makers:
+            raise Misfit(f"no module {name}")
+        verb, value, names, (start, end) = frame.makers[name]
+        before, labels, again = self.shared, dict(frame.labels), len(self.ops)
+        self.shared = True
+        x = self.place(name, verb, value, frame, names, x)
+        self.shared = before
+        frame.labels.clear()
+        frame.labels.update(labels)
+        self.alike(self.ops[start:end], self.ops[again:])
+        return x
+
+    def add_label(self, modifiers: Names, frame: Frame, i: int, x: Flow) -> None:
         """Adds the result of a turn to the list that `as: s[i]` says."""
         label, _, index = modifiers.get("as", "").partition("[")
         if index:
-            before = frame.labels.get(label, ())
+            before = frame.labels.get(label, ()) if i else ()
             frame.labels[label] = (*(before if isinstance(before, tuple) else ()), x)
 
     def turn_from(self, modifiers: Names, frame: Frame, names: Names, x: Flow) -> Flow:
@@ -308,11 +355,15 @@ class Naive:
         self, key: str | None, verb: str, value: Any, frame: Frame, names: Names, x: Flow
     ) -> Flow:
         name = None if key is None else self.name(key, names, x)
-        if verb == "inline":
+        start = len(self.ops)
+        if verb == "use":
+            result = self.applied_again(value, frame, x)
+        elif verb == "inline":
             result = self.sequence(value, frame, names, x)
         else:
             name = frame.level.next() if name is None else name
             result = self.place(name, verb, value, frame, names, x)
+            frame.makers[name] = verb, value, names, (start, len(self.ops))
         if name is not None:
             frame.names[name] = result
         return result
