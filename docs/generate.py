@@ -6,7 +6,7 @@ A test holds the pages to what this writes.
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from inspect import getsource
+from inspect import getdoc, getsource
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def ops() -> str:
     for family, members in families.items():
         parts.append(f"## {family.capitalize()}\n")
         for op in members:
-            parts.append(f"### `{op.verb}`\n\n{(op.__doc__ or '').strip()}\n")
+            parts.append(f"### `{op.verb}`\n\n{getdoc(op) or ''}\n")
             rows = [_argument(name, field) for name, field in arguments(op).items()]
             if rows:
                 parts.append(

@@ -1,5 +1,6 @@
 """A graph run node by node with torch's functions, nothing in place: what modules must equal."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,8 +49,10 @@ def layer_norm(op: Any, w: Weights, x: list[Tensor], axis: int) -> Tensor:
 def max_pool(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     run = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[x[0].ndim - 3]
     if op.padding == "same":
-        return run(same(x[0], op, (1,) * len(op.kernel), float("-inf")), op.kernel, op.stride)
-    return run(x[0], op.kernel, op.stride, op.padding, 1, op.ceil)
+        apart = op.dilation or (1,) * len(op.kernel)
+        wide = same(x[0], op, apart, float("-inf"))
+        return run(wide, op.kernel, op.stride, 0, apart)
+    return run(x[0], op.kernel, op.stride, op.padding, op.dilation or 1, op.ceil)
 
 
 def avg_pool(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
@@ -67,8 +70,93 @@ def resize(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     return F.interpolate(x[0], size, op.scale, op.mode, corners)
 
 
+def std_conv(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    """Mean 0 and variance 1 for the weights of every output channel, written out."""
+    flat = w["weight"].flatten(1)
+    flat = flat - flat.mean(1, keepdim=True)
+    flat = flat / (flat.square().mean(1, keepdim=True) + op.eps).sqrt()
+    if op.gain:
+        flat = flat * w["gain"].flatten(1) * op.gamma / flat.shape[1] ** 0.5
+    return conv(op, {**w, "weight": flat.reshape(w["weight"].shape)}, x)
+
+
+def rms_norm(op: Any, w: Weights, x: list[Tensor], axis: int) -> Tensor:
+    eps = torch.finfo(x[0].dtype).eps if op.eps is None else op.eps
+    normed = x[0] / (x[0].square().mean(axis, keepdim=True) + eps).sqrt()
+    return (normed.movedim(axis, -1) * w.get("weight", 1)).movedim(-1, axis)
+
+
+def normalize(op: Any, w: Weights, x: list[Tensor], axis: int) -> Tensor:
+    of = axis if op.axis == "channels" else op.axis + 1
+    length = x[0].abs().pow(op.p).sum(of, keepdim=True).pow(1 / op.p)
+    return x[0] / length.clamp(min=op.eps)
+
+
+def places(op: Any, axis: int) -> list[int]:
+    return [axis if of == "channels" else of + 1 for of in op.axis]
+
+
+def largest(op: Any, w: Weights, x: list[Tensor], axis: int) -> Tensor:
+    result = x[0]
+    for of in sorted((of % x[0].ndim for of in places(op, axis)), reverse=True):
+        result = result.max(of, keepdim=op.keepdim).values
+    return result
+
+
+def max_unpool(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    rank = x[0].ndim - 2
+    sizes = op.kernel, op.stride, op.padding
+    pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank - 1]
+    _, places = pool(x[1], *sizes, return_indices=True)
+    flat = torch.zeros_like(x[1]).flatten(2)
+    return flat.scatter(2, places.flatten(2), x[0].flatten(2)).reshape(x[1].shape)
+
+
+def blur_pool(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    """Every axis in turn."""
+    mode = {"zeros": "constant"}.get(op.mode, op.mode)
+    border, rank = (op.stride + op.kernel - 2) // 2, x[0].ndim - 2
+    result = F.pad(x[0], [border] * 2 * rank, mode)
+    row = torch.ones(1, dtype=torch.float64)
+    for _ in range(op.kernel - 1):
+        row = (F.pad(row, (1, 0)) + F.pad(row, (0, 1))) / 2
+    for axis in range(2, rank + 2):
+        windows = result.unfold(axis, op.kernel, op.stride)
+        result = (windows * row.to(result)).sum(-1)
+    return result
+
+
+def weighted_add(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    weight = w[""]
+    if op.normalize == "relu":
+        weight = weight.clamp(min=0) / (weight.clamp(min=0).sum() + op.eps)
+    if op.normalize == "softmax":
+        weight = weight.exp() / weight.exp().sum()
+    return (torch.stack(x, -1) * weight).sum(-1)
+
+
+def position_grid(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    spatial, maps = x[0].shape[2:], []
+    each = op.out // len(spatial)
+    for axis, size in enumerate(spatial):
+        for n in range(each):
+            place = torch.arange(1, size + 1, dtype=torch.float32)
+            place = place / (size + 1e-6) * (2 * math.pi) if op.normalize else place
+            power = torch.tensor(n // 2 * 2 / each)  # single precision, as the grid is
+            turn = (torch.cos if n % 2 else torch.sin)(place / op.temperature**power)
+            shape = [size if other == axis else 1 for other in range(len(spatial))]
+            maps.append(turn.reshape(shape).expand(spatial))
+    return torch.stack(maps)[None].repeat(len(x[0]), *[1] * (len(spatial) + 1)).to(x[0])
+
+
 def crop(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     result = x[0]
+    for axis, border in enumerate(op.border or (), 2):
+        before, after = border if isinstance(border, tuple) else (border, border)
+        kept = torch.arange(before, result.shape[axis] - after)
+        result = result.index_select(axis, kept)
+    if op.border is not None:
+        return result
     for axis, size in enumerate(op.size or x[1].shape[2:], 2):
         start = (result.shape[axis] - size) // 2
         result = result.index_select(axis, torch.arange(start, start + size))
@@ -76,7 +164,8 @@ def crop(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
 
 
 def pad(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
-    sides = [width for width in op.border[::-1] for _ in (0, 1)]
+    pairs = [width if isinstance(width, tuple) else (width, width) for width in op.border]
+    sides = [width for pair in pairs[::-1] for width in pair]
     mode = {"zeros": "constant"}.get(op.mode, op.mode)
     return F.pad(x[0], sides, mode) if any(sides) else x[0].clone()
 
@@ -122,6 +211,11 @@ def patch_merging(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     return F.linear(normed, w["reduction.weight"])
 
 
+def taken(op: Any, x: Tensor, axis: int) -> Tensor:
+    stop = x.shape[axis] if op.stop is None else op.stop
+    return x.index_select(axis, torch.arange(op.start, stop, op.step))
+
+
 def product(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     result = x[0]
     for other in x[1:]:
@@ -131,6 +225,20 @@ def product(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
 
 RULES: dict[str, Rule] = {
     "conv": conv,
+    "std_conv": std_conv,
+    "matmul": lambda op, w, x: (x[0].unsqueeze(-1) * x[1].unsqueeze(-3)).sum(-2),
+    "instance_norm": lambda op, w, x: F.group_norm(
+        x[0], x[0].shape[1], w.get("weight"), w.get("bias"), op.eps
+    ),
+    "max_unpool": max_unpool,
+    "blur_pool": blur_pool,
+    "weighted_add": weighted_add,
+    "weight": lambda op, w, x: x[0] * w[""],
+    "position_grid": position_grid,
+    "to_map": lambda op, w, x: (
+        x[0].movedim(2, 1).reshape(len(x[0]), x[0].shape[2], *(op.size or x[1].shape[2:]))
+    ),
+    "global_max_pool": lambda op, w, x: x[0].amax(tuple(range(2, x[0].ndim)), keepdim=True),
     "conv_transpose": conv_transpose,
     "linear": lambda op, w, x: F.linear(x[0], w["weight"], w.get("bias")),
     "group_norm": lambda op, w, x: F.group_norm(
@@ -192,8 +300,13 @@ RULES: dict[str, Rule] = {
 }
 CHANNEL_RULES: dict[str, Callable[..., Tensor]] = {  # these ask where the channels are
     "softmax": lambda op, w, x, axis: x[0].softmax(axis),
-    "concat": lambda op, w, x, axis: torch.cat(x, axis),
-    "slice": lambda op, w, x, axis: x[0].narrow(axis, op.start, op.stop - op.start),
+    "concat": lambda op, w, x, axis: torch.cat(x, axis if op.axis == "channels" else op.axis + 1),
+    "slice": lambda op, w, x, axis: taken(op, x[0], axis if op.axis == "channels" else op.axis + 1),
+    "rms_norm": rms_norm,
+    "normalize": normalize,
+    "mean": lambda op, w, x, axis: x[0].mean(places(op, axis), keepdim=op.keepdim),
+    "sum": lambda op, w, x, axis: x[0].sum(places(op, axis), keepdim=op.keepdim),
+    "max": largest,
     "prelu": lambda op, w, x, axis: torch.where(
         x[0] > 0, x[0], x[0] * w["weight"].view([-1] + [1] * (x[0].ndim - 2 if axis == 1 else 0))
     ),

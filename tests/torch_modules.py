@@ -6,7 +6,7 @@ op: a module, or a function of tensors. It raises Refusal where the language all
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, comb, pi, prod
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class Row:
 
     `draw` gives strategies for the arguments at a rank, those with `?` may be left out; `module`
     makes what computes them on inputs of these shapes, a module or a function. With `last` the
-    channels stand last.
+    channels stand last. `fit` makes of shapes some that the op can take.
     """
 
     module: Callable[[Given, list[Shape]], Any]
@@ -42,6 +42,7 @@ class Row:
     ranks: st.SearchStrategy[int] = ranks
     inputs: int = 1
     last: bool = False
+    fit: Callable[[Given, list[Shape]], list[Shape]] = lambda given, shapes: shapes
 
 
 def per_axis(values: st.SearchStrategy[int], rank: int) -> st.SearchStrategy[Any]:
@@ -149,10 +150,13 @@ def pool(name: str) -> Callable[[Given, list[Shape]], Any]:
         kernel = axes(given["kernel"], rank)
         stride = axes(given.get("stride", list(kernel)), rank)
         cls = of_rank(name, shapes[0])
+        apart = {"dilation": axes(given["dilation"], rank)} if "dilation" in given else {}
         if given.get("padding") == "same":
-            return Same(cls(kernel, stride), kernel, stride, (1,) * rank)
+            step = apart.get("dilation", (1,) * rank)
+            return Same(cls(kernel, stride, **apart), kernel, stride, step)
         pad = axes(given.get("padding", 0), rank)
-        extra = {"count_include_pad": given["count_padding"]} if "count_padding" in given else {}
+        extra: dict[str, Any] = dict(apart)
+        extra |= {"count_include_pad": given["count_padding"]} if "count_padding" in given else {}
         return cls(kernel, stride, pad, ceil_mode=given.get("ceil", False), **extra)
 
     return make
@@ -188,9 +192,20 @@ def pad(given: Given, shapes: list[Shape]) -> Any:
     rank = len(shapes[0]) - 1
     if not 1 <= rank <= 3:
         raise Refusal("not a map")
-    border = [width for width in reversed(axes(given["border"], rank)) for _ in range(2)]
+    border = sides(given["border"], rank)
     mode = {"zeros": "constant"}.get(given.get("mode", "zeros"), given.get("mode"))
     return lambda x: F.pad(x, border, mode=mode)
+
+
+def sides(border: Any, rank: int) -> list[int]:
+    """Widths as F.pad takes them: of the last axis first, before and after."""
+    if isinstance(border, list) and rank == 1 and len(border) == 2:
+        border = [border]
+    found = axes(border, rank)
+    if len(found) != rank or any(isinstance(w, list) and len(w) != 2 for w in found):
+        raise Refusal("borders of other axes")
+    pairs = [width if isinstance(width, list) else [width] * 2 for width in found]
+    return [width for pair in reversed(pairs) for width in pair]
 
 
 def pad_channels(given: Given, shapes: list[Shape]) -> Any:
@@ -202,6 +217,10 @@ def pad_channels(given: Given, shapes: list[Shape]) -> Any:
 
 def crop(given: Given, shapes: list[Shape]) -> Any:
     rank = len(shapes[0]) - 1
+    if (("size" in given) + ("border" in given) + ("like" in given)) != 1 or not 1 <= rank <= 3:
+        raise Refusal("not one way")
+    if "border" in given:
+        return lambda x: F.pad(x, [-width for width in sides(given["border"], rank)])
     size = shapes[1][1:] if "like" in given else axes(given["size"], rank)
     if (
         len(size) != rank
@@ -218,11 +237,186 @@ def crop(given: Given, shapes: list[Shape]) -> Any:
     return cut
 
 
-def cut_channels(given: Given, shapes: list[Shape]) -> Any:
-    start, stop = given.get("start", 0), given["stop"]
-    if not start < stop <= shapes[0][0]:
+def cut_axis(given: Given, shapes: list[Shape]) -> Any:
+    axis = dim(given.get("axis", "channels"), shapes[0])
+    size = shapes[0][axis - 1]
+    start, stop = given.get("start", 0), given.get("stop", size)
+    if not start < stop <= size:
         raise Refusal("slicing would give less")
-    return lambda x: x[:, start:stop]
+    return lambda x: x.index_select(axis, torch.arange(start, stop, given.get("step", 1)))
+
+
+def dim(axis: Any, shape: Shape) -> int:
+    """PyTorch's number of an axis of a tensor with channels first."""
+    if axis == "channels":
+        return 1
+    if not -len(shape) <= axis < len(shape):
+        raise Refusal("no such axis; the batch is none")
+    return axis % len(shape) + 1
+
+
+def dims(given: Given, shapes: list[Shape]) -> list[int]:
+    listed = given.get("axis", "channels")
+    found = [dim(axis, shapes[0]) for axis in (listed if isinstance(listed, list) else [listed])]
+    if not found or len(set(found)) < len(found):
+        raise Refusal("no axis, or one twice")
+    return found
+
+
+def reduced(name: str) -> Callable[[Given, list[Shape]], Any]:
+    def make(given: Given, shapes: list[Shape]) -> Any:
+        found, keep = dims(given, shapes), given.get("keepdim", False)
+        if len(found) == len(shapes[0]) and not keep:
+            raise Refusal("a number is no tensor")
+        return lambda x: getattr(torch, name)(x, tuple(found), keepdim=keep)
+
+    return make
+
+
+axis = st.one_of(st.just("channels"), st.integers(-4, 3))
+
+
+def normalize(given: Given, shapes: list[Shape]) -> Any:
+    of = dim(given.get("axis", "channels"), shapes[0])
+    if given.get("p", 2) == 0:
+        raise Refusal("a count is no length")
+    return lambda x: F.normalize(x, given.get("p", 2.0), of)
+
+
+def turned(given: Given, shapes: list[Shape]) -> list[Shape]:
+    """The second with the columns that the rows of the first meet."""
+    first, second = shapes
+    if len(first) < 2:
+        return shapes
+    return [first, (*second[:-2], first[-1], second[-1])]
+
+
+def to_be_pooled(given: Given, shapes: list[Shape]) -> list[Shape]:
+    """The second as it is pooled to something, and that first."""
+    x, before = shapes[0], shapes[-1]
+    rank = len(x) - 1
+    if not 1 <= rank <= 3:
+        return shapes
+    kernel = axes(given["kernel"], rank)
+    stride, pad = axes(given.get("stride", kernel), rank), axes(given.get("padding", 0), rank)
+    made = zip(before[1:], kernel, stride, pad, strict=True)
+    sizes = [(n + 2 * p - k) // s + 1 for n, k, s, p in made]
+    return shapes if min(sizes) < 1 else [(before[0], *sizes), before]
+
+
+def row_by_row(given: Given, shapes: list[Shape]) -> list[Shape]:
+    """As many tokens as a map has positions."""
+    return [(shapes[0][0], prod(given["size"]))] if given["size"] else shapes
+
+
+def matmul(given: Given, shapes: list[Shape]) -> Any:
+    if len(shapes[0]) != len(shapes[1]) or len(shapes[0]) < 2:
+        raise Refusal("the batches would be multiplied")
+    return torch.matmul
+
+
+def weighted_add(given: Given, shapes: list[Shape]) -> nn.Module:
+    if len(set(shapes)) > 1:
+        raise Refusal("maps of other sizes")
+    weight = torch.ones(len(shapes))
+    return Named(lambda *x: sum(a * w for a, w in zip(x, weight, strict=True)), own=weight)
+
+
+def weight(given: Given, shapes: list[Shape]) -> nn.Module:
+    factors = torch.full((), 2.0)
+    if not given.get("shared", True):
+        return layer_scale(given, shapes)
+    return Named(lambda x: x * factors, own=factors)
+
+
+class StdConv(nn.Module):
+    """Like timm's StdConv2d and ScaledStdConv2d, for maps of any rank."""
+
+    def __init__(self, inner: nn.Module, gain: bool) -> None:
+        super().__init__()
+        conv = inner.inner[0] if isinstance(inner, Same) else inner
+        self.weight, self.bias = conv.weight, conv.bias
+        self.gain = nn.Parameter(torch.ones(len(conv.weight), *(1,) * (conv.weight.ndim - 1)))
+        if not gain:
+            self.gain = None
+        self.run = [inner]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run[0](x)
+
+
+def std_conv(given: Given, shapes: list[Shape]) -> nn.Module:
+    made = conv(given, shapes)
+    if given.get("gamma", 1) != 1 and not given.get("gain"):
+        raise Refusal("nothing is scaled")
+    if shapes[0][0] == given.get("groups", 1) and {*axes(given["kernel"], 2)} == {1}:
+        raise Refusal("a number has no variance")
+    return StdConv(made, given.get("gain", False))
+
+
+def instance_norm(given: Given, shapes: list[Shape]) -> nn.Module:
+    return of_rank("InstanceNorm", shapes[0])(shapes[0][0], affine=given.get("affine", False))
+
+
+def rms_norm(given: Given, shapes: list[Shape]) -> nn.Module:
+    return nn.RMSNorm(shapes[0][0], elementwise_affine=given.get("affine", True))
+
+
+def blur_pool(given: Given, shapes: list[Shape]) -> Any:
+    rank, k, s = len(shapes[0]) - 1, given.get("kernel", 3), given.get("stride", 2)
+    if not 1 <= rank <= 3:
+        raise Refusal("not a map")
+    border, mode = [(s + k - 2) // 2] * (2 * rank), given.get("mode", "reflect")
+    row = [comb(k - 1, n) / 2 ** (k - 1) for n in range(k)]
+    letters = "abc"[:rank]
+    filters = torch.einsum(",".join(letters) + "->" + letters, *[torch.tensor(row)] * rank)
+    filters = filters.expand(shapes[0][0], 1, *filters.shape)
+    run = (F.conv1d, F.conv2d, F.conv3d)[rank - 1]
+    pads = {"zeros": "constant"}.get(mode, mode)
+    return lambda x: run(F.pad(x, border, pads), filters, stride=s, groups=shapes[0][0])
+
+
+def max_unpool(given: Given, shapes: list[Shape]) -> Any:
+    if len(shapes) < 2 or len(shapes[0]) != len(shapes[1]) or not 1 < len(shapes[0]) < 5:
+        raise Refusal("what was pooled is not said")
+    rank = len(shapes[0]) - 1
+    sizes = {"kernel_size": axes(given["kernel"], rank)}
+    sizes["stride"] = axes(given.get("stride", list(sizes["kernel_size"])), rank)
+    sizes["padding"] = axes(given.get("padding", 0), rank)
+    pool = of_rank("MaxPool", shapes[0])(**sizes, return_indices=True)
+    unpool = of_rank("MaxUnpool", shapes[0])(**sizes)
+    if tuple(pool(torch.zeros(1, *shapes[1]))[0].shape[1:]) != tuple(shapes[0]):
+        raise Refusal("another map was pooled")
+    return lambda x, before: unpool(x, pool(before)[1], output_size=before.shape[2:])
+
+
+def to_map(given: Given, shapes: list[Shape]) -> Any:
+    if len(given["size"]) > 3:
+        raise Refusal("no map")
+    return lambda x: x.transpose(1, 2).reshape(len(x), shapes[0][-1], *given["size"])
+
+
+def position_grid(given: Given, shapes: list[Shape]) -> Any:
+    (shape,) = shapes
+    rank, out = len(shape) - 1, given.get("out", shape[0])
+    if not 1 <= rank <= 3 or out % (2 * rank):
+        raise Refusal("no sine and cosine for every axis")
+
+    def waves(x: Tensor) -> Tensor:
+        each, parts = out // rank, []
+        for axis, size in enumerate(shape[1:]):
+            for n in range(each):
+                place = torch.arange(1.0, size + 1)
+                if given.get("normalize", True):
+                    place = place / (size + 1e-6) * 2 * pi
+                turn = (torch.cos if n % 2 else torch.sin)(
+                    place / given.get("temperature", 1e4) ** (n // 2 * 2 / each)
+                )
+                parts.append(turn.reshape([-1 if a == axis else 1 for a in range(rank)])
+                             .expand(shape[1:]))  # fmt: skip
+        return torch.stack(parts)[None].expand(len(x), -1, *shape[1:])
+
+    return waves
 
 
 def permute(given: Given, shapes: list[Shape]) -> Any:
@@ -246,7 +440,7 @@ def image(module: Callable[[Given], Any]) -> Callable[[Given, list[Shape]], Any]
 class Named(nn.Module):
     """Children and tensors under given names; an empty name is the item's own."""
 
-    def __init__(self, compute: Callable[[Tensor], Tensor], **parts: Any) -> None:
+    def __init__(self, compute: Callable[..., Tensor], **parts: Any) -> None:
         super().__init__()
         self.compute = compute
         for name, part in parts.items():
@@ -255,8 +449,8 @@ class Named(nn.Module):
             else:
                 self.register_parameter(name, nn.Parameter(part))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.compute(x)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.compute(*inputs)
 
 
 def layer_norm(given: Given, shapes: list[Shape]) -> nn.Module:

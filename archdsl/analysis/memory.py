@@ -68,8 +68,8 @@ def memory(
     return Memory(
         batch * sum(spec.elements for spec in graph.inputs.values()) * element,
         sum(weight_bytes(graph, element).values()),
-        {id: batch * size for id, size in live_bytes(graph, element).items()},
-        batch * sum(saved_bytes(graph, element).values()),
+        live_bytes(graph, element, batch),
+        sum(saved_bytes(graph, element, batch).values()),
         learned,
         optimizer_states * learned,
     )
@@ -88,7 +88,7 @@ def weight_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     return sizes
 
 
-def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
+def live_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str, int]:
     """By node, the bytes of activations alive while it runs in inference, in order."""
     over, built = overwriting(graph), graph.select(graph.outputs, graph.aux)
     graph = graph.select(graph.outputs)
@@ -105,7 +105,8 @@ def live_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     for position, node in enumerate(graph.nodes):
         storage = storages[node.id]
         now += sizes.get(node.id, 0)
-        live[node.id] = now + storage.scratch * element + storage.indices * INDEX
+        alive = now + storage.scratch * element + storage.indices * INDEX
+        live[node.id] = batch * alive + storage.made * element
         now -= sum(sizes[id] for id in leaving.get(position, ()))
     return live
 
@@ -122,8 +123,8 @@ def moved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     return moved
 
 
-def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
-    """By node, the bytes training keeps of one image; what two nodes keep counts at the first."""
+def saved_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str, int]:
+    """By node, the bytes training keeps; what two nodes keep counts at the first."""
     over, graph = overwriting(graph), graph.select(graph.outputs, graph.aux)
     storages, learning = _storages(graph), _learning(graph)
     homes, kept = _homes(graph, storages, over, training=True), set()
@@ -132,15 +133,16 @@ def saved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
         storage = storages[node.id]
         size = storage.kept * element + storage.indices * INDEX
         saves = storage.over if node.id in over else storage.saves
-        wanted = [homes[node.id]] if saves == "output" else []
+        wanted = [homes[node.id]] if saves in ("output", "both") else []
         if saves == "inputs" and node.id in over:  # a copy, since the input is gone
             size += node.output.elements * element
-        elif saves == "inputs":
-            wanted = [homes[id] for id in _needed(node, learning)]
-        saved[node.id] = size if node.id in learning else 0
+        elif saves in ("inputs", "both"):
+            wanted += [homes[id] for id in _needed(node, learning)]
         for home in wanted if node.id in learning else ():
-            saved[node.id] += 0 if home in kept else graph.spec(home).elements * element
+            size += 0 if home in kept else graph.spec(home).elements * element
             kept.add(home)
+        size = batch * size + storage.made * element
+        saved[node.id] = size if node.id in learning else 0
     return saved
 
 
@@ -149,7 +151,7 @@ def _learning(graph: Graph) -> set[str]:
     found: set[str] = set()
     for node in graph.nodes:
         learns = any(weight.kind == "parameter" for weight in node.weights)
-        if learns or not found.isdisjoint(node.inputs):
+        if learns or (not node.op.constant and not found.isdisjoint(node.inputs)):
             found.add(node.id)
     return found
 
@@ -157,7 +159,7 @@ def _learning(graph: Graph) -> set[str]:
 def _needed(node: Node, learning: set[str]) -> list[str]:
     """The inputs that gradients are computed from: of factors, those of the others."""
     ids = node.inputs
-    if len(ids) == 1:
+    if len(ids) == 1 or node.weights:
         return list(ids)
     return [id for n, id in enumerate(ids) if not learning.isdisjoint(ids[:n] + ids[n + 1 :])]
 

@@ -133,7 +133,7 @@ def image(shape: Sequence[int]) -> View:
 
 
 def nothing(shape: Sequence[int], rank: int) -> View:
-    """Positions of another input, which see nothing of an image of so many axes."""
+    """Positions of another input, or of none, which see nothing of an image of so many axes."""
     axes = tuple((Digit(n, (0,) * rank),) for n in shape)
     return View(axes, (None,) * rank, (None,) * rank)
 

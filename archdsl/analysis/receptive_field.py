@@ -25,7 +25,7 @@ from archdsl.analysis.positions import (
 )
 from archdsl.graph.graph import Graph, Node
 from archdsl.ops import Op
-from archdsl.ops.reach import Reach
+from archdsl.ops.reach import GONE, Reach
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -138,11 +138,14 @@ def _seen(
 ) -> View:
     """What a node sees: through its op what its inputs see."""
     op = node.op
+    if op.constant:
+        return nothing(node.output.shape, len(views[0].steps))
     arrangement = op.arrangement(*specs)
     if arrangement is not None:
         return positions.arranged(views[0], arrangement, node.output.shape)
-    each = {(id(view), x): (view, x) for view, x in zip(views, specs, strict=False)}  # but once
-    inputs = [_through(op, view, x, node.output, specs, positions) for view, x in each.values()]
+    apart = op.through(0, node.output, *specs) is not None  # so that inputs are read differently
+    each = {(id(view), specs[n], n * apart): (n, view) for n, view in enumerate(views)}  # but once
+    inputs = [_through(op, view, n, node.output, specs, positions) for n, view in each.values()]
     view = positions.joined(inputs, op.gates) if len(inputs) > 1 else inputs[0]
     stands = op.gates and len(inputs) == 1 and view.placed
     return replace(view, through=view.through or node.id) if stands else view
@@ -151,12 +154,15 @@ def _seen(
 def _through(
     op: Op,
     view: View,
-    x: TensorSpec,
+    number: int,
     y: TensorSpec,
     specs: tuple[TensorSpec, ...],
     positions: Positions,
 ) -> View:
     """What an op sees through one of its inputs."""
+    x, reaches = specs[number], op.through(number, y, *specs)
+    if reaches is not None:
+        return _by_axes(view, reaches, y, positions)
     channel = 0 if x.layout == "channels_first" else x.rank
     if op.mixes or x.channels != y.channels:
         view = positions.read(view, channel, None, y.channels)
@@ -169,6 +175,20 @@ def _through(
         alike = x.spatial[axis] != 1 or y.spatial[axis] == 1 or op.inputs == 1
         reach = op.reach(axis, y, *specs) if alike else Reach(0, ((0,),))
         view = positions.read(view, place, reach, y.spatial[axis])
+    return view
+
+
+def _by_axes(
+    view: View, reaches: Sequence[Reach | None], y: TensorSpec, positions: Positions
+) -> View:
+    """What an op sees through an input, by what it reads along every axis."""
+    left = sum(reach is not GONE for reach in reaches)
+    for axis, reach in reversed([*enumerate(reaches)]):
+        if reach is GONE:
+            view = dropped(positions.read(view, axis, None, 1), axis)
+        else:
+            left -= 1
+            view = positions.read(view, axis, reach, y.shape[left])
     return view
 
 

@@ -19,8 +19,26 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "avgpooling": ("avg_pool",),
     "averagepooling": ("avg_pool",),
     "maxpooling": ("max_pool",),
-    "in": ("group_norm",),
-    "instancenorm": ("group_norm",),
+    "in": ("instance_norm",),
+    "bmm": ("matmul",),
+    "l2norm": ("normalize",),
+    "reducemean": ("mean",),
+    "reducesum": ("sum",),
+    "reducemax": ("max",),
+    "amax": ("max",),
+    "blur": ("blur_pool",),
+    "blurpooling": ("blur_pool",),
+    "unpool": ("max_unpool",),
+    "unpooling": ("max_unpool",),
+    "cropping": ("crop",),
+    "stdconv": ("std_conv",),
+    "scaledstdconv": ("std_conv",),
+    "weightstandardization": ("std_conv",),
+    "unflatten": ("to_map", "reshape"),
+    "learnedscale": ("weight",),
+    "positionembeddingsine": ("position_grid",),
+    "gmp": ("global_max_pool",),
+    "globalmaxpooling": ("global_max_pool",),
     "interpolate": ("resize",),
     "ln": ("layer_norm",),
     "localresponsenorm": ("lrn",),
@@ -57,6 +75,7 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "basewidth": ("group_width",),
     "cardinality": ("groups",),
     "channels": ("out", "width"),
+    "dim": ("axis",),
     "epsilon": ("eps",),
     "expandratio": ("hidden", "expansion"),
     "features": ("out", "backbone"),
@@ -86,9 +105,9 @@ NO_OPS = frozenset(
     affinegrid alphadropout bilinear celu channeldropout convlstm cosinesimilarity ctcloss cumsum
     deformableconv deformconv deformconvv2 dropblock einsum embedding featurealphadropout fft fold
     fractionalmaxpool gather gridsample gru hardshrink hardtanh involution knn logsigmoid
-    logsoftmax lppool lstm maxunpool nms nonmaxsuppression psroialign roialign roipool
+    logsoftmax lppool lstm nms nonmaxsuppression psroialign roialign roipool
     rnn rrelu scatter selu softmin softplus softshrink softsign sort sparseconv spectralnorm
-    tanhshrink threshold topk unfold unpool unpooling weightnorm
+    tanhshrink threshold topk unfold weightnorm
     """.split()  # noqa: SIM905 - one a line would be seventy
 )
 

@@ -168,8 +168,12 @@ class Shapes:
             if made is None or not others or not isinstance(made.op, Resize):
                 continue
             pairs = zip(tensor.spec.spatial, others[0].spec.spatial, strict=False)
-            factor = made.op.scale
-            if factor is not None and all(abs(one - other) < factor for one, other in pairs):
+            if made.op.scale is not None and all(
+                abs(one - other) < factor
+                for (one, other), factor in zip(
+                    pairs, made.op.factors(tensor.spec.rank), strict=False
+                )
+            ):
                 id = others[0].id
                 other = id if "." not in id and "@" not in id else "..."
                 size = f"its size from the map that it meets: {{resize: {{like: {other}}}}}"

@@ -202,7 +202,8 @@ def _op(field: str, form: NodeForm, x: TensorSpec) -> Op:
     op, values = OPS[form.op], {}
     known = arguments(op)
     for name in (*form.arguments, *known):
-        if name not in known or name not in form.arguments:
+        later = name in known and known[name].metadata.get("later")
+        if name not in known or (name not in form.arguments and not later):
             fault = "is missing" if name in known else f"is no argument of {form.op}"
             refuse(field_name((name,), f"{field}.arguments"), fault)
     for name, value in form.arguments.items():

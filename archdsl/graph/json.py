@@ -45,7 +45,11 @@ def _encode_node(node: Node) -> dict[str, Any]:
     return {
         "id": node.id,
         "op": node.op.verb,
-        "arguments": {f.name: _encode_value(getattr(node.op, f.name)) for f in fields(node.op)},
+        "arguments": {
+            f.name: _encode_value(getattr(node.op, f.name))
+            for f in fields(node.op)
+            if not (f.metadata.get("later") and getattr(node.op, f.name) == f.default)
+        },
         "inputs": list(node.inputs),
         "output": _encode_spec(node.output),
         "scope": node.scope,

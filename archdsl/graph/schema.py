@@ -36,7 +36,7 @@ def _taken(verb: str) -> Schema:
         "title": verb,
         "description": described(OPS[verb]),
         "properties": properties,
-        "required": [*properties],
+        "required": [n for n, f in arguments(OPS[verb]).items() if not f.metadata.get("later")],
         "additionalProperties": False,
     }
 

@@ -15,9 +15,11 @@ from archdsl.ops import (
     linear,
     norm,
     pool,
+    reduce,
     regularize,
     shape,
 )
+from archdsl.ops.kinds import both, in_torch
 from archdsl.ops.tensor import TensorSpec
 
 Form = Literal["module", "function", "parameter"]
@@ -129,6 +131,54 @@ def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
+@_writing("StdConv{rank}d")
+def _std_conv(op: conv.StandardConv, x: tuple[TensorSpec, ...]) -> Call:
+    made = _conv.make(op, x)
+    extra = (
+        Argument("gain", op.gain, False),
+        Argument("gamma", op.gamma, 1.0),
+        Argument("eps", op.eps, 1e-6),
+        Argument("same", op.pads_itself, False),
+    )
+    return Call(f"StdConv{x[0].rank}d", (*made.arguments, *extra))
+
+
+@_writing("nn.RMSNorm", "RMSNorm2d")
+def _rms_norm(op: norm.RmsNorm, x: tuple[TensorSpec, ...]) -> Call:
+    is_map = x[0].layout == "channels_first" and x[0].rank > 0
+    return Call(
+        "RMSNorm2d" if is_map else "nn.RMSNorm",
+        (
+            _positional("normalized_shape", x[0].channels),
+            Argument("eps", op.eps),
+            Argument("elementwise_affine", op.affine, True),
+        ),
+    )
+
+
+@_writing("F.normalize")
+def _normalize(op: norm.Normalize, x: tuple[TensorSpec, ...]) -> Call:
+    settings = (
+        Argument("p", op.p, 2.0),
+        Argument("dim", in_torch(op.axis, x[0]), 1),
+        Argument("eps", op.eps, 1e-12),
+    )
+    said = "".join(f", {a.name}={{{a.name}}}" for a in settings if a.value != a.default)
+    return Call(f"F.normalize({{0}}{said})", settings, "function")
+
+
+def _reduction(target: str) -> Row:
+    """A row of a function over some axes."""
+
+    def row(op: Any, x: tuple[TensorSpec, ...]) -> Call:
+        axes = tuple(in_torch(axis, x[0]) for axis in op.axis)
+        keep = ", keepdim={keepdim}" if op.keepdim else ""
+        settings = (Argument("axis", _plain(axes)), Argument("keepdim", op.keepdim))
+        return Call(f"{target}({{0}}, {{axis}}{keep})", settings, "function")
+
+    return Row(row, (target,))
+
+
 @_writing("nn.LayerNorm", "LayerNorm2d")
 def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
     is_map = x[0].layout == "channels_first" and x[0].rank > 0
@@ -159,14 +209,18 @@ def _gelu(op: activation.Gelu, x: tuple[TensorSpec, ...]) -> Call:
 
 def _pool(kind: str) -> Row:
     def row(op: Any, x: tuple[TensorSpec, ...]) -> Call:
+        dilation = getattr(op, "dilation", None)
         if op.padding == "same":
-            sizes = (_positional("kernel_size", op.kernel), _positional("stride", op.stride))
-            return Call(f"{kind}PoolSame", tuple(Argument(a.name, s, keyword=False) for a, s in
-                        zip(sizes, (op.kernel, op.stride), strict=True)))  # fmt: skip
+            sizes = {"kernel_size": op.kernel, "stride": op.stride}
+            sizes |= {"dilation": dilation} if dilation else {}
+            return Call(
+                f"{kind}PoolSame", tuple(Argument(n, s, keyword=False) for n, s in sizes.items())
+            )
         arguments = [
             Argument("kernel_size", _plain(op.kernel), keyword=False),
             Argument("stride", _plain(op.stride)),
             Argument("padding", _plain(op.padding), 0),
+            *([Argument("dilation", _plain(dilation), 1)] if dilation else []),
             Argument("ceil_mode", op.ceil, False),
         ]
         if kind == "Avg":
@@ -192,8 +246,61 @@ def _function(template: str) -> Row:
 
 @_writing("torch.cat")
 def _concat(op: join.Concat, x: tuple[TensorSpec, ...]) -> Call:
-    axis = "1" if x[0].layout == "channels_first" else "-1"
-    return Call(f"torch.cat([{{all}}], {axis})", form="function")
+    return Call(f"torch.cat([{{all}}], {in_torch(op.axis, x[0])})", form="function")
+
+
+@_writing("torch.ones", "weighted_sum")
+def _weighted_add(op: join.WeightedAdd, x: tuple[TensorSpec, ...]) -> Call:
+    settings = f", {op.normalize!r}, {float(op.eps)!r}"
+    use = f"weighted_sum({{weight}}, [{{all}}]{settings})"
+    return Call("torch.ones", (_positional("size", len(x)),), "parameter", use)
+
+
+@_writing("max_unpool")
+def _max_unpool(op: pool.MaxUnpool, x: tuple[TensorSpec, ...]) -> Call:
+    sizes = tuple(Argument(name, getattr(op, name)) for name in ("kernel", "stride", "padding"))
+    return Call("max_unpool({0}, {1}, {kernel}, {stride}, {padding})", sizes, "function")
+
+
+@_writing("BlurPool")
+def _blur_pool(op: pool.BlurPool, x: tuple[TensorSpec, ...]) -> Call:
+    mode = "constant" if op.mode == "zeros" else op.mode
+    return Call(
+        "BlurPool",
+        (
+            _positional("channels", x[0].channels),
+            Argument("kernel_size", op.kernel, 3),
+            Argument("stride", op.stride, 2),
+            Argument("mode", mode, "reflect"),
+            Argument("rank", x[0].rank, 2),
+        ),
+    )
+
+
+@_writing("position_grid")
+def _position_grid(op: attention.PositionGrid, x: tuple[TensorSpec, ...]) -> Call:
+    names = ("out", "temperature", "normalize")
+    settings = tuple(Argument(name, getattr(op, name)) for name in names)
+    return Call("position_grid({0}, {out}, {temperature}, {normalize})", settings, "function")
+
+
+@_writing(".transpose", ".unflatten", ".shape")
+def _to_map(op: attention.ToMap, x: tuple[TensorSpec, ...]) -> Call:
+    size = "{1}.shape[2:]" if op.like else "{size}"
+    use = f"{{0}}.transpose(1, 2).unflatten(2, {size})"
+    return Call(use, (Argument("size", op.size),), "function")
+
+
+@_writing("torch.full")
+def _weight(
+    op: regularize.LayerScale | regularize.LearnedWeight, x: tuple[TensorSpec, ...]
+) -> Call:
+    (weight,) = op.weights(*x)
+    arguments = (
+        Argument("size", weight.shape, keyword=False),
+        Argument("fill_value", op.start, keyword=False),
+    )
+    return Call("torch.full", arguments, "parameter", "{weight} * {0}")
 
 
 @_writing("nn.Upsample", "F.interpolate", ".shape")
@@ -211,14 +318,14 @@ def _resize(op: shape.Resize, x: tuple[TensorSpec, ...]) -> Call:
     if op.size is not None:
         return Call("nn.Upsample", (_size("size", op.size), *settings))
     assert op.scale is not None
-    factor = int(op.scale) if op.scale.is_integer() else op.scale
-    return Call("nn.Upsample", (Argument("scale_factor", factor), *settings))
+    factors = tuple(int(s) if s.is_integer() else s for s in op.factors(x[0].rank))
+    return Call("nn.Upsample", (_size("scale_factor", factors), *settings))
 
 
 @_writing("nn.ZeroPad{rank}d", "nn.ReflectionPad{rank}d", "nn.ReplicationPad{rank}d")
 def _pad(op: shape.Pad, x: tuple[TensorSpec, ...]) -> Call:
     kind = {"zeros": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}[op.mode]
-    sides = tuple(width for width in reversed(op.border) for _ in range(2))
+    sides = tuple(width for border in reversed(op.border) for width in both(border))
     return Call(f"nn.{kind}{x[0].rank}d", (_positional("padding", sides),))
 
 
@@ -228,8 +335,11 @@ def _pad_channels(op: shape.PadChannels, x: tuple[TensorSpec, ...]) -> Call:
     return Call(f"nn.ZeroPad{min(3, x[0].rank + 1)}d", (_positional("padding", sides),))
 
 
-@_writing("CenterCrop", "center_crop", ".shape")
+@_writing("CenterCrop", "center_crop", ".shape", "nn.ZeroPad{rank}d")
 def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
+    if op.border is not None:
+        cut = tuple(-width for border in reversed(op.border) for width in both(border))
+        return Call(f"nn.ZeroPad{x[0].rank}d", (_positional("padding", cut),))
     if op.like:
         return Call("center_crop({0}, {1}.shape[2:])", form="function")
     assert op.size is not None
@@ -240,8 +350,12 @@ def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
 
 @_writing()
 def _slice(op: shape.Slice, x: tuple[TensorSpec, ...]) -> Call:
-    axis = "[:, {start}:{stop}]" if x[0].layout == "channels_first" else "[..., {start}:{stop}]"
-    return Call("{0}" + axis, (Argument("start", op.start), Argument("stop", op.stop)), "function")
+    axis = in_torch(op.axis, x[0])
+    part = ("{start}" if op.stop is not None or op.start else "") + ":"
+    part += "{stop}" if op.stop is not None else ""
+    part += ":{step}" if op.step != 1 else ""
+    ends = (Argument("start", op.start), Argument("stop", op.stop), Argument("step", op.step))
+    return Call("{0}[" + (":, " * axis if axis > 0 else "..., ") + part + "]", ends, "function")
 
 
 def _numbers(target: str, field: str) -> Row:
@@ -262,16 +376,6 @@ def _permute(op: shape.Permute, x: tuple[TensorSpec, ...]) -> Call:
         "Permute",
         tuple(Argument(f"axis{n}", axis + 1, keyword=False) for n, axis in enumerate(op.order)),
     )
-
-
-@_writing("torch.full")
-def _layer_scale(op: regularize.LayerScale, x: tuple[TensorSpec, ...]) -> Call:
-    (weight,) = op.weights(*x)
-    arguments = (
-        Argument("size", weight.shape, keyword=False),
-        Argument("fill_value", op.start, keyword=False),
-    )
-    return Call("torch.full", arguments, "parameter", "{weight} * {0}")
 
 
 @_writing("torch.zeros", "torch.cat", ".expand", ".shape")
@@ -348,6 +452,8 @@ TORCH: dict[type[Op], Row] = {
         ("bias", "bias", True),
         takes={"in_channels": "C", "out_channels": "out"},
     ),
+    conv.StandardConv: _std_conv,
+    linear.MatMul: _function("torch.matmul({0}, {1})"),
     linear.Linear: _module(
         "nn.Linear", ("bias", "bias", True), takes={"in_features": "C", "out_features": "out"}
     ),
@@ -365,6 +471,14 @@ TORCH: dict[type[Op], Row] = {
         ("affine", "affine", True),
         takes={"num_groups": "groups", "num_channels": "C"},
     ),
+    norm.InstanceNorm: _module(
+        "nn.InstanceNorm{rank}d",
+        ("eps", "eps", 1e-5),
+        ("affine", "affine", False),
+        takes={"num_features": "C"},
+    ),
+    norm.RmsNorm: _rms_norm,
+    norm.Normalize: _normalize,
     norm.LocalResponseNorm: _module(
         "nn.LocalResponseNorm",
         ("alpha", "alpha", 1e-4),
@@ -390,13 +504,21 @@ TORCH: dict[type[Op], Row] = {
     pool.AdaptiveAvgPool: _adaptive("Avg"),
     pool.AdaptiveMaxPool: _adaptive("Max"),
     pool.GlobalAvgPool: _adaptive("Avg"),
+    pool.GlobalMaxPool: _adaptive("Max"),
+    pool.MaxUnpool: _max_unpool,
+    pool.BlurPool: _blur_pool,
+    reduce.Mean: _reduction("torch.mean"),
+    reduce.Sum: _reduction("torch.sum"),
+    reduce.Max: _reduction("torch.amax"),
     join.Concat: _concat,
     join.Add: _function("{+}"),
     join.Multiply: _function("{*}"),
+    join.WeightedAdd: _weighted_add,
     regularize.Dropout: _module("nn.Dropout", ("p", "rate", 0.5)),
     regularize.DropPath: _module("DropPath", ("p", "rate", None)),
     regularize.Scale: _module("Scale", ("factor", "factor", None)),
-    regularize.LayerScale: _layer_scale,
+    regularize.LayerScale: _weight,
+    regularize.LearnedWeight: _weight,
     shape.Identity: _module("nn.Identity"),
     shape.Flatten: _module("nn.Flatten"),
     shape.Resize: _resize,
@@ -412,6 +534,8 @@ TORCH: dict[type[Op], Row] = {
     attention.ChannelsLast: _axes("last"),
     attention.ChannelsFirst: _axes("first"),
     attention.Tokens: _module("Tokens"),
+    attention.ToMap: _to_map,
+    attention.PositionGrid: _position_grid,
     attention.ClassToken: _class_token,
     attention.PositionEmbedding: _position_embedding,
     attention.Token: _token,
@@ -430,6 +554,9 @@ REQUIRES = {  # what a class of the prelude uses
     "Conv1dSame": ("pad_same",),
     "Conv2dSame": ("pad_same",),
     "Conv3dSame": ("pad_same",),
+    "StdConv1d": ("pad_same", "standardized"),
+    "StdConv2d": ("pad_same", "standardized"),
+    "StdConv3d": ("pad_same", "standardized"),
     "MaxPoolSame": ("pad_same",),
     "AvgPoolSame": ("pad_same",),
 }

@@ -1,6 +1,17 @@
 """The primitive operations, each declared once; OPS is the list of all."""
 
-from archdsl.ops import activation, attention, conv, join, linear, norm, pool, regularize, shape
+from archdsl.ops import (
+    activation,
+    attention,
+    conv,
+    join,
+    linear,
+    norm,
+    pool,
+    reduce,
+    regularize,
+    shape,
+)
 from archdsl.ops.base import (
     ArgumentError,
     Cost,
@@ -35,7 +46,7 @@ __all__ = [
     "kind",
 ]
 
-FAMILIES = (conv, linear, norm, activation, pool, join, regularize, shape, attention)
+FAMILIES = (conv, linear, norm, activation, pool, reduce, join, regularize, shape, attention)
 OPS: dict[str, type[Op]] = {
     op.verb: op
     for family in FAMILIES
@@ -43,7 +54,9 @@ OPS: dict[str, type[Op]] = {
     if isinstance(op, type) and issubclass(op, Op) and "verb" in vars(op)
 }
 
-JOINS = tuple(verb for verb, op in OPS.items() if op.inputs is None)
+JOINS = tuple(  # of paths, which give it no name for weights
+    verb for verb, op in OPS.items() if op.inputs is None and op.weights is Op.weights
+)
 SIGNED = tuple(verb for verb in JOINS if not OPS[verb].mixes)  # that are a sign: elementwise
 
 WORDS = frozenset(  # that some argument takes as they are: `same`, `bilinear`, ...

@@ -11,12 +11,16 @@ from archdsl.ops.base import (
     CHANNELS,
     FLAG,
     INDEX,
+    POSITIVE,
     RATE,
+    REFERENCE,
+    SHAPE,
     WHOLE,
     Op,
     ShapeError,
     Weight,
     argument,
+    multiples,
     require_map,
     times,
 )
@@ -85,6 +89,34 @@ class Tokens(Op):
         return Arrangement(inputs[0].shape, (*range(1, len(inputs[0].shape)), 0))
 
 
+@dataclass(frozen=True)
+class ToMap(Op):
+    """A sequence of vectors as a map again, row by row: the inverse of `tokens`."""
+
+    verb: ClassVar[str] = "to_map"
+    stores: ClassVar[Storage] = VIEW
+    size: tuple[int, ...] | None = argument(SHAPE, "size of the map", None)
+    like: bool = argument(REFERENCE, "a map whose size to take", False)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        x = inputs[0]
+        _require_tokens(self, x, 1)
+        if (self.size is not None) + self.like != 1:
+            raise ShapeError("to_map takes exactly one of size and like")
+        if self.like:
+            require_map(self, inputs[1], "like")
+        size = inputs[1].spatial if self.size is None else self.size
+        if not 1 <= len(size) <= 3 or min(size) < 1 or prod(size) != x.shape[0]:
+            blamed = None if self.like else "size"
+            raise ShapeError(
+                f"{x.shape[0]} tokens are no map of {times(size) or 'nothing'}", blamed
+            )
+        return TensorSpec((x.channels, *size))
+
+    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
+        return Arrangement(inputs[0].shape, (1, 0))
+
+
 class ClassToken(Op):
     """Puts one learned token before the others; the item's name is the parameter's (ViT, 3.1)."""
 
@@ -120,6 +152,36 @@ class PositionEmbedding(Op):
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return (Weight("", (1, *inputs[0].shape)),)
+
+
+@dataclass(frozen=True)
+class PositionGrid(Op):
+    """Sines and cosines of the place of every position, whatever the map holds (DETR, A.4).
+
+    Of the channels of each axis in turn, channel `2 i` is the sine of the place, over the
+    temperature to the power of `2 i` over their number, the next one the cosine.
+    """
+
+    verb: ClassVar[str] = "position_grid"
+    stores: ClassVar[Storage] = NEW
+    drawn: ClassVar[str] = "norm"
+    constant: ClassVar[bool] = True
+    out: int = argument(WHOLE, "channels, as many for every axis", CHANNELS)
+    temperature: float = argument(POSITIVE, "how much slower the last turns than the first", 1e4)
+    normalize: bool = argument(FLAG, "the last position is at a full turn, not at its number", True)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if self.out % (2 * x.rank):
+            message = f"{self.out} channels are not a sine and a cosine for each of {x.rank} axes"
+            raise ShapeError(message, "out", multiples(2 * x.rank, self.out))
+        if not self.temperature:
+            raise ShapeError("a temperature of 0 has no powers", "temperature")
+        return x.with_channels(self.out)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return replace(NEW, made=2 * output.elements)
 
 
 @dataclass(frozen=True)

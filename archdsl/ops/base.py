@@ -114,6 +114,11 @@ def argument(kind: Kind, doc: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata=metadata)
 
 
+def added(kind: Kind, doc: str, default: Any) -> Any:
+    """A field that came later: files of graphs leave it out where it is the default."""
+    return field(default=default, metadata={"kind": kind, "doc": doc, "later": True})
+
+
 @dataclass(frozen=True)
 class Op:
     """All that is true of an operation; what a subclass leaves out is that of an elementwise one.
@@ -128,6 +133,7 @@ class Op:
     drawn: ClassVar[str] = ""  # its role in a theme; "" where figures leave it out
     mixes: ClassVar[bool] = False  # whether a channel of the output reads other channels
     gates: ClassVar[bool] = False  # whether the whole of its input acts on every position besides
+    constant: ClassVar[bool] = False  # whether it is the same whatever its input holds
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         """The output for these inputs; raises ShapeError if there is none."""
@@ -171,6 +177,15 @@ class Op:
         What an input of a join has once along an axis is read by every position there.
         """
         return SAME
+
+    def through(
+        self, number: int, output: TensorSpec, *inputs: TensorSpec
+    ) -> "tuple[Reach | None, ...] | None":
+        """What a position reads of an input, by all axes of that, channels among them.
+
+        An axis is `GONE` that the output lacks. None: as `mixes` and `reach` say.
+        """
+        return None
 
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         """How it moves values that it does not change; None if that is not what it does."""

@@ -1,7 +1,7 @@
 """Convolutions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd, prod
 from typing import ClassVar
 
@@ -11,6 +11,8 @@ from archdsl.ops.base import (
     CHANNELS,
     CONV_PADDING,
     FLAG,
+    NUMBER,
+    POSITIVE,
     WHOLE,
     Op,
     ShapeError,
@@ -118,6 +120,36 @@ class Conv(Op):
 
     def label(self) -> str:
         return f"{times(self.kernel)} conv, {self.out}{stride_label(self.stride)}"
+
+
+@dataclass(frozen=True)
+class StandardConv(Conv):
+    """A convolution whose weight is standardised per output channel (BiT's; NFNet's with a gain).
+
+    With a gain the weight is multiplied by `gamma` and the gain over the root of the fan-in.
+    """
+
+    verb: ClassVar[str] = "std_conv"
+    gain: bool = argument(FLAG, "learns a gain per output channel", False)
+    gamma: float = argument(NUMBER, "a constant beside the gain", 1.0)
+    eps: float = argument(POSITIVE, "added to the variance of the weight", 1e-6)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        if self.gamma != 1 and not self.gain:
+            raise ShapeError("gamma has no meaning without a gain", "gamma")
+        result = super().infer(*inputs)
+        if inputs[0].channels // self.groups * prod(self.kernel) == 1:
+            raise ShapeError("a weight of one number per channel cannot be standardised")
+        return result
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        gain = Weight("gain", (self.out, *(1,) * (inputs[0].rank + 1)))
+        return (*super().weights(*inputs), gain) if self.gain else super().weights(*inputs)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """The weight as it is used, and the means and deviations that it took."""
+        made = super().weights(*inputs)[0].elements + 2 * self.out
+        return replace(super().storage(output, *inputs), made=made)
 
 
 def window_sizes(

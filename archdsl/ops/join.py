@@ -1,15 +1,18 @@
 """Where several tensors meet."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from archdsl.ops.base import Op, ShapeError
+from archdsl.ops.base import POSITIVE, Op, ShapeError, Weight, added, argument, words
+from archdsl.ops.kinds import AXIS, CHANNEL, place
+from archdsl.ops.reach import Reach, Reads, along
 from archdsl.ops.storage import INPUTS, NEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
+@dataclass(frozen=True)
 class Concat(Op):
-    """Channels of the inputs one after another; their sizes must be equal."""
+    """Channels of the inputs one after another, or another axis; all else must be equal."""
 
     verb: ClassVar[str] = "concat"
     stores: ClassVar[Storage] = NEW
@@ -17,13 +20,36 @@ class Concat(Op):
     inputs: ClassVar[int | None] = None
     drawn: ClassVar[str] = "norm"
     mixes: ClassVar[bool] = True
+    axis: int | str = added(AXIS, "along which axis, the first being 0", CHANNEL)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         first = inputs[0]
+        axis = place(self.axis, first)
         for x in inputs[1:]:
-            if (x.spatial, x.layout) != (first.spatial, first.layout):
-                raise ShapeError(f"concat of {first} and {x}: only the channels may differ")
-        return first.with_channels(sum(x.channels for x in inputs))
+            alike = (x.rank, x.layout) == (first.rank, first.layout)
+            if not alike or _without(axis, x) != _without(axis, first):
+                only = "the channels" if axis == place(CHANNEL, first) else f"axis {axis}"
+                raise ShapeError(f"concat of {first} and {x}: only {only} may differ")
+        sizes = list(first.shape)
+        sizes[axis] = sum(x.shape[axis] for x in inputs)
+        return TensorSpec(tuple(sizes), first.layout)
+
+    def through(
+        self, number: int, output: TensorSpec, *inputs: TensorSpec
+    ) -> tuple[Reach | None, ...] | None:
+        """Positions behind or before an input read nothing of it."""
+        axis = place(self.axis, output)
+        if axis == place(CHANNEL, output):
+            return None
+        first = sum(x.shape[axis] for x in inputs[:number])
+        own = range(first, first + inputs[number].shape[axis])
+        count = output.shape[axis]
+        reads = Reads(count, lambda p: (p - first,) if p in own else ())
+        return along(axis, Reach(count, reads), len(output.shape))
+
+
+def _without(axis: int, x: TensorSpec) -> tuple[int, ...]:
+    return (*x.shape[:axis], *x.shape[axis + 1 :])
 
 
 MOST = 256  # tensors that are joined by one sum or product, which PyTorch computes one by one
@@ -80,3 +106,33 @@ class Multiply(Op):
         return replace(
             INPUTS, kept=between * output.elements, scratch=bool(between) * output.elements
         )
+
+
+@dataclass(frozen=True)
+class WeightedAdd(Op):
+    """A sum with a learned weight per input (EfficientDet, 3.3); the item's name is theirs.
+
+    `relu` divides the weights above zero by their sum, `none` leaves them as they are.
+    """
+
+    verb: ClassVar[str] = "weighted_add"
+    lends: ClassVar[bool] = True
+    inputs: ClassVar[int | None] = None
+    drawn: ClassVar[str] = "norm"
+    normalize: str = argument(
+        words("relu", "softmax", "none"), "how the weights become one", "relu"
+    )
+    eps: float = argument(POSITIVE, "added to the sum of the weights", 1e-4)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        for x in inputs[1:]:
+            if x != inputs[0]:
+                raise ShapeError(f"weighted_add of {inputs[0]} and {x}")
+        return _broadcast(self, inputs)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return (Weight("", (len(inputs),)),)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """The products are added two by two."""
+        return replace(INPUTS, scratch=2 * output.elements)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from archdsl.ops.base import CHANNELS, FLAG, WHOLE, Op, ShapeError, Weight, argument
 from archdsl.ops.init import INIT, Init
+from archdsl.ops.reach import SAME, Reach
 from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -41,3 +42,38 @@ class Linear(Op):
 
     def label(self) -> str:
         return f"fc, {self.out}"
+
+
+class MatMul(Op):
+    """The matrix product of the last two axes, as `torch.matmul`; the axes before them are equal.
+
+    What has size 1 along one of those is multiplied with all of it. The result is laid out as the
+    first input.
+    """
+
+    verb: ClassVar[str] = "matmul"
+    inputs: ClassVar[int | None] = 2
+    lends: ClassVar[bool] = True
+    drawn: ClassVar[str] = "linear"
+    mixes: ClassVar[bool] = True
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        a, b = inputs
+        pairs = list(zip(a.shape[:-2], b.shape[:-2], strict=False))
+        fits = len(a.shape) == len(b.shape) > 1 and a.shape[-1] == b.shape[-2]
+        if not fits or any(m != n and 1 not in (m, n) for m, n in pairs):
+            message = f"matmul of {a} and {b}: rows of the first meet columns of the second"
+            raise ShapeError(message, help="`permute` puts axes in another order")
+        batches = (max(pair) for pair in pairs)
+        return TensorSpec((*batches, a.shape[-2], b.shape[-1]), a.layout)
+
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
+        return output.elements * inputs[0].shape[-1]
+
+    def through(
+        self, number: int, output: TensorSpec, *inputs: TensorSpec
+    ) -> tuple[Reach | None, ...] | None:
+        x = inputs[number]
+        before = zip(x.shape[:-2], output.shape[:-2], strict=True)
+        batches = tuple(SAME if m == n else Reach(0, ((0,),)) for m, n in before)
+        return (*batches, *((SAME, None) if number == 0 else (None, SAME)))

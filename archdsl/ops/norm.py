@@ -18,6 +18,8 @@ from archdsl.ops.base import (
     require_map,
 )
 from archdsl.ops.init import SCALE_INIT, Init
+from archdsl.ops.kinds import AXIS, CHANNEL, place
+from archdsl.ops.reach import Reach, along
 from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -138,3 +140,82 @@ class LocalResponseNorm(Op):
         border = output.elements // output.channels * (self.size - 1)
         scratch = max(2 * output.elements, output.elements + border)
         return replace(INPUTS, kept=3 * output.elements + border, scratch=scratch)
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Op):
+    """Normalisation of every channel of an image on its own, as `torch.nn.InstanceNorm2d`."""
+
+    verb: ClassVar[str] = "instance_norm"
+    lends: ClassVar[bool] = True
+    gates: ClassVar[bool] = True
+    eps: float = argument(POSITIVE, "added to the variance", 1e-5)
+    affine: bool = argument(FLAG, "learns a scale and an offset per channel", False)
+    init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if x.elements == x.channels:
+            raise ShapeError(f"the channels of {x} hold one number each")
+        _check_init(self.affine, self.init)
+        return x
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return _affine(inputs[0].channels) if self.affine else ()
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return replace(INPUTS, kept=2 * output.channels)
+
+
+@dataclass(frozen=True)
+class RmsNorm(Op):
+    """Division by the root of the mean square over the channels, as `torch.nn.RMSNorm`."""
+
+    verb: ClassVar[str] = "rms_norm"
+    mixes: ClassVar[bool] = True
+    eps: float | None = argument(
+        POSITIVE, "added to the mean square; the least there is without", None
+    )
+    affine: bool = argument(FLAG, "learns a scale per channel", True)
+    init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        _check_init(self.affine, self.init)
+        return inputs[0]
+
+    def serves(self, inputs: Sequence[TensorSpec], others: Sequence[TensorSpec]) -> bool:
+        return inputs[0].channels == others[0].channels and super().serves(inputs, others)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return (Weight("weight", (inputs[0].channels,)),) if self.affine else ()
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Roots, and what was divided by them, which a scale is multiplied with."""
+        roots = output.elements // output.channels
+        kept = roots + output.elements * self.affine
+        return replace(INPUTS, kept=kept, scratch=roots + output.elements)
+
+
+@dataclass(frozen=True)
+class Normalize(Op):
+    """Division by the p-norm along an axis, as `torch.nn.functional.normalize`."""
+
+    verb: ClassVar[str] = "normalize"
+    p: float = argument(POSITIVE, "which norm; 2 is the length", 2.0)
+    axis: int | str = argument(AXIS, "along which axis, the first being 0", CHANNEL)
+    eps: float = argument(POSITIVE, "the least that is divided by", 1e-12)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        if not self.p:
+            raise ShapeError("there is no norm of p 0 to divide by", "p")
+        return inputs[0]
+
+    def through(
+        self, number: int, output: TensorSpec, *inputs: TensorSpec
+    ) -> tuple[Reach | None, ...] | None:
+        return along(place(self.axis, output), None, len(output.shape))
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        norms = output.elements // output.shape[place(self.axis, output)]
+        return replace(INPUTS, kept=2 * norms, scratch=norms)

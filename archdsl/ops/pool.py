@@ -1,23 +1,29 @@
 """Pooling."""
 
 from dataclasses import dataclass, replace
+from math import prod
 from operator import gt
 from typing import ClassVar
 
 from archdsl.ops.base import (
     AXES,
+    BORDERS,
     FLAG,
     KERNEL,
     POOL_PADDING,
+    REFERENCE,
+    WHOLE,
     Op,
     ShapeError,
+    added,
     argument,
     require_map,
     stride_label,
     times,
+    words,
 )
 from archdsl.ops.conv import padded, window_sizes
-from archdsl.ops.reach import Reach, bins, windows
+from archdsl.ops.reach import Reach, Reads, bins, windows
 from archdsl.ops.storage import INPUTS, NEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -41,31 +47,40 @@ class _Pool(Op):
         ):
             message = f"padding {times(pad)} is more than half of the kernel {times(self.kernel)}"
             raise ShapeError(message, "padding")
-        size = window_sizes(x, self.kernel, self.stride, pad, ceil=self.ceil)
+        size = window_sizes(x, self.kernel, self.stride, pad, self.apart(), self.ceil)
         return TensorSpec((x.channels, *size))
+
+    def apart(self) -> tuple[int, ...]:
+        """The step between the elements of a window."""
+        return (1,) * len(self.kernel)
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         if self.padding != "same":
             return INPUTS
-        copied = padded(inputs[0], self.kernel, self.stride).elements
+        copied = padded(inputs[0], self.kernel, self.stride, self.apart()).elements
         return Storage(kept=copied, scratch=copied)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         border = self.padding if isinstance(self.padding, str) else self.padding[axis]
         if isinstance(border, str):
-            wide = padded(inputs[0], self.kernel, self.stride)
+            wide = padded(inputs[0], self.kernel, self.stride, self.apart())
             border = (wide.spatial[axis] - inputs[0].spatial[axis]) // 2
-        return windows(self.kernel[axis], self.stride[axis], border)
+        return windows(self.kernel[axis], self.stride[axis], border, self.apart()[axis])
 
     def label(self) -> str:
         verb = self.verb.replace("_", " ")
         return f"{times(self.kernel)} {verb}{stride_label(self.stride)}"
 
 
+@dataclass(frozen=True)
 class MaxPool(_Pool):
     """The largest value of every window."""
 
     verb: ClassVar[str] = "max_pool"
+    dilation: tuple[int, ...] | None = added(AXES, "step between elements of the window", None)
+
+    def apart(self) -> tuple[int, ...]:
+        return self.dilation or super().apart()
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return replace(super().storage(output, *inputs), indices=output.elements)
@@ -136,3 +151,99 @@ class GlobalAvgPool(Op):
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return None
+
+
+class GlobalMaxPool(GlobalAvgPool):
+    """The largest value of every channel, as a map of size 1."""
+
+    verb: ClassVar[str] = "global_max_pool"
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return replace(INPUTS, indices=output.elements)
+
+
+@dataclass(frozen=True)
+class MaxUnpool(Op):
+    """Puts every value where the largest of its window was in the map that was pooled (SegNet).
+
+    Elsewhere are zeros. Ops have one result, so the windows of that map are looked through again.
+    """
+
+    verb: ClassVar[str] = "max_unpool"
+    drawn: ClassVar[str] = "pool"
+    kernel: tuple[int, ...] = argument(AXES, "size of the window")
+    stride: tuple[int, ...] = argument(AXES, "step between windows; the kernel without it", KERNEL)
+    padding: tuple[int, ...] = argument(BORDERS, "added to every border before pooling", 0)
+    like: bool = argument(REFERENCE, "the map that was pooled", False)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        x = inputs[0]
+        require_map(self, x)
+        if not self.like:
+            help = "write `like: NAME`, with the map that the max_pool read"
+            raise ShapeError("max_unpool needs the map that was pooled", help=help)
+        before = inputs[1]
+        require_map(self, before, "like")
+        if any(2 * p > k for p, k in zip(self.padding, self.kernel, strict=True)):
+            raise ShapeError("the padding is more than half of the kernel", "padding")
+        if before.rank != x.rank or before.channels != x.channels:
+            raise ShapeError(f"{before} was not pooled to {x}", "like")
+        pooled = window_sizes(before, self.kernel, self.stride, self.padding)
+        if pooled != x.spatial:
+            message = f"{before} is pooled to {times(pooled)}, not to {times(x.spatial)}"
+            raise ShapeError(message, "like", "say the kernel, stride and padding of the max_pool")
+        return before
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        pooled = inputs[0].elements
+        return Storage(scratch=pooled, indices=pooled)
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        """Position p may get the value of any window that it lies in."""
+        kernel, stride, ahead = self.kernel[axis], self.stride[axis], self.padding[axis]
+
+        def of(position: int) -> range:
+            last = (position + ahead) // stride
+            return range((position + ahead - kernel) // stride + 1, last + 1)
+
+        return Reach(1, Reads(stride, of))
+
+
+@dataclass(frozen=True)
+class BlurPool(Op):
+    """A binomial filter with a stride (Zhang 2019, Making Convolutional Nets Shift-Invariant)."""
+
+    verb: ClassVar[str] = "blur_pool"
+    lends: ClassVar[bool] = True
+    drawn: ClassVar[str] = "pool"
+    kernel: int = argument(WHOLE, "size of the filter", 3)
+    stride: int = argument(WHOLE, "step between windows", 2)
+    mode: str = argument(words("reflect", "replicate", "zeros"), "what the border holds", "reflect")
+
+    @property
+    def border(self) -> int:
+        """As timm pads: half of what the kernel and the stride reach beyond one pixel."""
+        return (self.stride - 1 + self.kernel - 1) // 2
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        require_map(self, x)
+        if self.mode == "reflect" and any(self.border >= size for size in x.spatial):
+            raise ShapeError(f"a reflected border must be narrower than the map ({x})", "kernel")
+        kernel, stride, border = ((n,) * x.rank for n in (self.kernel, self.stride, self.border))
+        return TensorSpec((x.channels, *window_sizes(x, kernel, stride, border)))
+
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
+        return int(output.elements * self.kernel**output.rank)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        (x,) = inputs
+        wide = x.channels * prod(size + 2 * self.border for size in x.spatial)
+        padding = NEW if self.mode == "zeros" else INPUTS
+        return replace(padding, kept=wide, scratch=wide)
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        return windows(self.kernel, self.stride, self.border)
+
+    def label(self) -> str:
+        return f"blur pool, /{self.stride}"

@@ -46,6 +46,7 @@ def moved(positions: Sequence[int], by: int) -> Sequence[int]:
 
 
 SAME = Reach()  # every position reads itself
+GONE = Reach(0, ())  # all of an axis is read, which the output lacks
 
 
 def windows(kernel: int, stride: int, border: int, dilation: int = 1) -> Reach:
@@ -60,6 +61,11 @@ def bins(size: int, count: int) -> Reach:
     return Reach(
         step, Reads(period, lambda i: range(step * i // period, -(-step * (i + 1) // period)))
     )
+
+
+def along(axis: int, reach: Reach | None, rank: int) -> tuple[Reach | None, ...]:
+    """A reach along one of so many axes, and none but the position itself along the others."""
+    return tuple(reach if other == axis else SAME for other in range(rank))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import NUMBER, RATE, Op, Weight, argument
+from archdsl.ops.base import FLAG, NUMBER, RATE, Op, Weight, argument
 from archdsl.ops.storage import NEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -50,3 +50,15 @@ class LayerScale(Op):
         (x,) = inputs
         ones = (1,) * x.rank if x.layout == "channels_first" else ()
         return (Weight("", (x.channels, *ones)),)
+
+
+@dataclass(frozen=True)
+class LearnedWeight(Op):
+    """Multiplies by a learned number, or one per channel; the item's name is the parameter's."""
+
+    verb: ClassVar[str] = "weight"
+    start: float = argument(NUMBER, "where it starts", 1.0)
+    shared: bool = argument(FLAG, "one for all channels", True)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return (Weight("", ()),) if self.shared else LayerScale(self.start).weights(*inputs)

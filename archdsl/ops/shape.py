@@ -7,23 +7,22 @@ from typing import ClassVar
 
 from archdsl.ops.base import (
     AXES,
-    BORDERS,
-    CHANNELS,
     FLAG,
     INDEX,
-    POSITIVE,
     REFERENCE,
     SHAPE,
     WHOLE,
     Op,
     ShapeError,
+    added,
     argument,
     multiples,
     require_map,
     times,
     words,
 )
-from archdsl.ops.reach import Arrangement, Reach, Reads, reshaped
+from archdsl.ops.kinds import AXIS, CHANNEL, SCALE, SIDES, Sides, both, place
+from archdsl.ops.reach import Arrangement, Reach, Reads, along, reshaped
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -60,7 +59,9 @@ class Resize(Op):
     verb: ClassVar[str] = "resize"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "pool"
-    scale: float | None = argument(POSITIVE, "how many times larger", None)
+    scale: float | tuple[float, ...] | None = argument(
+        SCALE, "how many times larger, one for all axes or one for each", None
+    )
     size: tuple[int, ...] | None = argument(AXES, "output size", None)
     like: bool = argument(REFERENCE, "a map whose size to take", False)
     mode: str = argument(words("nearest", "bilinear", "bicubic"), "interpolation", "nearest")
@@ -78,12 +79,16 @@ class Resize(Op):
         if self.like:
             require_map(self, inputs[1], "like")
         if self.scale is not None:
-            size = tuple(int(n * self.scale) for n in x.spatial)
+            size = tuple(int(n * s) for n, s in zip(x.spatial, self.factors(x.rank), strict=True))
         else:
             size = self.size or inputs[1].spatial
         if len(size) != x.rank or min(size) < 1:
             raise ShapeError(f"a map of {x} cannot become {times(size) or 'a vector'}")
         return TensorSpec((x.channels, *size))
+
+    def factors(self, rank: int) -> tuple[float, ...]:
+        """How many times larger the map becomes along every axis."""
+        return self.scale if isinstance(self.scale, tuple) else (self.scale or 1.0,) * rank
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         """Position p is at `p ratio`, or at `(p + 1/2) ratio - 1/2` between two or four pixels."""
@@ -92,7 +97,8 @@ class Resize(Op):
         size, result = inputs[0].spatial[axis], output.spatial[axis]
         ratio, ahead = Fraction(size, result), Fraction(0)
         if self.scale is not None:
-            ratio = 1 / Fraction(self.scale).limit_denominator(1000)
+            factor = self.factors(inputs[0].rank)[axis]
+            ratio = 1 / Fraction(factor).limit_denominator(1000)
         if self.align_corners:
             ratio = Fraction(size - 1, max(1, result - 1))
         elif self.mode != "nearest":
@@ -109,25 +115,25 @@ class Resize(Op):
 
 @dataclass(frozen=True)
 class Pad(Op):
-    """Adds a border."""
+    """Adds a border, as wide on both sides of an axis or not (a causal convolution's)."""
 
     verb: ClassVar[str] = "pad"
-    border: tuple[int, ...] = argument(BORDERS, "width of the border per axis")
+    border: Sides = argument(SIDES, "width of the border per axis, or `[before, after]`")
     mode: str = argument(words("zeros", "reflect", "replicate"), "what the border holds", "zeros")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
         require_map(self, x)
-        sides = list(zip(x.spatial, self.border, strict=True))
-        if self.mode == "reflect" and any(border >= size for size, border in sides):
+        sides = list(zip(x.spatial, map(both, self.border), strict=True))
+        if self.mode == "reflect" and any(max(border) >= size for size, border in sides):
             raise ShapeError(f"a reflected border must be narrower than the map ({x})", "border")
-        return TensorSpec((x.channels, *(size + 2 * border for size, border in sides)))
+        return TensorSpec((x.channels, *(size + sum(border) for size, border in sides)))
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return NEW if self.mode == "zeros" else INPUTS
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
-        return Reach(1, ((-self.border[axis],),))
+        return Reach(1, ((-both(self.border[axis])[0],),))
 
 
 @dataclass(frozen=True)
@@ -150,18 +156,25 @@ class PadChannels(Op):
 
 @dataclass(frozen=True)
 class Crop(Op):
-    """Cuts the centre out of a map, to `size` or to the size of another map."""
+    """Cuts the centre out of a map, to `size` or the size of another map, or a `border` off it."""
 
     verb: ClassVar[str] = "crop"
     stores: ClassVar[Storage] = VIEW
     size: tuple[int, ...] | None = argument(AXES, "output size", None)
     like: bool = argument(REFERENCE, "a map whose size to take", False)
+    border: Sides | None = added(SIDES, "what to cut off per axis, or `[before, after]`", None)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         x = inputs[0]
         require_map(self, x)
-        if (self.size is not None) + self.like != 1:
-            raise ShapeError("crop takes exactly one of size and like")
+        if (self.size is not None) + self.like + (self.border is not None) != 1:
+            raise ShapeError("crop takes exactly one of size, like and border")
+        if self.border is not None:
+            sides = zip(x.spatial, map(both, self.border), strict=True)
+            left = tuple(size - sum(border) for size, border in sides)
+            if min(left) < 1:
+                raise ShapeError(f"the border is all of {x}", "border")
+            return TensorSpec((x.channels, *left))
         if self.like:
             require_map(self, inputs[1], "like")
         size = inputs[1].spatial if self.size is None else self.size
@@ -169,27 +182,47 @@ class Crop(Op):
             raise ShapeError(f"cannot crop {x} to {times(size) or 'a vector'}")
         return TensorSpec((x.channels, *size))
 
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        return VIEW if self.border is None else NEW
+
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        if self.border is not None:
+            return Reach(1, ((both(self.border[axis])[0],),))
         return Reach(1, (((inputs[0].spatial[axis] - output.spatial[axis]) // 2,),))
 
 
 @dataclass(frozen=True)
 class Slice(Op):
-    """The channels `start` to `stop` (exclusive), to the last by default."""
+    """The channels `start` to `stop` (exclusive), or those positions of another axis."""
 
     verb: ClassVar[str] = "slice"
     stores: ClassVar[Storage] = VIEW
     drawn: ClassVar[str] = "norm"
     mixes: ClassVar[bool] = True
-    stop: int = argument(WHOLE, "first channel not taken", CHANNELS)
-    start: int = argument(INDEX, "first channel taken", 0)
+    stop: int | None = argument(WHOLE, "first that is not taken; all that follow without it", None)
+    start: int = argument(INDEX, "first that is taken", 0)
+    step: int = added(WHOLE, "from one that is taken to the next", 1)
+    axis: int | str = added(AXIS, "of which axis, the first being 0", CHANNEL)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        if not self.start < self.stop <= x.channels:
-            blamed = "start" if self.stop == x.channels else "stop"
-            raise ShapeError(f"no channels {self.start} to {self.stop} in {x}", blamed)
-        return x.with_channels(self.stop - self.start)
+        axis, stop = place(self.axis, x), self.stop
+        stop = x.shape[axis] if stop is None else stop
+        if not self.start < stop <= x.shape[axis]:
+            what = "channels" if self.axis == CHANNEL else f"positions of axis {axis}"
+            blamed = "start" if self.stop is None else "stop"
+            raise ShapeError(f"no {what} {self.start} to {stop} in {x}", blamed)
+        sizes = list(x.shape)
+        sizes[axis] = -(-(stop - self.start) // self.step)
+        return TensorSpec(tuple(sizes), x.layout)
+
+    def through(
+        self, number: int, output: TensorSpec, *inputs: TensorSpec
+    ) -> tuple[Reach | None, ...] | None:
+        axis = place(self.axis, output)
+        if axis == place(CHANNEL, output):
+            return None
+        return along(axis, Reach(self.step, ((self.start,),)), len(output.shape))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Saves = Literal["nothing", "inputs", "output"]
+Saves = Literal["nothing", "inputs", "output", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,8 @@ class Storage:
     only (`passed`). `saves`: what the backward pass needs of its tensors. `over`: what that is
     where the op writes over its first input (`inputs`: a copy); None if it never does. `kept` is
     how many numbers it keeps besides, `scratch` how many it needs while it runs, `indices` how many
-    whole numbers it does both with.
+    whole numbers it does both with; `made` is how many it makes of its weights and does both with,
+    however many images there are.
     """
 
     lies: Literal["new", "view", "passed"] = "new"
@@ -23,6 +24,7 @@ class Storage:
     kept: int = 0
     scratch: int = 0
     indices: int = 0
+    made: int = 0
 
 
 NEW = Storage()

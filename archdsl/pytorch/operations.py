@@ -18,8 +18,10 @@ from archdsl.ops import (
     conv,
     join,
     kind,
+    kinds,
     linear,
     pool,
+    reduce,
     shape,
 )
 from archdsl.ops.base import (
@@ -144,12 +146,10 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
             return op.infer(*inputs)
         except ShapeError as error:
             raise Fixed((), error.message) from error
+    by_axis = _along(op, inputs)
+    if by_axis is not None:
+        return by_axis
     match op:
-        case join.Concat():
-            channels: Any = x.channels
-            for other in inputs[1:]:
-                channels = binary("+", channels, other.channels)
-            return x.with_channels(channels)
         case join.Add() | join.Multiply():
             return _broadcast(inputs, isinstance(op, join.Multiply))
         case shape.Flatten():
@@ -167,6 +167,9 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
             return TensorSpec((x.channels, *x.spatial))
         case attention.Tokens():
             return _spec(_area(x.spatial), x.channels, last=True)
+        case attention.ToMap():
+            given = op.size if isinstance(op.size, tuple) else None
+            return _spec(x.channels, *(inputs[1].spatial if given is None else given))
         case attention.ClassToken():
             count = None if x.shape[0] is None else x.shape[0] + 1
             return _spec(count, x.channels, last=True)
@@ -182,6 +185,44 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
     return TensorSpec((_channels(op, x), *_spatial(op, inputs)))
 
 
+def _along(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec | None:
+    """What an op gives that acts on axes of the shape, whichever they are; None for others."""
+    x = inputs[0]
+    axes = vars(op).get("axis")
+    if axes is not None and not known(axes):
+        raise Fixed(names_in(axes), f"the axis of {op.verb} varies")
+    sizes: list[Any] = list(x.shape)
+    match op:
+        case join.Concat():
+            place = kinds.place(op.axis, x)
+            for other in inputs[1:]:
+                whole = None in (sizes[place], other.shape[place])
+                sizes[place] = None if whole else binary("+", sizes[place], other.shape[place])
+        case shape.Slice():
+            place = kinds.place(op.axis, x)
+            stop = sizes[place] if op.stop is None else op.stop
+            length = None if stop is None else binary("-", stop, op.start)
+            if not same(op.step, 1):
+                length = None
+            sizes[place] = length
+        case reduce.Mean() | reduce.Sum() | reduce.Max():
+            if not known(op.keepdim):
+                raise Fixed(names_in(op.keepdim), f"keepdim of {op.verb} varies")
+            places = op.places(x)
+            last = x.layout == "channels_last" and x.rank not in places
+            if op.keepdim:
+                sizes = [1 if n in places else size for n, size in enumerate(sizes)]
+                last = x.layout == "channels_last"
+            else:
+                sizes = [size for n, size in enumerate(sizes) if n not in places]
+            return _spec(*sizes, last=last and len(sizes) > 1)
+        case linear.MatMul():
+            sizes[-1] = inputs[1].shape[-1]
+        case _:
+            return None
+    return TensorSpec(tuple(sizes), x.layout)
+
+
 def _spec(*sizes: Any, last: bool = False) -> TensorSpec:
     """A shape of sizes that may vary, or not be known."""
     return TensorSpec(sizes, "channels_last" if last else "channels_first")
@@ -189,10 +230,8 @@ def _spec(*sizes: Any, last: bool = False) -> TensorSpec:
 
 def _channels(op: Op, x: TensorSpec) -> Any:
     match op:
-        case conv.Conv() | conv.ConvTranspose() | shape.PadChannels():
+        case conv.Conv() | conv.ConvTranspose() | shape.PadChannels() | attention.PositionGrid():
             return op.out
-        case shape.Slice():
-            return binary("-", op.stop, op.start)
         case shape.PixelShuffle():
             return binary("//", x.channels, binary("*", op.factor, op.factor))
         case shape.SpaceToDepth():
@@ -212,14 +251,17 @@ def _spatial(op: Op, inputs: Sequence[TensorSpec]) -> tuple[Any, ...]:
         case conv.Conv():
             return _windows(x, op.kernel, op.stride, op.padding, op.dilation, False)
         case pool.MaxPool() | pool.AvgPool():
-            return _windows(x, op.kernel, op.stride, op.padding, (1,) * x.rank, op.ceil)
+            apart = getattr(op, "dilation", None) or (1,) * x.rank
+            return _windows(x, op.kernel, op.stride, op.padding, apart, op.ceil)
+        case pool.MaxUnpool():
+            return tuple(inputs[1].spatial)
         case shape.Resize() | shape.Crop() if op.like:
             return tuple(inputs[1].spatial)
         case shape.Resize() | shape.Crop() if isinstance(size, tuple):
             return tuple(size)
         case conv.ConvTranspose() | shape.Resize() | shape.Crop() | shape.Pad():
             return unknown
-        case shape.PixelShuffle() | shape.SpaceToDepth():
+        case shape.PixelShuffle() | shape.SpaceToDepth() | pool.BlurPool():
             return unknown
     return x.spatial
 
@@ -299,7 +341,7 @@ def _wider(a: Any, b: Any, gates: bool) -> Any:
 
 def torch_call(op: Op, inputs: Sequence[TensorSpec]) -> Call:
     """The PyTorch call for an op, some of whose arguments may vary."""
-    if isinstance(op, conv.Conv) and not known(op.kernel, op.stride, op.padding, op.dilation):
+    if type(op) is conv.Conv and not known(op.kernel, op.stride, op.padding, op.dilation):
         return _conv(op, inputs[0])
     try:
         made = call(op, tuple(inputs))
@@ -357,7 +399,7 @@ def pads_evenly(op: Op) -> Any:
 
     It will at stride 1, where both sides get as much.
     """
-    if not isinstance(op, conv.Conv) or op.padding != "same":
+    if type(op) is not conv.Conv or op.padding != "same":
         return None
     if known(op.kernel, op.stride, op.dilation):
         return None

@@ -4,6 +4,7 @@ Each class stands alone: it may use `math`, `torch`, `nn` and `F`, and no other 
 `REQUIRES` in `calls.py` names.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,6 +81,14 @@ class LayerNorm2d(nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
         x = x.movedim(1, -1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.movedim(-1, 1)
+
+
+class RMSNorm2d(nn.RMSNorm):
+    """Division by the root of the mean square over the channels of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.rms_norm(x.movedim(1, -1), self.normalized_shape, self.weight, self.eps)
         return x.movedim(-1, 1)
 
 
@@ -175,18 +184,109 @@ class Conv3dSame(nn.Conv3d):
         return super().forward(pad_same(x, self.kernel_size, self.stride, self.dilation))
 
 
+def standardized(weight: Tensor, gain: Tensor | None, gamma: float, eps: float) -> Tensor:
+    """A convolution's weight of mean 0 and variance 1 per output channel, times a gain."""
+    flat = weight.reshape(1, weight.shape[0], -1)
+    scale = None if gain is None else (gain * (gamma * flat.shape[2] ** -0.5)).view(-1)
+    weights = F.batch_norm(flat, None, None, scale, training=True, momentum=0.0, eps=eps)
+    return weights.reshape_as(weight)
+
+
+class StdConv1d(nn.Conv1d):
+    """Convolution with a standardised weight, and perhaps a gain or TensorFlow's padding."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        gain: bool = False,
+        gamma: float = 1.0,
+        eps: float = 1e-6,
+        same: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, **settings)
+        self.gain = nn.Parameter(torch.ones(self.out_channels, 1, 1)) if gain else None
+        self.gamma, self.eps, self.same = gamma, eps, same
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.same:
+            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+        weight = standardized(self.weight, self.gain, self.gamma, self.eps)
+        result: Tensor = self._conv_forward(x, weight, self.bias)
+        return result
+
+
+class StdConv2d(nn.Conv2d):
+    """Convolution with a standardised weight, and perhaps a gain or TensorFlow's padding."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        gain: bool = False,
+        gamma: float = 1.0,
+        eps: float = 1e-6,
+        same: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, **settings)
+        self.gain = nn.Parameter(torch.ones(self.out_channels, 1, 1, 1)) if gain else None
+        self.gamma, self.eps, self.same = gamma, eps, same
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.same:
+            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+        weight = standardized(self.weight, self.gain, self.gamma, self.eps)
+        result: Tensor = self._conv_forward(x, weight, self.bias)
+        return result
+
+
+class StdConv3d(nn.Conv3d):
+    """Convolution with a standardised weight, and perhaps a gain or TensorFlow's padding."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        gain: bool = False,
+        gamma: float = 1.0,
+        eps: float = 1e-6,
+        same: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, **settings)
+        self.gain = nn.Parameter(torch.ones(self.out_channels, 1, 1, 1, 1)) if gain else None
+        self.gamma, self.eps, self.same = gamma, eps, same
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.same:
+            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+        weight = standardized(self.weight, self.gain, self.gamma, self.eps)
+        result: Tensor = self._conv_forward(x, weight, self.bias)
+        return result
+
+
 class MaxPoolSame(nn.Module):
     """Maximum pooling with TensorFlow's `same` padding."""
 
-    def __init__(self, kernel_size: tuple[int, ...], stride: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        kernel_size: tuple[int, ...],
+        stride: tuple[int, ...],
+        dilation: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
+        self.dilation = dilation or (1,) * len(kernel_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        ones = (1,) * len(self.kernel_size)
-        x = pad_same(x, self.kernel_size, self.stride, ones, float("-inf"))
-        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(ones) - 1]
-        return pool(x, self.kernel_size, self.stride)
+        x = pad_same(x, self.kernel_size, self.stride, self.dilation, float("-inf"))
+        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(self.kernel_size) - 1]
+        return pool(x, self.kernel_size, self.stride, 0, self.dilation)
 
 
 class AvgPoolSame(nn.Module):
@@ -202,6 +302,78 @@ class AvgPoolSame(nn.Module):
         x = pad_same(x, self.kernel_size, self.stride, ones)
         pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(ones) - 1]
         return pool(x, self.kernel_size, self.stride) / pool(inside, self.kernel_size, self.stride)
+
+
+def max_unpool(
+    x: Tensor,
+    pooled: Tensor,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+) -> Tensor:
+    """Every value where the largest of its window is in the map that was pooled."""
+    rank = len(kernel) - 1
+    pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank]
+    unpool = (F.max_unpool1d, F.max_unpool2d, F.max_unpool3d)[rank]
+    _, places = pool(pooled.detach(), kernel, stride, padding, return_indices=True)
+    return unpool(x, places, kernel, stride, padding, pooled.shape[2:])
+
+
+class BlurPool(nn.Module):
+    """A binomial filter with a stride."""
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int = 3,
+        stride: int = 2,
+        mode: str = "reflect",
+        rank: int = 2,
+    ) -> None:
+        super().__init__()
+        self.channels, self.stride, self.mode, self.rank = channels, stride, mode, rank
+        self.border = [(stride + kernel_size - 2) // 2] * (2 * rank)
+        last = kernel_size - 1
+        self.row = [math.comb(last, n) / 2**last for n in range(kernel_size)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, self.border, self.mode)
+        weight = row = torch.tensor(self.row, dtype=x.dtype, device=x.device)
+        for _ in range(self.rank - 1):
+            weight = weight[..., None] * row
+        weight = weight.expand(self.channels, 1, *weight.shape)
+        run = (F.conv1d, F.conv2d, F.conv3d)[self.rank - 1]
+        return run(x, weight, stride=self.stride, groups=self.channels)
+
+
+def weighted_sum(weight: Tensor, maps: Sequence[Tensor], normalize: str, eps: float) -> Tensor:
+    """Maps times their weights, which are made to have the sum 1."""
+    if normalize == "relu":
+        weight = weight.relu()
+        weight = weight / (weight.sum() + eps)
+    elif normalize == "softmax":
+        weight = weight.softmax(0)
+    total = weight[0] * maps[0]
+    for n, x in enumerate(maps[1:], 1):
+        total = total + weight[n] * x
+    return total
+
+
+def position_grid(x: Tensor, channels: int, temperature: float, normalize: bool) -> Tensor:
+    """Sines and cosines of the places along every axis of a map, in single precision."""
+    rank = x.ndim - 2
+    each, parts = channels // rank, []
+    power = torch.arange(each, device=x.device).to(torch.float32)
+    power = temperature ** (2 * torch.div(power, 2, rounding_mode="floor") / each)
+    for axis, size in enumerate(x.shape[2:]):
+        places = torch.arange(1, size + 1, device=x.device).to(torch.float32)
+        if normalize:
+            places = places / (size + 1e-6) * (2 * math.pi)
+        angles = places[:, None] / power
+        waves = torch.stack((angles[:, 0::2].sin(), angles[:, 1::2].cos()), 2).flatten(1)
+        shape = [1, each, *[size if axis == other else 1 for other in range(rank)]]
+        parts.append(waves.t().reshape(shape).expand(-1, -1, *x.shape[2:]))
+    return torch.cat(parts, 1).to(x.dtype).repeat(x.shape[0], *[1] * (rank + 1))
 
 
 class Tokens(nn.Module):

@@ -144,9 +144,10 @@ def _flat(node: ast.expr) -> tuple[str, int]:
         case ast.Subscript(value=value, slice=part):
             inner = _targets(part) if isinstance(part, ast.Tuple) else flat(part)
             return f"{flat(value, _UNITS)}[{inner}]", _UNITS
-        case ast.Slice(lower=lower, upper=upper):
-            ends = [flat(end) if end else "" for end in (lower, upper)]
-            sides = [end.operand if isinstance(end, ast.UnaryOp) else end for end in (lower, upper)]
+        case ast.Slice(lower=lower, upper=upper, step=step):
+            parts = (lower, upper, step) if step else (lower, upper)
+            ends = [flat(end) if end else "" for end in parts]
+            sides = [end.operand if isinstance(end, ast.UnaryOp) else end for end in parts]
             plain = all(end is None or isinstance(end, ast.Constant | ast.Name) for end in sides)
             return (":" if plain else " : ").join(ends).strip(), _UNITS
         case ast.Tuple(elts=parts):

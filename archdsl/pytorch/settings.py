@@ -121,10 +121,13 @@ class _Recorder(TorchFunctionMode):
         number = self.keys.number((name, self.shown(args), self.shown(kwargs or {})))
         result = self.result(number, func, args, kwargs or {})
         self.calls.append(number)
+        if isinstance(result, tuple):
+            parts = enumerate(result)
+            return tuple(self.came(t, self.keys.number(("part", number, n))) for n, t in parts)
         return self.came(result, number)
 
-    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
-        """What a function gives: a tensor of the right shape."""
+    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Any:
+        """What a function gives: a tensor of the right shape, or several."""
         raise NotImplementedError
 
     def shown(self, value: Any) -> Hashable:
@@ -167,7 +170,7 @@ class _Wanted(_Recorder):
         self.samples: dict[Any, tuple[Key, nn.Module, FirstValues]] = {}
         self.first: dict[str, Steps] = {}  # by key, how a parameter begins
         self.by_id = {id: self.keys.number((INPUT, id)) for id in graph.inputs}
-        self.shapes: dict[int, tuple[int, ...]] = {}  # of what calls give
+        self.shapes: dict[int, Any] = {}  # of what calls give; a list of several
         for node in graph.nodes:
             self.by_id[node.id] = self.number(node, call(node.op, graph.specs(node)))
         found = {**named(graph.outputs, False), **named(graph.aux, True)}
@@ -188,10 +191,11 @@ class _Wanted(_Recorder):
         self.calls.append(number)
         return number
 
-    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
+    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Any:
         shape = _shape(func, args, kwargs)
         made = _empty(shape) if shape else func(*args, **kwargs)
-        self.shapes[number] = tuple(made.shape)
+        several = isinstance(made, tuple)
+        self.shapes[number] = [tuple(t.shape) for t in made] if several else tuple(made.shape)
         return made
 
     def sample(
@@ -297,26 +301,28 @@ class _Traced(_Recorder):
         """A call of a module of the table; attention of a tensor to itself gives a pair."""
         if any(other is not x for other in others) or bool(others) is need_weights:
             raise Difference(f"{path}: the source calls it with several tensors")
-        weighted = any(True for _ in (*part.parameters(), *part.buffers()))
+        kept = part._buffers.keys() - part._non_persistent_buffers_set
+        weighted = bool(kept) or any(True for _ in part.parameters())
         number = self.keys.number((found, path if weighted else "", (self.shown(x),)))
         given = x if getattr(part, "inplace", False) else self.known(number, path)
         self.calls.append(number)
         made = self.came(given, number)
         return (made, None) if others else made
 
-    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Tensor:
+    def result(self, number: int, func: Any, args: Any, kwargs: Any) -> Any:
         made = self.known(number, func.__name__)
         inplace = func.__name__.endswith("_") and not func.__name__.endswith("__")
         return args[0] if inplace else made
 
-    def known(self, number: int, where: str) -> Tensor:
-        """A tensor as the graph's call of that number gives it."""
+    def known(self, number: int, where: str) -> Any:
+        """A tensor as the graph's call of that number gives it, or several."""
         if number not in self.wanted.shapes:
             met = set(self.calls)
             near = [n for n in self.wanted.calls if n not in met and self.keys.alike(n, number)]
             instead = f", the graph has {self.keys.text(near[0])}" if near else ""
             raise Difference(f"{where}: the source has {self.keys.text(number)}{instead}")
-        return _empty(self.wanted.shapes[number])
+        shape = self.wanted.shapes[number]
+        return tuple(map(_empty, shape)) if isinstance(shape, list) else _empty(shape)
 
 
 def _filled(init: Init, shape: tuple[int, ...], groups: int | None) -> Steps:

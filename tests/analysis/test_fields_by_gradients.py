@@ -18,7 +18,7 @@ import archdsl
 from archdsl.analysis.receptive_field import pixels, receptive_fields
 from archdsl.diagnostics.errors import SpecError
 from archdsl.graph.graph import Graph
-from archdsl.ops import OPS
+from archdsl.ops import JOINS, OPS
 from tests.ops.test_ops import ROWS
 
 Span = tuple[int, int] | None
@@ -67,7 +67,8 @@ def by_gradients(graph: Graph, positions: list[Position]) -> list[list[Span]]:
     """What positions of the only result see."""
     node, generator = graph.nodes[-1], torch.Generator().manual_seed(3)
     largest = any("max_pool" in node.op.verb for node in graph.nodes)
-    count = IMAGES if largest else 2
+    unpooled = any(node.op.verb == "max_unpool" for node in graph.nodes)
+    count = 8 * IMAGES if unpooled else IMAGES if largest else 2
     images = torch.rand(count, *graph.input.shape, dtype=torch.float64, generator=generator)
     images.requires_grad_()
     result = positive(archdsl.compile(graph))(images)
@@ -132,7 +133,18 @@ SHAPES = {  # to which `reshape` takes a map
 }
 
 
-@pytest.mark.parametrize("verb", OPS)
+CONSTANT = [verb for verb, op in OPS.items() if op.constant]
+
+
+@pytest.mark.parametrize("verb", CONSTANT)
+def test_an_op_that_is_the_same_for_every_image_sees_nothing(verb: str) -> None:
+    graph = network([{"conv": {"out": 4, "kernel": 3}}, verb], [4, 13, 16])
+    field = receptive_fields(graph)[graph.nodes[-1].id]
+    assert (field.size, field.through) == ((0, 0), "")
+    assert not archdsl.compile(graph)(torch.rand(1, 4, 13, 16)).requires_grad
+
+
+@pytest.mark.parametrize("verb", [verb for verb in OPS if verb not in CONSTANT])
 @given(data=st.data())
 @settings(max_examples=12, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> None:
@@ -150,7 +162,22 @@ def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> Non
     items: list[Any] = [around] if around else []
     if row.last or verb == "linear":
         items.append("tokens" if rank == 1 else "channels_last")
-    if row.inputs > 1:
+    if verb == "to_map":
+        given["size"] = data.draw(st.sampled_from([[24], [4, 6], [2, 3, 4]]))
+    if verb == "max_unpool":
+        pool = {name: given[name] for name in given if name != "like"}
+        mixed = {"conv": {"kernel": 1}}  # else what comes back to a place is what was there
+        first = {"a": around or "identity", "p": {"max_pool": pool}, "q": mixed}
+        items = [{"seq": {**first, "u": {verb: {**given, "like": "a"}}}}]
+    elif verb == "matmul":
+        order = [*range(rank - 1), rank, rank - 1]
+        turned = {"permute": {"order": order}, "from": data.draw(st.sampled_from(["a", "input"]))}
+        product = {verb: {}, "from": ["a", "b"]}
+        items = [{"seq": {"a": around or "identity", "b": turned, "m": product}}]
+    elif row.inputs > 1 and verb not in JOINS:
+        other = {"m": {verb: given, "from": ["a", "input"]}}
+        items = [{"seq": {"a": around or "identity", **other}}]
+    elif row.inputs > 1:
         items += [{"branches": {"paths": {"_a": [], "_b": [around or "identity"]}, "join": verb}}]
     else:
         items.append({verb: given} if given else verb)

@@ -59,13 +59,46 @@ UNARY = [
     "{pad: {border: 2, mode: reflect}}", "{crop: {size: 16}}", "{slice: {stop: 4}}",
     "{channel_shuffle: {groups: 2}}", "{pixel_shuffle: {factor: 2}}",
     "{space_to_depth: {factor: 2}}", "{conv_transpose: {kernel: 2, stride: 2}}",
-    "{conv: {kernel: 3, stride: 2, padding: same}}",
+    "{conv: {kernel: 3, stride: 2, padding: same}}", "rms_norm", "{rms_norm: {affine: false}}",
+    "{instance_norm: {affine: true}}", "normalize", "{normalize: {p: 1, axis: 1}}",
+    "global_max_pool", "{max_pool: {kernel: 2, dilation: 2}}", "blur_pool",
+    "{blur_pool: {stride: 1, mode: zeros}}", "{mean: {axis: 1, keepdim: true}}",
+    "{max: {axis: [1, 2], keepdim: true}}", "{sum: {keepdim: true}}", "weight",
+    "{weight: {shared: false}}", "{slice: {axis: 2, step: 2}}", "{pad: {border: [[1, 0], 0]}}",
+    "{crop: {border: [[1, 0], 3]}}", "{resize: {scale: [2, 1]}}",
+    "{std_conv: {kernel: 3, gain: true}}", "{std_conv: {kernel: 3, padding: same, stride: 2}}",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("item", UNARY)
 def test_an_op_keeps_what_pytorch_keeps(item: str) -> None:
     check(f"backbone:\n{FIRST}  second: {item}\n  third: {{conv: {{out: 8, kernel: 1}}}}\n")
+
+
+SEVERAL = {  # behind `first`, the last of them before `third`
+    "weighted sum": "b: {conv: {kernel: 3}}\n  c: {weighted_add: {}, from: [b, first]}",
+    "matrices": "t: tokens\n  tc: {permute: {order: [1, 0]}}\n  m: {matmul: {}, from: [tc, t]}"
+    "\n  v: {matmul: {}, from: [t, m]}\n  s: {to_map: {like: first}}",
+    "unpooling": "p: {max_pool: {kernel: 2}}\n  q: {conv: {kernel: 1}}"
+    "\n  u: {max_unpool: {kernel: 2, like: first}}",
+    "positions": "g: {position_grid: {}}\n  s: {add: {}, from: [first, g]}",
+    "rows": "b: {conv: {kernel: 3}}\n  c: {concat: {axis: 1}, from: [b, first]}",
+}
+
+
+@pytest.mark.parametrize("items", SEVERAL.values(), ids=SEVERAL)
+def test_ops_of_several_tensors_keep_what_pytorch_keeps(items: str) -> None:
+    check(f"backbone:\n{FIRST}  {items}\n  third: {{conv: {{out: 8, kernel: 1}}}}\n")
+
+
+def test_what_is_made_of_weights_does_not_grow_with_the_batch() -> None:
+    body = "backbone: {a: {conv: {kernel: 1, out: 64}}, b: {std_conv: {kernel: 3}}}"
+    graph = graph_of(body, "[3, 4, 4]")
+    made = 4 * (64 * 64 * 9 + 2 * 64)
+    one, two = memory(graph), memory(graph, batch=2)
+    assert two.saved - made == 2 * (one.saved - made)
+    module = archdsl.compile(graph)
+    assert two.saved == pytest.approx(saved_by_training(module, torch.zeros(2, 3, 4, 4)), rel=0.01)
 
 
 @pytest.mark.parametrize("size", [1, 4])

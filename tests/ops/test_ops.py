@@ -3,6 +3,8 @@
 An op's row says how its arguments are drawn, as a spec would have them, and what computes it.
 """
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -21,6 +23,8 @@ from tests.torch_modules import (
     Shape,
     adaptive,
     attention,
+    axis,
+    blur_pool,
     channels,
     class_token,
     conv,
@@ -28,12 +32,17 @@ from tests.torch_modules import (
     conv_transpose,
     conv_transpose_arguments,
     crop,
-    cut_channels,
+    cut_axis,
+    dim,
     flags,
     image,
+    instance_norm,
     join,
     layer_norm,
     layer_scale,
+    matmul,
+    max_unpool,
+    normalize,
     pad,
     pad_channels,
     patch_merging,
@@ -43,10 +52,20 @@ from tests.torch_modules import (
     pool,
     pool_arguments,
     position_embedding,
+    position_grid,
     product,
+    reduced,
     resize,
+    rms_norm,
+    row_by_row,
     sizes,
+    std_conv,
     summed,
+    to_be_pooled,
+    to_map,
+    turned,
+    weight,
+    weighted_add,
     window_attention,
 )
 
@@ -58,8 +77,21 @@ norms = {"eps?": st.floats(1e-6, 1), "affine?": flags}
 maps = st.sampled_from([1, 2, 3])
 images = st.sampled_from([2, 2, 2, 1, 3, 0])
 
+
+def borders(rank: int) -> st.SearchStrategy[Any]:
+    """A width, one per axis, or two of each."""
+    width = st.integers(0, 4)
+    pair = st.lists(width, min_size=2, max_size=2)
+    return st.one_of(
+        per_axis(width, rank), st.lists(st.one_of(width, pair), min_size=rank, max_size=rank)
+    )
+
+
 ROWS: dict[str, Row] = {
     "conv": Row(conv, conv_arguments),
+    "std_conv": Row(
+        std_conv, lambda rank: conv_arguments(rank) | {"gain?": flags, "gamma?": st.floats(1, 2)}
+    ),
     "conv_transpose": Row(conv_transpose, conv_transpose_arguments),
     "linear": Row(
         lambda g, s: nn.Linear(s[0][0], g.get("out", s[0][0]), g.get("bias", True)),
@@ -77,6 +109,9 @@ ROWS: dict[str, Row] = {
         lambda g, s: nn.GroupNorm(g["groups"], s[0][0], affine=g.get("affine", True)),
         lambda rank: norms | {"groups": st.sampled_from([1, 2, 3, 4, 12])},
     ),
+    "instance_norm": Row(instance_norm, lambda rank: norms),
+    "rms_norm": Row(rms_norm, lambda rank: norms, last=True),
+    "normalize": Row(normalize, lambda rank: {"p?": st.floats(0, 4), "axis?": axis}),
     "lrn": Row(
         lambda g, s: nn.LocalResponseNorm(g.get("size", 5)),
         lambda rank: {"size?": st.integers(1, 5)},
@@ -98,7 +133,10 @@ ROWS: dict[str, Row] = {
     "sigmoid": Row(plain("Sigmoid")),
     "tanh": Row(plain("Tanh")),
     "softmax": Row(lambda g, s: nn.Softmax(1)),
-    "max_pool": Row(pool("MaxPool"), pool_arguments),
+    "max_pool": Row(
+        pool("MaxPool"),
+        lambda rank: pool_arguments(rank) | {"dilation?": per_axis(st.integers(1, 3), rank)},
+    ),
     "avg_pool": Row(
         pool("AvgPool"), lambda rank: pool_arguments(rank) | {"count_padding?": flags}
     ),
@@ -109,19 +147,58 @@ ROWS: dict[str, Row] = {
         adaptive("AdaptiveMaxPool"), lambda rank: {"size": per_axis(st.integers(1, 9), rank)}
     ),
     "global_avg_pool": Row(adaptive("AdaptiveAvgPool")),
-    "concat": Row(join(lambda inputs: torch.cat(inputs, 1)), inputs=3),
+    "global_max_pool": Row(adaptive("AdaptiveMaxPool")),
+    "max_unpool": Row(
+        max_unpool,
+        lambda rank: {
+            "kernel": per_axis(st.integers(1, 4), rank),
+            "stride?": per_axis(st.integers(1, 4), rank),
+            "padding?": per_axis(st.integers(0, 2), rank),
+            "like": st.just(True),
+        },
+        fit=to_be_pooled,
+    ),
+    "blur_pool": Row(
+        blur_pool,
+        lambda rank: {
+            "kernel?": st.integers(1, 5),
+            "stride?": st.integers(1, 3),
+            "mode?": st.sampled_from(["reflect", "replicate", "zeros"]),
+        },
+    ),
+    **{
+        verb: Row(
+            reduced({"max": "amax"}.get(verb, verb)),
+            lambda rank: {"axis?": st.one_of(axis, st.lists(axis, max_size=3)), "keepdim?": flags},
+        )
+        for verb in ("mean", "sum", "max")
+    },
+    "matmul": Row(matmul, ranks=st.sampled_from([1, 2, 1, 2, 3, 0]), inputs=2, fit=turned),
+    "concat": Row(
+        lambda g, s: lambda *x: torch.cat(x, dim(g.get("axis", "channels"), s[0])),
+        lambda rank: {"axis?": axis},
+        inputs=3,
+    ),
+    "weighted_add": Row(
+        weighted_add,
+        lambda rank: {
+            "normalize?": st.sampled_from(["relu", "softmax", "none"]), "eps?": st.floats(0, 1)
+        },
+        inputs=2,
+    ),
     "add": Row(join(summed), inputs=3),
     "multiply": Row(join(product), inputs=2),
     "dropout": Row(plain("Dropout", ("p", "rate")), lambda rank: rates),
     "drop_path": Row(plain("Identity"), lambda rank: {"rate": st.floats(0, 1)}),
     "scale": Row(lambda g, s: lambda x: x * g["factor"], lambda rank: {"factor": st.floats(-9, 9)}),
     "layer_scale": Row(layer_scale, lambda rank: {"start?": st.floats(0, 1)}),
+    "weight": Row(weight, lambda rank: {"start?": st.floats(-1, 1), "shared?": flags}),
     "identity": Row(plain("Identity")),
     "flatten": Row(plain("Flatten")),
     "resize": Row(
         resize,
         lambda rank: {
-            "scale?": st.sampled_from([0.3, 0.5, 1, 1.5, 2, 2.7]),
+            "scale?": per_axis(st.sampled_from([0.3, 0.5, 1, 1.5, 2, 2.7]), rank),
             "size?": per_axis(sizes, rank),
             "mode?": st.sampled_from(["nearest", "bilinear", "bicubic"]),
             "align_corners?": flags,
@@ -131,14 +208,20 @@ ROWS: dict[str, Row] = {
     "pad": Row(
         pad,
         lambda rank: {
-            "border": per_axis(st.integers(0, 4), rank),
+            "border": borders(rank),
             "mode?": st.sampled_from(["zeros", "reflect", "replicate"]),
         },
     ),
     "pad_channels": Row(pad_channels, lambda rank: {"out": st.integers(1, 16)}),
-    "crop": Row(crop, lambda rank: {"size": per_axis(st.integers(1, 6), rank)}),
+    "crop": Row(
+        crop, lambda rank: {"size?": per_axis(st.integers(1, 6), rank), "border?": borders(rank)}
+    ),
     "slice": Row(
-        cut_channels, lambda rank: {"stop": st.integers(1, 9), "start?": st.integers(0, 4)}
+        cut_axis,
+        lambda rank: {
+            "stop?": st.integers(1, 9), "start?": st.integers(0, 4), "step?": st.integers(1, 3),
+            "axis?": axis,
+        },
     ),
     "channel_shuffle": Row(
         lambda g, s: nn.ChannelShuffle(g["groups"]), lambda rank: {"groups": st.integers(1, 4)}
@@ -168,6 +251,20 @@ ROWS: dict[str, Row] = {
     "channels_last": Row(lambda g, s: lambda x: x.movedim(1, -1), ranks=maps),
     "channels_first": Row(lambda g, s: lambda x: x.movedim(-1, 1), ranks=maps, last=True),
     "tokens": Row(lambda g, s: lambda x: x.flatten(2).transpose(1, 2), ranks=maps),
+    "to_map": Row(
+        to_map,
+        lambda rank: {"size": st.lists(st.integers(1, 4), min_size=1, max_size=4)},
+        st.just(1),
+        last=True,
+        fit=row_by_row,
+    ),
+    "position_grid": Row(
+        position_grid,
+        lambda rank: {
+            "out?": st.sampled_from([2, 4, 6, 8, 12, 24]), "temperature?": st.floats(1, 1e5),
+            "normalize?": flags,
+        },
+    ),
     "class_token": Row(class_token, ranks=st.just(1), last=True),
     "position_embedding": Row(
         position_embedding, lambda rank: {"std?": st.floats(0, 1)}, st.just(1), last=True
@@ -205,6 +302,8 @@ def drawn(data: st.DataObject, verb: str) -> tuple[Given, list[TensorSpec]]:
     for _ in range(row.inputs - 1 + ("like" in given)):
         other = [data.draw(st.sampled_from([n, n, n, n, n, 1, n + 1])) for n in shape]
         specs.append(TensorSpec(tuple(other)))
+    if data.draw(st.sampled_from([True, True, True, False])):
+        specs = [TensorSpec(shape) for shape in row.fit(given, [spec.shape for spec in specs])]
     if row.last:
         specs = [TensorSpec((*spec.spatial, spec.channels), "channels_last") for spec in specs]
     return given, specs
@@ -216,7 +315,7 @@ def in_torch(
     """The shape of the output and the state_dict of what PyTorch makes of it."""
     shapes = [spec.shape for spec in specs]
     inputs = [torch.zeros(BATCH, *shape) for shape in shapes]
-    if verb == "layer_norm":
+    if verb in ("layer_norm", "rms_norm"):
         shapes = [(spec.channels,) for spec in specs]
     module = ROWS[verb].module(given, shapes)
     with torch.no_grad():
@@ -231,7 +330,19 @@ def in_torch(
     return tuple(output.shape[1:]), weights
 
 
-INTRICATE = ["conv", "conv_transpose", "max_pool", "avg_pool", "pad", "resize", "reshape"]
+INTRICATE = [
+    "conv",
+    "std_conv",
+    "matmul",
+    "slice",
+    "max_unpool",
+    "conv_transpose",
+    "max_pool",
+    "avg_pool",
+    "pad",
+    "resize",
+    "reshape",
+]
 
 
 def test_every_op_has_a_row() -> None:
@@ -268,7 +379,7 @@ def check(verb: str, given: Given, specs: list[TensorSpec]) -> None:
 
 # costs
 
-COSTLY = ["conv", "conv_transpose", "linear"]
+COSTLY = ["conv", "std_conv", "conv_transpose", "linear", "matmul", "blur_pool"]
 
 
 @pytest.mark.parametrize("verb", COSTLY)

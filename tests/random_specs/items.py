@@ -44,7 +44,8 @@ class Items(Ops):
             kinds += [self.nested, self.inline, self.residual, self.branches, self.dense]
             kinds += [self.repeat, self.loop, self.fan, self.apart]
             kinds += [self.conditional] * (8 if place.naive.in_block else 2)
-        return [*kinds, self.join, self.like, self.again, self.by_itself, self.use]
+        kinds += [self.join, self.like, self.again, self.by_itself, self.use]
+        return [*kinds, self.product, self.unpool]
 
     def single(self, place: Place, key: str | None) -> Any:
         return self.op(place)
@@ -249,9 +250,31 @@ class Items(Ops):
         equal = [n for n in fitting if names[n].shape == place.shape]
         if not here or not fitting:
             raise Misfit("nothing to join")
-        verb = self.one("concat", "add", "multiply") if equal else "concat"
+        verb = self.one("concat", "add", "multiply", "weighted_add") if equal else "concat"
         other = self.one(*(fitting if verb == "concat" else equal))
         return {verb: {}, "from": self.one([here[0], other], [other, here[0]])}
+
+    def product(self, place: Place, key: str | None) -> Any:
+        """The matrix product of an earlier result and what it is with its last axes turned."""
+        here = [n for n, v in self.earlier(place).items() if v == place.x]
+        rank = place.shape.rank
+        if not here or not rank:
+            raise Misfit("no matrix")
+        turned, order = self.name(place), [*range(rank - 1), rank, rank - 1]
+        product = {"matmul": {}, "from": self.one([here[0], turned], [turned, here[0]])}
+        return {"inline": {turned: {"permute": {"order": order}}, self.name(place): product}}
+
+    def unpool(self, place: Place, key: str | None) -> Any:
+        """A pool of the image, and back to where its largest values were.
+
+        Other maps may hold what is equal but for rounding, in two places of a window.
+        """
+        here = [n for n, v in self.earlier(place).items() if v == place.x and v.number == -1]
+        if not here:
+            raise Misfit("no image")
+        sizes = self.one({"kernel": 2}, {"kernel": 3, "stride": 2, "padding": 1})
+        pool, back = self.name(place), {"max_unpool": {**sizes, "like": here[0]}}
+        return {"inline": {pool: {"max_pool": dict(sizes)}, self.name(place): back}}
 
     def like(self, place: Place, key: str | None) -> Any:
         """The input at the size of an earlier result."""

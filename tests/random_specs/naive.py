@@ -513,6 +513,8 @@ class Naive:
                 values[argument] = self.evaluate(raw, names, x)
         if OPS[verb].inputs is None and len(inputs) < 2:
             raise Misfit("a join of one")
+        if OPS[verb].inputs == 2 and len(inputs) != 2:
+            raise Misfit("not two inputs")
         if OPS[verb].inputs == 1 and len(inputs) != 1 + ("like" in given):
             raise Misfit("several inputs")
         try:

@@ -35,6 +35,10 @@ class Ops(Draw):
         if self.chance(20):
             extra = {"output_padding": self.one(0, 1), "stride": 2, "padding": self.one(0, 1)}
             return "conv_transpose", {**arguments, **(extra if self.chance(60) else {})}
+        verb = "conv"
+        if self.chance(12):
+            arguments["kernel"], verb = 3, "std_conv"  # a weight of one number has no variance
+            arguments |= self.one({}, {"gain": True}, {"gain": True, "gamma": 1.5}, {"eps": 0.01})
         if self.chance(30):
             arguments["stride"] = self.axes(rank, 2, 1, 3)
         if self.chance(40):
@@ -52,7 +56,7 @@ class Ops(Draw):
             arguments["bias"] = self.one(True, False)
         if self.chance(10):
             arguments["init"] = self.one(*SCHEMES)
-        return "conv", arguments
+        return verb, arguments
 
     def linear(self, place: Place) -> tuple[str, Names]:
         arguments: Names = {"out": self.number(self.channels(place), place)}
@@ -77,6 +81,7 @@ class Ops(Draw):
             ("class_token", {}),
             ("position_embedding", {}),
             ("token", {"index": self.one(0, 1)}),
+            ("to_map", {"size": self.one(["L", 1], [place.shape.spatial[0]])}),
             ("channels_first", {}),
         ]
         return self.one(*(on_maps if place.shape.rank == 2 else on_sequences))
@@ -99,6 +104,13 @@ class Ops(Draw):
         counts = [g for g in (1, 2, 3, c) if c % g == 0 and place.shape.elements > g]
         arguments: Names = {"groups": self.one(*(counts or [1]))}
         arguments = arguments if verb == "group_norm" else {}
+        if self.chance(25):
+            axis = self.one({}, {"axis": self.one(*range(place.shape.rank + 1))}, {"axis": -1})
+            others = [("rms_norm", self.one({}, {"eps": 0.01}, {"affine": False})),
+                      ("normalize", {**axis, **self.one({}, {"p": 1}, {"p": 3})})]  # fmt: skip
+            if place.shape.layout == "channels_first" and c < place.shape.elements:
+                others.append(("instance_norm", self.one({}, {"affine": True}, {"eps": 0.25})))
+            return self.one(*others)
         if verb == "lrn":
             return verb, {"size": self.one(3, 5, 2), "alpha": 0.1} if self.chance(50) else {}
         if self.chance(30):
@@ -108,7 +120,9 @@ class Ops(Draw):
         return verb, arguments
 
     def stochastic(self, place: Place) -> tuple[str, Names]:
-        verb = self.one("dropout", "drop_path", "scale", "layer_scale")
+        verb = self.one("dropout", "drop_path", "scale", "layer_scale", "weight")
+        if verb == "weight":
+            return verb, self.one({}, {"start": 0.5}, {"shared": False})
         if verb == "scale":
             return verb, {"factor": self.one(0.5, 2, "1 / 3")}
         if verb == "layer_scale":
@@ -118,10 +132,13 @@ class Ops(Draw):
     def pool(self, place: Place) -> tuple[str, Names]:
         rank = place.shape.rank
         verb = self.one(
-            "max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool", "global_avg_pool"
-        )
-        if verb == "global_avg_pool":
+            "max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool", "global_avg_pool",
+            "global_max_pool", "blur_pool",
+        )  # fmt: skip
+        if verb.startswith("global"):
             return verb, {}
+        if verb == "blur_pool":
+            return verb, self.one({}, {"stride": 1}, {"kernel": 5, "mode": "zeros"})
         if verb.startswith("adaptive"):
             return verb, {"size": self.axes(rank, 2, 1, 3, 5)}
         arguments: Names = {"kernel": self.axes(rank, 2, 3, 1)}
@@ -131,6 +148,8 @@ class Ops(Draw):
             arguments["padding"] = self.one(1, "same", 0)
         if arguments.get("padding") != "same" and self.chance(30):
             arguments["ceil"] = True
+        if verb == "max_pool" and self.chance(20):
+            arguments["dilation"] = self.axes(rank, 2, 1)
         if verb == "avg_pool" and self.chance(30):
             arguments["count_padding"] = self.one(False, True)
         return verb, arguments
@@ -138,8 +157,9 @@ class Ops(Draw):
     def resize(self, place: Place) -> tuple[str, Names]:
         rank = place.shape.rank
         arguments = self.one(
-            {"scale": 2}, {"scale": 0.5}, {"scale": 1.5}, {"size": self.axes(rank, 4, 7)}
-        )
+            {"scale": 2}, {"scale": 0.5}, {"scale": 1.5}, {"size": self.axes(rank, 4, 7)},
+            {"scale": [2, 1, 1.5][:rank]},
+        )  # fmt: skip
         if rank == 2 and self.chance(40):
             arguments["mode"] = self.one("bilinear", "bicubic")
             arguments |= {"align_corners": True} if self.chance(30) else {}
@@ -151,11 +171,13 @@ class Ops(Draw):
             (
                 "pad",
                 {
-                    "border": self.axes(rank, 1, 0, 2),
+                    "border": self.one(self.axes(rank, 1, 0, 2), [[1, 0], 2, [0, 1]][:rank]),
                     "mode": self.one("zeros", "reflect", "replicate"),
                 },
             ),
             ("crop", {"size": self.axes(rank, 2, 1, 5)}),
+            ("crop", {"border": [[1, 0], 0, [0, 1]][:rank]}),
+            ("position_grid", {"out": 12, **self.one({}, {"normalize": False})}),
             ("pixel_shuffle", {"factor": 2}),
             ("space_to_depth", {"factor": self.one(2, 3)}),
             ("channel_shuffle", {"groups": self.one(1, 2, 3)}),
@@ -178,4 +200,12 @@ class Ops(Draw):
             ("slice", {"stop": self.number(max(1, c // 2), place)}),
             ("slice", {"start": c // 2, "stop": "C"}),
             ("slice", {"start": c // 2}),
+            ("slice", {"axis": self.one(*range(place.shape.rank + 1)), "step": self.one(1, 2)}),
+            (
+                self.one("mean", "sum", "max"),
+                {
+                    "axis": self.one("channels", *range(place.shape.rank + 1), [0, -1]),
+                    "keepdim": self.one(True, True, False),
+                },
+            ),
         )

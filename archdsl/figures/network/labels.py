@@ -55,7 +55,8 @@ def written(terms: Iterable[Term], form: Form = "form", without: str = "") -> st
 def verb(node: Node, channels: int) -> str:
     """The op as figures tell it from others: a convolution with a group a channel is depthwise."""
     op: Any = node.op
-    depthwise = op.verb == "conv" and op.groups == channels and op.groups > 1
+    convolves = op.verb in ("conv", "std_conv")
+    depthwise = convolves and op.groups == channels and op.groups > 1
     return "depthwise" if depthwise else op.verb
 
 
@@ -150,7 +151,9 @@ def _up_conv(op: Any) -> tuple[Term, ...]:
 
 def _pool(op: Any) -> tuple[Term, ...]:
     what = op.verb[:3]
-    return Term("kernel", op.kernel, f"{{}} {what} pool", brief=f"{{}} {what}"), _stride(op)
+    kernel = Term("kernel", op.kernel, f"{{}} {what} pool", brief=f"{{}} {what}")
+    apart = (_dilation(op),) if getattr(op, "dilation", None) else ()
+    return kernel, _stride(op), *apart
 
 
 def _adaptive_pool(op: Any) -> tuple[Term, ...]:
@@ -160,7 +163,8 @@ def _adaptive_pool(op: Any) -> tuple[Term, ...]:
 
 def _resize(op: Any) -> tuple[Term, ...]:
     if op.scale is not None:
-        return (Term("scale", (float(op.scale),), "resize ×{}"),)
+        factors = op.scale if isinstance(op.scale, tuple) else (float(op.scale),)
+        return (Term("scale", factors, "resize ×{}"),)
     return (word("resize") if op.like else Term("size", op.size, "resize to {}"),)
 
 
@@ -175,6 +179,7 @@ def _window_attention(op: Any) -> tuple[Term, ...]:
 
 _TERMS: dict[str, Callable[[Any], tuple[Term, ...]]] = {
     "conv": _conv,
+    "std_conv": _conv,
     "depthwise": _depthwise,
     "conv_transpose": _up_conv,
     "linear": lambda op: (word("linear"), Term("out", (op.out,))),
@@ -183,6 +188,8 @@ _TERMS: dict[str, Callable[[Any], tuple[Term, ...]]] = {
     "adaptive_avg_pool": _adaptive_pool,
     "adaptive_max_pool": _adaptive_pool,
     "global_avg_pool": lambda op: (Term("word", (), "global avg pool", brief="global avg"),),
+    "global_max_pool": lambda op: (Term("word", (), "global max pool", brief="global max"),),
+    "blur_pool": lambda op: (word("blur pool"), Term("stride", (op.stride,), "/{}", usual=1)),
     "resize": _resize,
     "concat": lambda op: (word("concat"),),
     "attention": _attention,
