@@ -340,7 +340,8 @@ def _filled(init: Init, shape: tuple[int, ...], groups: int | None) -> Steps:
 def _shape(func: Any, args: Any, kwargs: Any) -> tuple[int, ...]:
     """What functions give for which PyTorch would load its compiler first; () of others."""
     if func in JOINED:
-        columns = zip_longest(*(reversed(tensor.shape) for tensor in args), fillvalue=1)
+        shapes = [arg.shape if isinstance(arg, Tensor) else () for arg in args]
+        columns = zip_longest(*map(reversed, shapes), fillvalue=1)
         return tuple(map(max, columns))[::-1]
     if func is F.interpolate and kwargs.get("size") is not None:
         return (*args[0].shape[:2], *kwargs["size"])
