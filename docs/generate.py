@@ -15,7 +15,7 @@ from archdsl.analysis.measures import totals
 from archdsl.analysis.receptive_field import reductions
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.explanations import explain
-from archdsl.language.gallery import find, names
+from archdsl.language.gallery import find, names, zoo
 from archdsl.language.standard import standard_blocks
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.base import CHANNELS
@@ -92,8 +92,25 @@ def gallery() -> str:
         "| spec | paper | input | parameters | MACs | depth | features | lines |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    others = [f"| [{name}](../specs/zoo/{name}.yaml) | {_zoo(name)} |" for name in zoo()]
+    more = [
+        "",
+        "## Other sizes\n",
+        "These differ from one above in numbers alone; keys, shapes, order and outputs are",
+        "torchvision's.\n",
+        "| spec | extends | parameters |",
+        "|---|---|---|",
+    ]
     differences = (DOCS / "differences.md").read_text(encoding="utf-8")
-    return "\n".join([*head, *rows, "", differences])
+    return "\n".join([*head, *rows, *more, *others, "", differences])
+
+
+def _zoo(name: str) -> str:
+    """What another size extends, and its parameters, which it is held to."""
+    text = Path(find(name)).read_text(encoding="utf-8")
+    base, params = re.search(r"extends: (\w+)", text), re.search(r"params: ([\d_]+)\}", text)
+    assert base is not None and params is not None
+    return f"[{base[1]}](../specs/{base[1]}.yaml) | {int(params[1]):,}"
 
 
 def library() -> str:

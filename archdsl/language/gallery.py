@@ -21,9 +21,20 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.yaml"))
 
 
+def zoo() -> list[str]:
+    """The other sizes of networks of the gallery, which differ from them in numbers alone."""
+    return sorted(path.stem for path in (folder() / "zoo").glob("*.yaml"))
+
+
+def every() -> list[str]:
+    """All names that a spec or a call may use, those of the zoo last."""
+    return [*names(), *zoo()]
+
+
 def path(name: str) -> str:
     """Where a spec of the gallery lies."""
-    return str(folder() / f"{name}.yaml")
+    own = folder() / f"{name}.yaml"
+    return str(own if own.is_file() else folder() / "zoo" / f"{name}.yaml")
 
 
 def find(spec: str | os.PathLike[str]) -> str:
@@ -34,7 +45,7 @@ def find(spec: str | os.PathLike[str]) -> str:
     given = os.fspath(spec)
     if os.path.isfile(given):
         return given
-    if given in names():
+    if given in every():
         return path(given)
     if os.path.isdir(given):
         raise UsageError(f"{given} is a directory, not a spec")
@@ -48,4 +59,4 @@ def _suggestion(given: str) -> str:
     place, name = os.path.split(given)
     beside = Path(place or ".").glob("*.yaml") if name.endswith((".yaml", ".yml")) else []
     candidates = [str(Path(place) / path.name) for path in beside]
-    return did_you_mean(given, candidates or names())
+    return did_you_mean(given, candidates or every())

@@ -136,7 +136,7 @@ class Loader:
             self.sink.error("E0203", f"{word} must be the path of a file", place.span)
             return None
         target = os.path.join(os.path.dirname(source.name), name)
-        if not os.path.exists(target) and name in gallery.names():
+        if not os.path.exists(target) and name in gallery.every():
             target = gallery.path(name)
         problem, help = "", ""
         if "\0" in name:
@@ -151,7 +151,7 @@ class Loader:
         elif not os.path.isfile(target):
             folder = os.path.dirname(name)
             beside = [os.path.join(folder, other) for other in _beside(target)]
-            known = beside if name.endswith((".yaml", ".yml")) else [*beside, *gallery.names()]
+            known = beside if name.endswith((".yaml", ".yml")) else [*beside, *gallery.every()]
             problem, help = f"no file {target}", _file_meant(name, known)
         elif not os.access(target, os.R_OK):
             problem = f"cannot read {target}"

@@ -1,0 +1,74 @@
+"""The other sizes of the gallery's networks are torchvision's: keys, shapes, order, outputs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+from torchvision.models import regnet
+
+import archdsl
+from archdsl.language.gallery import find, names, zoo
+from tests.reference.fill import fill_
+
+
+@contextmanager
+def widths_first(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """RegNets work their widths out with tensors, which the meta device does not have."""
+    found: list[Any] = []
+
+    def keep(params: Any, *others: Any, **settings: Any) -> None:
+        found.append(params)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(regnet, "_regnet", keep)
+        yield found
+
+
+def torchvisions(name: str, monkeypatch: pytest.MonkeyPatch, device: str) -> nn.Module:
+    build = getattr(models, name)
+    if name.startswith("regnet"):
+        with widths_first(monkeypatch) as found:
+            build()
+        (params,) = found
+        with torch.device(device):
+            return regnet.RegNet(params)
+    with torch.device(device):
+        made: nn.Module = build(weights=None)
+        return made
+
+
+def test_no_name_stands_twice() -> None:
+    assert zoo() and not set(zoo()) & set(names())
+    assert find("convnext_base").endswith("convnext_base.yaml")
+
+
+@pytest.mark.parametrize("name", zoo())
+def test_keys_shapes_and_their_order_are_torchvisions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, theirs = archdsl.load(name), torchvisions(name, monkeypatch, "meta")
+    wanted = [(key, tuple(tensor.shape)) for key, tensor in theirs.state_dict().items()]
+    assert [(key, weight.shape) for key, weight in graph.state.items()] == wanted
+    assert archdsl.analyze(graph).total.parameters == sum(p.numel() for p in theirs.parameters())
+
+
+@pytest.mark.parametrize(
+    "name", [n if n == "mnasnet0_5" else pytest.param(n, marks=pytest.mark.slow) for n in zoo()]
+)
+def test_outputs_are_torchvisions_to_the_ninth_digit(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = archdsl.load(name)
+    ours = archdsl.compile(graph).double().eval()
+    theirs = torchvisions(name, monkeypatch, "cpu").double().eval()
+    state = theirs.state_dict()
+    fill_(state)
+    ours.load_state_dict(state)
+    image = torch.rand(1, *graph.input.shape, dtype=torch.float64)
+    with torch.no_grad():
+        wanted = theirs(image)
+        assert torch.allclose(ours(image), wanted, rtol=0, atol=1e-9 * float(wanted.abs().max()))
