@@ -275,7 +275,7 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     assert body is not None
     known = _given(block, call.inputs)
     calls = (*outer.calls, block)
-    frame = Frame(level, call.inputs, len(run.build.taps), None, known, calls, outer.aux)
+    frame = Frame(level, call.inputs, len(run.build.tapped), None, known, calls, outer.aux)
     inner = Here(block.file, frame, call.names, call.inputs, call.origins)
 
     def named(run: Run, body: Item, inner: Here) -> Flow:
@@ -332,11 +332,11 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
         return build.replay(known, level.child(name), level.scope, inputs, item)
     kind, title = KINDS[block.body.verb], run.document.titles[block]
     shown = tuple((name, _shown(run, value)) for name, value in own.items())
-    beside = (len(build.taps), len(frame.aux))
+    beside = (len(build.tapped), len(frame.aux))
     with build.recording(level.child(name), inputs) as recorded:
         result = _enter(run, call, build.open(level, name, kind, item, title, shown, specs))
     distinct = len({tensor.id for tensor in inputs}) == len(inputs)
-    alone = beside == (len(build.taps), len(frame.aux))
+    alone = beside == (len(build.tapped), len(frame.aux))
     if result is not None and distinct and not level.application and alone:
         run.records().keep(key, recorded(result))
     return result

@@ -79,6 +79,7 @@ class Builder:
         self.specs: dict[str, TensorSpec] = {}  # by id of a node, or `input`
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
         self.tap_spans: dict[str, Span | None] = {}
+        self.tapped: list[str] = []  # names of taps as they were given, some again
         self.meant: set[str] = set()  # names of taps that references meant
         self.journal: list[Placed | Replayed] = []  # what items give, looked at only by paths
         self.results: dict[str, Flow] = {}  # of so many of them as were looked at
@@ -197,6 +198,7 @@ class Builder:
             self.sink.error("E0401", f"two taps named {name}", span, labels=labels, help=help)
             return False
         self.taps[name], self.tap_spans[name] = value, span
+        self.tapped.append(name)
         return True
 
     def taps_meant(self) -> dict[Span, bool]:

@@ -298,7 +298,7 @@ class References:
     def unknown(self, name: str, place: Place, here: Here, lost: Iterable[Template]) -> None:
         """Reports a reference that nothing has the name of; `lost` would have it, had they not
         failed."""
-        taps = list(self.build.taps)[here.frame.taps :]
+        taps = self.build.tapped[here.frame.taps :]
         known = [n for n in here.frame.visible() if not n.isdigit()]
         if "." in name:
             self.unknown_inside(name, known, place, here)

@@ -134,7 +134,7 @@ class Lookup:
             return here.frame.input
         if name in here.frame.labels:
             return here.frame.labels[name][0]
-        if name not in list(self.build.taps)[here.frame.taps :]:
+        if name not in self.build.tapped[here.frame.taps :]:
             raise KeyError(name)
         self.build.meant.add(name)
         return self.build.taps[name]

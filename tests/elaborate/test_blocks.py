@@ -2,6 +2,7 @@
 
 import pytest
 
+import archdsl
 from archdsl.graph.graph import Graph
 from tests.support import check_error, errors, graph_of, labels, op, read, shapes, verbs, wires
 
@@ -444,3 +445,23 @@ def test_unused_blocks_are_checked_too() -> None:
     graph, diagnostics = read("blocks: {u: {seq: [cnov]}}")
     assert graph is None
     assert [d.message for d in diagnostics] == ["unknown verb `cnov`"]
+
+
+def test_a_tap_that_every_call_of_a_block_gives_is_that_of_the_last() -> None:
+    graph = archdsl.loads("""
+archdsl: 1
+name: net
+input: [8, 8, 8]
+blocks:
+  two:
+    body:
+      parts:
+        - for: {j: [0, 1]}
+          tap: "b{j}"
+          seq: [{conv: {kernel: 3}}]
+      sum: {add: {}, from: [b0, b1]}
+backbone: {m1: two, m2: two, m3: two, m4: two}
+""")
+    assert graph.taps == {"b0": "m4.parts.0.0", "b1": "m4.parts.1.0"}
+    for call in ("m1", "m2", "m3", "m4"):
+        assert graph.by_id[f"{call}.sum"].inputs == (f"{call}.parts.0.0", f"{call}.parts.1.0")
