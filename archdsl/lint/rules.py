@@ -124,7 +124,7 @@ def _kernel_larger_than_map(subject: Subject) -> Iterator[Finding]:
         if op.verb not in ("conv", "max_pool", "avg_pool"):
             continue
         size = subject.graph.specs(node)[0].spatial
-        dilation = getattr(op, "dilation", (1,) * len(size))
+        dilation = getattr(op, "dilation", None) or (1,) * len(size)
         reach = tuple(d * (k - 1) + 1 for k, d in zip(op.kernel, dilation, strict=True))
         if any(r > n for r, n in zip(reach, size, strict=True)):
             message = f"{node.id}: a kernel of {times(reach)} reads a map of {times(size)}"
