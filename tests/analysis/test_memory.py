@@ -77,8 +77,7 @@ def test_an_op_keeps_what_pytorch_keeps(item: str) -> None:
 
 SEVERAL = {  # behind `first`, the last of them before `third`
     "weighted sum": "b: {conv: {kernel: 3}}\n  c: {weighted_add: {}, from: [b, first]}",
-    "matrices": "t: tokens\n  tc: {permute: {order: [1, 0]}}\n  m: {matmul: {}, from: [tc, t]}"
-    "\n  v: {matmul: {}, from: [t, m]}\n  s: {to_map: {like: first}}",
+    "matrices": "t: tokens\n  tc: {permute: {order: [1, 0]}}\n  m: {matmul: {}, from: [tc, t]}",
     "unpooling": "p: {max_pool: {kernel: 2}}\n  q: {conv: {kernel: 1}}"
     "\n  u: {max_unpool: {kernel: 2, like: first}}",
     "positions": "g: {position_grid: {}}\n  s: {add: {}, from: [first, g]}",
