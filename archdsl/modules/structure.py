@@ -5,87 +5,16 @@ children is an `nn.Sequential`; a dense one a `DenseBlock`. What a scope takes f
 it gives to the outside become the arguments and results of its `forward`.
 """
 
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from keyword import iskeyword
-from typing import Any, NamedTuple
 
 from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.modules.calls import Call, call
-from archdsl.modules.overwriting import origin_of, overwriting
-from archdsl.ops.join import Concat
+from archdsl.modules.overwriting import overwriting
 
-Origin = tuple[Hashable, ...]
 Use = tuple[str, int]  # the id of a node, and which of its inputs
-Slot = tuple[Origin, str]  # where a value of a constructor or function stands
-
-
-class Ref(NamedTuple):
-    """A value inside a class: output `output` of the step `origin`, or that input of `forward`."""
-
-    origin: Origin
-    output: int
-
-
-INPUTS: Origin = ("input",)
-LIST = "nn.ModuleList"
-
-
-class Taken(NamedTuple):
-    """An argument that a constructor takes; `counting` if it is a number of channels."""
-
-    name: str
-    default: Any
-    keyword: bool
-    counting: bool = False
-
-
-@dataclass(frozen=True)
-class Part:
-    """How a child module is made; equal parts differ at most in the values of their arguments.
-
-    `target` is the name of the class: PyTorch's, of the prelude, or emitted. A `repeated` part is
-    made as often as its slot `REPEAT` says.
-    """
-
-    origin: Origin
-    name: str
-    target: str
-    arguments: tuple[Taken, ...] = ()
-    children: tuple["Part", ...] | None = None
-    parameter: bool = False
-    repeated: bool = False
-
-
-@dataclass(frozen=True)
-class Step:
-    """A statement of `forward`: a call of the module at `access`, or a function's template."""
-
-    origin: Origin
-    inputs: tuple[Ref, ...]
-    outputs: int
-    access: tuple[str, ...] = ()
-    template: str = ""
-    arguments: tuple[str, ...] = ()
-    side: bool = False  # in training only
-
-
-@dataclass
-class Instance:
-    """One scope read as an instance of a class."""
-
-    scope: Scope
-    parts: tuple[Part, ...]
-    steps: tuple[Step, ...]
-    results: tuple[Ref, ...]
-    values: dict[Slot, Any]
-    chain: bool  # an `nn.Sequential`, as far as its parts are numbered
-
-    @property
-    def signature(self) -> Hashable:
-        return (self.parts, self.steps, self.results)
 
 
 ROOT = Scope("", "sequence", "")
@@ -264,141 +193,6 @@ class Structure:
                 and self.outputs[scope.id] == list(self.borders(children[-1])[1])
             )
         return self._chains[scope.id]
-
-    def is_walked(self, scope: Scope) -> bool:
-        """Whether the parent calls the children one by one: a container with results on the way."""
-        plain = not scope.block and scope.kind in ("sequence", "repeat")
-        walks = plain and not self.is_chain(scope)
-        return walks and (self.linear(scope) or self._is_list(scope))
-
-    def _is_list(self, scope: Scope) -> bool:
-        """Whether the scope is an `nn.ModuleList`: numbered modules, which have all its weights.
-
-        What holds it must call the modules one by one, for a list cannot be called.
-        """
-        outer = self.graph.scope_by_id.get(scope.parent)
-        if outer is not None and (self.is_chain(outer) or self.is_dense(outer)):
-            return False
-        kept = [
-            child
-            for child in self.children[scope.id]
-            if isinstance(child, Scope) or self.calls[child.id].form != "function"
-        ]
-        numbers = [str(number) for number in range(len(kept))]
-        return numbers == [child.name for child in kept] and all(map(self.is_module, kept))
-
-    def is_dense(self, scope: Scope) -> bool:
-        """Whether the scope is a `DenseBlock` with one module per layer."""
-        if scope.kind != "dense" or len(self.outputs[scope.id]) != 1:
-            return False
-        if len(self.inputs[scope.id]) != 1 or not self.children[scope.id]:
-            return False
-        maps, seen = list(self.inputs[scope.id]), self.inputs[scope.id][0]
-        if self.graph.spec(seen).layout != "channels_first":
-            return False
-        modules = 0
-        for child in self.children[scope.id]:
-            taken, given = self.borders(child)
-            if self.is_module(child):
-                if taken != (seen,) or len(given) != 1:
-                    return False
-                maps.append(given[0])
-                modules += 1
-            elif isinstance(child, Node) and isinstance(child.op, Concat) and taken == tuple(maps):
-                seen = given[0]
-            else:
-                return False
-        return modules > 0 and self.outputs[scope.id] == [seen]
-
-    @cached_property
-    def needed(self) -> set[str]:
-        """The nodes that the outputs need; the others are for results in training only."""
-        return {node.id for node in self.graph.select(self.graph.outputs).nodes}
-
-    @cached_property
-    def of_lists(self) -> set[str]:
-        """The blocks that are given lists of several lengths, for as many layers."""
-        lengths: dict[tuple[str, str], set[int]] = {}
-        for scope in self.graph.scopes:
-            for name, value in scope.arguments:
-                if isinstance(value, tuple):
-                    lengths.setdefault((scope.block, name), set()).add(len(value))
-        return {block for (block, _), found in lengths.items() if len(found) > 1}
-
-    def is_written_out(self, scope: Scope) -> bool:
-        """Whether a block is an `nn.Sequential` where it stands: its uses differ in length."""
-        names = [child.name for child in self.children[scope.id]]
-        numbered = names == [str(n) for n in range(len(names))]
-        return scope.block in self.of_lists and numbered and self.is_chain(scope)
-
-    def is_class(self, scope: Scope) -> bool:
-        if self.is_dense(scope) or self.is_walked(scope) or self.is_written_out(scope):
-            return False
-        return bool(scope.block) or not self.is_chain(scope)
-
-    def around(self, scope: Scope) -> Iterator[Scope]:
-        """The scopes that hold a scope, the next first."""
-        while scope.parent:
-            scope = self.graph.scope_by_id[scope.parent]
-            yield scope
-
-    @cached_property
-    def entangled(self) -> set[str]:
-        """The blocks that somewhere hold themselves, or others that elsewhere hold them."""
-        held: dict[str, set[str]] = {}
-        for scope in self.graph.scopes:
-            if scope.block:
-                for outer in self.around(scope):
-                    held.setdefault(outer.block, set()).add(scope.block)
-        for middle in held:
-            for inner in held.values():
-                if middle in inner:
-                    inner |= held[middle]
-        return {block for block, inner in held.items() if block and block in inner}
-
-    def key(self, scope: Scope) -> Hashable:
-        """What instances of one class share: the block, else the place in the outer class."""
-        if scope.block in self.entangled:  # one class cannot be made before itself
-            return scope.block, sum(outer.block in self.entangled for outer in self.around(scope))
-        if scope.block:
-            return scope.block
-        outer = self.graph.scope_by_id.get(scope.parent, ROOT)
-        while outer.id and not self.is_class(outer):
-            outer = self.graph.scope_by_id.get(outer.parent, ROOT)
-        return (self.key(outer) if outer.id else "", origin_of(scope), scope.name)
-
-    origin_of = staticmethod(origin_of)
-
-    def nested_classes(self, scope: Scope) -> Iterator[Scope]:
-        """The class scopes directly inside `scope`, through containers."""
-        for child in self.children[scope.id]:
-            if isinstance(child, Scope):
-                if self.is_class(child):
-                    yield child
-                else:
-                    yield from self.nested_classes(child)
-
-    def classes(self) -> dict[Hashable, list[Scope]]:
-        """The instances of every class, inner classes before those that contain them."""
-        found: dict[Hashable, list[Scope]] = {}
-        for scope in self.graph.scopes:
-            if scope is self.first[scope.path] and self.is_class(scope):
-                found.setdefault(self.key(scope), []).append(scope)
-        ordered: dict[Hashable, list[Scope]] = {}
-
-        def visit(key: Hashable) -> None:
-            if key in ordered:
-                return
-            inner = {
-                self.key(nested) for scope in found[key] for nested in self.nested_classes(scope)
-            }
-            for other in sorted(inner, key=str):
-                visit(other)
-            ordered[key] = found[key]
-
-        for key in found:
-            visit(key)
-        return ordered
 
 
 def _plain_name(child: Node | Scope, taken: set[str]) -> str:

@@ -102,7 +102,7 @@ class Holder:
     @cached_property
     def kind(self) -> str:
         """`list` if its members are numbered in turn, else `dict`, or `self` for attributes."""
-        if self.owner is None and all(map(_is_attribute, self.modules)):
+        if self.owner is None and all(map(is_attribute, self.modules)):
             return "self"
         return "list" if all(key == str(n) for key, n in self.modules.items()) else "dict"
 
@@ -116,8 +116,6 @@ class Step:
 
     target: Value
     code: ast.expr
-    side: bool = False
-    entry: Entry | None = None
     adds: bool = False  # may write over its first operand
 
     @cached_property
@@ -130,7 +128,7 @@ class Step:
         return [n.id for n in self.parts if isinstance(n, ast.Name) and n.id[0] == "%"]
 
 
-def _is_attribute(key: str) -> bool:
+def is_attribute(key: str) -> bool:
     return key.isidentifier() and not iskeyword(key)
 
 
@@ -284,7 +282,7 @@ class Body:
         owner = self.owner(entry)
         made = call("nn.Parameter", entry.code)
         yield from entry.before
-        if _is_attribute(entry.key):
+        if is_attribute(entry.key):
             yield assign(ast.Attribute(owner, entry.key), made)
         else:
             registered = ast.Attribute(owner, "register_parameter")
@@ -306,7 +304,7 @@ class Body:
         other = call("nn.Identity")
         if not entry.before:
             return [], choice(entry.test.syntax, made, other)
-        title = self.local(entry.key if _is_attribute(entry.key) else "layer", ())
+        title = self.local(entry.key if is_attribute(entry.key) else "layer", ())
         declared = annotated(title, name("nn.Module"), other)
         return [
             declared, ast.If(entry.test.syntax, [*entry.before, assign(title, made)], [])
@@ -336,103 +334,13 @@ class Body:
         holder, owner = entry.owner, self.owner(entry)
         assert holder is not None
         kind = holder.kind
-        if isinstance(entry, Entry) and entry.parameter and not _is_attribute(entry.key):
+        if isinstance(entry, Entry) and entry.parameter and not is_attribute(entry.key):
             return ast.Call(ast.Attribute(owner, "get_parameter"), [as_syntax(entry.key)], [])
         if kind == "self" or (isinstance(entry, Entry) and entry.parameter):
             return ast.Attribute(owner, entry.key)
         if kind == "dict":
             return ast.Subscript(owner, as_syntax(entry.key))
         return ast.Subscript(owner, as_syntax(holder.modules[entry.key]))
-
-    # forward
-
-    def forward(self, inputs: Sequence[Value], names: Sequence[str]) -> "Naming":
-        """The variables of `forward`, whose arguments have these names."""
-        return Naming(self, inputs, names)
-
-
-class Naming:
-    """Which variable holds which value of a `forward`."""
-
-    def __init__(self, body: Body, inputs: Sequence[Value], names: Sequence[str]) -> None:
-        self.body = body
-        self.variables = dict(zip([value.mark for value in inputs], names, strict=True))
-        self.last = {m: n for n, step in enumerate(body.steps) for m in step.operands}
-
-    def finish(self, results: Sequence[Value], named: Sequence[str] = ()) -> list[ast.stmt]:
-        """The statements, with names given to all values."""
-        steps = self.body.steps
-        for value in results:
-            self.last[value.mark] = len(steps) + 1
-        wanted = {
-            v.mark: n
-            for v, n in zip(results, named, strict=False)
-            if n and _is_attribute(n) and n not in TAKEN
-        }
-        free = set(self.variables.values())
-        holders = {variable: mark for mark, variable in self.variables.items()}
-        statements = []
-        for index, step in enumerate(steps):
-            mark = step.target.mark
-            dead = {v for v, m in holders.items() if self.last.get(m, -1) <= index}
-            chosen = self.choose(step, dead, holders, wanted.get(mark, ""))
-            self.variables[mark] = chosen
-            code = self.filled(step.code)
-            statements.append(_statement(chosen, code, step.adds))
-            holders[chosen] = mark
-            free.add(chosen)
-        return statements
-
-    def choose(self, step: Step, dead: set[str], holders: dict[str, str], wanted: str) -> str:
-        """A variable for a value: one that is free, of its operands first; else one by its hint."""
-        if wanted and (wanted not in holders or wanted in dead):
-            return wanted
-        before = [self.variables[mark] for mark in step.operands if mark in self.variables]
-        for variable in ["x", *before]:
-            plain = variable in ("x", "out", step.target.hint) or variable in before
-            if variable in dead and plain and variable in holders:
-                return variable
-        for variable in ("out", step.target.hint):
-            allowed = _is_attribute(variable) and variable not in TAKEN
-            if allowed and (variable not in holders or variable in dead):
-                return variable
-        hint = step.target.hint if _is_attribute(step.target.hint) else "out"
-        for number in count(2):
-            variable = f"{hint}_{number}"
-            if variable not in holders or variable in dead:
-                return variable
-        raise AssertionError
-
-    def filled(self, code: ast.expr) -> ast.expr:
-        filled: ast.expr = _Filler(self).visit(code)
-        return filled
-
-    def read(self, value: Value) -> ast.expr:
-        return ast.Name(self.variables[value.mark])
-
-
-class _Filler(ast.NodeTransformer):
-    def __init__(self, naming: Naming) -> None:
-        self.naming = naming
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id[0] != "%":
-            return node
-        if node.id not in self.naming.variables:
-            raise Fixed((), "a value that nothing gives")
-        return ast.Name(self.naming.variables[node.id])
-
-    def visit__Access(self, node: Any) -> ast.expr:
-        return self.naming.body.access(node.entry)
-
-
-def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
-    match code:
-        case ast.BinOp(left=ast.Name(id=left), op=ast.Add(), right=right) if (
-            adds and left == target
-        ):
-            return ast.AugAssign(ast.Name(target), ast.Add(), right)
-    return assign(target, code)
 
 
 __all__ = ["Body", "Entry", "Holder", "Step", "Value", "negated"]

@@ -27,7 +27,8 @@ from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
 from archdsl.ops.base import whole_number
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
-from archdsl.pytorch.symbols import Fixed, Symbol, Translator, known, names_in, symbol, whole
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, symbol, whole
+from archdsl.pytorch.translator import Translator
 
 Flow = Value | tuple[Value, ...] | None
 

@@ -9,12 +9,13 @@ from archdsl.modules.calls import Call
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops.init import Init
 from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
-from archdsl.pytorch.chains import is_keyword
+from archdsl.pytorch.containers import is_keyword
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import function_of, module_of
 from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import case_of, common, loop_of, wrap
+from archdsl.pytorch.variables import Naming
 
 
 def instances(graph: Graph, reserved: frozenset[str], title: str) -> list[ast.stmt]:
@@ -74,7 +75,7 @@ class _Instances:
         results = [values[id] for id in structure.outputs[scope.id]]
         body.prune(results)
         names = ["x"] if len(inputs) == 1 else [f"x{n}" for n in range(len(inputs))]
-        naming = body.forward(inputs, names)
+        naming = Naming(body, inputs, names)
         statements = naming.finish(results)
         returned = [naming.read(value) for value in results]
         whole = returned[0] if len(returned) == 1 else ast.Tuple(returned)
@@ -146,7 +147,7 @@ class _Instances:
         code: ast.expr = body.called(entry, inputs)
         if made is not None and made.use:
             code = function_of(made, [body.read(x) for x in inputs], body.reached(entry))
-        body.steps.append(Step(first, code, False, entry))
+        body.steps.append(Step(first, code))
         if len(given) == 1:
             return [first]
         results = []
@@ -164,7 +165,7 @@ class _Instances:
         weight = None if entry is None else body.reached(entry)
         code = function_of(self.structure.calls[node.id], reads, weight)
         adds = node.id in self.structure.overwriting
-        body.steps.append(Step(value, code, False, entry, adds))
+        body.steps.append(Step(value, code, adds))
         return value
 
     # the network

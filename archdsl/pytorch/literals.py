@@ -24,12 +24,6 @@ def literal(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} has no literal")
 
 
-def numbered_literal(prefix: str, number: str) -> str:
-    """The f-string of a prefix and an expression."""
-    text = literal(prefix).replace("{", "{{").replace("}", "}}")
-    return f'f{text[:-1]}{{{number}}}"'
-
-
 def docstring(paragraphs: Iterable[str], indent: int = 0) -> list[str]:
     """The lines of a docstring: each paragraph printable and wrapped, an empty one an empty line.
 

@@ -11,16 +11,15 @@ from archdsl.language.written import Written
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
 from archdsl.pytorch.environment import Env, Flow, Frame, Level
-from archdsl.pytorch.program import (
-    RESERVED,
+from archdsl.pytorch.parameters import (
     Argument,
-    Program,
     annotation,
     fraction,
     needed,
     plain_default,
     shown_value,
-)  # fmt: skip
+)
+from archdsl.pytorch.program import RESERVED, Program
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import starting
@@ -70,12 +69,10 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
     frame = Frame(Level(walk.body.top, ""), x, names={**named})
     env = Env(document.file, frame, values, x)
     env = env if "backbone" in document.sections else env.with_input(None)
-    own_aux = "aux" in document.sections and not _inherited(program, "aux")
     results = {*graph.outputs.values(), *graph.aux.values()}
     for section, level in _levels(program, walk):
         if results <= walk.values.keys():
             break  # as for a backbone, which needs no head
-        program.keeps_aux = not (own_aux and _inherited(program, section))
         there = replace(env, frame=replace(env.frame, level=level, labels={}))
         sequence = document.sections[section]
         if section == "aux":
@@ -89,11 +86,6 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
     if (program.sized or any(graph.outputs)) and held & walk.taken:
         raise Fixed(held & walk.taken, "weights, or the features' reductions, depend on sizes")
     return _class(program, walk, [*given.values()], arguments, title)
-
-
-def _inherited(program: Program, section: str) -> bool:
-    place = program.document.file.source.at(section)
-    return place.span is not None and place.span.file != place.source.name
 
 
 def _levels(program: Program, walk: Walk) -> Iterator[tuple[str, Level]]:

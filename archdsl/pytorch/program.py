@@ -1,14 +1,11 @@
 """A spec to classes: one for each of its blocks, with the block's parameters, and the network's."""
 
 import ast
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, replace
 from typing import Any
 
 from archdsl.expressions.scaling import Rule
-from archdsl.graph.graph import Graph
-from archdsl.language.mentions import Mentions
 from archdsl.language.syntax import (
     NO_MODIFIERS,
     Block,
@@ -17,87 +14,47 @@ from archdsl.language.syntax import (
     Literal,
     Parameter,
     items_in,
-    written_in,
 )
-from archdsl.language.written import Written
-from archdsl.modules.structure import Structure
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import TAKEN, Value, expanded, variable_name
-from archdsl.pytorch.chains import Parts, equal, leaves
+from archdsl.pytorch.body import TAKEN, Value, expanded
+from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
+from archdsl.pytorch.factories import BlockClass, Factories
 from archdsl.pytorch.naming import class_name
-from archdsl.pytorch.operations import module_of, settle, torch_call, writing_over
-from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
-from archdsl.pytorch.returning import base_of, documented, initial
-from archdsl.pytorch.symbols import (
-    Fixed,
-    Symbol,
-    Translator,
-    known,
-    names_in,
-    same,
-    type_of,
-    variable,
+from archdsl.pytorch.parameters import (
+    Argument,
+    annotation,
+    fraction,
+    needed,
+    plain_default,
+    shown_value,
 )
+from archdsl.pytorch.placing import Placing
+from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
+from archdsl.pytorch.returning import documented
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, type_of, variable
+from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
 
-CHANNELS = "in_channels"
 POSITIONS = "positions"  # the argument that is the length of a sequence of tokens
 RESERVED = TAKEN | {CHANNELS}  # names that no argument can have
 
 
-@dataclass(eq=False)
-class Argument:
-    """An argument of a constructor: its default, computed in the constructor if `computed`."""
-
-    name: str
-    type: str
-    default: Any = field(default_factory=lambda: MISSING)  # a known value, a Factory, or MISSING
-    computed: Symbol | None = None
-    source: str = ""  # the parameter of the document that it is
-
-    @property
-    def required(self) -> bool:
-        return self.default is MISSING and self.computed is None
-
-
-@dataclass(eq=False)
-class BlockClass:
-    """The class of a block: how to call it, and what it gives in terms of its arguments."""
-
-    title: str
-    walk: Walk
-    arguments: list[Argument]
-    channels: list[tuple[str, int]]  # the arguments that are channels of inputs
-    fixed: Mapping[str, Any]
-    results: list[Value]
-    node: ast.ClassDef
-    values: Mapping[str, Any]
-
-
 @dataclass
-class Program:
+class Program(Factories):
     """The classes of a network, translated from its spec."""
 
-    graph: Graph
-    written: Written
-    reserved: frozenset[str]
-    fixed: Mapping[str, Any] = field(default_factory=dict)  # parameters of the document
-
     def __post_init__(self) -> None:
-        self.document = self.written.document
+        super().__post_init__()
         self.functions: Mapping[str, Any] = self.written.functions
         self.rules: dict[str, Rule] = {}
         self.inits: list[tuple[str, Init | None, ast.Call]] = []
-        self.classes: dict[Any, BlockClass | None] = {}
         self.order: list[BlockClass] = []
         self.open: list[Block] = []
         self.reasons: dict[str, str] = {}
-        self.keeps_aux = True
         self.sized = False  # whether weights depend on the size of a map
-        self.structure = Structure(self.graph)
         self.titles = set(self.reserved)
         self.known: dict[str, Any] = {}  # the document's parameters as they are
 
@@ -113,97 +70,11 @@ class Program:
             self.classes = {k: c for k, c in self.classes.items() if c is not made}
         del self.order[mark[1] :]
 
-    @cached_property
-    def keys(self) -> frozenset[str]:
-        """The names that stand in the document and its blocks."""
-        templates = [template for template, _ in self.document.file.written]
-        for block in self.document.titles:
-            if block.body is not None:
-                templates += [i.key for i in items_in(block.body) if i.key is not None]
-        return frozenset(t.text for t in templates if not t.expressions)
-
-    @cached_property
-    def uses(self) -> dict[str, list[str]]:
-        """The scopes of every block, by its title in the graph."""
-        found: dict[str, list[str]] = {}
-        for scope in self.graph.scopes:
-            if scope.block and scope is self.structure.first[scope.path]:
-                found.setdefault(scope.block, []).append(scope.id)
-        return found
-
-    @cached_property
-    def spans(self) -> dict[Any, bool]:
-        """Whether all activations that a place in the spec makes write over their input."""
-        found: dict[Any, bool] = {}
-        for node in self.graph.nodes:
-            if node.op.storage(node.output, *self.graph.specs(node)).over is not None:
-                over = node.id in self.structure.overwriting
-                found[node.span] = over and found.get(node.span, True)
-        return found
-
-    def may_overwrite(self, span: Any) -> bool | None:
-        """Whether what is written at a place writes over its input; None if nothing came of it."""
-        return self.spans.get(span)
-
-    @staticmethod
-    def paths(path: str, prefixes: Sequence[str]) -> Iterator[str]:
-        for prefix in prefixes:
-            yield f"{prefix}.{path}" if prefix and path else prefix or path
-
-    @cached_property
-    def opened(self) -> frozenset[str]:
-        """How references say that in which they name something: `a` and `a.b` of `a.b.c`."""
-        bodies = [b.body for b in self.document.titles if b.body is not None]
-        bodies += [item for items in self.document.sections.values() for item in items.items]
-        said = Mentions()
-        for body in bodies:
-            for item in items_in(body):
-                said.add(written_in(item))
-        names = [t.text.split(".") for t in said.references if not t.expressions]
-        return frozenset(".".join(parts[:n]) for parts in names for n in range(1, len(parts)))
-
-    def is_opened(self, path: str) -> bool:
-        """Whether a reference may name what stands in the item at a path."""
-        parts = path.split(".")
-        return any(".".join(parts[n:]) in self.opened for n in range(len(parts)))
-
-    def is_closed(self, path: str, prefixes: Sequence[str]) -> bool:
-        structure = self.structure
-        found = [p for p in self.paths(path, prefixes) if p in structure.inputs]
-        return not self.is_opened(path) and all(
-            len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found
-        )
-
-    def gives(self, path: str, prefixes: Sequence[str]) -> int:
-        found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
-        return max([len(self.structure.outputs[p]) for p in found], default=0)
-
-    def given_by(self, path: str, prefixes: Sequence[str]) -> list[str]:
-        found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
-        return [id for p in found if len(self.structure.outputs[p]) == 1
-                for id in self.structure.outputs[p]]  # fmt: skip
-
-    def refined(self, spec: TensorSpec, path: str, prefixes: Sequence[str]) -> TensorSpec:
-        """With sizes that are not known as the graph has them, if all uses have the same."""
-        if None not in spec.shape or not path:
-            return spec
-        ids = [
-            id
-            for p in self.paths(path, prefixes)
-            for id in ([p] if p in self.graph.by_id else self.structure.outputs.get(p, ()))
-        ]
-        shapes = {self.graph.spec(id).shape for id in ids}
-        found = shapes.pop() if len(shapes) == 1 else ()
-        if len(found) != len(spec.shape):
-            return spec
-        filled = (b if a is None else a for a, b in zip(spec.shape, found, strict=True))
-        return TensorSpec(tuple(filled), spec.layout)
-
     # blocks
 
     def called(
         self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
-        specs: Sequence[TensorSpec], walk: Walk,
+        specs: Sequence[TensorSpec], walk: Placing,
     ) -> tuple[ast.expr, list[Value]]:  # fmt: skip
         """A call of a class and what it gives; raises Fixed where the class does not fit."""
         key = (block, *((spec.rank, spec.layout) for spec in specs))
@@ -250,96 +121,6 @@ class Program:
                 keywords[argument.name] = written
         code = call(made.title, *arguments, **keywords)
         return code, [self.result(value, made, seen, specs) for value in made.results]
-
-    @staticmethod
-    def equal(value: Any, default: Any) -> bool:
-        if isinstance(value, Factory) and isinstance(default, Factory):
-            pair = (value.arguments, default.arguments)
-            return (value.verb, value.block) == (default.verb, default.block) and (
-                pair[0].keys() == pair[1].keys()
-                and all(same(pair[0][n], pair[1][n]) for n in pair[0])
-            )
-        if isinstance(value, Factory) or isinstance(default, Factory):
-            return False
-        return same(value, default)
-
-    def given(self, value: Any, argument: Argument, made: BlockClass) -> Any:
-        """The expression of an argument."""
-        if argument.type == "item":
-            return self.factory(value, argument.name, made.walk)
-        if isinstance(value, Factory):
-            raise Fixed((), "a verb where none is expected")
-        if argument.type == "str" and value == "same":
-            raise Fixed((), "padding as TensorFlow's")
-        if argument.type == "int" and (type_of(value) not in ("int", "bool")):
-            raise Fixed(names_in(value), "a list or number where a whole number is expected")
-        if argument.type == "float" and type(value) is int:
-            return as_syntax(float(value))
-        return as_syntax(tuples(value))
-
-    def factory(self, value: Any, title: str, walk: Walk) -> ast.expr:
-        """What makes modules: `nn.ReLU`, `partial(nn.ReLU, inplace=True)`, a class."""
-        if isinstance(value, Symbol):
-            return value.syntax
-        standard = walk.standards[title]
-        if value.block is not None:
-            if standard.block is None:
-                raise Fixed((), "a block where an op is expected")
-            return self.block_factory(value, standard, walk)
-        op = OPS[value.verb]
-        if standard.block is not None or takes_channels(op):
-            raise Fixed((), "an op where a block is expected")
-        arguments = {**self.defaults(value.verb, walk), **value.arguments}
-        made = settle(op, arguments, TensorSpec((1, 1, 1)))
-        written = torch_call(made, [TensorSpec((1, 1, 1))])
-        if written.form != "module":
-            raise Fixed((), "no module")
-        code = module_of(written)
-        over = walk.activations.get(title, [])
-        flag = writing_over(made)
-        if flag is not None and over and all(over):
-            code.keywords.append(ast.keyword("inplace", flag))
-        if not code.args and not code.keywords:
-            return code.func
-        keywords = {keyword.arg or "": keyword.value for keyword in code.keywords}
-        return call("partial", code.func, *code.args, **keywords)
-
-    def defaults(self, verb: str, walk: Walk) -> Mapping[str, Any]:
-        """The default arguments of an op, which no parameter can reach here."""
-        found: dict[str, Any] = {}
-        for file in (walk.file, self.document.file):
-            for title, raw in file.defaults.get(verb, {}).items():
-                if title not in found:
-                    if not isinstance(raw, Literal):
-                        raise Fixed((), "a default that is computed")
-                    found[title] = raw.value
-        return found
-
-    def block_factory(self, value: Factory, standard: Factory, walk: Walk) -> ast.expr:
-        assert value.block is not None
-        specs = [TensorSpec((1, None, None))]  # type: ignore[arg-type]
-        key = (value.block, (specs[0].rank, specs[0].layout))
-        if key not in self.classes:
-            given = dict(value.arguments)
-            for title, parameter in value.block.parameters.items():
-                if title not in given and parameter.required:
-                    given[title] = 1
-            env = Env(value.block.file, Frame(Level(walk.body.top, ""), None), {}, None)
-            for title, parameter in value.block.parameters.items():
-                if title not in given:
-                    given[title] = walk.parameter(parameter, parameter.default, env)
-            self.called(value.block, given, given, [TensorSpec((1, 8, 8))], walk)
-        made = self.classes[key]
-        if made is None or made.fixed or [a for a, _ in made.channels] != [CHANNELS]:
-            raise Fixed((), "a block without a class for all arguments")
-        out = made.results[0].spec.channels
-        if not (
-            isinstance(out, Symbol) and isinstance(out.syntax, ast.Name) and out.syntax.id == "out"
-        ):
-            raise Fixed((), "a block whose channels are not its `out`")
-        known_arguments = {a.name: a for a in made.arguments}
-        given = {n: self.given(v, known_arguments[n], made) for n, v in value.arguments.items()}
-        return call("partial", made.title, **given) if given else name(made.title)
 
     def result(
         self, value: Value, made: BlockClass, seen: Mapping[str, Any], specs: Sequence[TensorSpec]
@@ -598,175 +379,5 @@ class Program:
         return free
 
 
-def class_body(
-    walk: Walk, block: Block, env: Env, inputs: list[Value]
-) -> tuple[str, list[ast.FunctionDef], list[Value]]:
-    """The base of a class, its constructor (without arguments) and `forward`, and its results."""
-    assert block.body is not None
-    if len(inputs) == 1 and block.body.verb in ("seq", "dense") and block.outputs is None:
-        try:
-            with walk.attempt():
-                made = (
-                    sequential(walk, block, env)
-                    if block.body.verb == "seq"
-                    else densely(walk, block, env)
-                )
-                if made is not None:
-                    return made
-        except Fixed:
-            walk.body.top.clear()
-    flow = walk.given_of(block, walk.combined(block.body, env), env)
-    results = list(flow) if isinstance(flow, tuple) else [flow]
-    values = [value for value in results if isinstance(value, Value)]
-    walk.finish(values)
-    names = ["x"] if len(inputs) == 1 else apart(variable_name(n) for n in block.named(len(inputs)))
-    naming = walk.body.forward(inputs, names)
-    statements = naming.finish(values)
-    returned = [naming.read(value) for value in values]
-    statements.append(ast.Return(returned[0] if len(returned) == 1 else ast.Tuple(returned)))
-    given = [ast.arg("self"), *(ast.arg(n, name("Tensor")) for n in names)]
-    returns = name("Tensor") if len(values) == 1 else ast.Subscript(
-        name("tuple"), ast.Tuple([name("Tensor")] * len(values)))  # fmt: skip
-    base = base_of(walk.body)
-    forward = function("forward", given, [], returns, statements)
-    return base, [initial(walk.body.constructor()), forward], values
-
-
-def sequential(
-    walk: Walk, block: Block, env: Env
-) -> tuple[str, list[ast.FunctionDef], list[Value]] | None:
-    """A block whose items are numbered, or have names that vary, as an `nn.Sequential`."""
-    assert block.body is not None
-    if not walk.is_closed(""):
-        return None
-    parts: Parts = []
-    after = walk.chain(block.body.parts["items"], env, parts)
-    if after is None or not parts:
-        return None
-    keys = [part.key for part in leaves(parts)]
-    numbered = all(key is None for key in keys)
-    if not numbered and not any(isinstance(key, list) for key in keys):
-        return None
-    before, arguments = walk.members(parts)
-    walk.release({env.first.mark: 1})
-    called = ast.Expr(ast.Call(name("super().__init__"), arguments, []))
-    return "nn.Sequential", [initial([*before, called])], [after.first]
-
-
-def densely(
-    walk: Walk, block: Block, env: Env
-) -> tuple[str, list[ast.FunctionDef], list[Value]] | None:
-    """A block of densely connected layers, one module each."""
-    from archdsl.pytorch.chains import Part, with_channels
-    from archdsl.pytorch.symbols import binary
-
-    item = block.body
-    assert item is not None
-    count = walk.whole(item.arguments["repeat"], env)
-    i = variable("i", "int")
-    bound = env.bind({"i": i, "first": equal(i, 0), "last": equal(i, count - 1)})
-    start = env.first.spec.channels
-    probe = variable("channels_seen", "int")
-    parts: Parts = []
-    after = walk.chain(
-        item.parts["layer"], bound.with_input(with_channels(env.first, probe)), parts
-    )
-    if after is None or len(parts) != 1:
-        return None
-    growth = after.first.spec.channels
-    if names_in(growth) & {"i", "channels_seen"}:
-        return None
-    seen = binary("+", start, binary("*", i, growth))
-    parts = []
-    walk.chain(item.parts["layer"], bound.with_input(with_channels(env.first, seen)), parts)
-    (part,) = parts
-    if not isinstance(part, Part) or part.made.before or part.test is not None:
-        return None
-    clause = ast.comprehension(name("i"), call("range", count), [], 0)
-    if part.key is None:
-        members: ast.expr = ast.ListComp(part.made.code, [clause])
-    else:
-        from archdsl.pytorch.environment import text_of
-
-        members = ast.DictComp(text_of(part.key), part.made.code, [clause])
-    over = name("self") if part.key is None else call("self.values")
-    base = "nn.ModuleList" if part.key is None else "nn.ModuleDict"
-    joined = call("torch.cat", name("maps"), 1)
-    body: list[ast.stmt] = [
-        assign("maps", ast.List([name("x")])),
-        ast.For(name("layer"), over, [ast.Expr(call("maps.append", call("layer", joined)))], []),
-        ast.Return(joined),
-    ]
-    forward = function(
-        "forward", [ast.arg("self"), ast.arg("x", name("Tensor"))], [], name("Tensor"), body
-    )
-    constructor = initial([ast.Expr(ast.Call(name("super().__init__"), [members], []))])
-    total = binary("+", start, binary("*", count, growth))
-    return base, [constructor, forward], [with_channels(env.first, total)]
-
-
-def channel_names(block: Block, count: int) -> list[tuple[str, int]]:
-    """The names of the arguments that are the channels of a block's inputs."""
-    titles = (f"{variable_name(n)}_channels" for n in block.named(count)[1:])
-    others = apart(titles, {CHANNELS, *block.parameters})
-    return list(zip([CHANNELS, *others], range(count), strict=False))
-
-
-def apart(names: Iterable[str], others: Collection[str] = ()) -> list[str]:
-    """Names of which none is another, or one of the others."""
-    found: list[str] = []
-    for title in names:
-        while title in found or title in others:
-            title += "_"
-        found.append(title)
-    return found
-
-
-def needed(arguments: Sequence[Argument], used: set[str]) -> list[Argument]:
-    """The arguments whose names are used, also by what computes others; `used` grows by these."""
-    before = -1
-    while before < len(used):
-        before = len(used)
-        for argument in arguments:
-            if argument.name in used and argument.computed is not None:
-                used |= identifiers(argument.computed.syntax)
-    return [argument for argument in arguments if argument.name in used]
-
-
 def channels_of(channels: Sequence[tuple[str, int]]) -> set[str]:
     return {title for title, _ in channels}
-
-
-def fraction(argument: Argument, walk: Walk) -> str:
-    """The type of an argument: a whole number by default may be a fraction where one is taken."""
-    takes = argument.name in walk.floats - walk.wholes
-    return "float" if argument.type == "int" and takes else argument.type
-
-
-def annotation(argument: Argument) -> ast.expr:
-    value = argument.default
-    if argument.type == "item":
-        return ast.Subscript(name("Callable"), ast.Tuple([ast.Constant(...), name("nn.Module")]))
-    if argument.type == "list":
-        inner = {type_of(v) for v in value} if isinstance(value, list) else {"int"}
-        part = inner.pop() if len(inner) == 1 and inner <= {"int", "float", "bool"} else "Any"
-        return ast.Subscript(name("Sequence"), name(part))
-    if argument.type == "axes":
-        return ast.BinOp(name("int"), ast.BitOr(), ast.Subscript(name("Sequence"), name("int")))
-    if argument.type == "str":
-        return ast.BinOp(name("int"), ast.BitOr(), name("str")) if value == "auto" else name("str")
-    return name(argument.type)
-
-
-def plain_default(argument: Argument) -> Any:
-    """The default of an argument as Python has it: tuples, and floats where one is expected."""
-    value = tuples(argument.default)
-    return float(value) if argument.type == "float" and type(value) is int else value
-
-
-def tuples(value: Any) -> Any:
-    return tuple(map(tuples, value)) if isinstance(value, list) else value
-
-
-def shown_value(value: Any) -> str:
-    return value.verb if isinstance(value, Factory) else str(value)

@@ -10,6 +10,7 @@ from archdsl.graph.graph import INPUT, Graph
 from archdsl.pytorch.body import Body, Value, expanded, variable_name
 from archdsl.pytorch.python import as_syntax, call, function, name, negated
 from archdsl.pytorch.symbols import Fixed
+from archdsl.pytorch.variables import Naming
 
 
 @dataclass
@@ -40,7 +41,7 @@ def network_members(
     late = {step.target.mark for step in asides}
     body.steps = [s for s in body.steps if s.target.mark not in late] + asides
     inputs = ["x" if id == INPUT else variable_name(id) for id in graph.inputs]
-    naming = body.forward(given, inputs)
+    naming = Naming(body, given, inputs)
     names = [*graph.outputs, *graph.aux] if any(graph.outputs) or side else []
     statements = naming.finish([*main, *side], names)
     read = {n: naming.read(v) for n, v in zip(graph.outputs, main, strict=True)}

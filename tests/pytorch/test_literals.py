@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archdsl.pytorch.literals import WIDTH, docstring, literal, numbered_literal
+from archdsl.pytorch.literals import WIDTH, docstring, literal
 
 hostile = st.text(st.one_of(st.characters(), st.sampled_from("\"'\\\n\r{}#%\0\u202e\u2028 ")))
 plain = st.one_of(
@@ -40,13 +40,6 @@ class Text(str):
 def test_nothing_else_has_a_literal(value: Any) -> None:
     with pytest.raises(TypeError, match="no literal"):
         literal(value)
-
-
-@given(hostile, st.integers(0, 99))
-def test_a_numbered_literal_is_its_prefix_and_the_number(prefix: str, i: int) -> None:
-    tree = ast.parse(numbered_literal(prefix, "i"), mode="eval")
-    found = eval(compile(tree, "", "eval"), {"__builtins__": {}}, {"i": i})
-    assert found == f"{prefix}{i}"
 
 
 @given(st.lists(hostile, max_size=4), st.sampled_from([0, 4, 8]))

@@ -1,0 +1,243 @@
+"""What an item is as a module: its verb, its block, and the arguments of both."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archdsl.language.syntax import COMBINATORS, Block, Item
+from archdsl.language.syntax import Sequence as Items
+from archdsl.ops import OPS, activation, kind
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.body import Entry, Holder, Value
+from archdsl.pytorch.containers import Made, Parts
+from archdsl.pytorch.environment import Env, Flow, Frame, Level
+from archdsl.pytorch.operations import torch_call
+from archdsl.pytorch.placing import Placing
+from archdsl.pytorch.python import call
+from archdsl.pytorch.symbols import Fixed, Symbol
+
+KINDS = ("seq", "residual", "branches", "dense")
+
+
+class Calling(Placing):
+    """Resolves what items call."""
+
+    def inlined(self, item: Item, env: Env) -> tuple[Items | None, Env]:
+        if item.verb == "inline":
+            return item.parts["items"], env
+        _, block, _ = self.resolved(item, env)
+        if block is None or block.body is None or block.body.verb != "inline":
+            return None, env
+        if block.outputs is not None:
+            raise Fixed((), "an inline block with outputs")
+        return block.body.parts["items"], self.inside(item, env, env.level)
+
+    def opened_chain(self, item: Item, env: Env) -> tuple[Items | None, Env]:
+        if item.verb == "seq":
+            return item.parts["items"], env
+        _, block, _ = self.resolved(item, env)
+        if block is None or block.body is None or block.body.verb != "seq" or block.outputs:
+            return None, env
+        return block.body.parts["items"], self.inside(item, env, env.level)
+
+    def inside(self, item: Item, env: Env, level: Level) -> Env:
+        """Inside the block that an item calls."""
+        _, block, given = self.resolved(item, env)
+        assert block is not None
+        return self.opened(block, self.bound(block, given, env), env, level)
+
+    def opened(self, block: Block, values: Mapping[str, Any], env: Env, level: Level) -> Env:
+        if sum(1 for _ in self.calls) > 200:
+            raise Fixed((), "blocks in blocks")
+        wanted = max(1 - bool(block.rest), len(block.inputs))
+        flows = env.x if isinstance(env.x, tuple) else (env.x,)
+        if len(flows) != wanted and not (block.rest and len(flows) > wanted):
+            raise Fixed((), "another number of inputs")
+        frame = Frame(level, env.x, len(self.taps), None, self.by_input(block, env.x))
+        return Env(block.file, frame, values, env.x, env.guard)
+
+    @staticmethod
+    def by_input(block: Block, x: Flow) -> dict[str, Flow]:
+        """What a block is given, by the names of its inputs."""
+        flows, count = x if isinstance(x, tuple) else (x,), len(block.inputs)
+        known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=False))
+        if block.rest:
+            known[block.rest] = tuple(flow for flow in flows[count:] if isinstance(flow, Value))
+        return known
+
+    def resolved(self, item: Item, env: Env) -> tuple[Any, Block | None, dict[str, Any]]:
+        """The verb behind `$name`, its block, and the arguments: as written, or as values."""
+        given: dict[str, Any] = {n: (raw, False) for n, raw in item.arguments.items()}
+        if item.chosen is None:
+            return item.verb, env.file.block(item.verb), given
+        value = self.factory(item.chosen, env)
+        if isinstance(value, Symbol):
+            return value, None, given
+        given |= {n: (argument, True) for n, argument in value.arguments.items()}
+        return value.verb, value.block, given
+
+    def bound(self, block: Block, given: Mapping[str, Any], env: Env) -> dict[str, Any]:
+        """The values of a block's parameters, and what it sees of the document's."""
+        values = dict(self.outer(block.file))
+        for title, parameter in block.parameters.items():
+            if title in given:
+                raw, is_value = given[title]
+                value = raw if is_value else self.parameter(parameter, raw, env)
+            elif parameter.required:
+                raise Fixed((), f"{block.name} needs {title}")
+            else:
+                inner = Env(block.file, env.frame, values, env.x)
+                value = self.parameter(parameter, parameter.default, inner)
+            values[title] = value
+        return values
+
+    def module(self, item: Item, env: Env) -> Made | None:
+        """What one item is as a module of one input; None if it is none."""
+        if not isinstance(env.x, Value):
+            return None
+        if item.verb == "seq":
+            parts: Parts = []
+            after = self.chain(item.parts["items"], env, parts)
+            return None if after is None else self.contained(parts, after.first, "layers")
+        if item.verb in COMBINATORS:
+            return None
+        verb, block, given = self.resolved(item, env)
+        if isinstance(verb, Symbol):
+            return self.factory_call(verb, given, item, env)
+        if block is not None:
+            return self.block_module(block, given, item, env)
+        op = OPS[verb]
+        if op.inputs != 1 or any(kind(op, title).form == "reference" for title in given):
+            return None
+        made, _ = self.settled(op, given, env)
+        written = torch_call(made, [env.first.spec])
+        whole = written.form == "module" and not written.use
+        return self.op_module(made, written, item, env) if whole else None
+
+    def block_module(
+        self, block: Block, given: Mapping[str, Any], item: Item, env: Env
+    ) -> Made | None:
+        if block.body is None or len(block.inputs) > 1:
+            return None
+        values = self.bound(block, given, env)
+        if block.body.verb not in KINDS:
+            level = Level(Holder("?"), "?")
+            return self.module(block.body, self.opened(block, values, env, level))
+        try:
+            code, results = self.program.called(block, values, given, [env.first.spec], self)
+        except Fixed as error:
+            if error.names:
+                raise
+            return None
+        if len(results) != 1:
+            return None
+        return Made(code, [], results[0].spec, results[0].maker)
+
+    def factory_call(self, made: Symbol, given: Mapping[str, Any], item: Item, env: Env) -> Made:
+        """A module from a parameter that makes some."""
+        assert isinstance(made.syntax, ast.Name)
+        title = made.syntax.id
+        standard = self.standards.get(title)
+        if standard is None:
+            raise Fixed(made.names, "no standard for what it makes")
+        x = env.first
+        if standard.block is None:
+            said = self.program.may_overwrite(item.span)
+            lent = said is not False and (said if x.maker is None else x.maker.lends) is True
+            self.activations.setdefault(title, []).append(lent)
+            if x.mark:
+                self.taking.append((title, x))
+            if given:
+                raise Fixed(made.names, "arguments for an activation")
+            return Made(call(made.syntax), [], x.spec, activation.Relu)
+        values = {
+            n: raw if is_value else self.parameter(standard.block.parameters[n], raw, env)
+            for n, (raw, is_value) in given.items()
+            if n in standard.block.parameters
+        }
+        if len(values) < len(given):
+            raise Fixed(made.names)
+        spec = x.spec if "out" not in values else x.spec.with_channels(values["out"])
+        sizes: tuple[Any, ...] = (spec.channels, *(None,) * spec.rank)
+        unknown = TensorSpec(sizes)
+        return Made(call(made.syntax, x.spec.channels, **values), [], unknown, None)
+
+    def combined(self, item: Item, env: Env) -> Flow:
+        """What a combinator gives where it stands."""
+        raise NotImplementedError
+
+    def placed_at(self, item: Item, env: Env, title: str) -> Flow:
+        """What an item gives under a name."""
+        raise NotImplementedError
+
+    def call(
+        self, block: Block, given: Mapping[str, Any], item: Item, env: Env, title: str
+    ) -> Flow:
+        """A block under a name: a call of its class, or what it holds where that cannot be."""
+        if block.body is None:
+            raise Fixed((), "a block that cannot be read")
+        values = self.bound(block, given, env)
+        level = env.level
+        if block.body.verb not in KINDS:
+            inner = self.opened(block, values, env, level)
+            return self.given_of(block, self.placed_at(block.body, inner, title), inner)
+        if title.startswith("_"):
+            before, level.trail = level.trail, f"{level.trail}{title}."
+            inner = self.opened(block, values, env, level)
+            result = self.given_of(block, self.combined(block.body, inner), inner)
+            level.trail = before
+            return result
+        path = level.child(title)
+        flows = env.x if isinstance(env.x, tuple) else (env.x,)
+        inputs = [flow for flow in flows if isinstance(flow, Value)]
+        fits = len(inputs) == max(1, len(block.inputs)) or (block.rest and len(inputs) > 0)
+        if len(inputs) == len(flows) and fits and (len(inputs) == 1 or env.guard is None):
+            try:
+                with self.attempt():
+                    specs = [value.spec for value in inputs]
+                    code, results = self.program.called(block, values, given, specs, self)
+                    gives = self.program.gives(path, self.prefixes)
+                    if gives > len(results) or self.program.is_opened(path):
+                        raise Fixed((), "more results are needed")
+            except Fixed:
+                pass
+            else:
+                return self.enter_block(title, path, code, results, inputs, env)
+        holder = self.entered(level.holder, Holder(self.attribute(title, env)))
+        inner = self.opened(block, values, env, Level(holder, path, guard=env.guard))
+        return self.given_of(block, self.combined(block.body, inner), inner)
+
+    def given_of(self, block: Block, result: Flow, inner: Env) -> Flow:
+        """What a block gives: what its body does, or a list of its `outputs`."""
+        if block.outputs is None:
+            return result
+        names = [name for name in block.outputs.values() if name is not None]
+        found = [self.reference(name, inner, self.taps) for name in names]
+        values = tuple(value for value in found if isinstance(value, Value))
+        if len(values) < len(block.outputs):
+            raise Fixed((), "a list in a list")
+        return values
+
+    def enter_block(
+        self, title: str, path: str, code: ast.expr, results: Sequence[Value],
+        inputs: Sequence[Value], env: Env,
+    ) -> Flow:  # fmt: skip
+        if len(inputs) == len(results) == 1:
+            made = Made(code, [], results[0].spec, results[0].maker)
+            return self.enter(title, path, made, env)
+        entry = Entry(self.attribute(title, env), code, [], env.guard)
+        entry = self.entered(env.level.holder, entry)
+        first = self.body.value(results[0].spec, title, results[0].maker)
+        self.step(first, self.body.called(entry, inputs))
+        if len(results) == 1:
+            self.settle(path, first, env.level.holder)
+            return first
+        if env.guard is not None:
+            raise Fixed(env.guard.names)
+        values = []
+        for number, result in enumerate(results):
+            value = self.body.value(result.spec, f"{title.lstrip('_')}_{number}")
+            self.step(value, ast.Subscript(self.body.read(first), ast.Constant(number)))
+            values.append(value)
+        self.settle_all(path + self.again, values)
+        return tuple(values)

@@ -1,0 +1,142 @@
+"""What stands in a class: an nn.Sequential, densely connected layers, or steps of forward."""
+
+import ast
+from collections.abc import Collection, Iterable
+
+from archdsl.language.syntax import Block
+from archdsl.pytorch.body import Value, variable_name
+from archdsl.pytorch.chains import equal
+from archdsl.pytorch.containers import Parts, leaves
+from archdsl.pytorch.environment import Env
+from archdsl.pytorch.python import assign, call, function, name
+from archdsl.pytorch.returning import base_of, initial
+from archdsl.pytorch.symbols import Fixed, names_in, variable
+from archdsl.pytorch.variables import Naming
+from archdsl.pytorch.walks import Walk
+
+CHANNELS = "in_channels"
+
+
+def class_body(
+    walk: Walk, block: Block, env: Env, inputs: list[Value]
+) -> tuple[str, list[ast.FunctionDef], list[Value]]:
+    """The base of a class, its constructor (without arguments) and `forward`, and its results."""
+    assert block.body is not None
+    if len(inputs) == 1 and block.body.verb in ("seq", "dense") and block.outputs is None:
+        try:
+            with walk.attempt():
+                made = (
+                    sequential(walk, block, env)
+                    if block.body.verb == "seq"
+                    else densely(walk, block, env)
+                )
+                if made is not None:
+                    return made
+        except Fixed:
+            walk.body.top.clear()
+    flow = walk.given_of(block, walk.combined(block.body, env), env)
+    results = list(flow) if isinstance(flow, tuple) else [flow]
+    values = [value for value in results if isinstance(value, Value)]
+    walk.finish(values)
+    names = ["x"] if len(inputs) == 1 else apart(variable_name(n) for n in block.named(len(inputs)))
+    naming = Naming(walk.body, inputs, names)
+    statements = naming.finish(values)
+    returned = [naming.read(value) for value in values]
+    statements.append(ast.Return(returned[0] if len(returned) == 1 else ast.Tuple(returned)))
+    given = [ast.arg("self"), *(ast.arg(n, name("Tensor")) for n in names)]
+    returns = name("Tensor") if len(values) == 1 else ast.Subscript(
+        name("tuple"), ast.Tuple([name("Tensor")] * len(values)))  # fmt: skip
+    base = base_of(walk.body)
+    forward = function("forward", given, [], returns, statements)
+    return base, [initial(walk.body.constructor()), forward], values
+
+
+def sequential(
+    walk: Walk, block: Block, env: Env
+) -> tuple[str, list[ast.FunctionDef], list[Value]] | None:
+    """A block whose items are numbered, or have names that vary, as an `nn.Sequential`."""
+    assert block.body is not None
+    if not walk.is_closed(""):
+        return None
+    parts: Parts = []
+    after = walk.chain(block.body.parts["items"], env, parts)
+    if after is None or not parts:
+        return None
+    keys = [part.key for part in leaves(parts)]
+    numbered = all(key is None for key in keys)
+    if not numbered and not any(isinstance(key, list) for key in keys):
+        return None
+    before, arguments = walk.members(parts)
+    walk.release({env.first.mark: 1})
+    called = ast.Expr(ast.Call(name("super().__init__"), arguments, []))
+    return "nn.Sequential", [initial([*before, called])], [after.first]
+
+
+def densely(
+    walk: Walk, block: Block, env: Env
+) -> tuple[str, list[ast.FunctionDef], list[Value]] | None:
+    """A block of densely connected layers, one module each."""
+    from archdsl.pytorch.chains import with_channels
+    from archdsl.pytorch.containers import Part
+    from archdsl.pytorch.symbols import binary
+
+    item = block.body
+    assert item is not None
+    count = walk.whole(item.arguments["repeat"], env)
+    i = variable("i", "int")
+    bound = env.bind({"i": i, "first": equal(i, 0), "last": equal(i, count - 1)})
+    start = env.first.spec.channels
+    probe = variable("channels_seen", "int")
+    parts: Parts = []
+    after = walk.chain(
+        item.parts["layer"], bound.with_input(with_channels(env.first, probe)), parts
+    )
+    if after is None or len(parts) != 1:
+        return None
+    growth = after.first.spec.channels
+    if names_in(growth) & {"i", "channels_seen"}:
+        return None
+    seen = binary("+", start, binary("*", i, growth))
+    parts = []
+    walk.chain(item.parts["layer"], bound.with_input(with_channels(env.first, seen)), parts)
+    (part,) = parts
+    if not isinstance(part, Part) or part.made.before or part.test is not None:
+        return None
+    clause = ast.comprehension(name("i"), call("range", count), [], 0)
+    if part.key is None:
+        members: ast.expr = ast.ListComp(part.made.code, [clause])
+    else:
+        from archdsl.pytorch.environment import text_of
+
+        members = ast.DictComp(text_of(part.key), part.made.code, [clause])
+    over = name("self") if part.key is None else call("self.values")
+    base = "nn.ModuleList" if part.key is None else "nn.ModuleDict"
+    joined = call("torch.cat", name("maps"), 1)
+    body: list[ast.stmt] = [
+        assign("maps", ast.List([name("x")])),
+        ast.For(name("layer"), over, [ast.Expr(call("maps.append", call("layer", joined)))], []),
+        ast.Return(joined),
+    ]
+    forward = function(
+        "forward", [ast.arg("self"), ast.arg("x", name("Tensor"))], [], name("Tensor"), body
+    )
+    constructor = initial([ast.Expr(ast.Call(name("super().__init__"), [members], []))])
+    total = binary("+", start, binary("*", count, growth))
+    return base, [constructor, forward], [with_channels(env.first, total)]
+
+
+def channel_names(block: Block, count: int) -> list[tuple[str, int]]:
+    """The names of the arguments that are the channels of a block's inputs."""
+    titles = (f"{variable_name(n)}_channels" for n in block.named(count)[1:])
+    others = apart(titles, {CHANNELS, *block.parameters})
+    return list(zip([CHANNELS, *others], range(count), strict=False))
+
+
+def apart(names: Iterable[str], others: Collection[str] = ()) -> list[str]:
+    """Names of which none is another, or one of the others."""
+    found: list[str] = []
+    for title in names:
+        while title in found or title in others:
+            title += "_"
+        found.append(title)
+    return found

@@ -1,0 +1,306 @@
+"""Ops and modules in a class under construction: their entries, and the steps that call them."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from archdsl.language.syntax import Block, File, Item
+from archdsl.modules.calls import Call
+from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
+from archdsl.ops.base import NUMBER, POSITIVE, RATE
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
+from archdsl.pytorch.chains import Chains, merged
+from archdsl.pytorch.containers import Made
+from archdsl.pytorch.environment import Env, Factory, Flow
+from archdsl.pytorch.operations import (
+    function_of,
+    infer,
+    module_of,
+    pads_evenly,
+    settle,
+    torch_call,
+    writing_over,
+)
+from archdsl.pytorch.python import choice, flat, name
+from archdsl.pytorch.starts import is_known, wrap
+from archdsl.pytorch.symbols import Fixed, Symbol, names_in
+
+if TYPE_CHECKING:
+    from archdsl.pytorch.program import Program
+
+ADAPTIVE = (pool.AdaptiveAvgPool, pool.AdaptiveMaxPool, pool.GlobalAvgPool)  # of one size
+CHANNELED = {"out", "groups", "bias", "init"}  # arguments that change no size
+FRACTIONS = (NUMBER, POSITIVE, RATE)
+LONG = 30  # characters of an expression that gets a variable
+E = TypeVar("E", Entry, Holder)
+
+
+class Placing(Chains):
+    """Enters modules and steps; `prefixes` are the paths of the uses of its class in the graph."""
+
+    def __init__(
+        self, program: "Program", prefixes: Sequence[str], parameters: frozenset[str],
+        document: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self.program, self.prefixes, self.of_document = program, prefixes, document
+        self.standards: dict[str, Factory] = {}  # what parameters make unless told otherwise
+        self.functions, self.rules = program.functions, program.rules
+        self.body, self.taken = Body(), parameters
+        self.taps: dict[str, Flow] = {}
+        self.values: dict[str, Value] = {}
+        self.calls: list[Block] = []
+        self.activations: dict[str, list[bool]] = {}  # parameters that make them
+        self.pending: list[tuple[ast.Call, ast.expr, Value]] = []
+        self.taking: list[tuple[str, Value]] = []
+        self.again = ""  # the mark of modules that are applied again
+        self.floats: set[str] = set()  # parameters that are taken where fractions are
+        self.wholes: set[str] = set()  # and where they are not
+        self.sizing: set[str] = set()  # parameters that change the size of a map
+        self.turning: set[str] = set()  # parameters that say what is there, and how often
+        self.measured = False  # whether sizes are as the graph has them
+        self.block: Block | None = None  # whose class it is
+        self.file = program.document.file
+        self.where = ""  # the path of the op that is looked at, where it has one
+
+    def outer(self, file: File) -> Mapping[str, Any]:
+        """What a file's blocks see of the document's parameters."""
+        return self.of_document if file is self.program.document.file else {}
+
+    def ids_at(self, title: str, path: str) -> list[str]:
+        graph = self.program.graph
+        tapped = [graph.taps[title]] if title in graph.taps else []
+        return [path, *self.program.given_by(path, self.prefixes), *tapped]
+
+    def joined(self, verb: str, flows: Sequence[Flow], env: Env, title: str) -> Value:
+        values = [flow for flow in flows if isinstance(flow, Value)]
+        if len(values) < len(flows):
+            raise Fixed((), "a join of lists")
+        op = OPS[verb]()
+        made = torch_call(op, [value.spec for value in values])
+        return self.function(op, made, values, env, title, "")
+
+    def settled(self, op: type[Op], given: Mapping[str, Any], env: Env) -> tuple[Op, list[Value]]:
+        """An op with its arguments, and the maps that these name."""
+        values: dict[str, Any] = {}
+        likes: list[Value] = []
+        for title, (raw, is_value) in given.items():
+            if kind(op, title).form == "reference":
+                like = self.references(raw, env, self.taps)
+                if not isinstance(like, Value):
+                    raise Fixed((), "like a list")
+                likes.append(like)
+                values[title] = True
+            else:
+                values[title] = raw if is_value else self.argument(raw, kind(op, title), env)
+        for file in (env.file, self.program.document.file):
+            there = replace(env, file=file, values=self.outer(file))
+            for title, raw in file.defaults.get(op.verb, {}).items():
+                if title not in values:
+                    values[title] = self.argument(raw, kind(op, title), there)
+        for title, value in values.items():
+            if isinstance(value, Symbol):
+                taken = self.floats if kind(op, title) in FRACTIONS else self.wholes
+                taken |= value.names
+        return settle(op, values, env.first.spec), likes
+
+    def op_module(self, op: Op, written: Call, item: Item, env: Env) -> Made:
+        code, x = module_of(written), env.first
+        spec = self.inferred(op, [x])
+        if spec.channels is None:
+            spec = self.refined(spec, self.where)
+        init = getattr(op, "init", None)
+        if self.learns(op, x.spec):
+            self.program.inits.append((written.target, init, code))
+            if init is not None and not is_known(init):
+                wrap(code, init, written.target)
+        flag, said = writing_over(op), self.program.may_overwrite(item.span)
+        if flag is not None and said is not False:
+            self.write_over(code, flag, x, env.guard, said is True)
+        even = pads_evenly(op)
+        if even is not None:  # as PyTorch pads itself
+            own = ast.Call(name(f"nn.Conv{x.spec.rank}d"), code.args, [*code.keywords])
+            own.keywords.append(ast.keyword("padding", ast.Constant("same")))
+            self.program.inits.append((f"nn.Conv{x.spec.rank}d", init, own))
+            made = ast.IfExp(even.syntax, own, code)
+            return Made(made, [], spec, type(op))
+        return Made(code, [], spec, type(op), written if written.use else None)
+
+    def inferred(self, op: Op, inputs: Sequence[Value]) -> TensorSpec:
+        """What an op gives; what its size depends on, and whether weights depend on that."""
+        spec, x = infer(op, [value.spec for value in inputs]), inputs[0]
+        if None in spec.spatial:
+            titles = arguments(type(op)).keys() - CHANNELED
+            self.sizing |= names_in(*(getattr(op, title) for title in titles))
+        settled = x.maker in ADAPTIVE or all(isinstance(n, Symbol) for n in x.spec.spatial)
+        if isinstance(op, shape.Flatten | attention.PositionEmbedding) and not settled:
+            self.program.sized |= self.measured and {*x.spec.spatial} != {1}
+            self.sizing |= names_in(*x.spec.shape) if spec.channels is None else set()
+        return spec
+
+    def refined(self, spec: TensorSpec, path: str) -> TensorSpec:
+        found = self.program.refined(spec, path, self.prefixes)
+        self.measured |= found is not spec
+        return found
+
+    @staticmethod
+    def learns(op: Op, x: TensorSpec) -> bool:
+        """Whether a module has parameters; one whose sizes are not known has."""
+        try:
+            return any(weight.kind == "parameter" for weight in op.weights(x))
+        except (Fixed, TypeError):
+            return True
+
+    def write_over(
+        self, code: ast.Call, flag: ast.expr, x: Value, guard: Symbol | None, said: bool
+    ) -> None:
+        """Lets an activation write over its input if nothing else needs that."""
+        maker = x.under[1] if x.under is not None and x.under[0] is guard else x.maker
+        if not (said if maker is None else maker.lends):
+            return
+        if x.mark:
+            self.pending.append((code, flag, x))
+        else:
+            code.keywords.append(ast.keyword("inplace", flag))
+
+    def function(
+        self, op: Op, written: Call, inputs: Sequence[Value], env: Env, title: str, hint: str
+    ) -> Value:
+        """A statement of `forward` that is no call of a module."""
+        spec = self.inferred(op, inputs)
+        value = self.body.value(spec, hint, type(op))
+        entry = None
+        reads = [self.body.read(x) for x in inputs]
+        if written.form == "parameter":
+            entry = Entry(title, module_of(written), [], None, True)
+            if env.guard is not None:
+                raise Fixed(env.guard.names)
+            entry = self.entered(env.level.holder, entry)
+            code = function_of(written, reads, self.body.reached(entry))
+        else:
+            arguments = [
+                replace(a, value=self.kept_number(a.name, a.value)) for a in written.arguments
+            ]
+            code = function_of(replace(written, arguments=tuple(arguments)), reads)
+        if env.guard is not None:
+            other = env.otherwise or env.x
+            if not isinstance(other, Value):
+                raise Fixed(env.guard.names)
+            test = self.body.keep(self.flag(env.guard), env.guard)
+            code = choice(test, code, self.body.read(other))
+            value.spec = merged(env.guard, value, other).spec
+        adds = isinstance(op, join.Add) and len(inputs) == 2 and env.guard is None
+        self.step(value, code, adds and self.single_use(inputs[0], spec))
+        self.settle(env.level.child(title), value, env.level.holder)
+        return value
+
+    def kept_number(self, hint: str, value: Any) -> Any:
+        return self.body.keep(hint, value) if isinstance(value, Symbol) else value
+
+    @staticmethod
+    def flag(guard: Symbol) -> str:
+        return guard.syntax.id if isinstance(guard.syntax, ast.Name) else "joins"
+
+    @staticmethod
+    def single_use(x: Value, spec: TensorSpec) -> bool:
+        return x.maker is not None and x.maker.lends
+
+    def step(self, value: Value, code: ast.expr, adds: bool = False) -> None:
+        self.body.steps.append(Step(value, code, adds))
+
+    def settle(self, path: str, value: Value, holder: Holder) -> None:
+        """Remembers which value a node or scope of the graph gives."""
+        path += self.again
+        self.values[path] = value
+        value.spec = self.refined(value.spec, path)
+        channels = value.spec.channels
+        if isinstance(channels, Symbol) and len(flat(channels.syntax)) > LONG and not self.again:
+            kept = self.body.let(holder, channels, self.taken)
+            value.spec = value.spec.with_channels(kept)
+        for id in self.program.given_by(path, self.prefixes):
+            self.values[id] = value
+
+    def enter(self, title: str, path: str, made: Made, env: Env) -> Value:
+        """A module under a name, called on what flows."""
+        x = env.x
+        if not isinstance(x, Value):
+            raise Fixed((), "a module of one input that gets several")
+        entry = Entry(self.attribute(title, env), made.code, made.before, env.guard)
+        entry = self.entered(env.level.holder, entry)
+        if not self.again:
+            entry.channels = made.spec.channels
+        spec = made.spec.with_channels(entry.channels)  # in the variables of the first time
+        value = self.body.value(spec, title.lstrip("_"), made.maker)
+        code: ast.expr = self.body.called(entry, [x])
+        if made.use is not None:
+            code = function_of(made.use, [self.body.read(x)], self.body.reached(entry))
+        if env.guard is not None:
+            other = env.otherwise or x
+            if other is not x or made.use is not None:
+                test = self.body.keep(self.flag(env.guard), env.guard)
+                code = choice(test, code, self.body.read(other))
+            merge = merged(env.guard, value, other)
+            value.under = None if value.maker is None else (env.guard, value.maker)
+            value.spec, value.maker = merge.spec, None  # it may be its input
+        self.step(value, code)
+        self.settle(path, value, env.level.holder)
+        return value
+
+    def entered(self, holder: Holder, entry: E) -> E:
+        """A module in its place, or what stands there where it is applied again."""
+        if not self.again:
+            self.body.enter(holder, entry)
+            return entry
+        found = holder.keys.get(entry.key)
+        if not isinstance(found, type(entry)):
+            raise Fixed((), "what is applied again has other modules")
+        return found
+
+    def attribute(self, title: str, env: Env) -> str:
+        """The name of an attribute; a leading `_` goes."""
+        if not title.startswith("_"):
+            return title
+        titles, known = env.level.holder.titles, env.level.trail + title
+        if self.again and known in titles:
+            return titles[known]
+        plain = title.lstrip("_") or "identity"
+        taken = self.program.keys, env.level.holder.keys
+        free, number = plain if not plain.isdecimal() else f"layer_{plain}", 2
+        while any(free in names for names in taken):
+            free, number = f"{plain}_{number}", number + 1
+        titles[known] = free
+        return free
+
+    def is_closed(self, path: str) -> bool:
+        """Whether what stands at a path has one input and one result wherever it is used."""
+        return self.program.is_closed(path, self.prefixes)
+
+    def settle_all(self, path: str, values: Sequence[Value]) -> None:
+        """Remembers which values the nodes give that a part has as its results, in their order."""
+        for prefixed in self.program.paths(path, self.prefixes):
+            ids = self.program.structure.outputs.get(prefixed, ())
+            if len(ids) == len(values):
+                self.values |= dict(zip(ids, values, strict=True))
+
+    def finish(self, results: Sequence[Value]) -> None:
+        """Leaves what the results need, and lets activations write over what nobody else does."""
+        self.body.prune(results)
+        uses: dict[str, int] = {}
+        for value in results:
+            uses[value.mark] = uses.get(value.mark, 0) + 1
+        for step in self.body.steps:
+            for mark in step.operands:
+                uses[mark] = uses.get(mark, 0) + 1
+        for step in self.body.steps:
+            left = step.code.left if isinstance(step.code, ast.BinOp) else None
+            step.adds &= isinstance(left, ast.Name) and uses[left.id] == 1
+        self.release(uses)
+
+    def release(self, uses: Mapping[str, int]) -> None:
+        """Lets activations write over values of one use."""
+        for title, value in self.taking:
+            self.activations[title].append(uses.get(value.mark, 0) == 1)
+        for code, flag, value in self.pending:
+            if uses.get(value.mark, 0) == 1:
+                code.keywords.append(ast.keyword("inplace", flag))

@@ -1,0 +1,114 @@
+"""What the graph knows of the uses of blocks: values that cross borders, sizes, overwriting."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from archdsl.graph.graph import Graph
+from archdsl.language.mentions import Mentions
+from archdsl.language.syntax import (
+    items_in,
+    written_in,
+)
+from archdsl.language.written import Written
+from archdsl.modules.structure import Structure
+from archdsl.ops.tensor import TensorSpec
+
+
+@dataclass
+class Uses:
+    """A graph beside the spec that it came from."""
+
+    graph: Graph
+    written: Written
+
+    def __post_init__(self) -> None:
+        self.document = self.written.document
+        self.structure = Structure(self.graph)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The names that stand in the document and its blocks."""
+        templates = [template for template, _ in self.document.file.written]
+        for block in self.document.titles:
+            if block.body is not None:
+                templates += [i.key for i in items_in(block.body) if i.key is not None]
+        return frozenset(t.text for t in templates if not t.expressions)
+
+    @cached_property
+    def uses(self) -> dict[str, list[str]]:
+        """The scopes of every block, by its title in the graph."""
+        found: dict[str, list[str]] = {}
+        for scope in self.graph.scopes:
+            if scope.block and scope is self.structure.first[scope.path]:
+                found.setdefault(scope.block, []).append(scope.id)
+        return found
+
+    @cached_property
+    def spans(self) -> dict[Any, bool]:
+        """Whether all activations that a place in the spec makes write over their input."""
+        found: dict[Any, bool] = {}
+        for node in self.graph.nodes:
+            if node.op.storage(node.output, *self.graph.specs(node)).over is not None:
+                over = node.id in self.structure.overwriting
+                found[node.span] = over and found.get(node.span, True)
+        return found
+
+    def may_overwrite(self, span: Any) -> bool | None:
+        """Whether what is written at a place writes over its input; None if nothing came of it."""
+        return self.spans.get(span)
+
+    @staticmethod
+    def paths(path: str, prefixes: Sequence[str]) -> Iterator[str]:
+        for prefix in prefixes:
+            yield f"{prefix}.{path}" if prefix and path else prefix or path
+
+    @cached_property
+    def opened(self) -> frozenset[str]:
+        """How references say that in which they name something: `a` and `a.b` of `a.b.c`."""
+        bodies = [b.body for b in self.document.titles if b.body is not None]
+        bodies += [item for items in self.document.sections.values() for item in items.items]
+        said = Mentions()
+        for body in bodies:
+            for item in items_in(body):
+                said.add(written_in(item))
+        names = [t.text.split(".") for t in said.references if not t.expressions]
+        return frozenset(".".join(parts[:n]) for parts in names for n in range(1, len(parts)))
+
+    def is_opened(self, path: str) -> bool:
+        """Whether a reference may name what stands in the item at a path."""
+        parts = path.split(".")
+        return any(".".join(parts[n:]) in self.opened for n in range(len(parts)))
+
+    def is_closed(self, path: str, prefixes: Sequence[str]) -> bool:
+        structure = self.structure
+        found = [p for p in self.paths(path, prefixes) if p in structure.inputs]
+        return not self.is_opened(path) and all(
+            len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found
+        )
+
+    def gives(self, path: str, prefixes: Sequence[str]) -> int:
+        found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
+        return max([len(self.structure.outputs[p]) for p in found], default=0)
+
+    def given_by(self, path: str, prefixes: Sequence[str]) -> list[str]:
+        found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
+        return [id for p in found if len(self.structure.outputs[p]) == 1
+                for id in self.structure.outputs[p]]  # fmt: skip
+
+    def refined(self, spec: TensorSpec, path: str, prefixes: Sequence[str]) -> TensorSpec:
+        """With sizes that are not known as the graph has them, if all uses have the same."""
+        if None not in spec.shape or not path:
+            return spec
+        ids = [
+            id
+            for p in self.paths(path, prefixes)
+            for id in ([p] if p in self.graph.by_id else self.structure.outputs.get(p, ()))
+        ]
+        shapes = {self.graph.spec(id).shape for id in ids}
+        found = shapes.pop() if len(shapes) == 1 else ()
+        if len(found) != len(spec.shape):
+            return spec
+        filled = (b if a is None else a for a, b in zip(spec.shape, found, strict=True))
+        return TensorSpec(tuple(filled), spec.layout)
