@@ -11,15 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from archdsl import load
+from archdsl import names as allowed
+from archdsl.analysis import positions, summary
 from archdsl.analysis.measures import totals
 from archdsl.analysis.receptive_field import reductions
+from archdsl.diagnostics import suggest
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.explanations import explain
-from archdsl.language.gallery import find, names, zoo
+from archdsl.expressions import expression, parser
+from archdsl.figures import options
+from archdsl.figures.canvas import png, theme
+from archdsl.figures.kinds import block as block_figure
+from archdsl.figures.kinds import graph as graph_figure
+from archdsl.figures.network import block_kinds, grid, tree
+from archdsl.language import gallery as networks
+from archdsl.language.gallery import find, zoo
 from archdsl.language.standard import standard_blocks
-from archdsl.ops import OPS, Op, arguments
+from archdsl.ops import OPS, Op, arguments, join
 from archdsl.ops.base import CHANNELS
 from archdsl.ops.pool import KERNEL
+from archdsl.tables import plots
+from archdsl.yaml import source as yaml_source
 from archdsl.yaml.limits import Limits
 
 DOCS = Path(__file__).parent
@@ -66,7 +78,7 @@ def _argument(name: str, field: "Field[Any]") -> str:
 def gallery() -> str:
     """Every spec of the gallery with what it costs and what it gives."""
     rows = []
-    for name in names():
+    for name in networks.names():
         graph = load(name)
         counted = totals(graph, ("parameters", "macs", "depth"))
         strides = reductions(graph, graph.taps.values())
@@ -153,15 +165,49 @@ def errors() -> str:
     return "\n".join(head) + "\n" + "".join(pages)
 
 
+FIXED = {  # limits that no option raises
+    (yaml_source, "DIGITS"): "digits of a number in a file",
+    (parser, "MAX_DEPTH"): "levels of an expression",
+    (expression, "MAX_ITEMS"): "items of a list that an expression gives",
+    (expression, "MAX_MAGNITUDE"): "size of a number that an expression gives",
+    (allowed, "LONGEST"): "characters of a name",
+    (join, "MOST"): "tensors in one sum or product",
+    (positions, "MOST"): "positions that receptive fields look up, where positions differ",
+    (summary, "MOST_VALUES"): "values of a summary: rows times columns",
+    (suggest, "MANY"): "names, among which the one that was meant is looked for",
+    (suggest, "LONG"): "characters of such a name",
+    (theme, "DEPTH"): "themes that extend one another",
+    (grid, "MANY"): "cells of a pyramid",
+    (block_figure, "BOXES"): "boxes of a block",
+    (block_kinds, "FORMS"): "forms of a block, among which those drawn as one are looked for",
+    (tree, "DEEPEST"): "joins in joins that a picture follows",
+    (graph_figure, "NODES"): "ops of a `graph` that is drawn",
+    (graph_figure, "SECONDS"): "seconds for Graphviz",
+    (options, "LARGEST"): "points of a picture, either way",
+    (png, "PIXELS"): "pixels of a PNG",
+    (plots, "BARS"): "bars of a plot; the last gathers the others",
+}
+
+
 def safety() -> str:
-    """The page on safety, with the table of the limits as they are."""
+    """The page on safety, with the tables of the limits as they are."""
     page = (DOCS / "safety.md").read_text(encoding="utf-8")
+    rows = [f"| {int(getattr(where, name)):,} | {of} |" for (where, name), of in FIXED.items()]
+    table = "\n".join(["| limit | of |", "| ---: | --- |", *rows])
+    return _between(_limits(page), "<!-- fixed: python docs/generate.py -->\n", table)
+
+
+def _limits(page: str) -> str:
     notes = dict(re.findall(r"^    (\w+): \w+ = .*?  # (.+)$", getsource(Limits), re.MULTILINE))
     limits = [limit for limit in fields(Limits) if limit.name != "root"]
     rows = [f"| `{x.name}` | {x.default:,} | {notes[x.name]} |" for x in limits]
     table = "\n".join(["| limit | is | of |", "| --- | ---: | --- |", *rows])
-    start, end = "<!-- limits: python docs/generate.py -->\n", "<!-- end -->"
+    return _between(page, "<!-- limits: python docs/generate.py -->\n", table)
+
+
+def _between(page: str, start: str, table: str) -> str:
     before, _, rest = page.partition(start)
+    end = "<!-- end -->"
     return f"{before}{start}\n{table}\n\n{end}{rest.partition(end)[2]}"
 
 

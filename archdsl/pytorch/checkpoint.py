@@ -6,6 +6,7 @@ Files are read with safetensors, or by PyTorch with `weights_only`, so that noth
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from archdsl.diagnostics.errors import CheckpointError
@@ -38,9 +39,12 @@ def read_tensors(path: str, inside: str | None = None) -> dict[str, "Tensor"]:
         import torch
 
         data = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:  # whose text would have the file run
+        reason = "it is damaged, or holds more than tensors, which is not run"
+        raise CheckpointError(f"{path} is not a file of weights: {reason}") from None
     except Exception as error:  # each library has its own, and any of them means the same
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CheckpointError(f"{path} is not a file of weights: {reason[0]}") from None
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(f"{path} is not a file of weights: {lines[0]}") from None
     inner = data.get(inside or "state_dict") if isinstance(data, Mapping) else None
     if inside is not None and not isinstance(inner, Mapping):
         raise CheckpointError(f"{path} has no state_dict inside of `{inside}`")
@@ -128,8 +132,9 @@ def _holds_tensors(data: Mapping[str, object]) -> bool:
 
 def _reshaped(tensor: "Tensor", like: "Tensor") -> "Tensor":
     """The tensor with the other's axes, if it has its first and as many elements."""
-    alike = tensor.shape[:1] == like.shape[:1] and tensor.numel() == like.numel()
-    fits = alike and _kind(tensor) == _kind(like)
+    if _kind(tensor) != _kind(like):
+        return tensor
+    fits = tensor.shape[:1] == like.shape[:1] and tensor.numel() == like.numel()
     return tensor.reshape(like.shape) if fits else tensor
 
 
@@ -139,7 +144,9 @@ def _kind(tensor: "Tensor") -> str:
 
     if tensor.is_quantized:
         return "quantized numbers"
-    if tensor.is_nested or tensor.layout is not torch.strided:
+    if tensor.is_nested:  # which has no shape to compare
+        return "a nested tensor"
+    if tensor.layout is not torch.strided:
         return "a sparse tensor"
     if tensor.is_meta:
         return "no values"
@@ -162,8 +169,9 @@ def _compare(path: str, needed: dict[str, "Tensor"], found: dict[str, "Tensor"])
     """
     missing = [k for k in needed if k not in found and not k.endswith("num_batches_tracked")]
     over = [k for k in found if k not in needed]
-    other = [k for k in needed if k in found and needed[k].shape != found[k].shape]
-    kinds = [k for k in needed if k in found and _kind(needed[k]) != _kind(found[k])]
+    both = [key for key in needed if key in found]
+    kinds = [k for k in both if _kind(needed[k]) != _kind(found[k])]
+    other = [k for k in both if k not in kinds and needed[k].shape != found[k].shape]
     if not (missing or over or other or kinds):
         return
     lines = [f"{path} does not fit the module:"]

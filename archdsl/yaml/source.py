@@ -32,6 +32,7 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
+DIGITS = 40  # of a number
 _TEXT = 100  # characters, which take the time of a value: an alias stands for all of them
 _PIECES = 16  # into which commas may have cut one expression
 _DEEPEST = 1000  # levels that libyaml reads, since PyYAML 6.0.4
@@ -257,8 +258,8 @@ class _Composer:
         if text in _WORDS:
             return _WORDS[text]
         if _INT.fullmatch(text):
-            if len(text) > 40:
-                self.refuse("E0106", "a number of more than 40 digits", span)
+            if len(text) > DIGITS:
+                self.refuse("E0106", f"a number of more than {DIGITS} digits", span)
             return int(text, 0 if text[:2] in ("0o", "0x") else 10)
         finite = _FLOAT.fullmatch(text)
         if not finite and not _INFINITE.fullmatch(text):

@@ -5,6 +5,7 @@ Real processes, real files: killed, full, closed, locked, damaged.
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -61,11 +62,12 @@ KINDS: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     "bool": (lambda t: t > 0, "d.weight: truth values, not floating-point numbers"),
     "int": (lambda t: t.long(), "d.weight: whole numbers, not floating-point numbers"),
     "quantized": (lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), "d.weight: quanti"),
+    "nested": (lambda t: torch.nested.nested_tensor([t[0], t[0, :2]]), "d.weight: a nested tensor"),
     "meta": (lambda t: t.to("meta"), "d.weight: no values, not floating-point numbers"),
     "shape": (lambda t: t[:2], "d.weight: (2, 4, 1, 1) for (4, 4, 1, 1)"),
     "huge": (lambda t: torch.zeros(1).expand(10**15), "d.weight: (1000000000000000,) for"),
     "list": (lambda t: [1.0], "`d.weight` is a list"),
-    "dict": (lambda t: {"a": t}, "`d.weight` is a dict"),
+    "dict": (lambda t: {"a": t}, "say `inside='d.weight'`"),
     "none": (lambda t: None, "`d.weight` is a NoneType"),
 }
 
@@ -83,6 +85,35 @@ def test_weights_are_loaded_all_or_none(kind: str) -> None:
         archdsl.load_weights(target, "w.pth")
     assert said in str(caught.value)
     assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+
+
+class Runs:
+    """What runs a command when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return os.system, ("touch EXECUTED",)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_file_of_weights_that_would_run_is_refused_and_no_advice_says_how(nested: bool) -> None:
+    torch.save({"d.weight": {"a": Runs()} if nested else Runs()}, "w.pth")
+    Path("p.pth").write_bytes(pickle.dumps([Runs()], protocol=2))
+    for path in ("w.pth", "p.pth"):
+        with pytest.raises(CheckpointError, match="is not a file of weights: it is damaged, or h"):
+            archdsl.load_weights(module(), path)
+    assert not Path("EXECUTED").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_damaged_file_of_weights_is_refused(suffix: str) -> None:
+    path = Path(f"w{suffix}")
+    archdsl.save_weights(module(), path)
+    data = path.read_bytes()
+    for damaged in (b"", data[:1], data[:9], data[: len(data) // 2], data[:-1], b"\xff" * 99):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="is not a file of weights: ") as caught:
+            archdsl.load_weights(module(), path)
+        assert "weights_only" not in str(caught.value)
 
 
 def test_keys_that_are_no_text_are_named() -> None:
