@@ -14,6 +14,9 @@ def graph_schema() -> Schema:
     """The JSON Schema (2020-12) of a graph in JSON."""
     schema = schema_of(GraphForm, "A graph of archdsl")
     schema["properties"]["format"] = {"const": FORMAT}
+    schema["oneOf"] = [{"required": ["input"]}, {"required": ["inputs"]}]
+    schema["properties"]["input"] = {"$ref": "#/$defs/SpecForm"}
+    schema["properties"]["inputs"]["minProperties"] = 1
     schema["$defs"] |= schema_of(InitForm)["$defs"]
     schema["$defs"] |= {verb: _taken(verb) for verb in OPS}
     node = schema["$defs"]["NodeForm"]
