@@ -64,7 +64,8 @@ def loops(renamings: Iterable[Renaming]) -> Iterator[Item]:
 
 def arguments(document: Document) -> Iterator[Argument]:
     """Every node of a document and of its own blocks."""
-    said: list[Any] = [*(document.input or ()), *(document.outputs or {}).values(), document.phi]
+    said: list[Any] = [*(document.outputs or {}).values(), document.phi]
+    said += [size for shape in (document.inputs or {}).values() for size in shape]
     said += [number for rule in document.rules.values() for number in rule.numbers.values()]
     said += [node for nodes in document.file.defaults.values() for node in nodes.values()]
     blocks = [block for block in document.file.blocks.values() if block.file is document.file]
