@@ -335,13 +335,13 @@ def _pad_channels(op: shape.PadChannels, x: tuple[TensorSpec, ...]) -> Call:
     return Call(f"nn.ZeroPad{min(3, x[0].rank + 1)}d", (_positional("padding", sides),))
 
 
-@_writing("CenterCrop", "center_crop", ".shape", "nn.ZeroPad{rank}d")
+@_writing("CenterCrop", "center_crop", "nn.ZeroPad{rank}d")
 def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
     if op.border is not None:
         cut = tuple(-width for border in reversed(op.border) for width in both(border))
         return Call(f"nn.ZeroPad{x[0].rank}d", (_positional("padding", cut),))
     if op.like:
-        return Call("center_crop({0}, {1}.shape[2:])", form="function")
+        return Call("center_crop({0}, {1})", form="function")
     assert op.size is not None
     return Call(
         "CenterCrop", tuple(_positional(f"size{n}", size) for n, size in enumerate(op.size))
@@ -550,7 +550,6 @@ assert set(TORCH) == set(OPS.values())
 
 REQUIRES = {  # what a class of the prelude uses
     "initialized_inside": ("initialized",),
-    "CenterCrop": ("center_crop",),
     "Conv1dSame": ("pad_same",),
     "Conv2dSame": ("pad_same",),
     "Conv3dSame": ("pad_same",),
@@ -558,5 +557,6 @@ REQUIRES = {  # what a class of the prelude uses
     "StdConv2d": ("pad_same", "standardized"),
     "StdConv3d": ("pad_same", "standardized"),
     "MaxPoolSame": ("pad_same",),
-    "AvgPoolSame": ("pad_same",),
+    "AvgPoolSame": ("avg_pool", "pad_same"),
+    "WindowAttention": ("window_attention",),
 }

@@ -96,7 +96,8 @@ def prelude() -> dict[str, str]:
     found = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            found[node.name] = ast.get_source_segment(text, node) or ""
+            marks = "".join(f"@{ast.unparse(mark)}\n" for mark in node.decorator_list)
+            found[node.name] = marks + (ast.get_source_segment(text, node) or "")
     return found
 
 

@@ -116,7 +116,9 @@ class Reshape(nn.Module):
         self.shape = shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(x.shape[0], *self.shape)
+        shape = [x.shape[0]]
+        shape += list(self.shape)
+        return x.reshape(shape)
 
 
 class Permute(nn.Module):
@@ -127,7 +129,9 @@ class Permute(nn.Module):
         self.order = order
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, *self.order)
+        order = [0]
+        order += list(self.order)
+        return x.permute(order)
 
 
 class CenterCrop(nn.Module):
@@ -138,28 +142,30 @@ class CenterCrop(nn.Module):
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
-        return center_crop(x, self.size)
+        for axis, length in enumerate(list(self.size)):
+            x = x.narrow(axis + 2, (x.shape[axis + 2] - length) // 2, length)
+        return x
 
 
-def center_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    """The centre of `x` with the given spatial size."""
-    for axis, length in enumerate(size, 2):
+@torch.fx.wrap
+def center_crop(x: Tensor, like: Tensor) -> Tensor:
+    """The centre of `x` with the spatial size of another map."""
+    for axis in range(2, x.ndim):
+        length = like.shape[axis]
         x = x.narrow(axis, (x.shape[axis] - length) // 2, length)
     return x
 
 
+@torch.fx.wrap
 def pad_same(
-    x: Tensor,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    value: float = 0.0,
+    x: Tensor, kernel: list[int], stride: list[int], dilation: list[int], value: float = 0.0
 ) -> Tensor:
     """Pads to `ceil(size / stride)` windows as TensorFlow does: an odd pixel at the far side."""
     pads: list[int] = []
-    for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):
-        total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
-        pads = [total // 2, total - total // 2, *pads]
+    for axis in range(len(kernel) - 1, -1, -1):
+        n, s = x.shape[axis + 2], stride[axis]
+        total = max((-(-n // s) - 1) * s + dilation[axis] * (kernel[axis] - 1) + 1 - n, 0)
+        pads += [total // 2, total - total // 2]
     return F.pad(x, pads, value=value)
 
 
@@ -167,21 +173,24 @@ class Conv1dSame(nn.Conv1d):
     """Convolution with TensorFlow's `same` padding."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(pad_same(x, self.kernel_size, self.stride, self.dilation))
+        x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
+        return F.conv1d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class Conv2dSame(nn.Conv2d):
     """Convolution with TensorFlow's `same` padding."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(pad_same(x, self.kernel_size, self.stride, self.dilation))
+        x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class Conv3dSame(nn.Conv3d):
     """Convolution with TensorFlow's `same` padding."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(pad_same(x, self.kernel_size, self.stride, self.dilation))
+        x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
+        return F.conv3d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def standardized(weight: Tensor, gain: Tensor | None, gamma: float, eps: float) -> Tensor:
@@ -212,7 +221,7 @@ class StdConv1d(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.same:
-            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+            x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
         weight = standardized(self.weight, self.gain, self.gamma, self.eps)
         result: Tensor = self._conv_forward(x, weight, self.bias)
         return result
@@ -238,7 +247,7 @@ class StdConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.same:
-            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+            x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
         weight = standardized(self.weight, self.gain, self.gamma, self.eps)
         result: Tensor = self._conv_forward(x, weight, self.bias)
         return result
@@ -264,7 +273,7 @@ class StdConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.same:
-            x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+            x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
         weight = standardized(self.weight, self.gain, self.gamma, self.eps)
         result: Tensor = self._conv_forward(x, weight, self.bias)
         return result
@@ -284,9 +293,22 @@ class MaxPoolSame(nn.Module):
         self.dilation = dilation or (1,) * len(kernel_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = pad_same(x, self.kernel_size, self.stride, self.dilation, float("-inf"))
-        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(self.kernel_size) - 1]
-        return pool(x, self.kernel_size, self.stride, 0, self.dilation)
+        kernel, stride, dilation = list(self.kernel_size), list(self.stride), list(self.dilation)
+        x = pad_same(x, kernel, stride, dilation, float("-inf"))
+        if len(kernel) == 1:
+            return F.max_pool1d(x, kernel, stride, 0, dilation)
+        if len(kernel) == 2:
+            return F.max_pool2d(x, kernel, stride, 0, dilation)
+        return F.max_pool3d(x, kernel, stride, 0, dilation)
+
+
+def avg_pool(x: Tensor, kernel: list[int], stride: list[int]) -> Tensor:
+    """The mean in windows along as many axes as the kernel has."""
+    if len(kernel) == 1:
+        return F.avg_pool1d(x, kernel, stride)
+    if len(kernel) == 2:
+        return F.avg_pool2d(x, kernel, stride)
+    return F.avg_pool3d(x, kernel, stride)
 
 
 class AvgPoolSame(nn.Module):
@@ -297,11 +319,11 @@ class AvgPoolSame(nn.Module):
         self.kernel_size, self.stride = kernel_size, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        ones = (1,) * len(self.kernel_size)
-        inside = pad_same(torch.ones_like(x[:1, :1]), self.kernel_size, self.stride, ones)
-        x = pad_same(x, self.kernel_size, self.stride, ones)
-        pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(ones) - 1]
-        return pool(x, self.kernel_size, self.stride) / pool(inside, self.kernel_size, self.stride)
+        kernel, stride = list(self.kernel_size), list(self.stride)
+        ones = [1] * len(kernel)
+        inside = pad_same(torch.ones_like(x[:1, :1]), kernel, stride, ones)
+        x = pad_same(x, kernel, stride, ones)
+        return avg_pool(x, kernel, stride) / avg_pool(inside, kernel, stride)
 
 
 def max_unpool(
@@ -393,11 +415,46 @@ class PatchMerging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
-        corners = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        corners = [x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]]
         x = torch.cat(corners, -1)
         x = self.norm(x)
-        x = self.reduction(x)
-        return x
+        reduced: Tensor = self.reduction(x)
+        return reduced
+
+
+@torch.fx.wrap
+def window_attention(
+    x: Tensor,
+    qkv: tuple[Tensor, Tensor],
+    proj: tuple[Tensor, Tensor],
+    bias: Tensor,
+    window: tuple[int, int],
+    shift: tuple[int, int],
+) -> Tensor:
+    """Attention inside windows; `bias` is of every head and pair of positions in a window."""
+    n, height, width, c = x.shape
+    high, wide = window
+    heads, area = bias.shape[0], high * wide
+    x = F.pad(x, (0, 0, 0, -width % wide, 0, -height % high))
+    h, w = x.shape[1], x.shape[2]
+    up, left = shift[0] if h > high else 0, shift[1] if w > wide else 0
+    x = torch.roll(x, (-up, -left), (1, 2))
+    x = x.reshape(n, h // high, high, w // wide, wide, c).transpose(2, 3).reshape(n, -1, area, c)
+    x = F.linear(x, qkv[0], qkv[1]).reshape(n, -1, area, 3, heads, c // heads)
+    q, k, v = x.permute(3, 0, 1, 4, 2, 5).unbind(0)
+    scores = (q * (c // heads) ** -0.5) @ k.transpose(-2, -1) + bias
+    if up + left > 0:
+        rows, columns = torch.arange(h, device=x.device), torch.arange(w, device=x.device)
+        row = (rows >= h - high).long() + (rows >= h - up).long()
+        column = (columns >= w - wide).long() + (columns >= w - left).long()
+        region = (3 * row[:, None] + column).reshape(h // high, high, w // wide, wide)
+        region = region.transpose(1, 2).reshape(-1, 1, area)
+        apart = region != region.transpose(1, 2)  # neighbours only because of the shift
+        scores = scores + apart.to(x.dtype)[:, None] * -100.0
+    x = (scores.softmax(-1) @ v).transpose(2, 3).reshape(n, -1, area, c)
+    x = F.linear(x, proj[0], proj[1]).reshape(n, h // high, w // wide, high, wide, c)
+    x = torch.roll(x.transpose(2, 3).reshape(n, h, w, c), (up, left), (1, 2))
+    return x[:, :height, :width].contiguous()
 
 
 class WindowAttention(nn.Module):
@@ -424,39 +481,9 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
 
-    def split(self, x: Tensor) -> Tensor:
-        """`(n, h, w, c)` to `(n, windows, positions, c)`."""
-        n, h, w, c = x.shape
-        high, wide = self.window
-        x = x.reshape(n, h // high, high, w // wide, wide, c).transpose(2, 3)
-        return x.reshape(n, -1, high * wide, c)
-
     def forward(self, x: Tensor) -> Tensor:
-        n, height, width, c = x.shape
-        high, wide = self.window
-        x = F.pad(x, (0, 0, 0, -width % wide, 0, -height % high))
-        h, w = x.shape[1:3]
-        shift = (self.shift[0] if h > high else 0, self.shift[1] if w > wide else 0)
-        x = torch.roll(x, (-shift[0], -shift[1]), (1, 2))
-        qkv = self.qkv(self.split(x)).unflatten(-1, (3, self.heads, c // self.heads))
-        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)
-        scores = (q * (c // self.heads) ** -0.5) @ k.transpose(-2, -1)
+        area = self.window[0] * self.window[1]
         bias = self.relative_position_bias_table[self.relative_position_index]
-        scores = scores + bias.view(high * wide, high * wide, self.heads).permute(2, 0, 1)
-        if shift != (0, 0):
-            scores = scores + self.mask(h, w, shift, x)
-        x = (scores.softmax(-1) @ v).transpose(2, 3).reshape(n, -1, high * wide, c)
-        x = self.proj(x).reshape(n, h // high, w // wide, high, wide, c)
-        x = torch.roll(x.transpose(2, 3).reshape(n, h, w, c), shift, (1, 2))
-        return x[:, :height, :width].contiguous()
-
-    def mask(self, h: int, w: int, shift: tuple[int, int], like: Tensor) -> Tensor:
-        """-100 between positions that are neighbours only because of the shift."""
-        regions = []
-        for size, window, step in zip((h, w), self.window, shift, strict=True):
-            at = torch.arange(size, device=like.device)
-            regions.append((at >= size - window).long() + (at >= size - step).long())
-        region = (3 * regions[0][:, None] + regions[1][None, :])[None, :, :, None]
-        region = self.split(region).squeeze(-1)[0]
-        apart = region[:, :, None] != region[:, None, :]
-        return apart.to(like.dtype)[:, None] * -100.0
+        bias = bias.view(area, area, self.heads).permute(2, 0, 1)
+        qkv, proj = (self.qkv.weight, self.qkv.bias), (self.proj.weight, self.proj.bias)
+        return window_attention(x, qkv, proj, bias, self.window, self.shift)

@@ -1,0 +1,105 @@
+"""What PyTorch's tools make of emitted source: tracing, scripting, exporting, types and style.
+
+`docs/source.md` shows the same table; what cannot be stands here with its reason.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.export import Dim
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+import archdsl
+from archdsl.language.gallery import names
+from tests.pytorch.test_modules import promised, shapes
+from tests.pytorch.test_parameters import network
+
+FIXED_SIZE = {  # weights are of one size of image
+    "alexnet_paper": "its first linear layer is of 6x6 positions",
+    "googlenet_paper": "its side classifiers' linear layers are of 4x4 positions",
+    "vit_b_16": "a learned vector for each of 197 positions",
+}
+FEW = ["resnet18", "googlenet", "fcn_resnet50", "swin_t", "unet", "tf_efficientnet_b0",
+       "vit_b_16", "densenet40_k12_cifar10", "retinanet_resnet50_fpn"]  # fmt: skip
+ALL = [pytest.param(n, marks=[] if n in FEW else [pytest.mark.slow]) for n in names()]
+
+
+def on_meta(name: str) -> tuple[archdsl.Graph, nn.Module, torch.Tensor]:
+    graph = archdsl.load(name)
+    with torch.device("meta"):
+        return graph, network(archdsl.emit(graph))(), torch.empty(2, *graph.input.shape)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.filterwarnings("ignore")  # torchvision's, where training has other nodes
+def test_a_network_is_traced_and_its_features_extracted(name: str) -> None:
+    graph, module, image = on_meta(name)
+    traced = torch.fx.symbolic_trace(module.eval())
+    assert shapes(traced(image)) == promised(graph)
+    last = [{nodes[-1]: "last"} for nodes in get_graph_node_names(module)]  # training, evaluation
+    extracted = create_feature_extractor(
+        module, train_return_nodes=last[0], eval_return_nodes=last[1]
+    )
+    assert list(extracted.eval()(image)) == ["last"]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.filterwarnings("ignore")
+def test_a_network_is_scripted(name: str) -> None:
+    graph, module, image = on_meta(name)
+    scripted = torch.jit.script(module.eval())
+    assert [k for k, _ in scripted.named_parameters()] == [k for k, _ in module.named_parameters()]
+    assert shapes(scripted(image)) == promised(graph)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.filterwarnings("ignore")
+def test_a_network_is_exported_for_other_batches_and_images(name: str) -> None:
+    graph, module, image = on_meta(name)
+    sizes: dict[int, Any] = {0: Dim.AUTO}
+    if name not in FIXED_SIZE:
+        sizes |= {2: Dim.AUTO, 3: Dim.AUTO}
+    exported = torch.export.export(module.eval(), (image,), dynamic_shapes=(sizes,))
+    assert shapes(exported.module()(image)) == promised(graph)
+    given = next(n for n in exported.graph.nodes if n.name == "x").meta["val"].shape
+    assert isinstance(given[0], torch.SymInt)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources of the gallery, and those of its backbones."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in names():
+        graph = archdsl.load(name)
+        (folder / f"{name}.py").write_text(archdsl.emit(graph), encoding="utf-8")
+        taps = [tap for tap in ("c3", "c5") if tap in graph.taps]
+        if taps:
+            source = archdsl.emit(graph, features=taps)
+            (folder / f"{name}_features.py").write_text(source, encoding="utf-8")
+    return folder
+
+
+def checked(*command: str) -> str:
+    run = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    return run.stdout if run.returncode else ""
+
+
+def test_the_sources_are_laid_out_as_ruff_does_and_have_nothing_it_minds(written: Path) -> None:
+    rules = ["--isolated", "--line-length", "100"]
+    assert not checked("ruff", "format", "--check", *rules, str(written))
+    # `F` and names of items as the spec has them, and factories as defaults of arguments
+    chosen = ["--select", "E,F,W,I,B,UP,C4,PIE,RUF,N", "--ignore", "N812,N806,B008"]
+    assert not checked("ruff", "check", *rules, *chosen, str(written))
+
+
+@pytest.mark.slow
+def test_the_sources_are_typed_but_for_containers_in_containers(written: Path) -> None:
+    """PyTorch types what a `ModuleDict` holds as a `Module`, which has no items."""
+    said = checked("mypy", "--strict", "--no-incremental", str(written)).splitlines()
+    nested = "Value of type Module is not indexable  [index]"
+    assert not [line for line in said if ": error: " in line and not line.endswith(nested)]
