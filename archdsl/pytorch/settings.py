@@ -302,7 +302,8 @@ class _Traced(_Recorder):
         if any(other is not x for other in others) or bool(others) is need_weights:
             raise Difference(f"{path}: the source calls it with several tensors")
         kept = part._buffers.keys() - part._non_persistent_buffers_set
-        weighted = bool(kept) or any(True for _ in part.parameters())
+        buffers = any(part._buffers[name] is not None for name in kept)
+        weighted = buffers or any(True for _ in part.parameters())
         number = self.keys.number((found, path if weighted else "", (self.shown(x),)))
         given = x if getattr(part, "inplace", False) else self.known(number, path)
         self.calls.append(number)
