@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archdsl.figures.network import labels
 from archdsl.figures.network.labels import Term, word
-from archdsl.graph.graph import Graph, Node
+from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.ops import SIGNED
 from archdsl.ops.tensor import TensorSpec
 
@@ -111,7 +111,7 @@ class Dominators:
     has a second way up, twice as long at every second place (Myers 1983, skew-binary lists).
     """
 
-    def __init__(self, inputs: Iterable[str]) -> None:
+    def __init__(self, inputs: Iterable[str] = (INPUT,)) -> None:
         first, *others = inputs
         self.places = {first: _Place(first, 0, first)}
         self.places |= {other: _Place(first, 1, first) for other in others}
