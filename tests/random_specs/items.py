@@ -255,14 +255,15 @@ class Items(Ops):
         return {verb: {}, "from": self.one([here[0], other], [other, here[0]])}
 
     def product(self, place: Place, key: str | None) -> Any:
-        """The matrix product of an earlier result and what it is with its last axes turned."""
+        """The matrix product of an earlier result and its tanh with the last axes turned."""
         here = [n for n, v in self.earlier(place).items() if v == place.x]
         rank = place.shape.rank
         if not here or not rank:
             raise Misfit("no matrix")
         turned, order = self.name(place), [*range(rank - 1), rank, rank - 1]
         product = {"matmul": {}, "from": self.one([here[0], turned], [turned, here[0]])}
-        return {"inline": {turned: {"permute": {"order": order}}, self.name(place): product}}
+        other = {"seq": ["tanh", {"permute": {"order": order}}]}  # else values are equal in pairs
+        return {"inline": {turned: other, self.name(place): product}}
 
     def unpool(self, place: Place, key: str | None) -> Any:
         """A pool of the image, and back to where its largest values were.
