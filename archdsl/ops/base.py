@@ -134,6 +134,7 @@ class Op:
     mixes: ClassVar[bool] = False  # whether a channel of the output reads other channels
     gates: ClassVar[bool] = False  # whether the whole of its input acts on every position besides
     constant: ClassVar[bool] = False  # whether it is the same whatever its input holds
+    fitted: ClassVar[bool] = False  # whether its module is of so many channels, weights or none
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         """The output for these inputs; raises ShapeError if there is none."""
@@ -145,7 +146,10 @@ class Op:
 
     def serves(self, inputs: Sequence[TensorSpec], others: Sequence[TensorSpec]) -> bool:
         """Whether one module with one set of weights can take inputs of both shapes."""
-        kinds = [[(x.rank, x.layout) for x in specs] for specs in (inputs, others)]
+        kinds = [
+            [(x.rank, x.layout, x.channels if self.fitted else 0) for x in specs]
+            for specs in (inputs, others)
+        ]
         return kinds[0] == kinds[1] and self.weights(*inputs) == self.weights(*others)
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:

@@ -1,6 +1,5 @@
 """Normalisation."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -69,6 +68,7 @@ class LayerNorm(Op):
     """Layer normalisation over the channels, at every position of a map or sequence on its own."""
 
     verb: ClassVar[str] = "layer_norm"
+    fitted: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
@@ -77,9 +77,6 @@ class LayerNorm(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         _check_init(self.affine, self.init)
         return inputs[0]
-
-    def serves(self, inputs: Sequence[TensorSpec], others: Sequence[TensorSpec]) -> bool:
-        return inputs[0].channels == others[0].channels and super().serves(inputs, others)
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return _affine(inputs[0].channels) if self.affine else ()
@@ -94,6 +91,7 @@ class GroupNorm(Op):
     """Normalisation over groups of channels, as `torch.nn.GroupNorm`."""
 
     verb: ClassVar[str] = "group_norm"
+    fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     gates: ClassVar[bool] = True

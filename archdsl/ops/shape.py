@@ -141,6 +141,7 @@ class PadChannels(Op):
     """Adds channels of zeros behind those of the input (ResNet's shortcut without weights)."""
 
     verb: ClassVar[str] = "pad_channels"
+    fitted: ClassVar[bool] = True
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     mixes: ClassVar[bool] = True

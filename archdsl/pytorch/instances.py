@@ -32,9 +32,9 @@ class _Instances:
         self.titles: dict[str, str] = {}  # of classes, by their source without a name
         inits: dict[str, list[Init | None]] = {}
         for node in graph.nodes:
-            if any(weight.kind == "parameter" for weight in node.weights):
-                target = self.structure.calls[node.id].target
-                inits.setdefault(target, []).append(getattr(node.op, "init", None))
+            starts = any(weight.kind == "parameter" for weight in node.weights)
+            target = self.structure.calls[node.id].target
+            inits.setdefault(target, []).append(getattr(node.op, "init", None) if starts else None)
         self.common = common(inits)
 
     # modules

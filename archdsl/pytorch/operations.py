@@ -149,6 +149,8 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
     by_axis = _along(op, inputs)
     if by_axis is not None:
         return by_axis
+    if hasattr(op, "kernel") and (x.rank == 0 or x.layout == "channels_last"):
+        raise Fixed((), f"{op.verb} on {x.layout} of {x.rank} axes, in a branch that never runs")
     match op:
         case join.Add() | join.Multiply():
             return _broadcast(inputs, isinstance(op, join.Multiply))

@@ -2,6 +2,7 @@
 
 from weakref import WeakValueDictionary
 
+from archdsl.diagnostics.errors import Difference, InternalError
 from archdsl.graph.graph import Graph
 from archdsl.pytorch.running import new_module
 
@@ -18,7 +19,12 @@ def prove(source: str, graph: Graph) -> None:
 
     if _PROVED.get(source) is graph:
         return
-    with FirstValues() as first:
-        module = new_module(source, graph.name)
-    require_equal(module, graph, first)
+    try:
+        with FirstValues() as first:
+            module = new_module(source, graph.name)
+        require_equal(module, graph, first)
+    except InternalError:
+        raise
+    except Exception as error:  # of PyTorch, in what the source says
+        raise Difference(f"the source does not run: {error}") from error
     _PROVED[source] = graph

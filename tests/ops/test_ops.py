@@ -3,6 +3,7 @@
 An op's row says how its arguments are drawn, as a spec would have them, and what computes it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -361,6 +362,27 @@ def test_an_op_is_what_it_is_in_pytorch(verb: str, data: st.DataObject) -> None:
 @settings(max_examples=200)
 def test_an_intricate_op_is_what_it_is_in_pytorch(verb: str, data: st.DataObject) -> None:
     check(verb, *drawn(data, verb))
+
+
+@pytest.mark.parametrize("verb", OPS)
+@given(data=st.data())
+@settings(max_examples=30)
+def test_a_module_takes_all_inputs_that_it_serves(verb: str, data: st.DataObject) -> None:
+    given, specs = drawn(data, verb)
+    assume("like" not in given)  # here a module of one size
+    others = [replace(spec, shape=tuple(n + data.draw(st.integers(0, 1)) for n in spec.shape))
+              for spec in specs]  # fmt: skip
+    try:
+        op = make(verb, given, specs)
+        wanted, serves = op.infer(*others).shape, op.serves(specs, others)
+    except (ShapeError, ArgumentError):
+        return
+    shapes = [(spec.channels,) if verb == "layer_norm" else spec.shape for spec in specs]
+    module = ROWS[verb].module(given, shapes)
+    with torch.no_grad():
+        if serves:
+            result = module(*(torch.zeros(BATCH, *spec.shape) for spec in others))
+            assert tuple(result.shape[1:]) == wanted
 
 
 def check(verb: str, given: Given, specs: list[TensorSpec]) -> None:

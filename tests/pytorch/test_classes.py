@@ -108,6 +108,39 @@ def test_what_is_one_value_in_one_use_of_a_module_is_two_in_another() -> None:
     assert_computes(graph)
 
 
+LEARNED = """
+    input: [4, 6, 6]
+    backbone:
+      - batch_norm: {init: zeros}
+      - batch_norm: {affine: false}
+      - batch_norm: {init: zeros}
+"""
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_norm_that_learns_nothing_has_no_start(alone: bool) -> None:
+    graph = graph_of(LEARNED)
+    module = archdsl.compile(archdsl.Graph.from_json(graph.to_json()) if alone else graph)
+    assert [p.unique().tolist() for p in module.parameters()] == [[0.0]] * 4
+
+
+NEVER = """
+    input: [3, 8, 8]
+    backbone: [flatten, unit, unit: {wide: false}]
+    blocks:
+      unit:
+        params: {wide: false}
+        body:
+          - linear: {out: C}
+          - conv: {out: C, kernel: 3}
+            if: wide
+"""
+
+
+def test_what_never_runs_need_not_be_possible() -> None:
+    assert_computes(graph_of(NEVER))
+
+
 @pytest.mark.parametrize("name", ["resnet20_cifar10", "googlenet", "regnet_y_400mf", "unet"])
 def test_every_name_may_have_a_dash(name: str) -> None:
     assert wrong_shapes(dashed(archdsl.load(name))) == ""
