@@ -145,6 +145,7 @@ class InstanceNorm(Op):
     """Normalisation of every channel of an image on its own, as `torch.nn.InstanceNorm2d`."""
 
     verb: ClassVar[str] = "instance_norm"
+    fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
     gates: ClassVar[bool] = True
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
@@ -171,6 +172,7 @@ class RmsNorm(Op):
     """Division by the root of the mean square over the channels, as `torch.nn.RMSNorm`."""
 
     verb: ClassVar[str] = "rms_norm"
+    fitted: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     eps: float | None = argument(
         POSITIVE, "added to the mean square; the least there is without", None
@@ -181,9 +183,6 @@ class RmsNorm(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         _check_init(self.affine, self.init)
         return inputs[0]
-
-    def serves(self, inputs: Sequence[TensorSpec], others: Sequence[TensorSpec]) -> bool:
-        return inputs[0].channels == others[0].channels and super().serves(inputs, others)
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return (Weight("weight", (inputs[0].channels,)),) if self.affine else ()

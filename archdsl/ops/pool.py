@@ -214,6 +214,7 @@ class BlurPool(Op):
     """A binomial filter with a stride (Zhang 2019, Making Convolutional Nets Shift-Invariant)."""
 
     verb: ClassVar[str] = "blur_pool"
+    fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
     drawn: ClassVar[str] = "pool"
     kernel: int = argument(WHOLE, "size of the filter", 3)
