@@ -333,7 +333,8 @@ class Program(Factories):
         title = self.free(class_name(self.document.titles.get(block, block.name)))
         notes = [block.form.doc or f"The block `{block.name}`."]
         if fixed:
-            shown = ", ".join(f"{n} {shown_value(v)}" for n, v in fixed.items())
+            order = sorted(fixed, key=lambda n: ([*block.parameters, n].index(n), n))
+            shown = ", ".join(f"{n} {shown_value(fixed[n])}" for n in order)
             notes += ["", f"Fixed: {shown}."]
         constructor = self.constructor(taken, kept, body[0].body, walk)
         members: list[ast.stmt] = [documented(notes), constructor, *body[1:]]
