@@ -56,6 +56,11 @@ def require_equal(module: nn.Module, graph: Graph, first: FirstValues) -> None:
         raise Difference("the source calls something more often or less than the graph")
     if made.results != wanted.results:
         raise Difference("the source gives other results than the graph")
+    features: Any = getattr(module, "feature_info", {})
+    for name, info in features.items():
+        channels = graph.spec(graph.outputs[name]).channels
+        if info["channels"] != channels:
+            raise Difference(f"{name} has {info['channels']} channels in the source, not {channels}")
     for key, parameter in module.named_parameters():
         begins, begun = first.of(parameter), wanted.first[key]
         if begins != begun:
