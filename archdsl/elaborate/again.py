@@ -22,8 +22,11 @@ class Application:
         """The result on an input; what it needs must be what the first application made."""
         run, maker, here = self.run, self.maker, self.maker.here
         level = here.frame.level
-        mark = level.used if item.verb == USE else level.applied
-        applied = mark(index, maker.number)
+        if item.verb == USE:
+            run.build.uses += 1
+            applied = level.used(run.build.uses, maker.number)
+        else:
+            applied = level.applied(index, maker.number)
         start = len(run.build.nodes)
         there = Here(here.file, here.frame.apart(applied), names.names, x, names.origin)
         result = run.named(maker.item, there)

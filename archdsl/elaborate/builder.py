@@ -79,6 +79,7 @@ class Builder:
         self.specs: dict[str, TensorSpec] = {}  # by id of a node, or `input`
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
         self.tap_spans: dict[str, Span | None] = {}
+        self.uses = 0  # applications of modules by `use`
         self.tapped: list[str] = []  # names of taps as they were given, some again
         self.meant: set[str] = set()  # names of taps that references meant
         self.journal: list[Placed | Replayed] = []  # what items give, looked at only by paths

@@ -152,8 +152,8 @@ class Level:
         return replace(self, counter=Counter(number), application=mark)
 
     def used(self, index: int, number: int) -> "Level":
-        """The level of a module that is used again: a mark that no application of what is around it
-        has."""
+        """The level of a module that is used again, in the network the `index`th that is: a mark
+        that no application has of what is around it or in it."""
         return replace(self, counter=Counter(number), application=f"{self.application}@0@{index}")
 
 

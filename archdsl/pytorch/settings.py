@@ -60,7 +60,9 @@ def require_equal(module: nn.Module, graph: Graph, first: FirstValues) -> None:
     for name, info in features.items():
         channels = graph.spec(graph.outputs[name]).channels
         if info["channels"] != channels:
-            raise Difference(f"{name} has {info['channels']} channels in the source, not {channels}")
+            raise Difference(
+                f"{name} has {info['channels']} channels in the source, not {channels}"
+            )
     for key, parameter in module.named_parameters():
         begins, begun = first.of(parameter), wanted.first[key]
         if begins != begun:

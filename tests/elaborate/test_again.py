@@ -129,3 +129,23 @@ def test_what_failed_is_not_missed_where_it_is_used() -> None:
 def test_a_figure_of_modules_applied_again_is_drawn_or_refused(kind: str) -> None:
     with suppress(archdsl.UsageError):
         assert archdsl.draw(graph_of(AGAIN), kind=kind).formats()
+
+
+def test_a_part_that_uses_a_module_is_used() -> None:
+    text = """
+        blocks: {twice: {body: {c: {conv: {kernel: 3}}, again: {use: c}}}}
+        backbone:
+          part: [twice, {use: "0"}, twice]
+          whole: {use: part}
+          last: {use: part}
+    """
+    graph = graph_of(text)
+    ids = [node.id for node in graph.nodes]
+    assert len(set(ids)) == len(ids) == 18
+    module = archdsl.compile(graph).eval()
+    first, second = module.part[0].c, module.part[1].c  # type: ignore[index,union-attr]
+    x = torch.randn(1, 3, 8, 8)
+    y = x
+    for conv in [*[first] * 4, *[second] * 2] * 3:
+        y = conv(y)
+    assert torch.allclose(module(x), y, atol=1e-6)
