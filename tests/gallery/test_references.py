@@ -6,6 +6,11 @@ from tests.support import check_error, errors, graph_of, labels, shapes, verbs, 
 
 # names
 
+NOTHING = (
+    "a reference names an earlier item of this or an enclosing part, a label of this block or "
+    "section, or a tap"
+)
+
 
 def test_a_mapping_names_its_items_and_a_list_numbers_them() -> None:
     text = "backbone: {stem: [relu, tanh], body: {seq: {a: relu, b: [gelu]}}}"
@@ -166,11 +171,13 @@ def test_a_tap_is_known_everywhere_behind_it() -> None:
     assert graph.by_id["cat"].inputs == ("next", "stage.0")
 
 
-def test_a_tap_may_hold_the_columns_but_not_what_repeat_binds() -> None:
+def test_a_tap_may_hold_the_columns_and_what_repeat_binds() -> None:
     text = "backbone: {'l{row}': {for: {n: [1, 2]}, relu: {}, repeat: n, tap: 'c{row + n}'}}"
     assert dict(graph_of(text).taps) == {"c1": "l0.0", "c3": "l1.1"}
+    text = "backbone: [{relu: {}, repeat: 2, tap: 'c{i}'}]"
+    assert dict(graph_of(text).taps) == {"c0": "0", "c1": "1"}
     check_error(
-        "backbone: [{relu: {}, repeat: 2, tap: 'c{i}'}]", 1, 42, "E0302", "unknown name `i`"
+        "backbone: [{relu: {}, repeat: 2, tap: 'c{j}'}]", 1, 42, "E0302", "unknown name `j`"
     )
 
 
@@ -198,17 +205,17 @@ def test_of_copies_whose_tap_varies_the_last_of_a_name_has_it() -> None:
         ("backbone: {stem: relu, b: {tanh: {}, from: stme}}", 1, 44, "stme",
          "did you mean `stem`?"),
         ("backbone: {a: {tanh: {}, from: b}, b: relu}", 1, 32, "b",
-         "a reference names an earlier item of this or an enclosing part, or a tap"),
+         NOTHING),
         ("backbone:\n  a: {seq: {inner: relu}}\n  b: {tanh: {}, from: inner}", 3, 23, "inner",
-         "a reference names an earlier item of this or an enclosing part, or a tap"),
+         NOTHING),
         ("backbone: {a: {relu: {}, from: a}}", 1, 32, "a",
-         "a reference names an earlier item of this or an enclosing part, or a tap"),
+         NOTHING),
         ("backbone: {a: {relu: {}, tap: c2}, b: {add: {}, from: [a, c3]}}", 1, 59, "c3",
          "known: a, c2"),
         ("backbone: {a: {resize: {like: x}}}", 1, 31, "x", ""),
         ("backbone: {abc: relu}\noutputs: {f: abd}", 2, 14, "abd", "did you mean `abc`?"),
         ("blocks: {u: {seq: [{add: {}, from: [input, stem]}]}}\nbackbone: {stem: relu, b: u}",
-         1, 44, "stem", "a reference names an earlier item of this or an enclosing part, or a tap"),
+         1, 44, "stem", NOTHING),
     ],
 )  # fmt: skip
 def test_a_reference_to_nothing(text: str, line: int, column: int, name: str, help: str) -> None:

@@ -46,7 +46,8 @@ TERMINAL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u
 
 
 def document(text: str) -> dict[str, Any]:
-    """A spec whose every free text is `text`."""
+    """A spec whose every free text is `text`, arguments without braces, which stand for values."""
+    plain = re.sub("[{}]", "", text)
     words = ("title", "authors", "venue", "arxiv", "doi", "url", "table", "figure", "section")
     body = {"conv": {"conv": {"out": "width", "kernel": 3}}, "bn": "batch_norm"}
     return {
@@ -59,13 +60,13 @@ def document(text: str) -> dict[str, Any]:
         "blocks": {
             "unit": {
                 "doc": text,
-                "params": {"width": "int", "note": {"type": "str", "default": text, "doc": text}},
+                "params": {"width": "int", "note": {"type": "str", "default": plain, "doc": text}},
                 "residual": {"body": body, "after": "relu"},
             }
         },
         "backbone": {
             "stem": {"conv": {"out": 8, "kernel": 3, "bias": False}},
-            "layer1": {"unit": {"width": 8, "note": text}, "repeat": 2, "tap": "c1"},
+            "layer1": {"unit": {"width": 8, "note": plain}, "repeat": 2, "tap": "c1"},
             "pool": {"max_pool": {"kernel": 2}},
             "layer2": {"unit": {"width": 8}, "tap": "c2"},
         },
