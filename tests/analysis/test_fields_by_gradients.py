@@ -157,6 +157,7 @@ def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> Non
         if name != "like?" and (not name.endswith("?") or data.draw(st.booleans())):
             given[name.removesuffix("?")] = data.draw(strategy)
     assume(given.get("factor") != 0)
+    assume(not 0 < given.get("p", 1) < 0.1)  # 4 ** (1 / p) overflows: what it divides is 0
     if verb == "reshape":
         given["shape"] = data.draw(st.sampled_from(SHAPES[rank]))
     items: list[Any] = [around] if around else []

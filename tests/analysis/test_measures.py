@@ -114,7 +114,7 @@ def test_the_headings_follow_the_columns() -> None:
 def test_a_graph_on_vectors_has_no_field() -> None:
     graph = archdsl.loads("archdsl: 1\nname: v\ninput: [4]\nbackbone: [{linear: {out: 2}}]\n")
     assert totals(graph, ["field", "depth"]) == {"field": None, "depth": 1}
-    assert Facts(graph).fields == {}
+    assert Facts(graph).fields == {"input": {}}  # of its only input, no node
 
 
 def test_a_frontier_keeps_what_no_other_beats() -> None:

@@ -23,7 +23,7 @@ from archdsl.language import gallery
 from archdsl.language.keys import Cite, DocumentForm, ExpectForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, library_names
 from archdsl.language.schema import spec_schema
-from archdsl.language.syntax import COMBINATORS, MODIFIERS
+from archdsl.language.syntax import COMBINATORS, MODIFIERS, USE
 from archdsl.ops import OPS, ArgumentError, arguments, kind
 from archdsl.study.plan import StudyForm, study_schema
 from archdsl.yaml.mistakes import known
@@ -238,7 +238,7 @@ def test_a_wrong_theme_is_refused(theme: dict[str, Any]) -> None:
 
 def test_an_editor_knows_every_verb_with_its_arguments() -> None:
     defs = SCHEMAS["spec"]["$defs"]
-    verbs = {*OPS, *COMBINATORS, *library_names()}
+    verbs = {*OPS, *COMBINATORS, USE, *library_names()}
     assert verbs | {*MODIFIERS} == defs["item"]["properties"].keys()
     for verb, op in OPS.items():
         shown = defs[verb]
@@ -247,7 +247,7 @@ def test_an_editor_knows_every_verb_with_its_arguments() -> None:
         assert all(one["description"] for one in shown["properties"].values())
     assert "cardinality" in defs["bottleneck"]["properties"]["groups"]["description"]
     assert defs["bottleneck"]["properties"]["expansion"]["default"] == 4
-    assert all(defs[name]["description"] for name in library_names())
+    assert all(defs[name]["description"] for name in [USE, *library_names()])
 
 
 LITERALS = [

@@ -77,7 +77,8 @@ def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
             yield node, str(not node.value)
         elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            yield node, repr(node.value + 1)
+            more = node.value + 1
+            yield node, repr(more if more != node.value else node.value * 2)  # 1e30 + 1 is 1e30
 
 
 def _is_text(node: ast.BinOp) -> bool:
