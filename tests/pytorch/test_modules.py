@@ -36,6 +36,12 @@ TORCHVISION = {
     "efficientnet_b3": 64,
 }
 
+DEEP = {  # which compiling takes more than 8 s; their kinds have smaller ones
+    "densenet161", "densenet169", "densenet201", "densenet264", "efficientnet_b3",
+    "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "efficientnet_v2_l",
+    "efficientnet_v2_m", "preresnet1001_cifar10", "resnet152", "tf_efficientnet_b7",
+}  # fmt: skip
+
 
 def reference(name: str) -> nn.Module:
     """torchvision's network with weights drawn by a fixed seed, and statistics that matter."""
@@ -198,7 +204,9 @@ def test_features_are_what_they_say_and_nothing_behind_them_is_made(name: str) -
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in DEEP else []) for n in names()]
+)
 def test_a_module_is_compiled_as_one_graph_and_exported(name: str) -> None:
     module, image = on_meta(name)
     module.eval()
