@@ -183,7 +183,7 @@ def _text(data: Any, random: Random) -> None:
 
 def _redirect(data: Any, random: Random) -> None:
     node = random.choice(data["nodes"])
-    ids = [INPUT, *(other["id"] for other in data["nodes"])]
+    ids = [*_inputs(data), *(other["id"] for other in data["nodes"])]
     if node["inputs"] and random.random() < 0.8:
         node["inputs"][random.randrange(len(node["inputs"]))] = random.choice(ids)
     else:
@@ -245,7 +245,12 @@ def _rescope(data: Any, random: Random) -> None:
 
 
 def _all_shapes(data: Any) -> list[Any]:
-    return [data["input"], *(node["output"] for node in data["nodes"])]
+    return [*_inputs(data).values(), *(node["output"] for node in data["nodes"])]
+
+
+def _inputs(data: Any) -> dict[str, Any]:
+    """The inputs by name, of which there is mostly one, without a name of its own."""
+    return data["inputs"] if "inputs" in data else {INPUT: data["input"]}
 
 
 def _op(data: Any, random: Random) -> None:
@@ -278,7 +283,7 @@ def _near(value: Any, random: Random) -> Any:
 
 def _repair(data: Any) -> None:
     """Gives nodes the shapes that their ops give, as far as they do."""
-    shapes = {INPUT: TensorSpec(tuple(data["input"]["shape"]))}
+    shapes = {id: TensorSpec(tuple(spec["shape"])) for id, spec in _inputs(data).items()}
     for node in data["nodes"]:
         try:
             given = [shapes[id] for id in node["inputs"]]

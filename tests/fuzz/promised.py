@@ -34,7 +34,7 @@ def _difference(graph: Graph) -> str:
     """How the results of a network for some images differ from what it promises."""
     module = compile_graph(graph).train(bool(graph.aux))
     try:
-        given = module(torch.empty(IMAGES, *graph.input.shape))
+        given = module(*(torch.empty(IMAGES, *spec.shape) for spec in graph.inputs.values()))
     finally:
         _forget(module)
     said = graph.returns
