@@ -132,13 +132,19 @@ NEVER = """
         params: {wide: false}
         body:
           - linear: {out: C}
-          - conv: {out: C, kernel: 3}
+          - VERB
             if: wide
 """
+WINDOWS = [
+    "conv: {out: C, kernel: 3}", "conv_transpose: {out: C, kernel: 3}", "global_max_pool: {}",
+    "max_pool: {kernel: 3}", "adaptive_max_pool: {size: 1}", "global_avg_pool: {}",
+    "resize: {scale: 2}", "pad: {border: 1}", "crop: {size: 1}", "pixel_shuffle: {factor: 2}",
+]  # fmt: skip
 
 
-def test_what_never_runs_need_not_be_possible() -> None:
-    assert_computes(graph_of(NEVER))
+@pytest.mark.parametrize("verb", WINDOWS)
+def test_what_never_runs_need_not_be_possible(verb: str) -> None:
+    assert_computes(graph_of(NEVER.replace("VERB", verb)))
 
 
 @pytest.mark.parametrize("name", ["resnet20_cifar10", "googlenet", "regnet_y_400mf", "unet"])
