@@ -123,7 +123,7 @@ def test_a_name_that_no_class_can_have(
         ("c3,c9", "resnet18 has no feature `c9`; known: c1, c2, c3, c4, c5"),
         ("c3,c3", "the feature `c3` is named twice"),
         ("", "resnet18 has no feature ``; known: c1, c2, c3, c4, c5"),
-        ("layer1", "resnet18 has no feature `layer1`; known: c1, c2, c3, c4, c5"),
+        ("layer9", "resnet18 has no feature `layer9`; known: c1, c2, c3, c4, c5"),
     ],
 )
 @pytest.mark.parametrize("single", [[], ["--single-file"]])

@@ -111,11 +111,11 @@ SPECS = {
         """,
     "a sum of one channel and several in a block": """
         blocks:
-          sum: {inputs: [a, b], body: {m: add, c: {conv: {kernel: 1}}}}
+          both: {inputs: [a, b], body: {m: add, c: {conv: {kernel: 1}}}}
         backbone:
           a: {conv: {out: 1, kernel: 1}}
           b: {conv: {out: 4, kernel: 1}}
-          c: {sum: {}, from: [a, b]}
+          c: {both: {}, from: [a, b]}
         """,
     "a number that is whole in one place and a fraction in another": """
         params: {n: 5}
