@@ -124,8 +124,9 @@ class Step:
 
     @cached_property
     def operands(self) -> list[str]:
-        """The marks of the values that it reads, as often as it does."""
-        return [n.id for n in self.parts if isinstance(n, ast.Name) and n.id[0] == "%"]
+        """The marks of the values that it reads, as often as it does, in the order of the code."""
+        names = [n.id for n in reversed(self.parts) if isinstance(n, ast.Name)]
+        return [name for name in names if name[0] == "%"]
 
 
 def is_attribute(key: str) -> bool:

@@ -89,7 +89,7 @@ def function(
 
 
 def walk(*trees: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of trees, in no order; `ast.walk` takes three times as long."""
+    """All nodes of trees, the leaves from last to first; `ast.walk` takes three times as long."""
     open = list(trees)
     while open:
         node = open.pop()
