@@ -221,6 +221,10 @@ def _run(study: Study, source: _Listed | _Asked, make: Make, width: int) -> Iter
     try:
         while True:
             while len(running) < width:
+                if any(map(_is_alone, running.values())) or (
+                    running and waiting and _is_alone(waiting[0])
+                ):
+                    break
                 batch = waiting.popleft() if waiting else _new(source)
                 if batch is None:
                     break
@@ -248,6 +252,12 @@ def _run(study: Study, source: _Listed | _Asked, make: Make, width: int) -> Iter
                 executor = make()
     finally:
         _close(executor)
+
+
+def _is_alone(batch: tuple[list[Point], int]) -> bool:
+    """Whether it runs with nothing beside it: at its last attempt no other may be to blame."""
+    points, attempt = batch
+    return len(points) == 1 and attempt == ATTEMPTS
 
 
 def _close(executor: Executor) -> None:
