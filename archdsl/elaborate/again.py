@@ -32,9 +32,8 @@ class Application:
         result = run.named(maker.item, there)
         level.counter.next = max(level.counter.next, applied.counter.next)
         if index and result is not None:
-            first, at = run.build.nodes[maker.start : maker.end], None
-            if item.verb == USE:
-                at = item.span
+            first = run.build.nodes[maker.start : maker.end]
+            at = item.span if item.verb == USE else None
             run.build.check_shared(first, run.build.nodes[start:], item, (), what, at)
         return result
 

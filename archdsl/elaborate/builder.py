@@ -47,22 +47,17 @@ class Replayed(NamedTuple):
         """What all of its items give."""
         cut, names = len(self.recorded.path), dict[str, str]()
 
-        def moved(flow: Flow) -> Flow:
-            """A result here: that of an input, or of what lies at the same place."""
-            if isinstance(flow, tuple):
-                return tuple(Tensor(moved_id(tensor.id), tensor.spec) for tensor in flow)
-            return None if flow is None else Tensor(moved_id(flow.id), flow.spec)
-
-        def moved_id(id: str) -> str:
+        def moved(id: str) -> str:
+            """The id here: of an input, or of what lies at the same place."""
             return names.get(id) or self.path + id[cut:]
 
         pairs = zip(self.recorded.inputs, self.inputs, strict=True)
         names.update({old.id: new.id for old, new in pairs})
         for part in self.recorded.placed:
             if isinstance(part, Placed):
-                yield Placed(self.path + part.id[cut:], moved(part.flow))
+                yield Placed(self.path + part.id[cut:], _renamed(part.flow, moved))
                 continue
-            inputs = tuple(Tensor(moved_id(tensor.id), tensor.spec) for tensor in part.inputs)
+            inputs = tuple(Tensor(moved(tensor.id), tensor.spec) for tensor in part.inputs)
             yield from part._replace(path=self.path + part.path[cut:], inputs=inputs).spread()
 
 
@@ -306,14 +301,14 @@ class Builder:
             self.specs[id], self.spans[id] = node.output, node.span
         self.made += [renamed[id] for id in recorded.made]
         self.journal.append(Replayed(recorded, path, tuple(inputs)))
-        return _renamed(recorded.result, renamed)
+        return _renamed(recorded.result, renamed.__getitem__)
 
 
 def _moved(scope: Scope, id: str, parent: str, span: Span | None) -> Scope:
     return Scope(id, scope.kind, parent, scope.block, scope.arguments, scope.inputs, span)
 
 
-def _renamed(flow: Flow, names: Mapping[str, str]) -> Flow:
+def _renamed(flow: Flow, name: Callable[[str], str]) -> Flow:
     if isinstance(flow, tuple):
-        return tuple(Tensor(names[tensor.id], tensor.spec) for tensor in flow)
-    return Tensor(names[flow.id], flow.spec) if flow is not None else None
+        return tuple(Tensor(name(tensor.id), tensor.spec) for tensor in flow)
+    return Tensor(name(flow.id), flow.spec) if flow is not None else None

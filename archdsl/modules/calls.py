@@ -82,17 +82,17 @@ def _ranked(*names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.format(rank=rank) for name in names for rank in (1, 2, 3)))
 
 
-def _plain(sizes: tuple[int, ...] | Any) -> Any:
+def plain(sizes: tuple[int, ...] | Any) -> Any:
     """`3` for `(3, 3)`."""
     return sizes[0] if isinstance(sizes, tuple) and len(set(sizes)) == 1 else sizes
 
 
 def _size(name: str, sizes: Any, default: Any = None) -> Argument:
-    return Argument(name, _plain(sizes), default)
+    return Argument(name, plain(sizes), default)
 
 
 def _positional(name: str, value: Any) -> Argument:
-    return Argument(name, _plain(value), keyword=False)
+    return Argument(name, plain(value), keyword=False)
 
 
 def _module(target: str, *settings: tuple[str, str, Any], takes: Mapping[str, str] = NONE) -> Row:
@@ -113,22 +113,26 @@ def _module(target: str, *settings: tuple[str, str, Any], takes: Mapping[str, st
     return Row(row, _ranked(target))
 
 
-@_writing("nn.Conv{rank}d", "Conv{rank}dSame")
-def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
-    padding = () if op.pads_itself else (_size("padding", op.pad, 0),)
+def convolution(op: conv.Conv, x: TensorSpec, padding: Any) -> Call:
+    """The call for a convolution with this padding, None for one that pads its input itself."""
     return Call(
-        f"Conv{x[0].rank}dSame" if op.pads_itself else f"nn.Conv{x[0].rank}d",
+        f"Conv{x.rank}dSame" if padding is None else f"nn.Conv{x.rank}d",
         (
-            _positional("in_channels", x[0].channels),
+            _positional("in_channels", x.channels),
             _positional("out_channels", op.out),
             _size("kernel_size", op.kernel),
             _size("stride", op.stride, 1),
-            *padding,
+            *(() if padding is None else (_size("padding", padding, 0),)),
             _size("dilation", op.dilation, 1),
             Argument("groups", op.groups, 1),
             Argument("bias", op.bias, True),
         ),
     )
+
+
+@_writing("nn.Conv{rank}d", "Conv{rank}dSame")
+def _conv(op: conv.Conv, x: tuple[TensorSpec, ...]) -> Call:
+    return convolution(op, x[0], None if op.pads_itself else op.pad)
 
 
 @_writing("StdConv{rank}d")
@@ -173,7 +177,7 @@ def _reduction(target: str) -> Row:
     def row(op: Any, x: tuple[TensorSpec, ...]) -> Call:
         axes = tuple(in_torch(axis, x[0]) for axis in op.axis)
         keep = ", keepdim={keepdim}" if op.keepdim else ""
-        settings = (Argument("axis", _plain(axes)), Argument("keepdim", op.keepdim))
+        settings = (Argument("axis", plain(axes)), Argument("keepdim", op.keepdim))
         return Call(f"{target}({{0}}, {{axis}}{keep})", settings, "function")
 
     return Row(row, (target,))
@@ -217,10 +221,10 @@ def _pool(kind: str) -> Row:
                 f"{kind}PoolSame", tuple(Argument(n, s, keyword=False) for n, s in sizes.items())
             )
         arguments = [
-            Argument("kernel_size", _plain(op.kernel), keyword=False),
-            Argument("stride", _plain(op.stride)),
-            Argument("padding", _plain(op.padding), 0),
-            *([Argument("dilation", _plain(dilation), 1)] if dilation else []),
+            Argument("kernel_size", plain(op.kernel), keyword=False),
+            Argument("stride", plain(op.stride)),
+            Argument("padding", plain(op.padding), 0),
+            *([Argument("dilation", plain(dilation), 1)] if dilation else []),
             Argument("ceil_mode", op.ceil, False),
         ]
         if kind == "Avg":

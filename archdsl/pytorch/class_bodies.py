@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable
 
 from archdsl.language.syntax import Block
 from archdsl.pytorch.body import Value, variable_name
-from archdsl.pytorch.chains import equal
-from archdsl.pytorch.containers import Parts, leaves
-from archdsl.pytorch.environment import Env
+from archdsl.pytorch.chains import equal, with_channels
+from archdsl.pytorch.containers import Part, Parts, leaves
+from archdsl.pytorch.environment import Env, text_of
 from archdsl.pytorch.python import assign, call, function, name
 from archdsl.pytorch.returning import base_of, initial
-from archdsl.pytorch.symbols import Fixed, names_in, variable
+from archdsl.pytorch.symbols import Fixed, binary, names_in, variable
 from archdsl.pytorch.variables import Naming
 from archdsl.pytorch.walks import Walk
 
@@ -76,10 +76,6 @@ def densely(
     walk: Walk, block: Block, env: Env
 ) -> tuple[str, list[ast.FunctionDef], list[Value]] | None:
     """A block of densely connected layers, one module each."""
-    from archdsl.pytorch.chains import with_channels
-    from archdsl.pytorch.containers import Part
-    from archdsl.pytorch.symbols import binary
-
     item = block.body
     assert item is not None
     count = walk.whole(item.arguments["repeat"], env)
@@ -106,8 +102,6 @@ def densely(
     if part.key is None:
         members: ast.expr = ast.ListComp(part.made.code, [clause])
     else:
-        from archdsl.pytorch.environment import text_of
-
         members = ast.DictComp(text_of(part.key), part.made.code, [clause])
     over = name("self") if part.key is None else call("self.values")
     base = "nn.ModuleList" if part.key is None else "nn.ModuleDict"

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 
 from archdsl.modules.calls import Call
@@ -177,8 +178,6 @@ def leaves(parts: Parts) -> Iterator[Part]:
 
 
 def is_keyword(key: str) -> bool:
-    from keyword import iskeyword
-
     return key.isidentifier() and not iskeyword(key)
 
 

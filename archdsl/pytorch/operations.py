@@ -7,7 +7,7 @@ from dataclasses import MISSING, replace
 from functools import cache
 from typing import Any
 
-from archdsl.modules.calls import Call, call
+from archdsl.modules.calls import Call, call, convolution, plain
 from archdsl.ops import (
     ArgumentError,
     Op,
@@ -145,9 +145,8 @@ _OF_MAPS = (
 def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
     """What an op gives, as far as it is known."""
     x = inputs[0]
-    fields = [getattr(op, title) for title in arguments(type(op))]
     sizes = [size for spec in inputs for size in spec.shape]
-    if None not in sizes and known(*fields, *sizes):
+    if None not in sizes and known(*vars_of(op), *sizes):
         try:
             return op.infer(*inputs)
         except ShapeError as error:
@@ -369,11 +368,8 @@ def vars_of(op: Op) -> list[Any]:
 
 
 def _conv(op: conv.Conv, x: TensorSpec) -> Call:
-    from archdsl.modules.calls import Argument, _plain, _positional, _size
-
-    sizes = [_plain(op.kernel), _plain(op.dilation)]
+    sizes = [plain(op.kernel), plain(op.dilation)]
     padding: Any = op.padding
-    target = f"nn.Conv{x.rank}d"
     if isinstance(padding, Symbol) and padding.type in ("str", "axes"):
         padding = symbol(written_call("padding_of", padding, *_dilated(sizes)), "axes", padding)
     elif padding == "auto":
@@ -384,22 +380,10 @@ def _conv(op: conv.Conv, x: TensorSpec) -> Call:
             made = written_call("padding_of", "auto", *_dilated(sizes))
             padding = symbol(made, "axes", *sizes)
     elif padding == "same":
-        target, padding = f"Conv{x.rank}dSame", 0
+        padding = None
     elif padding == "valid":
         padding = 0
-    return Call(
-        target,
-        (
-            _positional("in_channels", x.channels),
-            _positional("out_channels", op.out),
-            Argument("kernel_size", sizes[0]),
-            _size("stride", op.stride, 1),
-            Argument("padding", _plain(padding), 0),
-            Argument("dilation", sizes[1], 1),
-            Argument("groups", op.groups, 1),
-            Argument("bias", op.bias, True),
-        ),
-    )
+    return convolution(op, x, padding)
 
 
 def pads_evenly(op: Op) -> Any:
