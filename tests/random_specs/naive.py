@@ -241,12 +241,18 @@ class Naive:
         inputs = self.references(modifiers["each"], frame)
         count, before, results, starts = frame.level.count, self.shared, [], []
         known, labels = dict(frame.names), dict(frame.labels)
+        inside: dict[str, list[Flow]] = {}
         for n, given in enumerate(inputs if isinstance(inputs, tuple) else ()):
             frame.level.count, self.shared = count, before or n > 0
             frame.names.clear()  # what an application names is not there for the next
             frame.names.update(known)
             starts.append(len(self.ops))
             results.append(self.repeated(key, verb, value, modifiers, frame, names, given))
+            for label, flow in frame.labels.items():
+                if label not in labels:
+                    inside.setdefault(label, []).append(flow)
+                elif labels[label] != flow:
+                    raise Misfit("a label outside that changes inside")
             frame.labels.clear()
             frame.labels.update(labels)
         self.shared = before
@@ -254,6 +260,8 @@ class Naive:
             first, again = self.ops[starts[0] : starts[1]], self.ops[start:end]
             if len(first) != len(again) or not all(map(one_module, first, again)):
                 raise Misfit("applications that differ")
+        single = {label: f for label, f in inside.items() if all(isinstance(v, Value) for v in f)}
+        frame.labels.update({label: tuple(flows) for label, flows in single.items()})
         name = str(frame.level.count - 1) if key is None else self.name(key, names, frame.given)
         if name in frame.names:
             frame.names[name] = tuple(results)
