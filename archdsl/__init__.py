@@ -10,7 +10,11 @@ archdsl.draw(graph).save("resnet50.pdf")     # or .svg, .png, .tex
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from archdsl.graph.outward import OUTWARD
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from archdsl.api import (
         analyze,
         check,
@@ -87,3 +91,29 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _encode(graph: "Graph") -> str:
+    from archdsl.graph.json import encode
+
+    return encode(graph)
+
+
+def _decode(text: str, limits: "Mapping[str, Any] | None") -> "Graph":
+    from archdsl.graph.from_json import decode
+
+    return decode(text, limits)
+
+
+def _hero(graph: "Graph") -> str | None:
+    from archdsl.diagnostics.errors import UsageError
+    from archdsl.figures.draw import hero
+
+    try:
+        return hero(graph)._repr_svg_()
+    except UsageError:
+        return None
+
+
+# Here, since whatever is imported of the package, this file is first.
+OUTWARD.update(json=_encode, from_json=_decode, svg=_hero)

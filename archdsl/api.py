@@ -10,7 +10,6 @@ from warnings import warn
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.diagnostics.sink import Sink, in_order
-from archdsl.graph.outward import OUTWARD
 
 if TYPE_CHECKING:
     import graphviz
@@ -288,27 +287,3 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     from archdsl.pytorch import checkpoint
 
     checkpoint.save_weights(module, path)
-
-
-def _encode(graph: "Graph") -> str:
-    from archdsl.graph.json import encode
-
-    return encode(graph)
-
-
-def _decode(text: str, limits: Mapping[str, Any] | None) -> "Graph":
-    from archdsl.graph.from_json import decode
-
-    return decode(text, limits)
-
-
-def _hero(graph: "Graph") -> str | None:
-    from archdsl.figures.draw import hero
-
-    try:
-        return hero(graph)._repr_svg_()
-    except UsageError:
-        return None
-
-
-OUTWARD.update(json=_encode, from_json=_decode, svg=_hero)

@@ -1,6 +1,6 @@
 """What layers above the graph make of one for its own methods; they say here how.
 
-`archdsl.api` does, so that a graph knows neither formats nor figures.
+The package itself does (`archdsl/__init__.py`), so that a graph knows neither formats nor figures.
 """
 
 from collections.abc import Callable
