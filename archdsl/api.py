@@ -268,18 +268,20 @@ def load_weights(
     renames: "Renames | None" = None,
     skip: Iterable[str] = (),
     inside: str | None = None,
+    under: str = "",
 ) -> None:
     """Loads a safetensors or PyTorch file into a module: every key with its shape, and no other.
 
-    `renames` is for the names of a source that the spec knows: `graph.renames["timm"]`. Modules
-    whose paths begin with one in `skip` keep what they have, as a new classifier. `inside` is the
-    key of the file that holds the weights, if one does. Nothing changes if anything does not fit:
-    CheckpointError lists what is missing, left over or of another shape, or says which parameter of
-    the network is not as the source's.
+    `renames` is for the names of a source that the spec knows: `graph.renames["timm"]`. A file of a
+    part says with `under` where the part is: "backbone.body". What begins with a path in `skip` is
+    left out, of the module (a new classifier) and of the file (the classifier of a backbone).
+    `inside` is the key of the file that holds the weights, if one does. Nothing changes if anything
+    does not fit: CheckpointError lists what is missing, left over or of another shape, or says
+    which parameter of the network is not as the source's.
     """
     from archdsl.pytorch import checkpoint
 
-    checkpoint.load_weights(module, path, renames=renames, skip=skip, inside=inside)
+    checkpoint.load_weights(module, path, renames=renames, skip=skip, inside=inside, under=under)
 
 
 def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:

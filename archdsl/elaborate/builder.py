@@ -77,6 +77,8 @@ class Builder:
         self.uses = 0  # applications of modules by `use`
         self.tapped: list[str] = []  # names of taps as they were given, some again
         self.meant: set[str] = set()  # names of taps that references meant
+        self.labels: dict[Span, Span] = {}  # where labels are written, with where each is first
+        self.labels_meant: set[Span] = set()  # where those are first that references meant
         self.journal: list[Placed | Replayed] = []  # what items give, looked at only by paths
         self.results: dict[str, Flow] = {}  # of so many of them as were looked at
         self.looked = 0
@@ -198,8 +200,8 @@ class Builder:
         return True
 
     def taps_meant(self) -> dict[Span, bool]:
-        """Whether a reference meant a tap that is written at a place."""
-        found: dict[Span, bool] = {}
+        """Whether a reference meant a tap or label that is written at a place."""
+        found = {span: first in self.labels_meant for span, first in self.labels.items()}
         for name, span in self.tap_spans.items():
             if span is not None:
                 found[span] = found.get(span, False) or name in self.meant

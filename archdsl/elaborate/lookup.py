@@ -133,11 +133,18 @@ class Lookup:
         if name == INPUT:
             return here.frame.input
         if name in here.frame.labels:
-            return here.frame.labels[name][0]
+            return self.labelled(name, here)
         if name not in self.build.tapped[here.frame.taps :]:
             raise KeyError(name)
         self.build.meant.add(name)
         return self.build.taps[name]
+
+    def labelled(self, name: str, here: Here) -> Flow:
+        """What a label stands for, which is then used."""
+        flow, span = here.frame.labels[name]
+        if span is not None and span in self.build.labels:
+            self.build.labels_meant.add(self.build.labels[span])
+        return flow
 
     def lying_at(self, name: str, here: Here, place: Place) -> Flow:
         """What lies at a path in an earlier item; raises KeyError if nothing does."""
@@ -170,6 +177,8 @@ class Lookup:
         if name is None:
             return
         before, first = here.frame.labels.get(name, (None, span))
+        if span is not None and first is not None:
+            self.build.labels[span] = self.build.labels.get(first, first)
         if label.index is not None:
             before = () if name not in here.frame.labels else before
             if isinstance(before, Tensor):

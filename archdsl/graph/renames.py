@@ -14,7 +14,8 @@ _PIECE = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True)
 class Rename:
-    """`theirs: ours`, both paths of modules or the beginnings of such; `ours` None drops the key.
+    """`theirs: ours`, both paths of modules or the beginnings of such; `ours` None drops the key,
+    and an empty text the level.
 
     In theirs, `{s}` stands for a part of a path or a piece of one; in ours it may be used in
     expressions, as a number where it is one: `stage{s}.unit{u}` to `layer{s}.{u - 1}`.
@@ -65,7 +66,9 @@ class Rename:
         except ExpressionError as error:
             raise ValueError(f"`{key}` cannot become `{self.ours}`: {error.message}") from None
         rest = key.split(".")[len(self.components) :]
-        return True, ".".join([name, *rest])
+        if not name and not rest:
+            raise ValueError(f"`{key}` cannot become `{self.ours}`: nothing is left of it")
+        return True, ".".join([name, *rest] if name else rest)
 
 
 def _read(component: list[str], part: str, found: dict[str, str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
+from archdsl.diagnostics.text import as_yaml
 from archdsl.expressions.expression import FUNCTIONS
 from archdsl.expressions.parser import WORDS
 from archdsl.expressions.scaling import RULES
@@ -96,6 +97,11 @@ def _inputs_of(
         shapes[INPUT] = reader.expression(raw, place, visible)
     elif not raw:
         reader.error("E0203", "no input", place.span, EXAMPLES["input"])
+    elif not any(isinstance(shape, list) for shape in raw.values()) and len(raw) > 1:
+        sizes = as_yaml(list(raw.values()))
+        reader.error(
+            "E0203", "the input must be a list of sizes", place.span, f"write input: {sizes}"
+        )
     else:
         for name, shape in raw.items():
             shapes[name] = _named_input(reader, name, shape, place / name, visible)

@@ -37,6 +37,7 @@ def formatted(source: Source) -> str:
     """
     result = _read(_rewritten(source), source)
     result = _read(_in_columns(result), source)
+    result = _read(_with_blank_lines(result, source), source)
     result = _read(_tidy(result), source)
     _check_comments(source, result)
     return result.text
@@ -185,6 +186,43 @@ def _cell(lines: list[str], place: Place) -> str:
 
 
 # lines
+
+
+def _with_blank_lines(source: Source, original: Source) -> str:
+    """The text with a blank line before all that had one: the library loses some."""
+    apart = set(_apart(original))
+    lines, starts = lines_of(source.text), {line: mark for mark, line in _marks(source).items()}
+    inside = _lines_inside(source)
+    kept: list[str] = []
+    for n, line in enumerate(lines):
+        if starts.get(n) in apart and n not in inside and kept and kept[-1].strip():
+            kept.append("")
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def _apart(source: Source) -> Iterator[object]:
+    """What begins the lines that follow blank ones."""
+    lines, inside = lines_of(source.text), _lines_inside(source)
+    for mark, n in _marks(source).items():
+        if n and n not in inside and not lines[n - 1].strip():
+            yield mark
+
+
+def _marks(source: Source) -> dict[object, int]:
+    """What begins a line, with the line: a key, a value, a comment (the n-th like it)."""
+    first: dict[int, tuple[int, Path, bool]] = {}
+    for spans, is_key in ((source.keys, True), (source.spans, False)):
+        for path, span in spans.items():
+            place = span.column, path, is_key
+            first[span.line - 1] = min(place, first.get(span.line - 1, place))
+    marks: dict[object, int] = {(path, is_key): n for n, (_, path, is_key) in first.items()}
+    seen: Counter[str] = Counter()
+    for line, text in _comments(source):
+        if line - 1 not in first:
+            marks[text, seen[text]] = line - 1
+        seen[text] += 1
+    return marks
 
 
 def _tidy(source: Source) -> str:

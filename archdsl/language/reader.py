@@ -69,8 +69,17 @@ class Reader(ArgumentChecker):
 
     def one_item(self, raw: Mapping[str, Any], word: str, place: Place) -> None:
         """Reports an item that stands where named items do."""
-        item = dict(raw) if any(key not in MODIFIERS for key in raw) else {"identity": {}, **raw}
-        help = f"as one item it is {as_yaml([item])}"
+        said = {key: value for key, value in raw.items() if key in MODIFIERS}
+        items = {key: value for key, value in raw.items() if key not in MODIFIERS}
+        if any(map(self.is_verb, items)) or not items:
+            help = f"as one item it is {as_yaml([dict(raw) if items else {'identity': {}, **raw}])}"
+        elif len(items) == 1:
+            ((name, value),) = items.items()
+            inner = {value: {}} if isinstance(value, str) else {"seq": value}
+            inner = value if isinstance(value, dict) else inner
+            help = f"it stands in an item: {as_yaml({name: {**inner, **said}})}"
+        else:
+            help = f"of all together it is {as_yaml([{'seq': items, **said}])}"
         message = f"`{word}` is a modifier, and here are items by their names"
         self.error("E0204", message, (place / word).key, help)
 
@@ -146,7 +155,8 @@ class Reader(ArgumentChecker):
             message = f"two verbs in one item: {verbs[0]} and {verbs[1]}"
             self.error("E0204", message, (place / verbs[1]).key, "make two items of them")
             return None
-        if named and (len(verbs) > 1 or all(self.is_item(value[word]) for word in words)):
+        inner = [w for w in words if w not in COMBINATORS and self.is_item(value[w])]
+        if named and (len(verbs) > 1 or inner):
             message = "this item has no verb, but items in it"
             help = "write `seq:` before them, or `inline:`, which adds no level of names"
             if place.path[-1] in COMBINATORS:

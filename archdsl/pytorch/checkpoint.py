@@ -4,6 +4,7 @@ Files are read with safetensors, or by PyTorch with `weights_only`, so that noth
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -71,33 +72,41 @@ def load_weights(
     renames: Renames | None = None,
     skip: Iterable[str] = (),
     inside: str | None = None,
+    under: str = "",
 ) -> None:
     """Loads a file into a module, every key of which must be there with its shape and no other.
 
-    `renames` is for the names in the file: `graph.renames["timm"]`. Modules whose paths begin with
-    one in `skip` keep what they have (a new classifier). What a training loop saved may lie inside
-    of a key of the file. Nothing is changed if anything does
-    not fit: CheckpointError lists what is missing, left over or of another shape, or says which
-    parameter of the network is not as the source's.
+    `renames` is for the names in the file: `graph.renames["timm"]`. A file of a part has its path
+    `under` which its keys are here: "backbone.body". What begins with a path in `skip` is left out:
+    of the module, which keeps what it has (a new classifier), and of the file (the classifier of a
+    backbone). What a training loop saved may lie inside of a key of the file. Nothing is changed if
+    anything does not fit: CheckpointError lists what is missing, left over or of another shape, or
+    says which parameter of the network is not as the source's.
     """
     path, skipped, source = os.fspath(path), tuple(skip), renames or Renames()
     if source.unmet:
         raise CheckpointError(f"{path} is for another network: {source.unmet}")
     wanted = module.state_dict()
-    for prefix in skipped:
-        if not any(_below(key, prefix) for key in wanted):
-            raise CheckpointError(f"the module has nothing to skip at `{prefix}`")
     renamed: dict[str, Tensor] = {}
+    used: set[str] = set()  # of what is skipped
     for key, tensor in read_tensors(path, inside).items():
         try:
             name = source.rename(key)
         except ValueError as error:
             raise CheckpointError(f"{path} has other names: {error}") from None
-        if name is not None and name in renamed:
-            raise CheckpointError(f"two keys of {path} become `{name}`")
-        if name is not None and not any(_below(name, prefix) for prefix in skipped):
-            renamed[name] = tensor
+        if name is None:
+            continue
+        here = f"{under}.{name}" if under else name
+        left = {prefix for prefix in skipped if _below(name, prefix) or _below(here, prefix)}
+        used |= left
+        if here in renamed:
+            raise CheckpointError(f"two keys of {path} become `{here}`")
+        if not left:
+            renamed[here] = tensor
     needed = {k: v for k, v in wanted.items() if not any(_below(k, prefix) for prefix in skipped)}
+    for prefix in skipped:
+        if prefix not in used and not any(_below(key, prefix) for key in wanted):
+            raise CheckpointError(f"neither module nor file has anything to skip at `{prefix}`")
     if source.reshape:
         renamed = {k: _reshaped(t, needed[k]) if k in needed else t for k, t in renamed.items()}
     _compare(path, needed, renamed)
@@ -181,7 +190,22 @@ def _compare(path: str, needed: dict[str, "Tensor"], found: dict[str, "Tensor"])
     lines += _listed("of another shape", shapes)
     named = [f"{k}: {_kind(found[k])}, not {_kind(needed[k])}" for k in kinds]
     lines += _listed("of another kind", named)
+    if place := _place(missing, over):
+        lines.append(f"  the keys of the file may lie at a path here: under='{place}'")
     raise CheckpointError("\n".join(lines))
+
+
+def _place(missing: list[str], over: list[str]) -> str:
+    """The path at which most of what is left over would be what is missing, or nothing."""
+    starts: Counter[str] = Counter()
+    ends = set(over)
+    for key in missing:
+        parts = key.split(".")
+        for depth in range(1, len(parts)):
+            if ".".join(parts[depth:]) in ends:
+                starts[".".join(parts[:depth])] += 1
+    place, most = starts.most_common(1)[0] if starts else ("", 0)
+    return place if most > len(over) / 2 else ""
 
 
 def _hint(key: str, candidates: list[str]) -> str:

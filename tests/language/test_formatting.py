@@ -174,6 +174,30 @@ def test_comments_and_blank_lines_anywhere_are_kept(between: list[str]) -> None:
     assert "\n\n\n" not in result
 
 
+@given(st.lists(st.booleans(), min_size=10, max_size=10))
+@settings(max_examples=40)
+def test_what_stands_apart_stays_apart(blank: list[bool]) -> None:
+    """Behind lists in lists and brackets, too, where the library loses blank lines."""
+    text = """
+a:
+  b:
+    - - c: {d: 1, e: 2}
+      - [1, 2]
+f: [1, 2]
+g: |
+  text
+h:
+  - {i: 1}
+  - - j
+k: l
+"""
+    lines = text.lstrip().splitlines(True)
+    gaps = [2, 3, 4, 5, 7, 8, 9, 10]  # lines of which the one before may be blank
+    gaps = [n for n, wanted in zip(gaps, blank, strict=False) if wanted]
+    written = "".join("\n" * (n in gaps) + line for n, line in enumerate(lines))
+    assert layout(written) == written
+
+
 # the command
 
 WILD, CALM = "a:   1\n", "a: 1\n"

@@ -1,8 +1,14 @@
 """Warnings: what each finds and what it leaves alone, and how they are turned off and on."""
 
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 import archdsl
 from archdsl.cli.main import run
@@ -11,7 +17,9 @@ from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.elaborate.document import elaborate
 from archdsl.language.gallery import find, names
 from archdsl.language.loader import Loader
+from archdsl.language.written import Written
 from archdsl.lint.rules import DEFAULT, LINTS, lint
+from tests.random_specs import spec
 from tests.support import errors, labels, line, read, whole, write
 
 
@@ -144,6 +152,44 @@ def test_taps_that_nothing_uses() -> None:
         outputs: {y: f, z: last}
     """
     assert warnings(text, "W0105") == ["3:22 W0105 nothing in this spec uses the tap `two`"]
+
+
+def tapped(part: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a spec names results as features or labels."""
+    if isinstance(part, dict | list):
+        for key, inner in part.items() if isinstance(part, dict) else enumerate(part):
+            if key in ("tap", "as"):
+                yield (*path, key)
+            yield from tapped(inner, (*path, key))
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(60), pytest.param(range(60, 1_000), marks=pytest.mark.slow)], ids=str
+)
+def test_a_tap_is_unused_where_the_spec_is_right_without_it(seeds: range) -> None:
+    found = 0
+    for seed in seeds:
+        document, _ = spec(seed, 40)
+        loader = Loader(Sink())
+        read_document = loader.loads(yaml.safe_dump(document, sort_keys=False), "spec.yaml")
+        assert read_document is not None
+        graph = elaborate(read_document, loader.sink)
+        assert graph is not None
+        assert isinstance(graph.written, Written)
+        lint(read_document, graph, ["W0105"], loader.sink)
+        warned = {diagnostic.span for diagnostic in loader.sink.diagnostics}
+        for path in tapped(document):
+            without = deepcopy(document)
+            reduce(getitem, path[:-1], without).pop(path[-1])
+            wrong = read(yaml.safe_dump(without, sort_keys=False))[1]
+            unused = all(one.code == "E0403" for one in wrong)  # a result that the tap alone used
+            span = read_document.file.source.spans[path]
+            made = span in graph.written.taps
+            where = f"seed {seed}: {path}"
+            assert unused or span not in warned, where
+            assert span in warned or not (unused and made), where  # another `if` may need it
+            found += made
+    assert found > len(seeds) / 4
 
 
 def test_a_stride_that_skips_pixels() -> None:

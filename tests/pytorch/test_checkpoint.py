@@ -28,6 +28,10 @@ def net(classes: int = 4) -> torch.nn.Module:
     return archdsl.compile(archdsl.loads(NET.replace("classes: 4", f"classes: {classes}")))
 
 
+def made(text: str) -> torch.nn.Module:
+    return archdsl.compile(archdsl.loads(text))
+
+
 def same(a: torch.nn.Module, b: torch.nn.Module, *but: str) -> bool:
     other = b.state_dict()
     return all(
@@ -176,7 +180,7 @@ def test_a_file_that_holds_no_weights_is_one_clear_error(tmp_path: Path, name: s
 def test_skipping_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     archdsl.save_weights(net(), path)
-    with pytest.raises(archdsl.CheckpointError, match="nothing to skip at `classifier`"):
+    with pytest.raises(archdsl.CheckpointError, match=r"neither module nor file .* `classifier`"):
         archdsl.load_weights(net(), path, skip=["classifier"])
 
 
@@ -185,3 +189,60 @@ def test_two_keys_that_become_one_are_an_error(tmp_path: Path) -> None:
     archdsl.save_weights(net(), path)
     with pytest.raises(archdsl.CheckpointError, match="two keys"):
         archdsl.load_weights(net(), path, renames=Renames((Rename("bn1", "fc"),)))
+
+
+BACKBONE = """
+archdsl: 1
+name: detector
+input: [3, 8, 8]
+under: {backbone: net.body}
+backbone:
+  conv1: {conv: {out: 4, kernel: 3}}
+  layer1: [{conv: {out: 4, kernel: 3}}, batch_norm]
+head: {fc: {conv: {out: 2, kernel: 1}}}
+"""
+CLASSIFIER = BACKBONE.replace("under: {backbone: net.body}", "")
+
+
+def test_a_classifier_is_loaded_as_the_backbone_of_another_network(tmp_path: Path) -> None:
+    path, detector = tmp_path / "weights.pt", made(BACKBONE)
+    classifier = made(CLASSIFIER.replace("out: 2", "out: 1000"))
+    archdsl.save_weights(classifier, path)
+    before = detector.state_dict()["fc.weight"].clone()
+    archdsl.load_weights(detector, path, under="net.body", skip=["fc"])
+    state, theirs = detector.state_dict(), classifier.state_dict()
+    assert torch.equal(state["fc.weight"], before)
+    for key in theirs:
+        assert key.startswith("fc") or torch.equal(state[f"net.body.{key}"], theirs[key])
+
+
+def test_what_the_file_alone_has_is_left_out_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    archdsl.save_weights(made(CLASSIFIER), path)
+    cut = made(CLASSIFIER.partition("head:")[0])
+    archdsl.load_weights(cut, path, skip=["fc"])
+    with pytest.raises(archdsl.CheckpointError, match="2 keys left over"):
+        archdsl.load_weights(cut, path)
+    with pytest.raises(archdsl.CheckpointError, match=r"neither module nor file .* `head`"):
+        archdsl.load_weights(cut, path, skip=["fc", "head"])
+
+
+def test_a_file_whose_keys_lie_deeper_here_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    archdsl.save_weights(made(CLASSIFIER), path)
+    with pytest.raises(archdsl.CheckpointError, match=r"may lie at a path here: under='net.body'"):
+        archdsl.load_weights(made(BACKBONE), path, skip=["fc"])
+
+
+def test_an_empty_name_takes_a_level_away(tmp_path: Path) -> None:
+    path, model = tmp_path / "weights.pt", made(CLASSIFIER)
+    state = model.state_dict()
+    torch.save({f"module.{key}": tensor + 1 for key, tensor in state.items()}, path)
+    spec = CLASSIFIER + 'weights: {parallel: {keys: {module: ""}}}'
+    renames = archdsl.loads(spec).renames["parallel"]
+    loaded = made(CLASSIFIER)
+    archdsl.load_weights(loaded, path, renames=renames)
+    assert all(torch.equal(loaded.state_dict()[key], state[key] + 1) for key in state)
+    torch.save({"module": torch.zeros(1)}, path)
+    with pytest.raises(archdsl.CheckpointError, match="nothing is left of it"):
+        archdsl.load_weights(loaded, path, renames=renames)
