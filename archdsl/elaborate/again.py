@@ -68,7 +68,7 @@ def used(run: "Run", item: Item, here: Here) -> Flow:
     name = run.values.format(said.template, said.place.span, here)
     maker = here.frame.maker(name)
     if maker is None:
-        if any(template.could_be(name) for template in run.lost):
+        if run.lost.could_be(name):
             return None
         help = did_you_mean(name, here.frame.made())
         fail(run.sink, "E0402", f"no earlier item `{name}` has a module", said.place.span, help)

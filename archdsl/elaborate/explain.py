@@ -20,9 +20,9 @@ from archdsl.elaborate.env import (
 )
 from archdsl.expressions.expression import Value, describe
 from archdsl.expressions.scaling import Rule
-from archdsl.expressions.template import Template
 from archdsl.graph.graph import Node
 from archdsl.language.syntax import Document, Formula, Item, Name, Text
+from archdsl.language.templates import Templates
 from archdsl.ops import ArgumentError, Op, ShapeError, TooSmallError
 from archdsl.ops.base import times
 from archdsl.ops.shape import Resize
@@ -295,7 +295,7 @@ class References:
     def __init__(self, sink: Sink, document: Document, build: Builder) -> None:
         self.sink, self.document, self.build = sink, document, build
 
-    def unknown(self, name: str, place: Place, here: Here, lost: Iterable[Template]) -> None:
+    def unknown(self, name: str, place: Place, here: Here, lost: Templates) -> None:
         """Reports a reference that nothing has the name of; `lost` would have it, had they not
         failed."""
         taps = self.build.tapped[here.frame.taps :]
@@ -303,13 +303,12 @@ class References:
         if "." in name:
             self.unknown_inside(name, known, place, here)
             return
-        plain = [template.text for template in lost if not template.expressions]
+        plain = [template.text for template, _ in lost if not template.expressions]
         near = [n for n in plain if nearest(name, [n])] if len(plain) < MANY else []
         known += here.frame.labels
         help = did_you_mean(name, [*known, *taps, *near])
         labels = self.named_near(nearest(name, [*known, *taps]) or "", here)
-        written = self.document.file.written
-        if any(template.could_be(name) for template, _ in written):
+        if self.document.file.written.could_be(name):
             help = (
                 "a reference names an earlier item of this or an enclosing part, a label of this "
             )

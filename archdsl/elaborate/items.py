@@ -37,6 +37,7 @@ from archdsl.language.syntax import (
     Sequence,
     items_in,
 )
+from archdsl.language.templates import Templates
 from archdsl.ops import Op, ShapeError
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
@@ -69,7 +70,8 @@ class Run:
         self.shapes = Shapes(sink, self.build)
         self.shared = records or Records(document)
         self.own = Records(document)
-        self.lost = list(document.lost)  # names that would stand for something had it not failed
+        # names that would stand for something had it not failed
+        self.lost = Templates(template for template, _ in document.lost)
         unnamed = References(sink, document, self.build)
         self.lookup = Lookup(sink, self.build, self.values, unnamed, self.lost)
         self.failed: set[int] = set()  # items whose names are lost
@@ -338,7 +340,7 @@ class Run:
             return self.values.explain.origins(tap, here)
 
         if not self.build.tap(name, value, place, bool(template.expressions), origins):
-            self.lost.append(template)
+            self.lost.add(template)
 
     # nodes
 
@@ -389,8 +391,10 @@ class Run:
                 if id(inner) in self.failed:
                     continue
                 self.failed.add(id(inner))
-                self.lost += [inner.key] if inner.key is not None else []
-                self.lost += [name.template for name in inner.modifiers.names]
+                if inner.key is not None:
+                    self.lost.add(inner.key)
+                for name in inner.modifiers.names:
+                    self.lost.add(name.template)
                 block = file.blocks.get(inner.verb)
                 if block is not None and block.body is not None:
                     open.append((block.body, block.file))

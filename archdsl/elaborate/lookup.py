@@ -11,8 +11,8 @@ from archdsl.elaborate.env import Flow, Here, Poison, Tensor, fail
 from archdsl.elaborate.explain import References
 from archdsl.elaborate.values import Evaluator
 from archdsl.expressions.expression import MAX_ITEMS, ExpressionError, Names
-from archdsl.expressions.template import Template
 from archdsl.language.syntax import PLACES, Listed, Name
+from archdsl.language.templates import Templates
 from archdsl.names import name_problem
 from archdsl.ops.tensor import INPUT
 from archdsl.yaml.source import Place
@@ -30,7 +30,7 @@ class Lookup:
         build: Builder,
         values: Evaluator,
         unnamed: References,
-        lost: list[Template],
+        lost: Templates,
     ) -> None:
         self.sink, self.build, self.values = sink, build, values
         self.unnamed, self.lost = unnamed, lost
@@ -82,7 +82,7 @@ class Lookup:
                 found = find(name, here, said.place)
                 return found if said.index is None else self.picked(said, name, found, here)
         parts = name.split(".")
-        if not any(template.could_be(part) for template in self.lost for part in parts):
+        if not any(map(self.lost.could_be, parts)):
             self.unnamed.unknown(name, said.place, here, self.lost)
         return None
 

@@ -28,6 +28,12 @@ class Template:
     def expressions(self) -> list[tuple[int, Expression]]:
         return [part for part in self.parts if not isinstance(part, str)]
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The words that it begins and ends with, empty where an expression stands there."""
+        first, last = self.parts[0], self.parts[-1]
+        return first if isinstance(first, str) else "", last if isinstance(last, str) else ""
+
     def format(self, names: Names) -> str:
         """The name; raises ExpressionError for a part that is neither a word nor a whole number."""
         return "".join(
@@ -52,9 +58,8 @@ class Template:
         """Whether the expressions might give parts that make up this name, judged by its ends."""
         if not self.expressions:
             return name == self.text
-        first, last = self.parts[0], self.parts[-1]
-        starts = not isinstance(first, str) or name.startswith(first)
-        return starts and (not isinstance(last, str) or name.endswith(last))
+        start, end = self.ends
+        return name.startswith(start) and name.endswith(end)
 
 
 @lru_cache(maxsize=20_000)

@@ -52,12 +52,12 @@ class ArgumentChecker(Checker):
         """A name under which something will be found, which references may mean."""
         template = super().template(text, span, visible)
         if template is not None:
-            self.file.written.append((template, span))
+            self.file.written.add(template, span)
         return template
 
     def is_result(self, name: str) -> bool:
         given = name in self.inputs
-        return given or any(template.could_be(name) for template, _ in self.file.written)
+        return given or self.file.written.could_be(name)
 
     def is_verb(self, name: str) -> bool:
         return name in COMBINATORS or name == USE or name[:1] == "$" or self.is_layer(name)

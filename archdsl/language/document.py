@@ -83,7 +83,8 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     read_bodies(opened)
     _sections(reader, document, visible)
     for read in (reader, *opened.values()):
-        document.lost += read.lost
+        for template in read.lost:
+            document.lost.add(template)
     document.titles = _titles(file)
     return document
 

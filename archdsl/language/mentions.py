@@ -23,6 +23,7 @@ from archdsl.language.syntax import (
     nodes_in,
     written_in,
 )
+from archdsl.language.templates import Templates
 
 
 @dataclass(slots=True)
@@ -147,4 +148,5 @@ def names_item_of(part: Sequence, other: Sequence) -> bool:
     keys = [item.key for item in other.items if item.key is not None]
     labels = [inner.modifiers.as_ for item in other.items for inner in items_in(item)]
     keys += [label.template for label in labels if label is not None]
-    return any(key.could_be(name.partition(".")[0]) for key in keys for name in names)
+    known = Templates(keys)
+    return any(known.could_be(name.partition(".")[0]) for name in names)

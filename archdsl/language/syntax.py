@@ -11,6 +11,7 @@ from archdsl.expressions.expression import Expression, Variable
 from archdsl.expressions.scaling import Rounding
 from archdsl.expressions.template import Template
 from archdsl.language.keys import BlockForm, DocumentForm, ParameterForm, ParameterType
+from archdsl.language.templates import Templates
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place, Source
 
@@ -267,7 +268,7 @@ class File:
     source: Source
     limits: Limits
     defaults: Mapping[str, Mapping[str, Argument]] = field(default_factory=dict)
-    written: list[tuple[Template, Span | None]] = field(default_factory=list)
+    written: Templates = field(default_factory=Templates)
     blocks: dict[str, "Block"] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()
     library: Callable[[str], "Block | None"] = lambda name: None
@@ -346,7 +347,7 @@ class Document:
     dependent: frozenset[str] = frozenset()
     sections: dict[str, Sequence] = field(default_factory=dict)
     renamings: dict[str, tuple[Renaming, ...]] = field(default_factory=dict)
-    lost: list[Template] = field(default_factory=list)
+    lost: Templates = field(default_factory=Templates)
     titles: Mapping[Block, str] = field(default_factory=dict)
 
 

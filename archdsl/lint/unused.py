@@ -15,40 +15,50 @@ from archdsl.language.syntax import (
     nodes_in,
     written_in,
 )
+from archdsl.language.templates import Templates
 from archdsl.yaml.source import Place
 
 Found = Iterator[tuple[str, Span, str]]  # a message, its place, help
 HELP = "remove it, or use it"
+ANY = "$"
 
 
 def unused_parameters(document: Document) -> Found:
     """Parameters of this file, and of the blocks in it, that no expression mentions."""
-    used = of_document(document).names
+    used, unused = of_document(document).names, list[tuple[Block, Set[str]]]()
     for block in _own_blocks(document):
         own = block.parameters.keys()
         defaults, inside = of_parameters(block).names, of_body(block).names
         used |= defaults | inside - own
-        place, unused = block.place / "params", own - defaults - inside
-        for name, said in given(document, block, unused).items():
-            if not said:
+        unused.append((block, own - defaults - inside))
+    said_in = given(document) if any(names for _, names in unused) else {}
+    for block, names in unused:
+        place = block.place / "params"
+        for name in (name for name in block.parameters if name in names):
+            files = said_in.get((block.name, name), set()) | said_in.get((ANY, name), set())
+            if not files:
                 yield from _declared([name], place, f"parameter of {block.name}")
-            elif all(span is not None and span.file == place.source.name for span in said):
+            elif files == {place.source.name}:
                 help = f"remove it and the `{name}` of its calls, or use it"
                 yield from _declared([name], place, f"parameter of {block.name}", help)
     place = document.file.source.at("params")
     yield from _declared(document.parameters.keys() - used, place, "parameter")
 
 
-def given(document: Document, block: Block, names: Set[str]) -> dict[str, list[Span | None]]:
-    """Where calls give a block some of its arguments, by name; so may calls of `$name`."""
-    found: dict[str, list[Span | None]] = {name: [] for name in block.parameters if name in names}
-    items = [*items_of(document)] if found else []
-    for other in document.file.blocks.values() if found else ():
-        items += items_in(other.body) if other.body is not None else ()
+def given(document: Document) -> dict[tuple[str, str], set[str | None]]:
+    """The files whose calls give an argument, by block and name; ANY block is what `$name` calls.
+
+    None is no file: the argument comes from elsewhere.
+    """
+    found: dict[tuple[str, str], set[str | None]] = {}
+    items = [*items_of(document)]
+    for block in document.file.blocks.values():
+        items += items_in(block.body) if block.body is not None else ()
     for verb, arguments in (call for item in items for call in _calls(item)):
-        if verb == block.name or verb.startswith("$"):
-            for name in found.keys() & arguments.keys():
-                found[name].append(arguments[name].place.span)
+        for name, argument in arguments.items():
+            span = argument.place.span
+            files = found.setdefault((ANY if verb.startswith("$") else verb, name), set())
+            files.add(None if span is None else span.file)
     return found
 
 
@@ -76,20 +86,17 @@ def unused_taps(document: Document, meant: Mapping[Span, bool]) -> Found:
     for block in _own_blocks(document):
         items += items_in(block.body) if block.body is not None else ()
         said += of_body(block).references
-    references = {reference.text: reference for reference in said}.values()
-    plain = {reference.text for reference in references if not reference.expressions}
-    others = [reference for reference in references if reference.expressions]
-    for tap in (name for item in items for name in item.modifiers.names):
-        if tap.place.span is None:
+    taps = [name for item in items for name in item.modifiers.names]
+    known, references = Templates(tap.template for tap in taps), Templates(said)
+    reached = {ends for one, _ in references for ends in known.matching(one.text)}
+    for tap in taps:
+        template, span = tap.template, tap.place.span
+        if span is None:
             continue
-        text, span = tap.template.text, tap.place.span
-        near = references if tap.template.expressions else others
-        could_be = text in plain or any(
-            tap.template.could_be(one.text) or one.could_be(text) for one in near
-        )
+        could_be = references.could_be(template.text) or template.ends in reached
         if span.file == document.file.source.name and not meant.get(span, could_be):
             what = "label" if tap.place.path[-1] == "as" else "tap"
-            yield f"nothing in this spec uses the {what} `{text}`", span, HELP
+            yield f"nothing in this spec uses the {what} `{template.text}`", span, HELP
 
 
 def _own_blocks(document: Document) -> list[Block]:

@@ -34,6 +34,31 @@ def random_blocks(number: int) -> str:
     return f"{HEAD}blocks:\n{blocks}backbone:\n{calls}"
 
 
+ONLY_READ: dict[str, Callable[[int], str]] = {  # whose size is that of the spec
+    "lengths of lists": lambda n: (
+        f"{HEAD}backbone:\n"
+        + lines(n, lambda i: f"a{i}: {{relu: {{}}, repeat: 2, as: 's{i}[i]'}}")
+        + lines(n, lambda i: f"b{i}: {{conv: {{kernel: 1, out: 2 + len(s{n - 1})}}}}")
+    ),
+    "labels with expressions": lambda n: (
+        f"{HEAD}blocks:\n  u:\n    params: {{k: 1}}\n    body:\n"
+        + lines(n, lambda i: f'  - {{relu: {{}}, as: "x{i}_{{k}}"}}')
+        + lines(n, lambda i: f'  - {{relu: {{}}, from: "y{i}_{{k}}"}}')
+        + "backbone: [relu]\n"
+    ),
+    "a shortcut from items of the body": lambda n: (
+        f"{HEAD}backbone:\n- residual:\n    shortcut:\n"
+        f"    - {{relu: {{}}, from: b{n - 1}_1, as: k0}}\n"
+        + lines(n, lambda i: f"  - {{add: {{}}, from: [k{i}, b{n - 1}_1], as: k{i + 1}}}")
+        + "    body:\n"
+        + lines(n, lambda i: f'    "b{i}_{{1}}": relu')
+    ),
+    "references to what failed": lambda n: (
+        f"{HEAD}backbone:\n  a:\n    repeat: 1 / 0\n    inline:\n"
+        + lines(n, lambda i: f'    "a{i}_{{1}}": relu')
+        + lines(n, lambda i: f"b{i}: {{relu: {{}}, from: a{i}_1}}")
+    ),
+}
 SHAPES: dict[str, Callable[[int], str]] = {
     "like pairs": lambda n: (
         f"{HEAD}backbone: [{{inline: [{{conv: {{kernel: 1}}}}, relu], repeat: {n // 2}}}]\n"

@@ -12,12 +12,17 @@ from archdsl.analysis.diff import compare
 from archdsl.analysis.measures import MEASURES, Device
 from archdsl.analysis.summary import summarize
 from archdsl.api import table
+from archdsl.diagnostics.sink import Sink
+from archdsl.elaborate.document import elaborate
 from archdsl.graph.graph import Graph
+from archdsl.language.loader import Loader
+from archdsl.lint.expect import expectations
+from archdsl.lint.rules import LINTS, lint
 from archdsl.tables.changes import FORMATS
+from archdsl.yaml.limits import Limits
 from tests.fuzz.large import measured
-from tests.hostile.shapes import SHAPES
+from tests.hostile.shapes import ONLY_READ, SHAPES
 from tests.steps import LINEAR, growth
-from tests.support import read
 
 MANY = 160
 
@@ -49,9 +54,22 @@ USES: dict[str, Callable[[Graph, str, int], object]] = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_reading_takes_steps_that_grow_with_the_spec(shape: str) -> None:
-    assert growth(lambda n: read(SHAPES[shape](n + 12)), MANY) < LINEAR
+def checked(text: str) -> None:
+    """All that `check --pedantic` does with a spec."""
+    sink = Sink()
+    loader = Loader(sink, Limits())
+    document = loader.loads(text, "spec.yaml")
+    assert document is not None
+    graph = elaborate(document, sink, loader.limits)
+    if graph is not None:
+        expectations(document, graph, sink)
+        lint(document, graph, LINTS, sink)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, *ONLY_READ])
+def test_checking_takes_steps_that_grow_with_the_spec(shape: str) -> None:
+    text = (SHAPES | ONLY_READ)[shape]
+    assert growth(lambda n: checked(text(n + 12)), MANY) < LINEAR
 
 
 @pytest.mark.parametrize("shape", SHAPES)
