@@ -17,7 +17,7 @@ from archdsl.figures.draw import PICTURES, TEXTS, draw
 from archdsl.figures.kinds.block_layout import BlockLayout
 from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, describe
-from archdsl.figures.network.tree import Join, Reducer
+from archdsl.figures.network.tree import Join, Reducer, boxes
 from archdsl.figures.options import KINDS, WIDTHS, Options, fold_of, shown_of, width_of
 from archdsl.numbers import quantity
 from archdsl.ops import OPS
@@ -224,6 +224,38 @@ def test_a_block_with_residuals_in_one_of_its_branches_is_one_slab() -> None:
     found = describe(made)
     assert found.linear and [unit.id for unit in found.units] == ["stem", "stage"]
     assert [text.plain for text in texts(drawn(made, "hero"))].count("concat, 8") == 1
+
+
+CROSS_STAGES = """
+    blocks:
+      unit: {residual: {body: {conv: {conv: {kernel: 3}}}}}
+      cross_stage:
+        params: {depth: int}
+        body:
+          wide: {conv: {out: 8, kernel: 1}}
+          _halves:
+            branches:
+              split: [4, 4]
+              paths: {_past: [], _through: {inline: {units: {unit: {}, repeat: depth}}}}
+    backbone:
+      stages: [{for: {depth: [3, 5, 1]}, cross_stage: {depth: depth}}]
+"""
+
+
+def test_a_block_with_a_way_past_its_residuals_is_one_slab() -> None:
+    """CSPNet, figure 3b; of residuals that are alike the others are counted."""
+    found = describe(graph_of(CROSS_STAGES))
+    assert [unit.id for unit in found.units] == ["stages.0", "stages.1", "stages.2"]
+    assert found.linear
+    told = [[b.label for b in boxes(unit.chain) if b.verb == "more"] for unit in found.units]
+    assert told == [["the same ×2"], ["the same ×4"], []]
+
+
+def test_a_block_of_several_inputs_or_results_is_opened() -> None:
+    text = CROSS_STAGES.replace("depth: int}", "depth: int}\n        outputs: {a: wide, b: _halves}")
+    text = text.replace("[{for: {depth: [3, 5, 1]}, cross_stage: {depth: depth}}]",
+                        "[{cross_stage: {depth: 2}}, concat]")  # fmt: skip
+    assert "stages.0.units.1" in [unit.id for unit in describe(graph_of(text)).units]
 
 
 def test_what_is_no_tree_is_said_so() -> None:

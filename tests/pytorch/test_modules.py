@@ -38,8 +38,9 @@ TORCHVISION = {
 
 DEEP = {  # which compiling takes more than 8 s; their kinds have smaller ones
     "densenet161", "densenet169", "densenet201", "densenet264", "efficientnet_b3",
-    "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "efficientnet_v2_l",
-    "efficientnet_v2_m", "preresnet1001_cifar10", "resnet152", "tf_efficientnet_b7",
+    "cspresnet50", "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7",
+    "efficientnet_v2_l", "efficientnet_v2_m", "ghostnet_100", "mobilenetv4_conv_small",
+    "preresnet1001_cifar10", "repvgg_a0", "resnet152", "tf_efficientnet_b7",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from typing import NamedTuple
 
 from archdsl.figures.network import labels
@@ -94,6 +95,24 @@ def numbers(chain: Chain) -> list[Term]:
         if item.verb and not item.residual:
             found.append(Term("out", (item.output.channels,)))
     return found
+
+
+def folded(chain: Chain) -> Chain:
+    """With a box that counts the others for joins in a row that are alike."""
+    found: list[Element] = []
+    for _, run in groupby(chain, key=lambda item: (signature((item,)), *numbers((item,)))):
+        first, *others = run
+        found.append(
+            replace(first, paths=tuple(map(folded, first.paths)))
+            if isinstance(first, Join)
+            else first
+        )
+        if isinstance(first, Join) and others:
+            told = Term("more", (len(others),), "the same ×{}")
+            found.append(Box(others[0].id, "more", (told,), "norm", others[-1].output))
+        else:
+            found += others
+    return tuple(found)
 
 
 class _Place(NamedTuple):
