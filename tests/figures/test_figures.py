@@ -252,9 +252,10 @@ def test_a_block_with_a_way_past_its_residuals_is_one_slab() -> None:
 
 
 def test_a_block_of_several_inputs_or_results_is_opened() -> None:
-    text = CROSS_STAGES.replace("depth: int}", "depth: int}\n        outputs: {a: wide, b: _halves}")
-    text = text.replace("[{for: {depth: [3, 5, 1]}, cross_stage: {depth: depth}}]",
-                        "[{cross_stage: {depth: 2}}, concat]")  # fmt: skip
+    outputs = "depth: int}\n        outputs: {a: wide, b: _halves}"
+    stage = "[{cross_stage: {depth: 2}}, concat]"
+    text = CROSS_STAGES.replace("depth: int}", outputs)
+    text = text.replace("[{for: {depth: [3, 5, 1]}, cross_stage: {depth: depth}}]", stage)
     assert "stages.0.units.1" in [unit.id for unit in describe(graph_of(text)).units]
 
 
