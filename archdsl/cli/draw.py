@@ -35,8 +35,8 @@ class Job:
     specs: Sequence[str]
     kind: str
     outs: Sequence[Path]
-    text: str
-    dpi: int
+    text: str | None
+    dpi: int | None
     rules: Settings
     settings: Settings
     limits: Settings
@@ -93,23 +93,28 @@ def figure_options(command: Command) -> Command:
 )  # fmt: skip
 @figure_options
 @click.option(
-    "--text", type=click.Choice(["live", "embedded", "outlines"]), default="live",
+    "--text", type=click.Choice(["live", "embedded", "outlines"]),
     help="How an SVG holds its text: for the reader's fonts, with ours, or as shapes.",
 )  # fmt: skip
-@click.option("--dpi", type=click.IntRange(36, 2400), default=300, help="Of PNG.")
+@click.option("--dpi", type=click.IntRange(36, 2400), help="Of PNG. [default: 300]")
 @click.option("--watch", is_flag=True, help="Draw again whenever a spec changes.")
 @change("--set")
 @change("--limit")
 def draw(
-    specs: Sequence[str], kind: str, outs: Sequence[Path], text: str, dpi: int, watch: bool,
-    settings: Settings, limits: Settings, **options: Any,
+    specs: Sequence[str], kind: str, outs: Sequence[Path], text: str | None, dpi: int | None,
+    watch: bool, settings: Settings, limits: Settings, **options: Any,
 ) -> int:  # fmt: skip
     """Draw networks as figures for papers, slides and pages.
 
     Several specs go side by side in columns, table, scaling and diff.
     """
     options["scale"], rules = options["scale"]
-    job = Job(specs, kind, outs, text, dpi, rules, settings, limits, asked(kind, options))
+    written = {out.suffix.lower() for out in outs} or {".svg"}
+    for name, value, suffix in (("text", text, ".svg"), ("dpi", dpi, ".png")):
+        if value and suffix not in written:
+            raise UsageError(f"--{name} is for {suffix} alone, which -o does not name")
+    settled = asked(kind, options)
+    job = Job(specs, kind, outs, text, dpi, rules, settings, limits, settled)
     with progress() as say:
         say(f"drawing {', '.join(specs)}")
         status, readings = _drawn(job)
@@ -128,6 +133,7 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     if len(graphs) < len(readings):
         wrong = [status_of(reading.diagnostics) for reading in readings if reading.graph is None]
         return max(wrong), readings
+    from archdsl.figures.canvas.png import DPI
     from archdsl.figures.draw import draw
 
     figure = draw(graphs, job.kind, job.options)
@@ -138,7 +144,9 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     for out in outs:
         figure.expect(out.suffix.lower())
     for out in outs:
-        figure.save(out, job.text, job.dpi)
+        figure.save(out, job.text or "live", job.dpi or DPI)
+    if figure.left_out:
+        show(f"{figure.left_out}\n", err=True)
     show(f"wrote {', '.join(map(str, outs))}\n{figure.caption}\n")
     return 0, readings
 

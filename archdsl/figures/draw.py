@@ -1,14 +1,23 @@
 """From graphs to a figure: a table says which function draws which kind."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import ceil
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.figures.canvas.pen import Pen
-from archdsl.figures.canvas.scene import Item, Scene, bounds, magnified, moved, words
+from archdsl.figures.canvas.scene import (
+    Item,
+    Omission,
+    Scene,
+    bounds,
+    magnified,
+    moved,
+    not_drawn,
+    words,
+)
 from archdsl.figures.canvas.theme import Theme, load_theme
 from archdsl.figures.figure import Figure
 from archdsl.figures.kinds import graph as graphviz
@@ -23,9 +32,11 @@ from archdsl.figures.kinds.scaling import scaling
 from archdsl.figures.kinds.strip import strip
 from archdsl.figures.network.captions import caption_of, description_of
 from archdsl.figures.network.description import Description, describe
-from archdsl.figures.options import KINDS, LARGEST, WIDTHS, Options
+from archdsl.figures.network.omissions import aside, left_out, omitted
+from archdsl.figures.options import KINDS, LARGEST, WIDEST, WIDTHS, NarrowError, Options
 from archdsl.graph.graph import Graph
 
+TRIES = 12  # of widths, until one is enough
 MARGIN = 8.0  # points: between what is drawn and the edge of a background
 Draw = Callable[[Sequence[Description], Options, Pen], float]
 Write = dict[str, Callable[[], str]]
@@ -40,29 +51,34 @@ def draw(graphs: Sequence[Graph], kind: str = "hero", options: Options | None = 
         raise UsageError("there is nothing to draw; give a spec")
     theme = load_theme(options.theme)
     descriptions = [_described(graph, kind, options) for graph in graphs]
-    caption = caption_of(descriptions, kind, options)
-    seen = description_of(descriptions)
     texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
+    if texts:
+        missing = [one for d in descriptions for one in OMITTED[kind](d)]
+    else:  # what cannot be drawn is said now
+        bare, missing = _fitted(descriptions, kind, options, theme)
+    words = not_drawn(missing)
+    caption = caption_of(descriptions, kind, options, words)
+    seen = description_of(descriptions, words)
 
     def picture() -> Scene:
-        scene = _scene(descriptions, kind, options, theme)
+        scene = _fitted(descriptions, kind, options, theme)[0] if texts else bare
         return replace(scene, caption=caption, description=seen)
 
-    made = Figure(caption, seen, texts, picture if kind in PICTURES else None)
-    if not texts:
-        made.scene  # noqa: B018 - so that what cannot be drawn is said now
-    return made
+    omissions = tuple(missing)
+    return Figure(caption, seen, omissions, texts, picture if kind in PICTURES else None)
 
 
 def hero(graph: Graph) -> Figure:
-    """The hero figure, as narrow as papers set it and the network fits, else as wide as two pages.
+    """The hero figure, as narrow as papers set it, else as wide as it needs.
 
-    Raises UsageError if it fits none.
+    Raises UsageError if it cannot be drawn.
     """
-    for width in (WIDTHS["neurips"], WIDTHS["double"]):
-        with suppress(UsageError):
-            return draw([graph], "hero", Options(width))
-    return draw([graph], "hero", Options(2 * WIDTHS["double"]))
+    try:
+        return draw([graph], "hero", Options(WIDTHS["neurips"]))
+    except NarrowError as error:
+        if error.enough is None:
+            raise
+        return draw([graph], "hero", Options(max(error.enough, WIDTHS["double"])))
 
 
 def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:
@@ -98,17 +114,51 @@ TEXTS: dict[str, Callable[[Sequence[Description], Options], Write]] = {
     "table": _table,
     "graph": lambda descriptions, options: graphviz.texts(_only(descriptions), options),
 }
+OMITTED: dict[str, Callable[[Description], Iterable[Omission]]] = {
+    "table": lambda description: omitted(description, {u.id for u in description.units if u.shown}),
+    "graph": aside,
+}
 
 
-def _scene(descriptions: Sequence[Description], kind: str, options: Options, theme: Theme) -> Scene:
+def _fitted(
+    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme
+) -> tuple[Scene, list[Omission]]:
+    """The picture; if it does not fit, the error says a width that has been tried."""
+    try:
+        return _scene(descriptions, kind, options, theme)
+    except NarrowError as error:
+        narrow = error
+    need = narrow.need  # grows until it is enough
+    for _ in range(TRIES):
+        wide = ceil(need)
+        if wide > WIDEST:
+            break
+        try:
+            _scene(descriptions, kind, replace(options, width=wide), theme)
+        except NarrowError as error:
+            need = max(error.need, 1.1 * wide)
+        else:
+            raise narrow.at(options.width, enough=wide)
+    raise narrow
+
+
+def _scene(
+    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme
+) -> tuple[Scene, list[Omission]]:
+    """The picture, and what it leaves out."""
     margin = MARGIN if theme.background else 0.0
     asked, pen = replace(options, width=options.width - 2 * margin), Pen(theme)
-    height = PICTURES[kind](descriptions, asked, pen)
+    try:
+        height = PICTURES[kind](descriptions, asked, pen)
+    except NarrowError as error:
+        raise error.at(options.width, 2 * margin) from None
+    missing = [*pen.left_out, *left_out(descriptions, pen.items)]
     items, height = _titled(pen, asked, height)
     right = bounds(items)[2]
     width = max(asked.width, right) if kind == "graph" else asked.width
     if right > width + 0.5:
-        raise UsageError(f"this figure needs a width of {right:.0f} pt; give it a larger --width")
+        narrow = NarrowError("this figure", asked.width, right, "or draw a part: --only")
+        raise narrow.at(options.width, 2 * margin)
     title = options.title or ", ".join(description.title for description in descriptions)
     size = width + 2 * margin, height + 0.5 + 2 * margin
     if kind != "graph" and max(size) > LARGEST:
@@ -118,7 +168,7 @@ def _scene(descriptions: Sequence[Description], kind: str, options: Options, the
             f" {LARGEST / 72:.0f} of a page; choose a part with --only"
         )
     scene = Scene(*size, moved(items, margin, margin), title, background=theme.background)
-    return magnified(scene, options.zoom)
+    return magnified(scene, options.zoom), missing
 
 
 def _described(graph: Graph, kind: str, options: Options) -> Description:
@@ -156,6 +206,7 @@ def _titled(pen: Pen, options: Options, height: float) -> tuple[tuple[Item, ...]
     items = moved(pen.items, 0, top)
     heading = Pen(pen.theme)
     heading.text(options.width / 2, size, words(options.title, bold=True), size)
-    if heading.measure(words(options.title, bold=True), size) > options.width:
-        raise UsageError("the title is wider than the figure; shorten it or give a larger --width")
+    need = heading.measure(words(options.title, bold=True), size)
+    if need > options.width:
+        raise NarrowError("the title", options.width, need, "or a shorter one")
     return (*heading.items, *items), height + top

@@ -10,7 +10,7 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
 from archdsl.figures.canvas.pdf import pdf
 from archdsl.figures.canvas.png import DPI, png
-from archdsl.figures.canvas.scene import Scene
+from archdsl.figures.canvas.scene import Omission, Scene, not_drawn
 from archdsl.figures.canvas.svg import svg
 from archdsl.figures.canvas.tikz import tikz
 from archdsl.files import make_folder, replacing
@@ -20,14 +20,21 @@ from archdsl.files import make_folder, replacing
 class Figure:
     """A drawn figure: shows itself in a notebook, and saves itself in the format of a suffix.
 
-    `caption` is a draft of one, in plain text, `description` alternative text: what one sees;
-    `texts` write it as text, by suffix; `draw` makes the scene, where it is a picture.
+    `caption` is a draft of one, in plain text, `description` alternative text: what one sees, and
+    `omissions` what one does not, which both say, too; `texts` write it as text, by suffix; `draw`
+    makes the scene, where it is a picture.
     """
 
     caption: str
     description: str
+    omissions: tuple[Omission, ...]
     texts: Mapping[str, Callable[[], str]]
     draw: Callable[[], Scene] | None
+
+    @property
+    def left_out(self) -> str:
+        """`Not drawn: conv1, batch norm, relu.`, or nothing."""
+        return not_drawn(self.omissions)
 
     @cached_property
     def scene(self) -> Scene | None:

@@ -97,6 +97,27 @@ class Options:
                 raise UsageError(f"--{name} does nothing here: {reason}")
 
 
+class NarrowError(UsageError):
+    """A figure does not fit its width; `need` points are the least that it is known to take.
+
+    `instead` is what else to ask for; `enough` a width that it fits, None while nobody has tried.
+    """
+
+    def __init__(
+        self, subject: str, width: float, need: float, instead: str, enough: float | None = None
+    ) -> None:
+        self.subject, self.width, self.need = subject, width, need
+        self.instead, self.enough = instead, enough
+        wide = f"give a larger --width{f': {enough:.0f}pt is enough' if enough else ''}"
+        if need > WIDEST:
+            wide = f"the widest is {WIDEST:.0f} pt"
+        super().__init__(f"{subject} does not fit a width of {width:g} pt; {wide}, {instead}")
+
+    def at(self, width: float, more: float = 0.0, enough: float | None = None) -> "NarrowError":
+        """The same of a figure of a width that takes `more` besides."""
+        return NarrowError(self.subject, width, self.need + more, self.instead, enough)
+
+
 def asked(kind: str, values: Mapping[str, Any]) -> Options:
     """The options of a figure, where None is what the table says.
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from html import unescape
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from unicodedata import normalize
 from xml.etree import ElementTree
@@ -422,6 +423,16 @@ def test_fills_stay_apart_for_every_vision(theme: str, vision: str, least: float
     assert distances(theme, vision) >= least
 
 
+@pytest.mark.parametrize("theme", ["paper", "grey"])
+def test_fills_stay_apart_where_a_print_has_no_colors(theme: str) -> None:
+    """Of two fills under the same hatch, or none, one is lighter by 4.3 (L*) or more."""
+    paints = load_theme(theme).paints.values()
+    light = sorted((p.hatch, lab(p.fill, SIMULATED["normal"])[0]) for p in paints)
+    gaps = [b - a for (hatch, a), (other, b) in pairwise(light) if hatch == other]
+    assert len(gaps) >= 4
+    assert min(gaps) >= 4.3
+
+
 def test_a_hatch_stays_in_its_area_and_is_no_line_through_it(tmp_path: Path) -> None:
     """Every kind of lines, in boxes and on slabs, inside the border."""
     for hatch in HATCHES[1:]:
@@ -692,6 +703,7 @@ def test_watch_draws_again_and_keeps_the_last_good_figure(tmp_path: Path) -> Non
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         try:
+            assert b"Not drawn: batch norm, relu" in process.stderr.readline()
             assert b"watching" in process.stderr.readline()
             first = out.read_text()
             replaced(spec, good.replace("params", "paramss"))

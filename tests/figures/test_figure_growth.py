@@ -164,7 +164,7 @@ def test_a_plot_of_costs_says_how_many_stages_its_last_bar_is(tmp_path: Path) ->
     [
         ("skips", 300, "hero", "600 parts that are no line, more than the 400 of a pyramid"),
         ("line", 3000, "columns", "3,000 layers of n would be .* inches tall, more than the 200"),
-        ("down and up", 5000, "strip", "does not fit a width of 396 pt in 6 rows"),
+        ("down and up", 5000, "strip", "in 6 rows does not fit a width of 396 pt"),
         ("alternating", 5000, "diff", "10,000 layers of n .* --kind strip, --fold auto or a part"),
         ("residuals", 1100, "graph", "ops are too many to draw; choose a part with --only"),
     ],

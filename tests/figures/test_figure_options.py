@@ -1,6 +1,8 @@
 """Every option of a figure is honoured or refused by name, in Python and on the command line."""
 
 import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,6 +10,7 @@ import pytest
 
 import archdsl
 from archdsl import UsageError
+from archdsl.cli import main as cli
 from archdsl.cli.draw import draw as command
 from archdsl.figures.options import KINDS, OPTIONS, SHOWN, asked
 
@@ -69,6 +72,33 @@ def test_the_hero_of_a_network_that_is_no_line_has_no_slabs_to_scale_or_fold() -
     for name in ("scale", "fold"):
         with pytest.raises(UsageError, match=f"--{name} does nothing here: unet is no line"):
             archdsl.draw("unet", kind="hero", **{name: ANOTHER[name]})
+
+
+@pytest.mark.parametrize(("option", "out"), [("dpi", "a.pdf"), ("text", "a.png")])
+def test_an_option_of_another_format_is_refused_by_name(
+    option: str, out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = {"dpi": "72", "text": "outlines"}[option]
+    command = ["draw", "resnet18", "-o", str(tmp_path / out), f"--{option}", value]
+    assert cli.run(command) == 2
+    assert f"--{option} is for " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("theme", ["paper", "dark"])
+@pytest.mark.parametrize("kind", ["hero", "strip", "block", "columns", "pyramid"])
+@pytest.mark.parametrize("name", ["densenet121", "googlenet", "unet"])
+def test_the_width_that_a_message_asks_for_is_enough(name: str, kind: str, theme: str) -> None:
+    graph, titled = archdsl.load(name), "A title that is a good deal wider than an inch"
+    for width, title in (("72pt", ""), ("100pt", ""), ("72pt", titled)):
+        options = {"kind": kind, "theme": theme, "title": title}
+        try:
+            archdsl.draw(graph, width=width, **options)  # type: ignore[arg-type]
+        except UsageError as error:
+            enough = re.search(r"a larger --width: (\w+) is enough", str(error))
+            assert enough or "does not fit" not in str(error)
+            if enough:
+                archdsl.draw(graph, width=enough[1], **options)  # type: ignore[arg-type]
 
 
 def test_what_is_not_given_is_as_the_table_says() -> None:

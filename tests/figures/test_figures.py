@@ -304,7 +304,10 @@ def test_reduction_takes_no_time() -> None:
         (lambda: draw([graph("resnet18")] * 2, "graph").render(".dot"), "shows one network"),
         (lambda: draw([graph("resnet18")], "diff"), "compares two specs, not 1"),
         (lambda: draw([graph("resnet18")], "scaling"), "give two specs or more"),
-        (lambda: draw([graph("vgg16")], "strip", Options(30.0)), "does not fit a width of 30 pt"),
+        (
+            lambda: draw([graph("vgg16")], "strip", Options(30.0)),
+            "in 6 rows does not fit a width of 30 pt",
+        ),
         (lambda: draw([graph("inception_v3")], "block", Options(180)), "give a larger --width"),
         (
             lambda: draw([graph("resnet18")], options=Options(only="nix")),

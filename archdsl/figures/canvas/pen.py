@@ -1,6 +1,6 @@
 """Draws the marks of figures into a list of items: boxes, arrows, slabs, lines of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, hypot, log2, sqrt
 
@@ -8,6 +8,7 @@ from archdsl.figures.canvas.scene import (
     Anchor,
     Group,
     Item,
+    Omission,
     Path,
     Run,
     Text,
@@ -56,6 +57,7 @@ class Pen:
 
     theme: Theme
     items: list[Item] = field(default_factory=list)
+    left_out: list[Omission] = field(default_factory=list)  # by choice; the rest is seen in items
 
     def text(
         self,
@@ -163,9 +165,11 @@ class Pen:
         if paint.hatch:
             self.hatch((x + LINE / 2, top + rise + LINE / 2, w - LINE, h - LINE), paint)
 
-    def grouped(self, since: int, id: str, title: str) -> None:
+    def grouped(
+        self, since: int, id: str, title: str, stands: Iterable[str] = (), of: int = 0
+    ) -> None:
         """Makes one group of everything drawn since there were that many items."""
-        group = Group(id, title, tuple(self.items[since:]))
+        group = Group(id, title, tuple(self.items[since:]), tuple(stands), of)
         self.items[since:] = [group]
 
 

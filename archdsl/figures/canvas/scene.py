@@ -10,6 +10,7 @@ from archdsl.figures.canvas.font import font
 Anchor = Literal["start", "middle", "end"]
 Command = tuple[str, tuple[float, ...]]  # M, L, C (two control points and the end) or Z
 RAISED, LOWERED, SHRUNK = 0.34, 0.16, 0.68  # of super- and subscripts, relative to the text
+LEAST = 6.0  # points: no letter is smaller, raised ones neither
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,17 @@ class Run:
     sup: bool = False
     sub: bool = False
 
-    @property
-    def scale(self) -> float:
-        return SHRUNK if self.sup or self.sub else 1.0
+    def size(self, text: float, least: float = LEAST) -> float:
+        """Its size in a text of a size."""
+        return max(SHRUNK * text, min(text, least)) if self.sup or self.sub else text
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text: `x`, `y` of its anchor on the baseline; turned by `angle` (0 or -90)."""
+    """A line of text: `x`, `y` of its anchor on the baseline; turned by `angle` (0 or -90).
+
+    `least` is the size that raised and lowered letters have at least.
+    """
 
     x: float
     y: float
@@ -38,6 +42,7 @@ class Text:
     anchor: Anchor = "middle"
     family: str = "sans"
     angle: float = 0
+    least: float = LEAST
 
     @property
     def plain(self) -> str:
@@ -45,14 +50,14 @@ class Text:
 
     @property
     def width(self) -> float:
-        return width(self.runs, self.size, self.family)
+        return width(self.runs, self.size, self.family, self.least)
 
     def placed(self) -> Iterator[tuple[Run, float, float, float]]:
         """Every run with its offset along the baseline, its rise and its size."""
         shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor]
         x = -self.width * shift
         for run in self.runs:
-            size = self.size * run.scale
+            size = run.size(self.size, self.least)
             rise = RAISED if run.sup else -LOWERED if run.sub else 0.0
             yield run, x, self.size * rise, size
             x += font(self.family, run.bold).width(run.text, size)
@@ -60,10 +65,8 @@ class Text:
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the ink, by the height of capitals and descenders."""
         shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor] * self.width
-        up, down = (
-            self.size * (0.84 if any(run.sup for run in self.runs) else 0.74),
-            0.21 * self.size,
-        )
+        raised = [0.74 * size + rise for _, _, rise, size in self.placed()]
+        up, down = max(raised, default=0.74 * self.size), 0.21 * self.size
         if self.angle:
             return self.x - up, self.y - self.width + shift, self.x + down, self.y + shift
         return self.x - shift, self.y - up, self.x - shift + self.width, self.y + down
@@ -89,17 +92,37 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Items that are one thing of the network: `id` is its path, `title` what a hover shows."""
+    """Items that are one thing of the network: `id` is its path, `title` what a hover shows.
+
+    `stands` are the paths of all that it stands for if they are more than itself, `of` the number
+    of the network they are in.
+    """
 
     id: str
     title: str
     items: "tuple[Item, ...]"
+    stands: tuple[str, ...] = ()
+    of: int = 0
 
     def box(self) -> tuple[float, float, float, float]:
         return bounds(self.items)
 
 
 Item = Path | Text | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """Ops of a network, by their paths, that a picture does not show, and what it says of them."""
+
+    words: str
+    ids: frozenset[str]
+
+
+def not_drawn(omissions: Iterable[Omission]) -> str:
+    """`Not drawn: conv1, batch norm, relu.`, or nothing."""
+    words = dict.fromkeys(omission.words for omission in omissions)
+    return f"Not drawn: {', '.join(words)}." if words else ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +140,14 @@ class Scene:
     def flat(self) -> Iterator[Path | Text]:
         """Every path and text, in drawing order."""
         yield from flat(self.items)
+
+
+def groups(items: Iterable[Item]) -> Iterator[Group]:
+    """The groups of items and those in them, outer ones first."""
+    for item in items:
+        if isinstance(item, Group):
+            yield item
+            yield from groups(item.items)
 
 
 def flat(items: Iterable[Item]) -> Iterator[Path | Text]:
@@ -160,9 +191,9 @@ def words(text: str, bold: bool = False) -> tuple[Run, ...]:
     return (Run(line, bold),) if line else ()
 
 
-def width(runs: Sequence[Run], size: float, family: str = "sans") -> float:
+def width(runs: Sequence[Run], size: float, family: str = "sans", least: float = LEAST) -> float:
     """The width of a line in points."""
-    return sum(font(family, run.bold).width(run.text, size * run.scale) for run in runs)
+    return sum(font(family, run.bold).width(run.text, run.size(size, least)) for run in runs)
 
 
 def polygon(points: Sequence[tuple[float, float]], closed: bool = True) -> tuple[Command, ...]:
@@ -231,7 +262,8 @@ def _magnified(item: Item, factor: float) -> Item:
     if isinstance(item, Group):
         return replace(item, items=tuple(_magnified(part, factor) for part in item.items))
     if isinstance(item, Text):
-        return replace(item, x=item.x * factor, y=item.y * factor, size=item.size * factor)
+        x, y, size = item.x * factor, item.y * factor, item.size * factor
+        return replace(item, x=x, y=y, size=size, least=item.least * factor)
     commands = tuple((a, tuple(n * factor for n in numbers)) for a, numbers in item.commands)
     dash = tuple(part * factor for part in item.dash)
     return replace(item, commands=commands, width=item.width * factor, dash=dash)

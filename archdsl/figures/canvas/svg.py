@@ -70,7 +70,7 @@ def _live(text: Text) -> str:
     runs = ""
     for run, dx, rise, size in text.placed():
         style = ' font-weight="bold"' if run.bold else ""
-        style += f' font-size="{number(size)}"' if run.scale != 1 else ""
+        style += f' font-size="{number(size)}"' if size != text.size else ""
         place = f'x="{number(text.x + dx)}" y="{number(text.y - rise)}"'
         runs += f"<tspan {place}{style}>{_text(run.text)}</tspan>"
     look = f'font-family="{family}" font-size="{number(text.size)}" fill="{text.color}"'

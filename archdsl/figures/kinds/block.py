@@ -13,7 +13,7 @@ from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import BlockKind, block_kinds
 from archdsl.figures.network.description import Description
 from archdsl.figures.network.tree import Chain, Join, boxes, length
-from archdsl.figures.options import LARGEST, Options
+from archdsl.figures.options import LARGEST, NarrowError, Options
 
 PORT = 12.0  # from a block to the shape at its end, an arrow long
 COLUMN, ROW = 16.0, 14.0  # between insets
@@ -57,6 +57,7 @@ def inset(
     length = origin + size.length + PORT
     if "shapes" in options.show:
         _ports(inner, kind, direction, length, brief and direction == "right")
+    inner.grouped(0, f"{kind.shown.id}.block", "", [unit.id for unit in kind.units])
     return _framed(kind, options.show, direction, inner.items)
 
 
@@ -204,10 +205,8 @@ def choose(
     fitting = [one for one in made if one.width <= width]
     if not fitting:
         need = min(one.width for one in made)
-        raise UsageError(
-            f"{kind.name} of {description.title} is {need:.0f} pt wide, more than {width:.0f} pt;"
-            " give a larger --width or another --direction"
-        )
+        subject = f"{kind.name} of {description.title}"
+        raise NarrowError(subject, width, need, "or another --direction")
     return fitting[0]
 
 

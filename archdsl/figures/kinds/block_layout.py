@@ -138,7 +138,8 @@ class BlockLayout:
         w, h = self.point(extent.length, extent.across)
         self.pen.rectangle(x, y, w, h, self.pen.theme.paint(box.role))
         self.pen.label(x, y, w, h, box.label)
-        self.pen.grouped(since, box.id, hover(box.id, box.output, self.analysis))
+        title = hover(box.id, box.output, self.analysis)
+        self.pen.grouped(since, box.id, title, box.stands)
 
     def draw_residual(self, join: Join, extent: Extent, main: float, cross: float) -> None:
         """A dot, the body, the sign on the axis; the shortcut beside them into the sign's side."""

@@ -13,7 +13,7 @@ from archdsl.figures.network import labels
 from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
 from archdsl.figures.network.labels import Term, word
 from archdsl.figures.network.tree import Box, Element, Join, boxes
-from archdsl.figures.options import LARGEST, Options
+from archdsl.figures.options import LARGEST, NarrowError, Options
 from archdsl.ops.tensor import TensorSpec
 
 TEXT, HEIGHT, GAP = 6.0, 8.4, 4.2  # of a layer; between layers of a block
@@ -28,7 +28,8 @@ TALLEST = 600.0  # points: unless asked otherwise, repeats are folded past this
 class Layers:
     """Boxes of a unit, one under the other; `count` units look like this.
 
-    `notes` are said beside the shortcut; `hidden` are the numbers of a block that is one box.
+    `notes` are said beside the shortcut; `hidden` are the numbers of a block that is one box;
+    `stands` are the paths of these units, if they are several.
     """
 
     unit: Unit
@@ -38,6 +39,7 @@ class Layers:
     count: int = 1
     notes: tuple[str, ...] = ()
     hidden: tuple[Term, ...] = ()
+    stands: tuple[str, ...] = ()
 
     @property
     def height(self) -> float:
@@ -90,7 +92,9 @@ def folded(layers: Sequence[Layers], most: int = 0) -> list[Layers]:
         first, *rest = run
         dense = first.unit.kind == "dense"
         fold = not dense and 1 + len(rest) > most
-        found += [replace(first, count=1 + len(rest))] if fold else [first, *rest]
+        stands = tuple(one.unit.id for one in (first, *rest))
+        whole = replace(first, count=len(stands), stands=stands)
+        found += [whole] if fold else [first, *rest]
     return found
 
 
@@ -186,10 +190,9 @@ class _Columns:
         ]
         need = NAMES + sum(full) + BETWEEN * (len(full) - 1)
         if need > self.options.width:
-            raise UsageError(
-                f"{len(full)} columns need {need:.0f} pt, more than {self.options.width:.0f} pt;"
-                " give a larger --width or fewer specs"
-            )
+            titles = ", ".join(description.title for description in self.descriptions)
+            subject = f"the figure of {titles}"
+            raise NarrowError(subject, self.options.width, need, "or fewer specs")
         free = (self.options.width - need) / (len(full) + 1)
         x, axes = NAMES + free, []
         for wide, lane in zip(full, self.lanes, strict=True):
@@ -244,7 +247,8 @@ class _Columns:
             paint = self.pen.theme.paint(box.role)
             self.pen.rectangle(left, place, wide, HEIGHT, paint, LINE * 0.85, 1.8)
             self.pen.label(left, place, wide, HEIGHT, box_text(box), TEXT)
-            self.pen.grouped(inside, box.id, hover(box.id, box.output, analysis))
+            title = hover(box.id, box.output, analysis)
+            self.pen.grouped(inside, box.id, title, box.stands, index)
             place += HEIGHT + GAP
         if end < go:
             self.pen.line([(axis, end), (axis, go)])
@@ -259,7 +263,8 @@ class _Columns:
             for number, note in enumerate(one.notes):
                 place = middle + number * NOTE
                 self.pen.text(lane + 3, place, note, TEXT, self.pen.theme.dimension, "start")
-        self.pen.grouped(since, f"{one.unit.id}.column" if one.count > 1 else one.unit.id, "")
+        id = f"{one.unit.id}.column" if one.count > 1 else one.unit.id
+        self.pen.grouped(since, id, "", one.stands or (one.unit.id,), index)
 
     def container(self, one: Layers, x: float, y: float, w: float, h: float) -> None:
         """The box of repeats, and their number."""

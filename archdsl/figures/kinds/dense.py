@@ -47,7 +47,9 @@ def _draw(pen: Pen, unit: Unit, layers: int, width: float, extra: float) -> floa
             _layer(pen, x, axis, layer, gap)
     (_bus if bus else _arcs)(pen, left, step, gap, axis, layers)
     bottom = axis + MAP.height / 2 + MAP.rise / 2 + 24
-    return _note(pen, unit, layers, width, bottom, growth)
+    bottom = _note(pen, unit, layers, width, bottom, growth)
+    pen.grouped(0, unit.id, "")
+    return bottom
 
 
 def _map(pen: Pen, unit: Unit, x: float, axis: float, layer: int, layers: int) -> None:

@@ -1,13 +1,13 @@
 """The hero figure: the strip, and under it its distinct blocks, tied to their stages by letters."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count, groupby
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.pen import CONTAINER, LINE, Pen
-from archdsl.figures.canvas.scene import moved
+from archdsl.figures.canvas.scene import Omission, moved
 from archdsl.figures.kinds.block import Inset, choose, heading, legend_of, listed
 from archdsl.figures.kinds.block_layout import Direction
 from archdsl.figures.kinds.legend import Entry, draw_legend
@@ -36,6 +36,7 @@ def hero(description: Description, options: Options, pen: Pen) -> float:
     for row in rows:
         bottom = _draw_row(pen, row, options.width, bottom) + BETWEEN
     bottom -= BETWEEN if rows else LEADER
+    pen.left_out += _closed(description, {unit.id for kind in _kinds(rows) for unit in kind.units})
     if not options.legend:
         return bottom
     named = list(dict([*named, *legend_of(_kinds(rows), pen)]).items())  # as they are in blocks
@@ -78,6 +79,14 @@ def _rows_under(
 
 def _kinds(rows: list[Row]) -> list[BlockKind]:
     return [one.kind for row in rows for one in row]
+
+
+def _closed(description: Description, opened: Collection[str]) -> Iterator[Omission]:
+    """The blocks that no inset shows: there were too many, or their ways cross."""
+    closed = [u.id for u in description.units if u.kind != "op" and u.id not in opened]
+    if closed:
+        inside = (n.id for n in description.nodes if description.owners[n.id] in closed)
+        yield Omission(f"inside of {description.names.several(closed)}", frozenset(inside))
 
 
 def _letters_of(rows: list[Row]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from archdsl.figures.network import labels
 from archdsl.figures.network.description import VARY, Description, Unit, vary
 from archdsl.figures.network.grid import Cell, cells_of
 from archdsl.figures.network.names import rest_of
-from archdsl.figures.options import Options
+from archdsl.figures.options import NarrowError, Options
 from archdsl.graph.graph import INPUT
 from archdsl.ops.base import sum_of
 
@@ -105,9 +105,9 @@ class _Pyramid:
         across = ACROSS if sum(self.widths) + ACROSS * ways + out <= room else NEAR
         need = sum(self.widths) + across * ways + out
         if need > room:
-            raise UsageError(
-                f"the pyramid of {self.description.title} needs {need:.0f} pt, more than"
-                f" {self.options.width:.0f} pt; give a larger --width, or a part (--only)"
+            subject = f"the pyramid of {self.description.title}"
+            raise NarrowError(
+                subject, self.options.width, need + 2 * LINE, "or draw a part: --only"
             )
         free = min((self.options.width - need) / len(self.widths), SPREAD)
         x = (self.options.width - need - free * (len(self.widths) - 1)) / 2
@@ -213,7 +213,8 @@ class _Pyramid:
                 base = y - h / 2 + 2.5 + LINE_HEIGHT * (number + 0.5) + MIDDLE * size
                 self.pen.text(x, base, line, size)
         title = hover(cell.id, cell.outputs[0], self.description.analysis)
-        self.pen.grouped(since, cell.id, title)
+        stands = [unit.id for unit in (*cell.enlarged, *cell.units)]
+        self.pen.grouped(since, cell.id, title, stands)
 
     def way(self, source: Cell, cell: Cell, text: str) -> None:
         """Across in a row, down in a column, else across and then up or down into the cell."""

@@ -75,7 +75,7 @@ def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> 
     for start in range(0, len(descriptions), per_row):
         chosen = descriptions[start : start + per_row]
         bottom = _row(
-            pen, chosen, texts[start:], options.width / len(chosen), bottom, unit, channels
+            pen, chosen, texts, start, options.width / len(chosen), bottom, unit, channels
         )
         bottom += 10
     if not options.legend:
@@ -103,36 +103,36 @@ def _texts(description: Description, base: Description) -> list[tuple[Run, ...]]
 
 
 def _row(
-    pen: Pen, chosen: Sequence[Description], texts: Sequence[list[tuple[Run, ...]]], cell: float,
-    top: float, unit: float, channels: int,
+    pen: Pen, chosen: Sequence[Description], texts: Sequence[list[tuple[Run, ...]]], first: int,
+    cell: float, top: float, unit: float, channels: int,
 ) -> float:  # fmt: skip
-    """Bars above texts, all standing on one line."""
+    """Bars above texts, all standing on one line; `first` is the number of the first network."""
+    texts = texts[first : first + len(chosen)]
     heights = [sum(s.repeat * unit + GAP for s in _blocks(d)) for d in chosen]
     floor = top + max(heights)
     for number, (description, height) in enumerate(zip(chosen, heights, strict=True)):
         middle = cell * (number + 0.5)
         y = floor - height
         for stage in _blocks(description):
-            y += _bar(pen, description, stage, middle, y, unit, channels) + GAP
+            since = len(pen.items)
+            y += _bar(pen, stage, middle, y, unit, channels) + GAP
+            title = f"{stage.name}: {stage.what}, "
+            title += hover(stage.id, stage.output, description.analysis)
+            stands = [part.id for part in stage.units]
+            id = f"{description.graph.name}.{stage.id}"
+            pen.grouped(since, id, title, stands, first + number)
         for line, text in enumerate(texts[number]):
             size = pen.theme.sizes.dimension
             color = pen.theme.ink if line == 0 else pen.theme.dimension
             pen.text(middle, floor + 10 + line * LINE_HEIGHT, text, size, color)
-    most = max(len(lines) for lines in texts[: len(chosen)])
+    most = max(map(len, texts))
     return floor + 4 + most * LINE_HEIGHT
 
 
-def _bar(
-    pen: Pen, description: Description, stage: Stage, middle: float, y: float, unit: float,
-    channels: int,
-) -> float:  # fmt: skip
+def _bar(pen: Pen, stage: Stage, middle: float, y: float, unit: float, channels: int) -> float:
     """One box a block, as wide as the square root of its channels."""
-    since = len(pen.items)
     wide = max(THINNEST, WIDEST * sqrt(stage.output.channels / channels))
     paint = pen.theme.paint(stage.units[0].role)
     for number in range(stage.repeat):
         pen.rectangle(middle - wide / 2, y + number * unit, wide, unit, paint, 0.4, 0.0)
-    id = f"{description.graph.name}.{stage.id}"
-    title = f"{stage.name}: {stage.what}, {hover(stage.id, stage.output, description.analysis)}"
-    pen.grouped(since, id, title)
     return stage.repeat * unit

@@ -22,7 +22,7 @@ from archdsl.figures.network.description import (
     resolution,
     vary,
 )
-from archdsl.figures.options import Options
+from archdsl.figures.options import NarrowError, Options
 from archdsl.ops.tensor import TensorSpec
 
 SLABS = 6  # of a stage that are drawn unless --fold says otherwise
@@ -32,6 +32,7 @@ SPREAD = 34.0  # most distance of slabs, when there is room
 LINE_HEIGHT = 8.6
 THICKNESS = (1.0, 0.85, 0.7, 0.55, 0.42)
 ROWS = 6
+WIDER = 1.2  # what is tried next where the width needed is not known
 
 Label = tuple[tuple[Run, ...], float, str]
 
@@ -56,6 +57,7 @@ class Cell:
     pieces: tuple[Piece, ...]
     lines: tuple[Label, ...]
     text_width: float
+    stands: tuple[str, ...] = ()
 
     @property
     def slab_width(self) -> float:
@@ -138,7 +140,8 @@ class _Cells:
             self.written[key] = title, lines
         title, lines = self.written[key]
         pieces = tuple(self.pieces(stage, thickness))
-        return Cell(stage.id, title, pieces, lines, self.widest(lines))
+        stands = tuple(unit.id for unit in stage.units)
+        return Cell(stage.id, title, pieces, lines, self.widest(lines), stands)
 
     def lines(
         self, name: str, shape: tuple[Run, ...], what: str, stage: Stage | None
@@ -212,10 +215,10 @@ def arrange(
                 middles = [_middles(line, options.width) for line in lines]
                 if all(middles):
                     return lines, [m for m in middles if m]
-    raise UsageError(
-        f"{description.title} does not fit a width of {options.width:g} pt in {ROWS} rows;"
-        " give a larger --width, show less (--show names) or a part (--only)"
-    )
+    subject = f"{description.title} in {ROWS} rows"
+    need = max(options.width * WIDER, make.least(levels[-1]) / ROWS)
+    instead = "show less (--show names) or draw a part (--only)"
+    raise NarrowError(subject, options.width, need, instead)
 
 
 def _split(cells: list[Cell], rows: int) -> list[list[Cell]]:
@@ -341,7 +344,7 @@ def _draw_cell(
         x += piece.slab.thick
     for number, (runs, size, color) in enumerate(cell.lines):
         pen.text(middle, baseline + number * LINE_HEIGHT, runs, size, color)
-    pen.grouped(since, cell.id, cell.title)
+    pen.grouped(since, cell.id, cell.title, cell.stands)
 
 
 def _dots(pen: Pen, x: float, axis: float) -> None:

@@ -19,8 +19,10 @@ _EXPLAINED = {
 _SCALES = {"sqrt": "the square root of", "linear": "", "log": "the logarithm of"}
 
 
-def caption_of(descriptions: Sequence[Description], kind: str, options: Options) -> str:
-    """One or two sentences that say what is drawn and to which scale."""
+def caption_of(
+    descriptions: Sequence[Description], kind: str, options: Options, missing: str
+) -> str:
+    """A few sentences: what is drawn, to which scale, and what is `missing`."""
     *first, last = [description.title for description in descriptions]
     names = f"{', '.join(first)} and {last}" if first else last
     total = descriptions[0].total
@@ -34,6 +36,7 @@ def caption_of(descriptions: Sequence[Description], kind: str, options: Options)
     text += _EXPLAINED.get(kind, "")
     if kind in ("hero", "block"):
         text += _of_blocks(descriptions[0], kind)
+    text += f" {missing}" * bool(missing)
     source = one_line(descriptions[0].graph.citation)
     return f"{text} After {source}." if source and len(descriptions) == 1 else text
 
@@ -46,9 +49,9 @@ def _of_blocks(description: Description, kind: str) -> str:
     return letters * bool(kinds) + lists * any(kind.rows() for kind in kinds)
 
 
-def description_of(descriptions: Sequence[Description]) -> str:
-    """The stages of each network in order, with shapes and repeats."""
-    return "\n".join(_network(description) for description in descriptions)
+def description_of(descriptions: Sequence[Description], missing: str) -> str:
+    """The stages of each network in order, with shapes and repeats, and what is `missing`."""
+    return "\n".join(filter(None, (*map(_network, descriptions), missing)))
 
 
 def _network(description: Description) -> str:

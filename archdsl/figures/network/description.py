@@ -145,10 +145,12 @@ def vary(units: Sequence[Unit]) -> bool:
 class Description:
     """A network as figures see it, or a part of it.
 
-    `owners` gives the unit of every node, and `input` itself.
+    `owners` gives the unit of every node, and `input` itself; `whole` is the graph with what serves
+    no output, too.
     """
 
     graph: Graph
+    whole: Graph
     analysis: Analysis
     units: tuple[Unit, ...]
     owners: Mapping[str, str]
@@ -245,10 +247,10 @@ def resolution(spec: TensorSpec) -> float:
 
 def describe(graph: Graph) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs."""
-    graph = graph.select(graph.outputs)
+    whole, graph = graph, graph.select(graph.outputs)
     analysis, reducer = analyze(graph), Reducer(graph)
     cut = _Units(graph, analysis, reducer)
-    return Description(graph, analysis, tuple(cut.units()), cut.unit_of, reducer)
+    return Description(graph, whole, analysis, tuple(cut.units()), cut.unit_of, reducer)
 
 
 class _Units:

@@ -15,13 +15,17 @@ from archdsl.ops.tensor import TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One drawn operation, or several that a figure shows as one; `terms` are what it says."""
+    """One drawn operation, or several that a figure shows as one; `terms` are what it says.
+
+    `stands` are the paths of these, if they are several.
+    """
 
     id: str
     verb: str
     terms: tuple[Term, ...]
     role: str
     output: TensorSpec
+    stands: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -254,4 +258,5 @@ def _excited(item: Element) -> Element:
     if len(gate) < 3 or gate[0].verb not in ("global_avg_pool", "adaptive_avg_pool"):
         return item
     terms = word("SE"), Term("out", (gate[1].output.channels,))
-    return Box(item.id, "squeeze_excite", terms, "attention", item.output)
+    stands = (*(box.id for box in gate), item.id)
+    return Box(item.id, "squeeze_excite", terms, "attention", item.output, stands)

@@ -1,0 +1,180 @@
+"""Figures say what is so: each is held to its graph by `truth`, and what is untrue is found."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+import archdsl
+from archdsl import Graph, UsageError
+from archdsl.figures.canvas.scene import Group, Item, Omission, Run, Text, groups
+from archdsl.figures.figure import Figure
+from archdsl.figures.options import WIDTHS
+from archdsl.language import gallery
+from tests.figures.truth import lies
+from tests.fuzz.figures import network
+
+KINDS = ("hero", "strip", "block", "columns", "dense", "pyramid", "table")
+FEW = ("densenet121", "googlenet", "mobilenet_v3_small", "resnet50", "resnet50_fpn", "vit_b_16")
+SEVERAL = {
+    "columns": ("vgg19", "resnet34", "resnet50"),
+    "scaling": ("efficientnet_b0", "efficientnet_b1"),
+    "diff": ("resnet50", "resnet50d"),
+    "table": ("resnet18", "resnet50"),
+}
+
+
+@cache
+def load(name: str) -> Graph:
+    return archdsl.load(name)
+
+
+def found(graphs: list[Graph], kind: str, **options: str) -> list[str]:
+    """What is not so in a figure, nothing if it is refused."""
+    options = {} if kind == "table" else {"width": "double", **options}
+    try:
+        figure = archdsl.draw(*graphs, kind=kind, **options)
+    except UsageError:
+        return []
+    return list(lies(figure, graphs, kind))
+
+
+@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_figure_says_what_is_so(name: str, kind: str) -> None:
+    assert found([load(name)], kind) == []
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_a_figure_of_several_networks_says_what_is_so_of_each(kind: str) -> None:
+    assert found([load(name) for name in SEVERAL[kind]], kind) == []
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_a_figure_of_a_random_network_says_what_is_so(number: int) -> None:
+    _, graph = network(number)
+    for kind in KINDS:
+        assert found([graph], kind) == [], kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", gallery.names())
+def test_every_network_of_the_gallery_in_every_kind_theme_and_width(name: str) -> None:
+    for kind in KINDS:
+        for width in WIDTHS:
+            assert found([load(name)], kind, width=width) == [], (kind, width)
+        for theme in ("grey", "dark"):
+            assert found([load(name)], kind, theme=theme) == [], (kind, theme)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hundred", range(20))
+def test_two_thousand_random_networks(hundred: int) -> None:
+    for number in range(100 * hundred, 100 * hundred + 100):
+        _, graph = network(number)
+        for kind in KINDS:
+            assert found([graph], kind) == [], (number, kind)
+
+
+def _without(figure: Figure) -> Figure:
+    """A slab is gone."""
+    return _changed(figure, lambda group: None if group.id == "fc" else group)
+
+
+def _other_shape(figure: Figure) -> Figure:
+    return _rewritten(figure, "256×56", "256×65")
+
+
+def _shape_of_another(figure: Figure) -> Figure:
+    return _rewritten(figure, "256×56", "512×28")
+
+
+def _other_count(figure: Figure) -> Figure:
+    return _rewritten(figure, "bottleneck ×6", "bottleneck ×36")
+
+
+def _smaller(figure: Figure) -> Figure:
+    return _texts_changed(figure, lambda text: replace(text, size=5.9))
+
+
+def _over_another(figure: Figure) -> Figure:
+    return _texts_changed(figure, lambda text: replace(text, y=40.0))
+
+
+def _clipped(figure: Figure) -> Figure:
+    return _texts_changed(figure, lambda text: replace(text, x=text.x + 480))
+
+
+def _silent(figure: Figure) -> Figure:
+    return replace(figure, caption=figure.caption.replace("batch norm", ""))
+
+
+def _nothing_named(figure: Figure) -> Figure:
+    return replace(figure, omissions=())
+
+
+def _misnamed(figure: Figure) -> Figure:
+    ids = frozenset(id for omission in figure.omissions for id in omission.ids)
+    return replace(figure, omissions=(Omission("resnet50", ids),))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (_without, "neither drawn nor named: fc"),
+        (_other_shape, "is said to be 256×65²"),
+        (_shape_of_another, "layer1 is said to be"),
+        (_other_count, "says ×36, and stands for 6"),
+        (_smaller, "small: "),
+        (_over_another, " over "),
+        (_clipped, "outside: "),
+        (_silent, "the caption does not say"),
+        (_nothing_named, "neither drawn nor named: bn1"),
+        (_misnamed, "left out as 'resnet50': "),
+    ],
+)
+def test_what_is_not_so_is_found(broken: Callable[[Figure], Figure], said: str) -> None:
+    graph = load("resnet50")
+    figure = archdsl.draw(graph, kind="strip", width="double")
+    assert list(lies(figure, [graph], "strip")) == []
+    assert any(said in lie for lie in lies(broken(figure), [graph], "strip"))
+
+
+def _changed(figure: Figure, change: Callable[[Group], Group | None]) -> Figure:
+    """The figure with its groups changed, or without those that become None."""
+    scene = figure.scene
+    assert scene is not None
+    items = [change(item) if isinstance(item, Group) else item for item in scene.items]
+    made = replace(scene, items=tuple(item for item in items if item is not None))
+    return replace(figure, draw=lambda: made)
+
+
+def _texts_changed(figure: Figure, change: Callable[[Text], Text]) -> Figure:
+    def changed(item: Item) -> Item:
+        if isinstance(item, Group):
+            return replace(item, items=tuple(map(changed, item.items)))
+        return change(item) if isinstance(item, Text) else item
+
+    return _changed(figure, lambda group: replace(group, items=tuple(map(changed, group.items))))
+
+
+def _rewritten(figure: Figure, old: str, new: str) -> Figure:
+    def other(run: Run) -> Run:
+        return replace(run, text=run.text.replace(old, new))
+
+    return _texts_changed(figure, lambda text: replace(text, runs=tuple(map(other, text.runs))))
+
+
+def test_all_layers_of_a_block_that_is_drawn_once_stand_in_its_group() -> None:
+    """An inset stands for each block that it is said of, and holds all that has weights there."""
+    graph = load("googlenet")
+    scene = archdsl.draw(graph, kind="block", width="double").scene
+    assert scene is not None
+    insets = [group for group in groups(scene.items) if group.id.endswith(".block")]
+    assert sum(len(group.stands) for group in insets) == 9
+    for inset in insets:
+        path = inset.id.removesuffix(".block")
+        drawn = {group.id for group in groups(inset.items)}
+        layers = {n.id for n in graph.nodes if n.op.role() and n.id.startswith(f"{path}.")}
+        assert layers == drawn - {inset.id}

@@ -1,0 +1,154 @@
+"""What a figure says held to its graph: every op drawn, folded or named, every number its own.
+
+Nothing here uses how figures are made: it reads the scene (groups of texts and paths, each with the
+paths that it stands for), the caption and the graph.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from archdsl import Graph
+from archdsl.figures.canvas.scene import Group, Scene, Text, flat, groups
+from archdsl.figures.figure import Figure
+from archdsl.graph.graph import Node
+from archdsl.ops.tensor import TensorSpec
+from tests.figures.test_figure_geometry import problems
+
+SMALLEST = 6.0  # points
+TALLEST = 14_400.0
+COUNT = re.compile(r"^(?!resize|up-conv).* ×(\d+)$")
+SHAPE = re.compile(r"(\d+–)?\d+(×\d+)+(²|³)?")
+
+
+def lies(figure: Figure, graphs: Sequence[Graph], kind: str, part: str = "") -> Iterator[str]:
+    """What is missing, or said and not so."""
+    missing = {id for omission in figure.omissions for id in omission.ids}
+    for omission in figure.omissions:
+        for place, text in (("caption", figure.caption), ("description", figure.description)):
+            if omission.words not in text:
+                yield f"the {place} does not say what is left out: {omission.words}"
+    scene = figure.scene if kind != "table" else None
+    for number, graph in enumerate(graphs):
+        if len(graphs) == 1:  # else a path may be of one and not of another
+            yield from _unnamed(figure, graph)
+        if scene is not None:
+            drawn = [group for group in groups(scene.items) if group.of == number]
+            yield from _unaccounted(drawn, graph, missing, part)
+            yield from _other_shapes(drawn, graph)
+            yield from _other_names(drawn, graph)
+            yield from _other_counts(drawn, graph)
+    if scene is not None:
+        if kind != "graph":
+            yield from problems(scene, scene.width, TALLEST)
+        yield from _small(scene)
+
+
+def _unnamed(figure: Figure, graph: Graph) -> Iterator[str]:
+    """Omissions whose words do not say one of their ops: by its verb, its part or its result."""
+    for omission in figure.omissions:
+        told = set(re.findall(r"\w+", omission.words))
+        for node in graph.nodes:
+            if node.id in omission.ids:
+                known = {*node.path.split("."), *node.op.verb.split("_"), *graph.aux}
+                if not known & told and not set("–,") & set(omission.words):
+                    yield f"left out as {omission.words!r}: {node.id}"
+
+
+def _unaccounted(
+    drawn: Sequence[Group], graph: Graph, missing: Collection[str], part: str
+) -> Iterator[str]:
+    """Ops with weights that are neither in something drawn nor left out by name."""
+    held = {path for group in drawn for path in (group.id, *group.stands)}
+    for node in graph.nodes:
+        inside = not part or f"{node.id}.".startswith(f"{part}.")
+        if node.weights and inside and node.id not in missing and not _holds(graph, held, node):
+            yield f"neither drawn nor named: {node.id}"
+
+
+def _holds(graph: Graph, held: Collection[str], node: Node) -> bool:
+    """Whether an op, or a part around it, is held: itself or where its weights are used first."""
+    if not node.op.role():
+        return node.id in held
+    around, scope = [node.id], node.scope
+    while scope:
+        around.append(scope)
+        scope = graph.scope_by_id[scope].parent
+    return any(path in held or path.partition("@")[0] in held for path in around)
+
+
+def _other_shapes(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
+    """Shapes under a name that are none of what goes in, or out, of what a group stands for."""
+    for group in drawn:
+        given = {text for path in (group.id, *group.stands) for text in _shapes(graph, path)}
+        for text in _texts(group):
+            if SHAPE.fullmatch(text) and given and text.rpartition("–")[2] not in given:
+                yield f"{group.id} is said to be {text}, not {' or '.join(sorted(given))}"
+
+
+def _other_names(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
+    """A shape under a name (bold) that is not what the part of that name gives."""
+    for group in drawn:
+        bold = [run.text for item in flat(group.items) if isinstance(item, Text)
+                for run in item.runs if run.bold]  # fmt: skip
+        shapes = [text for text in _texts(group) if SHAPE.fullmatch(text)]
+        if len(bold) != 1 or not shapes:
+            continue
+        paths = [p for p in (*graph.scope_by_id, *graph.by_id) if _ends(p, bold[0])]
+        given = {_of(graph.spec(id)) for path in paths for id in graph.results_at(path)}
+        if given and not {text.rpartition("–")[2] for text in shapes} & given:
+            yield f"{bold[0]} is said to be {shapes}, not {' or '.join(sorted(given))}"
+
+
+def _ends(path: str, name: str) -> bool:
+    return f".{path}".replace("._", ".").endswith(f".{name}")
+
+
+def _texts(group: Group) -> Iterator[str]:
+    """The lines of a group, raised numbers as such."""
+    raised = {"2": "²", "3": "³"}
+    for item in flat(group.items):
+        if isinstance(item, Text):
+            yield "".join(raised.get(run.text, "^") if run.sup else run.text for run in item.runs)
+
+
+def _shapes(graph: Graph, path: str) -> Iterator[str]:
+    """All that goes into a part, and that it gives, as figures write it."""
+    if path in graph.inputs:
+        yield _of(graph.inputs[path])
+        return
+    inside = [n for n in graph.nodes if f"{n.id}.".startswith((f"{path}.", f"{path}@"))]
+    ids = {node.id for node in inside}
+    kernels = [getattr(node.op, "kernel", ()) for node in inside]
+    yield from ("×".join(map(str, k)) for k in kernels if isinstance(k, tuple))
+    specs = [graph.spec(id) for node in inside for id in node.inputs if id not in ids]
+    specs += [node.output for node in inside]
+    yield from map(_of, specs)
+
+
+def _of(spec: TensorSpec) -> str:
+    if spec.layout == "channels_last" and spec.rank == 1:
+        return f"{spec.spatial[0]}×{spec.channels}"
+    channels, spatial = spec.channels, spec.spatial
+    if len(spatial) > 1 and len(set(spatial)) == 1 and spatial[0] != 1:
+        return f"{channels}×{spatial[0]}{'²' if len(spatial) == 2 else '³'}"
+    return "×".join(map(str, (channels, *spatial)))
+
+
+def _other_counts(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
+    """`×N` where fewer than N things stand together; layers of a dense block are counted, too."""
+    dense = {scope.id for scope in graph.scopes if scope.kind == "dense"}
+    for group in drawn:
+        counts = [int(n) for text in _texts(group) for n in COUNT.findall(text)]
+        parts = len(group.stands)
+        if counts and parts and not dense & set(group.stands):
+            inside = [n for n in graph.nodes if n.op.role() and _holds(graph, group.stands, n)]
+            if max(counts) > max(parts, len(inside)):
+                yield f"{group.id} says ×{max(counts)}, and stands for {parts}"
+
+
+def _small(scene: Scene) -> Iterator[str]:
+    for item in flat(scene.items):
+        if isinstance(item, Text):
+            for run, _, _, size in item.placed():
+                if size < SMALLEST - 1e-6:
+                    yield f"small: {run.text!r} of {size:.2f} pt"
