@@ -248,16 +248,25 @@ def test_a_second_build_replaces_the_first(here: Path) -> None:
     assert len(os.listdir(here / "out" / "tiny")) == 5
 
 
-def test_a_network_that_fits_no_figure_is_built_without_and_says_so(
-    here: Path, capsys: Captured
-) -> None:
+def test_a_figure_that_fits_no_page_is_as_wide_as_it_needs(here: Path, capsys: Captured) -> None:
     paths = "".join(f"  c{n}: {{conv: {{out: 8, kernel: 1}}, from: input}}\n" for n in range(40))
     joined = ", ".join(f"c{n}" for n in range(40))
     backbone = f"backbone:\n{paths}  all: {{add: {{}}, from: [{joined}]}}\n"
     (here / "tiny.yaml").write_text(re.sub(r"backbone:\n.*(?=head)", backbone, TINY, flags=re.S))
     assert cli.run(["build", "tiny.yaml", "--set", "classes=3"]) == 0
-    assert "no figure: the pyramid of tiny needs " in capsys.readouterr().out
-    assert "tiny.svg" not in os.listdir(here / "out" / "tiny")
+    assert "no figure" not in capsys.readouterr().out
+    assert "tiny.svg" in os.listdir(here / "out" / "tiny")
+
+
+def test_a_network_that_has_no_figure_is_built_without_and_says_so(
+    here: Path, capsys: Captured
+) -> None:
+    (here / "acts.yaml").write_text(
+        "archdsl: 1\nname: acts\ninput: [4, 8, 8]\nbackbone: [relu, tanh]\n"
+    )
+    assert cli.run(["build", "acts.yaml"]) == 0
+    assert "no figure: acts has no layers" in capsys.readouterr().out
+    assert "acts.svg" not in os.listdir(here / "out" / "acts")
 
 
 def test_a_wrong_spec_is_not_built(here: Path, capsys: Captured) -> None:
