@@ -55,9 +55,11 @@ def read(
     scale: Mapping[str, str] | None = None,
     limits: "Limits | None" = None,
     lints: Collection[str] = (),
+    replaced: Sequence[str] = (),
 ) -> Reading:
     """Reads the spec at a path or of a name; `settings` and `scale` are as on the command line.
 
+    `replaced` are texts of `--replace`.
     `lints` are the codes of those that look at it if it is right. Raises UsageError for a file that
     is not there or a setting that the spec does not have.
     """
@@ -66,7 +68,7 @@ def read(
     from archdsl.yaml.limits import Limits
 
     loader = Loader(Sink(), limits or Limits())
-    return _elaborated(loader, loader.load(find(spec), settings, scale), lints)
+    return _elaborated(loader, loader.load(find(spec), settings, scale, replaced), lints)
 
 
 def load(
@@ -75,18 +77,21 @@ def load(
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> "Graph":
     """The graph of a spec: a path, or the name of one in the gallery (`resnet50`).
 
     `params` changes the spec's parameters (`{"classes": 10}`), `scale` its scaling rules
     (`{"width": 1.4}`, `{"phi": 3}`), `limits` what it may ask for (`{"nodes": 10**6}`,
-    `{"root": "../specs"}`). Raises SpecError if the spec is wrong, UsageError if there is
-    no such file or parameter.
+    `{"root": "../specs"}`), `replace` its ops, as the key of a spec does (`{"relu": "silu"}`,
+    `[{"op": "relu", "at": "layer4", "with": "silu"}]`). Raises SpecError if the spec is wrong,
+    UsageError if there is no such file or parameter.
     """
     from archdsl.yaml.limits import Limits
 
     allowed = Limits().override(_as_text(limits))
-    return read(spec, _as_text(params), _as_text(scale), allowed).require()
+    settings = _as_text(params), _as_text(scale)
+    return read(spec, *settings, allowed, replaced=_as_rules(replace)).require()
 
 
 def loads(text: str) -> "Graph":
@@ -113,8 +118,10 @@ def compile(
     features: Sequence[str] | None = None,
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> "nn.Module":
-    """The PyTorch module of a spec or graph; `params` and `scale` as for `load`.
+    """The PyTorch module of a spec or graph; `params`, `scale` and `replace` as for
+    `load`.
 
     With `features`, taps or paths as `layer4.1.bn2`, it is a backbone: `forward` gives a dict of
     these maps, `feature_info` says the channels and the reduction of each, and nothing behind
@@ -122,7 +129,7 @@ def compile(
     """
     from archdsl.pytorch.module import compile_graph
 
-    return compile_graph(_graph(spec, params, scale), features)
+    return compile_graph(_graph(spec, params, scale, replace), features)
 
 
 def emit(
@@ -132,17 +139,18 @@ def emit(
     class_name: str | None = None,
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> str:
     """The Python source of a spec or graph, which needs only PyTorch.
 
-    `features`, `params` and `scale` are as for `compile`; `class_name` is what the network's class
-    is called, its name in capitals (`Resnet50`) without it. Raises UsageError for a tap that does
-    not exist, or a name that no class can have.
+    `features`, `params`, `scale` and `replace` are as for `compile`; `class_name` is what the
+    network's class is called, its name in capitals (`Resnet50`) without it. Raises UsageError for
+    a tap that does not exist, or a name that no class can have.
     """
     from archdsl.pytorch.module import select_features
     from archdsl.pytorch.source import emit
 
-    graph = _graph(spec, params, scale)
+    graph = _graph(spec, params, scale, replace)
     return emit(graph if features is None else select_features(graph, features), class_name)
 
 
@@ -151,11 +159,12 @@ def analyze(
     *,
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> "Analysis":
     """Parameters, multiply-accumulates and activations of every node, every scope, the whole."""
     from archdsl.analysis.cost import analyze
 
-    return analyze(_graph(spec, params, scale))
+    return analyze(_graph(spec, params, scale, replace))
 
 
 def summarize(
@@ -164,11 +173,12 @@ def summarize(
     *,
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> "Table":
     """The stages of a spec or graph, to a depth of names, as a table that shows itself."""
     from archdsl.analysis.summary import summarize
 
-    graph = _graph(spec, params, scale)
+    graph = _graph(spec, params, scale, replace)
     return table(summarize(graph, depth), graph)
 
 
@@ -212,7 +222,7 @@ def draw(
             "legend": legend, "scale": scale, "direction": direction, "fold": fold,
         },
     )  # fmt: skip
-    return draw([_graph(spec, None, None) for spec in specs], kind, options)
+    return draw([_graph(spec) for spec in specs], kind, options)
 
 
 def digraph(spec: "Spec", *, only: str = "", title: str = "") -> "graphviz.Digraph":
@@ -223,18 +233,22 @@ def digraph(spec: "Spec", *, only: str = "", title: str = "") -> "graphviz.Digra
     from archdsl.figures.kinds import graph as kind
     from archdsl.figures.network.description import describe
 
-    return kind.digraph_of(describe(_graph(spec, None, None)), only, title)
+    return kind.digraph_of(describe(_graph(spec)), only, title)
 
 
 def _graph(
-    spec: "Spec", params: Mapping[str, Any] | None, scale: Mapping[str, Any] | None
+    spec: "Spec",
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> "Graph":
     from archdsl.graph.graph import Graph
 
     if not isinstance(spec, Graph):
-        return read(spec, _as_text(params), _as_text(scale)).require()
-    if params or scale:
-        raise UsageError("params and scale change a spec; a graph is past that")
+        settings = _as_text(params), _as_text(scale)
+        return read(spec, *settings, replaced=_as_rules(replace)).require()
+    if params or scale or replace:
+        raise UsageError("params, scale and replace change a spec; a graph is past that")
     return spec
 
 
@@ -259,6 +273,11 @@ def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (values or {}).items()
     }
+
+
+def _as_rules(replace: Any) -> list[str]:
+    """What is replaced as the command line would have it."""
+    return [] if not replace else [json.dumps(replace)]
 
 
 def load_weights(

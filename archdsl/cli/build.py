@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.cli.console import Settings, changes, color, graph_of, show
+from archdsl.cli.console import Changes, changes, color, graph_of, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
-from archdsl.yaml.limits import Limits
 
 if TYPE_CHECKING:
     from archdsl.analysis.summary import Summary
     from archdsl.build import Files
     from archdsl.graph.graph import Graph
+    from archdsl.yaml.limits import Limits
 
 
 @click.command()
@@ -47,9 +47,7 @@ def build(
     features: str | None,
     class_name: str | None,
     single_file: bool,
-    settings: Settings,
-    scale: Settings,
-    limits: Settings,
+    changed: Changes,
 ) -> None:
     """Write a network as PyTorch source, run it once, and hold it to the spec."""
     from archdsl import build as steps
@@ -58,13 +56,13 @@ def build(
 
     with progress() as say:
         say(f"reading {spec}")
-        graph = graph_of(spec, settings, scale, limits)
+        graph = graph_of(spec, changed)
         require("build", "torch")
         if features is not None:
             from archdsl.pytorch.module import select_features
 
             graph = select_features(graph, [name.strip() for name in features.split(",")])
-        _require_few(graph, limits)
+        _require_few(graph, changed.allowed)
         result = summarize(graph)
         say(f"writing {out if single_file else out / graph.name}")
         if single_file:
@@ -80,9 +78,9 @@ def build(
     show(f"\n{written}\n{_proof(result)}\n")
 
 
-def _require_few(graph: "Graph", limits: Settings) -> None:
+def _require_few(graph: "Graph", limits: "Limits") -> None:
     """Raises UsageError for more nodes than are built in seconds."""
-    most, nodes = Limits().override(limits).built, len(graph.nodes)
+    most, nodes = limits.built, len(graph.nodes)
     if nodes > most:
         raise UsageError(
             f"{graph.name} has {nodes:,} nodes; more than {most:,} are built with"

@@ -8,7 +8,7 @@ import click
 from archdsl.cli.console import (
     OK,
     WRONG_CALL,
-    Settings,
+    Changes,
     changes,
     color,
     complain,
@@ -45,9 +45,7 @@ def check(
     format: str,
     ignore: Sequence[str],
     pedantic: bool,
-    settings: Settings,
-    scale: Settings,
-    limits: Settings,
+    changed: Changes,
 ) -> int:
     """Say what is wrong with specs, or nothing."""
     from archdsl.diagnostics.formats import FORMATS
@@ -60,7 +58,7 @@ def check(
         for number, spec in enumerate(specs, 1):
             say(f"checking {spec} ({number} of {len(specs)})")
             try:
-                reading = reading_of(spec, settings, scale, limits, LINTS if pedantic else DEFAULT)
+                reading = reading_of(spec, changed, LINTS if pedantic else DEFAULT)
             except UsageError as error:
                 complaints.append(str(error))
                 statuses.add(WRONG_CALL)

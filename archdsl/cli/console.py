@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -14,6 +16,7 @@ from archdsl.diagnostics.errors import UsageError
 
 if TYPE_CHECKING:
     from archdsl.graph.graph import Graph
+    from archdsl.yaml.limits import Limits
 
 OK, WRONG_SPEC, WRONG_CALL, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -32,8 +35,30 @@ def pairs(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> 
     return settings
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What a call changes of what a spec says, and how much it may ask for."""
+
+    settings: Settings = field(default_factory=dict)
+    scale: Settings = field(default_factory=dict)
+    limits: Settings = field(default_factory=dict)
+    replace: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether anything of the network is changed."""
+        return bool(self.settings or self.scale or self.replace)
+
+    @property
+    def allowed(self) -> "Limits":
+        from archdsl.yaml.limits import Limits
+
+        return Limits().override(self.limits)
+
+
 _CHANGES = {
     "--limit": ("limits", "Allow more than a limit does: nodes=1000000."),
+    "--replace": ("replace", "Put another op or block where one is written: relu=silu."),
     "--scale": ("scale", "Change a scaling rule: width=1.4, phi=3."),
     "--set": ("settings", "Change a parameter of the spec: classes=10."),
 }
@@ -42,33 +67,31 @@ _CHANGES = {
 def change(option: str) -> Callable[[Command], Command]:
     """One of the options that change what a spec says, or how much it may."""
     name, text = _CHANGES[option]
-    return click.option(
-        option, name, multiple=True, callback=pairs, metavar="NAME=VALUE", help=text
-    )
+    callback, metavar = (pairs, "NAME=VALUE") if name != "replace" else (None, "OP=OTHER")
+    return click.option(option, name, multiple=True, callback=callback, metavar=metavar, help=text)
 
 
-def changes(command: Command) -> Command:
-    """All of these options."""
+def changes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All of these options, given to the command together, as `changed`."""
+
+    @wraps(command)
+    def called(*arguments: Any, **given: Any) -> Any:
+        said = {name: given.pop(name) for name, _ in _CHANGES.values()}
+        return command(*arguments, changed=Changes(**said), **given)
+
     for option in _CHANGES:
-        command = change(option)(command)
-    return command
+        called = change(option)(called)
+    return called
 
 
-def reading_of(
-    spec: str,
-    settings: Settings,
-    scale: Settings,
-    limits: Settings,
-    lints: Collection[str] = (),
-) -> Reading:
-    from archdsl.yaml.limits import Limits
-
-    return read(spec, settings, scale, Limits().override(limits), lints)
+def reading_of(spec: str, changed: Changes, lints: Collection[str] = ()) -> Reading:
+    settings, scale, replaced = changed.settings, changed.scale, changed.replace
+    return read(spec, settings, scale, changed.allowed, lints, replaced)
 
 
-def graph_of(spec: str, settings: Settings, scale: Settings, limits: Settings) -> "Graph":
+def graph_of(spec: str, changed: Changes) -> "Graph":
     """The graph of a spec; if it is wrong, says why and exits."""
-    reading = reading_of(spec, settings, scale, limits)
+    reading = reading_of(spec, changed)
     if reading.diagnostics:
         show(reading.report(color=color(sys.stderr)), err=True)
     if reading.graph is None:

@@ -11,6 +11,7 @@ import click
 
 from archdsl.api import Reading
 from archdsl.cli.console import (
+    Changes,
     Command,
     Settings,
     change,
@@ -37,9 +38,7 @@ class Job:
     outs: Sequence[Path]
     text: str | None
     dpi: int | None
-    rules: Settings
-    settings: Settings
-    limits: Settings
+    changed: Changes
     options: Options
 
 
@@ -99,10 +98,11 @@ def figure_options(command: Command) -> Command:
 @click.option("--dpi", type=click.IntRange(36, 2400), help="Of PNG. [default: 300]")
 @click.option("--watch", is_flag=True, help="Draw again whenever a spec changes.")
 @change("--set")
+@change("--replace")
 @change("--limit")
 def draw(
     specs: Sequence[str], kind: str, outs: Sequence[Path], text: str | None, dpi: int | None,
-    watch: bool, settings: Settings, limits: Settings, **options: Any,
+    watch: bool, settings: Settings, limits: Settings, replace: tuple[str, ...], **options: Any,
 ) -> int:  # fmt: skip
     """Draw networks as figures for papers, slides and pages.
 
@@ -113,8 +113,8 @@ def draw(
     for name, value, suffix in (("text", text, ".svg"), ("dpi", dpi, ".png")):
         if value and suffix not in written:
             raise UsageError(f"--{name} is for {suffix} alone, which -o does not name")
-    settled = asked(kind, options)
-    job = Job(specs, kind, outs, text, dpi, rules, settings, limits, settled)
+    changed = Changes(settings, rules, limits, replace)
+    job = Job(specs, kind, outs, text, dpi, changed, asked(kind, options))
     with progress() as say:
         say(f"drawing {', '.join(specs)}")
         status, readings = _drawn(job)
@@ -125,7 +125,7 @@ def draw(
 
 def _drawn(job: Job) -> tuple[int, list[Reading]]:
     """Reads the specs and writes the figure; what was there stays if one is wrong."""
-    readings = [reading_of(spec, job.settings, job.rules, job.limits) for spec in job.specs]
+    readings = [reading_of(spec, job.changed) for spec in job.specs]
     for reading in readings:
         if reading.diagnostics:
             show(reading.report(color=color(sys.stderr)), err=True)

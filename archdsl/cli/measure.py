@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Settings, changes, color, graph_of, show
+from archdsl.cli.console import Changes, changes, color, graph_of, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 
@@ -57,9 +57,7 @@ def summary(
     sort: str | None,
     device: str | None,
     format: str,
-    settings: Settings,
-    scale: Settings,
-    limits: Settings,
+    changed: Changes,
 ) -> None:
     """Show a network's stages, parameters and multiply-accumulates.
 
@@ -73,7 +71,7 @@ def summary(
     processor = device_of(device) if device else None
     with progress() as say:
         say(f"reading {spec}")
-        graph = graph_of(spec, settings, scale, limits)
+        graph = graph_of(spec, changed)
         result = summarize(graph, depth, by, columns or DEFAULT, sort, processor)
     styled = format == "table" and color(sys.stdout)
     show(text(result, styled) if styled else table(result, graph).render(format))
@@ -110,21 +108,21 @@ def diff(
     after: str | None,
     depth: int | None,
     format: str,
-    settings: Settings,
-    scale: Settings,
-    limits: Settings,
+    changed: Changes,
 ) -> None:
     """Show what changes from one network to another.
 
-    `--set` and `--scale` change the second only; without a second it is the first, so changed.
+    `--set`, `--scale` and `--replace` change the second only; without a second it is the first, so
+    changed.
     """
     from archdsl.analysis.diff import compare
     from archdsl.tables.changes import FORMATS
 
-    if after is None and not settings and not scale:
-        raise UsageError("diff needs a second spec, or --set or --scale to change the first")
+    if after is None and not changed.any:
+        message = "diff needs a second spec, or --set, --scale or --replace to change the first"
+        raise UsageError(message)
     with progress() as say:
         say(f"reading {before}")
-        old = graph_of(before, {}, {}, limits)
-        new = graph_of(after or before, settings, scale, limits)
+        old = graph_of(before, Changes(limits=changed.limits))
+        new = graph_of(after or before, changed)
     show(FORMATS[format](compare(old, new, depth)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Settings, change, changes, graph_of, pairs, show
+from archdsl.cli.console import Changes, Settings, change, changes, graph_of, pairs, show
 from archdsl.cli.measure import names
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
@@ -78,19 +78,16 @@ def scale(
     write: int,
     out: Path,
     plot: Path | None,
-    settings: Settings,
-    scale: Settings,
-    limits: Settings,
+    changed: Changes,
 ) -> None:
     """Scale a network: a family by phi, the largest under a budget, or a search."""
     from archdsl.study.candidates import Candidates
     from archdsl.study.scale import write_specs
     from archdsl.tables.family import FORMATS
-    from archdsl.yaml.limits import Limits
 
     if sum((phi is not None, bool(budget), search is not None)) != 1:
         raise UsageError("say one of --phi 0..7, --budget macs=4G and --search '2x macs'")
-    candidates = Candidates(spec, settings, scale, Limits().override(limits))
+    candidates = Candidates(spec, changed.settings, changed.scale, changed.allowed, changed.replace)
     with progress() as say:
         result = _scaled(candidates, phi, budget, search, grid, top, columns, say)
     if result.warning:
@@ -219,12 +216,10 @@ def _plotted(kind: str, doc: str) -> None:
     @click.argument("spec")
     @click.option("-o", "--out", type=PATH, help="*.svg, *.pdf or *.png; NAME_KIND.svg without it.")
     @changes
-    def command(
-        spec: str, out: Path | None, settings: Settings, scale: Settings, limits: Settings
-    ) -> None:
+    def command(spec: str, out: Path | None, changed: Changes) -> None:
         from archdsl.tables import plots as plot
 
-        graph = graph_of(spec, settings, scale, limits)
+        graph = graph_of(spec, changed)
         path = out or Path(f"{graph.name}_{kind}.svg")
         getattr(plot, kind)(graph, path)
         show(f"{path}\n")

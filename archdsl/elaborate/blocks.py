@@ -1,12 +1,12 @@
 """What a verb does: combinators, ops, and blocks, which are elaborated once and then replayed."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from typing import Any, NoReturn
 
 from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.diagnostics.text import counted
+from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.elaborate.combinators import KINDS, combine
 from archdsl.elaborate.env import (
     Arguments,
@@ -26,7 +26,20 @@ from archdsl.elaborate.env import (
 from archdsl.elaborate.items import Run
 from archdsl.elaborate.lookup import listed
 from archdsl.expressions.expression import Value
-from archdsl.language.syntax import COMBINATORS, Block, Formula, Item, Listed, Literal, Name
+from archdsl.language.arguments import is_required
+from archdsl.language.patterns import ALL, ANYWHERE
+from archdsl.language.replacing import Replacements
+from archdsl.language.syntax import (
+    COMBINATORS,
+    Block,
+    Formula,
+    Item,
+    Listed,
+    Literal,
+    Name,
+    Replacement,
+    as_written,
+)
 from archdsl.ops import OPS, ArgumentError, Op, RankError, construct, kind
 from archdsl.ops import arguments as declared_of
 from archdsl.ops.tensor import TensorSpec
@@ -46,7 +59,52 @@ def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
         verb, block, arguments = _chosen(run, item, item.chosen, here)
     if block is not None:
         return _call(run, block, arguments, item, here, name)
-    return _op(run, OPS[verb], arguments, item, here, name)
+    path = here.frame.level.child(name)
+    rule = run.replacing.of(verb, path) if here.frame.replaces else None
+    if rule is None:
+        return _op(run, OPS[verb], arguments, item, here, name)
+    with run.sink.within(item.span, f"this {verb} is replaced"):
+        verb, block, arguments = _replaced(run, rule, arguments, item, here)
+        run.build.replaced.append((rule, path))
+        there = replace(here, frame=replace(here.frame, replaces=False))
+        if block is not None:
+            return _call(run, block, arguments, item, there, name)
+        return _op(run, OPS[verb], arguments, item, here, name)
+
+
+def _replaced(
+    run: Run, rule: Replacement, written: Mapping[str, Said], item: Item, here: Here
+) -> tuple[str, Block | None, Mapping[str, Said]]:
+    """What stands for an op: its arguments, and those of the op that it takes, too."""
+    file = run.document.file
+    value = run.values.item(rule.by, Here(file, here.frame, run.setting.parameters, here.x))
+    op, block = OPS[rule.op], value.block
+    if block is not None and block.body is not None and block.body.verb == "inline":
+        message = f"{value.verb} is `inline`: it has no level for the name of what it replaces"
+        fail(run.sink, "E0204", message, rule.by.place.span, "write `seq` instead")
+    known = declared_of(OPS[value.verb]) if block is None else block.parameters
+    own = dict(value.arguments)
+    said = {name: part for name, part in written.items() if name in known and name not in own}
+    settled = {name for f in (here.file, file) for name in f.defaults.get(value.verb, ())}
+    arguments: dict[str, Said] = {}
+    for name, (part, there) in _with_defaults(run, op, said, here).items():
+        if name not in known or name in own or (name in settled and name not in said):
+            continue
+        declared = kind(op, name)
+        if declared.form == "reference":
+            arguments[name] = part
+        else:
+            arguments[name] = Evaluated(run.values.argument(part, declared, there), part.place)
+    for name, argument in own.items():
+        origin = value.origins[name]
+        arguments[name] = Evaluated(argument, origin.written.place, origin)
+    needed = [name for name, declared in known.items() if is_required(declared)]
+    missing = [f"`{name}`" for name in needed if name not in {*arguments, *settled}]
+    if missing:
+        message = f"{value.verb} needs {', '.join(missing)}"
+        help = f"write `replace: {{{op.verb}: {{{value.verb}: {{...}}}}}}`"
+        fail(run.sink, "E0207", message, rule.by.place.span, help)
+    return value.verb, block, arguments
 
 
 def _chosen(
@@ -276,6 +334,7 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     known = _given(block, call.inputs)
     calls = (*outer.calls, block)
     frame = Frame(level, call.inputs, len(run.build.tapped), None, known, calls, outer.aux)
+    frame.replaces = outer.replaces
     inner = Here(block.file, frame, call.names, call.inputs, call.origins)
 
     def named(run: Run, body: Item, inner: Here) -> Flow:
@@ -325,13 +384,14 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     level, records, inputs = frame.level, run.records(), _as_tuple(call.inputs)
     specs = tuple([tensor.spec for tensor in inputs])
     own = {name: call.names[name] for name in block.parameters}
-    key = records.key(block, own, specs, run.setting.parameters, run.setting.functions)
+    around, replacing = run.setting, run.replacements(level.child(name), call.here)
+    key = records.key(block, own, specs, around.parameters, around.functions, replacing)
     run.budget.read(item, 0, len(key.around))
     known = records.kept.get(key)
     if known and not level.application and call.inputs is not None and build.fits(known):
         return build.replay(known, level.child(name), level.scope, inputs, item)
     kind, title = KINDS[block.body.verb], run.document.titles[block]
-    shown = tuple((name, _shown(run, value)) for name, value in own.items())
+    shown = _shown_arguments(run, own, replacing)
     beside = (len(build.tapped), len(frame.aux))
     with build.recording(level.child(name), inputs) as recorded:
         result = _enter(run, call, build.open(level, name, kind, item, title, shown, specs))
@@ -348,12 +408,30 @@ def _as_tuple(flow: Flow) -> tuple[Tensor, ...]:
     return flow if isinstance(flow, tuple) else (flow,)
 
 
-def _shown(run: Run, value: Value) -> Any:
+def _shown_arguments(
+    run: Run, own: Mapping[str, Value], replacing: Replacements
+) -> tuple[tuple[str, Any], ...]:
+    """The arguments of a block as the graph keeps them, and what is replaced in it alone."""
+    shown = [(name, _shown(run, value, replacing)) for name, value in own.items()]
+    for rule, ahead in replacing.rules:
+        if rule.at != ANYWHERE:
+            name = rule.op + "_" * (rule.op in own)
+            where = "" if ahead == ALL else f" at {rule.at[min(ahead) :]}"
+            shown.append((name, f"{as_yaml(as_written(rule.by))}{where}"))
+    return tuple(shown)
+
+
+def _shown(run: Run, value: Value, replacing: Replacements) -> Any:
     """The value as the graph keeps it: hashable, a verb by its name and arguments if it has any."""
     if isinstance(value, ItemValue):
         title = run.document.titles[value.block] if value.block is not None else value.verb
-        arguments = tuple((name, _shown(run, part)) for name, part in value.arguments)
+        rule = replacing.of(value.verb) if value.block is None and replacing.uniform else None
+        if rule is not None:
+            return as_yaml(as_written(rule.by))
+        arguments = tuple((name, _shown(run, part, replacing)) for name, part in value.arguments)
         return (title, arguments) if arguments else title
     if isinstance(value, dict):
-        return tuple((name, _shown(run, part)) for name, part in value.items())
-    return tuple(_shown(run, part) for part in value) if isinstance(value, list) else value
+        return tuple((name, _shown(run, part, replacing)) for name, part in value.items())
+    if isinstance(value, list):
+        return tuple(_shown(run, part, replacing) for part in value)
+    return value

@@ -10,7 +10,7 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.elaborate.budget import Budget, Labels, Spent
 from archdsl.elaborate.env import Flow, Level, Tensor, fail
 from archdsl.graph.graph import Node, Scope, ScopeKind
-from archdsl.language.syntax import Item
+from archdsl.language.syntax import Item, Replacement
 from archdsl.ops import Op, facts
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Place
@@ -27,6 +27,7 @@ class Recorded(NamedTuple):
     spent: Spent
     result: Flow
     placed: Sequence["Placed | Replayed"]
+    replaced: Sequence[tuple[Replacement, str]]
 
 
 class Placed(NamedTuple):
@@ -82,6 +83,7 @@ class Builder:
         self.journal: list[Placed | Replayed] = []  # what items give, looked at only by paths
         self.results: dict[str, Flow] = {}  # of so many of them as were looked at
         self.looked = 0
+        self.replaced: list[tuple[Replacement, str]] = []  # each with the path where it was
 
     # nodes
 
@@ -264,10 +266,12 @@ class Builder:
     ) -> Iterator[Callable[[Flow], Recorded]]:
         """What is added inside under a path, given with its result behind it."""
         nodes, scopes, placed = len(self.nodes), len(self.scopes), len(self.journal)
+        replaced = len(self.replaced)
 
         def recorded(result: Flow) -> Recorded:
             added = self.nodes[nodes:], self.made[nodes:], self.scopes[scopes:]
-            return Recorded(path, inputs, *added, spent, result, self.journal[placed:])
+            journal = self.journal[placed:]
+            return Recorded(path, inputs, *added, spent, result, journal, self.replaced[replaced:])
 
         with self.budget.measured() as spent:
             yield recorded
@@ -302,6 +306,7 @@ class Builder:
             self.nodes.append(Node(id, *known, outer, node.span))
             self.specs[id], self.spans[id] = node.output, node.span
         self.made += [renamed[id] for id in recorded.made]
+        self.replaced += [(rule, path + at[cut:]) for rule, at in recorded.replaced]
         self.journal.append(Replayed(recorded, path, tuple(inputs)))
         return _renamed(recorded.result, renamed.__getitem__)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.sink import Sink, TooMany
+from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.elaborate.blocks import apply
 from archdsl.elaborate.env import Flow, Frame, Here, Level, Poison, Tensor, fail
@@ -18,6 +19,7 @@ from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
 from archdsl.graph.graph import Graph, holding
 from archdsl.language.keys import Cite
+from archdsl.language.patterns import ANYWHERE
 from archdsl.language.syntax import Argument, Document, Item, Sequence, as_written
 from archdsl.language.written import Written
 from archdsl.names import name_problem
@@ -78,6 +80,7 @@ def _elaborate(run: Run) -> Graph | None:
             inherited.update(node.id for node in run.build.nodes[start:])
     graph = _graph(run, _outputs(run, here), frame.aux)
     if graph is not None:
+        _check_replaced(run)
         graph = _used(graph, inherited, run.build.spans, run.sink)
     return None if run.sink.failed else graph
 
@@ -116,6 +119,7 @@ def _graph(run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow]) -> Gr
             run.setting.functions,
             {node.id: node for node in nodes},
             run.build.taps_meant(),
+            frozenset(path for _, path in run.build.replaced),
         ),
         inputs=inputs,
     )
@@ -194,6 +198,24 @@ def _warn_of_axes(run: Run, raw: list[Any], shape: list[int], place: Place) -> N
 
 
 # results
+
+
+def _check_replaced(run: Run) -> None:
+    """Reports what is to be replaced and is nowhere, unless a call replaces it otherwise."""
+    found = {id(rule) for rule, _ in run.build.replaced}
+    rules = run.document.replacements
+    for n, rule in enumerate(rules):
+        outside = (r for r in rules[:n] if r.place.source is not rule.place.source)
+        if id(rule) in found or any(other.op == rule.op for other in outside):
+            continue
+        where = "" if rule.at == ANYWHERE else f" at `{rule.at}`"
+        message = f"there is no {rule.op} to replace{where}"
+        paths = [node.path for node in run.build.nodes if node.op.verb == rule.op]
+        if paths:
+            help = f"one is at {paths[0]}"
+        else:
+            help = did_you_mean(rule.op, {node.op.verb for node in run.build.nodes})
+        run.sink.error("E0402", message, rule.place.key, help=help)
 
 
 def _aux(run: Run, sequence: Sequence, here: Here) -> None:

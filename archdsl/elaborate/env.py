@@ -179,7 +179,8 @@ class Frame:
     `input` is what the network or block is given, `taps` how many taps there were before, `calls`
     the blocks whose calls are open, `aux` the results in training only, `homes` the paths of the
     items in `names`, each with the mark of its application, `labels` those of the block or
-    section, `makers` what made the modules that can be used again.
+    section, `makers` what made the modules that can be used again. Where it does not `replace`,
+    ops are what is written: in what stands for another.
     """
 
     level: Level
@@ -192,6 +193,7 @@ class Frame:
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
     labels: dict[str, tuple[Flow, Span | None]] = field(default_factory=dict)
     makers: dict[str, Maker] = field(default_factory=dict)
+    replaces: bool = True
 
     def inside(self, level: Level) -> "Frame":
         return replace(self, level=level, outer=self, names={}, homes={}, makers={})

@@ -24,6 +24,7 @@ from archdsl.elaborate.loops import Loops
 from archdsl.elaborate.replay import Records
 from archdsl.elaborate.values import Evaluator
 from archdsl.expressions.expression import Value
+from archdsl.language.replacing import NONE, Replacements
 from archdsl.language.syntax import (
     BROKEN,
     USE,
@@ -70,6 +71,7 @@ class Run:
         self.shapes = Shapes(sink, self.build)
         self.shared = records or Records(document)
         self.own = Records(document)
+        self.replacing = Replacements.of_all(document.replacements)
         # names that would stand for something had it not failed
         self.lost = Templates(template for template, _ in document.lost)
         unnamed = References(sink, document, self.build)
@@ -123,6 +125,10 @@ class Run:
     def kept(self, item: Item, here: Here) -> bool:
         test = item.modifiers.if_
         return test is None or self.values.test(test, here)
+
+    def replacements(self, path: str, here: Here) -> Replacements:
+        """What is replaced in what stands at a path."""
+        return self.replacing.under(path) if here.frame.replaces else NONE
 
     # from, repeat, each, as, tap, aux
 

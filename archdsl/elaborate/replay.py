@@ -7,7 +7,8 @@ from archdsl.elaborate.builder import Recorded
 from archdsl.elaborate.env import ItemValue
 from archdsl.expressions.expression import Value
 from archdsl.expressions.scaling import RULES, Function
-from archdsl.language.mentions import Mentions, of_block, of_defaults
+from archdsl.language.mentions import Mentions, of_block, of_surroundings
+from archdsl.language.replacing import Replacements
 from archdsl.language.syntax import Block, Document
 from archdsl.ops.tensor import TensorSpec
 
@@ -51,9 +52,10 @@ class Records:
         inputs: tuple[TensorSpec, ...],
         parameters: Mapping[str, Value],
         functions: Mapping[str, Function],
+        replacing: Replacements,
     ) -> Key:
         """What the nodes of a block follow from."""
-        around = []
+        around: list[Any] = [replacing]
         verbs = [value for value in arguments.values() if isinstance(value, ItemValue | list)]
         for called in (block, *_blocks_in(verbs)):
             mentions = self.mentions(called)
@@ -70,12 +72,14 @@ class Records:
         self.kept[key] = recorded
 
     def mentions(self, block: Block) -> Around:
-        """Those of the block, of the blocks that it names, and of default arguments.
+        """Those of the block, of the blocks that it names, of default arguments and replacements.
 
         A name that means something else there is one too many, which does no harm.
         """
         if block not in self.mentioned:
-            found, seen, open = of_defaults(self.document.file), set[Block](), [block]
+            found, seen, open = of_surroundings(self.document), set[Block](), [block]
+            own_blocks = self.document.file.blocks
+            open += [own_blocks[verb] for verb in found.verbs if verb in own_blocks]
             while open:
                 called = open.pop()
                 if called in seen:

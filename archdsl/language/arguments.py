@@ -181,7 +181,7 @@ class ArgumentChecker(Checker):
     def missing(self, verb: str, written: Mapping[str, Any]) -> list[str]:
         """The arguments that a verb needs and that neither the item nor the defaults give."""
         known = self.accepted(verb) or {}
-        needed = [name for name, declared in known.items() if _is_required(declared)]
+        needed = [name for name, declared in known.items() if is_required(declared)]
         set_elsewhere = self.file.defaults.get(verb, {})
         return [name for name in needed if name not in written and name not in set_elsewhere]
 
@@ -288,7 +288,7 @@ class ArgumentChecker(Checker):
         return None if arguments is None else Verb(verb, arguments, place)
 
 
-def _is_required(declared: Any) -> bool:
+def is_required(declared: Any) -> bool:
     """Whether a parameter of a block, or the field of an op, must be given."""
     required: bool = getattr(declared, "required", False) or declared.default is MISSING
     return required

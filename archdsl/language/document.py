@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Sequence_
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -24,7 +25,9 @@ from archdsl.language.keys import (
     RuleForm,
     read_form,
 )
+from archdsl.language.patterns import ANYWHERE
 from archdsl.language.reader import Reader
+from archdsl.language.replacing import read_replacements
 from archdsl.language.syntax import (
     COMBINATORS,
     MODIFIERS,
@@ -41,6 +44,7 @@ from archdsl.language.syntax import (
     Literal,
     Name,
     Parameter,
+    Replacement,
     ScalingRule,
     is_modifier,
 )
@@ -56,10 +60,13 @@ _COMPOUND = {"alpha": "depth", "beta": "width", "gamma": "resolution"}
 BLOCK_KEYS = ("doc", "cite", "params", "inputs", "outputs")  # beside the body
 
 
-def read_document(source: Source, file: File, sink: Sink) -> Document:
+def read_document(
+    source: Source, file: File, sink: Sink, replaced: Sequence_[Source] = ()
+) -> Document:
     """The syntax tree of a document whose `extends` is resolved; what is wrong is in `sink`.
 
-    `file` holds the blocks that the document imports; the document's own are added.
+    `file` holds the blocks that the document imports; the document's own are added. `replaced`
+    says, as `replace` does, what is replaced before that.
     """
     form = read_form(source, sink)
     if problem := identifier_problem(form.name):
@@ -80,6 +87,7 @@ def read_document(source: Source, file: File, sink: Sink) -> Document:
     if form.outputs is not None:
         document.outputs = _outputs(reader, form.outputs, source.at("outputs"), visible)
     read_weights(reader, document)
+    document.replacements = _replacements(reader, [other.at() for other in replaced], visible)
     read_bodies(opened)
     _sections(reader, document, visible)
     for read in (reader, *opened.values()):
@@ -122,6 +130,21 @@ def _named_input(
         reader.error("E0203", f"the input {name} must be a list", place.span, help)
         return None
     return reader.expression(raw, place, visible)
+
+
+def _replacements(
+    reader: Reader, outside: Sequence_[Place], visible: Visible
+) -> tuple[Replacement, ...]:
+    """What is replaced: as is said from outside, then as the document says of other ops."""
+
+    def read(place: Place) -> list[Replacement]:
+        return [*read_replacements(reader, place.data, place, visible)]
+
+    rules = [rule for place in outside for rule in read(place)]
+    settled = {rule.op for rule in rules if rule.at == ANYWHERE}
+    source = reader.file.source
+    own = read(source.at("replace")) if source.data.get("replace") is not None else []
+    return (*rules, *(rule for rule in own if rule.op not in settled))
 
 
 def _check_lints(source: Source, sink: Sink) -> None:
@@ -298,7 +321,10 @@ def declare_blocks(file: File, raw: Mapping[str, Any], sink: Sink) -> None:
             what = "an op" if name in OPS else "a word of the language"
             problem = f"`{name}` is {what}, and cannot be a block's name"
         if problem:
-            sink.error("E0208", problem, place.key, help="choose another name")
+            help = "choose another name"
+            if name in OPS:
+                help += f"; to stand wherever {name} is written, say `replace: {{{name}: NAME}}`"
+            sink.error("E0208", problem, place.key, help=help)
             if identifier_problem(name):  # what uses it is not wrong too
                 file.blocks[name] = Block(name, file, place, broken=True)
             continue

@@ -2,7 +2,8 @@
 
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -16,6 +17,7 @@ from archdsl.language.document import read_document, read_library
 from archdsl.language.keys import EXAMPLES, check_version
 from archdsl.language.overlay import overlay
 from archdsl.language.syntax import Block, Document, File
+from archdsl.ops import OPS
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Path, Place, Source, parse, read_text
 
@@ -41,14 +43,16 @@ class Loader:
         path: str,
         settings: Mapping[str, str] | None = None,
         scale: Mapping[str, str] | None = None,
+        replaced: Sequence[str] = (),
     ) -> Document | None:
         """The document at `path`, or None with the reasons in `sink`.
 
-        `settings` changes its parameters and `scale` its scaling rules, both to values as text.
+        `settings` changes its parameters and `scale` its scaling rules, both to values as text;
+        `replaced` are texts as its `replace` may have, or short ones: `relu=silu`.
         Raises UsageError for a file that can't be read and for what the spec does not have.
         """
         text = read_text(path, self.limits, self.sink)
-        return None if text is None else self.loads(text, path, settings, scale)
+        return None if text is None else self.loads(text, path, settings, scale, replaced)
 
     def loads(
         self,
@@ -56,6 +60,7 @@ class Loader:
         name: str = "<text>",
         settings: Mapping[str, str] | None = None,
         scale: Mapping[str, str] | None = None,
+        replaced: Sequence[str] = (),
     ) -> Document | None:
         """The document in a string; other files are relative to where `name` would be."""
         self.home = os.path.dirname(name)
@@ -64,9 +69,10 @@ class Loader:
             source = self.extended(self.parsed(text, name), ())
             if source is None or not check_version(source, self.sink):
                 return None
-            if settings or scale:
+            rules = [rule for text in replaced if (rule := self.replaced(text)) is not None]
+            if settings or scale or replaced:
                 source = overlay(source, self.changes(source, settings or {}, scale or {}))
-            return read_document(source, self.file(source, ()), self.sink)
+            return read_document(source, self.file(source, ()), self.sink, rules)
         except TooMany:
             return None
         except RecursionError:
@@ -260,6 +266,21 @@ class Loader:
             path = ("scaling", name) if name == "phi" else ("scaling", name, "factor")
             self.change(changes, path, text, f"--scale {name}={text}")
         return changes
+
+    def replaced(self, text: str) -> Source | None:
+        """What is replaced from outside, as `replace` has it: in YAML, or `relu=silu`."""
+        short, option = re.match(r"\s*(\w+)=", text), f"--replace {text}"
+        value = self.parsed(text if short is None else text[short.end() :], option)
+        if short is None or value is None:
+            return value
+        op = short[1]
+        if op not in OPS:
+            raise UsageError(f"{option}: `{op}` is not an op; {did_you_mean(op, OPS)}")
+        rule = Source(option, value.text, {op: value.data})
+        rule.spans.update({(op, *rest): span for rest, span in value.spans.items()})
+        rule.keys.update({(op, *rest): span for rest, span in value.keys.items()})
+        rule.spans[()] = rule.keys[(op,)] = value.spans[()]
+        return rule
 
     def change(self, changes: Source, path: Path, text: str, option: str) -> None:
         if not text.strip():

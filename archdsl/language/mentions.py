@@ -100,9 +100,10 @@ def of_block(block: Block) -> Mentions:
     return of_body(block).add(_defaults(block)).add(_arguments(block.file))
 
 
-def of_defaults(file: File) -> Mentions:
-    """What the default arguments of a file's ops mention."""
-    return Mentions().add(_arguments(file))
+def of_surroundings(document: Document) -> Mentions:
+    """What acts on every op of a document mentions: default arguments, and what is replaced."""
+    found = Mentions().add(_arguments(document.file))
+    return found.add(rule.by for rule in document.replacements)
 
 
 def of_document(document: Document) -> Mentions:
@@ -112,6 +113,7 @@ def of_document(document: Document) -> Mentions:
     said += [parameter.default for parameter in document.parameters.values()]
     said += [number for rule in document.rules.values() for number in rule.numbers.values()]
     said += [*_arguments(document.file), document.phi]
+    said += [rule.by for rule in document.replacements]
     found = Mentions().add(node for node in said if node is not None)
     return found.add_items(items_of(document))
 

@@ -89,6 +89,13 @@ def _definitions() -> Schema:
         "scaling": _each({"$ref": "#/$defs/rule"}, _IDENTIFIER) | {"properties": {"phi": _VALUE}},
         "defaults": _closed({verb: {"$ref": f"#/$defs/{verb}"} for verb in OPS}),
         "blocks": _each({"$ref": "#/$defs/block"}, _IDENTIFIER),
+        "replace": {
+            "anyOf": [
+                {"$ref": "#/$defs/replaced"},
+                {"type": "array", "items": {"$ref": "#/$defs/replaced"}},
+            ]
+        },
+        "replaced": _replaced(),
         "aux": _each({"$ref": "#/$defs/item"}, _NAME),
         "under": _each({"type": "string"}, {"enum": [*SECTIONS]}) | {"type": ["object", "null"]},
         "lint": _each({"enum": ["on", "off"]}, {"enum": warnings}),
@@ -118,6 +125,20 @@ def _definitions() -> Schema:
 def _each(part: Schema, names: Mapping[str, Any]) -> Schema:
     """A mapping of parts by names of a kind."""
     return {"type": "object", "propertyNames": dict(names), "additionalProperties": part}
+
+
+def _replaced() -> Schema:
+    """Ops by name with what stands for them, or one with the paths where it does."""
+    call: Schema = {"type": ["string", "object"], "minProperties": 1, "maxProperties": 1}
+    rule = _closed({"op": {"enum": [*OPS]}, "at": {"type": "string"}, "with": call})
+    either = {"anyOf": [{"required": ["op"]}, {"required": ["with"]}]}
+    whole = {**rule, "required": ["op", "with"]}
+    return {
+        "type": "object",
+        "if": either,
+        "then": whole,
+        "else": _closed(dict.fromkeys(OPS, call)),
+    }
 
 
 def _closed(keys: Schema, **more: Any) -> Schema:

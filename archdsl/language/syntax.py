@@ -307,6 +307,21 @@ class Block:
         return [*self.inputs, *(f"{self.rest}_{n}" for n in range(rest if self.rest else 0))]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Replacement:
+    """What stands for an op at the paths of a pattern, and below them; `place` is that of all."""
+
+    op: str
+    by: Argument
+    at: str
+    place: Place
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """As one rule of a list."""
+        return {"op": self.op, "at": self.at, "with": as_written(self.by)}
+
+
 @dataclass(frozen=True, slots=True)
 class ScalingRule:
     """A scaling rule: its numbers by key, and how it rounds; a broken one could not be read."""
@@ -349,6 +364,7 @@ class Document:
     renamings: dict[str, tuple[Renaming, ...]] = field(default_factory=dict)
     lost: Templates = field(default_factory=Templates)
     titles: Mapping[Block, str] = field(default_factory=dict)
+    replacements: tuple[Replacement, ...] = ()
 
 
 # walks

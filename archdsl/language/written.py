@@ -13,7 +13,8 @@ class Written:
     """A document with the values that its parameters and scaling rules had, and what came of it.
 
     `nodes` are those of its graph: a graph with others says something else than the document.
-    `taps` says of where a tap is written, if one was made there, whether a reference meant it.
+    `taps` says of where a tap is written, if one was made there, whether a reference meant it;
+    `replaced` are the paths where another op or block stands for an op.
     """
 
     document: Document
@@ -21,6 +22,7 @@ class Written:
     functions: Mapping[str, Callable[..., Any]]
     nodes: Mapping[str, object]
     taps: Mapping[Span, bool]
+    replaced: frozenset[str] = frozenset()
 
     def says(self, nodes: Iterable[Any]) -> bool:
         """Whether all of these nodes are the document's own."""

@@ -54,7 +54,9 @@ def given(document: Document) -> dict[tuple[str, str], set[str | None]]:
     items = [*items_of(document)]
     for block in document.file.blocks.values():
         items += items_in(block.body) if block.body is not None else ()
-    for verb, arguments in (call for item in items for call in _calls(item)):
+    calls = [call for item in items for call in _calls(item)]
+    calls += [call for rule in document.replacements for call in _values(rule.by)]
+    for verb, arguments in calls:
         for name, argument in arguments.items():
             span = argument.place.span
             files = found.setdefault((ANY if verb.startswith("$") else verb, name), set())
@@ -65,7 +67,13 @@ def given(document: Document) -> dict[tuple[str, str], set[str | None]]:
 def _calls(item: Item) -> Iterator[tuple[str, Mapping[str, Argument]]]:
     """The verbs that an item calls or hands on, with their arguments."""
     yield item.verb, item.arguments
-    for node in (node for said in written_in(item) for node in nodes_in(said)):
+    for said in written_in(item):
+        yield from _values(said)
+
+
+def _values(said: Argument) -> Iterator[tuple[str, Mapping[str, Argument]]]:
+    """The verbs that are values, with their arguments."""
+    for node in nodes_in(said):
         if isinstance(node, Verb):
             yield node.verb, node.arguments
 

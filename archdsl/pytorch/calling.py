@@ -2,15 +2,17 @@
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from archdsl.language.syntax import COMBINATORS, Block, Item
+from archdsl.language.replacing import NONE, Replacements
+from archdsl.language.syntax import COMBINATORS, Block, Item, Replacement
 from archdsl.language.syntax import Sequence as Items
-from archdsl.ops import OPS, activation, kind
+from archdsl.ops import OPS, activation, arguments, kind
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Entry, Holder, Value
 from archdsl.pytorch.containers import Made, Parts
-from archdsl.pytorch.environment import Env, Flow, Frame, Level
+from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.placing import Placing
 from archdsl.pytorch.python import call
@@ -25,26 +27,22 @@ class Calling(Placing):
     def inlined(self, item: Item, env: Env) -> tuple[Items | None, Env]:
         if item.verb == "inline":
             return item.parts["items"], env
-        _, block, _ = self.resolved(item, env)
+        _, block, given = self.resolved(item, env)
         if block is None or block.body is None or block.body.verb != "inline":
             return None, env
         if block.outputs is not None:
             raise Fixed((), "an inline block with outputs")
-        return block.body.parts["items"], self.inside(item, env, env.level)
+        inner = self.opened(block, self.bound(block, given, env), env, env.level)
+        return block.body.parts["items"], inner
 
     def opened_chain(self, item: Item, env: Env) -> tuple[Items | None, Env]:
         if item.verb == "seq":
             return item.parts["items"], env
-        _, block, _ = self.resolved(item, env)
+        _, block, given, there = self.standing(item, env)
         if block is None or block.body is None or block.body.verb != "seq" or block.outputs:
             return None, env
-        return block.body.parts["items"], self.inside(item, env, env.level)
-
-    def inside(self, item: Item, env: Env, level: Level) -> Env:
-        """Inside the block that an item calls."""
-        _, block, given = self.resolved(item, env)
-        assert block is not None
-        return self.opened(block, self.bound(block, given, env), env, level)
+        values = self.bound(block, given, there)
+        return block.body.parts["items"], self.opened(block, values, there, env.level)
 
     def opened(self, block: Block, values: Mapping[str, Any], env: Env, level: Level) -> Env:
         if sum(1 for _ in self.calls) > 200:
@@ -54,7 +52,7 @@ class Calling(Placing):
         if len(flows) != wanted and not (block.rest and len(flows) > wanted):
             raise Fixed((), "another number of inputs")
         frame = Frame(level, env.x, len(self.taps), None, self.by_input(block, env.x))
-        return Env(block.file, frame, values, env.x, env.guard)
+        return Env(block.file, frame, values, env.x, env.guard, replacing=env.replacing)
 
     @staticmethod
     def by_input(block: Block, x: Flow) -> dict[str, Flow]:
@@ -75,6 +73,57 @@ class Calling(Placing):
             return value, None, given
         given |= {n: (argument, True) for n, argument in value.arguments.items()}
         return value.verb, value.block, given
+
+    # what is replaced
+
+    def replaced_at(self, env: Env, title: str | None) -> Replacements:
+        """What is replaced in what stands under a title; None where it has no path yet."""
+        seen = self.replacing if env.replacing is None else env.replacing
+        if seen.uniform:
+            return seen
+        if title is None:
+            raise Fixed((), "what is replaced depends on a path")
+        return seen.under(env.level.child(title))
+
+    def standing(
+        self, item: Item, env: Env, title: str | None = None
+    ) -> tuple[Any, Block | None, dict[str, Any], Env]:
+        """What an item calls, or what stands for that under its title, and what that sees."""
+        verb, block, given = self.resolved(item, env)
+        if block is not None or isinstance(verb, Symbol):
+            return verb, block, given, env
+        rules = self.replacing if env.replacing is None else env.replacing
+        if all(rule.op != verb for rule, _ in rules.rules):
+            return verb, block, given, env
+        rule = self.replaced_at(env, title).of(verb)
+        if rule is None:
+            return verb, block, given, env
+        value, given = self.replaced(rule, given, env)
+        return value.verb, value.block, given, replace(env, replacing=NONE)
+
+    def replaced(
+        self, rule: Replacement, given: Mapping[str, Any], env: Env
+    ) -> tuple[Factory, dict[str, Any]]:
+        """What stands for an op, with the arguments of the op that it takes, too."""
+        op, file = OPS[rule.op], self.program.document.file
+        value = self.factory(rule.by, replace(env, file=file, values=self.outer(file)))
+        if isinstance(value, Symbol):
+            raise Fixed(value.names)
+        known = arguments(OPS[value.verb]) if value.block is None else value.block.parameters
+        settled = {n for f in (env.file, file) for n in f.defaults.get(value.verb, ())}
+        found: dict[str, Any] = {}
+        for title, (raw, is_value) in given.items():
+            if title in known and title not in value.arguments:
+                keeps = is_value or kind(op, title).form == "reference"
+                found[title] = (
+                    (raw, is_value) if keeps else (self.argument(raw, kind(op, title), env), True)
+                )
+        for where in (env.file, file):
+            there = replace(env, file=where, values=self.outer(where))
+            for title, raw in where.defaults.get(op.verb, {}).items():
+                if title in known and title not in {*settled, *found, *value.arguments}:
+                    found[title] = self.argument(raw, kind(op, title), there), True
+        return value, found | {n: (argument, True) for n, argument in value.arguments.items()}
 
     def bound(self, block: Block, given: Mapping[str, Any], env: Env) -> dict[str, Any]:
         """The values of a block's parameters, and what it sees of the document's."""
@@ -101,7 +150,7 @@ class Calling(Placing):
             return None if after is None else self.contained(parts, after.first, "layers")
         if item.verb in COMBINATORS:
             return None
-        verb, block, given = self.resolved(item, env)
+        verb, block, given, env = self.standing(item, env)
         if isinstance(verb, Symbol):
             return self.factory_call(verb, given, item, env)
         if block is not None:
@@ -124,7 +173,8 @@ class Calling(Placing):
             level = Level(Holder("?"), "?")
             return self.module(block.body, self.opened(block, values, env, level))
         try:
-            code, results = self.program.called(block, values, given, [env.first.spec], self)
+            rules = self.replaced_at(env, None)
+            code, results = self.program.called(block, values, given, [env.first.spec], self, rules)
         except Fixed as error:
             if error.names:
                 raise
@@ -195,7 +245,8 @@ class Calling(Placing):
             try:
                 with self.attempt():
                     specs = [value.spec for value in inputs]
-                    code, results = self.program.called(block, values, given, specs, self)
+                    rules = self.replaced_at(env, title)
+                    code, results = self.program.called(block, values, given, specs, self, rules)
                     gives = self.program.gives(path, self.prefixes)
                     if gives > len(results) or self.program.is_opened(path):
                         raise Fixed((), "more results are needed")

@@ -8,6 +8,7 @@ from typing import Any
 from archdsl.expressions.expression import Expression
 from archdsl.expressions.scaling import Rule
 from archdsl.expressions.template import Template
+from archdsl.language.replacing import Replacements
 from archdsl.language.syntax import (
     PLACES,
     Argument,
@@ -117,6 +118,7 @@ class Env:
     x: Flow
     guard: Symbol | None = None
     otherwise: Value | None = None  # what flows on where the condition does not hold
+    replacing: Replacements | None = None  # of a chain, whose members have no paths yet
 
     def with_input(self, x: Flow) -> "Env":
         return replace(self, x=x, otherwise=None)

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archdsl.language.syntax import (
-    Block,
-    Literal,
-)
+from archdsl.language.replacing import Replacements
+from archdsl.language.syntax import Block, Literal
 from archdsl.ops import OPS
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Value
@@ -53,7 +51,7 @@ class Factories(Uses):
 
     def called(
         self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
-        specs: Sequence[TensorSpec], walk: Placing,
+        specs: Sequence[TensorSpec], walk: Placing, replacing: Replacements,
     ) -> tuple[ast.expr, list[Value]]:  # fmt: skip
         """A call of a class and what it gives; raises Fixed where the class does not fit."""
         raise NotImplementedError
@@ -93,6 +91,7 @@ class Factories(Uses):
             if standard.block is None:
                 raise Fixed((), "a block where an op is expected")
             return self.block_factory(value, standard, walk)
+        value = self.standing_for(value, walk)
         op = OPS[value.verb]
         if standard.block is not None or takes_channels(op):
             raise Fixed((), "an op where a block is expected")
@@ -111,6 +110,18 @@ class Factories(Uses):
         keywords = {keyword.arg or "": keyword.value for keyword in code.keywords}
         return call("partial", code.func, *code.args, **keywords)
 
+    def standing_for(self, value: Factory, walk: Walk) -> Factory:
+        """An op given for a parameter, or what stands for it; raises Fixed for a block."""
+        rule = walk.replacing.of(value.verb)
+        if rule is None:
+            return value
+        env = Env(walk.file, Frame(Level(walk.body.top, ""), None), {}, None)
+        given = {n: (argument, True) for n, argument in value.arguments.items()}
+        made, arguments = walk.replaced(rule, given, env)
+        if made.block is not None:
+            raise Fixed((), "a block that stands for an op")
+        return Factory(made.verb, {n: argument for n, (argument, _) in arguments.items()}, None)
+
     def defaults(self, verb: str, walk: Walk) -> Mapping[str, Any]:
         """The default arguments of an op, which no parameter can reach here."""
         found: dict[str, Any] = {}
@@ -125,7 +136,7 @@ class Factories(Uses):
     def block_factory(self, value: Factory, standard: Factory, walk: Walk) -> ast.expr:
         assert value.block is not None
         specs = [TensorSpec((1, None, None))]  # type: ignore[arg-type]
-        key = (value.block, (specs[0].rank, specs[0].layout))
+        key = (value.block, (specs[0].rank, specs[0].layout), walk.replacing)
         if key not in self.classes:
             given = dict(value.arguments)
             for title, parameter in value.block.parameters.items():
@@ -135,7 +146,8 @@ class Factories(Uses):
             for title, parameter in value.block.parameters.items():
                 if title not in given:
                     given[title] = walk.parameter(parameter, parameter.default, env)
-            self.called(value.block, given, given, [TensorSpec((1, 8, 8))], walk)
+            spec, rules = TensorSpec((1, 8, 8)), walk.replacing
+            self.called(value.block, given, given, [spec], walk, rules)
         made = self.classes[key]
         if made is None or made.fixed or [a for a, _ in made.channels] != [CHANNELS]:
             raise Fixed((), "a block without a class for all arguments")

@@ -62,6 +62,7 @@ class Placing(Chains):
         self.measured = False  # whether sizes are as the graph has them
         self.block: Block | None = None  # whose class it is
         self.file = program.document.file
+        self.replacing = program.replacing  # as its class sees it
         self.where = ""  # the path of the op that is looked at, where it has one
 
     def outer(self, file: File) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, replace
 from typing import Any
 
 from archdsl.expressions.scaling import Rule
+from archdsl.language.replacing import Replacements
 from archdsl.language.syntax import (
     NO_MODIFIERS,
     Block,
@@ -74,15 +75,15 @@ class Program(Factories):
 
     def called(
         self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
-        specs: Sequence[TensorSpec], walk: Placing,
+        specs: Sequence[TensorSpec], walk: Placing, replacing: Replacements,
     ) -> tuple[ast.expr, list[Value]]:  # fmt: skip
         """A call of a class and what it gives; raises Fixed where the class does not fit."""
-        key = (block, *((spec.rank, spec.layout) for spec in specs))
+        key = (block, *((spec.rank, spec.layout) for spec in specs), replacing)
         if key not in self.classes:
             self.classes[key] = None
             mark = self.mark()
             try:
-                self.classes[key] = self.write(block, values, specs)
+                self.classes[key] = self.write(block, values, specs, replacing)
             except Fixed as error:
                 self.reasons[block.name] = str(error)
                 self.forget(mark)
@@ -140,8 +141,9 @@ class Program(Factories):
         return channel_names(made.walk.block, len(specs))
 
     def write(
-        self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec]
-    ) -> BlockClass:
+        self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec],
+        replacing: Replacements,
+    ) -> BlockClass:  # fmt: skip
         """The class of a block, with as few of its parameters fixed as can be."""
         if block in self.open or block.body is None:
             raise Fixed((), "a block in itself")
@@ -150,7 +152,7 @@ class Program(Factories):
             mark = self.mark()
             self.open.append(block)
             try:
-                return self.translated(block, values, specs, fixed)
+                return self.translated(block, values, specs, fixed, replacing)
             except Fixed as error:
                 self.forget(mark)
                 names = (error.names & block.parameters.keys()) - fixed.keys()
@@ -162,14 +164,15 @@ class Program(Factories):
 
     def translated(
         self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec],
-        fixed: Mapping[str, Any],
+        fixed: Mapping[str, Any], replacing: Replacements,
     ) -> BlockClass:  # fmt: skip
         if RESERVED & block.parameters.keys():
             raise Fixed((), "a parameter that no argument can be called as")
         document = self.seen(block)
         names = frozenset({*block.parameters, *document, CHANNELS})
-        walk = Walk(self, self.uses.get(self.document.titles.get(block, ""), []), names, document)
-        walk.block, walk.file = block, block.file
+        uses = self.uses_of(self.document.titles.get(block, ""), replacing)
+        walk = Walk(self, uses, names, document)
+        walk.block, walk.file, walk.replacing = block, block.file, replacing
         env_values: dict[str, Any] = dict(walk.outer(block.file))
         arguments: list[Argument] = []
         channels = channel_names(block, len(specs))
@@ -206,6 +209,7 @@ class Program(Factories):
         block = Block(title, env.file, item.place, body=replace(item, modifiers=NO_MODIFIERS))
         inner = Walk(self, [*self.paths(path, walk.prefixes)], frozenset(env.values), {})
         inner.block, inner.file, inner.standards = block, env.file, walk.standards
+        inner.replacing = walk.replaced_at(env, title)
         arguments, values = [], {}
         for name_, value in {**walk.of_document, **env.values}.items():
             values[name_] = value
@@ -257,6 +261,9 @@ class Program(Factories):
             standard = default if isinstance(default, Factory) else value
             if not isinstance(standard, Factory):
                 raise Fixed((title,), "no standard")
+            if isinstance(value, Factory) and value.block is None:
+                value = self.plain(value, title, walk)
+            standard = self.plain(standard, title, walk) if standard.block is None else standard
             if standard.block is None and takes_channels(OPS[standard.verb]):
                 raise Fixed((title,), "an op that is told its channels")
             walk.standards[title] = standard
@@ -274,6 +281,15 @@ class Program(Factories):
                 raise Fixed((title,), "a list that is computed")
             return Argument(title, kind if parameter.type else default.type, MISSING, default)
         return Argument(title, kind, default)
+
+    def plain(self, value: Factory, title: str, walk: Walk) -> Factory:
+        """An op given for a parameter, or the op that stands for it everywhere in the class."""
+        if not walk.replacing.uniform:
+            raise Fixed((title,), "what is replaced depends on a path")
+        try:
+            return self.standing_for(value, walk)
+        except Fixed as error:
+            raise Fixed((title,), str(error)) from error
 
     def is_either(self, block: Block, title: str) -> bool:
         """Whether some calls give a list and others a number."""

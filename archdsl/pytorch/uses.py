@@ -7,6 +7,7 @@ from typing import Any
 
 from archdsl.graph.graph import Graph
 from archdsl.language.mentions import Mentions
+from archdsl.language.replacing import NONE, Replacements
 from archdsl.language.syntax import (
     items_in,
     written_in,
@@ -26,6 +27,7 @@ class Uses:
     def __post_init__(self) -> None:
         self.document = self.written.document
         self.structure = Structure(self.graph)
+        self.replacing = Replacements.of_all(self.document.replacements)
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -44,6 +46,19 @@ class Uses:
             if scope.block and scope is self.structure.first[scope.path]:
                 found.setdefault(scope.block, []).append(scope.id)
         return found
+
+    def uses_of(self, title: str, replacing: Replacements) -> list[str]:
+        """The scopes of a block in which the same ops are replaced."""
+        scopes = self.uses.get(title, [])
+        if not self.document.replacements:
+            return scopes
+        return [id for id in scopes if self.replaced_at(id.partition("@")[0]) == replacing]
+
+    def replaced_at(self, path: str) -> Replacements:
+        """What is replaced in what stands at a path."""
+        parts = path.split(".")
+        outer = (".".join(parts[: n + 1]) for n in range(len(parts)))
+        return NONE if self.written.replaced & {*outer} else self.replacing.under(path)
 
     @cached_property
     def spans(self) -> dict[Any, bool]:

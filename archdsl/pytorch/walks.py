@@ -165,19 +165,22 @@ class Walk(Calling):
         """Numbered copies: an `nn.Sequential` if they are a chain."""
         path = env.level.child(title)
         if isinstance(env.x, Value) and self.is_closed(path) and not item.modifiers.by_turn:
-            made = self.tried(title, env, lambda parts: self.turned(
-                times, env, parts, lambda e, p: self.member(item, e, p, None)))  # fmt: skip
+            made = self.tried(title, env, lambda chain, parts: self.turned(
+                times, chain, parts, lambda e, p: self.member(item, e, p, None)))  # fmt: skip
             if made is not None:
                 return self.enter(title, path, made, env)
         inner = self.below(title, env)
         return self.turns(item, times, inner, self.numbered)
 
-    def tried(self, title: str, env: Env, chain: Callable[[Parts], Env | None]) -> Made | None:
+    def tried(self, title: str, env: Env, chain: Callable[[Env, Parts], Env | None]) -> Made | None:
         """A container of what is a chain; None if it is none, or cannot be said as one."""
         parts: Parts = []
+        rules = self.replaced_at(env, title)
+        if not rules.uniform:
+            return None
         try:
             with self.attempt():
-                after = chain(parts)
+                after = chain(replace(env, replacing=rules), parts)
                 return None if after is None else self.contained(parts, after.first, title)
         except Fixed:
             return None
@@ -249,13 +252,13 @@ class Walk(Calling):
         """What an item gives under a name."""
         if item.verb in COMBINATORS:
             return self.combinator(item, env, title)
-        verb, block, given = self.resolved(item, env)
+        verb, block, given, there = self.standing(item, env, title)
         if isinstance(verb, Symbol):
             made = self.module(item, env)
             assert made is not None
             return self.enter(title, env.level.child(title), made, env)
         if block is not None:
-            return self.call(block, given, item, env, title)
+            return self.call(block, given, item, there, title)
         return self.op(OPS[verb], given, item, env, title)
 
     def combinator(self, item: Item, env: Env, title: str) -> Flow:
@@ -270,7 +273,7 @@ class Walk(Calling):
             return env.x
         if item.verb == "seq" and isinstance(env.x, Value) and self.is_closed(path):
             chained = self.tried(
-                title, env, lambda parts: self.chain(item.parts["items"], env, parts)
+                title, env, lambda there, parts: self.chain(item.parts["items"], there, parts)
             )
             if chained is not None:
                 return self.enter(title, path, chained, env)

@@ -47,12 +47,14 @@ class Candidates:
         settings: Mapping[str, str] | None = None,
         scale: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        replaced: Sequence[str] = (),
     ) -> None:
         """Reads the spec, changed as on the command line; raises SpecError if it is wrong."""
         self.path, self.limits = find(spec), limits or Limits()
         self.settings, self.scale = dict(settings or {}), dict(scale or {})
+        self.replaced = tuple(replaced)
         loader = Loader(Sink(), self.limits)
-        document = loader.load(self.path, settings, scale)
+        document = loader.load(self.path, settings, scale, replaced)
         if document is None or loader.sink.failed:
             raise failure(loader.sink, loader.sources)
         self.document = replace(document, renamings={})  # no weights fit another size

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from archdsl.analysis.measures import Value, column, device_free, totals
 from archdsl.diagnostics.errors import SpecError, UsageError
+from archdsl.diagnostics.text import as_yaml
 from archdsl.files import write_text
 from archdsl.language import gallery
 from archdsl.numbers import number
@@ -268,6 +269,9 @@ def write_specs(candidates: Candidates, result: Family, count: int, folder: Path
         lines = ["archdsl: 1", f"extends: {extended}", f"name: {name}", f"doc: {_doc(scaled)}"]
         if candidates.settings:
             lines += ["params:", *(f"  {n}: {v}" for n, v in candidates.settings.items())]
+        if candidates.replaced:
+            replaced = [rule.written for rule in candidates.document.replacements]
+            lines.append(f"replace: {as_yaml(replaced)}")
         if scaled.input:
             scale: dict[str, float | str] = {**candidates.scale, **scaled.scale}
             rules = [f"  {rule}: {_yaml(rule, factor)}" for rule, factor in scale.items()]
