@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.packages import require
+from archdsl.expressions.scaling import Rule
 from archdsl.graph.outward import OUTWARD
 from archdsl.graph.renames import Renames
 from archdsl.graph.returns import Returns
@@ -112,6 +113,18 @@ class Graph:
     def given(self) -> str:
         """What it is given: `3x224x224`, or `rgb 3x64x64, depth 1x32x32`."""
         return named_shapes(self.inputs)
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """The factors of its spec's scaling rules (depth, width...), none if it is from JSON."""
+        rules: Mapping[str, object] = getattr(self.written, "functions", {})
+        return {name: rule.factor for name, rule in rules.items() if isinstance(rule, Rule)}
+
+    @property
+    def doc(self) -> str | None:
+        """What its spec says of itself, "" for nothing, None if it is from JSON."""
+        document: Any = getattr(self.written, "document", None)
+        return document and (document.form.doc or "")
 
     def __repr__(self) -> str:
         """`<Graph resnet50: 3x224x224 to 1000, 126 nodes>`."""

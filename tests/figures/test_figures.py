@@ -426,11 +426,11 @@ def test_a_diff_colors_only_what_a_block_has_more() -> None:
 
 
 def test_scaling_says_the_factors_of_the_paper() -> None:
-    """Tan & Le 2019: from B0 to B7 resolution 224 to 600, width x 2."""
+    """Tan & Le 2019: from B0 to B7 resolution 224 to 600, depth x 3.1, width x 2."""
     made = draw([graph("efficientnet_b0"), graph("efficientnet_b7")], "scaling").scene
     assert made is not None
     words = {text.plain for text in texts(made)}
-    assert {"width ×2.00", "resolution ×2.68"} <= words
+    assert {"depth ×3.1", "width ×2", "resolution ×2.68"} <= words
 
 
 def test_blocks_stand_left_to_right_in_the_order_of_the_network() -> None:
@@ -443,3 +443,14 @@ def test_blocks_stand_left_to_right_in_the_order_of_the_network() -> None:
 
 def test_options_are_plain_data() -> None:
     assert dataclasses.replace(Options(), width=300.0).width == 300.0
+
+
+@pytest.mark.parametrize("name", ["resnet50", "googlenet", "efficientnet_b0", "densenet121"])
+def test_a_caption_cites_a_table_only_of_a_spec_that_says_no_more(name: str) -> None:
+    """With a doc it may depart from the table, as torchvision's GoogLeNet does."""
+    assert graph(name).citation.endswith(", table 1")
+    caption = draw([graph(name)]).caption
+    assert "After " in caption and "arXiv" in caption
+    assert ("table" in caption) == (name == "densenet121")
+    copy = Graph.from_json(graph(name).to_json())
+    assert "table" not in draw([copy]).caption  # JSON does not say what the spec does

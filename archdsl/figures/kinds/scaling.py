@@ -1,7 +1,6 @@
 """Scaling as small multiples: per network its stages, long by blocks and wide by channels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 from archdsl.diagnostics.errors import UsageError
@@ -20,22 +19,24 @@ BETWEEN, LINE_HEIGHT = 12.0, 8.4
 TALL = 260.0  # points that bars may take
 
 
-@dataclass(frozen=True, slots=True)
-class Factors:
-    """What grew against the first network."""
+def grown(description: Description, base: Description) -> dict[str, float]:
+    """What grew against the base: the factors of the scaling rules of a spec that both are of.
 
-    depth: float
-    width: float
-    resolution: float
+    If that did not scale, what is counted: blocks, mean channels of stages, and the input.
+    """
+    own, first = description.graph.factors, base.graph.factors
+    if own != first and _written(description) == _written(base):
+        return {name: own[name] / first.get(name, 1.0) for name in own}
+    return {
+        "blocks": _depth(description) / _depth(base),
+        "mean channels": _breadth(description) / _breadth(base),
+        "input": resolution(description.graph.input) / resolution(base.graph.input),
+    }
 
 
-def factors(description: Description, base: Description) -> Factors:
-    """Blocks, mean channels of stages and input size, relative to the base."""
-    return Factors(
-        _depth(description) / _depth(base),
-        _breadth(description) / _breadth(base),
-        resolution(description.graph.input) / resolution(base.graph.input),
-    )
+def _written(description: Description) -> set[object]:
+    """The places of the spec that gave a network."""
+    return {node.span and (node.span.file, node.span.line) for node in description.graph.nodes}
 
 
 def _blocks(description: Description) -> list[Stage]:
@@ -86,7 +87,7 @@ def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> 
 
 
 def _texts(description: Description, base: Description) -> list[tuple[Run, ...]]:
-    grown, total = factors(description, base), description.total
+    total = description.total
     lines = [
         words(description.title, bold=True),
         (Run("input "), *labels.size(description.graph.input)),
@@ -94,11 +95,8 @@ def _texts(description: Description, base: Description) -> list[tuple[Run, ...]]
         words(f"{quantity(total.macs)} MACs"),
     ]
     if description is not base:
-        lines += [
-            words(f"depth ×{grown.depth:.2f}"),
-            words(f"width ×{grown.width:.2f}"),
-            words(f"resolution ×{grown.resolution:.2f}"),
-        ]
+        found = grown(description, base)
+        lines += [words(f"{name} ×{factor:.3g}") for name, factor in found.items()]
     return lines
 
 

@@ -1,5 +1,6 @@
 """A caption to start from, and alternative text: what a reader who sees no picture should know."""
 
+import re
 from collections.abc import Sequence
 
 from archdsl.diagnostics.text import one_line
@@ -7,6 +8,7 @@ from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, Stage, vary
 from archdsl.figures.options import Options
+from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity
 
 _EXPLAINED = {
@@ -37,8 +39,14 @@ def caption_of(
     if kind in ("hero", "block"):
         text += _of_blocks(descriptions[0], kind)
     text += f" {missing}" * bool(missing)
-    source = one_line(descriptions[0].graph.citation)
+    source = _source(descriptions[0].graph)
     return f"{text} After {source}." if source and len(descriptions) == 1 else text
+
+
+def _source(graph: Graph) -> str:
+    """What it is cited for, a table only if the spec says nothing more: it may differ."""
+    cited = one_line(graph.citation)
+    return cited if graph.doc == "" else re.sub(r", table [^,]+", "", cited)
 
 
 def _of_blocks(description: Description, kind: str) -> str:
