@@ -178,3 +178,25 @@ def test_all_layers_of_a_block_that_is_drawn_once_stand_in_its_group() -> None:
         drawn = {group.id for group in groups(inset.items)}
         layers = {n.id for n in graph.nodes if n.op.role() and n.id.startswith(f"{path}.")}
         assert layers == drawn - {inset.id}
+
+
+def test_ways_leave_where_the_spec_says() -> None:
+    """A projection after the norm, an identity before it; without the norm nothing tells them."""
+    graph = load("preresnet164bn_cifar10")
+    figure = archdsl.draw(graph, kind="block")
+    assert list(lies(figure, [graph], "block")) == []
+    told = {id for group in _insets(figure) for part in groups(group.items) for id in part.stands}
+    assert {"layer2.0.relu1", "layer1.1.relu1"} <= told
+
+    def bare(group: Group) -> Group:
+        inner = (item for item in group.items if getattr(item, "stands", ()) == ())
+        return replace(group, items=tuple(inner))
+
+    said = list(lies(_changed(figure, bare), [graph], "block"))
+    assert any("ways leave before layer2.0" in lie for lie in said)
+    assert any("layer1.1.block: " in lie and "leave at one place" in lie for lie in said)
+
+
+def _insets(figure: Figure) -> list[Group]:
+    assert figure.scene is not None
+    return [group for group in groups(figure.scene.items) if group.id.endswith(".block")]

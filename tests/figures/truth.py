@@ -36,6 +36,7 @@ def lies(figure: Figure, graphs: Sequence[Graph], kind: str, part: str = "") -> 
             yield from _unaccounted(drawn, graph, missing, part)
             yield from _other_shapes(drawn, graph)
             yield from _other_names(drawn, graph)
+            yield from _other_forks(drawn, graph)
             yield from _other_counts(drawn, graph)
     if scene is not None:
         if kind != "graph":
@@ -90,10 +91,13 @@ def _other_names(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
     for group in drawn:
         bold = [run.text for item in flat(group.items) if isinstance(item, Text)
                 for run in item.runs if run.bold]  # fmt: skip
-        shapes = [text for text in _texts(group) if SHAPE.fullmatch(text)]
-        if len(bold) != 1 or not shapes:
+        paths = [
+            p for p in (*graph.scope_by_id, *graph.by_id) if len(bold) == 1 and _ends(p, bold[0])
+        ]
+        kernels = {text for path in paths for text in _kernels(graph, path)}
+        shapes = [t for t in _texts(group) if SHAPE.fullmatch(t) and t not in kernels]
+        if not shapes:
             continue
-        paths = [p for p in (*graph.scope_by_id, *graph.by_id) if _ends(p, bold[0])]
         given = {_of(graph.spec(id)) for path in paths for id in graph.results_at(path)}
         if given and not {text.rpartition("–")[2] for text in shapes} & given:
             yield f"{bold[0]} is said to be {shapes}, not {' or '.join(sorted(given))}"
@@ -116,13 +120,21 @@ def _shapes(graph: Graph, path: str) -> Iterator[str]:
     if path in graph.inputs:
         yield _of(graph.inputs[path])
         return
-    inside = [n for n in graph.nodes if f"{n.id}.".startswith((f"{path}.", f"{path}@"))]
+    inside = _inside(graph, path)
     ids = {node.id for node in inside}
-    kernels = [getattr(node.op, "kernel", ()) for node in inside]
-    yield from ("×".join(map(str, k)) for k in kernels if isinstance(k, tuple))
+    yield from _kernels(graph, path)
     specs = [graph.spec(id) for node in inside for id in node.inputs if id not in ids]
     specs += [node.output for node in inside]
     yield from map(_of, specs)
+
+
+def _inside(graph: Graph, path: str) -> list[Node]:
+    return [n for n in graph.nodes if f"{n.id}.".startswith((f"{path}.", f"{path}@"))]
+
+
+def _kernels(graph: Graph, path: str) -> Iterator[str]:
+    kernels = [getattr(node.op, "kernel", ()) for node in _inside(graph, path)]
+    yield from ("×".join(map(str, k)) for k in kernels if isinstance(k, tuple))
 
 
 def _of(spec: TensorSpec) -> str:
@@ -144,6 +156,37 @@ def _other_counts(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
             inside = [n for n in graph.nodes if n.op.role() and _holds(graph, group.stands, n)]
             if max(counts) > max(parts, len(inside)):
                 yield f"{group.id} says ×{max(counts)}, and stands for {parts}"
+
+
+def _other_forks(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
+    """Ways of a block that leave at one place in the drawing, and not in the graph.
+
+    Norms and activations that are not drawn may stand on a way, but not tell it from another.
+    """
+    dense = {scope.id for scope in graph.scopes if scope.kind == "dense"}
+    for inset in drawn:
+        if not inset.id.endswith(".block") or inset.id.removesuffix(".block") in dense:
+            continue
+        shown = {path for group in groups(inset.items) for path in (group.id, *group.stands)}
+        inside = [n for n in _inside(graph, inset.id.removesuffix(".block")) if n.id in shown]
+        left: dict[str, dict[str, int]] = {}
+        for node in inside:
+            for id in node.inputs[: node.op.inputs]:
+                at = id
+                while at in graph.by_id and at not in shown and not graph.by_id[at].op.role():
+                    at = graph.by_id[at].inputs[0]
+                values = left.setdefault(at, {})
+                values[id] = values.get(id, 0) + 1
+        for at, values in left.items():
+            hidden = [id for id in values if id != at and _within(graph, id, inset)]
+            if len(values) > 1 and hidden:
+                yield f"{inset.id}: {', '.join(values)} leave at one place"
+            if at not in shown and any(values[id] > 1 for id in hidden):
+                yield f"{inset.id}: ways leave before {', '.join(hidden)}"
+
+
+def _within(graph: Graph, id: str, inset: Group) -> bool:
+    return f"{id}.".startswith(f"{inset.id.removesuffix('.block')}.")
 
 
 def _small(scene: Scene) -> Iterator[str]:

@@ -12,7 +12,7 @@ from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
 from archdsl.figures.network.labels import Term, word
-from archdsl.figures.network.tree import Box, Element, Join, boxes
+from archdsl.figures.network.tree import QUIET, Box, Element, Join, boxes, loud
 from archdsl.figures.options import LARGEST, NarrowError, Options
 from archdsl.ops.tensor import TensorSpec
 
@@ -53,20 +53,21 @@ def layers_of(description: Description) -> Iterator[Layers]:
         if not unit.shown:
             continue
         if unit.kind == "dense" and boxes(unit.chain):
-            yield Layers(unit, tuple(boxes(unit.chain)), count=unit.layers)
+            yield Layers(unit, loud(unit.chain), count=unit.layers)
         else:
             yield from _of_block(unit)
 
 
 def _of_block(unit: Unit) -> Iterator[Layers]:
     """One for each residual; a block with other joins, or that is no tree, is one box."""
-    if not unit.chain or not all(map(_flat, unit.chain)):
+    said = [item for item in unit.chain if not (isinstance(item, Box) and item.verb == QUIET)]
+    if not said or not all(map(_flat, said)):
         yield _closed(unit)
         return
-    for _, part in groupby(unit.chain, key=lambda item: isinstance(item, Join) and item.id):
+    for _, part in groupby(said, lambda item: isinstance(item, Join) and item.id):
         first, *rest = part
         if isinstance(first, Join):
-            yield Layers(unit, tuple(boxes(first.body)), True, tuple(boxes(first.shortcut)))
+            yield Layers(unit, loud(first.body), True, loud(first.shortcut))
         else:
             yield Layers(unit, tuple(boxes((first, *rest))))
 
@@ -75,7 +76,7 @@ def _flat(item: Element) -> bool:
     """Whether it is a box, or a residual whose body is boxes, one or more."""
     if isinstance(item, Box):
         return True
-    return item.residual and item.body != () and all(isinstance(b, Box) for b in item.body)
+    return item.residual and loud(item.body) != () and all(isinstance(b, Box) for b in item.body)
 
 
 def _closed(unit: Unit) -> Layers:

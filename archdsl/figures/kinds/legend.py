@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from archdsl.figures.canvas.pen import DASH, EDGE, MIDDLE, Pen
 from archdsl.figures.canvas.scene import Path, polygon
 from archdsl.figures.canvas.theme import ROLES, Paint
-from archdsl.figures.network.tree import Box
+from archdsl.figures.network.tree import QUIET, Box
 
 SWATCH, HEIGHT, BETWEEN = 8.0, 11.0, 13.0
 _CHANGING = ("pool", "attention", "depthwise")  # roles that several verbs have
@@ -29,6 +29,8 @@ def entries(pen: Pen, boxes: Iterable[Box]) -> list[Entry]:
 def words_of(role: str, verbs: set[str]) -> str:
     """What the legend says of a role, by the verbs that have it."""
     found = [words for verb, words in _WORDS.items() if verb in verbs and role in _CHANGING]
+    if role == "norm" and QUIET in verbs:
+        found = ["norm, activation", *([ROLES[role]] if verbs - {QUIET} else [])]
     if role == "pool" and verbs - {"resize"}:
         found.insert(0, "pooling")
     if role == "depthwise" and "conv" in verbs:

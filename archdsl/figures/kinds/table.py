@@ -11,7 +11,7 @@ from archdsl.figures.canvas.tikz import escaped
 from archdsl.figures.kinds.columns import Layers, layers_of, rows_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, describe
-from archdsl.figures.network.tree import Box, Chain, Join
+from archdsl.figures.network.tree import QUIET, Box, Chain, Join
 from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity
 
@@ -94,7 +94,7 @@ def _layers(chain: Chain, without: str, parallel: bool = False) -> list[str]:
     lines: list[str] = []
     for item in chain:
         if isinstance(item, Box):
-            lines.append(labels.written(item.terms, "full", without))
+            lines += [labels.written(item.terms, "full", without)] * (item.verb != QUIET)
         elif item.residual:
             lines += _layers(item.body, without)
         else:
@@ -110,6 +110,7 @@ def _in_line(path: Chain, without: str) -> str:
         if isinstance(item, Box)
         else f"({' | '.join(_in_line(inner, without) for inner in item.paths)})"
         for item in path
+        if not (isinstance(item, Box) and item.verb == QUIET)
     ]
     return " → ".join(parts) or "identity"
 

@@ -248,9 +248,30 @@ def resolution(spec: TensorSpec) -> float:
 def describe(graph: Graph) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs."""
     whole, graph = graph, graph.select(graph.outputs)
-    analysis, reducer = analyze(graph), Reducer(graph)
-    cut = _Units(graph, analysis, reducer)
+    analysis, owners = analyze(graph), _owners(graph)
+    blocks = {scope: unit for scope, unit in owners.items() if not _dense(graph, unit)}
+    reducer = Reducer(graph, blocks)
+    cut = _Units(graph, analysis, reducer, owners)
     return Description(graph, whole, analysis, tuple(cut.units()), cut.unit_of, reducer)
+
+
+def _owners(graph: Graph) -> dict[str, str]:
+    """For every scope the scope that is its unit, "" if its parts are units themselves."""
+    scopes = graph.scope_by_id
+    rich = {""}  # scopes that hold whole blocks
+    for scope in graph.scopes:
+        if scope.kind in ("residual", "dense"):
+            id = scope.parent
+            while id and id not in rich and not _splits(scopes[id], scopes):
+                rich.add(id)
+                id = scopes[id].parent
+    rich -= _with_ways_past(graph, rich)
+    owner = {"": ""}
+    for scope in graph.scopes:
+        whole = scope.kind in ("dense", "residual", "branches") or scope.block
+        closed = whole and (scope.id not in rich or scope.kind == "dense")
+        owner[scope.id] = owner[scope.parent] or (scope.id if closed else "")
+    return owner
 
 
 class _Units:
@@ -259,9 +280,11 @@ class _Units:
     What weights are applied to again (`@1`, `@2`...) is no unit of its own.
     """
 
-    def __init__(self, graph: Graph, analysis: Analysis, reducer: Reducer) -> None:
+    def __init__(
+        self, graph: Graph, analysis: Analysis, reducer: Reducer, owner: Mapping[str, str]
+    ) -> None:
         self.graph, self.analysis, self.reducer = graph, analysis, reducer
-        self.owner = self._owners()
+        self.owner = owner
         self.first: dict[str, str] = {}  # where a path is applied first
         self.unit_of = dict.fromkeys(graph.inputs, INPUT)
         for node in graph.nodes:
@@ -271,24 +294,6 @@ class _Units:
     def application(self, node: Node) -> str:
         """The scope that is a unit and holds a node, or the node itself."""
         return self.owner[node.scope] or node.id
-
-    def _owners(self) -> dict[str, str]:
-        """For every scope the scope that is its unit, "" if its parts are units themselves."""
-        scopes = self.graph.scope_by_id
-        rich = {""}  # scopes that hold whole blocks
-        for scope in self.graph.scopes:
-            if scope.kind in ("residual", "dense"):
-                id = scope.parent
-                while id and id not in rich and not _splits(scopes[id], scopes):
-                    rich.add(id)
-                    id = scopes[id].parent
-        rich -= _with_ways_past(self.graph, rich)
-        owner = {"": ""}
-        for scope in self.graph.scopes:
-            whole = scope.kind in ("dense", "residual", "branches") or scope.block
-            closed = whole and (scope.id not in rich or scope.kind == "dense")
-            owner[scope.id] = owner[scope.parent] or (scope.id if closed else "")
-        return owner
 
     def units(self) -> list[Unit]:
         members: dict[str, list[Node]] = {}
@@ -358,6 +363,11 @@ class _Units:
         if len({(signature(layer), *numbers(layer)) for layer in layers}) != 1:
             raise IrreducibleError(scope.id)
         return len(layers), (Join(joins[0].id, "concat", (layers[0], ()), joins[0].output),)
+
+
+def _dense(graph: Graph, unit: str) -> bool:
+    """Whether a unit is a dense block, whose layers are drawn as what they add."""
+    return unit != "" and graph.scope_by_id[unit].kind == "dense"
 
 
 def _splits(scope: Scope, scopes: Mapping[str, Scope]) -> bool:

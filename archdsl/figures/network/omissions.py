@@ -11,28 +11,25 @@ def left_out(descriptions: Sequence[Description], items: Collection[Item]) -> It
     """What no group of a drawing of networks stands for."""
     for number, description in enumerate(descriptions):
         inside = [group for group in groups(items) if group.of == number]
-        drawn = {group.id for group in inside}
-        held = drawn | {path for group in inside for path in group.stands}
+        held = {path for group in inside for path in (group.id, *group.stands)}
         several = len(descriptions) > 1
-        yield from omitted(description, held, drawn, f" of {description.title}" * several)
+        yield from omitted(description, held, f" of {description.title}" * several)
 
 
-def omitted(
-    description: Description, held: Collection[str], drawn: Collection[str] = (), whose: str = ""
-) -> Iterator[Omission]:
-    """What is in no part that is `held`; norms and the like unless they are `drawn` themselves."""
-    graph, reducer = description.graph, description.reducer
+def omitted(description: Description, held: Collection[str], whose: str = "") -> Iterator[Omission]:
+    """What is in no part that is `held`; norms and the like unless they are held themselves."""
+    graph = description.graph
     missing = [
         node
         for node in description.nodes
-        if node.id in reducer.roles and not any(path in held for path in _around(graph, node))
+        if node.op.role() and not any(path in held for path in _around(graph, node))
     ]
     if missing:
         units = dict.fromkeys(description.owners[node.id] for node in missing)
         names = description.names
         known = [id for id in names.order if id in units]
         yield Omission(names.several(known) + whose, frozenset(node.id for node in missing))
-    silent = [n for n in description.nodes if n.id not in reducer.roles and n.id not in drawn]
+    silent = [n for n in description.nodes if not n.op.role() and n.id not in held]
     for verb in dict.fromkeys(node.op.verb for node in silent):
         alike = frozenset(node.id for node in silent if node.op.verb == verb)
         yield Omission(verb.replace("_", " "), alike)

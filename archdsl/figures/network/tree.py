@@ -1,9 +1,11 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple
 
 from archdsl.figures.network import labels
@@ -57,6 +59,7 @@ class Join:
 
 Element = Box | Join
 Chain = tuple[Element, ...]
+QUIET = "quiet"  # the verb of a box of norms and activations
 DEEPEST = 40  # joins in joins; more are no tree that anybody could draw
 
 
@@ -75,6 +78,11 @@ def boxes(chain: Chain) -> list[Box]:
     for item in chain:
         found += [item] if isinstance(item, Box) else [b for p in item.paths for b in boxes(p)]
     return found
+
+
+def loud(chain: Chain) -> tuple[Box, ...]:
+    """The boxes of a chain but for those of norms and activations."""
+    return tuple(box for box in boxes(chain) if box.verb != QUIET)
 
 
 def signature(chain: Chain) -> tuple[object, ...]:
@@ -169,26 +177,55 @@ class Dominators:
         return id
 
 
-class Reducer:
-    """Reduces parts of one graph; `drawn` are the nodes that figures show."""
+def _told(graph: Graph, owners: Mapping[str, str]) -> set[str]:
+    """The last of quiet ops (norms, activations) without which a way would leave elsewhere.
 
-    def __init__(self, graph: Graph) -> None:
+    Those of a block are told where it forks after them, and where it takes what is before them,
+    too: the shortcut of a pre-activation block, or its projection.
+    """
+    source = {id: id for id in graph.inputs}
+    taken: dict[str, list[Node]] = {}  # by what is drawn, with quiet ops or without
+    for node in graph.nodes:
+        role = node.op.role()
+        source[node.id] = node.id if role else source[node.inputs[0]]
+        for id in node.inputs[: node.op.inputs] if role else ():
+            taken.setdefault(id, []).append(node)
+    values = Counter(source[id] for id in taken)
+    told = set()
+    for id, takers in taken.items():
+        owner = owners.get(graph.by_id[id].scope, "") if source[id] != id else ""
+        if owner:
+            inside = sum(owners.get(node.scope) == owner for node in takers)
+            forks = inside > 1 and not source[id].startswith(f"{owner}.")
+            told |= {id} if forks or values[source[id]] > 1 else set()
+    return told
+
+
+class Reducer:
+    """Reduces parts of one graph; `drawn` are the nodes that figures show.
+
+    `owners` are the blocks, by scope, of which they show a norm or an activation where a way leaves
+    after it.
+    """
+
+    def __init__(self, graph: Graph, owners: Mapping[str, str] = MappingProxyType({})) -> None:
         self.graph = graph
         self.source: dict[str, str] = {id: id for id in graph.inputs}
         self.drawn: dict[str, tuple[Node, tuple[str, ...]]] = {}
         self.roles: dict[str, str] = {}
+        self.passed: dict[str, tuple[Node, ...]] = {}  # the quiet ops in one box, by the last
+        told = _told(graph, owners)
+        since: dict[str, tuple[Node, ...]] = {}  # quiet ops after what is drawn
         for node in graph.nodes:
-            self._see(node)
-
-    def _see(self, node: Node) -> None:
-        inputs = tuple(self.source[id] for id in node.inputs[: node.op.inputs])
-        role = node.op.role()
-        if not role:
-            self.source[node.id] = inputs[0]
-            return
-        self.source[node.id] = node.id
-        self.roles[node.id] = role
-        self.drawn[node.id] = node, inputs
+            inputs = tuple(self.source[id] for id in node.inputs[: node.op.inputs])
+            role = node.op.role()
+            before = (*since.get(node.inputs[0], ()), node)
+            if role or node.id in told:
+                self.source[node.id], self.roles[node.id] = node.id, role or "norm"
+                self.drawn[node.id] = node, inputs
+                self.passed |= {} if role else {node.id: before}
+            else:
+                self.source[node.id], since[node.id] = inputs[0], before
 
     @cached_property
     def dominators(self) -> "Dominators":
@@ -241,6 +278,11 @@ class Reducer:
         return tuple(paths)
 
     def box(self, node: Node) -> Box:
+        if node.id in self.passed:
+            quiet = self.passed[node.id]
+            label = word(", ".join(one.op.verb.replace("_", " ") for one in quiet))
+            stands = tuple(one.id for one in quiet)
+            return Box(node.id, QUIET, (label,), "norm", node.output, stands)
         channels = self.graph.spec(node.inputs[0]).channels
         verb, terms = labels.verb(node, channels), labels.terms(node, channels)
         return Box(node.id, verb, terms, self.roles[node.id], node.output)
