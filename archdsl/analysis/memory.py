@@ -2,17 +2,16 @@
 
 The model is that of PyTorch without compilation, on one device, checked against what PyTorch
 allocates (tests/analysis/test_memory.py): an op gives a new tensor, a view, or writes over its
-input; a tensor lives until its variable is assigned again or the `forward` around it is done; what
-is handed to a module lives until that module is done. Buffers that libraries use inside one kernel
-are not counted.
+input; a tensor lives until the last part that reads it is done (modules/lifetimes.py). Buffers that
+libraries use inside one kernel are not counted.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archdsl.analysis.cost import analyze
-from archdsl.analysis.lifetimes import last_uses
 from archdsl.graph.graph import Graph, Node
+from archdsl.modules.lifetimes import Scopes, last_uses
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.storage import Storage
 
@@ -94,7 +93,7 @@ def live_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str
     graph = graph.select(graph.outputs)
     storages = _storages(graph)
     homes = _homes(graph, storages, over, training=False)
-    ends = last_uses(graph)
+    ends = _ends(graph)
     aside = {id for node in built.nodes if node.id not in graph.by_id for id in node.inputs}
     ends |= {id: len(graph.nodes) for id in aside & ends.keys()}  # in variables until then
     leaving: dict[int, set[str]] = {}
@@ -109,6 +108,17 @@ def live_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str
         live[node.id] = batch * alive + storage.made * element
         now -= sum(sizes[id] for id in leaving.get(position, ()))
     return live
+
+
+def _ends(graph: Graph) -> dict[str, int]:
+    """The position of the node at whose end a value is let go; inputs and outputs stay."""
+    scopes: dict[str, Scopes] = {"": ()}
+    for scope in graph.scopes:
+        scopes[scope.id] = (*scopes[scope.parent], scope.id)
+    made = dict.fromkeys(graph.inputs, ()) | {n.id: scopes[n.scope] for n in graph.nodes}
+    ends = {node.id: position for position, node in enumerate(graph.nodes)}
+    ends |= last_uses(made, [(scopes[node.scope], node.inputs) for node in graph.nodes])
+    return ends | dict.fromkeys([*graph.inputs, *graph.outputs.values()], len(graph.nodes))
 
 
 def moved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
@@ -141,7 +151,7 @@ def saved_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[st
         for home in wanted if node.id in learning else ():
             size += 0 if home in kept else graph.spec(home).elements * element
             kept.add(home)
-        size = batch * size + storage.made * element
+        size = batch * size + storage.held * element
         saved[node.id] = size if node.id in learning else 0
     return saved
 

@@ -181,7 +181,10 @@ class PositionGrid(Op):
         return x.with_channels(self.out)
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return replace(NEW, made=2 * output.elements)
+        """The grid of one image, and of every axis its waves; of the last what made these."""
+        each, last = self.out // output.rank, output.spatial[-1]
+        waves = each * (sum(output.spatial) + last + 1) + last
+        return replace(NEW, made=output.elements + waves)
 
 
 @dataclass(frozen=True)

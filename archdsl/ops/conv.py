@@ -148,8 +148,9 @@ class StandardConv(Conv):
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """The weight as it is used, and the means and deviations that it took."""
-        made = super().weights(*inputs)[0].elements + 2 * self.out
-        return replace(super().storage(output, *inputs), made=made)
+        made = super().weights(*inputs)[0].elements
+        held = made + (3 if self.gain else 2) * self.out
+        return replace(super().storage(output, *inputs), made=made, held=held)
 
 
 def window_sizes(

@@ -134,5 +134,6 @@ class WeightedAdd(Op):
         return (Weight("", (len(inputs),)),)
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        """The products are added two by two."""
-        return replace(INPUTS, scratch=2 * output.elements)
+        """The products are added two by two; the weights are kept at every step to their shares."""
+        shares = {"relu": 2 * len(inputs) + 1, "softmax": len(inputs), "none": 0}[self.normalize]
+        return replace(INPUTS, scratch=2 * output.elements, held=shares)

@@ -60,7 +60,7 @@ class BatchNorm(Op):
         return (*_affine(channels), *statistics) if self.affine else statistics
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return replace(INPUTS, kept=2 * output.channels)  # means and deviations
+        return replace(INPUTS, held=2 * output.channels)  # means and deviations of the batch
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class GroupNorm(Op):
         return _affine(inputs[0].channels) if self.affine else ()
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return replace(INPUTS, kept=2 * self.groups)
+        return replace(INPUTS, kept=2 * self.groups, scratch=2 * self.groups)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,10 @@ class InstanceNorm(Op):
         return _affine(inputs[0].channels) if self.affine else ()
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return replace(INPUTS, kept=2 * output.channels)
+        """Means and deviations, and a scale (and an offset) for every image."""
+        scales = 1 if self.affine else 0
+        kept, scratch = (2 + scales) * output.channels, (2 + 2 * scales) * output.channels
+        return replace(INPUTS, kept=kept, scratch=scratch)
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,13 @@ class AvgPool(_Pool):
         return super().infer(x)
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        """With the border of `same` also the sums, before they are divided."""
+        """With the border of `same` also the sums, and what divides them."""
         storage = super().storage(output, *inputs)
-        return replace(storage, scratch=storage.scratch and storage.scratch + output.elements)
+        if self.padding != "same":
+            return storage
+        inside, divisors = storage.kept // output.channels, output.elements // output.channels
+        scratch = storage.scratch + output.elements
+        return replace(storage, scratch=scratch, made=inside + divisors, held=divisors)
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,9 @@ class BlurPool(Op):
         (x,) = inputs
         wide = x.channels * prod(size + 2 * self.border for size in x.spatial)
         padding = NEW if self.mode == "zeros" else INPUTS
-        return replace(padding, kept=wide, scratch=wide)
+        filters = self.kernel**x.rank
+        row = self.kernel if x.rank > 1 else 0
+        return replace(padding, kept=wide, scratch=wide, held=filters, made=filters + row)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return windows(self.kernel, self.stride, self.border)

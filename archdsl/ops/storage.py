@@ -14,8 +14,8 @@ class Storage:
     only (`passed`). `saves`: what the backward pass needs of its tensors. `over`: what that is
     where the op writes over its first input (`inputs`: a copy); None if it never does. `kept` is
     how many numbers it keeps besides, `scratch` how many it needs while it runs, `indices` how many
-    whole numbers it does both with; `made` is how many it makes of its weights and does both with,
-    however many images there are.
+    whole numbers it does both with. However many images there are: `made` is how many numbers it
+    needs while it runs, `held` how many it keeps.
     """
 
     lies: Literal["new", "view", "passed"] = "new"
@@ -25,6 +25,7 @@ class Storage:
     scratch: int = 0
     indices: int = 0
     made: int = 0
+    held: int = 0
 
 
 NEW = Storage()

@@ -76,6 +76,7 @@ _EXPRESSIONS = (
 )  # fmt: skip
 _STATEMENTS = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.For, ast.Return, ast.Raise,
+    ast.Delete,
 )  # fmt: skip
 
 
@@ -266,7 +267,7 @@ class _Function:
             known = self.bound | self.source.classes | self.source.rules | VALUES
             require(node, node.id in known)
         else:
-            require(node, isinstance(node.ctx, ast.Store) and is_free(node.id))
+            require(node, is_free(node.id))
 
     def check_attribute(self, node: ast.Attribute) -> None:
         """One of a module or tensor; of a package only what is listed."""

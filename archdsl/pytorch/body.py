@@ -10,6 +10,7 @@ from itertools import count
 from keyword import iskeyword
 from typing import Any
 
+from archdsl.modules.lifetimes import Scopes
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
@@ -109,14 +110,12 @@ class Holder:
 
 @dataclass(eq=False)
 class Step:
-    """A statement of `forward`: a value and how it is computed, from marks and accesses.
-
-    Under `test` only, where `other` is its value otherwise.
-    """
+    """A statement of `forward`: a value and how it is computed, from marks and accesses."""
 
     target: Value
     code: ast.expr
     adds: bool = False  # may write over its first operand
+    scopes: Scopes = ()  # that it stands in, in the class
 
     @cached_property
     def parts(self) -> list[ast.AST]:
@@ -127,6 +126,16 @@ class Step:
         """The marks of the values that it reads, as often as it does, in the order of the code."""
         names = [n.id for n in reversed(self.parts) if isinstance(n, ast.Name)]
         return [name for name in names if name[0] == "%"]
+
+    @property
+    def allocates(self) -> bool:
+        """Whether it may give a new tensor; an op that says `inplace=True` does not."""
+        match self.code:
+            case ast.Call(func=_Access(entry=Entry(code=ast.Call(keywords=said)))):
+                return not any(
+                    k.arg == "inplace" and getattr(k.value, "value", None) is True for k in said
+                )
+        return not self.adds
 
 
 def is_attribute(key: str) -> bool:

@@ -279,7 +279,7 @@ class Calling(Placing):
         entry = Entry(self.attribute(title, env), code, [], env.guard)
         entry = self.entered(env.level.holder, entry)
         first = self.body.value(results[0].spec, title, results[0].maker)
-        self.step(first, self.body.called(entry, inputs))
+        self.step(env.level, first, self.body.called(entry, inputs))
         if len(results) == 1:
             self.settle(path, first, env.level.holder)
             return first
@@ -288,7 +288,7 @@ class Calling(Placing):
         values = []
         for number, result in enumerate(results):
             value = self.body.value(result.spec, f"{title.lstrip('_')}_{number}")
-            self.step(value, ast.Subscript(self.body.read(first), ast.Constant(number)))
+            self.step(env.level, value, ast.Subscript(self.body.read(first), ast.Constant(number)))
             values.append(value)
         self.settle_all(path + self.again, values)
         return tuple(values)

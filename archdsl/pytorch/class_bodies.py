@@ -40,7 +40,7 @@ def class_body(
     walk.finish(values)
     names = ["x"] if len(inputs) == 1 else apart(variable_name(n) for n in block.named(len(inputs)))
     naming = Naming(walk.body, inputs, names)
-    statements = naming.finish(values)
+    statements, _ = naming.finish(values)
     returned = [naming.read(value) for value in values]
     statements.append(ast.Return(returned[0] if len(returned) == 1 else ast.Tuple(returned)))
     given = [ast.arg("self"), *(ast.arg(n, name("Tensor")) for n in names)]

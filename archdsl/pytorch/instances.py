@@ -76,7 +76,7 @@ class _Instances:
         body.prune(results)
         names = ["x"] if len(inputs) == 1 else [f"x{n}" for n in range(len(inputs))]
         naming = Naming(body, inputs, names)
-        statements = naming.finish(results)
+        statements, _ = naming.finish(results)
         returned = [naming.read(value) for value in results]
         whole = returned[0] if len(returned) == 1 else ast.Tuple(returned)
         returns = name("Tensor") if len(results) == 1 else ast.Subscript(

@@ -13,7 +13,7 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
 from archdsl.pytorch.chains import Chains, merged
 from archdsl.pytorch.containers import Made
-from archdsl.pytorch.environment import Env, Factory, Flow
+from archdsl.pytorch.environment import Env, Factory, Flow, Level
 from archdsl.pytorch.operations import (
     function_of,
     infer,
@@ -55,6 +55,7 @@ class Placing(Chains):
         self.pending: list[tuple[ast.Call, ast.expr, Value]] = []
         self.taking: list[tuple[str, Value]] = []
         self.again = ""  # the mark of modules that are applied again
+        self.agains: tuple[tuple[int, str], ...] = ()  # these, and how deep what has them stands
         self.floats: set[str] = set()  # parameters that are taken where fractions are
         self.wholes: set[str] = set()  # and where they are not
         self.sizing: set[str] = set()  # parameters that change the size of a map
@@ -192,7 +193,7 @@ class Placing(Chains):
             code = choice(test, code, self.body.read(other))
             value.spec = merged(env.guard, value, other).spec
         adds = isinstance(op, join.Add) and len(inputs) == 2 and env.guard is None
-        self.step(value, code, adds and self.single_use(inputs[0], spec))
+        self.step(env.level, value, code, adds and self.single_use(inputs[0], spec))
         self.settle(env.level.child(title), value, env.level.holder)
         return value
 
@@ -207,8 +208,16 @@ class Placing(Chains):
     def single_use(x: Value, spec: TensorSpec) -> bool:
         return x.maker is not None and x.maker.lends
 
-    def step(self, value: Value, code: ast.expr, adds: bool = False) -> None:
-        self.body.steps.append(Step(value, code, adds))
+    def step(self, level: Level, value: Value, code: ast.expr, adds: bool = False) -> None:
+        self.body.steps.append(Step(value, code, adds, self.scopes(level)))
+
+    def scopes(self, level: Level) -> tuple[str, ...]:
+        """The scopes of the graph in which a level stands, each by what tells it from others."""
+        names = level.path.split(".") if level.path else []
+        return tuple(
+            ".".join(names[: n + 1]) + "".join(mark for depth, mark in self.agains if depth <= n)
+            for n in range(len(names))
+        )
 
     def settle(self, path: str, value: Value, holder: Holder) -> None:
         """Remembers which value a node or scope of the graph gives."""
@@ -238,14 +247,27 @@ class Placing(Chains):
             code = function_of(made.use, [self.body.read(x)], self.body.reached(entry))
         if env.guard is not None:
             other = env.otherwise or x
-            if other is not x or made.use is not None:
+            if made.use is not None:
                 test = self.body.keep(self.flag(env.guard), env.guard)
                 code = choice(test, code, self.body.read(other))
+            elif other is not x:
+                code = self.body.called(entry, [self.chosen(env.guard, x, other)])
             merge = merged(env.guard, value, other)
             value.under = None if value.maker is None else (env.guard, value.maker)
             value.spec, value.maker = merge.spec, None  # it may be its input
-        self.step(value, code)
+        self.step(env.level, value, code)
         self.settle(path, value, env.level.holder)
+        return value
+
+    def chosen(self, guard: Symbol, x: Value, other: Value) -> Value:
+        """One value or another, as soon as there are both: what is not chosen can go."""
+        test = self.body.keep(self.flag(guard), guard)
+        marks = [step.target.mark for step in self.body.steps]
+        places = [marks.index(value.mark) + 1 if value.mark in marks else 0 for value in (x, other)]
+        scopes = self.body.steps[places[0] - 1].scopes if places[0] else ()
+        value = self.body.value(x.spec, other.hint)
+        code = choice(test, self.body.read(x), self.body.read(other))
+        self.body.steps.insert(max(places), Step(value, code, scopes=scopes))
         return value
 
     def entered(self, holder: Holder, entry: E) -> E:

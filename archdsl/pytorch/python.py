@@ -376,6 +376,8 @@ def _lines(node: ast.stmt, indent: int) -> list[str]:
             return [line] if len(line) <= WIDTH else lay_out("return ", several, "", indent)
         case ast.Return(value=ast.expr() as value):
             return lay_out("return ", value, "", indent)
+        case ast.Delete(targets=targets):
+            return [f"{margin}del {', '.join(map(flat, targets))}"]
         case ast.Raise(exc=ast.expr() as error):
             return lay_out("raise ", error, "", indent)
         case ast.If(test=test, body=body, orelse=other):

@@ -43,14 +43,13 @@ def network_members(
     inputs = ["x" if id == INPUT else variable_name(id) for id in graph.inputs]
     naming = Naming(body, given, inputs)
     names = [*graph.outputs, *graph.aux] if any(graph.outputs) or side else []
-    statements = naming.finish([*main, *side], names)
+    statements, trains = naming.finish([*main, *side], names, asides)
     read = {n: naming.read(v) for n, v in zip(graph.outputs, main, strict=True)}
     aside = {n: naming.read(v) for n, v in zip(graph.aux, side, strict=True)}
     returned, trained, returns = _returned(graph, read, aside)
     if side:
-        end = len(statements) - len(asides)
         early = ast.If(negated(name("self.training")), [ast.Return(returned)], [])
-        statements = [*statements[:end], early, *statements[end:], ast.Return(trained)]
+        statements = [*statements, early, *trains, ast.Return(trained)]
     else:
         statements = [*statements, ast.Return(returned)]
     named = [n for n in graph.outputs if n]

@@ -1,66 +1,86 @@
 """Which variable of forward holds which value, and the statements with these."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
+from math import inf
 from typing import Any
 
+from archdsl.modules.lifetimes import last_uses
 from archdsl.pytorch.body import TAKEN, Body, Step, Value, is_attribute
 from archdsl.pytorch.python import assign
 from archdsl.pytorch.symbols import Fixed
 
 
 class Naming:
-    """Which variable holds which value of a `forward`."""
+    """Which variable holds which value of a `forward`, and until when."""
 
     def __init__(self, body: Body, inputs: Sequence[Value], names: Sequence[str]) -> None:
         self.body = body
         self.variables = dict(zip([value.mark for value in inputs], names, strict=True))
-        self.last = {m: n for n, step in enumerate(body.steps) for m in step.operands}
+        self.holders = {variable: mark for mark, variable in self.variables.items()}
+        self.last: dict[str, float] = {}
 
-    def finish(self, results: Sequence[Value], named: Sequence[str] = ()) -> list[ast.stmt]:
-        """The statements, with names given to all values."""
-        steps = self.body.steps
-        for value in results:
-            self.last[value.mark] = len(steps) + 1
-        wanted = {
-            v.mark: n
-            for v, n in zip(results, named, strict=False)
-            if n and is_attribute(n) and n not in TAKEN
-        }
-        free = set(self.variables.values())
-        holders = {variable: mark for mark, variable in self.variables.items()}
-        statements = []
-        for index, step in enumerate(steps):
+    def finish(
+        self, results: Sequence[Value], named: Sequence[str] = (), late: Sequence[Step] = ()
+    ) -> tuple[list[ast.stmt], list[ast.stmt]]:
+        """The statements, with names given to all values, and those of the `late` steps.
+
+        The late ones are the last, for training only; until them nothing that they need goes.
+        """
+        given, steps = [*self.variables], self.body.steps
+        early = len(steps) - len(late)
+        made = dict.fromkeys(given, ()) | {step.target.mark: step.scopes for step in steps}
+        self.last |= last_uses(made, [(step.scopes, step.operands) for step in steps[:early]])
+        reads = {mark: n for n, step in enumerate(steps) for mark in step.operands}
+        self.last |= {mark: reads.get(mark, -1) for mark in given}  # which whoever calls holds
+        read = [mark for step in late for mark in step.operands]  # and early until then
+        self.last |= dict.fromkeys([*read, *(value.mark for value in results)], inf)
+        pairs = zip(results, named, strict=False)
+        wanted = {v.mark: n for v, n in pairs if is_attribute(n) and n not in TAKEN}
+        statements: list[ast.stmt] = []
+        for number, step in enumerate(steps):
+            if step.allocates and (gone := self.gone(number, given)):
+                statements.append(ast.Delete([ast.Name(variable) for variable in gone]))
             mark = step.target.mark
-            dead = {v for v, m in holders.items() if self.last.get(m, -1) <= index}
-            chosen = self.choose(step, dead, holders, wanted.get(mark, ""))
-            self.variables[mark] = chosen
+            chosen = self.choose(step, number, wanted.get(mark, ""))
             code = self.filled(step.code)
+            self.variables[mark], self.holders[chosen] = chosen, mark
             statements.append(_statement(chosen, code, step.adds))
-            holders[chosen] = mark
-            free.add(chosen)
-        return statements
+        end = len(statements) - len(late)
+        return statements[:end], statements[end:]
 
-    def choose(self, step: Step, dead: set[str], holders: dict[str, str], wanted: str) -> str:
+    def is_dead(self, variable: str, number: int) -> bool:
+        """Whether nothing needs what a variable holds once a step is done."""
+        return self.last.get(self.holders[variable], -1) <= number
+
+    def gone(self, number: int, given: Collection[str]) -> list[str]:
+        """The variables that nothing needs as a step begins, and hold what is not given."""
+        gone = [v for v, mark in self.holders.items()
+                if mark not in given and self.is_dead(v, number - 1)]  # fmt: skip
+        for variable in gone:
+            del self.holders[variable]
+        return gone
+
+    def choose(self, step: Step, number: int, wanted: str) -> str:
         """A variable for a value: one that is free, of its operands first; else one by its hint."""
-        if wanted and (wanted not in holders or wanted in dead):
-            return wanted
         before = [self.variables[mark] for mark in step.operands if mark in self.variables]
+        if step.adds:
+            return before[0]
+
+        def is_free(variable: str) -> bool:
+            return variable not in self.holders or self.is_dead(variable, number)
+
+        if wanted and is_free(wanted):
+            return wanted
         for variable in ["x", *before]:
-            plain = variable in ("x", "out", step.target.hint) or variable in before
-            if variable in dead and plain and variable in holders:
+            if variable in self.holders and self.is_dead(variable, number):
                 return variable
         for variable in ("out", step.target.hint):
-            allowed = is_attribute(variable) and variable not in TAKEN
-            if allowed and (variable not in holders or variable in dead):
+            if is_attribute(variable) and variable not in TAKEN and is_free(variable):
                 return variable
         hint = step.target.hint if is_attribute(step.target.hint) else "out"
-        for number in count(2):
-            variable = f"{hint}_{number}"
-            if variable not in holders or variable in dead:
-                return variable
-        raise AssertionError
+        return next(v for v in (f"{hint}_{n}" for n in count(2)) if is_free(v))
 
     def filled(self, code: ast.expr) -> ast.expr:
         filled: ast.expr = _Filler(self).visit(code)

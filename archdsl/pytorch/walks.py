@@ -218,11 +218,13 @@ class Walk(Calling):
         if env.guard is not None:
             raise Fixed(env.guard.names, "each under a condition")
         level, before, taps, labels = env.level, self.again, self.taps, env.frame.labels
+        depth, outer = len(self.scopes(level)), self.agains
         number = last = level.count
         results: list[Flow] = []
         named: list[tuple[Mapping[str, Flow], ...]] = []
         for index, x in enumerate(inputs):
             self.again = f"{before}@{index}" if before or index else ""
+            self.agains = (*outer, (depth, f"@{index}"))
             level.count, self.taps = number, dict(taps)
             frame = replace(env.frame, outer=env.frame, names={}, homes={}, labels=dict(labels))
             result = self.copies(item, replace(env, frame=frame).with_input(x))
@@ -231,7 +233,7 @@ class Walk(Calling):
             results.append(result)
             named.append((frame.names, added(self.taps, taps), added(frame.labels, labels)))
             last = max(last, level.count)
-        level.count, self.again, self.taps = last, before, taps
+        level.count, self.again, self.taps, self.agains = last, before, taps, outer
         for title in named[0][0]:
             env.frame.keep(title, self.together(names[title] for names, _, _ in named))
         taps |= {n: self.together(found[n] for _, found, _ in named) for n in named[0][1]}

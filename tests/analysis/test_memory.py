@@ -34,7 +34,8 @@ def test_the_gallery_needs_what_pytorch_allocates(name: str) -> None:
     assert expected.peak == pytest.approx(peak_of_inference(module, one), rel=0.01)
     twice = memory(graph, batch=2)
     assert twice.saved == pytest.approx(saved_by_training(module, two), rel=0.01)
-    assert twice.saved == 2 * expected.saved
+    statistics = 8 * sum(n.output.channels for n in graph.nodes if n.op.verb == "batch_norm")
+    assert twice.saved == pytest.approx(2 * expected.saved - statistics)  # these once for a batch
 
 
 def check(body: str, input: str = "[8, 32, 32]") -> None:

@@ -49,32 +49,6 @@ def test_the_source_of_random_specs_says_what_the_rule_says(reading: Reading) ->
     assert flagged(archdsl.compile(graph)) == ruled(graph)
 
 
-FUSED = {"attention", "window_attention"}  # whose kernels differ from device to device
-
-
-@pytest.mark.xfail(reason="variables of parts that are written out in place", strict=True)
-def test_random_specs_take_what_pytorch_allocates() -> None:
-    """To the byte, but for copies inside kernels: of a permuted input, of a list of one map."""
-    off: list[float] = []
-
-    @random_specs
-    @given(specs())
-    def look(reading: Reading) -> None:
-        graph = load(reading[0])
-        module, expected = archdsl.compile(graph), memory(graph, batch=2)
-        images = torch.randn(2, *graph.input.shape)
-        batch_norms = (node for node in graph.nodes if node.op.verb == "batch_norm")
-        statistics = sum(8 * node.output.channels for node in batch_norms)  # once for a batch
-        peak, saved = peak_of_inference(module, images), saved_by_training(module, images)
-        differs = abs(expected.peak - peak), abs(expected.saved - saved) - statistics
-        if FUSED.isdisjoint(node.op.verb for node in graph.nodes):
-            off.append(max(differs) / peak)
-
-    look()
-    assert len(off) > 100
-    assert sum(share > 0.01 for share in off) <= 0.05 * len(off)
-
-
 ACTIVATIONS = [
     "relu", "relu6", "{leaky_relu: {slope: 0.1}}", "{leaky_relu: {slope: -0.1}}",
     "{leaky_relu: {slope: 0}}", "{elu: {alpha: 0.5}}", "{elu: {alpha: -0.5}}", "silu", "mish",
