@@ -161,6 +161,7 @@ class Body:
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
         self.locals: set[str] = set()
         self.lets: dict[str, ast.expr] = {}
+        self.endings: dict[str, ast.expr] = {}  # what variables of loops are in the end
         self.lengths: dict[str, tuple[ast.expr, int]] = {}  # of lists, by how they are written
         self._marks = count()
 

@@ -32,12 +32,13 @@ from archdsl.pytorch.symbols import (
     type_of,
     variable,
 )
-from archdsl.pytorch.translator import choose
+from archdsl.pytorch.translator import Translator, assuming, choose
 
 if TYPE_CHECKING:
     from archdsl.pytorch.program import Program
 
 FEW = 1  # so many turns need no loop
+BEFORE = "before_the_last_turn"  # which no result may depend on
 
 
 Turn = Callable[[Env, Parts], Env | None]
@@ -112,7 +113,7 @@ class Chains(Containers):
             return self.repeated(item, env, parts) if test else env
         self.turning |= test.names
         made: Parts = []
-        after = self.repeated(item, env, made)
+        after = self.repeated(item, self.where_it_holds(test, env), made)
         if after is None:
             return None
         for part in made:
@@ -124,6 +125,33 @@ class Chains(Containers):
         if env.first.mark:  # the chain's own input, which others may need
             result.maker = None
         return env.with_input(result)
+
+    def where_it_holds(self, test: Symbol, env: Env) -> Env:
+        """What flows, with the channels that it has where a test holds."""
+        x = env.x
+        if not isinstance(x, Value) or not isinstance(x.spec.channels, Symbol):
+            return env
+        channels = self.written_out(x.spec.channels)
+        settled = assuming(channels, test, True)
+        if same(settled, channels):
+            return env
+        there = replace(x, spec=x.spec.with_channels(settled))
+        return replace(env, x=there, otherwise=env.otherwise or x)
+
+    def written_out(self, channels: Symbol) -> Symbol:
+        """What a variable of the constructor stands for."""
+        if not isinstance(channels.syntax, ast.Name):
+            return channels
+        return replace(channels, syntax=self.body.lets.get(channels.syntax.id, channels.syntax))
+
+    def merge(self, test: Symbol, value: Value, other: Value) -> Value:
+        """A value that is one or the other; where both have its channels, these are the other's."""
+        made, channels = merged(test, value, other), other.spec.channels
+        if isinstance(channels, Symbol):
+            written = self.written_out(channels)
+            if same(choose(test, lambda: value.spec.channels, lambda: written), written):
+                made.spec = made.spec.with_channels(channels)  # type: ignore[arg-type]
+        return made
 
     def repeated(self, item: Item, env: Env, parts: Parts) -> Env | None:
         if item.modifiers.repeat is None:
@@ -183,8 +211,9 @@ class Chains(Containers):
             with self.attempt():
                 made: Parts = []
                 after = self.carried(
-                    env, made, lambda e, p: turn(e.bind(bound), p), i, name(title), over, times
-                )
+                    env, made, lambda e, p: turn(e.bind(bound), p), i, name(title), over,
+                    {title: times - 1},
+                )  # fmt: skip
         except Fixed as error:
             if not known(times) or not error.names & {title}:
                 raise Fixed(error.names - {title} | names_in(times), str(error)) from error
@@ -202,9 +231,12 @@ class Chains(Containers):
 
     def carried(
         self, env: Env, parts: Parts, turn: Turn, index: Symbol, target: ast.expr, over: ast.expr,
-        times: Any,
+        ending: Mapping[str, Any],
     ) -> Env | None:  # fmt: skip
-        """A loop; the channels that one turn leaves to the next stay, or settle, or are kept."""
+        """A loop; the channels that one turn leaves to the next stay, or settle, or are kept.
+
+        `ending` is what the loop's variables are in its last turn.
+        """
         before, names_before = forgetful(env.first), frozenset(self.body.locals)
         inner: Parts = []
         after = turn(env.with_input(before), inner)
@@ -239,7 +271,22 @@ class Chains(Containers):
         step = [assign(title, last.first.spec.channels)]
         starting = [assign(title, start)]
         parts.append(Turns(aim(target, [*final, step]), over, final, starting, step))
+        ended = self.ended(last.first.spec.channels, title, ending, env)
+        self.body.endings[title] = as_syntax(ended)
         return env.with_input(with_channels(last.first, kept))
+
+    def ended(self, channels: Any, title: str, ending: Mapping[str, Any], env: Env) -> Any:
+        """What the channels are after the last turn, in which `title` is what they were before."""
+        if not isinstance(channels, Symbol):
+            return channels
+        shown = [v for v in env.values.values() if isinstance(v, Symbol)]
+        known_names = {v.syntax.id: v for v in shown if isinstance(v.syntax, ast.Name)}
+        before = {title: symbol(name(BEFORE), "int", channels)}
+        translator = Translator({**known_names, **ending, **before}, self.functions, self.rules)
+        try:
+            return translator.read(channels.syntax)
+        except KeyError:
+            return before[title]
 
     # for
 
@@ -286,33 +333,33 @@ class Chains(Containers):
 
     def looped(self, item: Item, env: Env, parts: Parts) -> Env | None:
         """A `for` as a loop over its columns."""
-        columns = self.columns(item, env)
-        count = len(next(iter(columns.values())))
-        if count <= FEW:
+        assert item.modifiers.for_ is not None
+        columns = {c.name: self.evaluate(c.cells, env) for c in item.modifiers.for_.columns}
+        count = count_of(columns)
+        if known(count) and count <= FEW:
             raise Fixed(())
         title = self.body.local("row", self.taken)
         index = variable(title, "int")
-        listed = self.listed(item, env)
-        self.turning |= names_in(*listed.values())
-        ends = [symbol(call("len", cells), "int", cells) - 1 for cells in listed.values()]
+        self.turning |= names_in(*columns.values())
         bound: dict[str, Any] = {
             "row": index,
             "first_row": equal(index, 0),
-            "last_row": equal(index, ends[0] if ends else count - 1),
+            "last_row": equal(index, count - 1),
         }
         targets: dict[str, list[Any] | Symbol] = {}
         for column, cells in columns.items():
-            bound[f"all_{column}"] = listed.get(column, cells)
-            if known(*cells) and all(same(cells[0], cell) for cell in cells):
+            bound[f"all_{column}"] = cells
+            if isinstance(cells, list) and known(*cells) and all(same(cells[0], c) for c in cells):
                 bound[column] = cells[0]
                 continue
             local = self.body.local(column, self.taken)
-            bound[column], targets[local] = cell_variable(local, cells), listed.get(column, cells)
+            bound[column], targets[local] = cell_variable(local, cells), cells
         target = ast.Tuple([name(title), *(name(local) for local in targets)])
         over = ast.Tuple([as_syntax(cells) for cells in targets.values()])
+        last = {title: count - 1} | {local: element(cells, -1) for local, cells in targets.items()}
         made: Parts = []
         after = self.carried(
-            env, made, lambda e, p: self.kept(item, e.bind(bound), p), index, target, over, count
+            env.bind(bound), made, lambda e, p: self.kept(item, e, p), index, target, over, last
         )
         self.body.locals -= {title, *targets}  # which other loops may have
         for turns in made:
@@ -337,8 +384,26 @@ def names_of(env: Env) -> frozenset[str]:
     return shown | identifiers(*(v.syntax for v in values if isinstance(v, Symbol)))
 
 
-def cell_variable(title: str, cells: list[Any]) -> Symbol:
+def count_of(columns: Mapping[str, Any]) -> Any:
+    """The number of turns over columns: that of a list which varies, if there is one."""
+    varying = [cells for cells in columns.values() if isinstance(cells, Symbol)]
+    lengths = {len(cells) for cells in columns.values() if isinstance(cells, list)}
+    if len(lengths | {cells.length for cells in varying} - {None}) > 1:
+        raise Fixed((), "columns of unequal length")
+    if any(cells.length is None and cells.type != "list" for cells in varying):
+        raise Fixed(names_in(*varying))
+    if varying:
+        few = {cells.length for cells in varying} - {None}
+        return min(few) if few and min(few) <= FEW else symbol(
+            call("len", varying[0]), "int", varying[0])  # fmt: skip
+    return lengths.pop()
+
+
+def cell_variable(title: str, cells: "list[Any] | Symbol") -> Symbol:
     """A loop variable that stands for the cells of a column."""
+    if isinstance(cells, Symbol):
+        made = variable(title, cells.parts)
+        return replace(made, names=made.names | cells.names)
     kinds = {type_of(cell) for cell in cells}
     if kinds <= {"int", "float"} and len(kinds) == 2:
         kinds = {"float"}

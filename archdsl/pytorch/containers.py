@@ -209,7 +209,7 @@ def aim(target: ast.expr, parts: Sequence[Any]) -> ast.expr:
 
 
 def table(
-    index: str, targets: Mapping[str, list[Any] | Symbol], turns: Turns, count: int
+    index: str, targets: Mapping[str, list[Any] | Symbol], turns: Turns, count: Any
 ) -> tuple[ast.expr, ast.expr]:
     """The target of a loop over columns and what it goes over: the columns that are used."""
     used = mentioned([*turns.parts, turns.after])

@@ -1,7 +1,7 @@
 """The arguments of a constructor: their types and defaults."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ class Argument:
     default: Any = field(default_factory=lambda: MISSING)  # a known value, a Factory, or MISSING
     computed: Symbol | None = None
     source: str = ""  # the parameter of the document that it is
+    parts: str = "int"  # the type of a list's parts
+    axes: int = 0  # the length of the lists that stand for a number per axis, 0 if they differ
 
     @property
     def required(self) -> bool:
@@ -48,14 +50,40 @@ def annotation(argument: Argument) -> ast.expr:
     if argument.type == "item":
         return ast.Subscript(name("Callable"), ast.Tuple([ast.Constant(...), name("nn.Module")]))
     if argument.type == "list":
-        inner = {type_of(v) for v in value} if isinstance(value, list) else {"int"}
-        part = inner.pop() if len(inner) == 1 and inner <= {"int", "float", "bool"} else "Any"
-        return ast.Subscript(name("Sequence"), name(part))
+        kind = argument.parts
+        plain = name(kind if kind in ("int", "float", "bool") else "Any")
+        part = axes_type(argument.axes) if kind == "axes" else plain
+        return ast.Subscript(name("Sequence"), part)
     if argument.type == "axes":
-        return ast.BinOp(name("int"), ast.BitOr(), ast.Subscript(name("Sequence"), name("int")))
+        return axes_type(argument.axes)
     if argument.type == "str":
         return ast.BinOp(name("int"), ast.BitOr(), name("str")) if value == "auto" else name("str")
     return name(argument.type)
+
+
+def axes_type(count: int) -> ast.expr:
+    """The type of a number or one for each axis."""
+    numbers = ast.Subscript(name("tuple"), ast.Tuple([name("int")] * count))
+    several = numbers if count else ast.Subscript(name("Sequence"), name("int"))
+    return ast.BinOp(name("int"), ast.BitOr(), several)
+
+
+def parts_of(values: Iterable[Any]) -> str:
+    """The type of the parts of lists."""
+    kinds = {type_of(part) for items in values if isinstance(items, list | tuple) for part in items}
+    if kinds == {"int", "float"}:
+        return "float"
+    if kinds == {"int", "list"}:
+        return "axes"
+    return kinds.pop() if len(kinds) == 1 else "Any" if kinds else "int"
+
+
+def axes_of(values: Iterable[Any]) -> int:
+    """The length of the lists among values, or in them; 0 where they are of several lengths."""
+    lists = [items for items in values if isinstance(items, list | tuple)]
+    inner = [part for items in lists for part in items if isinstance(part, list | tuple)]
+    lengths = {len(items) for items in (inner or lists)}
+    return lengths.pop() if len(lengths) == 1 else 0
 
 
 def plain_default(argument: Argument) -> Any:

@@ -11,7 +11,7 @@ from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
 from archdsl.ops.base import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
-from archdsl.pytorch.chains import Chains, merged
+from archdsl.pytorch.chains import Chains
 from archdsl.pytorch.containers import Made
 from archdsl.pytorch.environment import Env, Factory, Flow, Level
 from archdsl.pytorch.operations import (
@@ -191,7 +191,7 @@ class Placing(Chains):
                 raise Fixed(env.guard.names)
             test = self.body.keep(self.flag(env.guard), env.guard)
             code = choice(test, code, self.body.read(other))
-            value.spec = merged(env.guard, value, other).spec
+            value.spec = self.merge(env.guard, value, other).spec
         adds = isinstance(op, join.Add) and len(inputs) == 2 and env.guard is None
         self.step(env.level, value, code, adds and self.single_use(inputs[0], spec))
         self.settle(env.level.child(title), value, env.level.holder)
@@ -250,9 +250,9 @@ class Placing(Chains):
             if made.use is not None:
                 test = self.body.keep(self.flag(env.guard), env.guard)
                 code = choice(test, code, self.body.read(other))
-            elif other is not x:
+            elif other.mark != x.mark:
                 code = self.body.called(entry, [self.chosen(env.guard, x, other)])
-            merge = merged(env.guard, value, other)
+            merge = self.merge(env.guard, value, other)
             value.under = None if value.maker is None else (env.guard, value.maker)
             value.spec, value.maker = merge.spec, None  # it may be its input
         self.step(env.level, value, code)

@@ -11,15 +11,13 @@ from archdsl.language.syntax import (
     NO_MODIFIERS,
     Block,
     Item,
-    Listed,
-    Literal,
     Parameter,
-    items_in,
 )
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import TAKEN, Value, expanded
+from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.factories import BlockClass, Factories
@@ -28,7 +26,9 @@ from archdsl.pytorch.parameters import (
     Argument,
     annotation,
     fraction,
+    axes_of,
     needed,
+    parts_of,
     plain_default,
     shown_value,
 )
@@ -192,7 +192,7 @@ class Program(Factories):
             defining = Env(block.file, Frame(level, x), dict(env_values), x)
             argument = self.argument(parameter, values[title], defining, walk, block)
             arguments.append(argument)
-            env_values[title] = self.symbol_of(argument, values[title])
+            env_values[title] = self.symbol_of(argument)
         for source, value in document.items():
             if isinstance(value, Symbol) and isinstance(value.syntax, ast.Name):
                 default = self.known[source]
@@ -269,18 +269,24 @@ class Program(Factories):
             walk.standards[title] = standard
             return Argument(title, "item", default)
         kind = parameter.type or type_of(value)
-        if parameter.type is None and kind in ("int", "list") and self.is_either(block, title):
+        said = [*self.said(block, title), *([value] if known(value) else [])]
+        default = MISSING
+        if not parameter.required:
+            default = walk.parameter(parameter, parameter.default, env)
+            said += [default] if known(default) else []
+        if parameter.type is None and {type_of(v) for v in said} == {"int", "list"}:
             kind = "axes"
+        shape = {"axes": axes_of(said), "parts": parts_of(said)}
         if parameter.required:
-            return Argument(title, kind)
-        default = walk.parameter(parameter, parameter.default, env)
+            return Argument(title, kind, **shape)
         if parameter.type is None and isinstance(default, str):
             kind = "str"
         if isinstance(default, Symbol) or not known(default):
             if not isinstance(default, Symbol):
                 raise Fixed((title,), "a list that is computed")
-            return Argument(title, kind if parameter.type else default.type, MISSING, default)
-        return Argument(title, kind, default)
+            kind = kind if parameter.type else default.type
+            return Argument(title, kind, MISSING, default, **shape)
+        return Argument(title, kind, default, **shape)
 
     def plain(self, value: Factory, title: str, walk: Walk) -> Factory:
         """An op given for a parameter, or the op that stands for it everywhere in the class."""
@@ -291,32 +297,9 @@ class Program(Factories):
         except Fixed as error:
             raise Fixed((title,), str(error)) from error
 
-    def is_either(self, block: Block, title: str) -> bool:
-        """Whether some calls give a list and others a number."""
-        kinds = set()
-        for other in [*self.document.titles, None]:
-            sections = self.document.sections.values()
-            bodies = [item for sequence in sections for item in sequence.items]
-            if other is not None:
-                bodies = [other.body] if other.body is not None else []
-            for body in bodies:
-                for item in items_in(body) if body is not None else ():
-                    if item.verb == block.name and title in item.arguments:
-                        said = item.arguments[title]
-                        is_list = isinstance(said, Listed) or (
-                            isinstance(said, Literal) and isinstance(said.value, list))  # fmt: skip
-                        kinds.add(list if is_list else int)
-        default = block.parameters[title].default
-        if isinstance(default, Literal):
-            kinds.add(list if isinstance(default.value, list) else int)
-        return len(kinds) > 1
-
     @staticmethod
-    def symbol_of(argument: Argument, value: Any) -> Symbol:
-        if argument.type == "item":
-            return variable(argument.name, "item")
-        shown = value if isinstance(value, list) else None
-        return variable(argument.name, argument.type, shown)
+    def symbol_of(argument: Argument) -> Symbol:
+        return replace(variable(argument.name, argument.type), parts=argument.parts)
 
     def finished(
         self, block: Block, walk: Walk, env: Env, inputs: list[Value],
@@ -324,8 +307,11 @@ class Program(Factories):
     ) -> BlockClass:  # fmt: skip
         assert block.body is not None
         base, body, results = class_body(walk, block, env, inputs)
-        results = [expanded(value, walk.body.lets) for value in results]
-        said = {*channels_of(channels), *(a.name for a in arguments)}
+        lets = {**walk.body.lets, **walk.body.endings}
+        shown = {a.name: self.symbol_of(a) for a in arguments}
+        shown |= {title: variable(title, "int") for title in (*channels_of(channels), BEFORE)}
+        results = [self.plainly(expanded(value, lets), shown) for value in results]
+        said = shown.keys() - {BEFORE}
         for value in results:
             sizes: list[Any] = [size for size in value.spec.shape if isinstance(size, Symbol)]
             names_of = identifiers(*(size.syntax for size in sizes))
@@ -341,7 +327,7 @@ class Program(Factories):
                 "range",
                 *self.rules,
             }:
-                raise Fixed((), f"what it gives depends on {names_of - said}")
+                raise Fixed((), f"what it gives depends on {sorted(names_of - said)}")
         used = identifiers(*body[0].body)
         kept = needed(arguments, used)
         taken = [(title, index) for title, index in channels if title in used]
@@ -358,6 +344,18 @@ class Program(Factories):
         made = BlockClass(title, walk, kept, taken, dict(fixed), results, node, env.values)
         self.order.append(made)
         return made
+
+    def plainly(self, value: Value, shown: Mapping[str, Symbol]) -> Value:
+        """A result without what cannot be reached in its sizes."""
+        shape = []
+        for size in value.spec.shape:
+            try:
+                there = isinstance(size, Symbol)
+                read = Translator(shown, self.functions, self.rules).read
+                shape.append(read(size.syntax) if there else size)  # type: ignore[attr-defined]
+            except (Fixed, KeyError):
+                shape.append(size)
+        return replace(value, spec=TensorSpec(tuple(shape), value.spec.layout))
 
     def constructor(
         self, channels: Sequence[tuple[str, int]], arguments: Sequence[Argument],

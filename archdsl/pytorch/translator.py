@@ -1,6 +1,6 @@
 import ast
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archdsl.expressions.expression import (
@@ -224,9 +224,32 @@ def choose(test: Any, body: Callable[[], Any], other: Callable[[], Any]) -> Any:
     for settled, other, sign in ((a, b, ast.NotEq), (b, a, ast.Eq)):
         if says_all(settled, other, test, sign):
             return settled
+    a, b = assuming(a, test, True), assuming(b, test, False)
+    if same(a, b):
+        return a
     kinds = {type_of(a), type_of(b)}
     kind = kinds.pop() if len(kinds) == 1 else "float" if "float" in kinds else "int"
     return symbol(ast.IfExp(test.syntax, as_syntax(a), as_syntax(b)), kind, test, a, b)
+
+
+def assuming(value: Any, test: Symbol, holds: bool) -> Any:
+    """What a choice is where it is known whether a test holds."""
+    if holds and isinstance(test.syntax, ast.BoolOp) and isinstance(test.syntax.op, ast.And):
+        for part in test.syntax.values:
+            value = assuming(value, replace(test, syntax=part), True)
+    while isinstance(value, Symbol) and isinstance(value.syntax, ast.IfExp):
+        asked, wanted = ast.dump(value.syntax.test), holds
+        if asked != ast.dump(test.syntax):
+            if asked != ast.dump(negation(test).syntax):
+                break
+            wanted = not holds
+        chosen = value.syntax.body if wanted else value.syntax.orelse
+        try:
+            value = replace(value, syntax=chosen)
+            value = ast.literal_eval(chosen) if isinstance(chosen, ast.Constant) else value
+        except ValueError:
+            break
+    return value
 
 
 def says_all(settled: Any, other: Any, test: Symbol, sign: type[ast.cmpop]) -> bool:

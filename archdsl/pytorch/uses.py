@@ -9,6 +9,7 @@ from archdsl.graph.graph import Graph
 from archdsl.language.mentions import Mentions
 from archdsl.language.replacing import NONE, Replacements
 from archdsl.language.syntax import (
+    Block,
     items_in,
     written_in,
 )
@@ -59,6 +60,19 @@ class Uses:
         parts = path.split(".")
         outer = (".".join(parts[: n + 1]) for n in range(len(parts)))
         return NONE if self.written.replaced & {*outer} else self.replacing.under(path)
+
+    @cached_property
+    def arguments(self) -> dict[tuple[str, str], list[Any]]:
+        """What the graph's uses of a block have for each of its parameters."""
+        found: dict[tuple[str, str], list[Any]] = {}
+        for scope in self.graph.scopes:
+            for title, value in scope.arguments if scope.block else ():
+                found.setdefault((scope.block, title), []).append(value)
+        return found
+
+    def said(self, block: Block, title: str) -> list[Any]:
+        """The values that a block's parameter has in the graph."""
+        return self.arguments.get((self.document.titles.get(block, block.name), title), [])
 
     @cached_property
     def spans(self) -> dict[Any, bool]:

@@ -34,7 +34,8 @@ class Walk(Calling):
 
     def sequence(self, items: Items, env: Env) -> Flow:
         for item in items.items:
-            env = env.with_input(self.item(item, env))
+            there = env if env.guard is None else self.where_it_holds(env.guard, env)
+            env = env.with_input(self.item(item, there))
         return env.x
 
     def item(self, item: Item, env: Env) -> Flow:
@@ -42,7 +43,8 @@ class Walk(Calling):
             raise Fixed((), "an item that cannot be read")
         x = env.x
         for row in self.rows(item, env):
-            x = self.conditional(item, env.bind(row).with_input(x))
+            there = env.bind(row)
+            x = self.conditional(item, there if x is env.x else there.with_input(x))
         return x
 
     def conditional(self, item: Item, env: Env) -> Flow:
@@ -55,7 +57,8 @@ class Walk(Calling):
         if not isinstance(env.x, Value):
             raise Fixed(test.names)
         with self.under(test):
-            result = self.single(item, replace(env, guard=self.both(env.guard, test)))
+            there = self.where_it_holds(test, env)
+            result = self.single(item, replace(there, guard=self.both(env.guard, test)))
         if not isinstance(result, Value):
             raise Fixed(test.names)
         return result
