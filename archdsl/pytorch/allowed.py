@@ -57,7 +57,7 @@ MEMBERS = {name[1:] for name in TABLE if name.startswith(".")} | set(
 )
 ANNOTATIONS = {
     "int", "float", "bool", "str", "tuple", "dict", "list", "Tensor", "nn.Module", "Any",
-    "Callable", "OrderedDict", "Sequence",
+    "Callable", "OrderedDict", "Sequence", *BASES,
 }  # fmt: skip
 FUNCTIONS = {"__init__", "forward"}
 FIXED = {

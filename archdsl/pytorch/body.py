@@ -2,7 +2,7 @@
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,11 +24,15 @@ from archdsl.pytorch.python import (
     name,
     negated,
     of_length,
+    ordered,
     walk,
 )
 from archdsl.pytorch.symbols import Fixed, Symbol
 
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
+
+
+Grouped = Callable[[str, Mapping[str, str]], str]  # the class of a container, of types by key
 
 
 def variable_name(title: str) -> str:
@@ -80,6 +84,7 @@ class Holder:
     entries: list["Entry | Holder | Let"] = field(default_factory=list)
     keys: dict[str, "Entry | Holder"] = field(default_factory=dict)  # all but variables
     titles: dict[str, str] = field(default_factory=dict)  # of attributes, where items have others
+    chained: bool = False  # whether its members are called one after another, and nothing else is
 
     def clear(self) -> None:
         self.entries.clear()
@@ -102,9 +107,16 @@ class Holder:
 
     @cached_property
     def kind(self) -> str:
-        """`list` if its members are numbered in turn, else `dict`, or `self` for attributes."""
+        """`list` if its members are numbered in turn, else `dict`, or `self` for attributes.
+
+        A container of containers is a `class`, since PyTorch types what a `ModuleDict` holds as a
+        `Module`.
+        """
         if self.owner is None and all(map(is_attribute, self.modules)):
             return "self"
+        nested = any(isinstance(e, Holder) and not e.chained for e in self.live())
+        if self.owner is not None and nested and all(map(is_argument, self.modules)):
+            return "class"
         return "list" if all(key == str(n) for key, n in self.modules.items()) else "dict"
 
 
@@ -120,6 +132,19 @@ class Step:
     @cached_property
     def parts(self) -> list[ast.AST]:
         return list(walk(self.code))
+
+    @cached_property
+    def accessed(self) -> "list[Entry | Holder]":
+        """The modules and parameters that it reads."""
+        return [part.entry for part in self.parts if isinstance(part, _Access)]
+
+    @property
+    def calls(self) -> "Entry | Holder | None":
+        """The module that it is a call of, with one input."""
+        match self.code:
+            case ast.Call(func=_Access(entry=entry), args=[ast.Name()], keywords=[]):
+                return entry
+        return None
 
     @cached_property
     def operands(self) -> list[str]:
@@ -142,12 +167,16 @@ def is_attribute(key: str) -> bool:
     return key.isidentifier() and not iskeyword(key)
 
 
+def is_argument(key: str) -> bool:
+    return is_attribute(key) and key not in TAKEN
+
+
 class _Access(ast.expr):
     """Stands for the way to an entry until it is known how its holders hold it."""
 
     _fields = ("entry",)
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry | Holder) -> None:
         super().__init__()
         self.entry = entry
 
@@ -155,8 +184,8 @@ class _Access(ast.expr):
 class Body:
     """The constructor and `forward` of one class."""
 
-    def __init__(self) -> None:
-        self.top = Holder("")
+    def __init__(self, grouped: "Grouped | None" = None) -> None:
+        self.top, self.grouped = Holder(""), grouped
         self.steps: list[Step] = []
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
         self.locals: set[str] = set()
@@ -180,7 +209,7 @@ class Body:
         holder.keys[entry.key] = entry
         holder.entries.append(entry)
 
-    def called(self, entry: Entry, inputs: Sequence[Value]) -> ast.expr:
+    def called(self, entry: Entry | Holder, inputs: Sequence[Value]) -> ast.expr:
         return ast.Call(_Access(entry), [self.read(value) for value in inputs], [])
 
     def reached(self, entry: Entry) -> ast.expr:
@@ -235,13 +264,39 @@ class Body:
             if step.target.mark in needed:
                 needed.update(step.operands)
                 kept.append(step)
-                for access in step.parts:
-                    if isinstance(access, _Access):
-                        access.entry.used = True
+                for entry in step.accessed:
+                    if isinstance(entry, Entry):
+                        entry.used = True
         self.steps = kept[::-1]
+        for held in self.top.entries:
+            if isinstance(held, Holder):
+                self.chain(held, {value.mark for value in results})
         used = {n.attr for s in self.steps for n in s.parts if isinstance(n, ast.Attribute)}
         self.kept = {key: code for key, code in self.kept.items() if key in used}
         self.find_lets(self.top, identifiers(*self.kept.values()))
+
+    def chain(self, holder: Holder, results: Collection[str]) -> None:
+        """Makes containers one module whose members are called one after another."""
+        for inner in holder.entries:
+            if isinstance(inner, Holder):
+                self.chain(inner, results)
+        members = holder.live()
+        calls = [s for s in self.steps if any(entry in members for entry in s.accessed)]
+        marks = [step.target.mark for step in calls]
+        read = [mark for step in self.steps for mark in step.operands]
+        links = zip(calls[1:], marks, strict=False)
+        if (
+            [step.calls for step in calls] == members
+            and members
+            and all(step.operands == [mark] for step, mark in links)
+            and all(read.count(mark) == 1 and mark not in results for mark in marks[:-1])
+        ):
+            holder.chained, (first, *_), last = True, calls, calls[-1]
+            given = ast.Name(first.operands[0])
+            self.steps[self.steps.index(last)] = Step(
+                last.target, ast.Call(_Access(holder), [given], [])
+            )
+            self.steps = [step for step in self.steps if step not in calls[:-1] or step is last]
 
     def find_lets(self, holder: Holder, found: set[str]) -> None:
         """Marks the variables that are used; `found` are names in what stands behind."""
@@ -306,9 +361,17 @@ class Body:
 
     def code(self, entry: "Entry | Holder") -> tuple[list[ast.stmt], ast.expr]:
         if isinstance(entry, Holder):
-            kind = entry.kind
-            before, inner = self.contents(entry, kind)
-            return before, call("nn.ModuleList" if kind == "list" else "nn.ModuleDict", inner)
+            before, inner = self.contents(entry, entry.kind)
+            if isinstance(inner, ast.List) and entry.chained:
+                return before, call("nn.Sequential", *inner.elts)
+            if isinstance(inner, ast.Dict) and entry.kind == "class":
+                given = [
+                    ast.keyword(k, c) for k, c in zip(entry.modules, inner.values, strict=True)
+                ]
+                return before, ast.Call(name(self.type_of(entry)), [], given)
+            if isinstance(inner, ast.Dict) and entry.chained:
+                inner = ordered(dict(zip(entry.modules, inner.values, strict=True)))
+            return before, call(self.type_of(entry), inner)
         made = entry.code
         if entry.test is None:
             return entry.before, made
@@ -320,6 +383,17 @@ class Body:
         return [
             declared, ast.If(entry.test.syntax, [*entry.before, assign(title, made)], [])
         ], ast.Name(title)  # fmt: skip
+
+    def type_of(self, entry: "Entry | Holder") -> str:
+        """The class of a member."""
+        if isinstance(entry, Entry):
+            return "nn.Module"
+        if entry.chained:
+            return "nn.Sequential"
+        if entry.kind == "class" and self.grouped is not None:
+            modules = [e for e in entry.live() if isinstance(e, Holder) or not e.parameter]
+            return self.grouped(entry.key, {e.key: self.type_of(e) for e in modules})
+        return "nn.ModuleList" if entry.kind == "list" else "nn.ModuleDict"
 
     def contents(self, holder: Holder, kind: str) -> tuple[list[ast.stmt], ast.expr]:
         """What a container is made from."""
@@ -347,7 +421,7 @@ class Body:
         kind = holder.kind
         if isinstance(entry, Entry) and entry.parameter and not is_attribute(entry.key):
             return ast.Call(ast.Attribute(owner, "get_parameter"), [as_syntax(entry.key)], [])
-        if kind == "self" or (isinstance(entry, Entry) and entry.parameter):
+        if kind in ("self", "class") or (isinstance(entry, Entry) and entry.parameter):
             return ast.Attribute(owner, entry.key)
         if kind == "dict":
             return ast.Subscript(owner, as_syntax(entry.key))

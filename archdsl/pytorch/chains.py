@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from archdsl.language.syntax import BROKEN, USE, Item
+from archdsl.language.syntax import BROKEN, NO_MODIFIERS, USE, Item
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Value
@@ -24,6 +24,7 @@ from archdsl.pytorch.python import as_syntax, assign, call, identifiers, name
 from archdsl.pytorch.symbols import (
     Fixed,
     Symbol,
+    binary,
     element,
     known,
     names_in,
@@ -150,7 +151,7 @@ class Chains(Containers):
         if isinstance(channels, Symbol):
             written = self.written_out(channels)
             if same(choose(test, lambda: value.spec.channels, lambda: written), written):
-                made.spec = made.spec.with_channels(channels)  # type: ignore[arg-type]
+                made.spec = made.spec.with_channels(channels)
         return made
 
     def repeated(self, item: Item, env: Env, parts: Parts) -> Env | None:
@@ -333,11 +334,33 @@ class Chains(Containers):
 
     def looped(self, item: Item, env: Env, parts: Parts) -> Env | None:
         """A `for` as a loop over its columns."""
+        title, count, bound, targets = self.row(item, env)
+        if known(count) and count <= FEW:
+            raise Fixed(())
+        target = ast.Tuple([name(title), *(name(local) for local in targets)])
+        over = ast.Tuple([as_syntax(cells) for cells in targets.values()])
+        last = {title: count - 1} | {local: element(cells, -1) for local, cells in targets.items()}
+        made: Parts = []
+        after = self.carried(
+            env.bind(bound), made, lambda e, p: self.kept(item, e, p), variable(title, "int"),
+            target, over, last,
+        )  # fmt: skip
+        self.body.locals -= {title, *targets}  # which other loops may have
+        for turns in made:
+            assert isinstance(turns, Turns)
+            turns.target, turns.over = table(title, targets, turns, count)
+        parts += made
+        return after
+
+    def row(
+        self, item: Item, env: Env
+    ) -> tuple[str, Any, dict[str, Any], dict[str, "list[Any] | Symbol"]]:
+        """A turn of a loop over columns: the variable of its number, and how many turns there are;
+        what an item sees of it; the columns by the variables of their cells.
+        """
         assert item.modifiers.for_ is not None
         columns = {c.name: self.evaluate(c.cells, env) for c in item.modifiers.for_.columns}
         count = count_of(columns)
-        if known(count) and count <= FEW:
-            raise Fixed(())
         title = self.body.local("row", self.taken)
         index = variable(title, "int")
         self.turning |= names_in(*columns.values())
@@ -354,19 +377,52 @@ class Chains(Containers):
                 continue
             local = self.body.local(column, self.taken)
             bound[column], targets[local] = cell_variable(local, cells), cells
-        target = ast.Tuple([name(title), *(name(local) for local in targets)])
-        over = ast.Tuple([as_syntax(cells) for cells in targets.values()])
-        last = {title: count - 1} | {local: element(cells, -1) for local, cells in targets.items()}
-        made: Parts = []
-        after = self.carried(
-            env.bind(bound), made, lambda e, p: self.kept(item, e, p), index, target, over, last
-        )
-        self.body.locals -= {title, *targets}  # which other loops may have
-        for turns in made:
-            assert isinstance(turns, Turns)
-            turns.target, turns.over = table(title, targets, turns, count)
-        parts += made
-        return after
+        return title, count, bound, targets
+
+    def abreast(self, items: Items, env: Env) -> tuple[Parts, TensorSpec] | None:
+        """Modules that all take what flows, and their maps beside each other.
+
+        None where one is no module, or they are not numbered in turn.
+        """
+        parts: Parts = []
+        maps: list[TensorSpec] = []
+        number: Any = 0
+        channels: Any = 0
+        x = forgetful(env.first)
+        x.spec = env.first.spec
+        for item in items.items:
+            there, turns, title = env.with_input(x), 1, ""
+            targets: Mapping[str, Any] = {}
+            if item.modifiers.for_ is not None:
+                title, turns, bound, targets = self.row(item, env)
+                there = there.bind(bound)
+            made = self.module(item, there)
+            plain = replace(item.modifiers, for_=None) == NO_MODIFIERS
+            if made is None or made.before or item.key is None or not plain:
+                return None
+            wanted = number if not title else binary("+", variable(title, "int"), number)
+            if not same(self.number_of(item, there), wanted):
+                return None
+            part: Part | Turns = Part(None, made)
+            given = made.spec.channels
+            if title:
+                if names_in(given) & {title, *targets}:
+                    return None
+                part = Turns(name(title), name(title), [part], [], [])
+                part.target, part.over = table(title, targets, part, turns)
+            parts.append(part)
+            maps.append(made.spec)
+            number = binary("+", turns, number)
+            channels = binary("+", channels, binary("*", turns, given))
+        return parts, maps[0].with_channels(channels)
+
+    def number_of(self, item: Item, env: Env) -> Any:
+        """The number that an item is called by; None if it has another name."""
+        assert item.key is not None
+        found = self.formatted(item.key, env)
+        if isinstance(found, str):
+            return int(found) if found.isdecimal() else None
+        return found[0] if len(found) == 1 else None
 
     # containers
 
@@ -392,11 +448,10 @@ def count_of(columns: Mapping[str, Any]) -> Any:
         raise Fixed((), "columns of unequal length")
     if any(cells.length is None and cells.type != "list" for cells in varying):
         raise Fixed(names_in(*varying))
-    if varying:
-        few = {cells.length for cells in varying} - {None}
-        return min(few) if few and min(few) <= FEW else symbol(
-            call("len", varying[0]), "int", varying[0])  # fmt: skip
-    return lengths.pop()
+    if not varying:
+        return lengths.pop()
+    few = [cells.length for cells in varying if cells.length is not None and cells.length <= FEW]
+    return few[0] if few else symbol(call("len", varying[0]), "int", varying[0])
 
 
 def cell_variable(title: str, cells: "list[Any] | Symbol") -> Symbol:

@@ -11,7 +11,7 @@ from archdsl.pytorch.environment import Env, text_of
 from archdsl.pytorch.python import assign, call, function, name
 from archdsl.pytorch.returning import base_of, initial
 from archdsl.pytorch.symbols import Fixed, binary, names_in, variable
-from archdsl.pytorch.variables import Naming
+from archdsl.pytorch.variables import Naming, typed
 from archdsl.pytorch.walks import Walk
 
 CHANNELS = "in_channels"
@@ -42,7 +42,8 @@ def class_body(
     naming = Naming(walk.body, inputs, names)
     statements, _ = naming.finish(values)
     returned = [naming.read(value) for value in values]
-    statements.append(ast.Return(returned[0] if len(returned) == 1 else ast.Tuple(returned)))
+    whole = returned[0] if len(returned) == 1 else ast.Tuple(returned)
+    statements = [*typed(statements, whole, names), ast.Return(whole)]
     given = [ast.arg("self"), *(ast.arg(n, name("Tensor")) for n in names)]
     returns = name("Tensor") if len(values) == 1 else ast.Subscript(
         name("tuple"), ast.Tuple([name("Tensor")] * len(values)))  # fmt: skip

@@ -38,6 +38,14 @@ class BlockClass:
     values: Mapping[str, Any]
 
 
+@dataclass(eq=False)
+class Group:
+    """The class of a container of containers."""
+
+    title: str
+    node: ast.ClassDef
+
+
 @dataclass
 class Factories(Uses):
     """Writes what is given for parameters."""

@@ -9,13 +9,12 @@ from archdsl.modules.calls import Call
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops.init import Init
 from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
-from archdsl.pytorch.containers import is_keyword
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import function_of, module_of
-from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name
+from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name, ordered
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
-from archdsl.pytorch.starts import case_of, common, loop_of, wrap
-from archdsl.pytorch.variables import Naming
+from archdsl.pytorch.starts import case_of, common, loop_of, scheme_of, wrap
+from archdsl.pytorch.variables import Naming, typed
 
 
 def instances(graph: Graph, reserved: frozenset[str], title: str) -> list[ast.stmt]:
@@ -34,7 +33,7 @@ class _Instances:
         for node in graph.nodes:
             starts = any(weight.kind == "parameter" for weight in node.weights)
             target = self.structure.calls[node.id].target
-            inits.setdefault(target, []).append(getattr(node.op, "init", None) if starts else None)
+            inits.setdefault(target, []).append(scheme_of(node.op, target) if starts else None)
         self.common = common(inits)
 
     # modules
@@ -46,7 +45,7 @@ class _Instances:
             code = module_of(made)
             if child.id in self.structure.overwriting:
                 code.keywords.append(ast.keyword("inplace", ast.Constant(True)))
-            init = getattr(child.op, "init", None)
+            init = scheme_of(child.op, made.target)
             if init is not None and self.common.get(made.target) is None:
                 wrap(code, init, made.target)
             return code
@@ -56,10 +55,7 @@ class _Instances:
         members = {names[inner.path]: self.module(inner) for inner in self.made(child)}
         if list(members) == [str(n) for n in range(len(members))]:
             return call("nn.Sequential", *members.values())
-        if all(map(is_keyword, members)):
-            return call("nn.Sequential", call("OrderedDict", **members))
-        pairs = [ast.Tuple([as_syntax(key), code]) for key, code in members.items()]
-        return call("nn.Sequential", call("OrderedDict", ast.List(list(pairs))))
+        return call("nn.Sequential", ordered(members))
 
     def made(self, scope: Scope) -> list[Node | Scope]:
         """The children of a chain, which are made in the order in which they run."""
@@ -82,7 +78,8 @@ class _Instances:
         returns = name("Tensor") if len(results) == 1 else ast.Subscript(
             name("tuple"), ast.Tuple([name("Tensor")] * len(results)))  # fmt: skip
         given = [ast.arg("self"), *(ast.arg(n, name("Tensor")) for n in names)]
-        forward = function("forward", given, [], returns, [*statements, ast.Return(whole)])
+        statements = [*typed(statements, whole, names), ast.Return(whole)]
+        forward = function("forward", given, [], returns, statements)
         what = f"The block `{scope.block}`." if scope.block else f"The part `{scope.name}`."
         members: list[ast.stmt] = [documented([what]), initial(body.constructor()), forward]
         node = ast.ClassDef("", [name(base_of(body))], [], members, [])

@@ -24,7 +24,7 @@ from archdsl.pytorch.operations import (
     writing_over,
 )
 from archdsl.pytorch.python import choice, flat, name
-from archdsl.pytorch.starts import is_known, wrap
+from archdsl.pytorch.starts import is_known, scheme_of, wrap
 from archdsl.pytorch.symbols import Fixed, Symbol, names_in
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Placing(Chains):
         self.program, self.prefixes, self.of_document = program, prefixes, document
         self.standards: dict[str, Factory] = {}  # what parameters make unless told otherwise
         self.functions, self.rules = program.functions, program.rules
-        self.body, self.taken = Body(), parameters
+        self.body, self.taken = Body(program.grouped), parameters
         self.taps: dict[str, Flow] = {}
         self.values: dict[str, Value] = {}
         self.calls: list[Block] = []
@@ -112,7 +112,7 @@ class Placing(Chains):
         spec = self.inferred(op, [x])
         if spec.channels is None:
             spec = self.refined(spec, self.where)
-        init = getattr(op, "init", None)
+        init = scheme_of(op, written.target)
         if self.learns(op, x.spec):
             self.program.inits.append((written.target, init, code))
             if init is not None and not is_known(init):

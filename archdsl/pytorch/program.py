@@ -20,13 +20,13 @@ from archdsl.pytorch.body import TAKEN, Value, expanded
 from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
-from archdsl.pytorch.factories import BlockClass, Factories
+from archdsl.pytorch.factories import BlockClass, Factories, Group
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.parameters import (
     Argument,
     annotation,
-    fraction,
     axes_of,
+    fraction,
     needed,
     parts_of,
     plain_default,
@@ -52,7 +52,7 @@ class Program(Factories):
         self.functions: Mapping[str, Any] = self.written.functions
         self.rules: dict[str, Rule] = {}
         self.inits: list[tuple[str, Init | None, ast.Call]] = []
-        self.order: list[BlockClass] = []
+        self.order: list[BlockClass | Group] = []
         self.open: list[Block] = []
         self.reasons: dict[str, str] = {}
         self.sized = False  # whether weights depend on the size of a map
@@ -254,8 +254,8 @@ class Program(Factories):
     ) -> Argument:
         """A parameter of a block as an argument of its class."""
         title = parameter.name
+        default: Any = MISSING
         if isinstance(value, Factory) or (isinstance(value, Symbol) and value.type == "item"):
-            default: Any = MISSING
             if not parameter.required:
                 default = walk.factory(parameter.default, env)
             standard = default if isinstance(default, Factory) else value
@@ -270,13 +270,12 @@ class Program(Factories):
             return Argument(title, "item", default)
         kind = parameter.type or type_of(value)
         said = [*self.said(block, title), *([value] if known(value) else [])]
-        default = MISSING
         if not parameter.required:
             default = walk.parameter(parameter, parameter.default, env)
             said += [default] if known(default) else []
         if parameter.type is None and {type_of(v) for v in said} == {"int", "list"}:
             kind = "axes"
-        shape = {"axes": axes_of(said), "parts": parts_of(said)}
+        shape: dict[str, Any] = {"axes": axes_of(said), "parts": parts_of(said)}
         if parameter.required:
             return Argument(title, kind, **shape)
         if parameter.type is None and isinstance(default, str):
@@ -308,10 +307,10 @@ class Program(Factories):
         assert block.body is not None
         base, body, results = class_body(walk, block, env, inputs)
         lets = {**walk.body.lets, **walk.body.endings}
-        shown = {a.name: self.symbol_of(a) for a in arguments}
-        shown |= {title: variable(title, "int") for title in (*channels_of(channels), BEFORE)}
-        results = [self.plainly(expanded(value, lets), shown) for value in results]
-        said = shown.keys() - {BEFORE}
+        seen = {a.name: self.symbol_of(a) for a in arguments}
+        seen |= {title: variable(title, "int") for title in (*channels_of(channels), BEFORE)}
+        results = [self.plainly(expanded(value, lets), seen) for value in results]
+        said = seen.keys() - {BEFORE}
         for value in results:
             sizes: list[Any] = [size for size in value.spec.shape if isinstance(size, Symbol)]
             names_of = identifiers(*(size.syntax for size in sizes))
@@ -350,12 +349,26 @@ class Program(Factories):
         shape = []
         for size in value.spec.shape:
             try:
-                there = isinstance(size, Symbol)
                 read = Translator(shown, self.functions, self.rules).read
-                shape.append(read(size.syntax) if there else size)  # type: ignore[attr-defined]
+                shape.append(read(size.syntax) if isinstance(size, Symbol) else size)
             except (Fixed, KeyError):
                 shape.append(size)
         return replace(value, spec=TensorSpec(tuple(shape), value.spec.layout))
+
+    def grouped(self, key: str, types: Mapping[str, str]) -> str:
+        """The class of a container of containers: that of any other which holds the same."""
+        arguments = [ast.arg("self"), *(ast.arg(k, name(kind)) for k, kind in types.items())]
+        holds = [assign(f"self.{member}", name(member)) for member in types]
+        body: list[ast.stmt] = [ast.Expr(call("super().__init__")), *holds]
+        made = function("__init__", arguments, [], ast.Constant(None), body)
+        for other in self.order:
+            if isinstance(other, Group) and ast.dump(other.node.body[1]) == ast.dump(made):
+                return other.title
+        title = self.free(class_name(key))
+        doc = documented([f"The modules of `{key}`."])
+        node = ast.ClassDef(title, [name("nn.Module")], [], [doc, made], [])
+        self.order.append(Group(title, node))
+        return title
 
     def constructor(
         self, channels: Sequence[tuple[str, int]], arguments: Sequence[Argument],

@@ -2,7 +2,8 @@
 
 import ast
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 from archdsl.pytorch.literals import WIDTH, docstring, literal
@@ -67,6 +68,14 @@ def of_length(items: ast.expr, count: int) -> ast.stmt:
     test = ast.Compare(call("len", items), [ast.NotEq()], [ast.Constant(count)])
     message = f"{flat(items)} must have a length of {count}"
     return ast.If(test, [ast.Raise(call("ValueError", message))], [])
+
+
+def ordered(members: Mapping[str, ast.expr]) -> ast.expr:
+    """What an `nn.Sequential` is made of whose members have names."""
+    if all(key.isidentifier() and not iskeyword(key) for key in members):
+        return call("OrderedDict", **members)
+    pairs: list[ast.expr] = [ast.Tuple([as_syntax(k), code]) for k, code in members.items()]
+    return call("OrderedDict", ast.List(pairs))
 
 
 def negated(test: ast.expr) -> ast.expr:

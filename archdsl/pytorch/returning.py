@@ -10,7 +10,7 @@ from archdsl.graph.graph import INPUT, Graph
 from archdsl.pytorch.body import Body, Value, expanded, variable_name
 from archdsl.pytorch.python import as_syntax, call, function, name, negated
 from archdsl.pytorch.symbols import Fixed
-from archdsl.pytorch.variables import Naming
+from archdsl.pytorch.variables import Naming, typed
 
 
 @dataclass
@@ -52,6 +52,7 @@ def network_members(
         statements = [*statements, early, *trains, ast.Return(trained)]
     else:
         statements = [*statements, ast.Return(returned)]
+    statements = typed(statements, returned, inputs)
     named = [n for n in graph.outputs if n]
     features = _features(graph, named, [expanded(v, body.lets) for v in main]) if named else None
     taken = [ast.arg("self"), *(ast.arg(title, name("Tensor")) for title in inputs)]

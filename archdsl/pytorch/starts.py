@@ -1,9 +1,11 @@
 """How the weights start: by one loop over the modules, or where a module is made."""
 
 import ast
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from archdsl.ops import Op
 from archdsl.ops.init import PER_GROUP, Init
 from archdsl.pytorch.python import as_syntax, call, loop, name
 from archdsl.pytorch.symbols import known, same
@@ -29,6 +31,13 @@ def starting(program: "Program") -> list[ast.stmt]:
         if init is not None:
             case_of(cases, target, init)
     return loop_of(cases)
+
+
+def scheme_of(op: Op, target: str) -> Init | None:
+    """How the weights of an op's module start; None if as PyTorch starts them itself."""
+    init: Init | None = getattr(op, "init", None)
+    own = target == LINEAR or target.startswith("nn.Conv")
+    return None if own and init == Init("kaiming_uniform", (("a", math.sqrt(5)),)) else init
 
 
 def common(found: Mapping[str, list[Init | None]]) -> dict[str, Init | None]:

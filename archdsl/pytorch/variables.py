@@ -8,8 +8,23 @@ from typing import Any
 
 from archdsl.modules.lifetimes import last_uses
 from archdsl.pytorch.body import TAKEN, Body, Step, Value, is_attribute
-from archdsl.pytorch.python import assign
+from archdsl.pytorch.python import annotated, assign
 from archdsl.pytorch.symbols import Fixed
+
+
+def typed(
+    statements: Sequence[ast.stmt], returned: ast.expr, inputs: Sequence[str]
+) -> list[ast.stmt]:
+    """The statements, with the type of what is returned, which calls of modules do not say."""
+    found = list(statements)
+    for place, statement in enumerate(found):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=title)], value=value) if (
+                isinstance(returned, ast.Name) and title == returned.id and title not in inputs
+            ):
+                found[place] = annotated(title, ast.Name("Tensor"), value)
+                break
+    return found
 
 
 class Naming:

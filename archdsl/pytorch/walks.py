@@ -12,15 +12,13 @@ from archdsl.language.syntax import APART, BROKEN, COMBINATORS, USE, Item, items
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
-from archdsl.pytorch.body import Holder, Value
+from archdsl.pytorch.body import Entry, Holder, Value
 from archdsl.pytorch.calling import Calling
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Level, takes_channels
-from archdsl.pytorch.operations import (
-    torch_call,
-)
-from archdsl.pytorch.python import name
+from archdsl.pytorch.operations import torch_call
+from archdsl.pytorch.python import call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol
 
 PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that are no modules
@@ -332,6 +330,8 @@ class Walk(Calling):
         return result
 
     def branches(self, item: Item, env: Env) -> Flow:
+        if self.varies(item, env):
+            return self.listed_branches(item, env)
         paths = []
         for path in item.parts["paths"].items:
             for row in self.rows(path, env):
@@ -356,6 +356,33 @@ class Walk(Calling):
             return results[0]
         verb = join if isinstance(join, str) else "concat"
         return self.joined(verb, results, env, f"_{verb}")
+
+    def varies(self, item: Item, env: Env) -> bool:
+        """Whether the number of branches does."""
+        loops = [
+            p.modifiers.for_ for p in item.parts["paths"].items if p.modifiers.for_ is not None
+        ]
+        lists = [self.evaluate(c.cells, env) for loop in loops for c in loop.columns]
+        return any(isinstance(cells, Symbol) and cells.length is None for cells in lists)
+
+    def listed_branches(self, item: Item, env: Env) -> Value:
+        """Branches of which there may be any number: a list of modules, one after another."""
+        x, holder = env.x, env.level.holder
+        owner, join = holder.owner, self.evaluate(item.arguments.get("join"), env)
+        plain = join in (None, "concat") and "split" not in item.arguments and not self.again
+        made = self.abreast(item.parts["paths"], env) if plain and env.guard is None else None
+        if made is None or owner is None or holder.entries or not isinstance(x, Value):
+            raise Fixed((), "branches of which there may be any number")
+        parts, spec = made
+        _, code = self.expressed(parts, True)
+        entry = Entry(holder.key, call("nn.ModuleList", ast.List(code)), [], owner=owner)
+        owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
+        value = self.body.value(spec, holder.key, OPS["concat"])
+        each = ast.comprehension(name("layer"), self.body.reached(entry), [], 0)
+        maps = ast.ListComp(call("layer", self.body.read(x)), [each])
+        self.step(value, call("torch.cat", maps, 1))
+        self.settle(env.level.child("_concat"), value, owner)
+        return value
 
     def split(self, item: Item, env: Env, paths: int) -> list[Flow]:
         if "split" not in item.arguments:
