@@ -2,7 +2,7 @@
 
 import ast
 import builtins
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -136,15 +136,7 @@ class Step:
     @cached_property
     def accessed(self) -> "list[Entry | Holder]":
         """The modules and parameters that it reads."""
-        return [part.entry for part in self.parts if isinstance(part, _Access)]
-
-    @property
-    def calls(self) -> "Entry | Holder | None":
-        """The module that it is a call of, with one input."""
-        match self.code:
-            case ast.Call(func=_Access(entry=entry), args=[ast.Name()], keywords=[]):
-                return entry
-        return None
+        return [part.entry for part in self.parts if isinstance(part, Access)]
 
     @cached_property
     def operands(self) -> list[str]:
@@ -171,7 +163,7 @@ def is_argument(key: str) -> bool:
     return is_attribute(key) and key not in TAKEN
 
 
-class _Access(ast.expr):
+class Access(ast.expr):
     """Stands for the way to an entry until it is known how its holders hold it."""
 
     _fields = ("entry",)
@@ -187,6 +179,7 @@ class Body:
     def __init__(self, grouped: "Grouped | None" = None) -> None:
         self.top, self.grouped = Holder(""), grouped
         self.steps: list[Step] = []
+        self.within: set[str] = set()  # the marks of what one member of a chain gives the next
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
         self.locals: set[str] = set()
         self.lets: dict[str, ast.expr] = {}
@@ -210,10 +203,10 @@ class Body:
         holder.entries.append(entry)
 
     def called(self, entry: Entry | Holder, inputs: Sequence[Value]) -> ast.expr:
-        return ast.Call(_Access(entry), [self.read(value) for value in inputs], [])
+        return ast.Call(Access(entry), [self.read(value) for value in inputs], [])
 
     def reached(self, entry: Entry) -> ast.expr:
-        return _Access(entry)
+        return Access(entry)
 
     def keep(self, hint: str, value: Any) -> ast.expr:
         """What `forward` reads a number or flag of the constructor by."""
@@ -268,35 +261,9 @@ class Body:
                     if isinstance(entry, Entry):
                         entry.used = True
         self.steps = kept[::-1]
-        for held in self.top.entries:
-            if isinstance(held, Holder):
-                self.chain(held, {value.mark for value in results})
         used = {n.attr for s in self.steps for n in s.parts if isinstance(n, ast.Attribute)}
         self.kept = {key: code for key, code in self.kept.items() if key in used}
         self.find_lets(self.top, identifiers(*self.kept.values()))
-
-    def chain(self, holder: Holder, results: Collection[str]) -> None:
-        """Makes containers one module whose members are called one after another."""
-        for inner in holder.entries:
-            if isinstance(inner, Holder):
-                self.chain(inner, results)
-        members = holder.live()
-        calls = [s for s in self.steps if any(entry in members for entry in s.accessed)]
-        marks = [step.target.mark for step in calls]
-        read = [mark for step in self.steps for mark in step.operands]
-        links = zip(calls[1:], marks, strict=False)
-        if (
-            [step.calls for step in calls] == members
-            and members
-            and all(step.operands == [mark] for step, mark in links)
-            and all(read.count(mark) == 1 and mark not in results for mark in marks[:-1])
-        ):
-            holder.chained, (first, *_), last = True, calls, calls[-1]
-            given = ast.Name(first.operands[0])
-            self.steps[self.steps.index(last)] = Step(
-                last.target, ast.Call(_Access(holder), [given], [])
-            )
-            self.steps = [step for step in self.steps if step not in calls[:-1] or step is last]
 
     def find_lets(self, holder: Holder, found: set[str]) -> None:
         """Marks the variables that are used; `found` are names in what stands behind."""

@@ -14,6 +14,7 @@ from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
 from archdsl.pytorch.chains import Chains
 from archdsl.pytorch.containers import Made
 from archdsl.pytorch.environment import Env, Factory, Flow, Level
+from archdsl.pytorch.joining import join_members
 from archdsl.pytorch.operations import (
     function_of,
     infer,
@@ -309,7 +310,8 @@ class Placing(Chains):
     def finish(self, results: Sequence[Value]) -> None:
         """Leaves what the results need, and lets activations write over what nobody else does."""
         self.body.prune(results)
-        uses: dict[str, int] = {}
+        join_members(self.body, {value.mark for value in results})
+        uses = dict.fromkeys(self.body.within, 1)
         for value in results:
             uses[value.mark] = uses.get(value.mark, 0) + 1
         for step in self.body.steps:

@@ -116,7 +116,7 @@ class _Filler(ast.NodeTransformer):
             raise Fixed((), "a value that nothing gives")
         return ast.Name(self.naming.variables[node.id])
 
-    def visit__Access(self, node: Any) -> ast.expr:
+    def visit_Access(self, node: Any) -> ast.expr:
         return self.naming.body.access(node.entry)
 
 

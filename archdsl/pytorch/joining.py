@@ -1,0 +1,63 @@
+"""Containers whose members are called one after another: each is one module, and one call."""
+
+import ast
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from archdsl.pytorch.body import Access, Body, Entry, Holder, Step
+
+
+def join_members(body: Body, results: Collection[str]) -> None:
+    """Makes them `nn.Sequential`, those inside others first; `results` are marks of values."""
+    joining = _Joining(body, results)
+    for entry in body.top.entries:
+        if isinstance(entry, Holder):
+            joining.look_at(entry)
+    body.steps = [
+        joining.instead.get(step, step) for step in body.steps if step not in joining.gone
+    ]
+
+
+class _Joining:
+    def __init__(self, body: Body, results: Collection[str]) -> None:
+        self.body, self.results = body, results
+        self.reads = Counter(mark for step in body.steps for mark in step.operands)
+        self.steps: dict[Any, list[Step]] = {}  # by what they access
+        self.instead: dict[Step, Step] = {}  # of the body's own
+        self.origins: dict[Step, Step] = {}  # the body's own, by what stands instead of them
+        self.gone: set[Step] = set()
+        for step in body.steps:
+            for entry in step.accessed:
+                self.steps.setdefault(entry, []).append(step)
+
+    def look_at(self, holder: Holder) -> None:
+        for inner in holder.entries:
+            if isinstance(inner, Holder):
+                self.look_at(inner)
+        members = holder.live()
+        found = [self.steps.get(entry, []) for entry in members]
+        if not members or any(len(steps) != 1 for steps in found):
+            return
+        calls = [steps[0] for steps in found]
+        marks = [step.target.mark for step in calls[:-1]]
+        once = all(self.reads[mark] == 1 and mark not in self.results for mark in marks)
+        linked = all(s.operands == [m] for s, m in zip(calls[1:], marks, strict=True))
+        if once and linked and all(map(_is_plain, calls)):
+            self.join(holder, calls)
+            self.body.within.update(marks)
+
+    def join(self, holder: Holder, calls: list[Step]) -> None:
+        *before, last = (self.origins.get(step, step) for step in calls)
+        whole = Step(last.target, ast.Call(Access(holder), [ast.Name(calls[0].operands[0])], []))
+        holder.chained, self.steps[holder] = True, [whole]
+        self.instead[last], self.origins[whole] = whole, last
+        self.gone.update(before)
+
+
+def _is_plain(step: Step) -> bool:
+    """Whether a step calls a module with one value."""
+    match step.code:
+        case ast.Call(func=Access(entry=Entry() | Holder()), args=[ast.Name()], keywords=[]):
+            return True
+    return False
