@@ -148,7 +148,7 @@ class Step:
     def allocates(self) -> bool:
         """Whether it may give a new tensor; an op that says `inplace=True` does not."""
         match self.code:
-            case ast.Call(func=_Access(entry=Entry(code=ast.Call(keywords=said)))):
+            case ast.Call(func=Access(entry=Entry(code=ast.Call(keywords=said)))):
                 return not any(
                     k.arg == "inplace" and getattr(k.value, "value", None) is True for k in said
                 )

@@ -49,7 +49,8 @@ class _Joining:
 
     def join(self, holder: Holder, calls: list[Step]) -> None:
         *before, last = (self.origins.get(step, step) for step in calls)
-        whole = Step(last.target, ast.Call(Access(holder), [ast.Name(calls[0].operands[0])], []))
+        code = ast.Call(Access(holder), [ast.Name(calls[0].operands[0])], [])
+        whole = Step(last.target, code, scopes=calls[-1].scopes[:-1])
         holder.chained, self.steps[holder] = True, [whole]
         self.instead[last], self.origins[whole] = whole, last
         self.gone.update(before)

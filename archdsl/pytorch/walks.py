@@ -380,7 +380,7 @@ class Walk(Calling):
         value = self.body.value(spec, holder.key, OPS["concat"])
         each = ast.comprehension(name("layer"), self.body.reached(entry), [], 0)
         maps = ast.ListComp(call("layer", self.body.read(x)), [each])
-        self.step(value, call("torch.cat", maps, 1))
+        self.step(env.level, value, call("torch.cat", maps, 1))
         self.settle(env.level.child("_concat"), value, owner)
         return value
 
