@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
     return WRONG_CALL
 
 
-YOUNG = 100_000  # objects between two searches for cycles, of which specs and graphs have none
+YOUNG = 1_000_000  # objects between two searches for cycles, of which specs and graphs have none
 
 
 def main() -> NoReturn:

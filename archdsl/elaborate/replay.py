@@ -44,6 +44,14 @@ class Records:
         self.nodes = 0
         self.mentioned: dict[Block, Around] = {}
         self.said: dict[Block, Mentions] = {}  # by a block alone
+        self.rules = {**RULES, **document.rules}
+        self.everywhere = of_surroundings(document)
+        known = document.file.blocks
+        for called in [known[verb] for verb in self.everywhere.verbs if verb in known]:
+            around = self.mentions(called)
+            self.everywhere.names.update(around.parameters)
+            self.everywhere.functions.update(around.functions)
+        self.mentioned.clear()  # that of the first does not have what the others mention
 
     def key(
         self,
@@ -77,27 +85,57 @@ class Records:
         A name that means something else there is one too many, which does no harm.
         """
         if block not in self.mentioned:
-            found, seen, open = of_surroundings(self.document), set[Block](), [block]
-            own_blocks = self.document.file.blocks
-            open += [own_blocks[verb] for verb in found.verbs if verb in own_blocks]
-            while open:
-                called = open.pop()
-                if called in seen:
-                    continue
-                seen.add(called)
-                if called not in self.said:
-                    self.said[called] = of_block(called)
-                own = self.said[called]
-                found.names |= own.names
-                found.functions |= own.functions
-                blocks = called.file.blocks
-                open += [blocks[verb] for verb in own.verbs if verb in blocks]
-            rules = {**RULES, **self.document.rules}
-            self.mentioned[block] = Around(
-                tuple(sorted(found.names & self.document.parameters.keys())),
-                tuple(sorted(found.functions & rules.keys())),
-            )
+            self._mention(block)
         return self.mentioned[block]
+
+    def _mention(self, block: Block) -> None:
+        """Finds what a block and those that it names mention, each of them once.
+
+        Blocks that name one another mention the same (Tarjan 1972: `order` is when a block was
+        met, `first` the earliest that it leads back to, `open` those not yet known).
+        """
+        order, first, open = {block: 0}, {block: 0}, [block]
+        way = [(block, iter(self._named(block)))]
+        while way:
+            at, named = way[-1]
+            for other in (one for one in named if one not in self.mentioned):
+                if other not in order:
+                    order[other] = first[other] = len(order)
+                    open.append(other)
+                    way.append((other, iter(self._named(other))))
+                    break
+                first[at] = min(first[at], order[other])
+            else:
+                way.pop()
+                for before, _ in way[-1:]:
+                    first[before] = min(first[before], first[at])
+                if first[at] == order[at]:
+                    ring = [open.pop()]
+                    while ring[-1] is not at:
+                        ring.append(open.pop())
+                    self._settle(ring)
+
+    def _named(self, block: Block) -> list[Block]:
+        """The blocks that a block names."""
+        if block not in self.said:
+            self.said[block] = of_block(block)
+        known = block.file.blocks
+        return [known[verb] for verb in self.said[block].verbs if verb in known]
+
+    def _settle(self, ring: list[Block]) -> None:
+        """Keeps what some blocks mention that name one another, if they are more than one."""
+        names, functions = set(self.everywhere.names), set(self.everywhere.functions)
+        for block in ring:
+            names |= self.said[block].names
+            functions |= self.said[block].functions
+        names &= self.document.parameters.keys()
+        functions &= self.rules.keys()
+        for other in (other for block in ring for other in self._named(block)):
+            if other in self.mentioned:
+                names.update(self.mentioned[other].parameters)
+                functions.update(self.mentioned[other].functions)
+        around = Around(tuple(sorted(names)), tuple(sorted(functions)))
+        self.mentioned.update(dict.fromkeys(ring, around))
 
 
 def _blocks_in(value: Value) -> Iterator[Block]:

@@ -53,6 +53,15 @@ ONLY_READ: dict[str, Callable[[int], str]] = {  # whose size is that of the spec
         + "    body:\n"
         + lines(n, lambda i: f'    "b{i}_{{1}}": relu')
     ),
+    "blocks that name the next": lambda n: (
+        f"{HEAD}blocks:\n"
+        + lines(
+            n,
+            lambda i: f"b{i}: {{seq: [relu, {{if: C > 4, seq: [b{i + 1}, b{i + 2}, b{i + 3}]}}]}}",
+        )
+        + "".join(f"  b{n + i}: {{seq: [relu]}}\n" for i in range(3))
+        + f"backbone: [{names(n, 'b')}]\n"
+    ),
     "references to what failed": lambda n: (
         f"{HEAD}backbone:\n  a:\n    repeat: 1 / 0\n    inline:\n"
         + lines(n, lambda i: f'    "a{i}_{{1}}": relu')
