@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import networkx
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.sink import Sink
@@ -44,6 +46,26 @@ def elaborated(document: Document, records: Records, limits: Limits | None = Non
     sink = Sink()
     graph = elaborate(document, sink, limits, records)
     return (graph.to_json() if graph else None), sink.diagnostics
+
+
+@given(names=st.lists(st.sets(st.integers(0, 5), max_size=3), min_size=6, max_size=6))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_a_block_mentions_what_those_that_it_names_do(names: list[set[int]]) -> None:
+    """However they name one another, in rings too."""
+    blocks = {
+        f"b{n}": {"seq": [{"conv": {"out": f"p{n}", "kernel": 1}}]
+                  + [{f"b{other}": {}, "if": "C < 1"} for other in sorted(others)]}
+        for n, others in enumerate(names)
+    }  # fmt: skip
+    spec = {"params": {f"p{n}": 4 for n in range(6)}, "blocks": blocks,
+            "backbone": [f"b{n}" for n in range(6)]}  # fmt: skip
+    document = document_of(yaml.safe_dump(spec, sort_keys=False))
+    calls = networkx.DiGraph({n: list(others) for n, others in enumerate(names)})
+    known = Records(document)
+    for n in range(6):
+        reached = {n, *networkx.descendants(calls, n)}
+        mentioned = known.mentions(document.file.blocks[f"b{n}"])
+        assert mentioned.parameters == tuple(f"p{other}" for other in sorted(reached))
 
 
 def variations(document: Document) -> list[Point]:
