@@ -110,9 +110,9 @@ def _tree(graph: Graph, keys: Keys) -> _Part:
     output = next((graph.spec(id) for id in graph.outputs.values()), None)
     root = _Part("", Side(graph.name, "network", output, analysis.total), -1, {})
     parts = {"": root}
-    scopes = graph.scope_by_id
+    scopes, labels = graph.scope_by_id, dict[int, str]()
     for node in graph.nodes:
-        leaf = _leaf(graph, node, analysis, keys)
+        leaf = _leaf(graph, node, analysis, keys, labels)
         _home(node.scope, parts, scopes, analysis).children.append(leaf)
     for id in reversed([id for id in parts if id]):
         part = parts[id]
@@ -132,11 +132,16 @@ def _home(id: str, parts: dict[str, _Part], scopes: dict[str, Scope], analysis: 
     return parts[id]
 
 
-def _leaf(graph: Graph, node: Node, analysis: Analysis, keys: Keys) -> _Part:
-    side = Side(node.id, node.op.label(), node.output, analysis.costs[node.id])
-    settings = vars(node.op).copy()
-    key = _key((node.op, graph.specs(node), node.output), keys)
-    return _Part(_name(node.id), side, key, settings, block=node.op.verb)
+def _leaf(
+    graph: Graph, node: Node, analysis: Analysis, keys: Keys, labels: dict[int, str]
+) -> _Part:
+    """A node; `labels` are those of ops, many of which are one object."""
+    op = node.op
+    if id(op) not in labels:
+        labels[id(op)] = op.label()
+    side = Side(node.id, labels[id(op)], node.output, analysis.costs[node.id])
+    key = _key((op, graph.specs(node), node.output), keys)
+    return _Part(_name(node.id), side, key, vars(op), block=op.verb)
 
 
 def _name(id: str) -> str:
@@ -195,6 +200,8 @@ def _pairs(
     before: Sequence[_Part], after: Sequence[_Part]
 ) -> list[tuple[_Part | None, _Part | None]]:
     """Parts of one name, then of equal content, then those left alone; in the order of `after`."""
+    if [part.name for part in before] == [part.name for part in after]:
+        return list(zip(before, after, strict=True))
     names = {part.name: part for part in before}
     partner = {part.name: names.pop(part.name) for part in after if part.name in names}
     left = [part for part in before if part.name in names]

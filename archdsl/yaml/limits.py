@@ -38,7 +38,7 @@ class Limits:
     all_bytes: _Count = 4_000_000  # of a spec and these files
     nesting: _Count = 64  # of YAML values, and of items in items through blocks
     values: _Count = 30_000  # in all these files, aliases expanded; what is extended counts again
-    layout: _Count = 40_000  # YAML keys and values that `fmt` lays out
+    layout: _Count = 20_000  # YAML keys and values that `fmt` lays out
     expression: _Count = 1_000  # characters of one expression or name
     path: _Count = 1_000  # characters of a module's path
     reads: _Count = 2_000_000  # values in lists, names and expressions that are gone through
