@@ -16,7 +16,7 @@ from archdsl.ops.tensor import TensorSpec
 By = Literal["op", "block", "stage"]
 DEFAULT = ("parameters", "macs")  # columns
 COSTS = frozenset(Cost._fields)
-MOST_VALUES = 100_000  # of a table: those of the deepest networks that people build, in all columns
+MOST_VALUES = 60_000  # of a table: those of the deepest networks that people build, in all columns
 MAX_PARTS = 3  # that the description of a stage names
 
 

@@ -140,6 +140,9 @@ def _verify_scopes(graph: Graph) -> None:
             message = f"scope {scope.id}: its parent {scope.parent!r} is not before it"
             refuse(f"scopes[{n}].parent", message)
         _verify_inside(f"scopes[{n}]", scope, scope.parent)
+        if scope.name.startswith("_"):
+            message = f"scope {scope.id}: a name that starts with `_` adds no level, so no scope"
+            refuse(f"scopes[{n}].id", message)
         known.add(scope.id)
 
 

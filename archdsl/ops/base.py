@@ -339,7 +339,7 @@ def _number(minimum: float, maximum: float) -> Read:
             bounds = f"{minimum:g} to {maximum:g}" if maximum < _HUGE else f"{minimum:g} or more"
             help = f"write {value / 100:g}" if maximum == 1 < value <= 100 else ""
             raise ArgumentError(f"{value:g} is out of range ({bounds})", help)
-        return float(value)
+        return float(abs(value) if minimum >= 0 else value)  # -0.0 is 0.0 where nothing is below
 
     return read
 

@@ -251,6 +251,10 @@ def moved(data: Any) -> None:
         (named("norm", f"x = {CODE}"), "`x = open("),
         (named("norm", "stage.norm"), "stage.norm does not lie directly in ``"),
         (named("norm", "_norm"), "batch_norm has weights, so its name cannot start with `_`"),
+        (
+            lambda data: data.update(json.loads(json.dumps(data).replace("stage", "_stage"))),
+            "scope _stage: a name that starts with `_` adds no level",
+        ),
         (named("norm", "stage"), "two things are named stage"),
         (named("norm", "stem"), "node stem stands twice"),
         (named("norm", "a" * 2000), "more than 1,000 characters"),

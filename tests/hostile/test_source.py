@@ -62,6 +62,11 @@ BUILT = {  # what a spec says that Python could misunderstand
         outputs: {a: a, "00": "007"}
         """,
     "signs of zero": "backbone: [{scale: {factor: 0.0}}, {scale: {factor: -0.0}}]",
+    "no chance, of either sign": """
+        backbone:
+          [tokens, {attention: {heads: 3, dropout: -0.0}}, {attention: {heads: 3, dropout: 0.0}},
+           {dropout: {rate: -0.0}}, {layer_norm: {eps: -0.0}}]
+        """,
 }  # fmt: skip
 
 
