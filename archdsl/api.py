@@ -56,10 +56,11 @@ def read(
     limits: "Limits | None" = None,
     lints: Collection[str] = (),
     replaced: Sequence[str] = (),
+    output_stride: str | None = None,
 ) -> Reading:
     """Reads the spec at a path or of a name; `settings` and `scale` are as on the command line.
 
-    `replaced` are texts of `--replace`.
+    `replaced` are texts of `--replace`, `output_stride` is one, too.
     `lints` are the codes of those that look at it if it is right. Raises UsageError for a file that
     is not there or a setting that the spec does not have.
     """
@@ -68,7 +69,8 @@ def read(
     from archdsl.yaml.limits import Limits
 
     loader = Loader(Sink(), limits or Limits())
-    return _elaborated(loader, loader.load(find(spec), settings, scale, replaced), lints)
+    document = loader.load(find(spec), settings, scale, replaced, output_stride)
+    return _elaborated(loader, document, lints)
 
 
 def load(
@@ -78,20 +80,24 @@ def load(
     scale: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
 ) -> "Graph":
     """The graph of a spec: a path, or the name of one in the gallery (`resnet50`).
 
     `params` changes the spec's parameters (`{"classes": 10}`), `scale` its scaling rules
     (`{"width": 1.4}`, `{"phi": 3}`), `limits` what it may ask for (`{"nodes": 10**6}`,
     `{"root": "../specs"}`), `replace` its ops, as the key of a spec does (`{"relu": "silu"}`,
-    `[{"op": "relu", "at": "layer4", "with": "silu"}]`). Raises SpecError if the spec is wrong,
-    UsageError if there is no such file or parameter.
+    `[{"op": "relu", "at": "layer4", "with": "silu"}]`), `output_stride` that of its
+    backbone. Raises SpecError if the spec is wrong, UsageError if there is no such file or
+    parameter.
     """
     from archdsl.yaml.limits import Limits
 
     allowed = Limits().override(_as_text(limits))
     settings = _as_text(params), _as_text(scale)
-    return read(spec, *settings, allowed, replaced=_as_rules(replace)).require()
+    stride = None if output_stride is None else str(output_stride)
+    rules = _as_rules(replace)
+    return read(spec, *settings, allowed, replaced=rules, output_stride=stride).require()
 
 
 def loads(text: str) -> "Graph":
@@ -119,8 +125,9 @@ def compile(
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
 ) -> "nn.Module":
-    """The PyTorch module of a spec or graph; `params`, `scale` and `replace` as for
+    """The PyTorch module of a spec or graph; what changes the spec is as for
     `load`.
 
     With `features`, taps or paths as `layer4.1.bn2`, it is a backbone: `forward` gives a dict of
@@ -129,7 +136,7 @@ def compile(
     """
     from archdsl.pytorch.module import compile_graph
 
-    return compile_graph(_graph(spec, params, scale, replace), features)
+    return compile_graph(_graph(spec, params, scale, replace, output_stride), features)
 
 
 def emit(
@@ -140,17 +147,18 @@ def emit(
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
 ) -> str:
     """The Python source of a spec or graph, which needs only PyTorch.
 
-    `features`, `params`, `scale` and `replace` are as for `compile`; `class_name` is what the
+    `features` and what changes the spec are as for `compile`; `class_name` is what the
     network's class is called, its name in capitals (`Resnet50`) without it. Raises UsageError for
     a tap that does not exist, or a name that no class can have.
     """
     from archdsl.pytorch.module import select_features
     from archdsl.pytorch.source import emit
 
-    graph = _graph(spec, params, scale, replace)
+    graph = _graph(spec, params, scale, replace, output_stride)
     return emit(graph if features is None else select_features(graph, features), class_name)
 
 
@@ -160,11 +168,12 @@ def analyze(
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
 ) -> "Analysis":
     """Parameters, multiply-accumulates and activations of every node, every scope, the whole."""
     from archdsl.analysis.cost import analyze
 
-    return analyze(_graph(spec, params, scale, replace))
+    return analyze(_graph(spec, params, scale, replace, output_stride))
 
 
 def summarize(
@@ -174,11 +183,12 @@ def summarize(
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
 ) -> "Table":
     """The stages of a spec or graph, to a depth of names, as a table that shows itself."""
     from archdsl.analysis.summary import summarize
 
-    graph = _graph(spec, params, scale, replace)
+    graph = _graph(spec, params, scale, replace, output_stride)
     return table(summarize(graph, depth), graph)
 
 
@@ -241,14 +251,17 @@ def _graph(
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
 ) -> "Graph":
     from archdsl.graph.graph import Graph
 
     if not isinstance(spec, Graph):
         settings = _as_text(params), _as_text(scale)
-        return read(spec, *settings, replaced=_as_rules(replace)).require()
-    if params or scale or replace:
-        raise UsageError("params, scale and replace change a spec; a graph is past that")
+        stride = None if output_stride is None else str(output_stride)
+        return read(spec, *settings, replaced=_as_rules(replace), output_stride=stride).require()
+    if params or scale or replace or output_stride:
+        what = "params, scale, replace and output_stride"
+        raise UsageError(f"{what} change a spec; a graph is past that")
     return spec
 
 

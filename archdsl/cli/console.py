@@ -43,11 +43,12 @@ class Changes:
     scale: Settings = field(default_factory=dict)
     limits: Settings = field(default_factory=dict)
     replace: tuple[str, ...] = ()
+    output_stride: str | None = None
 
     @property
     def any(self) -> bool:
         """Whether anything of the network is changed."""
-        return bool(self.settings or self.scale or self.replace)
+        return bool(self.settings or self.scale or self.replace or self.output_stride)
 
     @property
     def allowed(self) -> "Limits":
@@ -76,17 +77,23 @@ def changes(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def called(*arguments: Any, **given: Any) -> Any:
-        said = {name: given.pop(name) for name, _ in _CHANGES.values()}
+        said = {name: given.pop(name) for name in Changes.__dataclass_fields__}
         return command(*arguments, changed=Changes(**said), **given)
 
     for option in _CHANGES:
         called = change(option)(called)
-    return called
+    return output_stride(called)
+
+
+def output_stride(command: Command) -> Command:
+    """The option for the output stride of the backbone."""
+    text = "Strides behind this one become dilation: 8, 16."
+    return click.option("--output-stride", metavar="N", help=text)(command)
 
 
 def reading_of(spec: str, changed: Changes, lints: Collection[str] = ()) -> Reading:
-    settings, scale, replaced = changed.settings, changed.scale, changed.replace
-    return read(spec, settings, scale, changed.allowed, lints, replaced)
+    said = changed.replace, changed.output_stride
+    return read(spec, changed.settings, changed.scale, changed.allowed, lints, *said)
 
 
 def graph_of(spec: str, changed: Changes) -> "Graph":

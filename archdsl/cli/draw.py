@@ -22,6 +22,7 @@ from archdsl.cli.console import (
     show,
     status_of,
 )
+from archdsl.cli.console import output_stride as stride
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.options import KINDS, OPTIONS, Option, Options, asked
@@ -99,10 +100,12 @@ def figure_options(command: Command) -> Command:
 @click.option("--watch", is_flag=True, help="Draw again whenever a spec changes.")
 @change("--set")
 @change("--replace")
+@stride
 @change("--limit")
 def draw(
     specs: Sequence[str], kind: str, outs: Sequence[Path], text: str | None, dpi: int | None,
-    watch: bool, settings: Settings, limits: Settings, replace: tuple[str, ...], **options: Any,
+    watch: bool, settings: Settings, limits: Settings, replace: tuple[str, ...],
+    output_stride: str | None, **options: Any,
 ) -> int:  # fmt: skip
     """Draw networks as figures for papers, slides and pages.
 
@@ -113,7 +116,7 @@ def draw(
     for name, value, suffix in (("text", text, ".svg"), ("dpi", dpi, ".png")):
         if value and suffix not in written:
             raise UsageError(f"--{name} is for {suffix} alone, which -o does not name")
-    changed = Changes(settings, rules, limits, replace)
+    changed = Changes(settings, rules, limits, replace, output_stride)
     job = Job(specs, kind, outs, text, dpi, changed, asked(kind, options))
     with progress() as say:
         say(f"drawing {', '.join(specs)}")

@@ -112,14 +112,13 @@ def diff(
 ) -> None:
     """Show what changes from one network to another.
 
-    `--set`, `--scale` and `--replace` change the second only; without a second it is the first, so
-    changed.
+    Options that change a spec change the second only; without a second it is the first, so changed.
     """
     from archdsl.analysis.diff import compare
     from archdsl.tables.changes import FORMATS
 
     if after is None and not changed.any:
-        message = "diff needs a second spec, or --set, --scale or --replace to change the first"
+        message = "diff needs a second spec, or an option that changes the first: --set classes=10"
         raise UsageError(message)
     with progress() as say:
         say(f"reading {before}")

@@ -87,7 +87,14 @@ def scale(
 
     if sum((phi is not None, bool(budget), search is not None)) != 1:
         raise UsageError("say one of --phi 0..7, --budget macs=4G and --search '2x macs'")
-    candidates = Candidates(spec, changed.settings, changed.scale, changed.allowed, changed.replace)
+    candidates = Candidates(
+        spec,
+        changed.settings,
+        changed.scale,
+        changed.allowed,
+        changed.replace,
+        changed.output_stride,
+    )
     with progress() as say:
         result = _scaled(candidates, phi, budget, search, grid, top, columns, say)
     if result.warning:

@@ -33,7 +33,7 @@ class Span:
     @property
     def in_option(self) -> bool:
         """Whether it is in the value of an option of the command line."""
-        return self.file.startswith(("--set ", "--scale ", "--replace "))
+        return self.file.startswith(("--set ", "--scale ", "--replace ", "--output-stride "))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

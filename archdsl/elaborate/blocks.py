@@ -1,6 +1,6 @@
 """What a verb does: combinators, ops, and blocks, which are elaborated once and then replayed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, replace
 from typing import Any, NoReturn
 
@@ -8,6 +8,7 @@ from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.elaborate.combinators import KINDS, combine
+from archdsl.elaborate.dilating import Lattice
 from archdsl.elaborate.env import (
     Arguments,
     Evaluated,
@@ -385,18 +386,20 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     specs = tuple([tensor.spec for tensor in inputs])
     own = {name: call.names[name] for name in block.parameters}
     around, replacing = run.setting, run.replacements(level.child(name), call.here)
-    key = records.key(block, own, specs, around.parameters, around.functions, replacing)
+    lattices = tuple(build.dilating.of([tensor]) for tensor in inputs)
+    beside = replacing, build.dilating.most, lattices
+    key = records.key(block, own, specs, around.parameters, around.functions, beside)
     run.budget.read(item, 0, len(key.around))
     known = records.kept.get(key)
     if known and not level.application and call.inputs is not None and build.fits(known):
         return build.replay(known, level.child(name), level.scope, inputs, item)
     kind, title = KINDS[block.body.verb], run.document.titles[block]
-    shown = _shown_arguments(run, own, replacing)
-    beside = (len(build.tapped), len(frame.aux))
+    shown = _shown_arguments(run, own, replacing, lattices)
+    before = (len(build.tapped), len(frame.aux))
     with build.recording(level.child(name), inputs) as recorded:
         result = _enter(run, call, build.open(level, name, kind, item, title, shown, specs))
     distinct = len({tensor.id for tensor in inputs}) == len(inputs)
-    alone = beside == (len(build.tapped), len(frame.aux))
+    alone = before == (len(build.tapped), len(frame.aux))
     if result is not None and distinct and not level.application and alone:
         run.records().keep(key, recorded(result))
     return result
@@ -409,15 +412,18 @@ def _as_tuple(flow: Flow) -> tuple[Tensor, ...]:
 
 
 def _shown_arguments(
-    run: Run, own: Mapping[str, Value], replacing: Replacements
+    run: Run, own: Mapping[str, Value], replacing: Replacements, lattices: Iterable[Lattice | None]
 ) -> tuple[tuple[str, Any], ...]:
-    """The arguments of a block as the graph keeps them, and what is replaced in it alone."""
+    """The arguments of a block as the graph keeps them, and what else tells it from its like."""
     shown = [(name, _shown(run, value, replacing)) for name, value in own.items()]
     for rule, ahead in replacing.rules:
         if rule.at != ANYWHERE:
             name = rule.op + "_" * (rule.op in own)
             where = "" if ahead == ALL else f" at {rule.at[min(ahead) :]}"
             shown.append((name, f"{as_yaml(as_written(rule.by))}{where}"))
+    found = [str(lattice) for lattice in lattices if lattice is not None and lattice.pixels]
+    if found:
+        shown.append(("lattice" + "_" * ("lattice" in own), " and ".join(dict.fromkeys(found))))
     return tuple(shown)
 
 

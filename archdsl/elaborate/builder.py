@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.elaborate.budget import Budget, Labels, Spent
+from archdsl.elaborate.dilating import Dilating, Lattice
 from archdsl.elaborate.env import Flow, Level, Tensor, fail
 from archdsl.graph.graph import Node, Scope, ScopeKind
 from archdsl.language.syntax import Item, Replacement
@@ -28,6 +29,7 @@ class Recorded(NamedTuple):
     result: Flow
     placed: Sequence["Placed | Replayed"]
     replaced: Sequence[tuple[Replacement, str]]
+    lattices: Sequence[Lattice | None]
 
 
 class Placed(NamedTuple):
@@ -84,6 +86,7 @@ class Builder:
         self.results: dict[str, Flow] = {}  # of so many of them as were looked at
         self.looked = 0
         self.replaced: list[tuple[Replacement, str]] = []  # each with the path where it was
+        self.dilating = Dilating()
 
     # nodes
 
@@ -110,7 +113,9 @@ class Builder:
         budget, path = self.budget, level.child(name)
         id = path + level.application
         span = self.take(id, item)
+        op, lattice = self.dilating.settled(op, tensors)
         output, weights, cost = facts(op, tuple([tensor.spec for tensor in tensors]))
+        self.dilating.came(op, id, output, lattice, tensors[0])
         if output.elements > budget.limits.elements:
             what = f"the output of {path}"
             budget.check("elements", output.elements, span, what, labels=causes)
@@ -270,8 +275,10 @@ class Builder:
 
         def recorded(result: Flow) -> Recorded:
             added = self.nodes[nodes:], self.made[nodes:], self.scopes[scopes:]
-            journal = self.journal[placed:]
-            return Recorded(path, inputs, *added, spent, result, journal, self.replaced[replaced:])
+            journal, known = self.journal[placed:], self.dilating.known
+            lattices = [known.get(node.id) for node in added[0]]
+            others = self.replaced[replaced:], lattices
+            return Recorded(path, inputs, *added, spent, result, journal, *others)
 
         with self.budget.measured() as spent:
             yield recorded
@@ -307,6 +314,9 @@ class Builder:
             self.specs[id], self.spans[id] = node.output, node.span
         self.made += [renamed[id] for id in recorded.made]
         self.replaced += [(rule, path + at[cut:]) for rule, at in recorded.replaced]
+        for node, lattice in zip(recorded.nodes, recorded.lattices, strict=True):
+            if lattice is not None:
+                self.dilating.known[renamed[node.id]] = lattice
         self.journal.append(Replayed(recorded, path, tuple(inputs)))
         return _renamed(recorded.result, renamed.__getitem__)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from archdsl.elaborate.env import Tensor
 from archdsl.ops import Op, ShapeError
 from archdsl.ops.attention import PatchMerging
+from archdsl.ops.base import times
 from archdsl.ops.conv import Conv
 from archdsl.ops.pool import BlurPool, MaxPool, _Pool
 from archdsl.ops.shape import SpaceToDepth
@@ -19,6 +20,11 @@ class Lattice(NamedTuple):
 
     pixels: tuple[int, ...]
     apart: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """`16`, `16, dilated 2`, `8x16`."""
+        shown = [times(n) if len({*n}) > 1 else str(n[0]) for n in self]
+        return shown[0] if {*self.apart} == {1} else f"{shown[0]}, dilated {shown[1]}"
 
 
 class Dilating:
@@ -57,7 +63,7 @@ class Dilating:
             return op, lattice
         many = len(lattice.pixels)
         strides = (op.stride,) * many if isinstance(op, BlurPool) else op.stride
-        left = tuple(self.left(op, s, n) for s, n in zip(strides, lattice.pixels, strict=True))
+        left = tuple(self.left(s, n) for s, n in zip(strides, lattice.pixels, strict=True))
         pixels = tuple(n * s for n, s in zip(lattice.pixels, left, strict=True))
         taken = [s // kept for s, kept in zip(strides, left, strict=True)]
         apart = tuple(a * s for a, s in zip(lattice.apart, taken, strict=True))
@@ -65,18 +71,18 @@ class Dilating:
         self.changed |= made != op
         return made, Lattice(pixels, apart)
 
-    def left(self, op: Op, stride: int, pixels: int) -> int:
+    def left(self, stride: int, pixels: int) -> int:
         """What is left of a stride along an axis."""
         if pixels * stride <= self.most:
             return stride
         if pixels < self.most:
-            raise self.past(op, stride, pixels)
+            raise self.past(stride, pixels)
         return 1
 
-    def past(self, op: Op, stride: int, pixels: int) -> ShapeError:
+    def past(self, stride: int, pixels: int) -> ShapeError:
         message = f"a stride of {stride} behind {pixels} goes past the output stride {self.most}"
-        help = f"an output stride of {pixels} or {pixels * stride} can be had"
-        return ShapeError(message, None, help if pixels > 1 else f"{pixels * stride} can be had")
+        either = f"{pixels} or {pixels * stride}" if pixels > 1 else f"{stride}"
+        return ShapeError(message, "stride", f"an output stride of {either} can be had")
 
     def came(self, op: Op, id: str, output: TensorSpec, lattice: Lattice | None, x: Any) -> None:
         """Follows what an op gave on its first input; raises ShapeError for a stride that stays."""
@@ -121,10 +127,12 @@ def _padding(
     """What keeps the size where the op's own padding did but for the stride; else more of it."""
     if isinstance(op.padding, str):
         return op.padding
+    padding = tuple(p * n // d for p, d, n in zip(op.padding, before, spread, strict=True))
     reach = [d * (k - 1) for k, d in zip(op.kernel, before, strict=True)]
-    both = [(r, s, 2 * p) for r, s, p in zip(reach, op.stride, op.padding, strict=True)]
-    keeps = all(r + 1 - s <= around <= r for r, s, around in both)
-    if keeps and any(around != r for r, _, around in both):
-        return "same"
-    pairs = zip(op.padding, before, spread, strict=True)
-    return tuple(p * after // d for p, d, after in pairs)
+    missing = [r - 2 * p for r, p in zip(reach, op.padding, strict=True)]
+    hangs = [s - 1 if isinstance(op, _Pool) and op.ceil else 0 for s in op.stride]
+    keeps = all(h <= m < s + h for m, s, h in zip(missing, op.stride, hangs, strict=True))
+    fits = all(2 * p <= k for p, k in zip(padding, op.kernel, strict=True))
+    if any(missing):
+        return "same" if keeps else padding
+    return padding if fits or isinstance(op, Conv) else "same"

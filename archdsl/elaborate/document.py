@@ -65,7 +65,10 @@ def _elaborate(run: Run) -> Graph | None:
     here = here if "backbone" in document.sections else here.with_input(None)
     levels, inherited = _levels(run, root.level, here), set[str]()
     own_aux = "aux" in document.sections and not _is_inherited(document.file.source.at("aux"))
+    most = _output_stride(run, here)
+    run.build.dilating.begin(run.build.inputs.values())
     for section, sequence in document.sections.items():
+        run.build.dilating.most = most if section == "backbone" else 0
         start, is_inherited = len(run.build.nodes), _is_inherited(document.file.source.at(section))
         there = here.at(next(levels))
         there = replace(there, frame=replace(there.frame, labels={}))
@@ -120,6 +123,7 @@ def _graph(run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow]) -> Gr
             {node.id: node for node in nodes},
             run.build.taps_meant(),
             frozenset(path for _, path in run.build.replaced),
+            run.build.dilating.changed,
         ),
         inputs=inputs,
     )
@@ -156,6 +160,15 @@ def _inputs(run: Run, here: Here) -> Flow:
     if len(tensors) < len(found):
         return None
     return tensors if len(tensors) > 1 else tensors[0]
+
+
+def _output_stride(run: Run, here: Here) -> int:
+    """The output stride of the backbone, 0 for its own."""
+    said = run.document.output_stride
+    try:
+        return 0 if said is None else run.values.whole(said, here.with_input(()), 1)
+    except Poison:
+        return 0
 
 
 def _input(

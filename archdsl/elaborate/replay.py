@@ -8,7 +8,6 @@ from archdsl.elaborate.env import ItemValue
 from archdsl.expressions.expression import Value
 from archdsl.expressions.scaling import RULES, Function
 from archdsl.language.mentions import Mentions, of_block, of_surroundings
-from archdsl.language.replacing import Replacements
 from archdsl.language.syntax import Block, Document
 from archdsl.ops.tensor import TensorSpec
 
@@ -60,10 +59,10 @@ class Records:
         inputs: tuple[TensorSpec, ...],
         parameters: Mapping[str, Value],
         functions: Mapping[str, Function],
-        replacing: Replacements,
+        beside: tuple[Any, ...],
     ) -> Key:
-        """What the nodes of a block follow from."""
-        around: list[Any] = [replacing]
+        """What the nodes of a block follow from; `beside` is what acts on all of its ops."""
+        around: list[Any] = [*beside]
         verbs = [value for value in arguments.values() if isinstance(value, ItemValue | list)]
         for called in (block, *_blocks_in(verbs)):
             mentions = self.mentions(called)

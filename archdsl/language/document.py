@@ -87,6 +87,9 @@ def read_document(
     if form.outputs is not None:
         document.outputs = _outputs(reader, form.outputs, source.at("outputs"), visible)
     read_weights(reader, document)
+    if form.output_stride is not None:
+        place = source.at("output_stride")
+        document.output_stride = reader.expression(form.output_stride, place, visible)
     document.replacements = _replacements(reader, [other.at() for other in replaced], visible)
     read_bodies(opened)
     _sections(reader, document, visible)

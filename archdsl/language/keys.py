@@ -159,6 +159,9 @@ class DocumentForm:
     scaling: Annotated[dict[str, Any], In("scaling")] = key("Scaling rules, and `phi`.", {})
     defaults: Annotated[dict[str, Any], In("defaults")] = key("Default arguments of ops.", {})
     blocks: Annotated[dict[str, Any], In("blocks")] = key("Reusable blocks by name.", {})
+    output_stride: Quantity | None = key(
+        "The output stride of the backbone: further strides become dilation."
+    )
     replace: Annotated[Any, In("replace")] = key(
         "Another op or block wherever an op is written: `{relu: silu}`."
     )

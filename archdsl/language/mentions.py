@@ -112,7 +112,7 @@ def of_document(document: Document) -> Mentions:
     said += [size for shape in (document.inputs or {}).values() for size in shape]
     said += [parameter.default for parameter in document.parameters.values()]
     said += [number for rule in document.rules.values() for number in rule.numbers.values()]
-    said += [*_arguments(document.file), document.phi]
+    said += [*_arguments(document.file), document.phi, document.output_stride]
     said += [rule.by for rule in document.replacements]
     found = Mentions().add(node for node in said if node is not None)
     return found.add_items(items_of(document))

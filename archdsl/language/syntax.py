@@ -365,6 +365,7 @@ class Document:
     lost: Templates = field(default_factory=Templates)
     titles: Mapping[Block, str] = field(default_factory=dict)
     replacements: tuple[Replacement, ...] = ()
+    output_stride: Argument | None = None
 
 
 # walks

@@ -14,7 +14,8 @@ class Written:
 
     `nodes` are those of its graph: a graph with others says something else than the document.
     `taps` says of where a tap is written, if one was made there, whether a reference meant it;
-    `replaced` are the paths where another op or block stands for an op.
+    `replaced` are the paths where another op or block stands for an op, and where it is `dilated`
+    strides became dilation, which no item says.
     """
 
     document: Document
@@ -23,6 +24,7 @@ class Written:
     nodes: Mapping[str, object]
     taps: Mapping[Span, bool]
     replaced: frozenset[str] = frozenset()
+    dilated: bool = False
 
     def says(self, nodes: Iterable[Any]) -> bool:
         """Whether all of these nodes are the document's own."""

@@ -20,6 +20,7 @@ from archdsl.yaml.source import Place
 
 Found = Iterator[tuple[str, Span, str]]  # a message, its place, help
 HELP = "remove it, or use it"
+KEYS = {"output_stride", "replace", "freeze"}  # of a document, which parameters may be meant for
 ANY = "$"
 
 
@@ -42,7 +43,11 @@ def unused_parameters(document: Document) -> Found:
                 help = f"remove it and the `{name}` of its calls, or use it"
                 yield from _declared([name], place, f"parameter of {block.name}", help)
     place = document.file.source.at("params")
-    yield from _declared(document.parameters.keys() - used, place, "parameter")
+    others = document.parameters.keys() - used
+    for name in sorted(others & KEYS):
+        help = f"the key of the document stands outside of `params`: `{name}: ...`"
+        yield from _declared([name], place, "parameter", help)
+    yield from _declared(others - KEYS, place, "parameter")
 
 
 def given(document: Document) -> dict[tuple[str, str], set[str | None]]:

@@ -38,6 +38,8 @@ def network(graph: Graph, reserved: frozenset[str], title: str) -> tuple[list[as
     written = graph.written
     if not isinstance(written, Written) or not written.says(graph.nodes):
         raise Fixed((), "the graph has no spec")
+    if written.dilated:
+        raise Fixed((), "strides became dilation, which no item says")
     fixed: dict[str, Any] = {}
     while True:
         program = Program(graph, written, reserved | {title}, fixed)

@@ -48,13 +48,14 @@ class Candidates:
         scale: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         replaced: Sequence[str] = (),
+        output_stride: str | None = None,
     ) -> None:
         """Reads the spec, changed as on the command line; raises SpecError if it is wrong."""
         self.path, self.limits = find(spec), limits or Limits()
         self.settings, self.scale = dict(settings or {}), dict(scale or {})
-        self.replaced = tuple(replaced)
+        self.replaced, self.output_stride = tuple(replaced), output_stride
         loader = Loader(Sink(), self.limits)
-        document = loader.load(self.path, settings, scale, replaced)
+        document = loader.load(self.path, settings, scale, replaced, output_stride)
         if document is None or loader.sink.failed:
             raise failure(loader.sink, loader.sources)
         self.document = replace(document, renamings={})  # no weights fit another size

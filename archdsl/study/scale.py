@@ -269,6 +269,8 @@ def write_specs(candidates: Candidates, result: Family, count: int, folder: Path
         lines = ["archdsl: 1", f"extends: {extended}", f"name: {name}", f"doc: {_doc(scaled)}"]
         if candidates.settings:
             lines += ["params:", *(f"  {n}: {v}" for n, v in candidates.settings.items())]
+        if candidates.output_stride:
+            lines.append(f"output_stride: {candidates.output_stride}")
         if candidates.replaced:
             replaced = [rule.written for rule in candidates.document.replacements]
             lines.append(f"replace: {as_yaml(replaced)}")
