@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archdsl.diagnostics.errors import CheckpointError, SpecError, UsageError
     from archdsl.graph.graph import Graph, Node, Scope
     from archdsl.ops.tensor import TensorSpec
+    from archdsl.plugins import register
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "load",
     "load_weights",
     "loads",
+    "register",
     "save_weights",
     "summarize",
 ]
@@ -72,6 +74,7 @@ _LATER = {
     "load": "api",
     "load_weights": "api",
     "loads": "api",
+    "register": "plugins",
     "save_weights": "api",
     "summarize": "api",
     "Graph": "graph.graph",
@@ -102,6 +105,13 @@ def _encode(graph: "Graph") -> str:
 def _decode(text: str, limits: "Mapping[str, Any] | None") -> "Graph":
     from archdsl.graph.from_json import decode
 
+    try:
+        return decode(text, limits)
+    except ValueError:
+        from archdsl import plugins
+
+        if not plugins.wanted([text]):
+            raise
     return decode(text, limits)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from archdsl.figures.figure import Figure
     from archdsl.graph.graph import Graph
     from archdsl.graph.renames import Renames
+    from archdsl.language.loader import Loader
+    from archdsl.language.syntax import Document
     from archdsl.tables.summary import Table
     from archdsl.yaml.limits import Limits
 
@@ -65,12 +67,15 @@ def read(
     is not there or a setting that the spec does not have.
     """
     from archdsl.language.gallery import find
-    from archdsl.language.loader import Loader
     from archdsl.yaml.limits import Limits
 
-    loader = Loader(Sink(), limits or Limits())
-    document = loader.load(find(spec), settings, scale, replaced, output_stride)
-    return _elaborated(loader, document, lints)
+    path = find(spec)
+    return _read(
+        lambda loader: loader.load(path, settings, scale, replaced, output_stride),
+        limits or Limits(),
+        lints,
+        replaced,
+    )
 
 
 def load(
@@ -102,10 +107,9 @@ def load(
 
 def loads(text: str) -> "Graph":
     """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
-    from archdsl.language.loader import Loader
+    from archdsl.yaml.limits import Limits
 
-    loader = Loader(Sink())
-    return _elaborated(loader, loader.loads(text)).require()
+    return _read(lambda loader: loader.loads(text), Limits()).require()
 
 
 def check(spec: str | os.PathLike[str], *, pedantic: bool = False) -> list[Diagnostic]:
@@ -263,6 +267,29 @@ def _graph(
         what = "params, scale, replace and output_stride"
         raise UsageError(f"{what} change a spec; a graph is past that")
     return spec
+
+
+def _read(
+    load: "Callable[[Loader], Document | None]",
+    limits: "Limits",
+    lints: Collection[str] = (),
+    said: Sequence[str] = (),
+) -> Reading:
+    """Reads a spec; once more if it is wrong and plug-ins had ops with names that stand in it.
+
+    `said` is what was said besides its text.
+    """
+    from archdsl.language.loader import Loader
+
+    loader = Loader(Sink(), limits)
+    reading = _elaborated(loader, load(loader), lints)
+    if reading.graph is None:
+        from archdsl import plugins
+
+        if plugins.wanted([*loader.sources.values(), *said]):
+            loader = Loader(Sink(), limits)
+            reading = _elaborated(loader, load(loader), lints)
+    return reading
 
 
 def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Reading:

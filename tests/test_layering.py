@@ -36,7 +36,9 @@ MAY_IMPORT = {
     "pytorch": "analysis diagnostics expressions files graph language modules names ops",
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
-    "study": "analysis diagnostics elaborate expressions files graph language numbers pytorch yaml",
+    "plugins": "diagnostics modules ops pytorch",
+    "study": "analysis diagnostics elaborate expressions files graph language numbers plugins"
+    " pytorch yaml",
     "tables": "analysis diagnostics files graph numbers ops study",
     "build": "analysis diagnostics figures files graph pytorch tables",
 }

@@ -29,6 +29,9 @@ def _schema(document: str) -> dict[str, object]:
         from archdsl.graph.schema import graph_schema
 
         return graph_schema()
+    from archdsl import plugins
     from archdsl.language.schema import spec_schema
+
+    plugins.load_all()
 
     return spec_schema()

@@ -26,7 +26,7 @@ from archdsl.language.syntax import (
     Sequence,
     is_modifier,
 )
-from archdsl.ops import JOINS, OPS, ArgumentError, arguments
+from archdsl.ops import ABSENT, JOINS, OPS, ArgumentError, arguments
 from archdsl.ops.base import whole_number
 from archdsl.yaml.source import Place
 
@@ -188,14 +188,16 @@ class Reader(ArgumentChecker):
         help = did_you_mean(word, verbs)
         owner = _owner([word])
         inner = list(value) if isinstance(value, dict) else []
-        if len(inner) == 1 and self.is_verb(inner[0]) and not isinstance(value[inner[0]], str):
+        if word in ABSENT:
+            help = ABSENT[word]
+        elif len(inner) == 1 and self.is_verb(inner[0]) and not isinstance(value[inner[0]], str):
             help = "a list numbers its items: to name one, write all of them as a mapping"
         elif ":" in word:
             help = spaced(word)
         elif owner:
             help = f"write the verb around its arguments: {{{owner}: {{{word}: ...}}}}"
         elif plain(word) in NO_OPS:
-            help = "there is no such op: docs/adding-an-op.md says how one is added"
+            help = "there is no such op: docs/plug-ins.md says how to bring one along"
         elif nearest(word, verbs) is None:
             help = "no op and no block in reach has this name: define it under `blocks`"
         self.error("E0205", f"unknown verb `{word}`", span, help, self.block_near(word))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archdsl.ops import (
@@ -60,16 +60,19 @@ class Row:
     """How an op is asked for: `make` gives the call.
 
     `writes` are the names that may stand in it, those of tensors' methods and attributes with a dot
-    before them; a source that holds others is not run (`pytorch/allowed.py`).
+    before them; a source that holds others is not run (`pytorch/allowed.py`). `imports` says of
+    which module of another package a name is.
     """
 
     make: Make
     writes: tuple[str, ...]
+    imports: Mapping[str, str] = field(default_factory=dict)
 
 
 def call(op: Op, inputs: tuple[TensorSpec, ...]) -> Call:
     """The PyTorch call for an op on inputs of these shapes."""
-    return TORCH[type(op)].make(op, inputs)
+    row = TORCH.get(type(op)) or OTHERS[type(op)]
+    return row.make(op, inputs)
 
 
 def _writing(*names: str) -> Callable[[Make], Row]:
@@ -95,7 +98,9 @@ def _positional(name: str, value: Any) -> Argument:
     return Argument(name, plain(value), keyword=False)
 
 
-def _module(target: str, *settings: tuple[str, str, Any], takes: Mapping[str, str] = NONE) -> Row:
+def table_module(
+    target: str, *settings: tuple[str, str, Any], takes: Mapping[str, str] = NONE
+) -> Row:
     """A row whose arguments are fields of the op, in PyTorch's order.
 
     `takes` are the positional ones, as PyTorch's name and the field, `C` for the channels of the
@@ -445,7 +450,7 @@ def _token(op: attention.Token, x: tuple[TensorSpec, ...]) -> Call:
 
 TORCH: dict[type[Op], Row] = {
     conv.Conv: _conv,
-    conv.ConvTranspose: _module(
+    conv.ConvTranspose: table_module(
         "nn.ConvTranspose{rank}d",
         ("kernel_size", "kernel", None),
         ("stride", "stride", 1),
@@ -458,10 +463,10 @@ TORCH: dict[type[Op], Row] = {
     ),
     conv.StandardConv: _std_conv,
     linear.MatMul: _function("torch.matmul({0}, {1})"),
-    linear.Linear: _module(
+    linear.Linear: table_module(
         "nn.Linear", ("bias", "bias", True), takes={"in_features": "C", "out_features": "out"}
     ),
-    norm.BatchNorm: _module(
+    norm.BatchNorm: table_module(
         "nn.BatchNorm{rank}d",
         ("eps", "eps", 1e-5),
         ("momentum", "momentum", 0.1),
@@ -469,13 +474,13 @@ TORCH: dict[type[Op], Row] = {
         takes={"num_features": "C"},
     ),
     norm.LayerNorm: _layer_norm,
-    norm.GroupNorm: _module(
+    norm.GroupNorm: table_module(
         "nn.GroupNorm",
         ("eps", "eps", 1e-5),
         ("affine", "affine", True),
         takes={"num_groups": "groups", "num_channels": "C"},
     ),
-    norm.InstanceNorm: _module(
+    norm.InstanceNorm: table_module(
         "nn.InstanceNorm{rank}d",
         ("eps", "eps", 1e-5),
         ("affine", "affine", False),
@@ -483,25 +488,25 @@ TORCH: dict[type[Op], Row] = {
     ),
     norm.RmsNorm: _rms_norm,
     norm.Normalize: _normalize,
-    norm.LocalResponseNorm: _module(
+    norm.LocalResponseNorm: table_module(
         "nn.LocalResponseNorm",
         ("alpha", "alpha", 1e-4),
         ("beta", "beta", 0.75),
         ("k", "k", 1.0),
         takes={"size": "size"},
     ),
-    activation.Relu: _module("nn.ReLU"),
-    activation.Relu6: _module("nn.ReLU6"),
-    activation.LeakyRelu: _module("nn.LeakyReLU", ("negative_slope", "slope", 0.01)),
+    activation.Relu: table_module("nn.ReLU"),
+    activation.Relu6: table_module("nn.ReLU6"),
+    activation.LeakyRelu: table_module("nn.LeakyReLU", ("negative_slope", "slope", 0.01)),
     activation.PRelu: _prelu,
-    activation.Elu: _module("nn.ELU", ("alpha", "alpha", 1.0)),
+    activation.Elu: table_module("nn.ELU", ("alpha", "alpha", 1.0)),
     activation.Gelu: _gelu,
-    activation.Silu: _module("nn.SiLU"),
-    activation.Mish: _module("nn.Mish"),
-    activation.HardSwish: _module("nn.Hardswish"),
-    activation.HardSigmoid: _module("nn.Hardsigmoid"),
-    activation.Sigmoid: _module("nn.Sigmoid"),
-    activation.Tanh: _module("nn.Tanh"),
+    activation.Silu: table_module("nn.SiLU"),
+    activation.Mish: table_module("nn.Mish"),
+    activation.HardSwish: table_module("nn.Hardswish"),
+    activation.HardSigmoid: table_module("nn.Hardsigmoid"),
+    activation.Sigmoid: table_module("nn.Sigmoid"),
+    activation.Tanh: table_module("nn.Tanh"),
     activation.Softmax: _softmax,
     pool.MaxPool: _pool("Max"),
     pool.AvgPool: _pool("Avg"),
@@ -518,26 +523,26 @@ TORCH: dict[type[Op], Row] = {
     join.Add: _function("{+}"),
     join.Multiply: _function("{*}"),
     join.WeightedAdd: _weighted_add,
-    regularize.Dropout: _module("nn.Dropout", ("p", "rate", 0.5)),
-    regularize.DropPath: _module("DropPath", ("p", "rate", None)),
-    regularize.Scale: _module("Scale", ("factor", "factor", None)),
+    regularize.Dropout: table_module("nn.Dropout", ("p", "rate", 0.5)),
+    regularize.DropPath: table_module("DropPath", ("p", "rate", None)),
+    regularize.Scale: table_module("Scale", ("factor", "factor", None)),
     regularize.LayerScale: _weight,
     regularize.LearnedWeight: _weight,
-    shape.Identity: _module("nn.Identity"),
-    shape.Flatten: _module("nn.Flatten"),
+    shape.Identity: table_module("nn.Identity"),
+    shape.Flatten: table_module("nn.Flatten"),
     shape.Resize: _resize,
     shape.Pad: _pad,
     shape.PadChannels: _pad_channels,
     shape.Crop: _crop,
     shape.Slice: _slice,
-    shape.ChannelShuffle: _module("nn.ChannelShuffle", ("groups", "groups", None)),
-    shape.PixelShuffle: _module("nn.PixelShuffle", ("upscale_factor", "factor", None)),
-    shape.SpaceToDepth: _module("nn.PixelUnshuffle", ("downscale_factor", "factor", None)),
+    shape.ChannelShuffle: table_module("nn.ChannelShuffle", ("groups", "groups", None)),
+    shape.PixelShuffle: table_module("nn.PixelShuffle", ("upscale_factor", "factor", None)),
+    shape.SpaceToDepth: table_module("nn.PixelUnshuffle", ("downscale_factor", "factor", None)),
     shape.Reshape: _numbers("Reshape", "shape"),
     shape.Permute: _permute,
     attention.ChannelsLast: _axes("last"),
     attention.ChannelsFirst: _axes("first"),
-    attention.Tokens: _module("Tokens"),
+    attention.Tokens: table_module("Tokens"),
     attention.ToMap: _to_map,
     attention.PositionGrid: _position_grid,
     attention.ClassToken: _class_token,
@@ -545,12 +550,24 @@ TORCH: dict[type[Op], Row] = {
     attention.Token: _token,
     attention.Attention: _attention,
     attention.WindowAttention: _window_attention,
-    attention.PatchMerging: _module(
+    attention.PatchMerging: table_module(
         "PatchMerging", ("eps", "eps", 1e-5), takes={"in_channels": "C", "out_channels": "out"}
     ),
 }
 
 assert set(TORCH) == set(OPS.values())
+
+OTHERS: dict[type[Op], Row] = {}  # the rows of ops of other packages
+OTHER_NAMES: set[str] = set()  # that these write
+IMPORTED: dict[str, str] = {}  # which of these sources import, with the modules that they are of
+
+
+def add_row(op: type[Op], row: Row) -> None:
+    """Adds the row of an op of another package."""
+    OTHERS[op] = row
+    OTHER_NAMES.update(name for name in row.writes if not name.startswith("."))
+    IMPORTED.update(row.imports)
+
 
 REQUIRES = {  # what a class of the prelude uses
     "initialized_inside": ("initialized",),

@@ -1,4 +1,4 @@
-"""The primitive operations, each declared once; OPS is the list of all."""
+"""The primitive operations, each declared once; OPS has all by their verbs."""
 
 from archdsl.ops import (
     activation,
@@ -28,6 +28,7 @@ from archdsl.ops.base import (
 )
 
 __all__ = [
+    "ABSENT",
     "JOINS",
     "OPS",
     "SIGNED",
@@ -42,23 +43,30 @@ __all__ = [
     "Weight",
     "arguments",
     "construct",
+    "declare",
     "facts",
     "kind",
 ]
 
 FAMILIES = (conv, linear, norm, activation, pool, reduce, join, regularize, shape, attention)
-OPS: dict[str, type[Op]] = {
-    op.verb: op
-    for family in FAMILIES
-    for op in vars(family).values()
-    if isinstance(op, type) and issubclass(op, Op) and "verb" in vars(op)
-}
+OPS: dict[str, type[Op]] = {}
+JOINS: list[str] = []  # of paths, which give it no name for weights
+SIGNED: list[str] = []  # joins that are a sign: elementwise
+WORDS: set[str] = set()  # that some argument takes as they are: `same`, `bilinear`, ...
+ABSENT: dict[str, str] = {}  # why an op of another package that is installed is not there, by verb
 
-JOINS = tuple(  # of paths, which give it no name for weights
-    verb for verb, op in OPS.items() if op.inputs is None and op.weights is Op.weights
-)
-SIGNED = tuple(verb for verb in JOINS if not OPS[verb].mixes)  # that are a sign: elementwise
 
-WORDS = frozenset(  # that some argument takes as they are: `same`, `bilinear`, ...
-    word for op in OPS.values() for name in arguments(op) for word in kind(op, name).words
-)
+def declare(op: type[Op]) -> None:
+    """Adds an op to the language."""
+    OPS[op.verb] = op
+    if op.inputs is None and op.weights is Op.weights:
+        JOINS.append(op.verb)
+        if not op.mixes:
+            SIGNED.append(op.verb)
+    WORDS.update(word for name in arguments(op) for word in kind(op, name).words)
+
+
+for family in FAMILIES:
+    for found in vars(family).values():
+        if isinstance(found, type) and issubclass(found, Op) and "verb" in vars(found):
+            declare(found)

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, NoReturn
 
 from archdsl.diagnostics.errors import InternalError
-from archdsl.modules.calls import TORCH
+from archdsl.modules.calls import IMPORTED, OTHER_NAMES, TORCH
 from archdsl.ops.init import SCHEMES
 from archdsl.pytorch.python import walk
 
@@ -119,7 +119,7 @@ class _Source:
         for node in own:
             self.collect(node)
         for node in body[: len(body) - len(definitions)]:
-            require(node, ast.unparse(node) in IMPORTS)
+            require(node, ast.unparse(node) in IMPORTS or _is_of_plugins(node))
         for node in definitions:
             require(node, not _is_import(node))
         for node in own:
@@ -169,7 +169,7 @@ class _Source:
         if dotted(node.bases[0]) == "NamedTuple":
             self.check_tuple(node)
             return
-        require(node, dotted(node.bases[0]) in BASES and node.name not in FIXED)
+        require(node, dotted(node.bases[0]) in BASES and not is_fixed(node.name))
         for statement in node.body[_has_docstring(node) :]:
             if not isinstance(statement, ast.FunctionDef):
                 refuse(statement)
@@ -177,7 +177,7 @@ class _Source:
 
     def check_tuple(self, node: ast.ClassDef) -> None:
         """Fields that are tensors."""
-        require(node, node.name not in FIXED)
+        require(node, not is_fixed(node.name))
         for statement in node.body[_has_docstring(node) :]:
             match statement:
                 case ast.AnnAssign(
@@ -191,15 +191,15 @@ class _Source:
         """A literal, or what makes modules: a class, perhaps with some arguments."""
         match node:
             case ast.Call(func=ast.Name(id="partial"), args=[made, *others], keywords=keywords):
-                require(node, dotted(made) in VALUES | self.classes)
+                require(node, is_value(dotted(made)) or dotted(made) in self.classes)
                 for inner in [*others, *(keyword.value for keyword in keywords)]:
                     self.check_default(inner)
-            case _ if dotted(node) not in VALUES | self.classes:
+            case _ if not is_value(dotted(node)) and dotted(node) not in self.classes:
                 require_literal(node)
 
     def check_rule(self, node: ast.FunctionDef) -> None:
         """A scaling rule: a function of a size that returns a number."""
-        require(node, node.name not in FIXED and is_free(node.name) and len(node.body) == 1)
+        require(node, is_free(node.name) and len(node.body) == 1)
         require(node, isinstance(node.body[0], ast.Return) and len(node.args.args) == 1)
         require(node, not (node.decorator_list or node.args.defaults or node.args.vararg))
         self.rules.add(node.name)
@@ -264,14 +264,14 @@ class _Function:
 
     def check_name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
-            known = self.bound | self.source.classes | self.source.rules | VALUES
-            require(node, node.id in known)
+            known = self.bound | self.source.classes | self.source.rules
+            require(node, node.id in known or is_value(node.id))
         else:
             require(node, is_free(node.id))
 
     def check_attribute(self, node: ast.Attribute) -> None:
         """One of a module or tensor; of a package only what is listed."""
-        if dotted(node) in VALUES and isinstance(node.ctx, ast.Load):
+        if is_value(dotted(node)) and isinstance(node.ctx, ast.Load):
             return
         require(node, self.is_member(node.attr))
         if isinstance(node.ctx, ast.Store):
@@ -287,8 +287,8 @@ class _Function:
         name = dotted(node.func)
         if name == "type":
             require(node, len(node.args) == 1 and not node.keywords)
-        elif name not in CALLS | self.source.classes | self.source.rules:
-            require(node, name == "super().__init__" or name.partition(".")[0] not in FIXED)
+        elif not is_value(name) and name not in CALLS | self.source.classes | self.source.rules:
+            require(node, name == "super().__init__" or not is_fixed(name.partition(".")[0]))
             if name != "super().__init__":
                 self.check(node.func)
         for argument in node.args:
@@ -374,7 +374,25 @@ def _root(node: ast.AST) -> str:
 
 def is_free(name: str) -> bool:
     """Whether a variable or argument may have a name."""
-    return name not in FIXED and name != "self" and not name.startswith("__")
+    return not is_fixed(name) and name != "self" and not name.startswith("__")
+
+
+def is_value(name: str) -> bool:
+    """Whether a name can be called or handed on: one of the table, or of a plug-in's row."""
+    return name in VALUES or name in OTHER_NAMES
+
+
+def is_fixed(name: str) -> bool:
+    """Whether a name means something in every source."""
+    return name in FIXED or name in OTHER_NAMES
+
+
+def _is_of_plugins(node: ast.stmt) -> bool:
+    """Whether an import takes from a package nothing but what the rows of its ops write."""
+    match node:
+        case ast.ImportFrom(module=str(module), names=names, level=0):
+            return all(IMPORTED.get(n.name) == module and n.asname is None for n in names)
+    return False
 
 
 def require_literal(node: ast.AST) -> None:

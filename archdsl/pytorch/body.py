@@ -10,6 +10,7 @@ from itertools import count
 from keyword import iskeyword
 from typing import Any
 
+from archdsl.modules.calls import OTHER_NAMES
 from archdsl.modules.lifetimes import Scopes
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
@@ -35,9 +36,14 @@ TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
 Grouped = Callable[[str, Mapping[str, str]], str]  # the class of a container, of types by key
 
 
+def is_taken(title: str) -> bool:
+    """Whether a name means something in every source, so that no variable can have it."""
+    return title in TAKEN or title in OTHER_NAMES
+
+
 def variable_name(title: str) -> str:
     """What `forward` calls an input of this name."""
-    plain = title.isidentifier() and not iskeyword(title) and title not in TAKEN
+    plain = title.isidentifier() and not iskeyword(title) and not is_taken(title)
     return title if plain else f"{title.replace('-', '_')}_"
 
 
@@ -160,7 +166,7 @@ def is_attribute(key: str) -> bool:
 
 
 def is_argument(key: str) -> bool:
-    return is_attribute(key) and key not in TAKEN
+    return is_attribute(key) and not is_taken(key)
 
 
 class Access(ast.expr):
@@ -224,7 +230,7 @@ class Body:
     def local(self, hint: str, taken: Iterable[str]) -> str:
         """A name for a variable of the constructor."""
         free, number = hint, 2
-        while free in self.locals or free in TAKEN or free in taken or iskeyword(free):
+        while free in self.locals or is_taken(free) or free in taken or iskeyword(free):
             free, number = f"{hint}_{number}", number + 1
         self.locals.add(free)
         return free

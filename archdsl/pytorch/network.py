@@ -19,7 +19,7 @@ from archdsl.pytorch.parameters import (
     plain_default,
     shown_value,
 )
-from archdsl.pytorch.program import RESERVED, Program
+from archdsl.pytorch.program import Program, is_reserved
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import starting
@@ -127,8 +127,9 @@ def _parameters(program: Program, walk: Walk) -> tuple[list[Argument], dict[str,
             continue
         if (
             hasattr(value, "verb")
-            or title in RESERVED | program.fixed.keys()
-            or (not _is_plain(value))
+            or is_reserved(title)
+            or title in program.fixed
+            or not _is_plain(value)
         ):
             values[title] = program.known[title] = value
             continue

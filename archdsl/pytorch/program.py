@@ -16,7 +16,7 @@ from archdsl.language.syntax import (
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import TAKEN, Value, expanded
+from archdsl.pytorch.body import Value, expanded, is_taken
 from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
@@ -40,7 +40,11 @@ from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
 
 POSITIONS = "positions"  # the argument that is the length of a sequence of tokens
-RESERVED = TAKEN | {CHANNELS}  # names that no argument can have
+
+
+def is_reserved(title: str) -> bool:
+    """Whether a name is one that no argument can have."""
+    return is_taken(title) or title == CHANNELS
 
 
 @dataclass
@@ -166,7 +170,7 @@ class Program(Factories):
         self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec],
         fixed: Mapping[str, Any], replacing: Replacements,
     ) -> BlockClass:  # fmt: skip
-        if RESERVED & block.parameters.keys():
+        if any(map(is_reserved, block.parameters)):
             raise Fixed((), "a parameter that no argument can be called as")
         document = self.seen(block)
         names = frozenset({*block.parameters, *document, CHANNELS})
@@ -239,7 +243,7 @@ class Program(Factories):
         """The document's parameters as a class of a block sees them: as further arguments."""
         taken, seen = {*block.parameters, CHANNELS}, {}
         for title, value in self.known.items():
-            fixed = isinstance(value, Factory) or title in self.fixed or title in RESERVED
+            fixed = isinstance(value, Factory) or title in self.fixed or is_reserved(title)
             shown = f"network_{title}" if title in taken else title
             seen[title] = value if fixed else self.of_value(shown, value)
         return seen
@@ -401,7 +405,7 @@ class Program(Factories):
         if title[:1].isdecimal():
             title = f"Part{title}"
         free, number = title, 2
-        while free in self.titles or free in TAKEN:
+        while free in self.titles or is_taken(free):
             free, number = f"{title}{'Block' if number == 2 else number}", number + 1
         self.titles.add(free)
         return free

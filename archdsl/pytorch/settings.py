@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from archdsl.diagnostics.errors import Difference
 from archdsl.graph.graph import INPUT, Graph, Node
-from archdsl.modules.calls import TORCH, Argument, Call, call
+from archdsl.modules.calls import OTHER_NAMES, TORCH, Argument, Call, call
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.init import PER_GROUP, Init
 from archdsl.ops.tensor import TensorSpec
@@ -388,4 +388,6 @@ def _is_called(part: nn.Module) -> bool:
         return False
     name = type(part).__name__
     ours = type(part) is not getattr(nn, name, None)
-    return name in OURS if ours else f"nn.{name}" in WRITTEN
+    if ours:
+        return name in OURS or name in OTHER_NAMES
+    return f"nn.{name}" in WRITTEN or f"nn.{name}" in OTHER_NAMES

@@ -9,7 +9,7 @@ from keyword import kwlist
 from archdsl.analysis.cost import analyze
 from archdsl.diagnostics.errors import Difference, UsageError
 from archdsl.graph.graph import Graph
-from archdsl.modules.calls import REQUIRES
+from archdsl.modules.calls import IMPORTED, OTHER_NAMES, OTHERS, REQUIRES
 from archdsl.names import identifier_problem
 from archdsl.pytorch import naming
 from archdsl.pytorch.allowed import prelude
@@ -25,7 +25,6 @@ _MODULES = ("torch", "math", "F", "nn")
 _IMPORTED = {
     "Tensor", "OrderedDict", "Callable", "NamedTuple", "Sequence", "Any", "partial", *_MODULES,
 }  # fmt: skip
-_TAKEN = frozenset({*prelude(), *_IMPORTED, *TAKEN, *kwlist})
 
 
 @cache
@@ -56,21 +55,38 @@ def emit(graph: Graph, class_name: str | None = None) -> str:
         made = instances(built, _reserved(built), title)
         source = assembled(built, [*tuples(built, title), *made])
         if proves:
-            prove(source, graph)
+            _prove_written(source, graph)
     return source
+
+
+def _prove_written(source: str, graph: Graph) -> None:
+    """Proves source in numbers; raises UsageError for an op of another package that is not so."""
+    try:
+        prove(source, graph)
+    except Difference as error:
+        others = sorted({node.op.verb for node in graph.nodes if type(node.op) in OTHERS})
+        if not others:
+            raise
+        which = f"{graph.name} has {', '.join(others)} of other packages, whose PyTorch code is not"
+        raise UsageError(f"{which} what the class says: {error}") from error
 
 
 def _with_free_type(graph: Graph) -> Graph:
     """With another name for the tuple that it returns, where that means something else here."""
     said = graph.returns
-    if said is None or said.is_dict or said.type not in _TAKEN:
+    if said is None or said.is_dict or said.type not in _taken():
         return graph
     return replace(graph, returns=replace(said, type=f"{said.type}Outputs"))
 
 
+def _taken() -> frozenset[str]:
+    """Names that mean something in every source."""
+    return frozenset({*prelude(), *_IMPORTED, *TAKEN, *kwlist, *OTHER_NAMES})
+
+
 def _reserved(graph: Graph) -> frozenset[str]:
     said = graph.returns
-    return _TAKEN if said is None or said.is_dict else _TAKEN | {said.type}
+    return _taken() if said is None or said.is_dict else _taken() | {said.type}
 
 
 def _title(graph: Graph, wanted: str | None) -> str:
@@ -111,9 +127,11 @@ def assembled(graph: Graph, statements: list[ast.stmt]) -> str:
     used |= identifiers(*(_trees()[title] for title in helpers))
     cost = analyze(graph).total
     about = f"{graph.name}: {graph.citation}." if graph.citation else f"{graph.name}."
+    packages = sorted({IMPORTED[name].partition(".")[0] for name in used & IMPORTED.keys()})
+    needs = " and ".join(["PyTorch", *packages])
     notes = [
         about, "",
-        f"Written by archdsl from the spec `{graph.name}`; it needs nothing but PyTorch.",
+        f"Written by archdsl from the spec `{graph.name}`; it needs nothing but {needs}.",
         f"Input {graph.given}, {cost.parameters:,} parameters, {cost.macs:,} MACs.",
     ]  # fmt: skip
     lines = [*lines_of([documented(notes)]), "", *imports(used)]
@@ -143,4 +161,9 @@ def imports(used: set[str]) -> list[str]:
         lines.append("import torch")
     if "F" in used:
         lines.append("import torch.nn.functional as F")
-    return [*lines, "from torch import Tensor, nn"]
+    lines += ["from torch import Tensor, nn"]
+    others: dict[str, list[str]] = {}
+    for title in sorted(used & IMPORTED.keys()):
+        others.setdefault(IMPORTED[title], []).append(title)
+    lines += [""] if others else []
+    return lines + [f"from {home} import {', '.join(names)}" for home, names in others.items()]

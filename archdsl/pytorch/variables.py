@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from archdsl.modules.lifetimes import last_uses
-from archdsl.pytorch.body import TAKEN, Body, Step, Value, is_attribute
+from archdsl.pytorch.body import Body, Step, Value, is_attribute, is_taken
 from archdsl.pytorch.python import annotated, assign
 from archdsl.pytorch.symbols import Fixed
 
@@ -52,7 +52,7 @@ class Naming:
         read = [mark for step in late for mark in step.operands]  # and early until then
         self.last |= dict.fromkeys([*read, *(value.mark for value in results)], inf)
         pairs = zip(results, named, strict=False)
-        wanted = {v.mark: n for v, n in pairs if is_attribute(n) and n not in TAKEN}
+        wanted = {v.mark: n for v, n in pairs if is_attribute(n) and not is_taken(n)}
         statements: list[ast.stmt] = []
         for number, step in enumerate(steps):
             if step.allocates and (gone := self.gone(number, given)):
@@ -92,7 +92,7 @@ class Naming:
             if variable in self.holders and self.is_dead(variable, number):
                 return variable
         for variable in ("out", step.target.hint):
-            if is_attribute(variable) and variable not in TAKEN and is_free(variable):
+            if is_attribute(variable) and not is_taken(variable) and is_free(variable):
                 return variable
         hint = step.target.hint if is_attribute(step.target.hint) else "out"
         return next(v for v in (f"{hint}_{n}" for n in count(2)) if is_free(v))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archdsl import plugins
 from archdsl.analysis.measures import Value, totals
 from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.diagnostics.report import failure
@@ -56,6 +57,9 @@ class Candidates:
         self.replaced, self.output_stride = tuple(replaced), output_stride
         loader = Loader(Sink(), self.limits)
         document = loader.load(self.path, settings, scale, replaced, output_stride)
+        if loader.sink.failed and plugins.wanted([*loader.sources.values(), *replaced]):
+            loader = Loader(Sink(), self.limits)
+            document = loader.load(self.path, settings, scale, replaced, output_stride)
         if document is None or loader.sink.failed:
             raise failure(loader.sink, loader.sources)
         self.document = replace(document, renamings={})  # no weights fit another size

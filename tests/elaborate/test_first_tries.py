@@ -88,7 +88,7 @@ def test_an_op_that_is_not_there_is_no_block_that_is_missing() -> None:
     check_error(
         "backbone: [{deform_conv: {out: 8, kernel: 3}}]", 1, 13, "E0205",
         "unknown verb `deform_conv`",
-        "there is no such op: docs/adding-an-op.md says how one is added",
+        "there is no such op: docs/plug-ins.md says how to bring one along",
     )  # fmt: skip
 
 
