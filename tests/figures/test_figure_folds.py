@@ -1,6 +1,7 @@
 """What figures fold: a reader finds every width of every block, in every network of the gallery."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -10,12 +11,14 @@ from archdsl import Graph
 from archdsl.figures.canvas.scene import Group, Item, Text, flat
 from archdsl.figures.draw import draw
 from archdsl.figures.kinds.columns import Layers, folded, layers_of, rows_of
+from archdsl.figures.kinds.difference import marked
 from archdsl.figures.kinds.table import compare
 from archdsl.figures.network.block_kinds import BlockKind, block_kinds
 from archdsl.figures.network.description import Description, Unit, describe
 from archdsl.figures.network.tree import boxes
 from archdsl.figures.options import WIDTHS, Options
 from archdsl.language import gallery
+from archdsl.ops import OPS
 from tests.figures.test_figure_geometry import LINES, PLAIN
 
 WEIGHTED = ("conv", "conv_transpose", "linear", "attention", "window_attention")
@@ -81,10 +84,10 @@ def substituted(label: str, read: dict[str, str]) -> set[str]:
     """The parts of a label after reading; what it does not say is 1."""
     silent = ["/1"] * ("/" not in label) + ["d=1"] * ("d=" not in label)
     parts = [*label.split(", "), *silent, *["g=1"] * ("g=" not in label)]
-    return {f"{n}: {read.get(part, part)}" for n, part in enumerate(sorted(parts, key=marked))}
+    return {f"{n}: {read.get(part, part)}" for n, part in enumerate(sorted(parts, key=order))}
 
 
-def marked(part: str) -> str:
+def order(part: str) -> str:
     return part[:2] if part[:1] in "/gd" else ""
 
 
@@ -161,3 +164,39 @@ def test_stages_say_where_widths_vary(name: str) -> None:
 
 def stages(items: Sequence[Item]) -> Iterator[Group]:
     return (item for item in items if isinstance(item, Group))
+
+
+@pytest.mark.parametrize("name", gallery.names())
+def test_blocks_that_are_drawn_once_have_the_same_norms_and_activations(name: str) -> None:
+    graph = network(name)
+    for kind in block_kinds(description(name)):
+        if kind.shown.kind != "dense" and not any(
+            b.verb == "more" for b in boxes(kind.shown.chain)
+        ):
+            assert len({str(quiet(graph, unit)) for unit in kind.units}) == 1, kind.name
+
+
+def quiet(graph: Graph, unit: Unit) -> list[str]:
+    """The ops of a block without weights that are told apart by their names, and by what scales."""
+    nodes = [node for node in graph.nodes if node.id.startswith(f"{unit.id}.")]
+    silent = [node for node in nodes if not node.op.role() and "drop" not in node.op.verb]
+    return [f"{node.op.verb} {getattr(node.op, 'factor', '')}" for node in silent]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vgg11_bn", "vit_b_16"])
+def test_a_diff_of_networks_that_differ_in_one_activation_is_not_white(name: str) -> None:
+    """Whichever it is; and of a network and itself it is."""
+    graph = archdsl.load(name)
+    assert colors(graph, graph) == {"plain"}
+    places = [n for n, node in enumerate(graph.nodes) if node.op.verb in ("relu", "gelu")]
+    assert len(places) > 5
+    for place in places[:: max(1, len(places) // 6)]:
+        nodes = list(graph.nodes)
+        nodes[place] = replace(nodes[place], op=OPS["tanh"]())
+        assert len(colors(graph, replace(graph, nodes=tuple(nodes)))) > 1, nodes[place].id
+
+
+def colors(one: Graph, other: Graph) -> set[str]:
+    """The roles of the boxes of a diff."""
+    columns = [folded(list(layers_of(describe(graph)))) for graph in (one, other)]
+    return {box.role for column in marked(columns) for layers in column for box in layers.boxes}

@@ -91,7 +91,7 @@ def test_plus_signs_stand_on_the_axis() -> None:
         BlockLayout(pen, "down", description.analysis).place(kind.shown.chain, 0.0, 100.0)
     circles = [
         item.box()
-        for item in pen.items
+        for item in Scene(0, 0, tuple(pen.items)).flat()
         if isinstance(item, Path) and item.fill == pen.theme.paint("plain").fill
     ]
     assert len(circles) == len(block_kinds(description))

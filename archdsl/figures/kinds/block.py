@@ -126,6 +126,7 @@ def title(kind: BlockKind, show: Collection[str]) -> tuple[tuple[Run, ...], tupl
     what = [unit.block.replace("_", " ")]
     if unit.residual:
         what.append("projection" if _projects(unit.chain) else "identity")
+    what += [kind.note] * bool(kind.note)
     what += labels.amounts(unit.cost, show)
     name = kind.name if "names" in show else ""
     return words(f"({kind.letter}) {name}", bold=True), words(", ".join(what))

@@ -162,7 +162,9 @@ class BlockLayout:
         else:
             self.arrow([(main, cross), (main, lane), (end, lane), (end, cross + PLUS)])
         self.pen.dot(*self.point(main, cross))
+        since = len(self.pen.items)
         self.pen.sign(*self.point(end, cross), join.verb)
+        self.pen.grouped(since, join.id, hover(join.id, join.output, self.analysis))
 
     def enter(self, chain: Chain, origin: tuple[float, float], start: float, cross: float) -> None:
         """The line from a fork to the first element of a chain."""

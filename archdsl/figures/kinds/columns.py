@@ -101,7 +101,7 @@ def folded(layers: Sequence[Layers], most: int = 0) -> list[Layers]:
 
 def key_of(one: Layers) -> object:
     shown = [tuple(box.terms for box in part) for part in (one.boxes, one.shortcut)]
-    return *shown, one.residual, one.unit.output, one.hidden
+    return *shown, one.residual, one.unit.output, one.hidden, one.unit.manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +175,16 @@ class _Columns:
     def lane(self, column: list[Layers]) -> float:
         """Room at the right of the boxes, for shortcuts and counts."""
         lane = LANE + 2 if any(one.residual for one in column) else 0.0
-        counts = [self.count_width(one) + MARGIN + 3 for one in column if one.count > 1]
-        notes = [self.pen.measure(note, TEXT) + 3 for one in column for note in one.notes]
-        return lane + max([*counts, *notes], default=0.0)
+        return lane + max((self.beside(one) + self.noted(one) for one in column), default=0.0)
 
-    def count_width(self, one: Layers) -> float:
-        return self.pen.measure(words(f"×{one.count}", bold=True), self.pen.theme.sizes.box)
+    def beside(self, one: Layers) -> float:
+        """The room that the number of repeats takes."""
+        number = words(f"×{one.count}", bold=True)
+        wide = self.pen.measure(number, self.pen.theme.sizes.box) + MARGIN + 3
+        return wide if one.count > 1 else 0.0
+
+    def noted(self, one: Layers) -> float:
+        return max((self.pen.measure(note, TEXT) + 3 for note in one.notes), default=0.0)
 
     def draw(self, top: float) -> float:
         names = [words(d.title, bold=True) for d in self.descriptions]
@@ -260,10 +264,11 @@ class _Columns:
                 [(axis, start - arc), (lane, start - arc), (lane, end + arc), (axis, end + arc)],
                 bool(one.shortcut),
             )
-            middle = (start + end) / 2 - (len(one.notes) - 1) * NOTE / 2 + MIDDLE * TEXT
-            for number, note in enumerate(one.notes):
-                place = middle + number * NOTE
-                self.pen.text(lane + 3, place, note, TEXT, self.pen.theme.dimension, "start")
+        left = axis + wide / 2 + (LANE if one.residual else 0.0) + 3 + self.beside(one)
+        middle = (start + end) / 2 - (len(one.notes) - 1) * NOTE / 2 + MIDDLE * TEXT
+        for number, note in enumerate(one.notes):
+            place = middle + number * NOTE
+            self.pen.text(left, place, note, TEXT, self.pen.theme.dimension, "start")
         id = f"{one.unit.id}.column" if one.count > 1 else one.unit.id
         self.pen.grouped(since, id, "", one.stands or (one.unit.id,), index)
 

@@ -10,7 +10,7 @@ from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import VARY, Description, Unit, vary
+from archdsl.figures.network.description import Description, Unit, vary
 from archdsl.figures.network.grid import Cell, cells_of
 from archdsl.figures.network.names import rest_of
 from archdsl.figures.options import NarrowError, Options
@@ -268,7 +268,7 @@ def _parts(units: Sequence[Unit]) -> list[str]:
     found = [(text, sum(layers for _, layers in run))
              for text, run in groupby(_texts(units), key=itemgetter(0))]  # fmt: skip
     lines = [f"{text} ×{count}" if count > 1 else text for text, count in found]
-    return [*lines, VARY] if vary(units) else lines
+    return [*lines, *filter(None, [vary(units)])]
 
 
 def _texts(units: Sequence[Unit]) -> Iterator[tuple[str, int]]:

@@ -14,7 +14,6 @@ from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import (
-    VARY,
     Description,
     Stage,
     Unit,
@@ -155,8 +154,9 @@ class _Cells:
             lines.append((shape, small, grey))
         if what:
             lines.append((words(what), small, grey))
-        if stage and vary(stage.units):
-            lines.append((words(VARY), small, grey))
+        varied = vary(stage.units) if stage else ""
+        if varied:
+            lines.append((words(varied), small, grey))
         costs = labels.amounts(stage.cost, show) if stage else []
         return (*lines, *((words(text), small, grey) for text in costs))
 

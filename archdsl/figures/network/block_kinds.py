@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.network.description import Description, Unit
 from archdsl.figures.network.labels import Term
+from archdsl.figures.network.manner import words_of
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import signature
 
@@ -28,7 +29,8 @@ class BlockKind:
     """Units that are one block but for their numbers: `shown` stands for all of them.
 
     `variants` has them apart. `columns` are the places in their numbers that differ, each different
-    in another way; in the drawn block what stands there stands nowhere else.
+    in another way; in the drawn block what stands there stands nowhere else. `note` says which
+    norms or activations tell it from another kind that looks alike.
     """
 
     letter: str
@@ -36,6 +38,7 @@ class BlockKind:
     name: str
     variants: tuple[Variant, ...]
     columns: tuple[int, ...]
+    note: str = ""
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -66,13 +69,22 @@ def block_kinds(description: Description) -> tuple[BlockKind, ...]:
     found: dict[object, list[Unit]] = {}
     for unit in description.units:
         if unit.kind != "op" and unit.chain:
-            found.setdefault((unit.block, signature(unit.chain)), []).append(unit)
+            found.setdefault((unit.block, signature(unit.chain), unit.manner), []).append(unit)
     names = description.names
     groups = [group for units in found.values() for group in _legible(_variants(units, names))]
     groups.sort(key=lambda group: names.order[group[0].units[0].id])
     longest = max(description.stages, key=lambda stage: stage.repeat, default=None)
     inside = longest.units if longest else ()
-    return tuple(_kind(letter(n), group, inside, names) for n, group in enumerate(groups))
+    kinds = [_kind(letter(n), group, inside, names) for n, group in enumerate(groups)]
+    return tuple(replace(kind, note=_note(kind.shown, kinds)) for kind in kinds)
+
+
+def _note(shown: Unit, kinds: Sequence[BlockKind]) -> str:
+    for other in (kind.shown for kind in kinds):
+        alike = other.block == shown.block and signature(other.chain) == signature(shown.chain)
+        if alike and other.manner != shown.manner:
+            return words_of(shown.manner, other.manner)
+    return ""
 
 
 def _variants(units: Sequence[Unit], names: Names) -> list[Variant]:

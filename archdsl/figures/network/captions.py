@@ -13,7 +13,7 @@ from archdsl.numbers import quantity
 
 _EXPLAINED = {
     "columns": " Rows by resolution; a dashed shortcut projects.",
-    "diff": " White is what both have, in one order; notes say where only shortcuts differ.",
+    "diff": " White is what both have, in order; notes say which norms or shortcuts differ.",
     "dense": " Every layer takes the maps of all before it.",
     "scaling": " A bar for every block, its width the square root of its channels.",
     "pyramid": " Rows by resolution.",
@@ -68,5 +68,6 @@ def _network(description: Description) -> str:
 
 
 def _stage(stage: Stage) -> str:
-    varied = " of varying widths" if vary(stage.units) else ""
-    return f"{stage.name}, {stage.what}{varied}, giving {labels.plain(stage.shape)}"
+    varied = vary(stage.units)
+    what = f"{stage.what} ({varied})" if varied else stage.what
+    return f"{stage.name}, {what}, giving {labels.plain(stage.shape)}"

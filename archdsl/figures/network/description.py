@@ -1,6 +1,6 @@
 """What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +12,9 @@ from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.figures.canvas.scene import Run
 from archdsl.figures.network import labels
 from archdsl.figures.network.labels import Term, word
+from archdsl.figures.network.manner import Manner, kinds_of, manner_of
 from archdsl.figures.network.names import Names
+from archdsl.figures.network.owners import is_dense, owners_of
 from archdsl.figures.network.tree import (
     Box,
     Chain,
@@ -30,13 +32,15 @@ from archdsl.ops.tensor import TensorSpec
 UnitKind = Literal["op", "block", "dense"]
 ALIKE = 1.2  # sizes of maps this close are one resolution
 VARY = "widths vary"  # is said of blocks that are counted together and are not alike inside
+DIFFER = "activations or norms vary"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One slab of a figure: an op, a block, or the layers of a dense block together.
 
-    `chain` is what a block holds, empty if it is no tree: then `ops` are its operations in order;
+    `chain` is what a block holds, empty if it is no tree: then `ops` are its operations in order,
+    `manner` what no box says of them, with norms and activations, `after` of those that follow it;
     `layers` counts those of a dense block; `outputs` are what it gives, several where its weights
     are applied to several maps.
     """
@@ -52,6 +56,8 @@ class Unit:
     layers: int = 1
     container: str = ""
     ops: tuple[Box, ...] = ()
+    manner: Manner = ()
+    after: Manner = ()
 
     @property
     def numbers(self) -> tuple[Term, ...]:
@@ -129,16 +135,20 @@ class Stage:
         return f"{what} ×{self.repeat}" if self.repeat > 1 else what
 
 
-def vary(units: Sequence[Unit]) -> bool:
-    """Whether blocks of one kind differ in their inner widths; a first one that projects aside."""
+def vary(units: Sequence[Unit]) -> str:
+    """In what blocks of one kind differ, a first one that projects aside; "" if they are alike."""
     rest = units[1:] if units[0].projects else units
     inner: dict[object, set[tuple[Term, ...]]] = {}
+    manners: dict[object, set[Manner]] = {}
     for unit in rest:
         if unit.kind == "block":
             written = tuple(term for term in unit.numbers if term.name != "stride")
             kind = unit.block, signature(unit.chain or unit.ops)
             inner.setdefault(kind, set()).add(written)
-    return any(len(found) > 1 for found in inner.values())
+            manners.setdefault(kind, set()).add(unit.manner)
+    if any(len(found) > 1 for found in inner.values()):
+        return VARY
+    return DIFFER if any(len(found) > 1 for found in manners.values()) else ""
 
 
 @dataclass(frozen=True)
@@ -248,30 +258,11 @@ def resolution(spec: TensorSpec) -> float:
 def describe(graph: Graph) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs."""
     whole, graph = graph, graph.select(graph.outputs)
-    analysis, owners = analyze(graph), _owners(graph)
-    blocks = {scope: unit for scope, unit in owners.items() if not _dense(graph, unit)}
+    analysis, owners = analyze(graph), owners_of(graph)
+    blocks = {scope: unit for scope, unit in owners.items() if not is_dense(graph, unit)}
     reducer = Reducer(graph, blocks)
     cut = _Units(graph, analysis, reducer, owners)
     return Description(graph, whole, analysis, tuple(cut.units()), cut.unit_of, reducer)
-
-
-def _owners(graph: Graph) -> dict[str, str]:
-    """For every scope the scope that is its unit, "" if its parts are units themselves."""
-    scopes = graph.scope_by_id
-    rich = {""}  # scopes that hold whole blocks
-    for scope in graph.scopes:
-        if scope.kind in ("residual", "dense"):
-            id = scope.parent
-            while id and id not in rich and not _splits(scopes[id], scopes):
-                rich.add(id)
-                id = scopes[id].parent
-    rich -= _with_ways_past(graph, rich)
-    owner = {"": ""}
-    for scope in graph.scopes:
-        whole = scope.kind in ("dense", "residual", "branches") or scope.block
-        closed = whole and (scope.id not in rich or scope.kind == "dense")
-        owner[scope.id] = owner[scope.parent] or (scope.id if closed else "")
-    return owner
 
 
 class _Units:
@@ -300,18 +291,37 @@ class _Units:
         for node in self.graph.nodes:
             members.setdefault(self.application(node), []).append(node)
         units: dict[str, Unit] = {}
+        silent: dict[str, list[Node]] = {}  # norms and activations outside of units, by what before
         for id, nodes in members.items():
             drawn = [node for node in nodes if self.reducer.source[node.id] == node.id]
             if not drawn:
+                before = self.unit_of[self.reducer.source[nodes[0].id]]
+                silent.setdefault(before, []).extend(nodes)
                 continue
             scope, first = self.graph.scope_by_id.get(id), self.unit_of[nodes[0].id]
             unit = self._scope(scope, nodes, drawn) if scope else self._op(nodes[0])
-            before = units.get(first)
-            if before:
-                outputs = (*before.outputs, unit.output)
-                unit = replace(before, outputs=outputs, cost=before.cost + unit.cost)
+            known = units.get(first)
+            if known:
+                outputs = (*known.outputs, unit.output)
+                unit = replace(known, outputs=outputs, cost=known.cost + unit.cost)
             units[first] = unit
-        return list(units.values())
+        return [self._with_manner(unit, members, silent) for unit in units.values()]
+
+    def _with_manner(
+        self, unit: Unit, members: Mapping[str, list[Node]], silent: Mapping[str, list[Node]]
+    ) -> Unit:
+        """What no box says of it: of a dense block of its first layer, which stands for all."""
+        nodes = members.get(unit.id, [])
+        ends = [n for n, node in enumerate(nodes) if node.scope == unit.id]
+        inside = nodes[: ends[0] + 1] if unit.kind == "dense" and ends else nodes
+        before = silent.get(INPUT, []) if unit.input is self.graph.input else []
+        after = silent.get(unit.id, [])
+        if unit.kind == "op":
+            return replace(unit, manner=manner_of(self.graph, [*before, *inside, *after]))
+        manner = manner_of(self.graph, [*before, *inside])
+        if any(box.verb == "more" for box in boxes(unit.chain)):
+            manner = kinds_of(manner)
+        return replace(unit, manner=manner, after=manner_of(self.graph, after))
 
     def _op(self, node: Node) -> Unit:
         box = self.reducer.box(node)
@@ -363,61 +373,6 @@ class _Units:
         if len({(signature(layer), *numbers(layer)) for layer in layers}) != 1:
             raise IrreducibleError(scope.id)
         return len(layers), (Join(joins[0].id, "concat", (layers[0], ()), joins[0].output),)
-
-
-def _dense(graph: Graph, unit: str) -> bool:
-    """Whether a unit is a dense block, whose layers are drawn as what they add."""
-    return unit != "" and graph.scope_by_id[unit].kind == "dense"
-
-
-def _splits(scope: Scope, scopes: Mapping[str, Scope]) -> bool:
-    """Whether the parts of a scope stand beside one another in a block: it is shown whole."""
-    outer = scopes.get(scope.parent)
-    return scope.kind in ("residual", "branches") and outer is not None and outer.block != ""
-
-
-def _with_ways_past(graph: Graph, rich: set[str]) -> set[str]:
-    """Blocks with a way past one of the blocks in them (a cross stage of CSPNet): shown whole.
-
-    A block of several inputs or results is not.
-    """
-    scopes, found = graph.scope_by_id, set[str]()
-    ops: dict[str, list[int]] = {}  # where the ops of a scope are
-    for number, node in enumerate(graph.nodes):
-        for id in _around(node.scope, scopes):
-            ops.setdefault(id, []).append(number)
-    last = {id: n for n, node in enumerate(graph.nodes) for id in node.inputs}
-    last |= dict.fromkeys(graph.outputs.values(), len(graph.nodes))
-    farthest = {id: _farthest(graph, ops[id], last) for id in rich if id and scopes[id].block}
-    for scope in graph.scopes:
-        own = ops.get(scope.id)
-        if own and scope.kind in ("residual", "dense"):
-            past = (id for id in _around(scope.parent, scopes) if id in farthest)
-            found |= {id for id in past if farthest[id].get(own[0], 0) > own[-1]}
-    return found
-
-
-def _around(scope: str, scopes: Mapping[str, Scope]) -> Iterator[str]:
-    """A scope and those that hold it."""
-    while scope:
-        yield scope
-        scope = scopes[scope].parent
-
-
-def _farthest(graph: Graph, ops: Sequence[int], last: Mapping[str, int]) -> dict[int, int]:
-    """For every op of a block the last one that takes what comes from before it.
-
-    `last` is that of the network; nothing if the block has several inputs or results.
-    """
-    inside = {graph.nodes[n].id for n in ops}
-    given = {id: n for n in ops for id in graph.nodes[n].inputs if id not in inside}
-    if len(given) != 1 or sum(last.get(id, 0) > ops[-1] for id in inside) != 1:
-        return {}
-    found, (reach,) = {}, given.values()
-    for n in ops:
-        found[n] = reach
-        reach = max(reach, min(last.get(graph.nodes[n].id, n), ops[-1]))
-    return found
 
 
 def _role(chain: Chain, roles: list[str]) -> str:
