@@ -9,5 +9,13 @@ from hypothesis import settings
 
 pytest.register_assert_rewrite("tests.support")
 
-settings.register_profile("suite", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("suite", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile("many", deadline=None, max_examples=400, derandomize=True)
 settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what hypothesis makes the examples of: `-m property`."""
+    for item in items:
+        if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.property)

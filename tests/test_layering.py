@@ -8,6 +8,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ MODULES = {
 }
 
 
+@cache
 def imported(module: str, top: bool = False) -> set[str]:
     """The modules that one imports, or only those at its top; ours with the package's name."""
     tree, found = ast.parse(MODULES[module].read_text(encoding="utf-8")), set()

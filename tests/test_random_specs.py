@@ -17,11 +17,14 @@ from archdsl.graph.graph import Graph
 from archdsl.graph.verify import verify
 from archdsl.ops import OPS
 from archdsl.pytorch.module import compile_graph
+from tests.examples import examples
 from tests.interpret import run
 from tests.random_specs import spec, specs
 from tests.random_specs.naive import Naive
 
-EXAMPLES = int(os.environ.get("ARCHDSL_EXAMPLES", "200"))  # as many as wanted, of other specs
+EXAMPLES = int(  # as many as wanted, of other specs, if that is said
+    os.environ.get("ARCHDSL_EXAMPLES", examples(80, 400))
+)
 LARGEST = 1e6  # beyond it rounding can make any gradient of a saturated function
 random_specs = settings(
     max_examples=EXAMPLES,

@@ -15,11 +15,12 @@ from archdsl.elaborate import replay as records
 from archdsl.elaborate.builder import Builder
 from archdsl.elaborate.document import elaborate
 from archdsl.elaborate.replay import Records
-from archdsl.language import gallery
 from archdsl.language.loader import Loader
 from archdsl.language.syntax import Document, as_written
 from archdsl.study.candidates import Candidates, Point, changed
 from archdsl.yaml.limits import Limits
+from tests import built
+from tests.examples import examples
 from tests.random_specs import specs
 from tests.random_specs.naive import Naive
 from tests.support import whole, write
@@ -90,7 +91,7 @@ def assert_shared(document: Document) -> None:
         assert elaborated(varied, shared) == alone
 
 
-@pytest.mark.parametrize("name", gallery.names())
+@pytest.mark.parametrize("name", built.quick())
 def test_the_gallery_is_the_same_with_and_without_sharing(name: str) -> None:
     document = Candidates(name).document
     alone = elaborated(document, Forgetful(document))
@@ -115,7 +116,12 @@ def test_settings_of_a_network_share_what_is_the_same(name: str) -> None:
     assert_shared(Candidates(name).document)
 
 
-@settings(max_examples=60, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(30, 120),
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(specs())
 def test_random_specs_are_the_same_with_and_without_sharing(
     reading: tuple[dict[str, Any], Naive],

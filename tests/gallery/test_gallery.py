@@ -18,6 +18,7 @@ import archdsl
 from archdsl.graph.graph import Graph
 from archdsl.graph.renames import Renames
 from archdsl.language.gallery import names
+from tests import built
 from tests.reference import fill
 from tests.support import resized
 
@@ -77,7 +78,8 @@ def cases() -> Iterator[Any]:
 
 @cache
 def load(spec: str, params: str) -> Graph:
-    return archdsl.load(spec, params=json.loads(params))
+    given = json.loads(params)
+    return archdsl.load(spec, params=given) if given else built.graph(spec)
 
 
 @pytest.fixture
@@ -164,13 +166,21 @@ def outputs(reference: Any, name: str, graph: Graph, spec: str) -> tuple[np.ndar
 
 
 def fingerprints(*names: str) -> Iterator[Any]:
-    """The cases whose record has one of these, with the first that it has."""
+    """The cases whose record has one of these, with the first that it has.
+
+    By default varied networks, each by one record: drawing weights for all takes minutes.
+    """
+    tried: set[str] = set()
     for case in cases():
-        data = json.loads((REFERENCE / f"{case.values[1]}.json").read_text())
+        spec, record, params = case.values
+        data = json.loads((REFERENCE / f"{record}.json").read_text())
         one_size = data["source"] == "efficientnet_pytorch"  # it pads as its own size needs it
         present = [name for name in names if name in data and not (one_size and "odd" in name)]
         if present:
-            yield pytest.param(*case.values, present[0], id=case.id)
+            quick = spec in built.VARIED and spec not in tried
+            tried.add(spec)
+            marks = [] if quick else [pytest.mark.slow]
+            yield pytest.param(spec, record, params, present[0], id=case.id, marks=marks)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +194,10 @@ def test_outputs_are_the_references_to_the_ninth_digit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("spec", "record", "params", "name"), list(fingerprints("fingerprint")))
+@pytest.mark.parametrize(
+    ("spec", "record", "params", "name"),
+    [case for case in fingerprints("fingerprint") if not case.marks],
+)
 def test_outputs_at_full_size_are_the_references_to_the_ninth_digit(
     spec: str, record: str, params: dict[str, Any], name: str, graph: Graph, reference: Any
 ) -> None:

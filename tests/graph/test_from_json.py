@@ -12,7 +12,8 @@ from hypothesis import given, settings
 import archdsl
 from archdsl.graph.graph import Graph
 from archdsl.graph.verify import verify
-from archdsl.language.gallery import names
+from tests import built
+from tests.examples import examples
 from tests.fuzz.graphs import judge
 from tests.random_specs import specs
 from tests.support import graph_of
@@ -63,16 +64,16 @@ def error(text: str) -> str:
 # what is right
 
 
-@pytest.mark.parametrize("name", names())
-def test_every_network_of_the_gallery_is_read_back(name: str) -> None:
-    graph = archdsl.load(name)
+@pytest.mark.parametrize("name", built.quick())
+def test_a_network_of_the_gallery_is_read_back(name: str) -> None:
+    graph = built.graph(name)
     verify(graph)
     again = Graph.from_json(graph.to_json())
     assert again == graph and again.to_json() == graph.to_json()
 
 
 @given(specs())
-@settings(max_examples=60)
+@settings(max_examples=examples(30, 200))
 def test_every_graph_of_a_random_spec_verifies_and_is_read_back(made: Any) -> None:
     graph = archdsl.loads(yaml.safe_dump(made[0], sort_keys=False))
     verify(graph)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from archdsl.graph.graph import Graph
 from archdsl.graph.renames import Rename, Renames
 from archdsl.yaml.limits import Limits
+from tests.examples import examples
 from tests.steps import LINEAR, growth
 from tests.support import check_error, errors, graph_of
 
@@ -181,7 +182,7 @@ def as_pattern(theirs: str) -> str:
 
 
 @given(st.lists(COMPONENT, min_size=1, max_size=3), WORD, st.text("abz.", max_size=12))
-@settings(max_examples=500)
+@settings(max_examples=examples(200, 500))
 def test_a_rule_fits_what_a_regular_expression_would(
     components: list[list[tuple[str, str]]], last: str, key: str
 ) -> None:

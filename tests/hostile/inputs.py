@@ -32,7 +32,7 @@ backbone:
     "a layer of thousands": f"{HEAD}backbone: {{a: relu, b: {{conv: {{kernel: 1}}, "
     f"each: [{', '.join(['a'] * 300)}]}}, c: {{concat: {{}}, from: b}}}}\n",
     "a sum of thousands": f"{HEAD}backbone: {{a: relu, b: {{add: {{}}, "
-    f"from: [{', '.join(['a'] * 3000)}]}}}}\n",
+    f"from: [{', '.join(['a'] * 1200)}]}}}}\n",
     "a block without layers": f"{HEAD}blocks: {{swish: {{body: {{s: sigmoid, m: {{multiply: {{}}, "
     "from: [input, s]}}}}\nbackbone: [{conv: {kernel: 3}}, swish]\n",
     "a residual of a norm": f"{HEAD}backbone: [{{conv: {{out: 8, kernel: 3}}}}, "

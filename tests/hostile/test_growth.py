@@ -24,7 +24,7 @@ from tests.fuzz.large import measured
 from tests.hostile.shapes import ONLY_READ, SHAPES
 from tests.steps import LINEAR, growth
 
-MANY = 160
+MANY = 96
 
 
 @cache

@@ -18,6 +18,7 @@ from archdsl.graph.verify import verify
 from archdsl.language.loader import Loader
 from archdsl.lint.expect import expectations
 from archdsl.yaml.limits import Limits
+from tests.examples import examples
 from tests.support import check_error, errors, graph_of, labels
 
 SMALL = Limits(items=20_000, nodes=5_000, connections=50_000)
@@ -136,7 +137,7 @@ def test_the_spec_that_is_spoiled_here_is_right() -> None:
 
 
 @given(st.sampled_from(PLACES), st.sampled_from(NASTY))
-@settings(max_examples=250)
+@settings(max_examples=examples(100, 250))
 def test_anything_anywhere_is_a_graph_or_an_error(path: tuple[Any, ...], value: Any) -> None:
     data = copy.deepcopy(WHOLE)
     container(data, path)[path[-1]] = value
@@ -144,7 +145,7 @@ def test_anything_anywhere_is_a_graph_or_an_error(path: tuple[Any, ...], value: 
 
 
 @given(st.sampled_from(PLACES), st.sampled_from(KEYS), st.sampled_from(NASTY))
-@settings(max_examples=120)
+@settings(max_examples=examples(50, 120))
 def test_any_key_anywhere_is_a_graph_or_an_error(
     path: tuple[Any, ...], key: str, value: Any
 ) -> None:
@@ -158,7 +159,7 @@ def test_any_key_anywhere_is_a_graph_or_an_error(
 
 
 @given(st.sampled_from(PLACES), st.sampled_from(PLACES))
-@settings(max_examples=120)
+@settings(max_examples=examples(50, 120))
 def test_any_part_in_another_place_is_a_graph_or_an_error(
     path: tuple[Any, ...], other: tuple[Any, ...]
 ) -> None:
@@ -172,7 +173,7 @@ def test_any_part_in_another_place_is_a_graph_or_an_error(
     st.integers(0, 20),
     st.text("{}[](),:&*!|>'\"$ \n-#é\0", max_size=3),
 )
-@settings(max_examples=120)
+@settings(max_examples=examples(50, 120))
 def test_any_damage_to_the_text_is_a_graph_or_an_error(at: int, cut: int, text: str) -> None:
     outcome(EVERYTHING[:at] + text + EVERYTHING[at + cut :])
 

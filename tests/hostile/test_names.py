@@ -15,6 +15,7 @@ from torch import nn
 import archdsl
 from archdsl.names import name_problem
 from archdsl.pytorch.allowed import prelude
+from tests.examples import examples
 from tests.support import read, require_network
 
 LOCALS = """
@@ -123,13 +124,13 @@ def test_the_plain_spec_is_built() -> None:
     assert judge({})
 
 
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100, 400), suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(PLACES), names)
 def test_one_name_is_refused_or_built(place: str, name: str) -> None:
     judge({place: name})
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60, 200), suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.sampled_from(PLACES), names.filter(str.isidentifier), max_size=6))
 def test_several_names_are_refused_or_built(places: dict[str, str]) -> None:
     judge(places)

@@ -10,6 +10,7 @@ from archdsl.analysis.memory import memory
 from archdsl.graph.graph import Graph
 from archdsl.language import gallery
 from archdsl.modules.overwriting import overwriting
+from tests import built
 from tests.allocations import peak_of_inference, saved_by_training
 from tests.random_specs import specs
 from tests.support import graph_of
@@ -37,9 +38,7 @@ def check_allocations(graph: Graph) -> None:
 
 @pytest.mark.parametrize("name", gallery.names())
 def test_the_source_of_the_gallery_says_what_the_rule_says(name: str) -> None:
-    graph = archdsl.load(name)
-    with torch.device("meta"):
-        assert flagged(archdsl.compile(graph)) == ruled(graph)
+    assert flagged(built.module(name)) == ruled(built.graph(name))
 
 
 @random_specs

@@ -4,6 +4,7 @@ import ast
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -39,9 +40,13 @@ class Mutation:
 
 def sample(root: Path, number: int, seed: int) -> list[Mutation]:
     """So many mutations, drawn evenly over all that the files under `root` have."""
+    return random.Random(seed).sample(_every(root), number)
+
+
+@cache
+def _every(root: Path) -> list[Mutation]:
     paths = sorted((root / "archdsl").rglob("*.py"))
-    every = [mutation for path in paths for mutation in mutations(path, root)]
-    return random.Random(seed).sample(every, number)
+    return [mutation for path in paths for mutation in mutations(path, root)]
 
 
 def mutations(path: Path, root: Path) -> Iterator[Mutation]:

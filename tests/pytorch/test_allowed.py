@@ -22,6 +22,7 @@ from archdsl.language.gallery import names
 from archdsl.modules.calls import TORCH
 from archdsl.pytorch.allowed import allowed, prelude
 from archdsl.pytorch.running import import_source, new_module
+from tests import built
 from tests.support import whole
 
 SOURCE = '''"""net: a text."""
@@ -183,7 +184,7 @@ def test_what_it_never_writes_does_not_run(
 
 @pytest.mark.parametrize("name", names())
 def test_every_source_of_the_gallery_passes(name: str) -> None:
-    allowed(archdsl.emit(name))
+    allowed(built.source(name))
 
 
 def test_names_of_the_table_are_modules_functions_or_definitions_of_the_prelude() -> None:

@@ -25,6 +25,7 @@ from archdsl.pytorch.module import compile_graph
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.running import import_source
 from archdsl.pytorch.source import emit
+from tests.examples import examples
 from tests.reference import fill
 
 ACTIVATIONS = {
@@ -232,7 +233,7 @@ def results(module: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(("name", "block"), CASES)
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2, 6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_class_is_its_block_for_other_arguments(
     name: str, block: str, data: st.DataObject

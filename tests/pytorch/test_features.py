@@ -14,31 +14,30 @@ import archdsl
 from archdsl.cli.main import run as command
 from archdsl.diagnostics.errors import UsageError
 from archdsl.language.gallery import names
+from tests import built
 from tests.pytorch.test_parameters import network
-
-TAPS = ("c2", "c3", "c4", "c5")
-
-
-def taps_of(graph: archdsl.Graph) -> list[str]:
-    return [tap for tap in TAPS if tap in graph.taps]
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_source_of_a_backbone_is_the_specs_and_gives_its_features(name: str) -> None:
-    graph = archdsl.load(name)
-    taps = taps_of(graph)
+    graph, taps = built.graph(name), built.levels(name)
     if not taps:
         assert name == "vit_b_16"
         return
-    source = archdsl.emit(graph, features=taps)
+    source = built.backbone(name)
     assert "without its spec" not in source
     with torch.device("meta"):
         module = network(source)().eval()
         maps = module(torch.empty(1, *graph.input.shape))
-        compiled = archdsl.compile(graph, features=taps)
     assert list(maps) == taps == list(module.feature_info)
-    assert module.feature_info == compiled.feature_info
-    assert list(module.state_dict()) == list(compiled.state_dict())
+    for tap, info in module.feature_info.items():
+        spec = graph.spec(graph.taps[tap])
+        assert maps[tap].shape == (1, *spec.shape)
+        assert info["channels"] == maps[tap].shape[1 if spec.layout == "channels_first" else -1]
+    state = module.state_dict()
+    assert list(state) == [key for key in graph.state if key in state]
+    whole = sum(weight.elements for weight in graph.state.values())
+    assert sum(tensor.numel() for tensor in state.values()) < whole
 
 
 def channels(module: Any) -> dict[str, int]:
@@ -60,9 +59,8 @@ def channels(module: Any) -> dict[str, int]:
 def test_what_a_backbone_says_of_its_features_follows_its_arguments(
     name: str, settings: dict[str, Any]
 ) -> None:
-    taps = taps_of(archdsl.load(name))
     with torch.device("meta"):
-        module = network(archdsl.emit(name, features=taps))(**settings).eval()
+        module = network(built.backbone(name))(**settings).eval()
     said = {tap: info["channels"] for tap, info in module.feature_info.items()}
     assert said == channels(module)
     size = 224 // torch.tensor([info["reduction"] for info in module.feature_info.values()])

@@ -4,7 +4,6 @@ import copy
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torchvision import models
 import archdsl
 from archdsl.graph.graph import Graph
 from archdsl.language.gallery import names
+from tests import built
 from tests.support import resized
 
 # The image on which training steps are compared: as small as the network allows.
@@ -36,11 +36,12 @@ TORCHVISION = {
     "efficientnet_b3": 64,
 }
 
-DEEP = {  # which compiling takes more than 8 s; their kinds have smaller ones
-    "densenet161", "densenet169", "densenet201", "densenet264", "efficientnet_b3",
-    "cspresnet50", "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7",
-    "efficientnet_v2_l", "efficientnet_v2_m", "ghostnet_100", "mobilenetv4_conv_small",
-    "preresnet1001_cifar10", "repvgg_a0", "resnet152", "tf_efficientnet_b7",
+PAIRS = list(TORCHVISION.items())
+LARGE = {"vgg16", "wide_resnet50_2", "inception_v3", "densenet161", "resnext50_32x4d"}
+
+COMPILED = {  # of every kind the one that is compiled soonest; `pytest -m slow` compiles all
+    "convnext_tiny", "densenet40_k12_cifar10", "fcn_resnet50", "googlenet", "mobilenet_v3_small",
+    "resnet18", "retinanet_resnet50_fpn", "shufflenet_v2_x1_0", "squeezenet1_1", "unet", "vit_b_16",
 }  # fmt: skip
 
 
@@ -68,40 +69,6 @@ def without_chance(module: nn.Module) -> nn.Module:
     return module
 
 
-@pytest.fixture(scope="module")
-def pair() -> Callable[[str], tuple[nn.Module, nn.Module]]:
-    last: dict[str, tuple[nn.Module, nn.Module]] = {}
-
-    def make(name: str) -> tuple[nn.Module, nn.Module]:
-        if name not in last:
-            last.clear()
-            ours, theirs = archdsl.compile(name), reference(name)
-            ours.load_state_dict(theirs.state_dict(), strict=True)
-            last[name] = ours, theirs
-        return last[name]
-
-    return make
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_the_state_dict_is_torchvisions(name: str, pair: Any) -> None:
-    ours, theirs = pair(name)
-    described = [
-        [(key, tensor.shape, tensor.dtype) for key, tensor in module.state_dict().items()]
-        for module in (ours, theirs)
-    ]
-    assert described[0] == described[1]
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_outputs_are_torchvisions_bit_for_bit(name: str, pair: Any) -> None:
-    ours, theirs = (module.eval() for module in pair(name))
-    size = archdsl.load(name).input.spatial
-    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        assert torch.equal(ours(image), theirs(image))
-
-
 def loss(out: Any) -> torch.Tensor:
     """One number from a result, with whatever stands beside it in training."""
     if isinstance(out, torch.Tensor):
@@ -110,12 +77,32 @@ def loss(out: Any) -> torch.Tensor:
     return sum((loss(part) for part in parts), torch.zeros((), dtype=torch.float64))
 
 
-@pytest.mark.parametrize(("name", "size"), TORCHVISION.items())
-def test_gradients_of_a_training_step_are_torchvisions(name: str, size: int, pair: Any) -> None:
-    ours, theirs = (without_chance(module).double().train() for module in pair(name))
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [pytest.param(*pair, marks=[pytest.mark.slow] if pair[0] in LARGE else []) for pair in PAIRS],
+)
+def test_a_module_is_torchvisions_to_the_bit_and_in_a_training_step(name: str, size: int) -> None:
+    ours, theirs = archdsl.compile(built.graph(name)), reference(name)
+    described = [
+        [(key, tensor.shape, tensor.dtype) for key, tensor in module.state_dict().items()]
+        for module in (ours, theirs)
+    ]
+    assert described[0] == described[1]
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    require_equal_outputs(name, ours.eval(), theirs.eval())
+    require_equal_gradients(size, *(without_chance(m).double().train() for m in (ours, theirs)))
+
+
+def require_equal_outputs(name: str, ours: nn.Module, theirs: nn.Module) -> None:
+    size = built.graph(name).input.spatial
+    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(ours(image), theirs(image))
+
+
+def require_equal_gradients(size: int, ours: nn.Module, theirs: nn.Module) -> None:
     image = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(2)).double()
     for module in (ours, theirs):
-        module.zero_grad()
         loss(module(image)).backward()
     expected = dict(theirs.named_parameters())
     largest = max(float(p.grad.abs().max()) for p in expected.values() if p.grad is not None)
@@ -126,7 +113,6 @@ def test_gradients_of_a_training_step_are_torchvisions(name: str, size: int, pai
             continue
         scale = max(float(wanted.abs().max()), 1e-6 * largest)
         assert float((parameter.grad - wanted).abs().max()) <= 1e-5 * scale, key
-    pair(name)[0].float(), pair(name)[1].float()
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
@@ -140,12 +126,6 @@ def test_counts_are_torchs_own_on_torchvisions_module(name: str) -> None:
     total = archdsl.analyze(graph).total
     assert total.macs == counter.get_total_flops() // 2
     assert total.parameters == sum(p.numel() for p in theirs.parameters())
-
-
-def on_meta(name: str) -> tuple[nn.Module, torch.Tensor]:
-    graph = archdsl.load(name)
-    with torch.device("meta"):
-        return archdsl.compile(graph), torch.empty(2, *graph.input.shape)
 
 
 def shapes(out: Any) -> Any:
@@ -174,43 +154,19 @@ def promised(graph: Graph, training: bool = False, images: int = 2) -> Any:
 
 @pytest.mark.parametrize("name", names())
 def test_a_module_is_made_on_meta_and_gives_the_promised_shapes(name: str) -> None:
-    graph = archdsl.load(name)
-    module, image = on_meta(name)
+    graph, module, image = built.graph(name), built.module(name), built.image(name)
     assert all(tensor.is_meta for tensor in module.state_dict().values())
     assert [(k, tuple(t.shape)) for k, t in module.state_dict().items()] == [
         (key, weight.shape) for key, weight in graph.state.items()
     ]
-    assert shapes(module.eval()(image)) == promised(graph)
-    assert shapes(copy.deepcopy(module)(image)) == promised(graph)
-    assert shapes(module.train()(image)) == promised(graph, training=True)
-
-
-@pytest.mark.parametrize("name", names())
-def test_features_are_what_they_say_and_nothing_behind_them_is_made(name: str) -> None:
-    graph = archdsl.load(name)
-    taps = [tap for tap in ("c2", "c3", "c4", "c5") if tap in graph.taps][:2]
-    if not taps:
-        pytest.skip("no pyramid")
-    with torch.device("meta"):
-        backbone = archdsl.compile(graph, features=taps).eval()
-        maps = backbone(torch.empty(1, *graph.input.shape))
-    assert list(maps) == taps
-    for tap in taps:
-        info: Any = backbone.feature_info
-        assert maps[tap].shape == (1, *graph.spec(graph.taps[tap]).shape)
-        channels_axis = 1 if graph.spec(graph.taps[tap]).layout == "channels_first" else -1
-        assert info[tap]["channels"] == maps[tap].shape[channels_axis]
-    whole = sum(weight.elements for weight in graph.state.values())
-    assert sum(tensor.numel() for tensor in backbone.state_dict().values()) < whole
+    assert shapes(module(image)) == promised(graph)
+    assert shapes(copy.deepcopy(module).train()(image)) == promised(graph, training=True)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in DEEP else []) for n in names()]
-)
+@pytest.mark.parametrize("name", built.quick(COMPILED))
 def test_a_module_is_compiled_as_one_graph_and_exported(name: str) -> None:
-    module, image = on_meta(name)
-    module.eval()
+    module, image = copy.deepcopy(built.module(name)), built.image(name)
     expected = shapes(module(image))
     torch.compiler.reset()
     whole = torch.compile(module, fullgraph=True, backend="eager")
@@ -260,14 +216,14 @@ print("whole")
 
 
 def test_every_module_of_the_gallery_is_pickled(tmp_path: Path) -> None:
-    modules = [on_meta(name)[0] for name in names()]
+    modules = [built.module(name) for name in names()]
     rows = [(module, list(module.state_dict()), str(module)) for module in modules]
     in_a_fresh_process(RELOAD_ALL, rows, tmp_path)
 
 
 @pytest.mark.parametrize("name", names())
 def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) -> None:
-    graph = archdsl.load(name)
+    graph = built.graph(name)
     channels, height, width = graph.input.shape
     size = [channels, height + 32, width + 64]
     other = resized(name, size)
@@ -275,9 +231,7 @@ def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) 
     if weights != [(key, weight.shape) for key, weight in other.state.items()]:
         assert name in ("alexnet_paper", "googlenet_paper", "vit_b_16")
         return
-    module = on_meta(name)[0].eval()
-    with torch.device("meta"):
-        found = shapes(module(torch.empty(3, *size)))
+    found = shapes(built.module(name)(torch.empty(3, *size, device="meta")))
     assert found == promised(other, images=3)
 
 

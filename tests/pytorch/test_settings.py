@@ -12,7 +12,7 @@ import archdsl
 from archdsl.cli.main import run as command
 from archdsl.diagnostics.errors import InternalError
 from archdsl.graph.graph import Graph
-from archdsl.language.gallery import names
+from tests.examples import examples
 from tests.random_specs import specs
 from tests.support import graph_of, require_network, whole
 from tests.test_random_specs import load
@@ -50,21 +50,16 @@ backbone:
 """
 
 
-def built(graph: Graph) -> str:
+def source_of(graph: Graph) -> str:
     source = archdsl.emit(graph)
     require_network(source, graph)
     return source
 
 
-@pytest.mark.parametrize("name", names())
-def test_every_source_of_the_gallery_is_its_graph(name: str) -> None:
-    built(archdsl.load(name))
-
-
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40, 200), suppress_health_check=list(HealthCheck))
 @given(specs())
 def test_the_source_of_every_spec_is_its_graph(reading: tuple[dict[str, Any], Any]) -> None:
-    built(load(reading[0]))
+    source_of(load(reading[0]))
 
 
 def constants(tree: ast.Module) -> list[ast.Constant]:
@@ -83,7 +78,7 @@ OTHER: dict[type, Any] = {bool: lambda v: not v, int: lambda v: v + 1, float: la
 
 def test_no_number_flag_or_word_of_a_source_can_be_another() -> None:
     graph = graph_of(EVERYTHING)
-    source = built(graph)
+    source = source_of(graph)
     several = len(constants(ast.parse(source)))
     assert several > 50
     for n in range(several):
@@ -127,7 +122,7 @@ CHANGES = {  # what: (text of the source, what stands there instead)
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_source_that_is_another_network_is_found(what: str) -> None:
     graph = archdsl.loads(SPEC)
-    source, (there, instead) = built(graph), CHANGES[what]
+    source, (there, instead) = source_of(graph), CHANGES[what]
     assert there in source
     with pytest.raises(InternalError):
         require_network(source.replace(there, instead), graph)
@@ -135,7 +130,7 @@ def test_a_source_that_is_another_network_is_found(what: str) -> None:
 
 def test_weights_in_another_order_are_found() -> None:
     graph = archdsl.loads(SPEC)
-    lines = built(graph).splitlines(keepends=True)
+    lines = source_of(graph).splitlines(keepends=True)
     (first,) = (n for n, line in enumerate(lines) if "self.a = " in line)
     lines[first], lines[first + 1] = lines[first + 1], lines[first]
     with pytest.raises(InternalError, match="the graph's weights in another order"):
@@ -170,7 +165,7 @@ wholes = st.integers(1, 2**31 - 1) | st.integers(1, 5)
 def test_numbers_that_grow_stay_the_numbers_they_are(values: list[float]) -> None:
     rows = [{"elu": {"alpha": value}} for value in values]
     graph = archdsl.loads(whole(f"backbone: {rows}"))
-    note(built(graph))
+    note(source_of(graph))
     made = archdsl.compile(graph)
     alphas = [m.alpha for m in made.modules() if hasattr(m, "alpha")]
     assert list(map(repr, alphas)) == list(map(repr, map(float, values)))
@@ -184,7 +179,7 @@ def test_whole_numbers_that_grow_are_folded_exactly(
     widths[-1] += odd
     rows = ", ".join(f"{{conv: {{out: {width}, kernel: 1}}}}" for width in widths)
     graph = archdsl.loads(whole(f"backbone: [{rows}]"))
-    note(built(graph))
+    note(source_of(graph))
     made = archdsl.compile(graph)
     assert [m.out_channels for m in made.modules() if hasattr(m, "out_channels")] == widths
 
@@ -215,7 +210,7 @@ def test_what_a_block_is_told_is_never_code(calls: list[tuple[str, int]]) -> Non
                     c: {{relu: {{}}, if: flag}}}}
         backbone: {archdsl_yaml(rows)}
         """)
-    note(built(archdsl.loads(text)))
+    note(source_of(archdsl.loads(text)))
 
 
 def archdsl_yaml(value: Any) -> str:

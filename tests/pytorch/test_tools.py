@@ -16,6 +16,7 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 
 import archdsl
 from archdsl.language.gallery import names
+from tests import built
 from tests.pytorch.test_modules import promised, shapes
 from tests.pytorch.test_parameters import network
 
@@ -26,21 +27,16 @@ FIXED_SIZE = {  # weights are of one size of image
 }
 FEW = ["resnet18", "googlenet", "fcn_resnet50", "swin_t", "unet", "tf_efficientnet_b0",
        "vit_b_16", "densenet40_k12_cifar10", "retinanet_resnet50_fpn"]  # fmt: skip
-ALL = [pytest.param(n, marks=[] if n in FEW else [pytest.mark.slow]) for n in names()]
-MINUTES = ("swin_t", "tf_efficientnet_b0")  # which exporting takes with axes that vary
-EXPORTED = [
-    pytest.param(n, marks=[] if n in FEW and n not in MINUTES else [pytest.mark.slow])
-    for n in names()
-]
+EXPORTED = ["resnet18", "vit_b_16", "densenet40_k12_cifar10", "retinanet_resnet50_fpn"]
 
 
 def on_meta(name: str) -> tuple[archdsl.Graph, nn.Module, torch.Tensor]:
-    graph = archdsl.load(name)
     with torch.device("meta"):
-        return graph, network(archdsl.emit(graph))(), torch.empty(2, *graph.input.shape)
+        module = network(built.source(name))()
+    return built.graph(name), module, built.image(name)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", built.quick(FEW))
 @pytest.mark.filterwarnings("ignore")  # torchvision's, where training has other nodes
 def test_a_network_is_traced_and_its_features_extracted(name: str) -> None:
     graph, module, image = on_meta(name)
@@ -53,7 +49,7 @@ def test_a_network_is_traced_and_its_features_extracted(name: str) -> None:
     assert list(extracted.eval()(image)) == ["last"]
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", built.quick(FEW))
 @pytest.mark.filterwarnings("ignore")
 def test_a_network_is_scripted(name: str) -> None:
     graph, module, image = on_meta(name)
@@ -62,7 +58,7 @@ def test_a_network_is_scripted(name: str) -> None:
     assert shapes(scripted(image)) == promised(graph)
 
 
-@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("name", built.quick(EXPORTED))
 @pytest.mark.filterwarnings("ignore")
 def test_a_network_is_exported_for_other_batches_and_images(name: str) -> None:
     graph, module, image = on_meta(name)
@@ -80,12 +76,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources of the gallery, and those of its backbones."""
     folder = tmp_path_factory.mktemp("sources")
     for name in names():
-        graph = archdsl.load(name)
-        (folder / f"{name}.py").write_text(archdsl.emit(graph), encoding="utf-8")
-        taps = [tap for tap in ("c3", "c5") if tap in graph.taps]
-        if taps:
-            source = archdsl.emit(graph, features=taps)
-            (folder / f"{name}_features.py").write_text(source, encoding="utf-8")
+        (folder / f"{name}.py").write_text(built.source(name), encoding="utf-8")
+        if built.levels(name):
+            (folder / f"{name}_features.py").write_text(built.backbone(name), encoding="utf-8")
     return folder
 
 

@@ -1,0 +1,62 @@
+"""Networks of the gallery, each read, written and made once a process: nobody changes them."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import archdsl
+from archdsl.graph.graph import Graph
+from archdsl.language.gallery import names
+
+VARIED = {  # one of every family, and those with what few have
+    "alexnet_paper", "convnext_tiny", "deeplabv3_resnet50", "densenet121", "densenet40_k12_cifar10",
+    "efficientnet_b0", "efficientnet_v2_s", "fasterrcnn_resnet50_fpn", "googlenet", "inception_v3",
+    "inception_resnet_v2", "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small",
+    "preresnet164bn_cifar10", "regnet_y_400mf", "resnet18", "resnet50", "resnet50d", "resnetv2_50",
+    "retinanet_resnet50_fpn", "seresnet50", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t",
+    "tf_efficientnet_b0", "unet", "vgg11_bn", "vit_b_16", "xception",
+}  # fmt: skip
+
+
+def quick(few: Iterable[str] = VARIED) -> list[Any]:
+    """The gallery as parameters of a test, of which these are tried by default, all if slow."""
+    chosen = set(few)
+    return [pytest.param(n, marks=[] if n in chosen else [pytest.mark.slow]) for n in names()]
+
+
+@cache
+def graph(name: str) -> Graph:
+    return archdsl.load(name)
+
+
+@cache
+def source(name: str) -> str:
+    """Its source, which `emit` has proved to be the graph."""
+    return archdsl.emit(graph(name))
+
+
+def levels(name: str) -> list[str]:
+    """Its features, as a pyramid takes them."""
+    return [tap for tap in ("c2", "c3", "c4", "c5") if tap in graph(name).taps]
+
+
+@cache
+def backbone(name: str) -> str:
+    """The source of the part that gives these."""
+    return archdsl.emit(graph(name), features=levels(name))
+
+
+@cache
+def module(name: str) -> nn.Module:
+    """Its module on the meta device, to be looked at and run; what trains or converts it copies."""
+    with torch.device("meta"):
+        return archdsl.compile(graph(name)).eval()
+
+
+def image(name: str, images: int = 2) -> torch.Tensor:
+    """What it takes, on the meta device."""
+    return torch.empty(images, *graph(name).input.shape, device="meta")
