@@ -7,13 +7,12 @@ backbone = archdsl.compile("resnet50", features=["c3", "c4", "c5"])
 archdsl.draw(graph).save("resnet50.pdf")     # or .svg, .png, .tex
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from archdsl.graph.outward import OUTWARD
 
+TYPE_CHECKING = False  # nothing else is imported here, where Control-C is not heard yet
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from archdsl.api import (
         analyze,
@@ -84,10 +83,12 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """What there is, imported when it is asked for."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     globals()[name] = found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     return found
 

@@ -2,15 +2,18 @@
 
 import os
 import signal
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # nothing else is imported before Control-C is heard
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
-def _end(*_: Any) -> None:
+def _end(*_: object) -> None:
     """Ends without a word, as Control-C does later: 130 is `cli.console.INTERRUPTED`."""
     os._exit(130)
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """Runs the command; Control-C ends it quietly also while its modules are imported."""
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:  # a shell's job in the background ignores it

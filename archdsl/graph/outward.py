@@ -3,7 +3,9 @@
 The package itself does (`archdsl/__init__.py`), so that a graph knows neither formats nor figures.
 """
 
-from collections.abc import Callable
-from typing import Any
+TYPE_CHECKING = False  # `typing` is left to those who need it: this is imported first
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
-OUTWARD: dict[str, Callable[..., Any]] = {}  # `json`, `from_json`, `svg`
+OUTWARD: "dict[str, Callable[..., Any]]" = {}  # `json`, `from_json`, `svg`

@@ -310,7 +310,16 @@ def _looped(node: ast.GeneratorExp | ast.ListComp | ast.DictComp, indent: int) -
     together = f"{margin}{before}{flat(element, 1)} {_clauses(node)}"
     if len(together) <= WIDTH:
         return [together]
-    return [*lay_out(before, element, "", indent), f"{margin}{_clauses(node)}"]
+    return [*lay_out(before, element, "", indent), *_clauses_laid_out(node, indent)]
+
+
+def _clauses_laid_out(
+    node: ast.GeneratorExp | ast.ListComp | ast.DictComp, indent: int
+) -> list[str]:
+    line, first = f"{' ' * indent}{_clauses(node)}", node.generators[0]
+    if len(line) <= WIDTH or len(node.generators) > 1 or first.ifs:
+        return [line]
+    return lay_out(f"for {_targets(first.target)} in ", first.iter, "", indent)
 
 
 def _split(node: ast.expr, indent: int) -> list[str]:
