@@ -320,20 +320,20 @@ def test_a_text_of_100_mb_is_refused_before_it_is_read() -> None:
     assert time.process_time() - start < 0.1
 
 
-def test_a_million_mistakes_take_little_time(plain: str) -> None:
+def test_very_many_mistakes_take_little_time(plain: str) -> None:
     data = json.loads(plain)
     start = time.process_time()
     for path in (("nodes",), (*STEM, "inputs"), ("scopes",), ("input", "shape"), ("made",)):
         changed = json.loads(plain)
-        put(changed, path, [None] * 1_000_000)
+        put(changed, path, [None] * 300_000)
         assert "[0]" in error(json.dumps(changed))
     for path in (("outputs",), (*ARGUMENTS,), ("renames", "theirs", "keys")):
         changed = json.loads(plain)
-        put(changed, path, {f"k{n}": 1 for n in range(300_000)})
+        put(changed, path, {f"k{n}": 1 for n in range(100_000)})
         error(json.dumps(changed))
     put(data, (*STEM, "inputs"), [0] * 3_000_001)
     assert "the JSON has more than 3,000,000 values" in error(json.dumps(data))
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize(

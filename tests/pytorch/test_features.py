@@ -13,12 +13,11 @@ import torch
 import archdsl
 from archdsl.cli.main import run as command
 from archdsl.diagnostics.errors import UsageError
-from archdsl.language.gallery import names
 from tests import built
 from tests.pytorch.test_parameters import network
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", built.quick())
 def test_the_source_of_a_backbone_is_the_specs_and_gives_its_features(name: str) -> None:
     graph, taps = built.graph(name), built.levels(name)
     if not taps:

@@ -88,8 +88,10 @@ def require_settings(name: str) -> int:
     return held
 
 
-@pytest.mark.parametrize("name", [n for n in names() if is_classifier(built.graph(n))])
+@pytest.mark.parametrize("name", built.quick())
 def test_the_number_of_classes_is_an_argument_of_every_classifier(name: str) -> None:
+    if not is_classifier(built.graph(name)):
+        return
     with FirstValues() as first:
         module = network(built.source(name))(num_classes=7)
     wanted = archdsl.load(name, params={"classes": 7})
