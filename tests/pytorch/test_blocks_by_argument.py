@@ -31,6 +31,7 @@ from tests.reference import fill
 ACTIVATIONS = {
     "relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "hard_swish": nn.Hardswish,
     "relu6": nn.ReLU6, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "hard_sigmoid": nn.Hardsigmoid,
+    "identity": nn.Identity,
 }  # fmt: skip
 SIZE = 16  # pixels on a side that a map has at most here
 MANY = 4_000_000  # parameters of a draw that is left out
@@ -60,10 +61,12 @@ def uses(name: str) -> dict[str, list[Scope]]:
 # Every block of the gallery, in one of the networks that have it.
 TRIED = {
     "convnext_tiny": "convnext_block",
+    "cspresnet50": "cross_stage",
     "deeplabv3_resnet50": "bottleneck projection",
     "densenet121": "dense_block dense_layer transition",
     "efficientnet_b0": "conv_bn_act inverted_residual squeeze_excite",
-    "efficientnet_v2_l": "fused_residual",
+    "efficientnet_v2_s": "fused_residual",
+    "ghostnet_100": "gate ghost_bottleneck ghost_module",
     "googlenet": "basic_conv inception side_classifier",
     "inception_resnet_v2": "block17 block35 block8 mixed_5b mixed_6a mixed_7a",
     "inception_v2": "unit",
@@ -71,9 +74,11 @@ TRIED = {
     "inception_v4": "mixed_3a mixed_4a mixed_5a pooled",
     "mnasnet1_0": "mbconv",
     "mobilenet_w1": "depthwise_separable",
+    "mobilenetv4_conv_small": "universal_inverted_bottleneck",
     "plain20_cifar10": "basic",
-    "preresnet1001_cifar10": "preact_bottleneck",
+    "preresnet164bn_cifar10": "preact_bottleneck",
     "regnet_x_400mf": "x_block",
+    "repvgg_a0": "conv_bn repvgg_block",
     "resnet50d": "average_projection stem",
     "shufflenet_v2_x1_0": "down_unit narrow",
     "squeezenet1_0": "fire",
@@ -85,6 +90,7 @@ TRIED = {
 # Blocks of many weights, and those that are written out where they are called.
 LEFT_OUT = {
     "aspp",
+    "aspp_pooling",
     "deeplab_head",
     "encoder_layer",
     "fcn_head",

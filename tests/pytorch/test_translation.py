@@ -47,7 +47,7 @@ def test_random_specs_are_translated_but_for_a_few() -> None:
     look()
     found = [reason for reason in reasons if reason and reason not in NUMBERS]
     assert len(reasons) > EXAMPLES / 2
-    assert len(found) <= SHARE * len(reasons), found
+    assert len(found) <= max(4, SHARE * len(reasons)), found
     assert len([reason for reason in reasons if not reason]) > len(reasons) / 2
 
 
