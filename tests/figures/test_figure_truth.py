@@ -16,7 +16,15 @@ from tests.figures.truth import lies
 from tests.fuzz.figures import network
 
 KINDS = ("hero", "strip", "block", "columns", "dense", "pyramid", "table")
-FEW = ("densenet121", "googlenet", "mobilenet_v3_small", "resnet50", "resnet50_fpn", "vit_b_16")
+FEW = (
+    "densenet121",
+    "googlenet",
+    "mobilenet_v3_small",
+    "resnet50",
+    "resnet50_fpn",
+    "unet",
+    "vit_b_16",
+)
 SEVERAL = {
     "columns": ("vgg19", "resnet34", "resnet50"),
     "scaling": ("efficientnet_b0", "efficientnet_b1"),
@@ -200,3 +208,26 @@ def test_ways_leave_where_the_spec_says() -> None:
 def _insets(figure: Figure) -> list[Group]:
     assert figure.scene is not None
     return [group for group in groups(figure.scene.items) if group.id.endswith(".block")]
+
+
+def test_a_strip_says_where_results_leave() -> None:
+    graph = archdsl.loads(
+        "archdsl: 1\nname: exits\ninput: [3, 64, 64]\nbackbone:\n"
+        "  a: {conv: {out: 8, kernel: 3}, repeat: 4}\n  b: {conv: {out: 8, kernel: 3}}\n"
+        "outputs: {early: a.1, end: b}\n"
+    )
+    scene = archdsl.draw(graph, kind="strip").scene
+    assert scene is not None
+    columns = {text.x: "" for text in scene.flat() if isinstance(text, Text)}
+    for text in scene.flat():
+        if isinstance(text, Text):
+            columns[text.x] += f"{text.plain} "
+    assert any("×2" in words and "→ early" in words for words in columns.values())
+    assert any("→ end" in words for words in columns.values())
+
+
+def test_a_box_of_a_pyramid_is_named_after_all_that_is_in_it() -> None:
+    figure = archdsl.draw(load("unet"), kind="pyramid", width="double")
+    assert figure.scene is not None
+    words = [text.plain for text in figure.scene.flat() if isinstance(text, Text)]
+    assert "up4–outc" in words and "up4" not in words

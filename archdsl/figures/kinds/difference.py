@@ -20,6 +20,8 @@ from archdsl.figures.network.description import Description
 from archdsl.figures.network.manner import quiet_of, words_of
 from archdsl.figures.options import Options
 
+Opcode = tuple[str, int, int, int, int]
+
 
 def difference(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
     """The kind `diff`; gives the height."""
@@ -50,7 +52,7 @@ def marked(columns: Sequence[list[Layers]]) -> list[list[Layers]]:
     return list(made)
 
 
-def _matched(old: Sequence[object], new: Sequence[object]) -> list[tuple[str, int, int, int, int]]:
+def _matched(old: Sequence[object], new: Sequence[object]) -> Sequence[Opcode]:
     return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
 
 
@@ -58,7 +60,8 @@ def _paired(old: list[Layers], new: list[Layers]) -> tuple[list[Layers], list[La
     """Layers that differ, compared one by one: those at one place, or that boxes tell are alike."""
     old, new = list(old), list(new)
     keys = [[(key_of(_plainly(one)), one.count) for one in column] for column in (old, new)]
-    matched = [("equal", 0, len(old), 0, len(new))] if len(old) == len(new) else _matched(*keys)
+    whole: Sequence[Opcode] = [("equal", 0, len(old), 0, len(new))]
+    matched = whole if len(old) == len(new) else _matched(*keys)
     for what, a, b, c, d in matched:
         for first, second in zip(range(a, b), range(c, d), strict=False):
             if what == "equal":

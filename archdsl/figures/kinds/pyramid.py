@@ -214,6 +214,8 @@ class _Pyramid:
                 self.pen.text(x, base, line, size)
         title = hover(cell.id, cell.outputs[0], self.description.analysis)
         stands = [unit.id for unit in (*cell.enlarged, *cell.units)]
+        listed = [box for unit in cell.units if len(unit.ops) <= OPS for box in unit.ops]
+        stands += [path for box in listed for path in (box.id, *box.stands)]
         self.pen.grouped(since, cell.id, title, stands)
 
     def way(self, source: Cell, cell: Cell, text: str) -> None:

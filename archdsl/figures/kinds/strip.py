@@ -157,6 +157,8 @@ class _Cells:
         varied = vary(stage.units) if stage else ""
         if varied:
             lines.append((words(varied), small, grey))
+        results = self.description.named.get(stage.units[-1].id, []) if stage else []
+        lines += [(words(f"→ {name}"), small, theme.ink) for name in results]
         costs = labels.amounts(stage.cost, show) if stage else []
         return (*lines, *((words(text), small, grey) for text in costs))
 

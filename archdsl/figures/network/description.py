@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from math import sqrt
 from typing import Literal
 
@@ -198,7 +198,25 @@ class Description:
             _stage(list(run), self.names) for _, run in groupby(self.units, key=self._family)
         )
 
+    @cached_property
+    def named(self) -> dict[str, list[str]]:
+        """For units that give results the names of these."""
+        found: dict[str, list[str]] = {}
+        for name, id in self.graph.outputs.items():
+            if name:
+                found.setdefault(self.owners[self.reducer.source[id]], []).append(name)
+        return found
+
+    @cached_property
+    def section(self) -> dict[str, int]:
+        """For every unit how many results are given before it: a stage ends with one."""
+        before = accumulate((unit.id in self.named for unit in self.units), initial=0)
+        return {unit.id: count for unit, count in zip(self.units, before, strict=False)}
+
     def _family(self, unit: Unit) -> object:
+        return self.section[unit.id], self._kin(unit)
+
+    def _kin(self, unit: Unit) -> object:
         if unit.kind == "op":
             return unit.role, unit.terms, unit.output
         if unit.kind == "dense":
@@ -391,8 +409,8 @@ def _stage(units: list[Unit], names: Names) -> Stage:
 
 def grouped(description: Description) -> tuple[Stage, ...]:
     """Fewer stages: blocks of one kind at one resolution together, whatever their channels."""
-    found = []
-    for _, run in groupby(description.stages, key=_coarse):
+    found, section = [], description.section
+    for _, run in groupby(description.stages, lambda s: (section[s.units[0].id], _coarse(s))):
         units = [unit for stage in run for unit in stage.units]
         found.append(_stage(units, description.names))
     return tuple(found)

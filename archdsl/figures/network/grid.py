@@ -62,12 +62,19 @@ class Cell:
         return telling[0] if telling else self.units[0]
 
     def name(self, names: Names) -> str:
-        """The largest part of the network that it is the whole of, else its main unit."""
+        """The largest part of the network that it is the whole of, else its main unit.
+
+        Whatever follows that is named, too: the shape under a name is what is there in the end.
+        """
         inside = {unit.id for unit in (*self.enlarged, *self.units)}
         main = self.main
         alike = [unit.id for unit in self.units if unit.block == main.block]
         part = names.largest(main.container, inside)
-        return part or names.run([main.id] if main.kind == "op" else alike)
+        run = [main.id] if main.kind == "op" else alike
+        last = self.units[-1].id
+        named = names.end(part) if part else names.run(run)
+        within = last.startswith(f"{part}.") if part else last == run[-1]
+        return named if within else f"{named}–{names.one(last)}"
 
 
 def cells_of(description: Description) -> list[Cell]:
@@ -127,7 +134,9 @@ def _merged(description: Description, rows: Mapping[str, int]) -> list[Cell]:
     """Units merged along lines of one resolution; what only enlarges is said on the way."""
     feeds = description.feeds
     uses = Counter(source for sources in feeds.values() for source in sources)
-    ends = {description.owners[id] for id in description.graph.taps.values()}
+    graph, source = description.graph, description.reducer.source
+    ends = {description.owners[id] for id in graph.taps.values()}
+    ends |= {description.owners[source[id]] for id in graph.outputs.values()}
     cells: dict[str, Cell] = {}
     ways: dict[str, _Way] = {INPUT: _Way(INPUT)}  # from a unit on: the cell it is in, by its first
     for unit in description.units:

@@ -60,7 +60,12 @@ class Names:
         found = ""
         while part and sum(id.startswith(f"{part}.") for id in inside) == self.held[part]:
             found, part = part, part.rpartition(".")[0]
-        return next(_ends(found), "").lstrip("_")
+        return found
+
+    @staticmethod
+    def end(path: str) -> str:
+        """The end of a path from its last name on, whatever else has it."""
+        return next(_ends(path), "").lstrip("_")
 
     def _part(self, part: str) -> str:
         """The name of a part, or of one around it that holds no more if others have that name."""

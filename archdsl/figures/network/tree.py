@@ -1,6 +1,5 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -177,27 +176,34 @@ class Dominators:
         return id
 
 
-def _told(graph: Graph, owners: Mapping[str, str]) -> set[str]:
+def _told(graph: Graph, owners: Mapping[str, str]) -> dict[str, bool]:
     """The last of quiet ops (norms, activations) without which a way would leave elsewhere.
 
     Those of a block are told where it forks after them, and where it takes what is before them,
-    too: the shortcut of a pre-activation block, or its projection.
+    too: the shortcut of a pre-activation block, or its projection. False for what is on all ways:
+    it need not be told, but is not said of a single way.
     """
     source = {id: id for id in graph.inputs}
+    before: dict[str, tuple[str, ...]] = {}  # the quiet ops since what is drawn, itself last
     taken: dict[str, list[Node]] = {}  # by what is drawn, with quiet ops or without
     for node in graph.nodes:
         role = node.op.role()
         source[node.id] = node.id if role else source[node.inputs[0]]
+        before[node.id] = () if role else (*before.get(node.inputs[0], ()), node.id)
         for id in node.inputs[: node.op.inputs] if role else ():
             taken.setdefault(id, []).append(node)
-    values = Counter(source[id] for id in taken)
-    told = set()
+    values: dict[str, list[str]] = {}
+    for id in taken:
+        values.setdefault(source[id], []).append(id)
+    told: dict[str, bool] = {}
     for id, takers in taken.items():
         owner = owners.get(graph.by_id[id].scope, "") if source[id] != id else ""
         if owner:
+            others = values[source[id]]
             inside = sum(owners.get(node.scope) == owner for node in takers)
             forks = inside > 1 and not source[id].startswith(f"{owner}.")
-            told |= {id} if forks or values[source[id]] > 1 else set()
+            if forks or len(others) > 1:
+                told[id] = forks or any(id not in before.get(other, ()) for other in others)
     return told
 
 
@@ -220,12 +226,13 @@ class Reducer:
             inputs = tuple(self.source[id] for id in node.inputs[: node.op.inputs])
             role = node.op.role()
             before = (*since.get(node.inputs[0], ()), node)
-            if role or node.id in told:
+            if role or told.get(node.id):
                 self.source[node.id], self.roles[node.id] = node.id, role or "norm"
                 self.drawn[node.id] = node, inputs
                 self.passed |= {} if role else {node.id: before}
             else:
-                self.source[node.id], since[node.id] = inputs[0], before
+                self.source[node.id] = inputs[0]
+                since[node.id] = () if node.id in told else before
 
     @cached_property
     def dominators(self) -> "Dominators":
