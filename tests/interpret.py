@@ -333,7 +333,8 @@ def run(graph: Graph, weights: Weights, *images: Tensor, training: bool = False)
         given = [values[id] for id in node.inputs]
         own = {weight.name: key for key, weight in graph.weights(node)}
         if node.op.verb == "batch_norm":
-            values[node.id] = batch_norm(node, own, state, given[0], training)
+            training_here = training and not node.op.frozen  # type: ignore[attr-defined]
+            values[node.id] = batch_norm(node, own, state, given[0], training_here)
             continue
         local = {name: state[key] for name, key in own.items()}
         verb = node.op.verb
@@ -355,5 +356,6 @@ def batch_norm(
     weight, bias = ((state[own[n]] if op.affine else None) for n in ("weight", "bias"))
     result = F.batch_norm(x, mean, var, weight, bias, training, op.momentum, op.eps)
     state.update(zip((own[name] for name in names), (mean, var), strict=True))
-    state[own["num_batches_tracked"]] = state[own["num_batches_tracked"]] + int(training)
+    if not op.frozen:
+        state[own["num_batches_tracked"]] = state[own["num_batches_tracked"]] + int(training)
     return result

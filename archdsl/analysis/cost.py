@@ -26,6 +26,13 @@ class Analysis:
         """The cost of the whole."""
         return sum_of(self.nodes.values())
 
+    @property
+    def trainable(self) -> int:
+        """The parameters that learn."""
+        frozen = self.graph.frozen
+        held = sum(self.nodes[n.id].parameters for n in self.graph.nodes if n.path in frozen)
+        return self.total.parameters - held
+
     @cached_property
     def nodes(self) -> Mapping[str, Cost]:
         """The cost of every node, by id."""

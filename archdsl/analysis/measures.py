@@ -130,10 +130,15 @@ def _sum(name: str) -> Callable[[Facts, Nodes], Value]:
     return lambda facts, nodes: sum(getattr(facts, name).get(node.id, 0) for node in nodes)
 
 
+def _trainable(facts: Facts, nodes: Nodes) -> int:
+    frozen = facts.graph.frozen
+    return sum(facts.costs[node.id].parameters for node in nodes if node.path not in frozen)
+
+
 def _training(facts: Facts, nodes: Nodes) -> Value:
     from archdsl.analysis.memory import ELEMENT
 
-    learned = sum(facts.costs[node.id].parameters for node in nodes)
+    learned = _trainable(facts, nodes)
     kept = sum(facts.weights.get(node.id, 0) + facts.saved.get(node.id, 0) for node in nodes)
     return kept + 2 * learned * ELEMENT
 
@@ -188,6 +193,9 @@ def _bound(facts: Facts, nodes: Nodes) -> Value:
 MEASURES: dict[str, Measure] = {
     "parameters": Measure(
         "parameters", "learned numbers; shared ones once", "count", _cost("parameters"), True
+    ),
+    "trainable": Measure(
+        "trainable", "parameters that are not frozen", "count", _trainable, True
     ),
     "buffers": Measure("buffers", "numbers kept, not learned", "count", _cost("buffers")),
     "macs": Measure("MACs", "multiply-accumulates for one image", "count", _cost("macs"), True),

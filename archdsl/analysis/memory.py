@@ -63,7 +63,7 @@ def memory(
     `optimizer_states` is how many numbers an optimizer keeps per parameter: 1 for SGD with
     momentum, 2 for Adam, 0 for plain SGD.
     """
-    learned = analyze(graph).total.parameters * element
+    learned = analyze(graph).trainable * element
     return Memory(
         batch * sum(spec.elements for spec in graph.inputs.values()) * element,
         sum(weight_bytes(graph, element).values()),
@@ -161,6 +161,7 @@ def _learning(graph: Graph) -> set[str]:
     found: set[str] = set()
     for node in graph.nodes:
         learns = any(weight.kind == "parameter" for weight in node.weights)
+        learns &= node.path not in graph.frozen
         if learns or (not node.op.constant and not found.isdisjoint(node.inputs)):
             found.add(node.id)
     return found

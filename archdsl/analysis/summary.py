@@ -71,6 +71,8 @@ def summarize(
     with that many columns than MOST_VALUES.
     """
     facts = Facts(graph, device)
+    if graph.frozen and show is DEFAULT:
+        show = (DEFAULT[0], "trainable", *DEFAULT[1:])
     show, sort = tuple(map(column, show)), sort and column(sort)
     columns = {name: measure(name) for name in (*show, *([sort] if sort else []))}
     columns |= {c.beside: measure(c.beside) for c in list(columns.values()) if c.beside}

@@ -19,7 +19,7 @@ from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
 from archdsl.graph.graph import Graph, holding
 from archdsl.language.keys import Cite
-from archdsl.language.patterns import ANYWHERE
+from archdsl.language.patterns import ANYWHERE, fits
 from archdsl.language.syntax import Argument, Document, Item, Sequence, as_written
 from archdsl.language.written import Written
 from archdsl.names import name_problem
@@ -85,6 +85,7 @@ def _elaborate(run: Run) -> Graph | None:
     if graph is not None:
         _check_replaced(run)
         graph = _used(graph, inherited, run.build.spans, run.sink)
+        graph = replace(graph, frozen=_frozen(run, graph))
     return None if run.sink.failed else graph
 
 
@@ -110,7 +111,9 @@ def _graph(run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow]) -> Gr
         next(iter(inputs.values())),
         nodes,
         holding(run.build.scopes, nodes),
-        **named,
+        named["outputs"],
+        named["taps"],
+        named["aux"],
         renames=_renames(run),
         title=cite.title or "",
         citation=str(cite),
@@ -229,6 +232,25 @@ def _check_replaced(run: Run) -> None:
         else:
             help = did_you_mean(rule.op, {node.op.verb for node in run.build.nodes})
         run.sink.error("E0402", message, rule.place.key, help=help)
+
+
+def _frozen(run: Run, graph: Graph) -> frozenset[str]:
+    """The paths of nodes that do not learn; reports what has nothing to freeze."""
+    found: set[str] = set()
+    for one in run.document.frozen:
+        nodes = [
+            node
+            for node in graph.nodes
+            if node.weights and (node.op.verb == one.word if one.op else fits(one.word, node.path))
+        ]
+        found |= {n.path for n in nodes if any(w.kind == "parameter" for w in n.weights)}
+        if not nodes:
+            known = {node.op.verb if one.op else node.path for node in graph.nodes if node.weights}
+            known |= set() if one.op else {scope.path for scope in graph.scopes}
+            message = f"there is nothing to freeze at `{one.word}`"
+            message = f"there is no {one.word} with weights to freeze" if one.op else message
+            run.sink.error("E0402", message, one.place.span, help=did_you_mean(one.word, known))
+    return frozenset(found)
 
 
 def _aux(run: Run, sequence: Sequence, here: Here) -> None:

@@ -71,7 +71,7 @@ class Run:
         self.shapes = Shapes(sink, self.build)
         self.shared = records or Records(document)
         self.own = Records(document)
-        self.replacing = Replacements.of_all(document.replacements)
+        self.replacing = Replacements.of_all(document)
         # names that would stand for something had it not failed
         self.lost = Templates(template for template, _ in document.lost)
         unnamed = References(sink, document, self.build)

@@ -97,6 +97,7 @@ class GraphForm(_Form):
     nodes: Annotated[list[NodeForm], _MANY]
     made: Ids
     returns: ReturnsForm | None = None
+    frozen: Ids = []
 
 
 _Form_ = TypeVar("_Form_", bound=_Form)

@@ -160,6 +160,7 @@ def _graph(form: GraphForm, limits: Limits) -> Graph:
         nodes=tuple(nodes),
         made=tuple(form.made),
         returns=Returns(form.returns.type, form.returns.fields) if form.returns else None,
+        frozen=frozenset(form.frozen),
     )
 
 

@@ -86,6 +86,7 @@ class Graph:
     that exist in training only, `renames` sources of weights to how their tensors become ours.
     `made` are the nodes' ids in the order in which their modules are made, empty where that is the
     order of the nodes. `returns` are the results as training returns them, None for the usual way.
+    `frozen` are the paths of nodes whose parameters do not learn.
     `written` is the spec that it was elaborated from, None if it was read from JSON; no graph
     depends on it.
     """
@@ -104,6 +105,7 @@ class Graph:
     returns: Returns | None = None
     written: object = field(default=None, compare=False)
     inputs: Mapping[str, TensorSpec] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.inputs:
@@ -202,6 +204,7 @@ class Graph:
             aux=dict(aux),
             made=tuple([id for id in self.made if id in needed]),
             returns=self.returns if (outputs, aux) == (self.outputs, self.aux) else None,
+            frozen=self.frozen & {node.path for node in nodes} if self.frozen else self.frozen,
         )
 
     def needed(self, results: Iterable[str]) -> set[str]:

@@ -29,9 +29,15 @@ def encode(graph: Graph) -> str:
         "nodes": [_encode_node(node) for node in graph.nodes],
         "made": list(graph.made),
     }
+    if graph.frozen:
+        data["frozen"] = [path for path in _paths(graph) if path in graph.frozen]
     if graph.returns is not None:
         data["returns"] = asdict(graph.returns)
     return json.dumps(data, indent=1) + "\n"
+
+
+def _paths(graph: Graph) -> list[str]:
+    return list(dict.fromkeys(node.path for node in graph.nodes))
 
 
 def _encode_inputs(graph: Graph) -> dict[str, Any]:

@@ -34,6 +34,9 @@ def verify(graph: Graph) -> None:
     _verify_shared(graph)
     _verify_results(graph)
     _verify_returns(graph)
+    learning = {n.path for n in graph.nodes if any(w.kind == "parameter" for w in n.weights)}
+    for path in sorted(graph.frozen - learning):
+        refuse("frozen", f"nothing learns at {path}")
     if graph.made and (
         set(graph.made) != specs.keys() - graph.inputs.keys() or len(graph.made) != len(graph.nodes)
     ):

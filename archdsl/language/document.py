@@ -27,7 +27,7 @@ from archdsl.language.keys import (
 )
 from archdsl.language.patterns import ANYWHERE
 from archdsl.language.reader import Reader
-from archdsl.language.replacing import read_replacements
+from archdsl.language.replacing import frozen_norms, read_replacements
 from archdsl.language.syntax import (
     COMBINATORS,
     MODIFIERS,
@@ -39,6 +39,7 @@ from archdsl.language.syntax import (
     Document,
     File,
     Formula,
+    Frozen,
     Item,
     Listed,
     Literal,
@@ -90,6 +91,8 @@ def read_document(
     if form.output_stride is not None:
         place = source.at("output_stride")
         document.output_stride = reader.expression(form.output_stride, place, visible)
+    document.frozen = tuple(_frozen(reader, form.freeze or [], source.at("freeze")))
+    document.settled = tuple(frozen_norms(document.frozen))
     document.replacements = _replacements(reader, [other.at() for other in replaced], visible)
     read_bodies(opened)
     _sections(reader, document, visible)
@@ -148,6 +151,16 @@ def _replacements(
     source = reader.file.source
     own = read(source.at("replace")) if source.data.get("replace") is not None else []
     return (*rules, *(rule for rule in own if rule.op not in settled))
+
+
+def _frozen(reader: Reader, words: Sequence_[Any], place: Place) -> Iterator[Frozen]:
+    """What does not learn: ops by their names, parts by their paths."""
+    for n, word in enumerate(words):
+        if isinstance(word, str) and word:
+            yield Frozen(word, word in OPS, place / n)
+        else:
+            help = "`freeze: [conv1, layer1, batch_norm]`"
+            reader.error("E0203", "freeze is a list of paths and ops", (place / n).span, help)
 
 
 def _check_lints(source: Source, sink: Sink) -> None:

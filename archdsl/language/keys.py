@@ -162,6 +162,9 @@ class DocumentForm:
     output_stride: Quantity | None = key(
         "The output stride of the backbone: further strides become dilation."
     )
+    freeze: Annotated[list[Any] | None, In("freeze")] = key(
+        "Parts that do not learn, by their paths, and ops: `[conv1, layer1, batch_norm]`."
+    )
     replace: Annotated[Any, In("replace")] = key(
         "Another op or block wherever an op is written: `{relu: silu}`."
     )

@@ -1,6 +1,6 @@
 """Another op or block wherever an op is written: which for which, and where."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.language.checker import Visible
 from archdsl.language.patterns import ALL, ANYWHERE, Ahead, entered, fits_on, start
 from archdsl.language.reader import Reader
-from archdsl.language.syntax import Replacement
+from archdsl.language.syntax import Document, Frozen, Literal, Replacement, Verb
 from archdsl.ops import OPS
 from archdsl.yaml.source import Place
 
@@ -23,8 +23,9 @@ class Replacements:
     rules: tuple[tuple[Replacement, Ahead], ...] = ()
 
     @classmethod
-    def of_all(cls, rules: Sequence[Replacement]) -> "Replacements":
-        """As they are seen from the whole network."""
+    def of_all(cls, document: Document) -> "Replacements":
+        """As they are seen from the whole network; frozen norms where nothing else is said."""
+        rules = (*document.replacements, *document.settled)
         return cls(tuple((rule, start(rule.at)) for rule in rules))
 
     @property
@@ -48,6 +49,14 @@ class Replacements:
 
 
 NONE = Replacements()
+
+
+def frozen_norms(frozen: Iterable[Frozen]) -> Iterator[Replacement]:
+    """Batch norms with kept statistics, wherever parts are frozen or batch norms are."""
+    for one in frozen:
+        if not one.op or one.word == "batch_norm":
+            kept = Verb("batch_norm", {"frozen": Literal(True, one.place)}, one.place)
+            yield Replacement("batch_norm", kept, ANYWHERE if one.op else one.word, one.place)
 
 
 def read_replacements(

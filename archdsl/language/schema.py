@@ -89,6 +89,7 @@ def _definitions() -> Schema:
         "scaling": _each({"$ref": "#/$defs/rule"}, _IDENTIFIER) | {"properties": {"phi": _VALUE}},
         "defaults": _closed({verb: {"$ref": f"#/$defs/{verb}"} for verb in OPS}),
         "blocks": _each({"$ref": "#/$defs/block"}, _IDENTIFIER),
+        "freeze": {"type": "array", "items": {"type": "string"}},
         "replace": {
             "anyOf": [
                 {"$ref": "#/$defs/replaced"},

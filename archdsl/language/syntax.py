@@ -323,6 +323,15 @@ class Replacement:
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """What does not learn: all ops of a name, or what stands at the paths of a pattern."""
+
+    word: str
+    op: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class ScalingRule:
     """A scaling rule: its numbers by key, and how it rounds; a broken one could not be read."""
 
@@ -366,6 +375,8 @@ class Document:
     titles: Mapping[Block, str] = field(default_factory=dict)
     replacements: tuple[Replacement, ...] = ()
     output_stride: Argument | None = None
+    frozen: tuple[Frozen, ...] = ()
+    settled: tuple[Replacement, ...] = ()  # batch norms that are frozen, behind `replacements`
 
 
 # walks

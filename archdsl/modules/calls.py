@@ -152,6 +152,16 @@ def _std_conv(op: conv.StandardConv, x: tuple[TensorSpec, ...]) -> Call:
     return Call(f"StdConv{x[0].rank}d", (*made.arguments, *extra))
 
 
+@_writing("nn.BatchNorm{rank}d", "FrozenBatchNorm")
+def _batch_norm(op: norm.BatchNorm, x: tuple[TensorSpec, ...]) -> Call:
+    channels, eps = _positional("num_features", x[0].channels), Argument("eps", op.eps, 1e-5)
+    affine = Argument("affine", op.affine, True)
+    if op.frozen:
+        return Call("FrozenBatchNorm", (channels, eps, affine))
+    momentum = Argument("momentum", op.momentum, 0.1)
+    return Call(f"nn.BatchNorm{max(1, x[0].rank)}d", (channels, eps, momentum, affine))
+
+
 @_writing("nn.RMSNorm", "RMSNorm2d")
 def _rms_norm(op: norm.RmsNorm, x: tuple[TensorSpec, ...]) -> Call:
     is_map = x[0].layout == "channels_first" and x[0].rank > 0
@@ -466,13 +476,7 @@ TORCH: dict[type[Op], Row] = {
     linear.Linear: table_module(
         "nn.Linear", ("bias", "bias", True), takes={"in_features": "C", "out_features": "out"}
     ),
-    norm.BatchNorm: table_module(
-        "nn.BatchNorm{rank}d",
-        ("eps", "eps", 1e-5),
-        ("momentum", "momentum", 0.1),
-        ("affine", "affine", True),
-        takes={"num_features": "C"},
-    ),
+    norm.BatchNorm: _batch_norm,
     norm.LayerNorm: _layer_norm,
     norm.GroupNorm: table_module(
         "nn.GroupNorm",

@@ -12,6 +12,7 @@ from archdsl.ops.base import (
     Op,
     ShapeError,
     Weight,
+    added,
     argument,
     multiples,
     require_map,
@@ -42,6 +43,7 @@ class BatchNorm(Op):
     momentum: float = argument(RATE, "share of the new batch in the running statistics", 0.1)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
     init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
+    frozen: bool = added(FLAG, "statistics, scale and offset stay what they are", False)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -57,10 +59,14 @@ class BatchNorm(Op):
             Weight("running_var", (channels,), "buffer"),
             Weight("num_batches_tracked", (), "buffer", whole=True),
         )
+        if self.frozen:
+            learned = _affine(channels) if self.affine else ()
+            return (*(weight._replace(kind="buffer") for weight in learned), *statistics[:2])
         return (*_affine(channels), *statistics) if self.affine else statistics
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return replace(INPUTS, held=2 * output.channels)  # means and deviations of the batch
+        held = 0 if self.frozen else 2 * output.channels  # means and deviations of the batch
+        return replace(INPUTS, held=held)
 
 
 @dataclass(frozen=True)

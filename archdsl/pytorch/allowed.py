@@ -47,7 +47,15 @@ NUMBERS = {  # what expressions of a spec become
 CALLS = (
     VALUES
     | NUMBERS
-    | {"OrderedDict", "enumerate", "initialized", "initialized_inside", "partial", "range"}
+    | {
+        "OrderedDict",
+        "enumerate",
+        "freeze",
+        "initialized",
+        "initialized_inside",
+        "partial",
+        "range",
+    }
     | {"type", "zip"}
 )
 MEMBERS = {name[1:] for name in TABLE if name.startswith(".")} | set(

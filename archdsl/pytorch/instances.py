@@ -13,7 +13,7 @@ from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import function_of, module_of
 from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name, ordered
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
-from archdsl.pytorch.starts import case_of, common, loop_of, scheme_of, wrap
+from archdsl.pytorch.starts import case_of, common, freezing, loop_of, scheme_of, wrap
 from archdsl.pytorch.variables import Naming, typed
 
 
@@ -177,7 +177,8 @@ class _Instances:
         for target, init in self.common.items():
             if init is not None:
                 case_of(cases, target, init)
-        made, info = [*body.constructor(), *loop_of(cases)], members.features
+        made = [*body.constructor(), *loop_of(cases), *freezing(graph)]
+        info = members.features
         made += [] if info is None else [assign("self.feature_info", info)]
         doc = documented(
             [members.doc, "", "Read from a graph without its spec: every number is fixed."]

@@ -22,7 +22,7 @@ from archdsl.pytorch.parameters import (
 from archdsl.pytorch.program import Program, is_reserved
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
-from archdsl.pytorch.starts import starting
+from archdsl.pytorch.starts import freezing, starting
 from archdsl.pytorch.symbols import Fixed, Symbol, known, type_of, variable
 from archdsl.pytorch.walks import Walk
 
@@ -160,7 +160,7 @@ def _class(
     program: Program, walk: Walk, given: list[Value], arguments: list[Argument], title: str
 ) -> list[ast.stmt]:
     members = network_members(program.graph, walk.body, given, walk.values, walk.finish)
-    made = [*walk.body.constructor(), *starting(program)]
+    made = [*walk.body.constructor(), *starting(program), *freezing(program.graph)]
     info = [] if members.features is None else [assign("self.feature_info", members.features)]
     body = initial([*made, *info]).body
     constructor, kept = _constructor(program, walk, arguments, body)

@@ -118,6 +118,8 @@ class Placing(Chains):
             self.program.inits.append((written.target, init, code))
             if init is not None and not is_known(init):
                 wrap(code, init, written.target)
+        elif init is not None:
+            wrap(code, init, written.target)
         flag, said = writing_over(op), self.program.may_overwrite(item.span)
         if flag is not None and said is not False:
             self.write_over(code, flag, x, env.guard, said is True)

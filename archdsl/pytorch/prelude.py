@@ -58,6 +58,13 @@ def initialized_inside(
     return module
 
 
+def freeze(module: nn.Module, *paths: str) -> None:
+    """Lets the parameters at these paths and below them learn nothing."""
+    for name, parameter in module.named_parameters():
+        if f"{name}.".startswith(tuple(f"{path}." for path in paths)):
+            parameter.requires_grad = False
+
+
 class DropPath(nn.Module):
     """Stochastic depth: in training zeroes whole examples with probability `p`."""
 
@@ -73,6 +80,26 @@ class DropPath(nn.Module):
         if keep > 0.0:
             mask.div_(keep)
         return x * mask
+
+
+class FrozenBatchNorm(nn.Module):
+    """Batch normalisation by what was learned before, of which nothing changes."""
+
+    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight: Tensor | None
+        self.bias: Tensor | None
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.register_buffer("weight", torch.ones(num_features) if affine else None)
+        self.register_buffer("bias", torch.zeros(num_features) if affine else None)
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, var = self.running_mean, self.running_var
+        return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.eps)
 
 
 class LayerNorm2d(nn.LayerNorm):

@@ -63,7 +63,12 @@ def require_equal(module: nn.Module, graph: Graph, first: FirstValues) -> None:
             raise Difference(
                 f"{name} has {info['channels']} channels in the source, not {channels}"
             )
+    held = {
+        key for node in graph.nodes if node.path in graph.frozen for key, _ in graph.weights(node)
+    }
     for key, parameter in module.named_parameters():
+        if parameter.requires_grad is (key in held):
+            raise Difference(f"{key} is frozen in the source or in the graph alone")
         begins, begun = first.of(parameter), wanted.first[key]
         if begins != begun:
             raise Difference(f"{key} begins with {begins} in the source, with {begun} in the graph")

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from archdsl.graph.graph import Graph
 from archdsl.ops import Op
 from archdsl.ops.init import PER_GROUP, Init
 from archdsl.pytorch.python import as_syntax, call, loop, name
@@ -31,6 +32,23 @@ def starting(program: "Program") -> list[ast.stmt]:
         if init is not None:
             case_of(cases, target, init)
     return loop_of(cases)
+
+
+def freezing(graph: Graph) -> list[ast.stmt]:
+    """What lets the parameters of frozen parts learn nothing, by the paths of these parts."""
+    if not graph.frozen:
+        return []
+    learning = [n.path for n in graph.nodes if any(w.kind == "parameter" for w in n.weights)]
+    mixed = {part for path in learning if path not in graph.frozen for part in _above(path)}
+    frozen = [path for path in learning if path in graph.frozen]
+    found = dict.fromkeys(next(p for p in _above(path) if p not in mixed) for path in frozen)
+    return [ast.Expr(call("freeze", name("self"), *found))]
+
+
+def _above(path: str) -> list[str]:
+    """The parts that hold what is at a path, the largest first, and itself."""
+    parts = path.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
 def scheme_of(op: Op, target: str) -> Init | None:

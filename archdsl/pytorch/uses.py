@@ -28,7 +28,7 @@ class Uses:
     def __post_init__(self) -> None:
         self.document = self.written.document
         self.structure = Structure(self.graph)
-        self.replacing = Replacements.of_all(self.document.replacements)
+        self.replacing = Replacements.of_all(self.document)
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -51,7 +51,7 @@ class Uses:
     def uses_of(self, title: str, replacing: Replacements) -> list[str]:
         """The scopes of a block in which the same ops are replaced."""
         scopes = self.uses.get(title, [])
-        if not self.document.replacements:
+        if not self.replacing.rules:
             return scopes
         return [id for id in scopes if self.replaced_at(id.partition("@")[0]) == replacing]
 

@@ -116,7 +116,7 @@ class Ops(Draw):
         if self.chance(30):
             arguments |= self.one({"eps": 0.25}, {"affine": False}, {"eps": "1 / 8"})
         if verb == "batch_norm" and self.chance(10):
-            arguments |= self.one({"momentum": 0.01}, {"init": "zeros"})
+            arguments |= self.one({"momentum": 0.01}, {"init": "zeros"}, {"frozen": True})
         return verb, arguments
 
     def stochastic(self, place: Place) -> tuple[str, Names]:
