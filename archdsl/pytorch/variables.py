@@ -1,7 +1,7 @@
 """Which variable of forward holds which value, and the statements with these."""
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import count
 from math import inf
 from typing import Any
@@ -53,10 +53,17 @@ class Naming:
         self.last |= dict.fromkeys([*read, *(value.mark for value in results)], inf)
         pairs = zip(results, named, strict=False)
         wanted = {v.mark: n for v, n in pairs if is_attribute(n) and not is_taken(n)}
+        leaving: dict[float, list[str]] = {}
+        for step in steps:
+            leaving.setdefault(self.last.get(step.target.mark, -1), []).append(step.target.mark)
         statements: list[ast.stmt] = []
+        idle: list[str] = []  # values that nothing needs any more
         for number, step in enumerate(steps):
-            if step.allocates and (gone := self.gone(number, given)):
-                statements.append(ast.Delete([ast.Name(variable) for variable in gone]))
+            idle += leaving.get(number - 1, ())
+            if step.allocates:
+                if gone := self.gone(idle):
+                    statements.append(ast.Delete([ast.Name(variable) for variable in gone]))
+                idle = []
             mark = step.target.mark
             chosen = self.choose(step, number, wanted.get(mark, ""))
             code = self.filled(step.code)
@@ -69,10 +76,9 @@ class Naming:
         """Whether nothing needs what a variable holds once a step is done."""
         return self.last.get(self.holders[variable], -1) <= number
 
-    def gone(self, number: int, given: Collection[str]) -> list[str]:
-        """The variables that nothing needs as a step begins, and hold what is not given."""
-        gone = [v for v, mark in self.holders.items()
-                if mark not in given and self.is_dead(v, number - 1)]  # fmt: skip
+    def gone(self, idle: Sequence[str]) -> list[str]:
+        """The variables that still hold one of some values: they hold nothing from now on."""
+        gone = [v for mark in idle if self.holders.get(v := self.variables[mark]) == mark]
         for variable in gone:
             del self.holders[variable]
         return gone
