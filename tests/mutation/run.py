@@ -10,6 +10,7 @@ of their own run, which is not in the map). OUT gets a line of JSON a mutant, an
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -143,8 +144,11 @@ def outcome(mutation: Mutation, tests: Covering, copies: list[Path]) -> dict[str
 def failed(root: Path, tests: list[str]) -> str:
     """The first of the tests that fails, or nothing."""
     call = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+    env = {**os.environ, "PYTHONPATH": str(root)}  # programs that tests start are spoiled, too
     try:
-        done = subprocess.run(call, cwd=root, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(
+            call, cwd=root, env=env, capture_output=True, text=True, timeout=SECONDS
+        )
     except subprocess.TimeoutExpired:
         return "time"
     if done.returncode in (0, 5):
