@@ -31,8 +31,8 @@ backbone:
     "init: {normal: {std: .inf}}}}]\n",
     "a layer of thousands": f"{HEAD}backbone: {{a: relu, b: {{conv: {{kernel: 1}}, "
     f"each: [{', '.join(['a'] * 300)}]}}, c: {{concat: {{}}, from: b}}}}\n",
-    "a sum of thousands": f"{HEAD}backbone: {{a: relu, b: {{add: {{}}, "
-    f"from: [{', '.join(['a'] * 1200)}]}}}}\n",
+    "a sum of hundreds": f"{HEAD}backbone: {{a: relu, b: {{add: {{}}, "
+    f"from: [{', '.join(['a'] * 600)}]}}}}\n",
     "a block without layers": f"{HEAD}blocks: {{swish: {{body: {{s: sigmoid, m: {{multiply: {{}}, "
     "from: [input, s]}}}}\nbackbone: [{conv: {kernel: 3}}, swish]\n",
     "a residual of a norm": f"{HEAD}backbone: [{{conv: {{out: 8, kernel: 3}}}}, "
@@ -57,7 +57,7 @@ backbone:
     "a volume": "archdsl: 1\nname: n\ninput: [1, 4, 4, 4]\n"
     "backbone: [{conv: {out: 2, kernel: 3}}]\n",
     "positions": "archdsl: 1\nname: n\ninput: [1, 1000000]\n"
-    "backbone: [{adaptive_avg_pool: {size: 100000 - i}, repeat: 12}]\n",
+    "backbone: [{adaptive_avg_pool: {size: 100000 - i}, repeat: 5}]\n",
     "free text": TINY + 'doc: "\\e[31m\\u202e\\r\\n]]>"\n'
     'cite: {title: "\\"\\"\\" + exit() \\\\", venue: "{} %s $x | <b>", authors: "=1+1, \\ud7ff"}\n',
     "values": TINY.replace("out: 4", "out: 10 ** 12"),
