@@ -454,3 +454,39 @@ def test_a_caption_cites_a_table_only_of_a_spec_that_says_no_more(name: str) -> 
     assert ("table" in caption) == (name == "densenet121")
     copy = Graph.from_json(graph(name).to_json())
     assert "table" not in draw([copy]).caption  # JSON does not say what the spec does
+
+
+GATED = """
+    input: [16, 32, 32]
+    blocks:
+      gated:
+        branches:
+          join: VERB
+          paths: {filter: [{conv: {kernel: 3}}, tanh], gate: [{conv: {kernel: 5}}, sigmoid]}
+      projected:
+        residual:
+          body: [{conv: {kernel: 3, out: 32}}]
+          shortcut: {down: {conv: {kernel: 1, out: 32}}}
+    backbone: {a: gated, b: projected}
+"""
+
+
+@pytest.mark.parametrize("verb", ["multiply", "add"])
+def test_only_what_the_spec_calls_a_residual_projects(verb: str) -> None:
+    made = graph_of(GATED.replace("VERB", verb))
+    words = [text.plain for text in texts(drawn(made, "block"))]
+    assert "(a) a gated" in words
+    assert [word for word in words if "projection" in word] == [
+        "(b) b projected, projection",
+        "projection shortcut",
+    ]
+    parts = {group.id: group for group in groups(drawn(made, "block").items)}
+    dashed = {id for id in ("a.block", "b.block") if any(map(_dash, parts[id].items))}
+    assert dashed == {"b.block"}
+    table = draw([made], "table").render(".md").decode()
+    assert "3×3, 16 \\| 5×5, 16" in table
+    assert "gated, 16" in [text.plain for text in texts(drawn(made, "columns"))]
+
+
+def _dash(item: Item) -> bool:
+    return isinstance(item, Path) and item.dash != ()

@@ -140,7 +140,7 @@ def heading(pen: Pen, one: Inset, width: float) -> list[tuple[Run, ...]]:
 
 
 def _projects(chain: Chain) -> bool:
-    return any(isinstance(i, Join) and i.residual and i.shortcut for i in chain)
+    return any(isinstance(i, Join) and i.projects for i in chain)
 
 
 def legend_of(kinds: list[BlockKind], pen: Pen) -> list[Entry]:

@@ -155,10 +155,10 @@ class BlockLayout:
         lane = cross + max(body.after, PLUS) + LANE + shortcut.before
         if join.shortcut:
             start = (main + end - shortcut.length) / 2
-            self.arrow([(main, cross), (main, lane), (start, lane)], dashed=True)
+            self.arrow([(main, cross), (main, lane), (start, lane)], join.projects)
             self.place(join.shortcut, start, lane)
             tail = [(start + shortcut.length, lane), (end, lane), (end, cross + PLUS)]
-            self.arrow(tail, dashed=True)
+            self.arrow(tail, join.projects)
         else:
             self.arrow([(main, cross), (main, lane), (end, lane), (end, cross + PLUS)])
         self.pen.dot(*self.point(main, cross))

@@ -76,6 +76,8 @@ def _flat(item: Element) -> bool:
     """Whether it is a box, or a residual whose body is boxes, one or more."""
     if isinstance(item, Box):
         return True
+    if item.parallel:
+        return False
     return item.residual and loud(item.body) != () and all(isinstance(b, Box) for b in item.body)
 
 

@@ -83,7 +83,9 @@ def _entry(one: Layers) -> Entry:
     """
     chain = (one.unit.chain or one.unit.ops) if one.hidden else one.boxes
     first = chain[0]
-    parallel = len(chain) == 1 and isinstance(first, Join) and not first.residual
+    parallel = (
+        len(chain) == 1 and isinstance(first, Join) and (first.parallel or not first.residual)
+    )
     block = one.unit.kind != "op" or len(chain) > 1 or parallel
     without = "stride" if block else ""
     lines = _layers(chain, without, parallel) or _layers(one.boxes, without)
@@ -95,7 +97,7 @@ def _layers(chain: Chain, without: str, parallel: bool = False) -> list[str]:
     for item in chain:
         if isinstance(item, Box):
             lines += [labels.written(item.terms, "full", without)] * (item.verb != QUIET)
-        elif item.residual:
+        elif item.residual and not item.parallel:
             lines += _layers(item.body, without)
         else:
             paths = [_in_line(path, without) for path in item.paths]

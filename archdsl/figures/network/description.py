@@ -83,11 +83,11 @@ class Unit:
         """Whether a block strides (a lost border is no stride), or its shortcut is no identity."""
         if self.kind == "block" and resolution(self.input) > ALIKE * resolution(self.output):
             return True
-        return any(isinstance(i, Join) and i.residual and i.shortcut for i in self.chain)
+        return any(isinstance(i, Join) and i.projects for i in self.chain)
 
     @property
     def residual(self) -> bool:
-        return any(isinstance(item, Join) and item.residual for item in self.chain)
+        return any(isinstance(item, Join) and item.residual and item.skips for item in self.chain)
 
     @property
     def terms(self) -> tuple[Term, ...]:

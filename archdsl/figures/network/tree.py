@@ -35,16 +35,30 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Paths side by side from one place to one node. An empty path hands its input on."""
+    """Paths side by side from one place to one node. An empty path hands its input on.
+
+    It `skips` if it is what the spec calls a residual.
+    """
 
     id: str
     verb: str
     paths: "tuple[Chain, ...]"
     output: TensorSpec
+    skips: bool = False
+
+    @property
+    def projects(self) -> bool:
+        """Whether it is a residual with more than norms on its shortcut."""
+        return self.skips and self.residual and loud(self.shortcut) != ()
+
+    @property
+    def parallel(self) -> bool:
+        """Whether it has two paths of which none is a shortcut, as a gate and what it gates."""
+        return self.residual and not self.skips and self.shortcut != ()
 
     @property
     def residual(self) -> bool:
-        """Whether one path is the body and the other a shortcut."""
+        """Whether one path stands beside the other, as the shortcut of a residual."""
         return self.verb in SIGNED and len(self.paths) == 2
 
     @property
@@ -89,7 +103,7 @@ def signature(chain: Chain) -> tuple[object, ...]:
     return tuple(
         (item.verb, item.role, *(term.frame for term in item.terms))
         if isinstance(item, Box)
-        else (item.verb, *(signature(path) for path in item.paths))
+        else (item.verb, item.skips, *(signature(path) for path in item.paths))
         for item in chain
     )
 
@@ -260,9 +274,14 @@ class Reducer:
                 continue
             fork = self.dominators.meet(inputs)
             paths = self._paths(fork, inputs, seen, depth + 1)
-            items.append(Join(at, node.op.verb, paths, node.output))
+            items.append(Join(at, node.op.verb, paths, node.output, self._skips(node)))
             at = fork
         return tuple(reversed(items))
+
+    def _skips(self, node: Node) -> bool:
+        """Whether it ends a residual of the spec, whose sum nobody else can name so."""
+        scope = self.graph.scope_by_id.get(node.scope)
+        return node.name == "_add" and scope is not None and scope.kind != "branches"
 
     def _paths(
         self, fork: str, inputs: tuple[str, ...], seen: set[str], depth: int
