@@ -107,9 +107,9 @@ def gallery() -> str:
     others = [f"| [{name}](../specs/zoo/{name}.yaml) | {_zoo(name)} |" for name in zoo()]
     more = [
         "",
-        "## Other sizes\n",
-        "These differ from one above in numbers alone; keys, shapes, order and outputs are",
-        "torchvision's.\n",
+        "## The zoo\n",
+        "Other sizes of those above, and some that stand alone; keys, shapes, order and outputs",
+        "are torchvision's, or timm's where that has none.\n",
         "| spec | extends | parameters |",
         "|---|---|---|",
     ]
@@ -120,9 +120,11 @@ def gallery() -> str:
 def _zoo(name: str) -> str:
     """What another size extends, and its parameters, which it is held to."""
     text = Path(find(name)).read_text(encoding="utf-8")
-    base, params = re.search(r"extends: (\w+)", text), re.search(r"params: ([\d_]+)\}", text)
-    assert base is not None and params is not None
-    return f"[{base[1]}](../specs/{base[1]}.yaml) | {int(params[1]):,}"
+    base, params = re.search(r"extends: (\w+)", text), re.search(r"params: ([\d_]+)[,}]", text)
+    assert params is not None
+    folder = "zoo/" if base is not None and base[1] in zoo() else ""
+    link = f"[{base[1]}](../specs/{folder}{base[1]}.yaml)" if base is not None else ""
+    return f"{link} | {int(params[1]):,}"
 
 
 def library() -> str:

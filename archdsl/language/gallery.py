@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def zoo() -> list[str]:
-    """The other sizes of networks of the gallery, which differ from them in numbers alone."""
+    """The networks beside those of the gallery's tables: other sizes, and some that stand alone."""
     return sorted(path.stem for path in (folder() / "zoo").glob("*.yaml"))
 
 

@@ -1,10 +1,11 @@
-"""The other sizes of the gallery's networks are torchvision's: keys, shapes, order, outputs."""
+"""The networks of the zoo are torchvision's and timm's: keys, shapes, order, outputs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import timm
 import torch
 from torch import nn
 from torchvision import models
@@ -30,8 +31,13 @@ def widths_first(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         yield found
 
 
-def torchvisions(name: str, monkeypatch: pytest.MonkeyPatch, device: str) -> nn.Module:
-    build = getattr(models, name)
+def original(name: str, monkeypatch: pytest.MonkeyPatch, device: str) -> nn.Module:
+    """The network of this name in torchvision, or in timm if that has none."""
+    if not hasattr(models, name) and not hasattr(models.video, name):
+        with torch.device(device):
+            other: nn.Module = timm.create_model(name)
+            return other
+    build = getattr(models, name, None) or getattr(models.video, name)
     if name.startswith("regnet"):
         with widths_first(monkeypatch) as found:
             build()
@@ -49,10 +55,10 @@ def test_no_name_stands_twice() -> None:
 
 
 @pytest.mark.parametrize("name", zoo())
-def test_keys_shapes_and_their_order_are_torchvisions(
+def test_keys_shapes_and_their_order_are_the_originals(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graph, theirs = archdsl.load(name), torchvisions(name, monkeypatch, "meta")
+    graph, theirs = archdsl.load(name), original(name, monkeypatch, "meta")
     wanted = [(key, tuple(tensor.shape)) for key, tensor in theirs.state_dict().items()]
     assert [(key, weight.shape) for key, weight in graph.state.items()] == wanted
     assert archdsl.analyze(graph).total.parameters == sum(p.numel() for p in theirs.parameters())
@@ -66,12 +72,12 @@ def test_keys_shapes_and_their_order_are_torchvisions(
         if n not in HUGE
     ],
 )
-def test_outputs_are_torchvisions_to_the_ninth_digit(
+def test_outputs_are_the_originals_to_the_ninth_digit(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = archdsl.load(name)
     ours = archdsl.compile(graph).double().eval()
-    theirs = torchvisions(name, monkeypatch, "cpu").double().eval()
+    theirs = original(name, monkeypatch, "cpu").double().eval()
     state = theirs.state_dict()
     fill_(state)
     ours.load_state_dict(state)
