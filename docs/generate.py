@@ -4,13 +4,15 @@ A test holds the pages to what this writes.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
+from importlib import metadata
 from inspect import getdoc, getsource
 from pathlib import Path
 from typing import Any
 
-from archdsl import load
+from archdsl import emit, load
 from archdsl import names as allowed
 from archdsl.analysis import positions, summary
 from archdsl.analysis.measures import totals
@@ -35,6 +37,8 @@ from archdsl.yaml import source as yaml_source
 from archdsl.yaml.limits import Limits
 
 DOCS = Path(__file__).parent
+sys.path.append(str(DOCS))
+import beside  # noqa: E402 - which stands beside this file
 
 
 def ops() -> str:
@@ -213,12 +217,45 @@ def _between(page: str, start: str, table: str) -> str:
     return f"{before}{start}\n{table}\n\n{end}{rest.partition(end)[2]}"
 
 
+WHOLE = ("resnet50", "densenet121", "mobilenet_v2")  # shown to the last line
+
+
+def sources() -> str:
+    """The page that shows emitted source, and how long it is beside torchvision's."""
+    path = DOCS / "sources.md"
+    version = metadata.version("torchvision").partition("+")[0]
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    kept = dict(re.findall(r"^\| `(\w+)` \|.*?\|.*?\|.*?\|(.*)\|$", before, re.MULTILINE))
+    is_other = bool(before) and f"torchvision {version}" not in before  # whose counts are kept
+    shown = re.findall(r"torchvision ([\d.]+\d)", before)[0] if is_other else version
+    rows = []
+    for name in beside.NETWORKS:
+        ours = beside.counted(emit(load(name)))
+        theirs = kept[name] if is_other else _row(beside.counted(beside.of_torchvision(name)))
+        rows.append(f"| `{name}` |{_row(ours)}|{theirs}|")
+    head = [
+        "# Sources\n",
+        "What `archdsl build` writes; [source.md](source.md) says how it comes about.\n",
+        f"## Beside torchvision {shown}\n",
+        f"{(getdoc(beside) or '').partition(chr(10) * 2)[2]}\n",
+        "| | lines, ours | classes | functions | lines, torchvision's | classes | functions |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    whole = [f"\n## `{name}`\n\n```python\n{emit(load(name))}```" for name in WHOLE]
+    return "\n".join([*head, *rows, *whole, ""])
+
+
+def _row(counts: tuple[int, int, int]) -> str:
+    return f" {' | '.join(map(str, counts))} "
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops,
     "gallery.md": gallery,
     "library.md": library,
     "errors.md": errors,
     "safety.md": safety,
+    "sources.md": sources,
 }
 
 

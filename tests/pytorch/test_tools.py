@@ -3,6 +3,7 @@
 `docs/source.md` shows the same table; what cannot be stands here with its reason.
 """
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 
 import archdsl
 from archdsl.language.gallery import names
+from archdsl.pytorch.allowed import prelude
+from archdsl.pytorch.naming import class_name
 from tests import built
 from tests.pytorch.test_modules import promised, shapes
 from tests.pytorch.test_parameters import network
@@ -95,9 +98,40 @@ def test_the_sources_are_laid_out_as_ruff_does_and_have_nothing_it_minds(written
     assert not checked("ruff", "check", *rules, *chosen, str(written))
 
 
+TYPED = ("retinanet_resnet50_fpn", "deeplabv3_resnet50", "inception_resnet_v2", "googlenet")
+
+
+def test_sources_with_containers_in_containers_are_typed(written: Path) -> None:
+    files = [str(written / f"{name}.py") for name in TYPED]
+    assert not checked("mypy", "--strict", "--no-incremental", *files)
+
+
 @pytest.mark.slow
-def test_the_sources_are_typed_but_for_containers_in_containers(written: Path) -> None:
-    """PyTorch types what a `ModuleDict` holds as a `Module`, which has no items."""
-    said = checked("mypy", "--strict", "--no-incremental", str(written)).splitlines()
-    nested = "Value of type Module is not indexable  [index]"
-    assert not [line for line in said if ": error: " in line and not line.endswith(nested)]
+def test_the_sources_are_typed(written: Path) -> None:
+    assert not checked("mypy", "--strict", "--no-incremental", str(written))
+
+
+ZOO = sorted(Path(__file__).parents[2].joinpath("specs", "zoo").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "spec", [*names(), *(pytest.param(p, marks=pytest.mark.slow, id=p.stem) for p in ZOO)]
+)
+def test_every_class_is_of_one_block_or_of_a_part_by_its_name(spec: str | Path) -> None:
+    """At most one class a block, no number that the spec did not give, nothing by a text."""
+    graph = archdsl.load(spec)
+    assert graph.written is not None
+    tree = ast.parse(archdsl.emit(graph))
+    helpers = prelude().keys() | ({graph.returns.type} if graph.returns is not None else set())
+    classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+    blocks = [class_name(title) for title in graph.written.document.titles.values()]
+    parts = {class_name(scope.name) for scope in graph.scopes if not scope.block}
+    own = classes.keys() - helpers - {class_name(graph.name)}
+    assert len(classes) == len([n for n in tree.body if isinstance(n, ast.ClassDef)])
+    assert own <= {*blocks, *parts}
+    assert all(blocks.count(title) <= 1 for title in own)
+    bodies = [ast.dump(ast.Module(node.body[1:], [])) for node in classes.values()]
+    assert len(set(bodies)) == len(bodies), "classes that are alike"
+    for node in ast.walk(tree):
+        assert not (isinstance(node, ast.Name) and node.id in ("getattr", "setattr"))
+        assert not (isinstance(node, ast.Attribute) and node.attr in ("add_module", "_modules"))
