@@ -47,6 +47,16 @@ def name_problem(name: str) -> str:
     return ""
 
 
+def key_problem(name: str) -> str:
+    """Why an item cannot have this key, or nothing; a dot leads to a level."""
+    parts = name.split(".")
+    problem = _length_problem(name) or next(filter(None, map(name_problem, parts)), "")
+    hidden = next((part for part in parts if part.startswith("_")), "")
+    if not problem and hidden and len(parts) > 1:
+        return f"`{name}` cannot be a name: `{hidden}` would add no level"
+    return problem
+
+
 def other_name(name: str) -> str:
     """Help for a name that cannot be used: one that can."""
     if len(name) > LONGEST:

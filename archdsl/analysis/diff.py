@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from archdsl.analysis.alignment import aligned
 from archdsl.analysis.cost import Analysis, Cost, analyze
-from archdsl.graph.graph import Graph, Node, Scope
+from archdsl.graph.graph import Graph, Node, Scope, name_within
 from archdsl.ops.tensor import TensorSpec
 
 Keys = dict[Hashable, int]
@@ -127,7 +127,9 @@ def _home(id: str, parts: dict[str, _Part], scopes: dict[str, Scope], analysis: 
         scope = scopes[id]
         siblings = _home(scope.parent, parts, scopes, analysis).children
         side = Side(id, scope.block or scope.kind, analysis.outputs.get(id), analysis.costs[id])
-        parts[id] = _Part(_name(id), side, -1, dict(scope.arguments), block=scope.block)
+        parts[id] = _Part(
+            name_within(id, scope.parent), side, -1, dict(scope.arguments), block=scope.block
+        )
         siblings.append(parts[id])
     return parts[id]
 
@@ -141,11 +143,7 @@ def _leaf(
         labels[id(op)] = op.label()
     side = Side(node.id, labels[id(op)], node.output, analysis.costs[node.id])
     key = _key((op, graph.specs(node), node.output), keys)
-    return _Part(_name(node.id), side, key, vars(op), block=op.verb)
-
-
-def _name(id: str) -> str:
-    return id.rpartition(".")[2]
+    return _Part(name_within(node.id, node.scope), side, key, vars(op), block=op.verb)
 
 
 def _changes(before: _Part, after: _Part, depth: int, explain: bool) -> list[Change]:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.diagnostics.text import as_yaml, counted
-from archdsl.elaborate.combinators import KINDS, combine
+from archdsl.elaborate.combinators import KINDS, combine, kind_of
 from archdsl.elaborate.dilating import Lattice
 from archdsl.elaborate.env import (
     Arguments,
@@ -52,7 +52,7 @@ def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
         level = here.frame.level
         if name.startswith("_"):
             return combine(run, item, here.at(level.below(name)))
-        return combine(run, item, here.inside(run.build.open(level, name, KINDS[item.verb], item)))
+        return combine(run, item, here.inside(run.build.open(level, name, kind_of(item), item)))
     arguments: Mapping[str, Said] = item.arguments
     if item.chosen is None:
         verb, block = item.verb, here.file.block(item.verb)
@@ -393,7 +393,7 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     known = records.kept.get(key)
     if known and not level.application and call.inputs is not None and build.fits(known):
         return build.replay(known, level.child(name), level.scope, inputs, item)
-    kind, title = KINDS[block.body.verb], run.document.titles[block]
+    kind, title = kind_of(block.body), run.document.titles[block]
     shown = _shown_arguments(run, own, replacing, lattices)
     before = (len(build.tapped), len(frame.aux))
     with build.recording(level.child(name), inputs) as recorded:

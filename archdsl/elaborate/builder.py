@@ -184,6 +184,22 @@ class Builder:
         self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, span))
         return Level(path, id, application=level.application)
 
+    def within(self, level: Level, key: str, item: Item) -> tuple[Level, str]:
+        """The level that a key with dots leads to, made when it is first needed, and the last name.
+
+        `convs.0` and `convs.1` stand in one level. It has no scope: what stands in it is run among
+        the items that it is written among.
+        """
+        *names, last = key.split(".")
+        for name in names:
+            path = level.child(name)
+            id = path + level.application
+            if id not in level.inner:
+                self.take(id, item)
+                level.inner[id] = Level(path, level.scope, application=level.application)
+            level = level.inner[id]
+        return level, last
+
     def tap(
         self, name: str, value: Flow, place: Place, varies: bool, origins: Labels = tuple
     ) -> bool:

@@ -16,6 +16,7 @@ from archdsl.language.syntax import (
     APART,
     BROKEN,
     SHAPE_NAMES,
+    WORDS,
     Formula,
     Item,
     Literal,
@@ -26,6 +27,18 @@ from archdsl.ops.tensor import TensorSpec
 KINDS: dict[str, ScopeKind] = {
     "seq": "sequence", "residual": "residual", "branches": "branches", "dense": "dense",
 }  # fmt: skip
+
+
+def kind_of(item: Item) -> ScopeKind:
+    """What a combinator's scope is: no dense one where layers do not see all, or it gives less."""
+    words = [word_of(item, name) for name in WORDS] if item.verb == "dense" else []
+    return "branches" if any(word != "all" for word in words) else KINDS[item.verb]
+
+
+def word_of(item: Item, name: str) -> str:
+    """The word that an argument of a combinator is."""
+    written = item.arguments.get(name)
+    return str(written.value) if isinstance(written, Literal) else WORDS[name][0]
 
 
 def combine(run: Run, item: Item, here: Here) -> Flow:
@@ -142,17 +155,17 @@ def _branches(run: Run, item: Item, here: Here) -> Flow:
         fail(run.sink, "E0404", "branches without a path", item.span, "name a path")
     join = item.arguments.get("join")
     if isinstance(join, Literal) and join.value == APART:
-        return _apart(run, results, item)
+        return _apart(run, results, item, "`join: none`")
     if len(results) == 1:
         return results[0]
     verb = str(join.value) if isinstance(join, Literal) else "concat"
     return _join(run, item, here, verb, f"_{verb}", results)
 
 
-def _apart(run: Run, results: list[Flow], item: Item) -> Flow:
-    """The results of the paths as a list."""
+def _apart(run: Run, results: list[Flow], item: Item, what: str) -> Flow:
+    """The results of the paths, or of layers and what they are given, as a list."""
     if any(isinstance(result, tuple) for result in results):
-        message = "`join: none` gives a list, and a path of it gives one, too"
+        message = f"{what} gives a list, and a part of it is one, too"
         fail(run.sink, "E0404", message, item.span)
     return listed(results)
 
@@ -186,19 +199,30 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
 
 
 def _dense(run: Run, item: Item, here: Here) -> Flow:
-    """Every layer sees the concatenation of the input and all earlier layers' outputs."""
+    """Every layer sees the concatenation of the input and all earlier layers' outputs.
+
+    With `sees: last` it sees what the layer before gives. The result is the concatenation of the
+    input and all outputs, of the outputs (`gives: layers`), the last one, or all as a list.
+    """
     repeat = item.arguments["repeat"]
     count = run.values.whole(repeat, here, 0)
     run.count_turns(count, repeat, here)
-    maps = [here.x]
+    maps, sees, gives = [here.x], word_of(item, "sees"), word_of(item, "gives")
+    if gives == "layers" and not count:
+        fail(run.sink, "E0404", "a dense block without layers gives none", item.span)
     for i in range(count):
-        seen = here.x if i == 0 else _join(run, item, here, "concat", f"_concat{i}", maps)
+        seen = maps[-1]
+        if sees == "all" and i:
+            seen = _join(run, item, here, "concat", f"_concat{i}", maps)
         turn = here.turn(i, count)
         result = run.sequence(item.parts["layer"], turn.with_input(seen))
         if result is None:
             raise Poison
         maps.append(result)
-    return _join(run, item, here, "concat", "_concat", maps) if count else here.x
+    if gives in ("last", "list"):
+        return maps[-1] if gives == "last" else _apart(run, maps, item, "`gives: list`")
+    joined = maps if gives == "all" else maps[1:]
+    return joined[0] if len(joined) == 1 else _join(run, item, here, "concat", "_concat", joined)
 
 
 def _join(

@@ -118,7 +118,8 @@ class Level:
 
     `trail` holds the keys with `_` that are open: they are no part of a module's path, but tell
     the ids of weightless nodes (whose names start with `_`) apart. `application` is the mark of a
-    repeated application of shared weights, empty in the first.
+    repeated application of shared weights, empty in the first. `inner` are the levels in it that
+    keys with dots made, by their ids.
     """
 
     path: str
@@ -126,6 +127,7 @@ class Level:
     counter: Counter = field(default_factory=Counter)
     trail: str = ""
     application: str = ""
+    inner: "dict[str, Level]" = field(default_factory=dict)
 
     def number(self) -> str:
         """The name of the next item of a list."""

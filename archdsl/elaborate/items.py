@@ -240,8 +240,9 @@ class Run:
             return shared(self, item, times, here)
         if item.key is None or "i" in item.key.names or self.inlines(item, here):
             return self.turns(item, repeat, times, here, self.named)
-        name = self.values.name(item.key, item.place, here)
-        result, level = here.x, here.frame.level
+        key = self.values.name(item.key, item.place, here)
+        result = here.x
+        level, name = self.build.within(here.frame.level, key, item)
         if name.startswith("_"):
             there = here.at(level.below(name))
             result = self.turns(item, repeat, times, there, self.numbered)
@@ -249,7 +250,7 @@ class Run:
             inside = here.inside(self.build.open(level, name, "repeat", item))
             result = self.turns(item, repeat, times, inside, self.numbered)
             self.build.placed(level, name, result)
-        here.frame.keep(name, result)
+        here.frame.keep(key, result)
         return result
 
     def count_turns(self, times: int, repeat: Argument, here: Here) -> None:
@@ -293,24 +294,32 @@ class Run:
         """An item under its key or its number."""
         level, start = here.frame.level, len(self.build.nodes)
         number = level.counter.next
-        name = self.values.name(item.key, item.place, here) if item.key is not None else None
+        key = self.values.name(item.key, item.place, here) if item.key is not None else None
         if item.verb == USE:
             result = used(self, item, here)
-            if name is not None:
-                here.frame.names[name] = result
+            if key is not None:
+                here.frame.names[key] = result
             return result
+        inlines, name = self.inlines(item, here), key
+        if key is not None and "." in key:
+            if inlines:
+                message = f"`{item.verb}` adds no level, so that nothing stands at {key}"
+                fail(self.sink, "E0208", message, item.place.key)
+            level, name = self.build.within(level, key, item)
         if item.verb == "inline":
             result = self.sequence(item.parts["items"], here.at(level.below(name)))
-        elif self.inlines(item, here):
+        elif inlines:
             result = self.placed(item, here.at(level.below(name)), "")
+        elif key is None or name is None:
+            key = level.number()
+            result = self.placed(item, here, key)
         else:
-            name = name if name is not None else level.number()
-            result = self.placed(item, here, name)
-        if name is not None:
-            here.frame.keep(name, result)
-            if not self.inlines(item, here):
+            result = self.placed(item, here.at(level), name)
+        if key is not None:
+            here.frame.keep(key, result)
+            if not inlines:
                 made = Maker(item, here, number, start, len(self.build.nodes))
-                here.frame.makers[name] = made
+                here.frame.makers[key] = made
         return result
 
     def inlines(self, item: Item, here: Here) -> bool:

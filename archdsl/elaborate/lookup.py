@@ -81,8 +81,7 @@ class Lookup:
             with suppress(KeyError):
                 found = find(name, here, said.place)
                 return found if said.index is None else self.picked(said, name, found, here)
-        parts = name.split(".")
-        if not any(map(self.lost.could_be, parts)):
+        if not any(map(self.lost.could_be, [name, *name.split(".")])):
             self.unnamed.unknown(name, said.place, here, self.lost)
         return None
 
@@ -148,12 +147,15 @@ class Lookup:
 
     def lying_at(self, name: str, here: Here, place: Place) -> Flow:
         """What lies at a path in an earlier item; raises KeyError if nothing does."""
-        first, _, rest = name.partition(".")
-        home = here.frame.home(first) if rest else None
-        found = self.build.inside(f"{home[0]}.{rest}", home[1]) if home is not None else []
-        if not found:
-            raise KeyError(name)
-        return found[0] if len(found) == 1 else listed(found)
+        parts = name.split(".")
+        for cut in range(len(parts) - 1, 0, -1):
+            home = here.frame.home(".".join(parts[:cut]))
+            if home is None:
+                continue
+            found = self.build.inside(".".join([home[0], *parts[cut:]]), home[1])
+            if found:
+                return found[0] if len(found) == 1 else listed(found)
+        raise KeyError(name)
 
     # labels and taps
 

@@ -43,7 +43,7 @@ from archdsl.language.syntax import (
     Text,
     Verb,
 )
-from archdsl.names import name_problem
+from archdsl.names import key_problem
 from archdsl.ops import OPS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
 from archdsl.yaml.source import Path, Place
@@ -115,8 +115,11 @@ class Evaluator:
     def name(self, template: Template, place: Place, here: Here) -> str:
         """The name of an item, which a module can have."""
         name = self.format(template, place.key, here)
-        if template.expressions and (problem := name_problem(name)):
+        if template.expressions and (problem := key_problem(name)):
             fail(self.sink, "E0208", problem, place.key)
+        if name.count(".") != template.levels:
+            message = f"`{name}` has a dot that an expression gives"
+            fail(self.sink, "E0208", message, place.key, "the levels of a key are written in it")
         return name
 
     def names(self, wanted: Mapping[str, int], here: Here) -> Names:

@@ -34,6 +34,11 @@ class Template:
         first, last = self.parts[0], self.parts[-1]
         return first if isinstance(first, str) else "", last if isinstance(last, str) else ""
 
+    @property
+    def levels(self) -> int:
+        """The dots that are written in it."""
+        return sum(part.count(".") for part in self.parts if isinstance(part, str))
+
     def format(self, names: Names) -> str:
         """The name; raises ExpressionError for a part that is neither a word nor a whole number."""
         return "".join(

@@ -43,8 +43,8 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The last part of the path, as the module that holds it calls it."""
-        return self.path.rpartition(".")[2]
+        """The path in its scope, which may have dots: `convs.0`."""
+        return name_within(self.path, self.scope)
 
     @property
     def path(self) -> str:
@@ -73,7 +73,14 @@ class Scope:
 
     @property
     def name(self) -> str:
-        return self.path.rpartition(".")[2]
+        return name_within(self.path, self.parent)
+
+
+def name_within(id: str, scope: str) -> str:
+    """What a scope calls what is at an id in it; of keys with `_`, which add no level, the last."""
+    outer = scope.partition("@")[0]
+    name = id[len(outer) + 1 if outer else 0 :]
+    return name.rpartition(".")[2] if name.startswith("_") else name
 
 
 @dataclass(frozen=True, repr=False)

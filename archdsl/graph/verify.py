@@ -1,7 +1,7 @@
 """The invariants of a graph: what everything behind it relies on."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 from typing import NoReturn
@@ -118,7 +118,7 @@ def _verify_names(graph: Graph) -> None:
 
 
 def _verify_inside(field: str, part: Node | Scope, outer: str) -> None:
-    """The id of a part is that of the scope `outer`, and a name: or several that add no level."""
+    """The id of a part is that of the scope `outer` and names in it: all add levels, or none."""
     within, inner = _ID.fullmatch(outer), _ID.fullmatch(part.id)
     path, marks = within.groups() if within else ("", "")
     if inner is None:
@@ -129,7 +129,7 @@ def _verify_inside(field: str, part: Node | Scope, outer: str) -> None:
     for name in names:
         if problem := _problem(name):
             refuse(f"{field}.id", problem)
-    if len(names) > 1 and not all(name.startswith("_") for name in names):
+    if len({name.startswith("_") for name in names}) > 1:
         refuse(f"{field}.id", f"{part.id} does not lie directly in `{outer}`")
 
 
@@ -176,9 +176,22 @@ def _verify_places(graph: Graph) -> None:
             message = f"scope {named}: scopes stand as their nodes do, all of one together"
             refuse(f"scopes[{place}]", message)
     paths = {scope.path for scope in graph.scopes}
+    parts: list[Node | Scope] = [*graph.nodes, *graph.scopes]
+    levels = {level for part in parts for level in _levels(part)}
     for n, node in enumerate(graph.nodes):
-        if node.path in paths:
+        if node.path in paths or node.path in levels:
             refuse(f"nodes[{n}].id", f"two things are named {node.path}")
+    for n, scope in enumerate(graph.scopes):
+        if scope.path in levels:
+            refuse(f"scopes[{n}].id", f"two things are named {scope.path}")
+
+
+def _levels(part: Node | Scope) -> Iterator[str]:
+    """The paths of the levels between a part and its scope: `convs` for `convs.0`."""
+    path = part.path
+    for _ in range(part.name.count(".")):
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _verify_border(graph: Graph, field: str, node: Node, id: str, source: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ from archdsl.language.syntax import (
     Parameter,
     Text,
 )
-from archdsl.names import identifier_problem, name_problem, other_name
+from archdsl.names import identifier_problem, key_problem, name_problem, other_name
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
 
@@ -266,9 +266,9 @@ class Checker:
     def template(self, text: str, span: Span | None, visible: Visible) -> Template | None:
         """A name under which something will be found, a key or a tap."""
         template = self.template_names(text, span, visible)
-        problem = name_problem(text) if template and not template.expressions else ""
+        problem = key_problem(text) if template and not template.expressions else ""
         if problem:
-            self.error("E0208", problem, span, other_name(text))
+            self.error("E0208", problem, span, "" if "." in text else other_name(text))
         return template if not problem else None
 
     # references, taps and columns
@@ -290,7 +290,9 @@ class Checker:
             return None
         _, base, brackets = _split(raw) if place.path[-1] == "as" else ("", raw, "")
         template = self.template(base, place.span, visible)
-        if template is None:
+        if template is not None and template.levels:
+            self.error("E0208", name_problem(base), place.span, other_name(base))
+        if template is None or template.levels:
             return None
         return (
             self.indexed(Name(template, place), brackets, visible)

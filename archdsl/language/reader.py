@@ -20,6 +20,7 @@ from archdsl.language.syntax import (
     PARTS,
     TURN_NAMES,
     USE,
+    WORDS,
     Argument,
     Item,
     Modifiers,
@@ -345,7 +346,8 @@ class Reader(ArgumentChecker):
                     help = BESIDE.format(name, verb)
                 self.error("E0206", f"{verb} has no argument `{name}`", span, help)
                 good = False
-        missing = [n for n in (known if verb == "dense" else known[:1]) if n not in value]
+        needed = known[:2] if verb == "dense" else known[:1]
+        missing = [name for name in needed if name not in value]
         for name in missing:
             if name not in {nearest(word, known) for word in value}:
                 self.error("E0207", f"{verb} needs `{name}`", place.key)
@@ -359,7 +361,7 @@ class Reader(ArgumentChecker):
         rest = [name for name in value if name in known and name not in PARTS]
         read: dict[str, Argument | None] = {
             name: self.literal(value[name], place / name)
-            if name == "join"
+            if name == "join" or name in WORDS
             else self.expression(value[name], place / name, visible)
             for name in rest
         }
@@ -385,6 +387,12 @@ class Reader(ArgumentChecker):
                 self.error("E0305", message, (place / "join").span, help)
                 return False
             return len(paths) != 1 or not self.repeated_path(paths, place / "paths")
+        for name in WORDS.keys() & value.keys():
+            if value[name] not in WORDS[name]:
+                message = f"{name} must be one of {', '.join(WORDS[name])}"
+                help = did_you_mean(str(value[name]), WORDS[name])
+                self.error("E0305", message, (place / name).span, help)
+                return False
         sides = [name for name in value if name in ("body", "shortcut") and value[name]]
         if verb == "residual" and all(isinstance(value[side], list) for side in sides[:2]):
             return len(sides) < 2 or self.two_lists(place / sides[0], place / sides[1])

@@ -23,6 +23,7 @@ from archdsl.language.syntax import (
     SECTIONS,
     TYPES,
     USE,
+    WORDS,
 )
 from archdsl.names import RESERVED
 from archdsl.ops import JOINS, OPS, arguments, kind
@@ -32,7 +33,7 @@ Schema = dict[str, Any]
 
 _IDENTIFIER = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": kwlist}}
 _NAME = {  # of an item, with expressions in braces
-    "pattern": r"^([A-Za-z0-9_-]|\{[^{}]*\})+$",
+    "pattern": r"^([A-Za-z0-9_-]|\{[^{}]*\})+(\.([A-Za-z0-9_-]|\{[^{}]*\})+)*$",
     "not": {"enum": [*kwlist, *sorted(RESERVED)]},
 }
 _VALUE: Schema = {"type": ["number", "string", "boolean", "array", "null"]}
@@ -41,7 +42,7 @@ _COMBINED = {
     "inline": "Items, one after another, without a level of names.",
     "residual": "after(body(x) + shortcut(x)); with `when` false after(body(x)).",
     "branches": "Paths side by side, joined.",
-    "dense": "Every layer sees the input and the outputs of all layers before it.",
+    "dense": "Layers that see the outputs of all layers before, or a chain whose links are joined.",
 }
 _CHANGED = {
     "for": "One copy for every row of these columns.",
@@ -289,10 +290,11 @@ def _combinator(verb: str) -> Schema:
         keys["paths"] = _each({"$ref": "#/$defs/path"}, _NAME) | {"minProperties": 1}
     if "join" in keys:
         keys["join"] = {"enum": [*JOINS, APART]}
+    keys |= {name: {"enum": [*WORDS[name]]} for name in names if name in WORDS}
     if verb == "residual":  # which stand side by side, so that only one can be numbered
         both = {name: {"type": "array", "minItems": 1} for name in ("body", "shortcut")}
         heading["not"] = {"required": [*both], "properties": both}
-    required = [*names] if verb == "dense" else [names[0]]
+    required = [*names[:2]] if verb == "dense" else [names[0]]
     return _closed(keys, required=required, **heading)
 
 

@@ -22,7 +22,11 @@ COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first 
     "inline": (),
     "residual": ("body", "shortcut", "when", "after"),
     "branches": ("paths", "join", "split"),
-    "dense": ("layer", "repeat"),
+    "dense": ("layer", "repeat", "sees", "gives"),
+}
+WORDS = {  # what arguments of combinators that are words may be, what they are without one first
+    "sees": ("all", "last"),
+    "gives": ("all", "last", "layers", "list"),
 }
 APART = "none"  # the `join` of branches whose results stay apart, a list
 PARTS = ("body", "shortcut", "after", "paths", "layer")  # the arguments that hold items

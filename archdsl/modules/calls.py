@@ -148,6 +148,7 @@ def _std_conv(op: conv.StandardConv, x: tuple[TensorSpec, ...]) -> Call:
         Argument("gamma", op.gamma, 1.0),
         Argument("eps", op.eps, 1e-6),
         Argument("same", op.pads_itself, False),
+        Argument("start", op.start, 1.0),
     )
     return Call(f"StdConv{x[0].rank}d", (*made.arguments, *extra))
 
@@ -370,7 +371,8 @@ def _crop(op: shape.Crop, x: tuple[TensorSpec, ...]) -> Call:
 @_writing()
 def _slice(op: shape.Slice, x: tuple[TensorSpec, ...]) -> Call:
     axis = in_torch(op.axis, x[0])
-    part = ("{start}" if op.stop is not None or op.start else "") + ":"
+    begins = isinstance(op.start, int) and op.start == 0  # it may be no number yet
+    part = ("" if op.stop is None and begins else "{start}") + ":"
     part += "{stop}" if op.stop is not None else ""
     part += ":{step}" if op.step != 1 else ""
     ends = (Argument("start", op.start), Argument("stop", op.stop), Argument("step", op.step))

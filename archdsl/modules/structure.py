@@ -181,7 +181,8 @@ class Structure:
             if len(taken) != 1 or taken[0] not in before:
                 return False
             before = given
-        return len({child.name for child in children}) == len(children)
+        names = {child.name for child in children}
+        return len(names) == len(children) and not any("." in name for name in names)
 
     def is_chain(self, scope: Scope) -> bool:
         """Whether the scope is an `nn.Sequential`: linear, and only the last result leaves it."""

@@ -133,10 +133,12 @@ class StandardConv(Conv):
     gain: bool = argument(FLAG, "learns a gain per output channel", False)
     gamma: float = argument(NUMBER, "a constant beside the gain", 1.0)
     eps: float = argument(POSITIVE, "added to the variance of the weight", 1e-6)
+    start: float = argument(NUMBER, "where the gains start", 1.0)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        if self.gamma != 1 and not self.gain:
-            raise ShapeError("gamma has no meaning without a gain", "gamma")
+        for name in ("gamma", "start"):
+            if getattr(self, name) != 1 and not self.gain:
+                raise ShapeError(f"{name} has no meaning without a gain", name)
         result = super().infer(*inputs)
         if inputs[0].channels // self.groups * prod(self.kernel) == 1:
             raise ShapeError("a weight of one number per channel cannot be standardised")

@@ -69,7 +69,8 @@ class Entry:
     parameter: bool = False
     used: bool = False
     owner: "Holder | None" = None
-    channels: Any = None  # of what comes out of it
+    given: Any = None  # the channels of what goes into it first
+    channels: Any = None  # and of what comes out of it then
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ from archdsl.pytorch.environment import Env, text_of
 from archdsl.pytorch.python import assign, call, function, name
 from archdsl.pytorch.returning import base_of, initial
 from archdsl.pytorch.symbols import Fixed, binary, names_in, variable
+from archdsl.pytorch.translator import choose
 from archdsl.pytorch.variables import Naming, typed
 from archdsl.pytorch.walks import Walk
 
@@ -76,9 +77,12 @@ def sequential(
 def densely(
     walk: Walk, block: Block, env: Env
 ) -> tuple[str, list[ast.FunctionDef], list[Value]] | None:
-    """A block of densely connected layers, one module each."""
+    """A block of densely connected layers, or of a chain whose links are joined, a module each."""
     item = block.body
     assert item is not None
+    sees, gives = walk.word(item, "sees"), walk.word(item, "gives")
+    if gives not in ("all", "layers"):
+        return None
     count = walk.whole(item.arguments["repeat"], env)
     i = variable("i", "int")
     bound = env.bind({"i": i, "first": equal(i, 0), "last": equal(i, count - 1)})
@@ -94,6 +98,8 @@ def densely(
     if names_in(growth) & {"i", "channels_seen"}:
         return None
     seen = binary("+", start, binary("*", i, growth))
+    if sees == "last":
+        seen = choose(equal(i, 0), lambda: start, lambda: growth)
     parts = []
     walk.chain(item.parts["layer"], bound.with_input(with_channels(env.first, seen)), parts)
     (part,) = parts
@@ -106,17 +112,21 @@ def densely(
         members = ast.DictComp(text_of(part.key), part.made.code, [clause])
     over = name("self") if part.key is None else call("self.values")
     base = "nn.ModuleList" if part.key is None else "nn.ModuleDict"
+    newest = ast.Subscript(name("maps"), ast.UnaryOp(ast.USub(), ast.Constant(1)))
+    later = ast.Subscript(name("maps"), ast.Slice(ast.Constant(1)))
     joined = call("torch.cat", name("maps"), 1)
+    layer = call("layer", joined if sees == "all" else newest)
     body: list[ast.stmt] = [
         assign("maps", ast.List([name("x")])),
-        ast.For(name("layer"), over, [ast.Expr(call("maps.append", call("layer", joined)))], []),
-        ast.Return(joined),
+        ast.For(name("layer"), over, [ast.Expr(call("maps.append", layer))], []),
+        ast.Return(joined if gives == "all" else call("torch.cat", later, 1)),
     ]
     forward = function(
         "forward", [ast.arg("self"), ast.arg("x", name("Tensor"))], [], name("Tensor"), body
     )
     constructor = initial([ast.Expr(ast.Call(name("super().__init__"), [members], []))])
-    total = binary("+", start, binary("*", count, growth))
+    grown = binary("*", count, growth)
+    total = binary("+", start, grown) if gives == "all" else grown
     return base, [constructor, forward], [with_channels(env.first, total)]
 
 

@@ -62,6 +62,7 @@ class Level:
     trail: str = ""
     guard: Symbol | None = None  # the condition under which all of it stands
     uncertain: Symbol | None = None  # the condition under which the last number is taken
+    inner: "dict[str, Level]" = field(default_factory=dict)  # that keys with dots made
 
     def number(self) -> str:
         self.count += 1
@@ -253,12 +254,14 @@ class Reading:
                 return env.frame.labels[title]
             if title in list(taps)[env.frame.taps :]:
                 return taps[title]
-        first, _, rest = title.partition(".")
-        path = f"{env.frame.home(first)}.{rest}"
-        found = [self.values[id] for id in self.ids_at(title, path) if id in self.values]
-        if not found or f"{path}@1" in self.values:
-            raise Fixed((), f"no item {title}, or several")
-        return found[0]
+        parts = title.split(".")
+        for cut in range(len(parts) - 1, -1, -1):
+            home = env.frame.home(".".join(parts[:cut]))
+            path = ".".join([home, *parts[cut:]])
+            found = [self.values[id] for id in self.ids_at(title, path) if id in self.values]
+            if found and f"{path}@1" not in self.values:
+                return found[0]
+        raise Fixed((), f"no item {title}, or several")
 
     def ids_at(self, title: str, path: str) -> list[str]:
         """The values, by path, that may be what a tap or the item at a path gives."""

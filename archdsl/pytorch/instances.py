@@ -85,7 +85,9 @@ class _Instances:
         node = ast.ClassDef("", [name(base_of(body))], [], members, [])
         key = "\n".join(lines_of([node]))
         if key not in self.titles:
-            node.name = self.titles[key] = self.free(class_name(scope.block or scope.name))
+            node.name = self.titles[key] = self.free(
+                class_name(scope.block or scope.name.rpartition(".")[2])
+            )
             self.classes.append(node)
         return self.titles[key]
 
@@ -128,8 +130,18 @@ class _Instances:
                 entry = entries.get(child.path)
                 results = [self.function(body, child, entry, inputs, hint)]
             values.update(zip(given, results, strict=True))
+        holders = {"": body.top}
         for path in sorted(entries, key=self.structure.place):
-            body.enter(body.top, entries[path])
+            entry = entries[path]
+            *levels, entry.key = entry.key.split(".")
+            holder = body.top
+            for n, key in enumerate(levels):
+                at = ".".join(levels[: n + 1])
+                if at not in holders:
+                    holders[at] = Holder(key)
+                    body.enter(holder, holders[at])
+                holder = holders[at]
+            body.enter(holder, entry)
 
     def entry(self, child: Node | Scope, title: str, form: str) -> Entry:
         if form == "parameter" and isinstance(child, Node):

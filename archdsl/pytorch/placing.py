@@ -26,7 +26,7 @@ from archdsl.pytorch.operations import (
 )
 from archdsl.pytorch.python import choice, flat, name
 from archdsl.pytorch.starts import is_known, scheme_of, wrap
-from archdsl.pytorch.symbols import Fixed, Symbol, names_in
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same
 
 if TYPE_CHECKING:
     from archdsl.pytorch.program import Program
@@ -243,8 +243,11 @@ class Placing(Chains):
         entry = Entry(self.attribute(title, env), made.code, made.before, env.guard)
         entry = self.entered(env.level.holder, entry)
         if not self.again:
-            entry.channels = made.spec.channels
-        spec = made.spec.with_channels(entry.channels)  # in the variables of the first time
+            entry.given, entry.channels = x.spec.channels, made.spec.channels
+        spec = made.spec
+        if self.again and not known(spec.channels):  # in the variables of the first time
+            passes = same(entry.channels, entry.given)
+            spec = spec.with_channels(x.spec.channels if passes else entry.channels)
         value = self.body.value(spec, title.lstrip("_"), made.maker)
         code: ast.expr = self.body.called(entry, [x])
         if made.use is not None:

@@ -240,10 +240,12 @@ class StdConv1d(nn.Conv1d):
         gamma: float = 1.0,
         eps: float = 1e-6,
         same: bool = False,
+        start: float = 1.0,
         **settings: Any,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, **settings)
-        self.gain = nn.Parameter(torch.ones(self.out_channels, 1, 1)) if gain else None
+        gains = torch.full((self.out_channels, 1, 1), start)
+        self.gain = nn.Parameter(gains) if gain else None
         self.gamma, self.eps, self.same = gamma, eps, same
 
     def forward(self, x: Tensor) -> Tensor:
@@ -266,10 +268,12 @@ class StdConv2d(nn.Conv2d):
         gamma: float = 1.0,
         eps: float = 1e-6,
         same: bool = False,
+        start: float = 1.0,
         **settings: Any,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, **settings)
-        self.gain = nn.Parameter(torch.ones(self.out_channels, 1, 1, 1)) if gain else None
+        gains = torch.full((self.out_channels, 1, 1, 1), start)
+        self.gain = nn.Parameter(gains) if gain else None
         self.gamma, self.eps, self.same = gamma, eps, same
 
     def forward(self, x: Tensor) -> Tensor:
@@ -292,10 +296,12 @@ class StdConv3d(nn.Conv3d):
         gamma: float = 1.0,
         eps: float = 1e-6,
         same: bool = False,
+        start: float = 1.0,
         **settings: Any,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, **settings)
-        self.gain = nn.Parameter(torch.ones(self.out_channels, 1, 1, 1, 1)) if gain else None
+        gains = torch.full((self.out_channels, 1, 1, 1, 1), start)
+        self.gain = nn.Parameter(gains) if gain else None
         self.gamma, self.eps, self.same = gamma, eps, same
 
     def forward(self, x: Tensor) -> Tensor:

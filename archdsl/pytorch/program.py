@@ -336,7 +336,8 @@ class Program(Factories):
         kept = needed(arguments, used)
         taken = [(title, index) for title, index in channels if title in used]
         kept.sort(key=lambda argument: not argument.required)
-        title = self.free(class_name(self.document.titles.get(block, block.name)))
+        title = class_name(self.document.titles.get(block, block.name))
+        title = self.free(f"{title}Of{len(inputs)}Maps" if block.rest else title)
         notes = [block.form.doc or f"The block `{block.name}`."]
         if fixed:
             order = sorted(fixed, key=lambda n: ([*block.parameters, n].index(n), n))

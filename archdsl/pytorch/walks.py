@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.expressions.expression import MAX_ITEMS
 from archdsl.language.mentions import names_item_of
-from archdsl.language.syntax import APART, BROKEN, COMBINATORS, USE, Item, items_in
+from archdsl.language.syntax import APART, BROKEN, COMBINATORS, USE, WORDS, Item, Literal, items_in
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
@@ -125,17 +125,28 @@ class Walk(Calling):
         times = self.whole(item.modifiers.repeat, env)
         if item.key is None or "i" in item.key.names or self.inlined(item, env)[0] is not None:
             return self.turns(item, times, env, self.named)
-        title = self.key(item.key, env)
-        level = env.level
+        key = self.key(item.key, env)
+        there, title = self.within(key, env)
+        level = there.level
         result = env.x
         if title.startswith("_"):
             before, level.trail = level.trail, f"{level.trail}{title}."
-            result = self.turns(item, times, env, self.numbered)
+            result = self.turns(item, times, there, self.numbered)
             level.trail = before
         elif not known(times) or times:
-            result = self.group(item, title, times, env)
-        self.keep(title, env, result)
+            result = self.group(item, title, times, there)
+        self.keep(key, env, result)
         return result
+
+    def within(self, key: str, env: Env) -> tuple[Env, str]:
+        """Where a key with dots leads, each level made when it is first needed; the last name."""
+        *names, last = key.split(".")
+        for title in names:
+            level, path = env.level, env.level.child(title)
+            if path not in level.inner:
+                level.inner[path] = Level(self.entered(level.holder, Holder(title)), path)
+            env = replace(env, frame=replace(env.frame, level=level.inner[path]))
+        return env, last
 
     def keep(self, title: str, env: Env, result: Flow) -> None:
         """Lets references name what an item gives, or what lies in it by its path."""
@@ -194,7 +205,11 @@ class Walk(Calling):
 
     def named(self, item: Item, env: Env) -> Flow:
         level = env.level
-        title = None if item.key is None else self.key(item.key, env)
+        key = None if item.key is None else self.key(item.key, env)
+        title, outer = key, env
+        if key is not None:
+            env, title = self.within(key, env)
+            level = env.level
         items, inner = self.inlined(item, env)
         trail = level.trail
         if title is not None and title.startswith("_") and items is not None:
@@ -206,11 +221,12 @@ class Walk(Calling):
                 raise Fixed(level.uncertain.names)  # what is left out takes no number
             if title is None and env.guard is not None and env.guard is not level.guard:
                 level.uncertain = env.guard
-            title = title if title is not None else level.number()
+            if title is None:
+                key = title = level.number()
             result = self.placed_at(item, env, title)
         level.trail = trail
-        if title is not None:
-            self.keep(title, env, result)
+        if key is not None:
+            self.keep(key, outer, result)
         return result
 
     def every(self, item: Item, env: Env) -> Flow:
@@ -409,12 +425,22 @@ class Walk(Calling):
         count = self.whole(item.arguments["repeat"], env)
         if not known(count):
             raise Fixed(names_in(count))
-        maps = [env.x]
+        maps, sees, gives = [env.x], self.word(item, "sees"), self.word(item, "gives")
         for i in range(count):
-            seen = env.x if i == 0 else self.joined("concat", maps, env, f"_concat{i}")
+            seen = maps[-1]
+            if sees == "all" and i:
+                seen = self.joined("concat", maps, env, f"_concat{i}")
             bound = env.bind({"i": i, "first": i == 0, "last": i == count - 1})
             maps.append(self.sequence(item.parts["layer"], bound.with_input(seen)))
-        return self.joined("concat", maps, env, "_concat") if count else env.x
+        if gives in ("last", "list"):
+            return maps[-1] if gives == "last" else self.together(maps)
+        joined = maps if gives == "all" else maps[1:]
+        return joined[0] if len(joined) == 1 else self.joined("concat", joined, env, "_concat")
+
+    def word(self, item: Item, title: str) -> str:
+        """The word that an argument of a combinator is."""
+        written = item.arguments.get(title)
+        return str(written.value) if isinstance(written, Literal) else WORDS[title][0]
 
     # ops
 

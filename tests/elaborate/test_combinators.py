@@ -338,3 +338,60 @@ def test_wrong_combinators(item: str, column: int, code: str, message: str) -> N
     if item == "{inline: }":
         column = 10
     check_error(f"backbone: [{item}]", 1, 11 + column, code, message)
+
+
+# dense: what a layer sees, what it gives
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("", {"b.1": "b._concat1", "b._concat": "a b.0 b.1", "c": "b._concat"}),
+        ("sees: last", {"b.1": "b.0", "b._concat": "a b.0 b.1", "c": "b._concat"}),
+        ("sees: last, gives: layers", {"b._concat": "b.0 b.1", "c": "b._concat"}),
+        ("gives: layers", {"b.1": "b._concat1", "b._concat": "b.0 b.1", "c": "b._concat"}),
+        ("gives: last", {"b.1": "b._concat1", "c": "b.1"}),
+        ("sees: last, gives: last", {"b.0": "a", "b.1": "b.0", "c": "b.1"}),
+    ],
+)
+def test_what_layers_see_and_what_is_given_of_them(said: str, found: dict[str, str]) -> None:
+    text = f"""
+        backbone:
+          a: relu
+          b: {{dense: {{layer: [{{conv: {{out: 2, kernel: 3}}}}], repeat: 2, {said}}}}}
+          c: tanh
+    """
+    wired = wires(text)
+    assert {id: wired[id] for id in found} == found
+    seen = {wired["b.1"]} - {"b.0"}
+    assert set(wired) == {"a", "b.0", "b.1", "c", *seen, *(id for id in found if "concat" in id)}
+
+
+def test_layers_are_given_as_a_list_with_what_they_were_given() -> None:
+    """As ELAN picks some of the links (Wang et al. 2023)."""
+    text = """
+        backbone:
+          a: {dense: {layer: [{conv: {kernel: 3}}], repeat: 4, sees: last, gives: list}, as: s}
+          b: {concat: {}, from: ["s[-1]", "s[-3]", "*s[:2]"]}
+    """
+    assert wires(text)["b"] == "a.3 a.1 input a.0"
+
+
+def test_a_chain_without_links_or_with_one() -> None:
+    dense = "backbone: {a: relu, b: {dense: {layer: [tanh], repeat: %s, gives: %s}}, c: gelu}"
+    assert wires(dense % (0, "all"))["c"] == wires(dense % (0, "last"))["c"] == "a"
+    assert wires(dense % (1, "layers"))["c"] == "b.0"
+    check_error(dense % (0, "layers"), 1, 24, "E0404", "a dense block without layers gives none")
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "help"),
+    [
+        ("sees: first", "sees must be one of all, last", None),
+        ("gives: none", "gives must be one of all, last, layers, list", None),
+        ("gives: layer", "gives must be one of all, last, layers, list", "did you mean `layers`?"),
+    ],
+)
+def test_other_words_for_what_layers_see(said: str, message: str, help: str | None) -> None:
+    text = f"backbone: {{a: relu, b: {{dense: {{layer: [tanh], repeat: 2, {said}}}}}}}"
+    check_error(text, 1, text.index(said) + said.index(":") + 3, "E0305", message, help)

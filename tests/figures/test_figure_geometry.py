@@ -18,17 +18,20 @@ PAGE, SHEET = 9.0 * 72, 11.0 * 72  # height of the text of a page, and of all of
 Extent = tuple[float, float, float, float]
 Segment = tuple[float, float, float, float]
 
+UNSHOWN = {"hrnet_w18"}  # its ways along a row would cross what stands in it
+CROSSED = {"dla34"}  # whose blocks are no trees of sequences and joins
 BRANCHING = {
-    "fasterrcnn_resnet50_fpn", "resnet50_fpn", "retinanet_resnet50_fpn", "unet", "unet_resnet34",
+    "dla34", "fasterrcnn_resnet50_fpn", "resnet50_fpn", "retinanet_resnet50_fpn", "unet",
+    "unet_resnet34",
 }  # fmt: skip
 PLAIN = {name for name in gallery.names() if name.startswith(("alexnet", "vgg"))}
 DENSE = {name for name in gallery.names() if name.startswith("densenet")}
-LINES = set(gallery.names()) - BRANCHING
+LINES = set(gallery.names()) - BRANCHING - UNSHOWN
 SUITS = {  # kind: the networks that it draws; all others are refused
-    "hero": set(gallery.names()),
+    "hero": set(gallery.names()) - UNSHOWN,
     "strip": LINES,
     "columns": LINES,
-    "block": set(gallery.names()) - PLAIN,
+    "block": set(gallery.names()) - PLAIN - CROSSED - UNSHOWN,
     "dense": DENSE,
     "pyramid": BRANCHING | {"deeplabv3_resnet50", "fcn_resnet50"},  # the last enlarge
 }

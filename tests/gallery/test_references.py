@@ -86,7 +86,6 @@ def test_copies_need_names_that_differ() -> None:
     [
         ("a b", "`a b` cannot be a name: names are letters, digits, `_`, and `-` inside"),
         ("é", "`é` cannot be a name: names are letters, digits, `_`, and `-` inside"),
-        ("a.b", "`a.b` cannot be a name: names are letters, digits, `_`, and `-` inside"),
         ("class", "`class` is a word of Python and cannot be a name"),
         ("forward", "`forward` is an attribute of PyTorch's modules and cannot be a name"),
         ("_forward", "`forward` is an attribute of PyTorch's modules and cannot be a name"),

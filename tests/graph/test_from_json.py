@@ -179,7 +179,7 @@ def test_every_graph_of_a_random_spec_verifies_and_is_read_back(made: Any) -> No
         (("scopes", 1, "inputs", 0, "shape", 0), 0, "scopes[1].inputs[0].shape[0]: expected 1 or"),
         (("scopes", 1, "inputs"), [], "node stage.0.conv: stage.0 has no input like stem"),
         (("scopes", 0, "arguments"), {"a": 1}, "scopes[0]: scope stage: only a block has argumen"),
-        (("scopes", 1, "parent"), "", "scopes[1].id: stage.0 does not lie directly in ``"),
+        (("scopes", 1, "parent"), "", "scope stage: scopes stand as their nodes do, all of one"),
         (("scopes", 1, "parent"), "stage.1", "scopes[1].parent: scope stage.0: its parent 'stage"),
         (("scopes", 0, "id"), "", "scopes[0].id: expected text, not ``"),
         (("scopes", 0, "id"), "x@", "scopes[0].id: `x@` is no path"),
@@ -250,7 +250,7 @@ def moved(data: Any) -> None:
         (named("norm", "class"), "`class` is a word of Python"),
         (named("norm", "a b"), "`a b` cannot be a name"),
         (named("norm", f"x = {CODE}"), "`x = open("),
-        (named("norm", "stage.norm"), "stage.norm does not lie directly in ``"),
+        (named("norm", "stage.norm"), "scopes[0].id: two things are named stage"),
         (named("norm", "_norm"), "batch_norm has weights, so its name cannot start with `_`"),
         (
             lambda data: data.update(json.loads(json.dumps(data).replace("stage", "_stage"))),

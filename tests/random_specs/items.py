@@ -17,6 +17,8 @@ class Items(Ops):
         items: Any = {} if mapping else []
         for _ in range(self.random.randint(1, min(longest, self.size))):
             key = self.name(place) if mapping else None
+            if key is not None and self.chance(8):
+                key = f"{self.one('convs', 'bns')}.{key.lstrip('_')}"
             item = self.item(place, key)
             if item is None:
                 continue
@@ -138,7 +140,15 @@ class Items(Ops):
         layer = self.sequence(inner, 2)
         if self.chance(60):
             layer = {self.name(inner): {"seq": layer}} if isinstance(layer, list) else layer
-        return {"dense": {"layer": layer, "repeat": self.number(self.one(2, 1, 3, 0), place)}}
+        result = {"layer": layer, "repeat": self.number(self.one(2, 1, 3, 0), place)}
+        if self.chance(50):
+            result["sees"] = self.one("last", "all")
+        if self.chance(40):
+            result["gives"] = self.one("last", "layers", "all", "list")
+        if result.get("gives") != "list":
+            return {"dense": result}
+        joined: Names = {self.one("concat", "add"): {}}
+        return {"inline": {self.name(place): {"dense": result}, self.name(place): joined}}
 
     def repeat(self, place: Place, key: str | None) -> Any:
         turns = {"i": 0, "first": True, "last": False}

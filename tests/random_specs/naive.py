@@ -109,6 +109,7 @@ class Naive:
     taps: dict[str, Flow] = field(default_factory=dict)
     ops: list[tuple[Any, tuple[TensorSpec, ...]]] = field(default_factory=list)  # of the nodes
     paths: set[str] = field(default_factory=set)  # that something has
+    dotted: set[str] = field(default_factory=set)  # those of levels that keys with dots made
     results: dict[str, Flow] = field(default_factory=dict, repr=False)  # of items, by path
     shared: bool = False  # in a later application of shared weights
     in_block: bool = False
@@ -118,6 +119,7 @@ class Naive:
         twin = copy.copy(self)
         twin.nodes, twin.used = list(self.nodes), set(self.used)
         twin.taps, twin.paths, twin.ops = dict(self.taps), set(self.paths), list(self.ops)
+        twin.dotted = set(self.dotted)
         twin.results = dict(self.results)
         return (twin, *copy.deepcopy(others))
 
@@ -215,9 +217,9 @@ class Naive:
         visible = frame.visible()
         if raw in visible:
             return visible[raw]
-        first, _, rest = raw.partition(".")
-        if rest:
-            path = f"{frame.owner(first).level.child(first)}.{rest}"
+        beginnings = [raw[:n] for n, letter in enumerate(raw) if letter == "."]
+        for name in reversed([name for name in beginnings if name in visible]):
+            path = frame.owner(name).level.child(raw)
             if path not in self.results:
                 raise Misfit(f"no {path}")
             return self.results[path]
@@ -293,6 +295,7 @@ class Naive:
                 self.add_label(modifiers, frame, bound["i"], x)
             return x
         name = self.name(key, names, x)
+        self.within(name, frame)
         level = self.level(name, frame)
         inner = Frame(level, frame.given, frame)
         for bound in turns:
@@ -363,6 +366,10 @@ class Naive:
         self, key: str | None, verb: str, value: Any, frame: Frame, names: Names, x: Flow
     ) -> Flow:
         name = None if key is None else self.name(key, names, x)
+        if name is not None and verb != "use":
+            self.within(name, frame)
+        if name is not None and "." in name and verb == "inline":
+            raise Misfit("a level that adds none")
         start = len(self.ops)
         if verb == "use":
             result = self.applied_again(value, frame, x)
@@ -382,6 +389,14 @@ class Naive:
         path = frame.level.child(name)
         self.take(path)
         return Level(path)
+
+    def within(self, name: str, frame: Frame) -> None:
+        """The levels of a key with dots, which others may share."""
+        for n, letter in enumerate(name):
+            path = frame.level.child(name[:n])
+            if letter == "." and path not in self.dotted:
+                self.take(path)
+                self.dotted.add(path)
 
     def take(self, path: str) -> None:
         """One path, one thing; a later application of a module finds the first one's."""
@@ -433,9 +448,21 @@ class Naive:
         count = self.whole(self.evaluate(value["repeat"], names, x), 0)
         for i in range(count):
             bound = {**names, "i": i, "first": i == 0, "last": i == count - 1}
-            seen = self.emit("_concat", OPS["concat"](), tuple(maps), frame) if i else x
+            seen = maps[-1]
+            if i and value.get("sees", "all") == "all":
+                seen = self.emit("_concat", OPS["concat"](), tuple(maps), frame)
             maps.append(self.sequence(value["layer"], frame, bound, seen))
-        return self.emit("_concat", OPS["concat"](), tuple(maps), frame) if count else x
+        gives = value.get("gives", "all")
+        if gives == "layers" and not count:
+            raise Misfit("no layers")
+        if gives == "list" and not all(isinstance(map, Value) for map in maps):
+            raise Misfit("a list in a list")
+        if gives in ("last", "list"):
+            return maps[-1] if gives == "last" else tuple(maps)
+        joined = maps if gives == "all" else maps[1:]
+        if len(joined) == 1:
+            return joined[0]
+        return self.emit("_concat", OPS["concat"](), tuple(joined), frame)
 
     def branches(self, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
         starts: list[Flow] = [x] * len(value["paths"])
