@@ -186,13 +186,17 @@ class Graph:
     def state(self) -> dict[str, Weight]:
         """The state_dict: keys in PyTorch's order, a module's own tensors before its children's."""
         order: dict[str, Any] = {}
+        parts: list[Node | Scope] = [*self.nodes, *self.scopes]
+        levels = {level for part in parts for level in levels_of(part)}
         for node in self.in_making:
             for key, weight in self.weights(node):
                 *path, name = key.split(".")
-                inner = order
-                for part in path:
-                    inner = inner.setdefault(part, {})
-                inner.setdefault(name, weight)
+                _level(order, path).setdefault(name, weight)
+            if levels:  # which are there before what follows, whatever they hold
+                names = node.path.split(".")
+                made = (names[:n] for n in range(1, len(names)))
+                for path in (path for path in made if ".".join(path) in levels):
+                    _level(order, path)
         return dict(_flattened(order, ""))
 
     def select(self, outputs: Mapping[str, str], aux: Mapping[str, str] | None = None) -> "Graph":
@@ -305,6 +309,21 @@ def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]
         if scope.id in used:
             used.add(scope.parent)
     return tuple(scope for scope in scopes if scope.id in used)
+
+
+def levels_of(part: Node | Scope) -> Iterator[str]:
+    """The paths of the levels between a part and its scope: `convs` for `convs.0`."""
+    path = part.path
+    for _ in range(part.name.count(".")):
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def _level(order: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """What stands at a path of nested mappings, which are made where they are not there."""
+    for part in path:
+        order = order.setdefault(part, {})
+    return order
 
 
 def _flattened(order: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Weight]]:

@@ -1,13 +1,13 @@
 """The invariants of a graph: what everything behind it relies on."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 from typing import NoReturn
 
 from archdsl.diagnostics.text import one_line
-from archdsl.graph.graph import INPUT, Graph, Node, Scope
+from archdsl.graph.graph import INPUT, Graph, Node, Scope, levels_of
 from archdsl.names import identifier_problem, name_problem
 from archdsl.ops import Op, ShapeError, arguments, kind
 from archdsl.ops.tensor import AXES, TensorSpec
@@ -177,21 +177,13 @@ def _verify_places(graph: Graph) -> None:
             refuse(f"scopes[{place}]", message)
     paths = {scope.path for scope in graph.scopes}
     parts: list[Node | Scope] = [*graph.nodes, *graph.scopes]
-    levels = {level for part in parts for level in _levels(part)}
+    levels = {level for part in parts for level in levels_of(part)}
     for n, node in enumerate(graph.nodes):
         if node.path in paths or node.path in levels:
             refuse(f"nodes[{n}].id", f"two things are named {node.path}")
     for n, scope in enumerate(graph.scopes):
         if scope.path in levels:
             refuse(f"scopes[{n}].id", f"two things are named {scope.path}")
-
-
-def _levels(part: Node | Scope) -> Iterator[str]:
-    """The paths of the levels between a part and its scope: `convs` for `convs.0`."""
-    path = part.path
-    for _ in range(part.name.count(".")):
-        path = path.rpartition(".")[0]
-        yield path
 
 
 def _verify_border(graph: Graph, field: str, node: Node, id: str, source: Sequence[str]) -> None:

@@ -130,18 +130,19 @@ class _Instances:
                 entry = entries.get(child.path)
                 results = [self.function(body, child, entry, inputs, hint)]
             values.update(zip(given, results, strict=True))
-        holders = {"": body.top}
-        for path in sorted(entries, key=self.structure.place):
-            entry = entries[path]
-            *levels, entry.key = entry.key.split(".")
+        dotted = [path for path, title in names.items() if "." in title and path not in entries]
+        for path in sorted([*entries, *dotted], key=self.structure.place):
+            *levels, last = names[path].split(".")
             holder = body.top
-            for n, key in enumerate(levels):
-                at = ".".join(levels[: n + 1])
-                if at not in holders:
-                    holders[at] = Holder(key)
-                    body.enter(holder, holders[at])
-                holder = holders[at]
-            body.enter(holder, entry)
+            for key in levels:
+                if key not in holder.keys:
+                    body.enter(holder, Holder(key))
+                inner = holder.keys[key]
+                assert isinstance(inner, Holder)
+                holder = inner
+            if path in entries:
+                entries[path].key = last
+                body.enter(holder, entries[path])
 
     def entry(self, child: Node | Scope, title: str, form: str) -> Entry:
         if form == "parameter" and isinstance(child, Node):
