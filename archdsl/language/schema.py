@@ -32,8 +32,10 @@ from archdsl.yaml.json_schema import described, schema_of
 Schema = dict[str, Any]
 
 _IDENTIFIER = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": kwlist}}
+_WORD = r"([A-Za-z0-9_-]|\{[^{}]*\})"
+_VISIBLE = rf"([A-Za-z0-9-]|\{{[^{{}}]*\}}){_WORD}*"  # between dots
 _NAME = {  # of an item, with expressions in braces
-    "pattern": r"^([A-Za-z0-9_-]|\{[^{}]*\})+(\.([A-Za-z0-9_-]|\{[^{}]*\})+)*$",
+    "pattern": rf"^({_WORD}+|{_VISIBLE}(\.{_VISIBLE})+)$",
     "not": {"enum": [*kwlist, *sorted(RESERVED)]},
 }
 _VALUE: Schema = {"type": ["number", "string", "boolean", "array", "null"]}
