@@ -490,3 +490,22 @@ def test_only_what_the_spec_calls_a_residual_projects(verb: str) -> None:
 
 def _dash(item: Item) -> bool:
     return isinstance(item, Path) and item.dash != ()
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale", "words"),
+    [
+        ("[3, 64, 64]", "sqrt", ""),
+        ("[3, 64, 64]", "linear", " Slabs of maps of 8 pixels or less are higher than that."),
+        ("[3, 32, 64]", "sqrt", " Maps that are not square stand with their longer side."),
+        ("[3, 64]", "sqrt", " Maps of one axis stand with its length."),
+    ],
+)
+def test_a_caption_says_which_heights_are_not_to_scale(shape: str, scale: str, words: str) -> None:
+    made = graph_of(f"""
+        input: {shape}
+        backbone: {{a: {{conv: {{kernel: 3, out: 8, stride: 8}}}}, b: {{conv: {{kernel: 1}}}}}}
+    """)
+    caption = draw([made], "strip", Options(scale=scale)).caption
+    told = caption.partition("thickness: ")[2].partition("channels.")[2]
+    assert told.partition(" Not drawn")[0] == words

@@ -29,7 +29,7 @@ BOX_HEIGHT, BOX_WIDTH, BOX_MARGIN = 13.5, 44.0, 5.0  # of a box in a column
 BOX_TIGHT = 4.0  # margin of a box in a row
 PLUS, DOT, TURN = 4.6, 1.15, 4.0  # radii of a plus in its circle, a fork, the turn of a line
 MIDDLE = 0.36  # of its size: how far the baseline of a line is below the middle of its capitals
-THIN = 2.6  # the thinnest slab
+THIN, LOWEST = 2.6, 9.0  # the thinnest slab; the lowest
 DEPTH_X, DEPTH_Y = 0.30, 0.186  # how far a slab of height 1 goes back
 
 Point = tuple[float, float]
@@ -193,10 +193,14 @@ def slab_for(
     channels: int, resolution: float, thickness: float, largest: float, scale: str = "sqrt"
 ) -> Slab:
     """The cuboid of a map: 70 points high at the largest resolution, .40 sqrt(C) thick."""
-    part = resolution / largest
-    height = 70 * {"sqrt": sqrt(part), "linear": part, "log": max(0.1, 1 + log2(part) / 6)}[scale]
+    height = height_of(resolution / largest, scale)
     wide = {"sqrt": sqrt(channels), "linear": channels / 32, "log": 2.8 * log2(channels + 1)}[scale]
-    return Slab(max(THIN, 0.40 * wide * thickness), max(height, 9.0))
+    return Slab(max(THIN, 0.40 * wide * thickness), max(height, LOWEST))
+
+
+def height_of(part: float, scale: str) -> float:
+    """The height that a scale gives a map of a part of the largest resolution."""
+    return 70 * {"sqrt": sqrt(part), "linear": part, "log": 1 + log2(part) / 6}[scale]
 
 
 def _without_repeats(points: Sequence[Point]) -> list[Point]:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 
 from archdsl.diagnostics.text import one_line
+from archdsl.figures.canvas.pen import LOWEST, height_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
-from archdsl.figures.network.description import Description, Stage, vary
+from archdsl.figures.network.description import Description, Stage, resolution, vary
 from archdsl.figures.options import Options
 from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity
@@ -35,12 +36,28 @@ def caption_of(
         text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
             ":  ", ": "
         )
+        text += _untrue(descriptions[0], options.scale)
     text += _EXPLAINED.get(kind, "")
     if kind in ("hero", "block"):
         text += _of_blocks(descriptions[0], kind)
     text += f" {missing}" * bool(missing)
     source = _source(descriptions[0].graph)
     return f"{text} After {source}." if source and len(descriptions) == 1 else text
+
+
+def _untrue(description: Description, scale: str) -> str:
+    """Of which slabs the height is not what the scale says."""
+    graph = description.graph
+    specs = [graph.input, *(unit.output for unit in description.units)]
+    maps = [spec for spec in specs if spec.rank and set(spec.spatial) != {1}]
+    largest = max(map(resolution, specs))
+    low = [size for size in map(resolution, maps) if height_of(size / largest, scale) < LOWEST]
+    said = f" Slabs of maps of {max(low):g} pixels or less are higher than that." if low else ""
+    if any(len(set(spec.spatial)) > 1 for spec in maps):
+        said += " Maps that are not square stand with their longer side."
+    if any(spec.rank == 1 and spec.layout != "channels_last" for spec in maps):
+        said += " Maps of one axis stand with its length."
+    return said
 
 
 def _source(graph: Graph) -> str:
