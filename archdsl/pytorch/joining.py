@@ -27,6 +27,8 @@ class _Joining:
         self.instead: dict[Step, Step] = {}  # of the body's own
         self.origins: dict[Step, Step] = {}  # the body's own, by what stands instead of them
         self.gone: set[Step] = set()
+        self.inside = Counter(scope for step in body.steps for scope in step.scopes)
+        self.counts: dict[Step, int] = {}  # how many of the body's own steps one stands for
         for step in body.steps:
             for entry in step.accessed:
                 self.steps.setdefault(entry, []).append(step)
@@ -43,9 +45,14 @@ class _Joining:
         marks = [step.target.mark for step in calls[:-1]]
         once = all(self.reads[mark] == 1 and mark not in self.results for mark in marks)
         linked = all(s.operands == [m] for s, m in zip(calls[1:], marks, strict=True))
-        if once and linked and all(map(_is_plain, calls)):
+        if once and linked and self.is_whole(calls) and all(map(_is_plain, calls)):
             self.join(holder, calls)
             self.body.within.update(marks)
+
+    def is_whole(self, calls: list[Step]) -> bool:
+        """Whether nothing else stands in their scope, so that values live as long as before."""
+        scopes = calls[-1].scopes
+        return not scopes or self.inside[scopes[-1]] == sum(self.counts.get(s, 1) for s in calls)
 
     def join(self, holder: Holder, calls: list[Step]) -> None:
         *before, last = (self.origins.get(step, step) for step in calls)
@@ -53,6 +60,7 @@ class _Joining:
         whole = Step(last.target, code, scopes=calls[-1].scopes[:-1])
         holder.chained, self.steps[holder] = True, [whole]
         self.instead[last], self.origins[whole] = whole, last
+        self.counts[whole] = sum(self.counts.get(step, 1) for step in calls)
         self.gone.update(before)
 
 
