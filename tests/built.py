@@ -12,19 +12,22 @@ import archdsl
 from archdsl.graph.graph import Graph
 from archdsl.language.gallery import names
 
-VARIED = {  # one of every family, and those with what few have
-    "alexnet_paper", "convnext_tiny", "deeplabv3_resnet50", "densenet121", "densenet40_k12_cifar10",
-    "efficientnet_b0", "efficientnet_v2_s", "fasterrcnn_resnet50_fpn", "googlenet", "inception_v3",
-    "inception_resnet_v2", "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small",
-    "preresnet164bn_cifar10", "regnet_y_400mf", "resnet18", "resnet50", "resnet50d", "resnetv2_50",
-    "retinanet_resnet50_fpn", "seresnet50", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t",
-    "tf_efficientnet_b0", "unet", "vgg11_bn", "vit_b_16", "xception",
+VARIED = {  # which together have every op and block of the gallery
+    "alexnet_paper", "convnext_tiny", "cspresnet50", "deeplabv3_resnet50", "densenet121",
+    "densenet40_k12_cifar10", "efficientnet_b0", "efficientnet_v2_s", "fasterrcnn_resnet50_fpn",
+    "fcn_resnet50", "ghostnet_100", "googlenet", "inception_resnet_v2", "inception_v3",
+    "inception_v4", "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_w1",
+    "mobilenetv4_conv_small", "preresnet164bn_cifar10", "regnet_y_400mf", "repvgg_a0", "resnet18",
+    "resnet50", "resnet50d", "resnetv2_50", "retinanet_resnet50_fpn", "seresnet50",
+    "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "tf_efficientnet_b0", "unet", "vgg11_bn",
+    "vit_b_16", "xception",
 }  # fmt: skip
 
 
 def quick(few: Iterable[str] = VARIED) -> list[Any]:
     """The gallery as parameters of a test, of which these are tried by default, all if slow."""
     chosen = set(few)
+    assert chosen <= set(names()), "networks that are not in the gallery would not be missed"
     return [pytest.param(n, marks=[] if n in chosen else [pytest.mark.slow]) for n in names()]
 
 

@@ -103,6 +103,15 @@ def theirs(reference: Any, graph: Graph, spec: str) -> dict[str, str]:
     return dict(kept)
 
 
+def test_the_varied_networks_have_every_op_and_block_of_the_gallery() -> None:
+    graphs = {name: built.graph(name) for name in SPECS}
+    has = {
+        name: {node.op.verb for node in graph.nodes} | {scope.block for scope in graph.scopes}
+        for name, graph in graphs.items()
+    }
+    assert set().union(*has.values()) == set().union(*(has[name] for name in built.VARIED))
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_spec_is_what_it_expects_without_a_word(spec: str) -> None:
     assert archdsl.check(spec) == []
