@@ -29,6 +29,7 @@ from archdsl.ops.shape import Resize
 from archdsl.ops.tensor import INPUT, TensorSpec
 from archdsl.yaml.source import Place
 
+FEW = 16  # tensors of which it is said where they have their sizes from, and one unlike the first
 IMAGE = 2  # the axes of a map that images give
 
 
@@ -155,6 +156,8 @@ class Shapes:
     ) -> NoReturn:
         """Reports inputs that an op cannot take, at the argument to blame if there is one."""
         code = "E0501" if len(tensors) > 1 else "E0502"
+        other = next((one for one in tensors if one.spec != tensors[0].spec), None)
+        tensors = [*tensors[:FEW], *([other] if other not in tensors[:FEW] and other else [])]
         span = place.span if place is not None else item.span
         labels = self.shapes(tensors, isinstance(error, TooSmallError)) + origins
         help = error.help or self.resize_help(tensors)

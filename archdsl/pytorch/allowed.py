@@ -272,8 +272,8 @@ class _Function:
 
     def check_name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
-            known = self.bound | self.source.classes | self.source.rules
-            require(node, node.id in known or is_value(node.id))
+            known = (self.bound, self.source.classes, self.source.rules)
+            require(node, any(node.id in names for names in known) or is_value(node.id))
         else:
             require(node, is_free(node.id))
 
@@ -295,7 +295,9 @@ class _Function:
         name = dotted(node.func)
         if name == "type":
             require(node, len(node.args) == 1 and not node.keywords)
-        elif not is_value(name) and name not in CALLS | self.source.classes | self.source.rules:
+        elif not is_value(name) and not any(
+            name in known for known in (CALLS, self.source.classes, self.source.rules)
+        ):
             require(node, name == "super().__init__" or not is_fixed(name.partition(".")[0]))
             if name != "super().__init__":
                 self.check(node.func)

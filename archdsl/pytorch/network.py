@@ -176,7 +176,7 @@ def _needed(program: Program, node: ast.ClassDef) -> list[Any]:
     needed: set[str] = set()
     trees: list[ast.AST] = [node]
     while trees:
-        found = identifiers(trees.pop()) & by_title.keys() - needed
+        found = (identifiers(trees.pop()) & by_title.keys()) - needed
         needed |= found
         trees += [by_title[title].node for title in found]
     return [made for made in program.order if made.title in needed]
