@@ -45,7 +45,7 @@ class Limits:
     mistakes: _Count = 200  # that are reported
     items: _Count = 300_000  # that are elaborated, every copy counted, nodes or not
     nodes: _Count = 30_000  # and as many scopes; the deepest networks that people build have 5,000
-    built: _Count = 10_000  # nodes that `build` writes as source, makes and runs
+    built: _Count = 5_000  # nodes that `build` writes as source, makes and runs
     connections: _Count = 1_000_000  # inputs of all nodes
     elements: _Count = 1_000_000_000_000  # of one tensor, for one image
     parameters: _Count = 100_000_000_000  # of the network, before anything is allocated
