@@ -58,8 +58,11 @@ NOT_THIS = {
 BESIDE = {"fasterrcnn_resnet50_fpn": "roi_heads."}
 # Strides that became dilation: several stages have the size of the third.
 DILATED = ("fcn_resnet50", "deeplabv3_resnet50")
-# The spec's c5 comes after the last convolution, before the head, the record's before it.
-WITH_LAST_CONVOLUTION = ("efficientnet", "mobilenet", "mnasnet", "shufflenet", "tf_efficientnet")
+# The spec's c5 comes after the last convolution, before the head, the record's before it, or (NFNet)
+# the other way round.
+WITH_LAST_CONVOLUTION = (
+    "efficientnet", "mobilenet", "mnasnet", "nfnet", "shufflenet", "tf_efficientnet",
+)  # fmt: skip
 # timm's features are those of the first part of the network of a size, ours of the last.
 FIRST_OF_A_SIZE = ("ghostnet_100",)
 
