@@ -58,7 +58,7 @@ NOT_THIS = {
 BESIDE = {"fasterrcnn_resnet50_fpn": "roi_heads."}
 # Strides that became dilation: several stages have the size of the third.
 DILATED = ("fcn_resnet50", "deeplabv3_resnet50")
-# The spec's c5 comes after the last convolution, before the head, the record's before it, or (NFNet)
+# The spec's c5 comes after the last convolution, before the head, the record's before it; NFNet's
 # the other way round.
 WITH_LAST_CONVOLUTION = (
     "efficientnet", "mobilenet", "mnasnet", "nfnet", "shufflenet", "tf_efficientnet",
