@@ -16,7 +16,7 @@ from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.placing import Placing
 from archdsl.pytorch.python import call
-from archdsl.pytorch.symbols import Fixed, Symbol, known, same
+from archdsl.pytorch.symbols import Fixed, Symbol
 
 KINDS = ("seq", "residual", "branches", "dense")
 
@@ -43,23 +43,6 @@ class Calling(Placing):
             return None, env
         values = self.bound(block, given, there)
         return block.body.parts["items"], self.opened(block, values, there, env.level)
-
-    def require_used(self, item: Item, test: Symbol, env: Env) -> None:
-        """Raises Fixed for a block that stands under a condition which never holds in the graph.
-
-        Nothing else in the graph is of that block, so the source has no class for it; what the
-        condition asks for is then fixed at the value that all calls have.
-        """
-        own = self.block
-        other = None if item.chosen is not None else env.file.block(item.verb)
-        if own is None or other is None or item.key is None or item.key.expressions:
-            return
-        names = test.names & own.parameters.keys()
-        said = [self.program.said(own, title) for title in names]
-        alike = all(values and all(same(values[0], value) for value in values) for values in said)
-        alike &= bool(names) and known(*(self.passed.get(title) for title in names))
-        if alike and not self.program.is_there(other):
-            raise Fixed(names, f"{other.name} is used nowhere")
 
     def opened(self, block: Block, values: Mapping[str, Any], env: Env, level: Level) -> Env:
         if sum(1 for _ in self.calls) > 200:

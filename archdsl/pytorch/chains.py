@@ -54,10 +54,6 @@ class Chains(Containers):
     def module(self, item: Item, env: Env) -> Made | None:
         raise NotImplementedError
 
-    def require_used(self, item: Item, test: Symbol, env: Env) -> None:
-        """Raises Fixed for a block that stands under a condition which never holds in the graph."""
-        raise NotImplementedError
-
     def inlined(self, item: Item, env: Env) -> tuple[Items | None, Env]:
         """The items of what adds no level, with their environment."""
         raise NotImplementedError
@@ -117,7 +113,6 @@ class Chains(Containers):
         if not isinstance(test, Symbol):
             return self.repeated(item, env, parts) if test else env
         self.turning |= test.names
-        self.require_used(item, test, env)
         made: Parts = []
         after = self.repeated(item, self.where_it_holds(test, env), made)
         if after is None:

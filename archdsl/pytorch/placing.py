@@ -63,7 +63,6 @@ class Placing(Chains):
         self.turning: set[str] = set()  # parameters that say what is there, and how often
         self.measured = False  # whether sizes are as the graph has them
         self.block: Block | None = None  # whose class it is
-        self.passed: Mapping[str, Any] = {}  # what its first call gives
         self.file = program.document.file
         self.replacing = program.replacing  # as its class sees it
         self.where = ""  # the path of the op that is looked at, where it has one

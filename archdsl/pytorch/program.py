@@ -177,7 +177,6 @@ class Program(Factories):
         uses = self.uses_of(self.document.titles.get(block, ""), replacing)
         walk = Walk(self, uses, names, document)
         walk.block, walk.file, walk.replacing = block, block.file, replacing
-        walk.passed = values
         env_values: dict[str, Any] = dict(walk.outer(block.file))
         arguments: list[Argument] = []
         channels = channel_names(block, len(specs))

@@ -74,10 +74,6 @@ class Uses:
         """The values that a block's parameter has in the graph."""
         return self.arguments.get((self.document.titles.get(block, block.name), title), [])
 
-    def is_there(self, block: Block) -> bool:
-        """Whether the graph has a scope of a block."""
-        return self.document.titles.get(block, block.name) in self.uses
-
     @cached_property
     def spans(self) -> dict[Any, bool]:
         """Whether all activations that a place in the spec makes write over their input."""

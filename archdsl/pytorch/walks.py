@@ -52,7 +52,6 @@ class Walk(Calling):
         if not isinstance(test, Symbol):
             return self.single(item, env) if test else env.x
         self.turning |= test.names
-        self.require_used(item, test, env)
         if not isinstance(env.x, Value):
             raise Fixed(test.names)
         with self.under(test):

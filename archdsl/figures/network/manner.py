@@ -48,6 +48,10 @@ def _arguments(graph: Graph, node: Node) -> Iterator[tuple[str, Any]]:
             value = _kept(op)
         elif field.name in ("start", "stop") and op.verb == "slice":  # as a part of the channels
             value = (value or 0) / graph.spec(node.inputs[0]).channels
+        elif op.verb == "reshape":  # one size follows from the others: the largest, of channels
+            sizes = list(graph.spec(node.id).shape)
+            sizes[sizes.index(max(sizes))] = -1
+            value = tuple(sizes)
         elif field.name in hidden:
             continue
         yield field.name, value
