@@ -85,7 +85,8 @@ def _closed(description: Description, opened: Collection[str]) -> Iterator[Omiss
     """The blocks that no inset shows: there were too many, or their ways cross."""
     closed = [u.id for u in description.units if u.kind != "op" and u.id not in opened]
     if closed:
-        inside = (n.id for n in description.nodes if description.owners[n.id] in closed)
+        known = {*closed}
+        inside = (n.id for n in description.nodes if description.owners[n.id] in known)
         yield Omission(f"inside of {description.names.several(closed)}", frozenset(inside))
 
 
@@ -96,8 +97,8 @@ def _letters_of(rows: list[Row]) -> dict[str, str]:
 
 def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
     """The most frequent kinds, in the order of the network."""
-    frequent = sorted(kinds, key=lambda kind: -len(kind.units))[:INSETS]
-    return [kind for kind in kinds if kind in frequent]
+    frequent = {id(kind) for kind in sorted(kinds, key=lambda kind: -len(kind.units))[:INSETS]}
+    return [kind for kind in kinds if id(kind) in frequent]
 
 
 def _lettered(rows: list[Row]) -> list[Row]:

@@ -1,14 +1,14 @@
 """The distinct blocks of a network, and in which numbers those that are drawn as one differ."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.network.description import Description, Unit
 from archdsl.figures.network.labels import Term
-from archdsl.figures.network.manner import words_of
+from archdsl.figures.network.manner import Manner, words_of
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import signature
 
@@ -74,17 +74,19 @@ def block_kinds(description: Description) -> tuple[BlockKind, ...]:
     groups = [group for units in found.values() for group in _legible(_variants(units, names))]
     groups.sort(key=lambda group: names.order[group[0].units[0].id])
     longest = max(description.stages, key=lambda stage: stage.repeat, default=None)
-    inside = longest.units if longest else ()
-    kinds = [_kind(letter(n), group, inside, names) for n, group in enumerate(groups)]
-    return tuple(replace(kind, note=_note(kind.shown, kinds)) for kind in kinds)
+    liked = {unit.id for unit in longest.units} if longest else set()
+    kinds = [_kind(letter(n), group, liked, names) for n, group in enumerate(groups)]
+    alike: dict[object, dict[Manner, None]] = {}
+    for unit in (kind.shown for kind in kinds):
+        alike.setdefault((unit.block, signature(unit.chain)), {})[unit.manner] = None
+    return tuple(replace(kind, note=_note(kind.shown, alike)) for kind in kinds)
 
 
-def _note(shown: Unit, kinds: Sequence[BlockKind]) -> str:
-    for other in (kind.shown for kind in kinds):
-        alike = other.block == shown.block and signature(other.chain) == signature(shown.chain)
-        if alike and other.manner != shown.manner:
-            return words_of(shown.manner, other.manner)
-    return ""
+def _note(shown: Unit, alike: Mapping[object, Iterable[Manner]]) -> str:
+    """How a block differs from the first that is like it but for its manner."""
+    manners = alike[shown.block, signature(shown.chain)]
+    other = next((manner for manner in manners if manner != shown.manner), None)
+    return "" if other is None else words_of(shown.manner, other)
 
 
 def _variants(units: Sequence[Unit], names: Names) -> list[Variant]:
@@ -140,11 +142,8 @@ def _clear(group: Sequence[Variant]) -> list[Variant]:
     return clear
 
 
-def _kind(
-    letter: str, group: Sequence[Variant], preferred: Sequence[Unit], names: Names
-) -> BlockKind:
+def _kind(letter: str, group: Sequence[Variant], liked: Set[str], names: Names) -> BlockKind:
     clear = [(unit, variant) for variant in _clear(group) for unit in variant.units]
-    liked = {unit.id for unit in preferred}
     shown, variant = next((pair for pair in clear if pair[0].id in liked), clear[0])
     alike = [unit for unit in variant.units if unit.input == shown.input]
     places = tuple(n for values, n in _columns(group).items() if len(set(values)) > 1)
