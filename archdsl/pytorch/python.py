@@ -185,7 +185,10 @@ def _operation(node: ast.expr) -> tuple[str, int]:
             own = _STRENGTH[type(op)]
             power = isinstance(op, ast.Pow)
             sides = flat(left, own + power), flat(right, own + (not power) - power)
-            tight = power and all(isinstance(s, _PLAIN) for s in (left, right))
+            tight = power and all(
+                isinstance(s.operand if isinstance(s, ast.UnaryOp) else s, _PLAIN)
+                for s in (left, right)
+            )
             gap = "" if tight else " "
             return f"{sides[0]}{gap}{_SIGN[type(op)]}{gap}{sides[1]}", own
         case ast.UnaryOp(op=op, operand=operand):
