@@ -509,3 +509,10 @@ def test_a_caption_says_which_heights_are_not_to_scale(shape: str, scale: str, w
     caption = draw([made], "strip", Options(scale=scale)).caption
     told = caption.partition("thickness: ")[2].partition("channels.")[2]
     assert told.partition(" Not drawn")[0] == words
+
+
+def test_the_legend_says_grouped_of_every_convolution_in_groups() -> None:
+    """NFNet's are weight-standardised ones, of 2 and 6 groups."""
+    scene = draw([archdsl.load("nfnet_f0")], "hero", Options(WIDTHS["double"])).scene
+    said = {item.plain for item in scene.flat() if isinstance(item, Text)}
+    assert "grouped conv" in said and "depthwise conv" not in said

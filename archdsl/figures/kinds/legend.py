@@ -33,7 +33,7 @@ def words_of(role: str, verbs: set[str]) -> str:
         found = ["norm, activation", *([ROLES[role]] if verbs - {QUIET} else [])]
     if role == "pool" and verbs - {"resize"}:
         found.insert(0, "pooling")
-    if role == "depthwise" and "conv" in verbs:
+    if role == "depthwise" and verbs - {"depthwise"}:  # conv, std_conv, ... with groups
         found.append("grouped conv")
     return ", ".join(found) or ROLES[role]
 
