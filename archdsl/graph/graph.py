@@ -153,6 +153,13 @@ class Graph:
     def scope_by_id(self) -> dict[str, Scope]:
         return {scope.id: scope for scope in self.scopes}
 
+    def around(self, scope: str) -> Iterator[Scope]:
+        """The scope with this id and those that hold it, the innermost first; none for ""."""
+        while scope:
+            found = self.scope_by_id[scope]
+            yield found
+            scope = found.parent
+
     @cached_property
     def uses(self) -> Counter[str]:
         """How many inputs, outputs and auxiliary outputs a node or the input is."""

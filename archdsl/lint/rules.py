@@ -36,10 +36,7 @@ class Subject:
 
     def calls(self, node: Node) -> Iterator[Span]:
         """Where a node is written, then the calls that it stands in."""
-        places, scope = [node.span], node.scope
-        while scope:
-            places.append(self.graph.scope_by_id[scope].span)
-            scope = self.graph.scope_by_id[scope].parent
+        places = [node.span, *(scope.span for scope in self.graph.around(node.scope))]
         return (place for place in places if place is not None)
 
     def finding(self, node: Node, message: str, help: str, *labels: Label) -> Finding:

@@ -54,7 +54,5 @@ def aside(description: Description) -> Iterator[Omission]:
 def _around(graph: Graph, node: Node) -> Iterator[str]:
     """A node and the scopes around it, and the paths of their first applications."""
     yield from (node.id, node.path)
-    scope = node.scope
-    while scope:
-        yield from (scope, scope.partition("@")[0])
-        scope = graph.scope_by_id[scope].parent
+    for scope in graph.around(node.scope):
+        yield from (scope.id, scope.id.partition("@")[0])

@@ -1,6 +1,6 @@
 """Which part of a network is one unit of a figure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from archdsl.graph.graph import Graph, Scope
 
@@ -11,10 +11,10 @@ def owners_of(graph: Graph) -> dict[str, str]:
     rich = {""}  # scopes that hold whole blocks
     for scope in graph.scopes:
         if scope.kind in ("residual", "dense"):
-            id = scope.parent
-            while id and id not in rich and not _splits(scopes[id], scopes):
-                rich.add(id)
-                id = scopes[id].parent
+            for outer in graph.around(scope.parent):
+                if outer.id in rich or _splits(outer, scopes):
+                    break
+                rich.add(outer.id)
     rich -= _with_ways_past(graph, rich)
     owner = {"": ""}
     for scope in graph.scopes:
@@ -43,24 +43,17 @@ def _with_ways_past(graph: Graph, rich: set[str]) -> set[str]:
     scopes, found = graph.scope_by_id, set[str]()
     ops: dict[str, list[int]] = {}  # where the ops of a scope are
     for number, node in enumerate(graph.nodes):
-        for id in _around(node.scope, scopes):
-            ops.setdefault(id, []).append(number)
+        for scope in graph.around(node.scope):
+            ops.setdefault(scope.id, []).append(number)
     last = {id: n for n, node in enumerate(graph.nodes) for id in node.inputs}
     last |= dict.fromkeys(graph.outputs.values(), len(graph.nodes))
     farthest = {id: _farthest(graph, ops[id], last) for id in rich if id and scopes[id].block}
     for scope in graph.scopes:
         own = ops.get(scope.id)
         if own and scope.kind in ("residual", "dense"):
-            past = (id for id in _around(scope.parent, scopes) if id in farthest)
+            past = (outer.id for outer in graph.around(scope.parent) if outer.id in farthest)
             found |= {id for id in past if farthest[id].get(own[0], 0) > own[-1]}
     return found
-
-
-def _around(scope: str, scopes: Mapping[str, Scope]) -> Iterator[str]:
-    """A scope and those that hold it."""
-    while scope:
-        yield scope
-        scope = scopes[scope].parent
 
 
 def _farthest(graph: Graph, ops: Sequence[int], last: Mapping[str, int]) -> dict[int, int]:
