@@ -101,7 +101,7 @@ def load(
     allowed = Limits().override(_as_text(limits))
     settings = _as_text(params), _as_text(scale)
     stride = None if output_stride is None else str(output_stride)
-    rules = _as_rules(replace)
+    rules = [json.dumps(replace)] if replace else []  # as the command line would have it
     return read(spec, *settings, allowed, replaced=rules, output_stride=stride).require()
 
 
@@ -260,9 +260,7 @@ def _graph(
     from archdsl.graph.graph import Graph
 
     if not isinstance(spec, Graph):
-        settings = _as_text(params), _as_text(scale)
-        stride = None if output_stride is None else str(output_stride)
-        return read(spec, *settings, replaced=_as_rules(replace), output_stride=stride).require()
+        return load(spec, params=params, scale=scale, replace=replace, output_stride=output_stride)
     if params or scale or replace or output_stride:
         what = "params, scale, replace and output_stride"
         raise UsageError(f"{what} change a spec; a graph is past that")
@@ -313,11 +311,6 @@ def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (values or {}).items()
     }
-
-
-def _as_rules(replace: Any) -> list[str]:
-    """What is replaced as the command line would have it."""
-    return [] if not replace else [json.dumps(replace)]
 
 
 def load_weights(
