@@ -1,52 +1,41 @@
 """The networks of the zoo are torchvision's and timm's: keys, shapes, order, outputs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
-import timm
 import torch
 from torch import nn
-from torchvision import models
-from torchvision.models import regnet
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
 from archdsl.language.gallery import find, names, zoo
+from tests import built
+from tests.gallery import originals
+from tests.pytorch.test_initialisation import difference
 from tests.reference.fill import fill_
 
 HUGE = {"regnet_y_128gf", "vit_h_14"}  # twice over, in float64, they take 10 GB
+# One of every kind; `pytest -m slow` makes all and runs them.
+FIRST = {"cbam_resnet50", "dpn68", "mnasnet0_5", "resnet50_gn"}
+QUICK = [
+    n if n in FIRST else pytest.param(n, marks=pytest.mark.slow) for n in zoo() if n not in HUGE
+]
 
 
-@contextmanager
-def widths_first(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """RegNets work their widths out with tensors, which the meta device does not have."""
-    found: list[Any] = []
-
-    def keep(params: Any, *others: Any, **settings: Any) -> None:
-        found.append(params)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(regnet, "_regnet", keep)
-        yield found
+@cache
+def theirs(name: str) -> nn.Module:
+    """The original on the meta device: nobody changes it."""
+    return originals.build(name, "meta").eval()
 
 
-def original(name: str, monkeypatch: pytest.MonkeyPatch, device: str) -> nn.Module:
-    """The network of this name in torchvision, or in timm if that has none."""
-    if not hasattr(models, name) and not hasattr(models.video, name):
-        with torch.device(device):
-            other: nn.Module = timm.create_model(name)
-            return other
-    build = getattr(models, name, None) or getattr(models.video, name)
-    if name.startswith("regnet"):
-        with widths_first(monkeypatch) as found:
-            build()
-        (params,) = found
-        with torch.device(device):
-            return regnet.RegNet(params)
-    with torch.device(device):
-        made: nn.Module = build(weights=None)
-        return made
+def result(module: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """What it gives, in evaluation; of the dict of a segmentation network its map."""
+    with torch.no_grad():
+        found: Any = module(image)
+    wanted: torch.Tensor = found["out"] if isinstance(found, dict) else found
+    return wanted
 
 
 def test_no_name_stands_twice() -> None:
@@ -55,33 +44,40 @@ def test_no_name_stands_twice() -> None:
 
 
 @pytest.mark.parametrize("name", zoo())
-def test_keys_shapes_and_their_order_are_the_originals(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    graph, theirs = archdsl.load(name), original(name, monkeypatch, "meta")
-    wanted = [(key, tuple(tensor.shape)) for key, tensor in theirs.state_dict().items()]
+def test_keys_shapes_and_their_order_are_the_originals(name: str) -> None:
+    graph = built.graph(name)
+    wanted = [(key, tuple(tensor.shape)) for key, tensor in theirs(name).state_dict().items()]
     assert [(key, weight.shape) for key, weight in graph.state.items()] == wanted
-    assert archdsl.analyze(graph).total.parameters == sum(p.numel() for p in theirs.parameters())
+    parameters = sum(p.numel() for p in theirs(name).parameters())
+    assert archdsl.analyze(graph).total.parameters == parameters
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        n if n == "mnasnet0_5" else pytest.param(n, marks=pytest.mark.slow)
-        for n in zoo()
-        if n not in HUGE
-    ],
-)
-def test_outputs_are_the_originals_to_the_ninth_digit(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    graph = archdsl.load(name)
-    ours = archdsl.compile(graph).double().eval()
-    theirs = original(name, monkeypatch, "cpu").double().eval()
-    state = theirs.state_dict()
+@pytest.mark.parametrize("name", QUICK)
+def test_costs_are_the_originals(name: str) -> None:
+    with FlopCounterMode(display=False) as counter, sdpa_kernel([SDPBackend.MATH]):
+        result(theirs(name), built.image(name, 1))
+    assert archdsl.analyze(built.graph(name)).total.macs * 2 == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_outputs_are_the_originals_to_the_ninth_digit(name: str) -> None:
+    graph = built.graph(name)
+    ours, original = archdsl.compile(graph).double().eval(), originals.build(name).double().eval()
+    state = original.state_dict()
     fill_(state)
     ours.load_state_dict(state)
     image = torch.rand(1, *graph.input.shape, dtype=torch.float64)
-    with torch.no_grad():
-        wanted = theirs(image)
-        assert torch.allclose(ours(image), wanted, rtol=0, atol=1e-9 * float(wanted.abs().max()))
+    wanted = result(original, image)
+    assert torch.allclose(
+        result(ours, image), wanted, rtol=0, atol=1e-9 * float(wanted.abs().max())
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in zoo() if n not in HUGE])
+def test_every_tensor_starts_as_the_originals(name: str) -> None:
+    torch.manual_seed(1)
+    state = originals.build(name).state_dict()
+    ours = archdsl.compile(built.graph(name)).state_dict()
+    found = {key: difference(ours[key], state[key]) for key in ours}
+    assert {key: what for key, what in found.items() if what} == {}

@@ -1,0 +1,40 @@
+"""The networks of others that those of the zoo are held to."""
+
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import timm
+import torch
+from torch import nn
+from torchvision import models
+from torchvision.models import regnet
+
+# What is not to be had by our name alone.
+OTHERS: dict[str, Callable[[], nn.Module]] = {
+    "cbam_resnet50": lambda: timm.create_model("resnet50", block_args={"attn_layer": "cbam"}),
+}
+
+
+def build(name: str, device: str = "cpu") -> nn.Module:
+    """The network of this name: torchvision's, or timm's if that has none, or what is said here."""
+    make: Callable[[], Any] = OTHERS.get(name, lambda: timm.create_model(name))
+    if name in models.list_models():
+        settings = {"weights": None}
+        if name in models.list_models(module=models.segmentation):
+            settings["weights_backbone"] = None
+        make = _regnet(name) if name.startswith("regnet") else _torchvisions(name, settings)
+    with torch.device(device):
+        made: nn.Module = make()
+    return made
+
+
+def _torchvisions(name: str, settings: dict[str, None]) -> Callable[[], Any]:
+    return lambda: models.get_model(name, **settings)
+
+
+def _regnet(name: str) -> Callable[[], Any]:
+    """RegNets work their widths out with tensors, which the meta device does not have."""
+    with mock.patch.object(regnet, "_regnet") as made:
+        models.get_model(name, weights=None)
+    return lambda: regnet.RegNet(made.call_args.args[0])
