@@ -49,13 +49,17 @@ def variable_name(title: str) -> str:
 
 @dataclass(eq=False)
 class Value:
-    """A tensor in `forward`; `maker` is the op that made it, None if that is not known."""
+    """A tensor in `forward`; `maker` is the op that made it, None if that is not known.
+
+    `homes` are the paths in its block of what gives it, if it is one of several results.
+    """
 
     spec: TensorSpec
     hint: str = ""
     maker: type[Op] | None = None
     mark: str = ""  # what stands for its variable until that has a name
     under: "tuple[Symbol, type[Op]] | None" = None  # what made it where a condition holds
+    homes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -237,14 +241,9 @@ class Body:
         return free
 
     def let(self, holder: Holder, value: Symbol, taken: Iterable[str]) -> Symbol:
-        """A variable for a value, set before what holds the next member of a holder is made."""
+        """A variable for a value, set before the next member of a holder is made."""
         title = self.local("channels", taken)
-        while holder.owner is not None and holder.owner is not self.top:
-            holder = holder.owner
-        entries, place = self.top.entries, len(self.top.entries)
-        while holder is not self.top and entries[place - 1] is not holder:
-            place -= 1
-        entries.insert(place if holder is self.top else place - 1, Let(title, value.syntax))
+        holder.entries.append(Let(title, value.syntax))
         self.lets[title] = value.syntax
         return Symbol(name(title), value.type, None, value.names)
 

@@ -248,7 +248,7 @@ class Calling(Placing):
                     rules = self.replaced_at(env, title)
                     code, results = self.program.called(block, values, given, specs, self, rules)
                     gives = self.program.gives(path, self.prefixes)
-                    if gives > len(results) or self.program.is_opened(path):
+                    if gives > len(results) or self.program.is_opened(path, self.prefixes):
                         raise Fixed((), "more results are needed")
             except Fixed:
                 pass
@@ -289,6 +289,6 @@ class Calling(Placing):
         for number, result in enumerate(results):
             value = self.body.value(result.spec, f"{title.lstrip('_')}_{number}")
             self.step(env.level, value, ast.Subscript(self.body.read(first), ast.Constant(number)))
+            self.settle_all(path, value, result.homes)
             values.append(value)
-        self.settle_all(path + self.again, values)
         return tuple(values)

@@ -73,9 +73,22 @@ class Level:
         return f"{self.path}.{title}" if self.path else title
 
 
+@dataclass(frozen=True)
+class Maker:
+    """What made a module: its item, what that sees, the number of a list there, and the mark of
+    its application.
+    """
+
+    item: Item
+    env: "Env"
+    number: int
+    again: str
+    uses: "list[Env]" = field(default_factory=list)  # where it was used again
+
+
 @dataclass
 class Frame:
-    """The items that references can name."""
+    """The items that references can name, and what made the modules that can be used again."""
 
     level: Level
     given: Flow
@@ -84,6 +97,18 @@ class Frame:
     names: dict[str, Flow] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)  # the paths of the items in `names`
     labels: dict[str, Flow] = field(default_factory=dict)  # of the block or section
+    makers: dict[str, Maker] = field(default_factory=dict)
+
+    def apart(self) -> "Frame":
+        """The same items; those that follow are not known here."""
+        names, homes, labels = {**self.names}, {**self.homes}, {**self.labels}
+        return replace(self, names=names, homes=homes, labels=labels, makers={**self.makers})
+
+    def maker(self, title: str) -> Maker | None:
+        """What made the module of an earlier item."""
+        if title in self.names or self.outer is None:
+            return self.makers.get(title)
+        return self.outer.maker(title)
 
     def keep(self, title: str, flow: Flow) -> None:
         """Lets references name what an item gives."""
@@ -134,7 +159,7 @@ class Env:
 
     def at(self, level: Level) -> "Env":
         level.guard = self.guard
-        inner = replace(self.frame, level=level, outer=self.frame, names={}, homes={})
+        inner = replace(self.frame, level=level, outer=self.frame, names={}, homes={}, makers={})
         return replace(self, frame=inner)
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import MISSING, replace
 from typing import Any
 
 from archdsl.graph.graph import Graph
-from archdsl.language.syntax import SECTIONS, Verb
+from archdsl.language.syntax import SECTIONS, Sequence, Verb
 from archdsl.language.written import Written
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
@@ -76,18 +76,27 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
         if results <= walk.values.keys():
             break  # as for a backbone, which needs no head
         there = replace(env, frame=replace(env.frame, level=level, labels={}))
-        sequence = document.sections[section]
-        if section == "aux":
-            for item in sequence.items:
-                for row in walk.rows(item, there):
-                    aside = replace(item, modifiers=replace(item.modifiers, aux=True))
-                    walk.conditional(aside, there.bind(row))
-        else:
-            env = env.with_input(walk.sequence(sequence, there))
+        try:
+            env = _section(walk, section, document.sections[section], there, env)
+        except Fixed:
+            if results <= walk.values.keys():
+                break  # what is wrong is behind all that is needed
+            raise
     held = walk.sizing | walk.turning if program.sized else walk.sizing
     if (program.sized or any(graph.outputs)) and held & walk.taken:
         raise Fixed(held & walk.taken, "weights, or the features' reductions, depend on sizes")
     return _class(program, walk, [*given.values()], arguments, title)
+
+
+def _section(walk: Walk, section: str, sequence: Sequence, there: Env, env: Env) -> Env:
+    """What is seen behind a section."""
+    if section != "aux":
+        return env.with_input(walk.sequence(sequence, there))
+    for item in sequence.items:
+        for row in walk.rows(item, there):
+            aside = replace(item, modifiers=replace(item.modifiers, aux=True))
+            walk.conditional(aside, there.bind(row))
+    return env
 
 
 def _levels(program: Program, walk: Walk) -> Iterator[tuple[str, Level]]:

@@ -305,12 +305,12 @@ class Placing(Chains):
         """Whether what stands at a path has one input and one result wherever it is used."""
         return self.program.is_closed(path, self.prefixes)
 
-    def settle_all(self, path: str, values: Sequence[Value]) -> None:
-        """Remembers which values the nodes give that a part has as its results, in their order."""
-        for prefixed in self.program.paths(path, self.prefixes):
-            ids = self.program.structure.outputs.get(prefixed, ())
-            if len(ids) == len(values):
-                self.values |= dict(zip(ids, values, strict=True))
+    def settle_all(self, path: str, value: Value, homes: Sequence[str]) -> None:
+        """Remembers one of the results of a part, which stands at these paths in it."""
+        for home in homes:
+            inner = f"{path}.{home}"
+            for id in (inner, *self.program.paths(inner, self.prefixes)):
+                self.values[id + self.again] = value
 
     def finish(self, results: Sequence[Value]) -> None:
         """Leaves what the results need, and lets activations write over what nobody else does."""

@@ -138,7 +138,8 @@ class Program(Factories):
             translator.read(size.syntax) if isinstance(size, Symbol) else size
             for size in value.spec.shape
         ]
-        return Value(TensorSpec(tuple(shape), value.spec.layout), value.hint, value.maker)
+        spec = TensorSpec(tuple(shape), value.spec.layout)
+        return Value(spec, value.hint, value.maker, homes=value.homes)
 
     def named_inputs(self, made: BlockClass, specs: Sequence[TensorSpec]) -> list[tuple[str, int]]:
         assert made.walk.block is not None
@@ -310,10 +311,14 @@ class Program(Factories):
     ) -> BlockClass:  # fmt: skip
         assert block.body is not None
         base, body, results = class_body(walk, block, env, inputs)
+        homes = [tuple(p for p, v in walk.values.items() if v is value) for value in results]
         lets = {**walk.body.lets, **walk.body.endings}
         seen = {a.name: self.symbol_of(a) for a in arguments}
         seen |= {title: variable(title, "int") for title in (*channels_of(channels), BEFORE)}
-        results = [self.plainly(expanded(value, lets), seen) for value in results]
+        results = [
+            replace(self.plainly(expanded(value, lets), seen), homes=paths)
+            for value, paths in zip(results, homes, strict=True)
+        ]
         said = seen.keys() - {BEFORE}
         for value in results:
             sizes: list[Any] = [size for size in value.spec.shape if isinstance(size, Symbol)]

@@ -10,6 +10,7 @@ from archdsl.ops import Op
 from archdsl.ops.init import PER_GROUP, Init
 from archdsl.pytorch.python import as_syntax, call, loop, name
 from archdsl.pytorch.symbols import known, same
+from archdsl.pytorch.uses import above
 
 if TYPE_CHECKING:
     from archdsl.pytorch.program import Program
@@ -39,16 +40,10 @@ def freezing(graph: Graph) -> list[ast.stmt]:
     if not graph.frozen:
         return []
     learning = [n.path for n in graph.nodes if any(w.kind == "parameter" for w in n.weights)]
-    mixed = {part for path in learning if path not in graph.frozen for part in _above(path)}
+    mixed = {part for path in learning if path not in graph.frozen for part in above(path)}
     frozen = [path for path in learning if path in graph.frozen]
-    found = dict.fromkeys(next(p for p in _above(path) if p not in mixed) for path in frozen)
+    found = dict.fromkeys(next(p for p in above(path) if p not in mixed) for path in frozen)
     return [ast.Expr(call("freeze", name("self"), *found))]
-
-
-def _above(path: str) -> list[str]:
-    """The parts that hold what is at a path, the largest first, and itself."""
-    parts = path.split(".")
-    return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
 def scheme_of(op: Op, target: str) -> Init | None:

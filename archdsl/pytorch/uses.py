@@ -18,6 +18,12 @@ from archdsl.modules.structure import Structure
 from archdsl.ops.tensor import TensorSpec
 
 
+def above(path: str) -> list[str]:
+    """The parts that hold what is at a path, the largest first, and itself."""
+    parts = path.split(".")
+    return [".".join(parts[: n + 1]) for n in range(len(parts))]
+
+
 @dataclass
 class Uses:
     """A graph beside the spec that it came from."""
@@ -48,18 +54,26 @@ class Uses:
                 found.setdefault(scope.block, []).append(scope.id)
         return found
 
+    @cached_property
+    def cut(self) -> frozenset[str]:
+        """The paths of the parts of which some is not needed: what a result is taken from inside.
+
+        Of these the classes and containers of their kind, which are whole, say too much.
+        """
+        missing = [id for id in self.written.nodes if id not in self.graph.by_id]
+        left = {path for id in missing for path in above(id.partition("@")[0])}
+        return frozenset(left & {scope.path for scope in self.graph.scopes})
+
     def uses_of(self, title: str, replacing: Replacements) -> list[str]:
-        """The scopes of a block in which the same ops are replaced."""
-        scopes = self.uses.get(title, [])
+        """The scopes of a block in which the same ops are replaced, and all is needed."""
+        scopes = [id for id in self.uses.get(title, []) if id.partition("@")[0] not in self.cut]
         if not self.replacing.rules:
             return scopes
         return [id for id in scopes if self.replaced_at(id.partition("@")[0]) == replacing]
 
     def replaced_at(self, path: str) -> Replacements:
         """What is replaced in what stands at a path."""
-        parts = path.split(".")
-        outer = (".".join(parts[: n + 1]) for n in range(len(parts)))
-        return NONE if self.written.replaced & {*outer} else self.replacing.under(path)
+        return NONE if self.written.replaced & {*above(path)} else self.replacing.under(path)
 
     @cached_property
     def arguments(self) -> dict[tuple[str, str], list[Any]]:
@@ -105,15 +119,17 @@ class Uses:
         names = [t.text.split(".") for t in said.references if not t.expressions]
         return frozenset(".".join(parts[:n]) for parts in names for n in range(1, len(parts)))
 
-    def is_opened(self, path: str) -> bool:
-        """Whether a reference may name what stands in the item at a path."""
+    def is_opened(self, path: str, prefixes: Sequence[str]) -> bool:
+        """Whether a reference or a result may name what stands in the item at a path."""
         parts = path.split(".")
+        if any(p in self.cut for p in self.paths(path, prefixes)):
+            return True
         return any(".".join(parts[n:]) in self.opened for n in range(len(parts)))
 
     def is_closed(self, path: str, prefixes: Sequence[str]) -> bool:
         structure = self.structure
         found = [p for p in self.paths(path, prefixes) if p in structure.inputs]
-        return not self.is_opened(path) and all(
+        return not self.is_opened(path, prefixes) and all(
             len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found
         )
 
@@ -125,6 +141,22 @@ class Uses:
         found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
         return [id for p in found if len(self.structure.outputs[p]) == 1
                 for id in self.structure.outputs[p]]  # fmt: skip
+
+    @cached_property
+    def marks(self) -> dict[str, dict[str, None]]:
+        """The marks of the applications of what stands at every path, in their order."""
+        found: dict[str, dict[str, None]] = {}
+        ids = [*self.graph.by_id, *(scope.id for scope in self.graph.scopes)]
+        for path, _, mark in (id.partition("@") for id in ids):
+            found.setdefault(path, {})[f"@{mark}" if mark else ""] = None
+        return found
+
+    def used_marks(self, path: str, prefixes: Sequence[str], again: str) -> list[str]:
+        """The marks that the uses of a module have behind that of its application."""
+        start = f"{again}@0@"
+        found = [m for p in self.paths(path, prefixes) for m in self.marks.get(p, ())]
+        return [m.removeprefix(again) for m in found
+                if m.startswith(start) and m.removeprefix(start).isdecimal()]  # fmt: skip
 
     def refined(self, spec: TensorSpec, path: str, prefixes: Sequence[str]) -> TensorSpec:
         """With sizes that are not known as the graph has them, if all uses have the same."""

@@ -1,7 +1,7 @@
 """Items in a class: what each is as a module, and the statements of `forward` that connect them."""
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,11 +12,11 @@ from archdsl.language.syntax import APART, BROKEN, COMBINATORS, USE, WORDS, Item
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
+from archdsl.pytorch.applying import Applying
 from archdsl.pytorch.body import Entry, Holder, Value
-from archdsl.pytorch.calling import Calling
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
-from archdsl.pytorch.environment import Env, Factory, Flow, Level, takes_channels
+from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.python import call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol
@@ -25,7 +25,7 @@ PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that ar
 KINDS = ("seq", "residual", "branches", "dense")
 
 
-class Walk(Calling):
+class Walk(Applying):
     """Translates the items of one class, one after another."""
 
     # sequences and modifiers
@@ -117,13 +117,19 @@ class Walk(Calling):
 
     def copies(self, item: Item, env: Env) -> Flow:
         """One or more turns of an item."""
-        if item.modifiers.shared or item.verb == USE:
-            raise Fixed((), "a module that is applied again")
         if item.modifiers.repeat is None:
             return self.named(item, env)
         times = self.whole(item.modifiers.repeat, env)
-        if item.key is None or "i" in item.key.names or self.inlined(item, env)[0] is not None:
+        if item.modifiers.shared:
+            return self.shared(item, times, env)
+        if (
+            item.verb == USE
+            or item.key is None
+            or "i" in item.key.names
+            or self.inlined(item, env)[0] is not None
+        ):
             return self.turns(item, times, env, self.named)
+        assert item.key is not None
         key = self.key(item.key, env)
         there, title = self.within(key, env)
         level = there.level
@@ -203,8 +209,10 @@ class Walk(Calling):
         return env.at(Level(holder, env.level.child(title)))
 
     def named(self, item: Item, env: Env) -> Flow:
-        level = env.level
+        level, number = env.level, env.level.count
         key = None if item.key is None else self.key(item.key, env)
+        if item.verb == USE:
+            return self.used(item, key, env)
         title, outer = key, env
         if key is not None:
             env, title = self.within(key, env)
@@ -226,44 +234,9 @@ class Walk(Calling):
         level.trail = trail
         if key is not None:
             self.keep(key, outer, result)
+            if items is None:
+                outer.frame.makers[key] = Maker(item, outer, number, self.again)
         return result
-
-    def every(self, item: Item, env: Env) -> Flow:
-        """One module on every input: what is applied again calls the modules of the first time."""
-        given = self.references(item.modifiers.each, env, self.taps)
-        inputs = given if isinstance(given, tuple) else (given,)
-        if env.guard is not None:
-            raise Fixed(env.guard.names, "each under a condition")
-        level, before, taps, labels = env.level, self.again, self.taps, env.frame.labels
-        depth, outer = len(self.scopes(level)), self.agains
-        number = last = level.count
-        results: list[Flow] = []
-        named: list[tuple[Mapping[str, Flow], ...]] = []
-        for index, x in enumerate(inputs):
-            self.again = f"{before}@{index}" if before or index else ""
-            self.agains = (*outer, (depth, f"@{index}"))
-            level.count, self.taps = number, dict(taps)
-            frame = replace(env.frame, outer=env.frame, names={}, homes={}, labels=dict(labels))
-            result = self.copies(item, replace(env, frame=frame).with_input(x))
-            if isinstance(result, Value) and result is not x and item.key is not None:
-                result.hint = f"{self.key(item.key, env)}_{index}"
-            results.append(result)
-            named.append((frame.names, added(self.taps, taps), added(frame.labels, labels)))
-            last = max(last, level.count)
-        level.count, self.again, self.taps, self.agains = last, before, taps, outer
-        for title in named[0][0]:
-            env.frame.keep(title, self.together(names[title] for names, _, _ in named))
-        taps |= {n: self.together(found[n] for _, found, _ in named) for n in named[0][1]}
-        labels |= {n: self.together(found[n] for _, _, found in named) for n in named[0][2]}
-        return self.together(results)
-
-    @staticmethod
-    def together(flows: Iterable[Flow]) -> Flow:
-        """The results of all applications as one list."""
-        values = tuple(flows)
-        if not all(isinstance(value, Value) for value in values):
-            raise Fixed((), "a list in a list")
-        return tuple(value for value in values if isinstance(value, Value))
 
     # verbs
 
@@ -456,15 +429,6 @@ class Walk(Calling):
             self.where = ""
             return self.enter(title, env.level.child(title), module, env)
         return self.function(made, written, inputs, env, title, title.lstrip("_"))
-
-    # modules
-
-    # finishing
-
-
-def added(after: Mapping[str, Flow], before: Mapping[str, Flow]) -> dict[str, Flow]:
-    """The names that stand for something else than before."""
-    return {title: flow for title, flow in after.items() if before.get(title) is not flow}
 
 
 __all__ = ["Factory", "Walk", "name", "takes_channels", "with_channels"]

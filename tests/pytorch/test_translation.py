@@ -3,21 +3,28 @@
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from archdsl.diagnostics.errors import Difference
 from archdsl.graph.graph import Graph
 from archdsl.language import gallery
+from archdsl.pytorch.module import select_features
 from archdsl.pytorch.proof import prove
 from archdsl.pytorch.source import translate
 from archdsl.pytorch.symbols import Fixed
 from tests import built
+from tests.examples import examples
 from tests.random_specs import specs
 from tests.support import graph_of
 from tests.test_random_specs import EXAMPLES, Reading, load, random_specs
 
-SHARE = 0.03  # of random specs, at most, that are written in numbers for other reasons than these
-NUMBERS = {"a module that is applied again"}  # `use` and `shared`
+SHARE = 0.03  # of random specs, at most, that are written in numbers
+
+OPENED = [
+    "resnet18", "densenet40_k12_cifar10", "googlenet", "mobilenet_v2", "squeezenet1_1", "swin_t",
+    "unet", "vgg11", "dla34", "convnext_tiny", "inception_v3", "shufflenet_v2_x1_0",
+]  # fmt: skip
 
 
 def reason(graph: Graph) -> str:
@@ -45,13 +52,60 @@ def test_random_specs_are_translated_but_for_a_few() -> None:
         reasons.append(reason(load(reading[0])))
 
     look()
-    found = [reason for reason in reasons if reason and reason not in NUMBERS]
+    found = [reason for reason in reasons if reason]
     assert len(reasons) > EXAMPLES / 2
     assert len(found) <= max(4, SHARE * len(reasons)), found
-    assert len([reason for reason in reasons if not reason]) > len(reasons) / 2
+
+
+@given(data=st.data())
+@settings(max_examples=examples(12, 200), deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_lies_inside_of_parts_is_taken_out_of_the_specs_own_classes(
+    data: st.DataObject,
+) -> None:
+    graph = built.graph(data.draw(st.sampled_from(OPENED)))
+    inner = [node.id for node in graph.nodes if "@" not in node.id and node.name[0] != "_"]
+    paths = data.draw(st.lists(st.sampled_from(inner), min_size=1, max_size=2, unique=True))
+    assert reason(select_features(graph, paths)) == ""
+
+
+def test_the_rest_of_a_cut_network_is_as_it_was() -> None:
+    source = translate(select_features(built.graph("resnet50"), ["layer2.1.conv2"]), "Net")
+    assert "self.layer1 = nn.Sequential(" in source and "for i in range(3)" in source
+    assert "Bottleneck(" in source and "conv3=" not in source
 
 
 SPECS = {
+    "one module applied to its own result": """
+        backbone:
+          a: {conv: {out: 4, kernel: 1}}
+          b: {seq: {c: {conv: {kernel: 3}}, d: relu}, repeat: 3, shared: true}
+        """,
+    "modules that are used again, in a block and in a list": """
+        blocks:
+          u: {body: {c: {conv: {kernel: 1}}, d: relu, e: {use: c}, f: {add: {}, from: [d, e]}}}
+        backbone:
+          r: {u: {}, repeat: 2}
+          a: {u: {}}
+          b: [{conv: {kernel: 3}}, relu, {use: "0"}, {use: "0"}]
+          c: {use: a}
+        """,
+    "a use of what serves several": """
+        backbone:
+          a: {conv: {kernel: 3}}
+          b: {seq: [{conv: {kernel: 3}, repeat: 2, shared: true}, relu], each: [a, input]}
+          c: {use: b, from: "b[0]"}
+          d: {use: a, from: c}
+          e: {add: {}, from: [d, "b[1]"]}
+        """,
+    "results of a block that are used in another order": """
+        blocks:
+          two: {outputs: {low: c, high: d}, body: {c: relu6, d: {conv: {out: 4, kernel: 1}}}}
+        backbone:
+          a: {two: {}}
+          b: {conv: {out: 3, kernel: 1}, from: "a[1]"}
+          c: {add: {}, from: [b, "a[0]"]}
+        outputs: {x: c, y: a.d}
+        """,
     "each of what is no chain": """
         backbone:
           a: {conv: {out: 4, kernel: 1}}
