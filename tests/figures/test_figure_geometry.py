@@ -19,7 +19,6 @@ Extent = tuple[float, float, float, float]
 Segment = tuple[float, float, float, float]
 
 UNSHOWN = {"hrnet_w18"}  # its ways along a row would cross what stands in it
-CROSSED = {"dla34"}  # whose blocks are no trees of sequences and joins
 BRANCHING = {
     "dla34", "fasterrcnn_resnet50_fpn", "resnet50_fpn", "retinanet_resnet50_fpn", "unet",
     "unet_resnet34",
@@ -31,7 +30,7 @@ SUITS = {  # kind: the networks that it draws; all others are refused
     "hero": set(gallery.names()) - UNSHOWN,
     "strip": LINES,
     "columns": LINES,
-    "block": set(gallery.names()) - PLAIN - CROSSED - UNSHOWN,
+    "block": set(gallery.names()) - PLAIN - UNSHOWN,
     "dense": DENSE,
     "pyramid": BRANCHING | {"deeplabv3_resnet50", "fcn_resnet50"},  # the last enlarge
 }

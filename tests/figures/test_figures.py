@@ -17,7 +17,7 @@ from archdsl.figures.draw import PICTURES, TEXTS, draw
 from archdsl.figures.kinds.block_layout import BlockLayout
 from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, describe
-from archdsl.figures.network.tree import Join, Reducer, boxes
+from archdsl.figures.network.tree import Box, Join, Mesh, Reducer, boxes
 from archdsl.figures.options import KINDS, WIDTHS, Options, fold_of, shown_of, width_of
 from archdsl.numbers import quantity
 from archdsl.ops import OPS
@@ -259,21 +259,70 @@ def test_a_block_of_several_inputs_or_results_is_opened() -> None:
     assert "stages.0.units.1" in [unit.id for unit in describe(graph_of(text)).units]
 
 
-def test_what_is_no_tree_is_said_so() -> None:
+CROSSED = """
+    input: [8, 8, 8]
+    blocks:
+      cell:
+        body:
+          a: {conv: {kernel: 3, out: 8}}
+          b: {conv: {kernel: 3, out: 8}, from: input}
+          c: {add: {}, from: [a, b]}
+          d: {conv: {kernel: 3, out: 8}, from: b}
+          e: {concat: {}, from: [c, d, b]}
+    backbone: {cell: cell}
+"""
+
+
+def test_what_is_no_tree_has_ways_that_cross() -> None:
     """A node that two joins share makes no series-parallel graph."""
-    crossed = archdsl.loads(
-        "archdsl: 1\nname: crossed\ninput: [8, 8, 8]\nblocks:\n  cell:\n    body:\n"
-        "      a: {conv: {kernel: 3, out: 8}}\n"
-        "      b: {conv: {kernel: 3, out: 8}, from: input}\n"
-        "      c: {add: {}, from: [a, b]}\n"
-        "      d: {conv: {kernel: 3, out: 8}, from: b}\n"
-        "      e: {concat: {}, from: [c, d, b]}\n"
-        "backbone: {cell: cell}\n"
-    )
+    crossed = graph_of(CROSSED)
     (unit,) = describe(crossed).units
-    assert unit.chain == ()
+    (mesh,) = unit.chain
+    assert isinstance(mesh, Mesh) and not mesh.open
+    assert mesh.takes == ((-1,), (-1,), (0, 1), (1,), (2, 3, 1))
+    words = [text.plain for text in texts(drawn(crossed, "block"))]
+    assert words.count("3×3, 8") == 3 and "concat, 24" in words
+
+
+def test_what_crosses_is_as_small_a_part_as_can_be() -> None:
+    """The shortcut of a residual stands beside what crosses in its body."""
+    inside = "[{conv: {out: 8, kernel: 1}}, cell, {conv: {out: 8, kernel: 1}}]"
+    text = CROSSED.replace("{cell: cell}", f"{{r: {{residual: {{body: {inside}}}}}}}")
+    (unit,) = describe(graph_of(text)).units
+    (join,) = unit.chain
+    assert isinstance(join, Join) and join.skips and join.shortcut == ()
+    assert [type(item) for item in join.body] == [Box, Mesh, Box]
+
+
+def test_a_block_of_several_inputs_shows_each() -> None:
+    found = drawn(
+        graph_of("""
+            blocks:
+              both:
+                inputs: [a, b]
+                body: {c: {concat: {}, from: [a, b]}, d: {conv: {kernel: 3, out: 5}}}
+            input: [4, 8, 8]
+            backbone:
+              x: {conv: {kernel: 3, out: 2}}
+              y: {conv: {kernel: 3, out: 3}, from: input}
+              z: {both: {}, from: [x, y]}
+        """),
+        "block",
+    )
+    words = [text.plain for text in texts(found)]
+    assert words[:4] == ["2×82", "3×82", "concat, 5", "3×3, 5"]
+
+
+def test_more_boxes_than_a_picture_has_are_not_opened() -> None:
+    line = "          c: {add: {}, from: [a, b]}\n"
+    many = "".join(
+        f"          c{n}: {{add: {{}}, from: [{f'c{n - 2}' if n > 1 else 'a'}, b]}}\n"
+        for n in range(130)
+    )
+    crossed = graph_of(CROSSED.replace(line, f"{line}{many}").replace("[c,", "[c, c128, c129,"))
+    assert describe(crossed).units[0].chain == ()
     assert draw([crossed], "strip").scene is not None
-    with pytest.raises(UsageError, match="ways cross inside cell; --kind graph --only cell shows"):
+    with pytest.raises(UsageError, match="more than 120 boxes whose ways cross; --kind graph"):
         draw([crossed], "block")
 
 

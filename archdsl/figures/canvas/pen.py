@@ -6,6 +6,7 @@ from math import ceil, hypot, log2, sqrt
 
 from archdsl.figures.canvas.scene import (
     Anchor,
+    Command,
     Group,
     Item,
     Omission,
@@ -106,10 +107,13 @@ class Pen:
         if lines:
             self.items.append(Path(lines, "", paint.lines, HATCH))
 
-    def label(self, x: float, y: float, w: float, h: float, text: str, size: float = 0.0) -> None:
+    def label(
+        self, x: float, y: float, w: float, h: float, text: tuple[Run, ...] | str,
+        size: float = 0.0, color: str = "",
+    ) -> None:  # fmt: skip
         """Text in the middle of an area, by the height of its capitals."""
         size = size or self.theme.sizes.box
-        self.text(x + w / 2, y + h / 2 + MIDDLE * size, text, size)
+        self.text(x + w / 2, y + h / 2 + MIDDLE * size, text, size, color)
 
     def line(self, points: Sequence[Point], dashed: bool = False, color: str = "") -> None:
         """A line with round turns."""
@@ -126,9 +130,28 @@ class Pen:
         reach = hypot(x - x0, y - y0)
         dx, dy = (x - x0) / reach, (y - y0) / reach
         length = min(ARROW_LENGTH, reach)
-        back = x - dx * length, y - dy * length
         self.line([*points[:-1], (x - dx * length * 0.8, y - dy * length * 0.8)], dashed, color)
-        side = ARROW_WIDTH / 2
+        self.head((x, y), (dx, dy), length, color)
+
+    def curve(self, points: Sequence[Point], level: bool, tip: bool = True) -> None:
+        """Straight from the first point to the second, then bent to the third along the axis."""
+        start, (x0, y0), (x, y) = points
+        back = 0.8 * ARROW_LENGTH if tip else 0.0
+        end = (x - back, y) if level else (x, y - back)
+        bent: Command = ("L", end)
+        if abs(y - y0 if level else x - x0) > 0.05:
+            half = ((end[0] - x0) / 2, 0.0) if level else (0.0, (end[1] - y0) / 2)
+            near, far = (x0 + half[0], y0 + half[1]), (end[0] - half[0], end[1] - half[1])
+            bent = ("C", (*near, *far, *end))
+        path = polygon(_without_repeats([start, (x0, y0)]), closed=False)
+        self.items.append(Path((*path, bent), "", self.theme.edge, EDGE))
+        if tip:
+            self.head((x, y), (1.0, 0.0) if level else (0.0, 1.0))
+
+    def head(self, tip: Point, along: Point, length: float = ARROW_LENGTH, color: str = "") -> None:
+        """The head of an arrow that goes along a direction of length 1."""
+        (x, y), (dx, dy), side = tip, along, ARROW_WIDTH / 2
+        back = x - dx * length, y - dy * length
         left = back[0] - dy * side, back[1] + dx * side
         right = back[0] + dy * side, back[1] - dx * side
         self.items.append(Path(polygon([(x, y), left, right]), color or self.theme.edge))

@@ -12,7 +12,7 @@ from archdsl.figures.kinds.legend import DASHED, Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import BlockKind, block_kinds
 from archdsl.figures.network.description import Description
-from archdsl.figures.network.tree import Chain, Join, boxes, length
+from archdsl.figures.network.tree import WOVEN, Box, Chain, Join, Mesh, boxes, length
 from archdsl.figures.options import LARGEST, NarrowError, Options
 
 PORT = 12.0  # from a block to the shape at its end, an arrow long
@@ -49,13 +49,15 @@ def inset(
     size = layout.measure(chain)
     if max(size.length, size.across) > LARGEST:
         raise UsageError(f"{kind.name} of {description.title} is larger than any page")
-    starts_with_box = not isinstance(chain[0], Join)
-    origin = PORT if starts_with_box else PORT - 5
-    (layout.arrow if starts_with_box else layout.line)([(0, 0), (origin, 0)])
+    starts_with_box = isinstance(chain[0], Box)
+    ports = isinstance(chain[0], Mesh) and chain[0].open  # which stand in it
+    origin = 0.0 if ports else PORT if starts_with_box else PORT - 5
+    if origin:
+        (layout.arrow if starts_with_box else layout.line)([(0, 0), (origin, 0)])
     for end in layout.place(chain, origin, 0):
         layout.arrow([end, (end[0] + PORT, end[1])])
     length = origin + size.length + PORT
-    if "shapes" in options.show:
+    if "shapes" in options.show and not ports:
         _ports(inner, kind, direction, length, brief and direction == "right")
     inner.grouped(0, f"{kind.shown.id}.block", "", [unit.id for unit in kind.units])
     return _framed(kind, options.show, direction, inner.items)
@@ -157,7 +159,10 @@ def block(description: Description, options: Options, pen: Pen) -> float:
         crossed = [unit for unit in description.units if unit.kind == "block"]
         if crossed:
             id, block = crossed[0].id, crossed[0].block
-            raise UsageError(f"ways cross inside {block}; --kind graph --only {id} shows them")
+            raise UsageError(
+                f"{block} has more than {WOVEN} boxes whose ways cross; --kind graph --only {id}"
+                " shows them"
+            )
         raise UsageError(
             f"{description.title} has no blocks to draw; --kind strip or columns shows its layers"
         )

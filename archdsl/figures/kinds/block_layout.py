@@ -9,7 +9,9 @@ from typing import Literal
 
 from archdsl.analysis.cost import Analysis
 from archdsl.figures.canvas.pen import BOX_HEIGHT, MIDDLE, PLUS, Pen
-from archdsl.figures.network.tree import Box, Chain, Element, Join
+from archdsl.figures.kinds.mesh_layout import MeshLayout
+from archdsl.figures.network.tree import Box, Chain, Element, Join, Mesh
+from archdsl.ops import SIGNED
 
 Direction = Literal["down", "right"]
 
@@ -42,6 +44,7 @@ class BlockLayout:
         self.between = GAPS[direction]
         self.known: dict[int, Extent] = {}
         self.columns: dict[int, float] = {}
+        self.meshes: dict[int, MeshLayout] = {}
 
     def measure(self, chain: Chain) -> Extent:
         """The extent of a chain, from its first element to its last."""
@@ -62,6 +65,10 @@ class BlockLayout:
     def element(self, item: Element, chain: Chain) -> Extent:
         if isinstance(item, Box):
             return self.box(item, chain)
+        if isinstance(item, Mesh):
+            made = self.mesh(item)
+            low, high = made.reach
+            return Extent(made.length, max(-low, 0.0), max(high, 0.0))
         return self.residual(item) if item.residual else self.branches(item)
 
     def box(self, box: Box, chain: Chain) -> Extent:
@@ -70,6 +77,18 @@ class BlockLayout:
             return Extent(self.pen.box_width(box.label, False), BOX_HEIGHT / 2, BOX_HEIGHT / 2)
         wide = self.columns.get(id(chain)) or self.column(chain)
         return Extent(BOX_HEIGHT, wide / 2, wide / 2)
+
+    def mesh(self, mesh: Mesh) -> MeshLayout:
+        """Where the parts of a mesh stand; its boxes are as wide as each needs."""
+        if id(mesh) not in self.meshes:
+            level = self.direction == "right"
+
+            def size(box: Box) -> tuple[float, float]:
+                wide = self.pen.box_width(box.label, False)
+                return (wide, BOX_HEIGHT) if level else (BOX_HEIGHT, wide)
+
+            self.meshes[id(mesh)] = MeshLayout(mesh, self.pen, size, level)
+        return self.meshes[id(mesh)]
 
     def column(self, chain: Chain, wide: float = 0.0) -> float:
         """The width of the boxes on one axis, those in the bodies of residuals among them."""
@@ -126,6 +145,8 @@ class BlockLayout:
     ) -> list[tuple[float, float]]:
         if isinstance(item, Box):
             self.draw_box(item, extent, main, cross)
+        elif isinstance(item, Mesh):
+            return self.draw_mesh(item, extent, main, cross)
         elif item.residual:
             self.draw_residual(item, extent, main, cross)
         else:
@@ -140,6 +161,21 @@ class BlockLayout:
         self.pen.label(x, y, w, h, box.label)
         title = hover(box.id, box.output, self.analysis)
         self.pen.grouped(since, box.id, title, box.stands)
+
+    def draw_mesh(
+        self, mesh: Mesh, extent: Extent, main: float, cross: float
+    ) -> list[tuple[float, float]]:
+        def box(one: Box, along: float, across: float, size: tuple[float, float]) -> None:
+            if one.verb in SIGNED:
+                since = len(self.pen.items)
+                self.pen.sign(*self.point(along, across), one.verb)
+                self.pen.grouped(since, one.id, hover(one.id, one.output, self.analysis))
+            else:
+                half = Extent(size[0], size[1] / 2, size[1] / 2)
+                self.draw_box(one, half, along - size[0] / 2, across)
+
+        self.mesh(mesh).draw(main, cross, self.point, box)
+        return [] if mesh.open else [(main + extent.length, cross)]
 
     def draw_residual(self, join: Join, extent: Extent, main: float, cross: float) -> None:
         """A dot, the body, the sign on the axis; the shortcut beside them into the sign's side."""
@@ -235,5 +271,5 @@ def _on_axis(chain: Chain) -> Iterator[Box]:
     for item in chain:
         if isinstance(item, Box):
             yield item
-        elif item.residual:
+        elif isinstance(item, Join) and item.residual:
             yield from _on_axis(item.body)

@@ -12,7 +12,7 @@ from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
 from archdsl.figures.network.labels import Term, word
-from archdsl.figures.network.tree import QUIET, Box, Element, Join, boxes, loud
+from archdsl.figures.network.tree import QUIET, Box, Element, Join, Mesh, boxes, loud
 from archdsl.figures.options import LARGEST, NarrowError, Options
 from archdsl.ops.tensor import TensorSpec
 
@@ -76,7 +76,7 @@ def _flat(item: Element) -> bool:
     """Whether it is a box, or a residual whose body is boxes, one or more."""
     if isinstance(item, Box):
         return True
-    if item.parallel:
+    if isinstance(item, Mesh) or item.parallel:
         return False
     return item.residual and loud(item.body) != () and all(isinstance(b, Box) for b in item.body)
 

@@ -67,13 +67,15 @@ def _over_pyramid(
 def _rows_under(
     bottom: float, kinds: list[BlockKind], description: Description, options: Options, pen: Pen
 ) -> list[Row]:
-    """Rows of as many insets as a page has room for, the most frequent ones."""
+    """Rows of as many insets as a page has room for, the most frequent ones that fit into it."""
     insets = _insets(kinds, description, options, pen)
-    rows = _rows(insets, kinds, options.width, pen)
-    while bottom + LEADER + _height(rows) > TALLEST and len(kinds) > 1:
-        rarest = min(reversed(kinds), key=lambda kind: len(kind.units))
-        kinds = [kind for kind in kinds if kind is not rarest]
-        rows = _rows(insets, kinds, options.width, pen)
+    room = TALLEST - bottom - LEADER
+    chosen = [kind for kind in kinds if _height(_rows(insets, [kind], options.width, pen)) <= room]
+    rows = _rows(insets, chosen, options.width, pen)
+    while _height(rows) > room:
+        rarest = min(reversed(chosen), key=lambda kind: len(kind.units))
+        chosen = [kind for kind in chosen if kind is not rarest]
+        rows = _rows(insets, chosen, options.width, pen)
     return _lettered(rows)
 
 

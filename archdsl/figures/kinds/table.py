@@ -11,7 +11,7 @@ from archdsl.figures.canvas.tikz import escaped
 from archdsl.figures.kinds.columns import Layers, layers_of, rows_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, describe
-from archdsl.figures.network.tree import QUIET, Box, Chain, Join
+from archdsl.figures.network.tree import QUIET, Box, Chain, Join, Mesh
 from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity
 
@@ -97,6 +97,8 @@ def _layers(chain: Chain, without: str, parallel: bool = False) -> list[str]:
     for item in chain:
         if isinstance(item, Box):
             lines += [labels.written(item.terms, "full", without)] * (item.verb != QUIET)
+        elif isinstance(item, Mesh):
+            lines += _layers(item.boxes, without)
         elif item.residual and not item.parallel:
             lines += _layers(item.body, without)
         else:
@@ -107,13 +109,14 @@ def _layers(chain: Chain, without: str, parallel: bool = False) -> list[str]:
 
 def _in_line(path: Chain, without: str) -> str:
     """`1×1, 96 → 3×3, 128`; what forks again in parentheses."""
-    parts = [
-        labels.written(item.terms, without=without)
-        if isinstance(item, Box)
-        else f"({' | '.join(_in_line(inner, without) for inner in item.paths)})"
-        for item in path
-        if not (isinstance(item, Box) and item.verb == QUIET)
-    ]
+    parts: list[str] = []
+    for item in path:
+        if isinstance(item, Join):
+            parts.append(f"({' | '.join(_in_line(inner, without) for inner in item.paths)})")
+        elif isinstance(item, Mesh):
+            parts.append(f"({', '.join(_layers(item.boxes, without))})")
+        elif item.verb != QUIET:
+            parts.append(labels.written(item.terms, without=without))
     return " → ".join(parts) or "identity"
 
 

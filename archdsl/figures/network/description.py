@@ -20,6 +20,7 @@ from archdsl.figures.network.tree import (
     Chain,
     IrreducibleError,
     Join,
+    Mesh,
     Reducer,
     boxes,
     folded,
@@ -39,7 +40,8 @@ DIFFER = "activations or norms vary"
 class Unit:
     """One slab of a figure: an op, a block, or the layers of a dense block together.
 
-    `chain` is what a block holds, empty if it is no tree: then `ops` are its operations in order,
+    `chain` is what a block holds, empty if its ways lead elsewhere; if it takes or gives several
+    things, or is empty, `ops` are its operations in order;
     `manner` what no box says of them, with norms and activations, `after` of those that follow it;
     `layers` counts those of a dense block; `outputs` are what it gives, several where its weights
     are applied to several maps.
@@ -357,7 +359,7 @@ class _Units:
             if scope.kind == "dense":
                 layers, chain = self._dense(scope, entry, nodes)
             else:
-                chain = folded(self.reducer.chain(entry, nodes[-1].id))
+                chain = self._chain(entry, nodes, {node.id for node in drawn})
         single = len(chain) == 1 and isinstance(chain[0], Box) and scope.kind != "dense"
         kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
         block = scope.block or scope.kind
@@ -374,8 +376,17 @@ class _Units:
             chain=chain,
             layers=layers,
             container=scope.parent,
-            ops=() if chain else tuple(map(self.reducer.box, drawn)),
+            ops=tuple(map(self.reducer.box, drawn)) if not chain or _open(chain) else (),
         )
+
+    def _chain(self, entry: str, nodes: list[Node], inside: set[str]) -> Chain:
+        """What a block holds: a tree, or all at once if it takes or gives several things."""
+        inputs = {i: None for id in inside for i in self.reducer.drawn[id][1] if i not in inside}
+        ends = [id for id in inside if self.reducer.leaves(id, inside)]
+        if len(inputs) == 1 and len(ends) < 2:
+            return folded(self.reducer.chain(entry, nodes[-1].id))
+        order = self.reducer.order.__getitem__
+        return (self.reducer.mesh(sorted(inputs, key=order), sorted(ends, key=order), ()),)
 
     def _dense(self, scope: Scope, entry: str, nodes: list[Node]) -> tuple[int, Chain]:
         """The number of layers, and the first of them joined to what it is given.
@@ -391,6 +402,11 @@ class _Units:
         if len({(signature(layer), *numbers(layer)) for layer in layers}) != 1:
             raise IrreducibleError(scope.id)
         return len(layers), (Join(joins[0].id, "concat", (layers[0], ()), joins[0].output),)
+
+
+def _open(chain: Chain) -> bool:
+    """Whether a block takes or gives several things."""
+    return any(isinstance(item, Mesh) and item.open for item in chain)
 
 
 def _role(chain: Chain, roles: list[str]) -> str:

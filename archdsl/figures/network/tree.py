@@ -1,6 +1,6 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -70,10 +70,35 @@ class Join:
         return self.paths[1] if self.body is self.paths[0] else self.paths[0]
 
 
-Element = Box | Join
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Boxes from one place to one, or from several to several, whose ways cross.
+
+    `takes` has for every box the numbers of those before it that it takes, -1 for the first of
+    `inputs`, -2 for the second; `ends` are the boxes whose results leave.
+    """
+
+    id: str
+    boxes: tuple[Box, ...]
+    takes: tuple[tuple[int, ...], ...]
+    inputs: tuple[TensorSpec, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def open(self) -> bool:
+        """Whether it has several inputs or results, which are then drawn with it."""
+        return len(self.inputs) > 1 or len(self.ends) > 1
+
+    @property
+    def output(self) -> TensorSpec:
+        return self.boxes[-1].output
+
+
+Element = Box | Join | Mesh
 Chain = tuple[Element, ...]
 QUIET = "quiet"  # the verb of a box of norms and activations
 DEEPEST = 40  # joins in joins; more are no tree that anybody could draw
+WOVEN = 120  # boxes whose ways cross; more are no picture
 
 
 class IrreducibleError(Exception):
@@ -82,14 +107,25 @@ class IrreducibleError(Exception):
 
 def length(chain: Chain) -> int:
     """The number of boxes in a chain."""
-    return sum(1 if isinstance(item, Box) else sum(map(length, item.paths)) + 1 for item in chain)
+    joins = (item for item in chain if isinstance(item, Join))
+    return len(boxes(chain)) + sum(1 for item in joins for _ in _joins(item))
+
+
+def _joins(join: Join) -> Iterator[Join]:
+    yield join
+    for path in join.paths:
+        for item in path:
+            yield from _joins(item) if isinstance(item, Join) else ()
 
 
 def boxes(chain: Chain) -> list[Box]:
     """Every box of a chain, in order."""
     found: list[Box] = []
     for item in chain:
-        found += [item] if isinstance(item, Box) else [b for p in item.paths for b in boxes(p)]
+        if isinstance(item, Join):
+            found += [box for path in item.paths for box in boxes(path)]
+        else:
+            found += item.boxes if isinstance(item, Mesh) else [item]
     return found
 
 
@@ -103,6 +139,8 @@ def signature(chain: Chain) -> tuple[object, ...]:
     return tuple(
         (item.verb, item.role, *(term.frame for term in item.terms))
         if isinstance(item, Box)
+        else (item.takes, item.ends, *signature(item.boxes))
+        if isinstance(item, Mesh)
         else (item.verb, item.skips, *(signature(path) for path in item.paths))
         for item in chain
     )
@@ -112,8 +150,8 @@ def numbers(chain: Chain) -> list[Term]:
     """What blocks of one signature may differ in, as said in boxes and bars, in order."""
     found: list[Term] = []
     for item in chain:
-        if isinstance(item, Box):
-            found += item.terms
+        if not isinstance(item, Join):
+            found += [term for box in boxes((item,)) for term in box.terms]
             continue
         for path in item.paths:
             found += numbers(path)
@@ -255,28 +293,90 @@ class Reducer:
             found.add(id, inputs)
         return found
 
+    @cached_property
+    def takers(self) -> dict[str, list[str]]:
+        """What takes each of what is drawn."""
+        found: dict[str, list[str]] = {}
+        for id, (_, inputs) in self.drawn.items():
+            for source in dict.fromkeys(inputs):
+                found.setdefault(source, []).append(id)
+        return found
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """The place of each of what is drawn, inputs first."""
+        return {id: place for place, id in enumerate((*self.graph.inputs, *self.drawn))}
+
+    @cached_property
+    def given(self) -> frozenset[str]:
+        """What is a result of the network."""
+        return frozenset(self.source[id] for id in self.graph.outputs.values())
+
     def chain(self, start: str, end: str) -> Chain:
         """What lies between two nodes, `end` included; raises IrreducibleError."""
-        chain = self._chain(self.source[start], self.source[end], set(), 0)
+        chain = self._chain(self.source[start], self.source[end], {}, 0)
         return tuple(_excited(item) for item in chain)
 
-    def _chain(self, start: str, end: str, seen: set[str], depth: int) -> Chain:
+    def _chain(self, start: str, end: str, seen: dict[str, None], depth: int) -> Chain:
         items: list[Element] = []
         at = end
         while at != start:
             if at in self.graph.inputs or at in seen or depth > DEEPEST:
                 raise IrreducibleError(end)
-            seen.add(at)
+            seen[at] = None
             node, inputs = self.drawn[at]
             if len(inputs) == 1:
                 items.append(self.box(node))
                 at = inputs[0]
                 continue
             fork = self.dominators.meet(inputs)
-            paths = self._paths(fork, inputs, seen, depth + 1)
-            items.append(Join(at, node.op.verb, paths, node.output, self._skips(node)))
+            items.append(self._join(fork, at, seen, depth + 1))
             at = fork
         return tuple(reversed(items))
+
+    def _join(self, fork: str, at: str, seen: dict[str, None], depth: int) -> Element:
+        """What lies between a fork and a node of several inputs."""
+        (node, inputs), before = self.drawn[at], len(seen)
+        try:
+            paths = self._paths(fork, inputs, seen, depth)
+        except IrreducibleError:
+            while len(seen) > before:
+                seen.popitem()
+            made = self.mesh((fork,), (at,), seen)
+            seen |= dict.fromkeys(box.id for box in made.boxes)
+            return made
+        return Join(at, node.op.verb, paths, node.output, self._skips(node))
+
+    def mesh(self, inputs: Sequence[str], ends: Sequence[str], seen: Container[str]) -> Mesh:
+        """All between some nodes and others; raises IrreducibleError if it leads elsewhere, too."""
+        inside, todo = dict[str, None](), [*ends]
+        while todo and len(inside) <= WOVEN:
+            id = todo.pop()
+            if id not in inside and id not in inputs:
+                if id in self.graph.inputs or (id in seen and id not in ends):
+                    raise IrreducibleError(id)
+                inside[id] = None
+                todo += self.drawn[id][1]
+        order = sorted(inside, key=self.order.__getitem__)
+        leaving = [id for id in order if id not in ends and self.leaves(id, inside)]
+        if leaving or todo or not order:
+            raise IrreducibleError(ends[-1])
+        place = {id: -1 - n for n, id in enumerate(inputs)} | {id: n for n, id in enumerate(order)}
+        takes = tuple(tuple(place[source] for source in self.drawn[id][1]) for id in order)
+        found = tuple(self._woven(self.drawn[id][0]) for id in order)
+        specs = tuple(map(self.graph.spec, inputs))
+        return Mesh(order[-1], found, takes, specs, tuple(place[id] for id in ends))
+
+    def leaves(self, id: str, inside: Container[str]) -> bool:
+        """Whether something else takes a node than what is inside."""
+        return id in self.given or any(taker not in inside for taker in self.takers.get(id, ()))
+
+    def _woven(self, node: Node) -> Box:
+        """A box; of a join it says how many channels come out, as bars do."""
+        box, (_, inputs) = self.box(node), self.drawn[node.id]
+        if len(inputs) < 2 or node.op.verb in SIGNED:
+            return box
+        return replace(box, terms=(*box.terms, Term("out", (node.output.channels,))))
 
     def _skips(self, node: Node) -> bool:
         """Whether it ends a residual of the spec, whose sum nobody else can name so."""
@@ -284,7 +384,7 @@ class Reducer:
         return node.name == "_add" and scope is not None and scope.kind != "branches"
 
     def _paths(
-        self, fork: str, inputs: tuple[str, ...], seen: set[str], depth: int
+        self, fork: str, inputs: tuple[str, ...], seen: dict[str, None], depth: int
     ) -> tuple[Chain, ...]:
         """The paths of a join; those that share their beginning are one that forks later."""
         if depth > DEEPEST:
@@ -316,7 +416,7 @@ class Reducer:
 
 def _excited(item: Element) -> Element:
     """Squeeze-and-excite as one box: a map times what its global pooling gives (Hu et al.)."""
-    if isinstance(item, Box):
+    if not isinstance(item, Join):
         return item
     paths = tuple(tuple(_excited(part) for part in path) for path in item.paths)
     item = replace(item, paths=paths)
