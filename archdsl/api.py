@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archdsl.language.loader import Loader
     from archdsl.language.syntax import Document
     from archdsl.tables.summary import Table
+    from archdsl.weights.report import Report
     from archdsl.yaml.limits import Limits
 
     Spec = str | os.PathLike[str] | Graph
@@ -126,6 +127,8 @@ def compile(
     spec: "Spec",
     *,
     features: Sequence[str] | None = None,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    adapt: Iterable[str] = (),
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
@@ -137,10 +140,21 @@ def compile(
     With `features`, taps or paths as `layer4.1.bn2`, it is a backbone: `forward` gives a dict of
     these maps, `feature_info` says the channels and the reduction of each, and nothing behind
     the last is made.
+
+    `weights` are loaded, `adapt`ed, as by `load_weights`; the report is the module's `loaded`. What
+    they have no values for is warned of.
     """
     from archdsl.pytorch.module import compile_graph
 
-    return compile_graph(_graph(spec, params, scale, replace, output_stride), features)
+    module = compile_graph(_graph(spec, params, scale, replace, output_stride), features)
+    if weights is not None:
+        report = load_weights(module, weights, adapt=adapt)
+        module.__dict__["loaded"] = report
+        if report.untrained:
+            warn(str(report), stacklevel=2)
+    elif adapt:
+        raise UsageError("adapt says how weights are loaded; there are none")
+    return module
 
 
 def emit(
@@ -315,29 +329,43 @@ def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
 
 def load_weights(
     module: "nn.Module",
-    path: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Mapping[str, Any],
     *,
-    renames: "Renames | None" = None,
+    renames: "Renames | str | None" = None,
     skip: Iterable[str] = (),
     inside: str | None = None,
     under: str = "",
-) -> None:
-    """Loads a safetensors or PyTorch file into a module: every key with its shape, and no other.
+    adapt: Iterable[str] = (),
+) -> "Report":
+    """Loads weights into a module, whole or not at all, and reports what became of every key.
 
-    `renames` is for the names of a source that the spec knows: `graph.renames["timm"]`. A file of a
-    part says with `under` where the part is: "backbone.body". What begins with a path in `skip` is
-    left out, of the module (a new classifier) and of the file (the classifier of a backbone).
-    `inside` is the key of the file that holds the weights, if one does. Nothing changes if anything
-    does not fit: CheckpointError lists what is missing, left over or of another shape, or says
-    which parameter of the network is not as the source's.
+    `source` is the path of a safetensors or PyTorch file, or a mapping of tensors. It may be what a
+    training loop saved (`state_dict`, `model`, `network`, `teacher`, `model_ema` or
+    `state_dict_ema`, in this order; `inside` says another key), with the prefix that a wrapper puts
+    before keys, by the names of a source that the spec knows (`renames="timm"`), and the file of a
+    network that this one is cut from or extends: of these readings the first is taken that fits. A
+    file of a part says with `under` where the part is: "backbone.body". What begins with a path in
+    `skip` is left out, of the module (a new classifier) and of the file (another's).
+
+    `adapt=["classes"]` leaves the classifier as it is where the numbers of classes differ,
+    `"channels"` takes the first convolution over to other channels as timm does: their sum for one,
+    else repeated and scaled. Nothing changes if anything does not fit: CheckpointError lists what
+    is missing, left over or of another shape, or says which parameter of the network is not as the
+    source's.
     """
-    from archdsl.pytorch import checkpoint
+    from archdsl.weights import loading
 
-    checkpoint.load_weights(module, path, renames=renames, skip=skip, inside=inside, under=under)
+    return loading.load_weights(
+        module, source, renames=renames, skip=skip, inside=inside, under=under, adapt=adapt
+    )
 
 
 def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
-    """Writes the weights of a module: safetensors by the suffix, else PyTorch's format."""
-    from archdsl.pytorch import checkpoint
+    """Writes the weights of a module: safetensors by the suffix, else PyTorch's format.
 
-    checkpoint.save_weights(module, path)
+    safetensors say in their metadata which version wrote them, the network's name, spec, parameters
+    and the hash of its graph.
+    """
+    from archdsl.weights import saving
+
+    saving.save_weights(module, path)

@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "pytorch": "analysis diagnostics expressions files graph language modules names ops",
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
+    "weights": "diagnostics elaborate expressions files graph language yaml",
     "plugins": "diagnostics modules ops pytorch",
     "study": "analysis diagnostics elaborate expressions files graph language numbers plugins"
     " pytorch yaml",

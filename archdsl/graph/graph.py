@@ -93,7 +93,8 @@ class Graph:
     that exist in training only, `renames` sources of weights to how their tensors become ours.
     `made` are the nodes' ids in the order in which their modules are made, empty where that is the
     order of the nodes. `returns` are the results as training returns them, None for the usual way.
-    `frozen` are the paths of nodes whose parameters do not learn.
+    `frozen` are the paths of nodes whose parameters do not learn. `whole` is the graph that this
+    one was selected from, if it is a part.
     `written` is the spec that it was elaborated from, None if it was read from JSON; no graph
     depends on it.
     """
@@ -113,6 +114,7 @@ class Graph:
     written: object = field(default=None, compare=False)
     inputs: Mapping[str, TensorSpec] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
+    whole: "Graph | None" = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not self.inputs:
@@ -223,6 +225,7 @@ class Graph:
             made=tuple([id for id in self.made if id in needed]),
             returns=self.returns if (outputs, aux) == (self.outputs, self.aux) else None,
             frozen=self.frozen & {node.path for node in nodes} if self.frozen else self.frozen,
+            whole=self.whole or self,
         )
 
     def needed(self, results: Iterable[str]) -> set[str]:

@@ -21,7 +21,8 @@ def overlay(base: Source, child: Source) -> Source:
     for key, value in child.data.items():
         if key != "extends":
             _put(data, (key,), value, MERGED.get(key, 0), moved)
-    result = Source(child.name, child.text, data)
+    below = () if child.name == base.name else (base.name,)  # a call changes a source itself
+    result = Source(child.name, child.text, data, bases=(*below, *base.bases))
     replaced = set(moved.values())
     for mine, old, new in (
         (result.spans, base.spans, child.spans),

@@ -42,7 +42,10 @@ _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 
 @dataclass(slots=True, eq=False, repr=False)
 class Source:
-    """A parsed file: plain data, and for every path into it the spans of the value and its key."""
+    """A parsed file: plain data, and for every path into it the spans of the value and its key.
+
+    `bases` are the files that it extends, the nearest first.
+    """
 
     name: str
     text: str
@@ -50,6 +53,7 @@ class Source:
     spans: dict[Path, Span] = field(default_factory=dict)
     keys: dict[Path, Span] = field(default_factory=dict)
     values: int = 0  # aliases expanded
+    bases: tuple[str, ...] = ()
 
     def span(self, path: Path) -> Span | None:
         """The span of the value at `path`, else of the nearest enclosing one."""

@@ -120,7 +120,8 @@ def test_every_source_that_a_spec_adds_is_tried_here() -> None:
         (spec, source)
         for spec in names()
         for source in load(spec, "{}").renames
-        if f"  {source}:\n" in Path(find(spec)).read_text(encoding="utf-8")
+        if source != "torchvision"  # tests/weights/test_old_names.py
+        and f"  {source}:\n" in Path(find(spec)).read_text(encoding="utf-8")
     }
     assert written
     assert written <= tried
