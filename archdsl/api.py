@@ -214,10 +214,10 @@ def table(summary: "Summary", graph: "Graph") -> "Table":
     """A summary of a graph as a table; in LaTeX a stage is its layers in brackets."""
     from archdsl.tables.summary import Table
 
-    def blocks(paths: Sequence[str]) -> dict[str, str]:
+    def blocks(rows: Mapping[str, Sequence[str]]) -> dict[str, str]:
         from archdsl.figures.kinds.table import latex_cells
 
-        return latex_cells(graph, paths)
+        return latex_cells(graph, rows)
 
     return Table(summary, blocks)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import takewhile
 from typing import Any
 
 _PLAIN = re.compile(r"[\w$.][^,:#\[\]{}\"'&*!|>%@`]*")  # text that needs no quotes anywhere
@@ -28,3 +29,12 @@ def as_yaml(value: Any) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 input`, `2 inputs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def rest_of(first: str, last: str) -> str:
+    """The part of `last` that tells it from `first`, numbers whole."""
+    pairs = zip(first, last, strict=False)
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    while alike and first[alike - 1].isdigit():
+        alike -= 1
+    return last[alike:]

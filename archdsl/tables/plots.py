@@ -146,7 +146,7 @@ def _largest(summary: Summary, columns: Sequence[str]) -> list[Stage]:
     rest = [stage for n, stage in enumerate(found) if n not in large]
     values = {column: sum(_number(stage.value(column)) for stage in rest) for column in columns}
     cost = sum_of(stage.cost for stage in rest)
-    others = Stage(f"{len(rest):,} others", "", None, cost, values)
+    others = Stage(f"{len(rest):,} others", "", (), cost, values)
     return [*(stage for n, stage in enumerate(found) if n in large), others]
 
 

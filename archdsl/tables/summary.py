@@ -86,7 +86,7 @@ def to_json(summary: Summary) -> str:
         "citation": summary.citation,
         **_inputs(summary),
         "outputs": {name: spec.shape for name, spec in summary.outputs.items()},
-        "stages": [_record(stage, stage.output and stage.output.shape) for stage in summary.stages],
+        "stages": [_record(stage, _shapes(stage)) for stage in summary.stages],
         "total": {**summary.total._asdict(), **summary.values},
     }
     shapes_on_one_line = re.sub(r"\[\n\s+([\d,\s]+?)\n\s+\]", _unbroken, json.dumps(data, indent=1))
@@ -95,7 +95,7 @@ def to_json(summary: Summary) -> str:
 
 def to_csv(summary: Summary) -> str:
     """One line per stage and one for the total, numbers exact."""
-    records = [_record(stage, str(stage.output or "")) for stage in summary.stages]
+    records = [_record(stage, stage.output) for stage in summary.stages]
     records.append({"path": "total", **summary.total._asdict(), **summary.values})
     for record in records:
         record |= {n: cell(v, "sizes") for n, v in record.items() if isinstance(v, tuple)}
@@ -120,12 +120,12 @@ FORMATS: dict[str, Callable[[Summary], str]] = {
 class Table:
     """A summary that shows itself: as text in a terminal, as a table in a notebook.
 
-    With `blocks`, which gives the cells of paths in LaTeX, that shows stages as papers do: layers
-    in brackets, how many times.
+    With `blocks`, which gives the cells of rows in LaTeX by the paths of their parts, that shows
+    stages as papers do: layers in brackets, how many times.
     """
 
     summary: Summary
-    blocks: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+    blocks: Callable[[Mapping[str, Sequence[str]]], Mapping[str, str]] | None = None
 
     def __str__(self) -> str:
         return text(self.summary)
@@ -139,7 +139,10 @@ class Table:
     def render(self, format: str = "table") -> str:
         """The table in one of FORMATS."""
         if format == "latex" and self.blocks is not None:
-            return latex(self.summary, self.blocks([row.path for row in self.summary.stages]))
+            return latex(
+                self.summary,
+                self.blocks({row.path: row.paths or (row.path,) for row in self.summary.rows}),
+            )
         return FORMATS[format](self.summary)
 
 
@@ -158,10 +161,10 @@ def _sides(summary: Summary) -> str:
 
 
 def _rows(summary: Summary) -> list[list[str]]:
-    stages = summary.stages
-    columns = [[stage.path for stage in stages], [stage.what for stage in stages]]
+    rows = summary.rows
+    columns = [[row.path for row in rows], [row.what for row in rows]]
     if summary.by == "stage":
-        columns.append([str(stage.output) for stage in stages])
+        columns.append([row.output for row in rows])
     for name in summary.show:
         columns += _columns(summary, name)
     return [list(row) for row in zip(*columns, strict=True)]
@@ -170,8 +173,8 @@ def _rows(summary: Summary) -> list[list[str]]:
 def _columns(summary: Summary, name: str) -> Iterator[list[str]]:
     """The column of a measure, and that of its shares; what is written alike is written once."""
     column, whole = MEASURES[name], summary.value(name)
-    values = [stage.value(name) for stage in summary.stages]
-    besides = [stage.value(column.beside) for stage in summary.stages] if column.beside else values
+    values = [row.value(name) for row in summary.rows]
+    besides = [row.value(column.beside) for row in summary.rows] if column.beside else values
     written = {pair: _beside(*pair, column) for pair in set(zip(values, besides, strict=True))}
     yield [written[pair] for pair in zip(values, besides, strict=True)]
     if column.share and isinstance(whole, int | float):
@@ -213,6 +216,12 @@ def _inputs(summary: Summary) -> dict[str, Any]:
 def _record(stage: Stage, output: Any) -> dict[str, Any]:
     named = {"path": stage.path, "what": stage.what, "output": output}
     return {**named, **stage.cost._asdict(), **stage.values}
+
+
+def _shapes(stage: Stage) -> Any:
+    """The shape of what a stage gives, or a list of them; null for one of a gathering row."""
+    shapes = [spec.shape for spec in stage.outputs]
+    return shapes if len(shapes) > 1 else next(iter(shapes), None)
 
 
 def _unbroken(match: re.Match[str]) -> str:

@@ -30,10 +30,10 @@ def test_depth_is_what_gave_the_networks_their_names(name: str) -> None:
     assert totals(archdsl.load(name), ["depth"])["depth"] == DEPTHS[name]
 
 
-def test_rows_by_op_and_by_block_add_up() -> None:
+def test_rows_by_op_and_by_stage_add_up() -> None:
     graph = archdsl.load("efficientnet_b0")
     whole = totals(graph, ["parameters", "macs", "activations", "saved"])
-    for by in ("op", "block", "stage"):
+    for by in ("op", "stage"):
         rows = summarize(graph, by=by, show=tuple(whole)).stages  # type: ignore[arg-type]
         for column, value in whole.items():
             assert sum(row.value(column) for row in rows) == value  # type: ignore[misc]

@@ -489,7 +489,7 @@ def test_only_build_imports_torch(call: str) -> None:
 def test_a_reader_that_stops_reading_is_no_error(here: Path) -> None:
     (here / "deep.yaml").write_text(TINY.replace("relu: relu", "relu: {relu: {}, repeat: 5000}"))
     process = subprocess.Popen(
-        [*COMMAND, "summary", "deep.yaml", "--depth", "9"],
+        [*COMMAND, "summary", "deep.yaml", "--depth", "9", "--format", "csv"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,

@@ -25,9 +25,11 @@ SMALL = Summary(
     inputs={"input": TensorSpec((3, 8, 8))},
     outputs={"": TensorSpec((10,))},
     stages=(
-        Stage("_stem.0", "3x3 conv, 4", TensorSpec((4, 8, 8)), Cost(1, 1_112, 0, 1_230_000, 256)),
-        Stage("layer_1", "block_a x 2", TensorSpec((4, 4, 4)), Cost(9, 3_336, 9, 410_000, 64)),
-        Stage("flat", "flatten", TensorSpec((64,)), Cost(1, 0, 0, 0, 64)),
+        Stage(
+            "_stem.0", "3x3 conv, 4", (TensorSpec((4, 8, 8)),), Cost(1, 1_112, 0, 1_230_000, 256)
+        ),
+        Stage("layer_1", "block_a x 2", (TensorSpec((4, 4, 4)),), Cost(9, 3_336, 9, 410_000, 64)),
+        Stage("flat", "flatten", (TensorSpec((64,)),), Cost(1, 0, 0, 0, 64)),
     ),
     total=Cost(11, 4_448, 9, 1_640_000, 384),
 )
@@ -135,7 +137,7 @@ HOSTILE = "a\\b{c}$&#%_~^<>|`*[d]\nnew \\end{tabular}"
 
 
 def hostile() -> Summary:
-    stage = Stage("path", HOSTILE, TensorSpec((1,)), Cost())
+    stage = Stage("path", HOSTILE, (TensorSpec((1,)),), Cost())
     return Summary("x", "", HOSTILE, {"input": TensorSpec((1,))}, {}, (stage,), Cost())
 
 

@@ -5,6 +5,7 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.text import rest_of
 from archdsl.figures.canvas.pen import LINE, MIDDLE, PLUS, TURN, Pen
 from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.kinds.block_layout import hover
@@ -12,7 +13,6 @@ from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, Unit, vary
 from archdsl.figures.network.grid import Cell, cells_of
-from archdsl.figures.network.names import rest_of
 from archdsl.figures.options import NarrowError, Options
 from archdsl.graph.graph import INPUT
 from archdsl.ops.base import sum_of

@@ -1,6 +1,6 @@
 """The architecture table of a paper (He et al., table 1): networks in columns, rows by size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
@@ -176,14 +176,15 @@ def _latex_entry(entry: Entry) -> str:
     return rf"${array}\times {entry.count}$" if entry.count > 1 else f"${array}$"
 
 
-def latex_cells(graph: Graph, paths: Sequence[str]) -> dict[str, str]:
-    """The layers that each of these parts of a network holds; nothing for a path of one op."""
+def latex_cells(graph: Graph, rows: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The layers that the parts of each row hold, by its name; nothing for rows of ops."""
     every = list(layers_of(describe(graph)))
     found: dict[str, str] = {}
-    for path in graph.scope_by_id.keys() & set(paths):
-        inside = [one for one in every if f"{one.unit.id}.".startswith(f"{path}.")]
+    for name, paths in rows.items():
+        scopes = [f"{path}." for path in paths if path in graph.scope_by_id]
+        inside = [one for one in every if f"{one.unit.id}.".startswith(tuple(scopes))]
         if inside:
-            found[path] = _latex_cell(tuple(_entries(inside)))
+            found[name] = _latex_cell(tuple(_entries(inside)))
     return found
 
 

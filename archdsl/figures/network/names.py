@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from itertools import takewhile
+
+from archdsl.diagnostics.text import rest_of
 
 
 class Names:
@@ -94,12 +95,3 @@ def _ends(path: str) -> Iterator[str]:
 def _alone(path: str, ends: Counter[str]) -> str:
     """The first end of a path that no other has."""
     return next((end for end in _ends(path) if ends[end] == 1), path).lstrip("_")
-
-
-def rest_of(first: str, last: str) -> str:
-    """The part of `last` that tells it from `first`, numbers whole."""
-    pairs = zip(first, last, strict=False)
-    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    while alike and first[alike - 1].isdigit():
-        alike -= 1
-    return last[alike:]
