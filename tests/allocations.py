@@ -1,13 +1,14 @@
 """What PyTorch really allocates: an oracle for memory, independent of archdsl."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
+from torch.utils.checkpoint import set_checkpoint_early_stop
 
 
 class _Living(TorchDispatchMode):
@@ -16,9 +17,15 @@ class _Living(TorchDispatchMode):
     def __init__(self, known: Iterator[Tensor]) -> None:
         super().__init__()
         self.now = self.peak = 0
+        self.counts = True  # whether what comes now is counted
+        self.asked = False  # whether to write down, as soon as something is called, what there is
+        self.moments: list[int] = []
         self.seen = {tensor.untyped_storage()._cdata for tensor in known}
 
     def __torch_dispatch__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.asked:
+            self.moments.append(self.now)
+            self.asked = False
         result = call(*args, **(kwargs or {}))
         for tensor in tree_iter(result):
             if isinstance(tensor, Tensor):
@@ -27,7 +34,7 @@ class _Living(TorchDispatchMode):
 
     def meet(self, storage: torch.UntypedStorage) -> None:
         key, size = storage._cdata, storage.nbytes()
-        if key not in self.seen:
+        if key not in self.seen and self.counts:
             self.seen.add(key)
             self.now += size
             self.peak = max(self.peak, self.now)
@@ -66,3 +73,36 @@ def saved_by_training(module: nn.Module, *images: Tensor) -> int:
         result = module.train()(*images)
     del result
     return sum(storage.nbytes() for storage in kept.values())
+
+
+def kept_by_training(module: nn.Module, parts: Iterable[nn.Module], *images: Tensor) -> list[int]:
+    """The bytes of tensors, weights aside, that the backward pass finds and computes again.
+
+    As it begins, then behind every one of `parts` that it has computed again. Gradients are not
+    among them, the images are.
+    """
+    living, depth = _Living(iter([*weights_of(module), *images])), 0
+
+    def begin(*_: object) -> None:
+        nonlocal depth
+        depth, living.counts = depth + 1, True
+
+    def end(*_: object) -> None:
+        nonlocal depth
+        depth -= 1
+        living.counts = depth > 0
+        living.asked = not living.counts
+
+    with set_checkpoint_early_stop(False), living:
+        result = module.train()(*images)
+        living.counts = False
+        loss = sum(r.sum() for r in tree_iter(result) if isinstance(r, Tensor))
+        del result
+        living.moments = [living.now]
+        hooks = [part.register_forward_pre_hook(begin) for part in parts]
+        hooks += [part.register_forward_hook(end) for part in parts]
+        assert isinstance(loss, Tensor)
+        loss.backward()
+    for hook in hooks:
+        hook.remove()
+    return [now + sum(x.untyped_storage().nbytes() for x in images) for now in living.moments]

@@ -11,6 +11,7 @@ from archdsl.graph.graph import Graph, Node, Scope, name_within
 from archdsl.ops.tensor import TensorSpec
 
 Keys = dict[Hashable, int]
+CHECKPOINT = "checkpoint"  # the modifier that a part has or not
 Kind = Literal["changed", "added", "removed", "renamed"]
 
 
@@ -110,26 +111,25 @@ def _tree(graph: Graph, keys: Keys) -> _Part:
     output = next((graph.spec(id) for id in graph.outputs.values()), None)
     root = _Part("", Side(graph.name, "network", output, analysis.total), -1, {})
     parts = {"": root}
-    scopes, labels = graph.scope_by_id, dict[int, str]()
+    labels: dict[int, str] = {}
     for node in graph.nodes:
         leaf = _leaf(graph, node, analysis, keys, labels)
-        _home(node.scope, parts, scopes, analysis).children.append(leaf)
+        _home(node.scope, parts, graph, analysis).children.append(leaf)
     for id in reversed([id for id in parts if id]):
         part = parts[id]
         inner = tuple((child.name, child.key) for child in part.children)
-        part.key = _key((part.side.what, inner), keys)
+        part.key = _key((part.side.what, part.settings[CHECKPOINT], inner), keys)
     return root
 
 
-def _home(id: str, parts: dict[str, _Part], scopes: dict[str, Scope], analysis: Analysis) -> _Part:
+def _home(id: str, parts: dict[str, _Part], graph: Graph, analysis: Analysis) -> _Part:
     """The part of a scope, put where its first node stands."""
     if id not in parts:
-        scope = scopes[id]
-        siblings = _home(scope.parent, parts, scopes, analysis).children
+        scope = graph.scope_by_id[id]
+        siblings = _home(scope.parent, parts, graph, analysis).children
         side = Side(id, scope.block or scope.kind, analysis.outputs.get(id), analysis.costs[id])
-        parts[id] = _Part(
-            name_within(id, scope.parent), side, -1, dict(scope.arguments), block=scope.block
-        )
+        settings = {**dict(scope.arguments), **_training(graph, scope)}
+        parts[id] = _Part(name_within(id, scope.parent), side, -1, settings, block=scope.block)
         siblings.append(parts[id])
     return parts[id]
 
@@ -142,8 +142,15 @@ def _leaf(
     if id(op) not in labels:
         labels[id(op)] = op.label()
     side = Side(node.id, labels[id(op)], node.output, analysis.costs[node.id])
-    key = _key((op, graph.specs(node), node.output), keys)
-    return _Part(name_within(node.id, node.scope), side, key, vars(op), block=op.verb)
+    again = _training(graph, node)
+    key = _key((op, graph.specs(node), node.output, *again.values()), keys)
+    settings = {**vars(op), **again}
+    return _Part(name_within(node.id, node.scope), side, key, settings, block=op.verb)
+
+
+def _training(graph: Graph, part: Node | Scope) -> dict[str, Any]:
+    """What a spec says of a part that is for training alone."""
+    return {CHECKPOINT: part.path in graph.recomputed}
 
 
 def _changes(before: _Part, after: _Part, depth: int, explain: bool) -> list[Change]:

@@ -6,8 +6,9 @@ input; a tensor lives until the last part that reads it is done (modules/lifetim
 libraries use inside one kernel are not counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 
 from archdsl.analysis.cost import analyze
 from archdsl.graph.graph import Graph, Node
@@ -25,8 +26,9 @@ class Memory:
 
     `image`: all that the network is given; `weights`: parameters and buffers. `live`: by node, the
     activations alive while it runs in inference, the image among them; `peak` is the most, at the
-    node `at`. `saved`: activations that training keeps until the backward pass; `gradients` and
-    `optimizer`: of all parameters.
+    node `at`. `saved`: activations that training keeps, when these are the most: as the
+    backward pass begins, or where it has computed a part again; `gradients` and `optimizer`: of
+    all parameters.
     """
 
     image: int
@@ -51,7 +53,7 @@ class Memory:
 
     @property
     def training(self) -> int:
-        """All of it as the backward pass begins, with the saved activations."""
+        """All of it with the saved activations."""
         return self.weights + self.gradients + self.optimizer + self.saved
 
 
@@ -134,26 +136,77 @@ def moved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
 
 
 def saved_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str, int]:
-    """By node, the bytes training keeps; what two nodes keep counts at the first."""
-    over, graph = overwriting(graph), graph.select(graph.outputs, graph.aux)
-    storages, learning = _storages(graph), _learning(graph)
-    homes, kept = _homes(graph, storages, over, training=True), set()
-    saved: dict[str, int] = {}
-    for node in graph.nodes:
-        storage = storages[node.id]
-        size = storage.kept * element + storage.indices * INDEX
-        saves = storage.over if node.id in over else storage.saves
-        wanted = [homes[node.id]] if saves in ("output", "both") else []
-        if saves == "inputs" and node.id in over:  # a copy, since the input is gone
-            size += node.output.elements * element
+    """By node, the bytes training keeps; what two nodes keep counts at the first.
+
+    Of a recomputed part it keeps what that is given, until the backward pass computes it again:
+    these are the bytes when they are the most. What stands behind such a part is done with then.
+    """
+    training = _Training(graph, element, batch)
+    worst = training.worst(training.graph.nodes, 0)
+    return dict.fromkeys(training.graph.by_id, 0) | worst
+
+
+class _Training:
+    """What nodes keep of their tensors, gone through in the order in which they run."""
+
+    def __init__(self, graph: Graph, element: int, batch: int) -> None:
+        self.over, self.element, self.batch = overwriting(graph), element, batch
+        self.graph = graph = graph.select(graph.outputs, graph.aux)
+        self.storages, self.learning = _storages(graph), _learning(graph)
+        self.homes = _homes(graph, self.storages, self.over, training=True)
+        self.kept: dict[str, None] = {}  # homes of values, in the order in which they are kept
+
+    def worst(self, nodes: Sequence[Node], depth: int) -> dict[str, int]:
+        """What nodes keep, when that is the most; they stand in so many recomputed parts."""
+        now: dict[str, int] = {}
+        total, most, at, again = 0, 0, 0, dict[str, int]()
+        for region, run in groupby(nodes, lambda node: self.graph.regions(node)[depth : depth + 1]):
+            part = list(run)
+            if not region:
+                now |= {node.id: self.saved(node) for node in part}
+                total += sum([now[node.id] for node in part])
+                continue
+            given, held = self.given(part), len(self.kept)
+            now[part[0].id], total = given, total + given
+            inside = self.worst(part, depth + 1)
+            while len(self.kept) > held:
+                self.kept.popitem()
+            if total + sum(inside.values()) > most:
+                most, at, again = total + sum(inside.values()), len(now), inside
+        if total >= most:
+            return now
+        before = dict(islice(now.items(), at))
+        return before | {id: size + before.get(id, 0) for id, size in again.items()}
+
+    def given(self, part: Sequence[Node]) -> int:
+        """What a recomputed part keeps: all that it is given, if anything in it learns."""
+        inside = {node.id for node in part}
+        if self.learning.isdisjoint(inside):
+            return 0
+        taken = (id for node in part for id in node.inputs if id not in inside)
+        return self.batch * self.keep(self.homes[id] for id in taken)
+
+    def keep(self, homes: Iterable[str]) -> int:
+        """Keeps what lies there; the bytes of what was not kept before."""
+        size = 0
+        for home in homes:
+            size += 0 if home in self.kept else self.graph.spec(home).elements * self.element
+            self.kept[home] = None
+        return size
+
+    def saved(self, node: Node) -> int:
+        """What a node keeps that none before it does."""
+        if node.id not in self.learning:
+            return 0
+        storage = self.storages[node.id]
+        size = storage.kept * self.element + storage.indices * INDEX
+        saves = storage.over if node.id in self.over else storage.saves
+        wanted = [self.homes[node.id]] if saves in ("output", "both") else []
+        if saves == "inputs" and node.id in self.over:  # a copy, since the input is gone
+            size += node.output.elements * self.element
         elif saves in ("inputs", "both"):
-            wanted += [homes[id] for id in _needed(node, learning)]
-        for home in wanted if node.id in learning else ():
-            size += 0 if home in kept else graph.spec(home).elements * element
-            kept.add(home)
-        size = batch * size + storage.held * element
-        saved[node.id] = size if node.id in learning else 0
-    return saved
+            wanted += [self.homes[id] for id in _needed(node, self.learning)]
+        return self.batch * (size + self.keep(wanted)) + storage.held * self.element
 
 
 def _learning(graph: Graph) -> set[str]:

@@ -11,7 +11,7 @@ from archdsl.elaborate.budget import Budget, Labels, Spent
 from archdsl.elaborate.dilating import Dilating, Lattice
 from archdsl.elaborate.env import Flow, Level, Tensor, fail
 from archdsl.graph.graph import Node, Scope, ScopeKind
-from archdsl.language.syntax import Item, Replacement
+from archdsl.language.syntax import USE, Item, Replacement
 from archdsl.ops import Op, facts
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.source import Place
@@ -29,6 +29,7 @@ class Recorded(NamedTuple):
     result: Flow
     placed: Sequence["Placed | Replayed"]
     replaced: Sequence[tuple[Replacement, str]]
+    recomputed: Sequence[str]
     lattices: Sequence[Lattice | None]
 
 
@@ -86,6 +87,7 @@ class Builder:
         self.results: dict[str, Flow] = {}  # of so many of them as were looked at
         self.looked = 0
         self.replaced: list[tuple[Replacement, str]] = []  # each with the path where it was
+        self.recomputed: list[str] = []  # paths, some again
         self.dilating = Dilating()
 
     # nodes
@@ -165,6 +167,25 @@ class Builder:
             number = "{row + 1}" if item.modifiers.for_ is not None else "{i + 1}"
             help = f"copies need different names: {key}{number}"
         fail(self.sink, "E0401", f"two things are named {id}", item.place.key, help, labels)
+
+    def recompute(self, level: Level, name: str, item: Item) -> None:
+        """Lets training keep nothing of the module that an item made, which it must have one of."""
+        place = item.place / "checkpoint"
+        if not name or name.startswith("_"):
+            what = f"`{name}`" if name else f"`{item.verb}`"
+            help = "give it a name, or its place in a list: `seq` has a level of its own"
+            message = f"{what} adds no level, so there is no module to compute again"
+            if item.verb == USE:
+                message = "`use` makes no module"
+                help = "say `checkpoint: true` where the module is made"
+            fail(self.sink, "E0208", message, place.key, help)
+        path = level.child(name)
+        last = self.nodes[-1] if self.nodes else None
+        if last is not None and last.path == path and not last.weights:
+            help = "put it into a `seq` with what stands around it, and `checkpoint` beside that"
+            message = f"{last.op.verb} has no weights: to compute it alone again saves nothing"
+            fail(self.sink, "E0208", message, place.key, help)
+        self.recomputed.append(path)
 
     def open(
         self,
@@ -287,13 +308,13 @@ class Builder:
     ) -> Iterator[Callable[[Flow], Recorded]]:
         """What is added inside under a path, given with its result behind it."""
         nodes, scopes, placed = len(self.nodes), len(self.scopes), len(self.journal)
-        replaced = len(self.replaced)
+        replaced, recomputed = len(self.replaced), len(self.recomputed)
 
         def recorded(result: Flow) -> Recorded:
             added = self.nodes[nodes:], self.made[nodes:], self.scopes[scopes:]
             journal, known = self.journal[placed:], self.dilating.known
             lattices = [known.get(node.id) for node in added[0]]
-            others = self.replaced[replaced:], lattices
+            others = self.replaced[replaced:], self.recomputed[recomputed:], lattices
             return Recorded(path, inputs, *added, spent, result, journal, *others)
 
         with self.budget.measured() as spent:
@@ -330,6 +351,7 @@ class Builder:
             self.specs[id], self.spans[id] = node.output, node.span
         self.made += [renamed[id] for id in recorded.made]
         self.replaced += [(rule, path + at[cut:]) for rule, at in recorded.replaced]
+        self.recomputed += [path + at[cut:] for at in recorded.recomputed]
         for node, lattice in zip(recorded.nodes, recorded.lattices, strict=True):
             if lattice is not None:
                 self.dilating.known[renamed[node.id]] = lattice

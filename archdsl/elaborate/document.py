@@ -17,7 +17,7 @@ from archdsl.elaborate.returns import returns
 from archdsl.elaborate.scaling import _functions
 from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
-from archdsl.graph.graph import Graph, holding
+from archdsl.graph.graph import Graph, holding, paths_of
 from archdsl.language.keys import Cite
 from archdsl.language.patterns import ANYWHERE, fits
 from archdsl.language.syntax import Argument, Document, Item, Sequence, as_written
@@ -85,7 +85,9 @@ def _elaborate(run: Run) -> Graph | None:
     if graph is not None:
         _check_replaced(run)
         graph = _used(graph, inherited, run.build.spans, run.sink)
-        graph = replace(graph, frozen=_frozen(run, graph))
+        standing = paths_of(graph.nodes, graph.scopes)
+        recomputed = frozenset(run.build.recomputed) & standing
+        graph = replace(graph, frozen=_frozen(run, graph), recomputed=recomputed)
     return None if run.sink.failed else graph
 
 

@@ -296,6 +296,8 @@ class Run:
         number = level.counter.next
         key = self.values.name(item.key, item.place, here) if item.key is not None else None
         if item.verb == USE:
+            if item.modifiers.checkpoint:
+                self.build.recompute(level, "", item)
             result = used(self, item, here)
             if key is not None:
                 here.frame.names[key] = result
@@ -307,6 +309,8 @@ class Run:
                 fail(self.sink, "E0208", message, item.place.key)
             level, name = self.build.within(level, key, item)
         if item.verb == "inline":
+            if item.modifiers.checkpoint:
+                self.build.recompute(level, "", item)
             result = self.sequence(item.parts["items"], here.at(level.below(name)))
         elif inlines:
             result = self.placed(item, here.at(level.below(name)), "")
@@ -343,6 +347,8 @@ class Run:
             return self.lose(item, here)
         if name:
             self.build.placed(here.frame.level, name, result)
+        if item.modifiers.checkpoint:
+            self.build.recompute(here.frame.level, name, item)
         return result
 
     def tap(self, tap: Name, here: Here, value: Flow) -> None:

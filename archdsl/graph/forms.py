@@ -98,6 +98,7 @@ class GraphForm(_Form):
     made: Ids
     returns: ReturnsForm | None = None
     frozen: Ids = []
+    recomputed: Ids = []
 
 
 _Form_ = TypeVar("_Form_", bound=_Form)

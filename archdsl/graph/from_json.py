@@ -161,6 +161,7 @@ def _graph(form: GraphForm, limits: Limits) -> Graph:
         made=tuple(form.made),
         returns=Returns(form.returns.type, form.returns.fields) if form.returns else None,
         frozen=frozenset(form.frozen),
+        recomputed=frozenset(form.recomputed),
     )
 
 

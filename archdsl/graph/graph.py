@@ -93,8 +93,9 @@ class Graph:
     that exist in training only, `renames` sources of weights to how their tensors become ours.
     `made` are the nodes' ids in the order in which their modules are made, empty where that is the
     order of the nodes. `returns` are the results as training returns them, None for the usual way.
-    `frozen` are the paths of nodes whose parameters do not learn. `whole` is the graph that this
-    one was selected from, if it is a part.
+    `frozen` are the paths of nodes whose parameters do not learn, `recomputed` those of nodes and
+    scopes of which training keeps nothing: the backward pass computes them again. `whole` is the
+    graph that this one was selected from, if it is a part.
     `written` is the spec that it was elaborated from, None if it was read from JSON; no graph
     depends on it.
     """
@@ -114,6 +115,7 @@ class Graph:
     written: object = field(default=None, compare=False)
     inputs: Mapping[str, TensorSpec] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
+    recomputed: frozenset[str] = frozenset()
     whole: "Graph | None" = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -161,6 +163,13 @@ class Graph:
             found = self.scope_by_id[scope]
             yield found
             scope = found.parent
+
+    def regions(self, node: Node) -> tuple[str, ...]:
+        """The ids of the recomputed parts that a node stands in or is, the outermost first."""
+        if not self.recomputed:
+            return ()
+        parts: list[Node | Scope] = [node, *self.around(node.scope)]
+        return tuple([part.id for part in parts if part.path in self.recomputed][::-1])
 
     @cached_property
     def uses(self) -> Counter[str]:
@@ -213,18 +222,20 @@ class Graph:
         aux = aux or {}
         needed = self.needed([*outputs.values(), *aux.values()])
         nodes = tuple([node for node in self.nodes if node.id in needed])
+        scopes = holding(self.scopes, nodes)
         if len(nodes) == len(self.nodes) and (outputs, aux) == (self.outputs, self.aux):
             return self
         return replace(
             self,
             nodes=nodes,
-            scopes=holding(self.scopes, nodes),
+            scopes=scopes,
             outputs=dict(outputs),
             taps={name: id for name, id in self.taps.items() if id in needed},
             aux=dict(aux),
             made=tuple([id for id in self.made if id in needed]),
             returns=self.returns if (outputs, aux) == (self.outputs, self.aux) else None,
-            frozen=self.frozen & {node.path for node in nodes} if self.frozen else self.frozen,
+            frozen=self.frozen and self.frozen & paths_of(nodes),
+            recomputed=self.recomputed and self.recomputed & paths_of(nodes, scopes),
             whole=self.whole or self,
         )
 
@@ -310,6 +321,11 @@ def _plain(value: Any) -> str | int | float | None:
     if isinstance(value, tuple):
         return "x".join(map(str, value))
     return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def paths_of(*parts: Iterable[Node | Scope]) -> frozenset[str]:
+    """Where nodes or scopes stand."""
+    return frozenset([part.path for several in parts for part in several])
 
 
 def holding(scopes: Sequence[Scope], nodes: Iterable[Node]) -> tuple[Scope, ...]:

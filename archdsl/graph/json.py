@@ -1,6 +1,7 @@
 """Graphs to JSON (docs/graph-format.md), without the weights and costs that ops say."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, fields
 from typing import Any
 
@@ -30,14 +31,17 @@ def encode(graph: Graph) -> str:
         "made": list(graph.made),
     }
     if graph.frozen:
-        data["frozen"] = [path for path in _paths(graph) if path in graph.frozen]
+        data["frozen"] = [path for path in _paths(graph.nodes) if path in graph.frozen]
+    if graph.recomputed:
+        parts = _paths([*graph.scopes, *graph.nodes])
+        data["recomputed"] = [path for path in parts if path in graph.recomputed]
     if graph.returns is not None:
         data["returns"] = asdict(graph.returns)
     return json.dumps(data, indent=1) + "\n"
 
 
-def _paths(graph: Graph) -> list[str]:
-    return list(dict.fromkeys(node.path for node in graph.nodes))
+def _paths(parts: Sequence[Node | Scope]) -> list[str]:
+    return list(dict.fromkeys(part.path for part in parts))
 
 
 def _encode_inputs(graph: Graph) -> dict[str, Any]:

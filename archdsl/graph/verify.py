@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import NoReturn
 
 from archdsl.diagnostics.text import one_line
-from archdsl.graph.graph import INPUT, Graph, Node, Scope, levels_of
+from archdsl.graph.graph import INPUT, Graph, Node, Scope, levels_of, paths_of
 from archdsl.names import identifier_problem, name_problem
 from archdsl.ops import Op, ShapeError, arguments, kind
 from archdsl.ops.tensor import AXES, TensorSpec
@@ -37,6 +37,9 @@ def verify(graph: Graph) -> None:
     learning = {n.path for n in graph.nodes if any(w.kind == "parameter" for w in n.weights)}
     for path in sorted(graph.frozen - learning):
         refuse("frozen", f"nothing learns at {path}")
+    modules = paths_of(graph.scopes, [node for node in graph.nodes if node.weights])
+    for path in sorted(graph.recomputed - modules):
+        refuse("recomputed", f"there is no part with weights at {path}")
     if graph.made and (
         set(graph.made) != specs.keys() - graph.inputs.keys() or len(graph.made) != len(graph.nodes)
     ):

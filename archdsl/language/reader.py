@@ -15,6 +15,7 @@ from archdsl.language.syntax import (
     APART,
     BROKEN,
     COMBINATORS,
+    FLAGS,
     MODIFIERS,
     NO_MODIFIERS,
     PARTS,
@@ -176,6 +177,10 @@ class Reader(ArgumentChecker):
     def unknown_modifier(
         self, word: str, verb: str, value: Mapping[str, Any], place: Place
     ) -> None:
+        if word in FLAGS:
+            help = f"write `{word}: true`, or leave it out"
+            self.error("E0203", f"{word} must be true", place.span, help)
+            return
         help = did_you_mean(word, MODIFIERS)
         if word in (self.accepted(verb) or ()):
             inside = value[verb] if isinstance(value[verb], dict) else {}
@@ -264,6 +269,11 @@ class Reader(ArgumentChecker):
             if said["aux"] is not True:
                 help = "write `aux: true` for a result that exists in training only"
                 self.error("E0203", "aux must be true", (place / "aux").span, help)
+        if "checkpoint" in said:
+            read["checkpoint"] = said["checkpoint"] or None
+            if not said["checkpoint"]:
+                help = "write `checkpoint: true`, or leave it out"
+                self.error("E0203", "checkpoint must be true", (place / "checkpoint").span, help)
         if "from" in said and "each" in said:
             message = "`from` and `each` both say what the input is"
             self.error("E0404", message, (place / "each").key, "keep one of the two")

@@ -56,6 +56,7 @@ _CHANGED = {
     "as": "What the block or section calls the result.",
     "tap": "The result as a feature of this name.",
     "aux": "A result in training only.",
+    "checkpoint": "Training keeps nothing of it but its input, and computes it again.",
 }
 
 
@@ -196,6 +197,7 @@ def _modifiers() -> Schema:
         "tap": {"type": "string"},
         "aux": {"const": True},
         "shared": {},
+        "checkpoint": {},
     }
     return {word: {"description": _CHANGED[word], **forms.get(word, _VALUE)} for word in MODIFIERS}
 

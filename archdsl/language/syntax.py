@@ -15,7 +15,8 @@ from archdsl.language.templates import Templates
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place, Source
 
-MODIFIERS = ("for", "if", "from", "repeat", "shared", "each", "as", "tap", "aux")
+MODIFIERS = ("for", "if", "from", "repeat", "shared", "each", "as", "tap", "aux", "checkpoint")
+FLAGS = ("shared", "checkpoint")  # which may be names of blocks, too
 SECTIONS = ("backbone", "neck", "aux", "head")  # in the order in which modules are made
 COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first is required
     "seq": (),
@@ -162,6 +163,7 @@ class Modifiers:
     as_: Name | None = None
     tap: Name | None = None
     aux: bool = False
+    checkpoint: bool = False
 
     @cached_property
     def from_turns(self) -> bool:
@@ -198,8 +200,8 @@ NO_MODIFIERS = Modifiers()
 
 
 def is_modifier(word: str, raw: Any) -> bool:
-    """Whether a key of an item is one of its modifiers; `shared` may be the name of a block."""
-    return word in MODIFIERS and (word != "shared" or isinstance(raw, bool))
+    """Whether a key of an item is one of its modifiers; a flag may be the name of a block."""
+    return word in MODIFIERS and (word not in FLAGS or isinstance(raw, bool))
 
 
 def _names_turn(said: "Name | Listed | None") -> bool:

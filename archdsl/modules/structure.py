@@ -165,7 +165,9 @@ class Structure:
         return self.uses[child.id]
 
     def is_module(self, child: Node | Scope) -> bool:
-        """Whether a child can stand in an `nn.Sequential`."""
+        """Whether a child can stand in an `nn.Sequential`: all that it does is to be called."""
+        if child.path in self.graph.recomputed:
+            return False
         if isinstance(child, Node):
             return self.calls[child.id].form == "module" and not self.calls[child.id].use
         return bool(self.inputs[child.id])

@@ -55,6 +55,7 @@ CALLS = (
         "initialized_inside",
         "partial",
         "range",
+        "recomputed",
     }
     | {"type", "zip"}
 )

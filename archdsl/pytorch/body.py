@@ -184,6 +184,19 @@ class Access(ast.expr):
         self.entry = entry
 
 
+class _Recomputed(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if not isinstance(node.func, Access) or not isinstance(node.func.entry, Entry):
+            return ast.Call(node.func, [self.visit(part) for part in node.args], node.keywords)
+        return ast.Call(name("recomputed"), [node.func, *node.args], node.keywords)
+
+
+def recomputed(code: ast.expr) -> ast.expr:
+    """A call of a module as one that the backward pass makes again."""
+    found: ast.expr = _Recomputed().visit(code)
+    return found
+
+
 class Body:
     """The constructor and `forward` of one class."""
 

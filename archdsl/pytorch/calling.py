@@ -142,7 +142,7 @@ class Calling(Placing):
 
     def module(self, item: Item, env: Env) -> Made | None:
         """What one item is as a module of one input; None if it is none."""
-        if not isinstance(env.x, Value):
+        if not isinstance(env.x, Value) or item.modifiers.checkpoint:
             return None
         if item.verb == "seq":
             parts: Parts = []

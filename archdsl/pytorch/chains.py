@@ -87,7 +87,7 @@ class Chains(Containers):
         said = item.modifiers
         if item.verb in (BROKEN, USE) or said.from_ is not None or said.each is not None:
             return None
-        if said.aux or said.shared or (item.key is not None and item.key.levels):
+        if said.aux or said.shared or said.checkpoint or (item.key is not None and item.key.levels):
             return None
         if said.as_ is not None:  # which others name
             return None

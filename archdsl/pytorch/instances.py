@@ -8,7 +8,7 @@ from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.modules.calls import Call
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops.init import Init
-from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
+from archdsl.pytorch.body import Body, Entry, Holder, Step, Value, recomputed
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import function_of, module_of
 from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name, ordered
@@ -125,7 +125,10 @@ class _Instances:
             hint = names[child.path]
             if isinstance(child, Scope) or form == "module":
                 made = None if isinstance(child, Scope) else self.structure.calls[child.id]
+                start = len(body.steps)
                 results = self.called(body, entries[child.path], inputs, given, hint, made)
+                if child.path in self.graph.recomputed:
+                    body.steps[start].code = recomputed(body.steps[start].code)
             else:
                 entry = entries.get(child.path)
                 results = [self.function(body, child, entry, inputs, hint)]

@@ -58,6 +58,13 @@ def initialized_inside(
     return module
 
 
+def recomputed(part: Callable[..., Any], *inputs: Any, **settings: Any) -> Any:
+    """What a part gives; the backward pass computes it again, instead of keeping all it needs."""
+    if not torch.is_grad_enabled():
+        return part(*inputs, **settings)
+    return torch.utils.checkpoint.checkpoint(part, *inputs, use_reentrant=False, **settings)
+
+
 def freeze(module: nn.Module, *paths: str) -> None:
     """Lets the parameters at these paths and below them learn nothing."""
     for name, parameter in module.named_parameters():

@@ -56,6 +56,10 @@ def require_equal(module: nn.Module, graph: Graph, first: FirstValues) -> None:
         raise Difference("the source calls something more often or less than the graph")
     if made.results != wanted.results:
         raise Difference("the source gives other results than the graph")
+    if made.again != wanted.again:
+        parts = (made.again - wanted.again) + (wanted.again - made.again)
+        which = min(str(path) for path, *_ in parts)
+        raise Difference(f"{which} is not recomputed in the source as it is in the graph")
     features: Any = getattr(module, "feature_info", {})
     for name, info in features.items():
         channels = graph.spec(graph.outputs[name]).channels
@@ -183,8 +187,13 @@ class _Wanted(_Recorder):
         self.first: dict[str, Steps] = {}  # by key, how a parameter begins
         self.by_id = {id: self.keys.number((INPUT, id)) for id in graph.inputs}
         self.shapes: dict[int, Any] = {}  # of what calls give; a list of several
+        regions: dict[str, list[int]] = {}
         for node in graph.nodes:
+            start = len(self.calls)
             self.by_id[node.id] = self.number(node, call(node.op, graph.specs(node)))
+            for region in graph.regions(node):
+                regions.setdefault(region, []).extend(self.calls[start:])
+        self.again = Counter((id.partition("@")[0], *sorted(c)) for id, c in regions.items())
         found = {**named(graph.outputs, False), **named(graph.aux, True)}
         self.results = {name: self.by_id[id] for name, id in found.items()}
 
@@ -294,17 +303,28 @@ class _Traced(_Recorder):
         inputs = [
             self.came(_empty((BATCH, *spec.shape)), wanted.by_id[id]) for id, spec in given.items()
         ]
-        training = module.training
+        self.again: Counter[tuple[Any, ...]] = Counter()  # recomputed parts, with their calls
+        self.paths = {id(part): path for path, part in module.named_modules()}
+        training, helper = module.training, wanted.namespace.get("recomputed")
+        wanted.namespace["recomputed"] = self.recomputed
         try:
             with self:
                 result = module.train()(*inputs)
         finally:
             module.train(training)
+            wanted.namespace["recomputed"] = helper
             for _, part in called:
                 del part.forward
         self.results = {
             name: self.flows.get(id(tensor)) for name, tensor in by_result(result, wanted.graph)
         }
+
+    def recomputed(self, part: nn.Module, *inputs: Tensor, **settings: Any) -> Any:
+        """A call of a part that is recomputed."""
+        start = len(self.calls)
+        result = part(*inputs, **settings)
+        self.again[self.paths[id(part)], *sorted(self.calls[start:])] += 1
+        return result
 
     def call(
         self, part: nn.Module, found: Key, path: str, x: Tensor, *others: Tensor,

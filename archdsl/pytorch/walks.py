@@ -13,7 +13,7 @@ from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
 from archdsl.pytorch.applying import Applying
-from archdsl.pytorch.body import Entry, Holder, Value
+from archdsl.pytorch.body import Entry, Holder, Value, recomputed
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
@@ -242,6 +242,17 @@ class Walk(Applying):
 
     def placed_at(self, item: Item, env: Env, title: str) -> Flow:
         """What an item gives under a name."""
+        start = len(self.body.steps)
+        result = self.made_at(item, env, title)
+        if item.modifiers.checkpoint:
+            calls = [step for step in self.body.steps[start:] if step.accessed]
+            if len(calls) != 1 or not isinstance(calls[0].accessed[0], Entry):
+                raise Fixed((), "a part of several modules is recomputed")
+            place = self.body.steps.index(calls[0])
+            self.body.steps[place] = replace(calls[0], code=recomputed(calls[0].code))
+        return result
+
+    def made_at(self, item: Item, env: Env, title: str) -> Flow:
         if item.verb in COMBINATORS:
             return self.combinator(item, env, title)
         verb, block, given, there = self.standing(item, env, title)
@@ -263,6 +274,8 @@ class Walk(Applying):
         path = level.child(title)
         if item.verb == "seq" and not item.parts["items"].items:
             return env.x
+        if item.modifiers.checkpoint:
+            return self.part(item, env, title, path)
         if item.verb == "seq" and isinstance(env.x, Value) and self.is_closed(path):
             chained = self.tried(
                 title, env, lambda there, parts: self.chain(item.parts["items"], there, parts)
@@ -272,12 +285,18 @@ class Walk(Applying):
             if env.guard is None and any(i.verb in PARAMETERS for i in items_in(item)):
                 try:
                     with self.attempt():
-                        code, results = self.program.part(item, env, title, path, self)
+                        return self.part(item, env, title, path)
                 except Fixed:
                     return self.combined(item, self.below(title, env))
-                made = Made(code, [], results[0].spec, results[0].maker)
-                return self.enter(title, path, made, env)
         return self.combined(item, self.below(title, env))
+
+    def part(self, item: Item, env: Env, title: str, path: str) -> Flow:
+        """A combinator as a module with a class of its own."""
+        code, results = self.program.part(item, env, title, path, self)
+        if len(results) != 1 or not isinstance(env.x, Value):
+            raise Fixed((), "a part of several inputs or results")
+        made = Made(code, [], results[0].spec, results[0].maker)
+        return self.enter(title, path, made, env)
 
     def combined(self, item: Item, env: Env) -> Flow:
         if item.verb in ("seq", "inline"):
