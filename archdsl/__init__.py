@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         digraph,
         draw,
         emit,
+        from_torch,
         load,
         load_weights,
         loads,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         summarize,
     )
     from archdsl.diagnostics.diagnostic import Diagnostic
-    from archdsl.diagnostics.errors import CheckpointError, SpecError, UsageError
+    from archdsl.diagnostics.errors import CheckpointError, ModuleError, SpecError, UsageError
     from archdsl.graph.graph import Graph, Node, Scope
     from archdsl.ops.tensor import TensorSpec
     from archdsl.plugins import register
@@ -39,6 +40,7 @@ __all__ = [
     "CheckpointError",
     "Diagnostic",
     "Graph",
+    "ModuleError",
     "Node",
     "Scope",
     "SpecError",
@@ -51,6 +53,7 @@ __all__ = [
     "digraph",
     "draw",
     "emit",
+    "from_torch",
     "load",
     "load_weights",
     "loads",
@@ -62,6 +65,7 @@ __all__ = [
 _LATER = {
     "CheckpointError": "diagnostics.errors",
     "Diagnostic": "diagnostics.diagnostic",
+    "ModuleError": "diagnostics.errors",
     "SpecError": "diagnostics.errors",
     "UsageError": "diagnostics.errors",
     "analyze": "api",
@@ -70,6 +74,7 @@ _LATER = {
     "digraph": "api",
     "draw": "api",
     "emit": "api",
+    "from_torch": "api",
     "load": "api",
     "load_weights": "api",
     "loads": "api",

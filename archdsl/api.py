@@ -13,7 +13,7 @@ from archdsl.diagnostics.sink import Sink, in_order
 
 if TYPE_CHECKING:
     import graphviz
-    from torch import nn
+    from torch import Tensor, nn
 
     from archdsl.analysis.cost import Analysis
     from archdsl.analysis.summary import Summary
@@ -121,6 +121,30 @@ def check(spec: str | os.PathLike[str], *, pedantic: bool = False) -> list[Diagn
     from archdsl.lint.rules import DEFAULT, LINTS
 
     return read(spec, lints=LINTS if pedantic else DEFAULT).diagnostics
+
+
+def from_torch(
+    module: "nn.Module",
+    example_inputs: "Tensor | Sequence[Tensor] | Mapping[str, Tensor]",
+    *,
+    name: str | None = None,
+) -> "Graph":
+    """The graph of a PyTorch module: its ops, its modules as scopes, its weights by their keys.
+
+    `example_inputs` are one tensor, several in order, or several by the names of `forward`'s
+    arguments, each with a batch; only their shapes count. The module's own code is run, on tensors
+    without values, in evaluation, and in training where some weights are for that alone. `name` is
+    the network's, that of the class in small letters without it. What no op of ours is becomes a
+    node that is drawn and counted, and a warning says why no spec can be had. Raises ModuleError,
+    with the module and the line, for what depends on values, writes over what is read later or
+    changes its buffers; UsageError for inputs that are none.
+    """
+    from archdsl.diagnostics.packages import require
+
+    require("from_torch", "torch")
+    from archdsl.importing.reading import from_torch
+
+    return from_torch(module, example_inputs, name)
 
 
 def compile(

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "modules": "diagnostics graph ops",
     "analysis": "diagnostics graph modules ops",
     "pytorch": "analysis diagnostics expressions files graph language modules names ops",
+    "importing": "diagnostics graph names ops pytorch",
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
     "weights": "diagnostics elaborate expressions files graph language yaml",
@@ -48,6 +49,11 @@ ANYTHING = ("", "__main__", "api", "cli")
 
 HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {
+        "importing.leaves",  # which only `from_torch` imports, as the others of its package
+        "importing.reading",
+        "importing.recording",
+        "importing.results",
+        "importing.graphs",
         "pytorch.first_values",  # which only a build imports
         "pytorch.prelude",  # which is emitted, not imported
         "pytorch.settings",  # which only a build imports

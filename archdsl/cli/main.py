@@ -17,7 +17,17 @@ import click
 from archdsl import __version__
 from archdsl.cli.build import build
 from archdsl.cli.check import check
-from archdsl.cli.console import BUG, INTERRUPTED, OK, WRONG_CALL, complain, give_up, show, status_of
+from archdsl.cli.console import (
+    BUG,
+    INTERRUPTED,
+    OK,
+    WRONG_CALL,
+    WRONG_SPEC,
+    complain,
+    give_up,
+    show,
+    status_of,
+)
 from archdsl.cli.draw import draw
 from archdsl.cli.explain import explain
 from archdsl.cli.fmt import fmt
@@ -25,7 +35,7 @@ from archdsl.cli.measure import diff, summary
 from archdsl.cli.schema import schema
 from archdsl.cli.show import list_, show_
 from archdsl.cli.study import plot, scale, sweep
-from archdsl.diagnostics.errors import InternalError, SpecError, UsageError
+from archdsl.diagnostics.errors import InternalError, ModuleError, SpecError, UsageError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,6 +79,9 @@ def run(arguments: Sequence[str]) -> int:
         with suppress(UsageError):
             show(str(error), err=True)
         return status_of(error.diagnostics)
+    except ModuleError as error:
+        complain(str(error))
+        return WRONG_SPEC
     except click.ClickException as error:
         with suppress(OSError):
             error.show()

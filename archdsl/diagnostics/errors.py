@@ -27,6 +27,10 @@ class CheckpointError(UsageError):
     """A file of weights does not fit a module; the message lists every kind of difference."""
 
 
+class ModuleError(Exception):
+    """A PyTorch module is no network of ours; the message says where and why."""
+
+
 class InternalError(Exception):
     """Two parts of archdsl disagree about a network: a bug in archdsl, not in the spec."""
 

@@ -6,16 +6,21 @@ from dataclasses import asdict, astuple, fields
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Span
+from archdsl.diagnostics.errors import UsageError
 from archdsl.graph.graph import INPUT, Graph, Node, Scope
 from archdsl.graph.renames import Renames
 from archdsl.ops.init import Init
+from archdsl.ops.opaque import Opaque
 from archdsl.ops.tensor import TensorSpec
 
 FORMAT = 1
 
 
 def encode(graph: Graph) -> str:
-    """The graph as JSON text."""
+    """The graph as JSON text; raises UsageError for one with a part of an imported module."""
+    for node in graph.nodes:
+        if isinstance(node.op, Opaque):
+            raise UsageError(f"{graph.name} has no JSON: {node.id} is no op of ours")
     data = {
         "format": FORMAT,
         "name": graph.name,

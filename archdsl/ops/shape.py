@@ -298,7 +298,8 @@ class Reshape(Op):
 
     verb: ClassVar[str] = "reshape"
     stores: ClassVar[Storage] = VIEW
-    shape: tuple[int, ...] = argument(SHAPE, "the new shape, channels first, without the batch")
+    shape: tuple[int, ...] = argument(SHAPE, "the new shape, without the batch")
+    channels_last: bool = added(FLAG, "its last axis holds the channels, not the first", False)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -307,7 +308,10 @@ class Reshape(Op):
         if not good or x.elements % known or (-1 not in self.shape and known != x.elements):
             shown = times(self.shape) or "nothing"
             raise ShapeError(f"{x} cannot be reshaped to {shown}", "shape")
-        return TensorSpec(tuple(x.elements // known if n == -1 else n for n in self.shape))
+        if self.channels_last and len(self.shape) < 2:
+            raise ShapeError("one axis is the first and the last", "channels_last")
+        sizes = tuple(x.elements // known if n == -1 else n for n in self.shape)
+        return TensorSpec(sizes, "channels_last" if self.channels_last else "channels_first")
 
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return reshaped(inputs[0].shape)

@@ -162,7 +162,8 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
         case shape.Flatten():
             return _spec(None if None in x.shape else _product(x.shape))
         case shape.Reshape():
-            return _spec(*(n if isinstance(n, Symbol) or n != -1 else None for n in op.shape))
+            said = [n if isinstance(n, Symbol) or n != -1 else None for n in op.shape]
+            return _spec(*said, last=op.channels_last)
         case shape.Permute():
             channels_at = 0 if x.layout == "channels_first" else x.rank
             last = x.rank > 0 and op.order[-1] == channels_at

@@ -11,6 +11,7 @@ from archdsl.diagnostics.errors import Difference, UsageError
 from archdsl.graph.graph import Graph
 from archdsl.modules.calls import IMPORTED, OTHER_NAMES, OTHERS, REQUIRES
 from archdsl.names import identifier_problem
+from archdsl.ops.opaque import Opaque
 from archdsl.pytorch import naming
 from archdsl.pytorch.allowed import prelude
 from archdsl.pytorch.body import TAKEN
@@ -44,6 +45,7 @@ def emit(graph: Graph, class_name: str | None = None) -> str:
     modules are those that the graph's outputs need. Where PyTorch is installed, the source is
     proved to be the graph; raises InternalError if it is not.
     """
+    _require_written(graph)
     built = _with_free_type(graph.select(graph.outputs, graph.aux))
     title = _title(built, class_name)
     proves = find_spec("torch") is not None
@@ -57,6 +59,13 @@ def emit(graph: Graph, class_name: str | None = None) -> str:
         if proves:
             _prove_written(source, graph)
     return source
+
+
+def _require_written(graph: Graph) -> None:
+    """Raises UsageError for a node that has no source: a part of an imported module."""
+    for node in graph.nodes:
+        if isinstance(node.op, Opaque):
+            raise UsageError(f"{graph.name} has no source: {node.id} is no op of ours")
 
 
 def _prove_written(source: str, graph: Graph) -> None:

@@ -1,0 +1,1 @@
+"""PyTorch modules read as graphs, and graphs as specs."""

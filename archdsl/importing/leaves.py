@@ -1,0 +1,194 @@
+"""Modules that are one op as a whole: by their class, if they are set as the op's own module is.
+
+Layers of PyTorch are not here: their functions say what they are. These do several things, or
+nothing in evaluation.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from archdsl.importing.axes import first, last
+from archdsl.importing.recording import Reader, Recorder, Unread, Value
+from archdsl.ops import attention, conv, norm, pool, regularize
+from archdsl.pytorch.allowed import prelude
+
+LEAVES: dict[str, Reader] = {}
+
+
+def reads(*names: str) -> Callable[[Reader], Reader]:
+    def add(reader: Reader) -> Reader:
+        LEAVES.update(dict.fromkeys(names, reader))
+        return reader
+
+    return add
+
+
+def leaf(module: nn.Module) -> Reader | None:
+    """What reads a module of this class as one op, if anything does."""
+    kind = type(module)
+    if kind.__name__ in prelude() and _is_prelude(kind):
+        return LEAVES.get(f"prelude.{kind.__name__}")
+    package = kind.__module__.partition(".")[0]
+    return LEAVES.get(f"{package}.{kind.__name__}")
+
+
+def _is_prelude(kind: type) -> bool:
+    """Whether a class is what sources of ours carry under this name."""
+    try:
+        return inspect.getsource(kind).strip() == prelude()[kind.__name__].strip()
+    except (OSError, TypeError):
+        return False
+
+
+@reads("torchvision.StochasticDepth")
+def _stochastic_depth(r: Recorder, path: str, module: Any, input: Value) -> Value:
+    if module.mode != "row":
+        raise Unread("it drops the whole batch")
+    return r.emit(regularize.DropPath, input, rate=module.p)
+
+
+@reads("timm.DropPath")
+def _drop_path(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    if not module.scale_by_keep:
+        raise Unread("it does not scale up what is left")
+    return r.emit(regularize.DropPath, x, rate=module.drop_prob or 0.0)
+
+
+@reads("prelude.DropPath")
+def _our_drop_path(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(regularize.DropPath, x, rate=module.p)
+
+
+@reads("torchvision.FrozenBatchNorm2d", "prelude.FrozenBatchNorm")
+def _frozen(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    affine = module.weight is not None
+    return r.emit(
+        norm.BatchNorm, first(r, x), path=path, eps=module.eps, affine=affine, frozen=True
+    )
+
+
+@reads("torch.MultiheadAttention")
+def _attention(
+    r: Recorder, path: str, module: Any, query: Value, key: Any, value: Any,
+    key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None,
+    average_attn_weights: bool = True, is_causal: bool = False,
+) -> Any:  # fmt: skip
+    plain = query is key and query is value and module.batch_first
+    if not plain or key_padding_mask is not None or attn_mask is not None or is_causal:
+        raise Unread("attention of several tensors, with a mask, or with the batch in the middle")
+    if module.bias_k is not None or module.add_zero_attn or need_weights:
+        raise Unread("attention with more keys, or that gives its weights")
+    made = r.emit(
+        attention.Attention, last(r, query), path=path, heads=module.num_heads,
+        bias=module.in_proj_bias is not None, dropout=module.dropout,
+    )  # fmt: skip
+    return (made, None)
+
+
+@reads("torchvision.ShiftedWindowAttention")
+def _window_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    v1 = type(module).__name__ == "ShiftedWindowAttention"
+    if not v1 or module.attention_dropout or module.dropout:
+        raise Unread("another attention in windows")
+    return r.emit(
+        attention.WindowAttention, last(r, x), path=path, heads=module.num_heads,
+        window=tuple(module.window_size), shift=tuple(module.shift_size),
+    )  # fmt: skip
+
+
+@reads("prelude.WindowAttention")
+def _our_window_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(
+        attention.WindowAttention, last(r, x), path=path, heads=module.heads,
+        window=tuple(module.window), shift=tuple(module.shift),
+    )  # fmt: skip
+
+
+@reads("torchvision.PatchMerging", "prelude.PatchMerging")
+def _patch_merging(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    if type(module.norm) is not nn.LayerNorm:
+        raise Unread("another norm")
+    out, eps = module.reduction.out_features, module.norm.eps
+    return r.emit(attention.PatchMerging, last(r, x), path=path, out=out, eps=eps)
+
+
+@reads("prelude.BlurPool")
+def _our_blur_pool(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    mode = "zeros" if module.mode == "constant" else module.mode
+    kernel = len(module.row)
+    return r.emit(pool.BlurPool, x, kernel=kernel, stride=module.stride, mode=mode)
+
+
+@reads("timm.BlurPool2d")
+def _blur_pool(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    mode = {"constant": "zeros"}.get(module.pad_mode, module.pad_mode)
+    return r.emit(pool.BlurPool, x, kernel=module.filt_size, stride=module.stride, mode=mode)
+
+
+@reads("prelude.MaxPoolSame", "prelude.AvgPoolSame")
+def _pool_same(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    sizes = {"kernel": module.kernel_size, "stride": module.stride, "padding": "same"}
+    dilation = getattr(module, "dilation", None)
+    if dilation is None:
+        return r.emit(pool.AvgPool, x, **sizes)
+    apart = {} if set(dilation) == {1} else {"dilation": dilation}
+    return r.emit(pool.MaxPool, x, **sizes, **apart)
+
+
+def _convolution(module: Any, padding: Any) -> dict[str, Any]:
+    return {
+        "kernel": module.kernel_size, "out": module.out_channels, "stride": module.stride,
+        "padding": padding, "dilation": module.dilation, "groups": module.groups,
+        "bias": module.bias is not None,
+    }  # fmt: skip
+
+
+@reads(
+    *(f"prelude.Conv{rank}dSame" for rank in (1, 2, 3)), "timm.Conv2dSame",
+    "timm.Conv2dSameExport",
+)  # fmt: skip
+def _conv_same(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(conv.Conv, first(r, x), path=path, **_convolution(module, "same"))
+
+
+def _kept(module: Any) -> Any:
+    """The padding of a convolution, `auto` where it keeps the size."""
+    sizes = zip(module.kernel_size, module.dilation, strict=True)
+    keeps = tuple(d * (k - 1) // 2 for k, d in sizes)
+    odd = all(k % 2 for k in module.kernel_size)
+    return "auto" if odd and tuple(module.padding) == keeps else tuple(module.padding)
+
+
+@reads(*(f"prelude.StdConv{rank}d" for rank in (1, 2, 3)))
+def _our_std_conv(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    padding = "same" if module.same else _kept(module)
+    return r.emit(
+        conv.StandardConv, x, path=path, **_convolution(module, padding), eps=module.eps,
+        gain=module.gain is not None, gamma=module.gamma,
+    )  # fmt: skip
+
+
+@reads("timm.StdConv2d", "timm.StdConv2dSame", "timm.ScaledStdConv2d", "timm.ScaledStdConv2dSame")
+def _std_conv(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    same = getattr(module, "same_pad", type(module).__name__ == "StdConv2dSame")
+    settings = _convolution(module, "same" if same else _kept(module))
+    if getattr(module, "gain", None) is None:
+        return r.emit(conv.StandardConv, x, path=path, **settings, eps=module.eps)
+    fan_in = module.weight[0].numel()
+    gamma = module.scale * fan_in**0.5
+    return r.emit(
+        conv.StandardConv, x, path=path, **settings, eps=module.eps, gain=True, gamma=gamma
+    )
+
+
+@reads("prelude.Scale")
+def _scale(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(regularize.Scale, x, factor=module.factor)
+
+
+@reads("prelude.Tokens")
+def _tokens(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(attention.Tokens, x)

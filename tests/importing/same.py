@@ -1,0 +1,52 @@
+"""A module beside the network that was read from it: keys in order, shapes, outputs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import archdsl
+from archdsl.graph.graph import Graph
+
+LARGE = 40_000_000  # parameters of what is compared by its keys alone: two would take gigabytes
+
+
+def require_same(module: nn.Module, graph: Graph, *inputs: Tensor) -> None:
+    """Asserts that the graph's network has the module's weights, and gives what it gives."""
+    meta = sum(p.numel() for p in module.parameters()) > LARGE
+    with torch.device("meta" if meta else "cpu"):
+        ours = archdsl.compile(graph)
+    wanted, found = ([(k, v.shape) for k, v in m.state_dict().items()] for m in (module, ours))
+    assert found == wanted
+    if meta:
+        return
+    module, ours = module.double().eval(), ours.double().eval()
+    drawn(module)
+    ours.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        pairs = zip(listed(module(*inputs)), listed(ours(*inputs)), strict=True)
+        for theirs, mine in pairs:
+            assert theirs.std() > 0
+            torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+def drawn(module: nn.Module) -> None:
+    """Fills weights with numbers that keep what flows at one size and tell all from each other."""
+    source = torch.Generator().manual_seed(0)
+    for key, tensor in module.state_dict().items():
+        if not tensor.is_floating_point():
+            continue
+        if tensor.ndim < 2 and not key.endswith("bias") and "mean" not in key:
+            tensor.copy_(torch.rand(tensor.shape, generator=source) * 0.5 + 0.8)
+        else:
+            fan = tensor[0].numel() if tensor.ndim > 1 else 100
+            tensor.copy_(torch.randn(tensor.shape, generator=source) * (1.7 / fan) ** 0.5)
+
+
+def listed(result: Any) -> Sequence[Tensor]:
+    """The tensors of what a module returns, in order."""
+    if isinstance(result, Tensor):
+        return [result]
+    parts = result.values() if isinstance(result, Mapping) else result
+    return [tensor for part in parts if part is not None for tensor in listed(part)]

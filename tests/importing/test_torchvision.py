@@ -1,0 +1,59 @@
+"""torchvision's networks as they come: their graphs have the keys, in order, and give the same."""
+
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+import archdsl
+from archdsl.graph.verify import verify
+from tests.importing.same import LARGE, require_same
+
+QUICK = {"resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "googlenet"}
+WITH_OPAQUE = {"maxvit_t", "swin_v2_b", "swin_v2_s", "swin_v2_t"}
+CLASSIFIERS = torchvision.models.list_models(module=torchvision.models)
+
+
+def made(name: str, **settings: Any) -> nn.Module:
+    """A network without pretrained weights; a large one without memory for any."""
+    more = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    with torch.device("meta"):
+        sizes = torchvision.models.get_model(name, weights=None, **settings, **more)
+    if sum(p.numel() for p in sizes.parameters()) > LARGE:
+        return sizes
+    found: nn.Module = torchvision.models.get_model(name, weights=None, **settings, **more)
+    return found
+
+
+def image(name: str) -> torch.Tensor:
+    size = {"inception_v3": 96, "vit_h_14": 224}.get(name, 64 if "vit_" not in name else 224)
+    return torch.randn(2, 3, size, size, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in CLASSIFIERS]
+)
+@pytest.mark.filterwarnings("ignore:.*cannot become a spec:UserWarning")
+def test_its_graph_has_its_weights_in_order_and_gives_the_same(name: str) -> None:
+    module, x = made(name), image(name)
+    graph = archdsl.from_torch(module, x, name=name)
+    verify(graph)
+    assert list(graph.state) == list(module.state_dict())
+    if name in WITH_OPAQUE:
+        assert any(node.op.verb == "opaque" for node in graph.nodes)
+    else:
+        require_same(module, graph, x)
+
+
+def test_its_modules_are_scopes_and_its_results_in_training_are_kept() -> None:
+    with torch.device("meta"):
+        module = torchvision.models.googlenet(weights=None, init_weights=False)
+    graph = archdsl.from_torch(module, torch.empty(1, 3, 64, 64))
+    assert graph.outputs == {"": "fc"}
+    assert graph.aux == {"aux_logits2": "aux2.fc2", "aux_logits1": "aux1.fc2"}
+    assert str(graph.returns) == "GoogLeNetOutputs(logits, aux_logits2, aux_logits1)"
+    assert graph.scope_by_id["inception3a.branch2.0"].block == "basic_conv2d"
+    assert graph.scope_by_id["inception3a.branch2"].block == ""
+    assert module.training
