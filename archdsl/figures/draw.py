@@ -30,6 +30,7 @@ from archdsl.figures.kinds.difference import difference
 from archdsl.figures.kinds.pyramid import pyramid
 from archdsl.figures.kinds.scaling import scaling
 from archdsl.figures.kinds.strip import strip
+from archdsl.figures.kinds.table_rows import compare
 from archdsl.figures.network.captions import caption_of, description_of
 from archdsl.figures.network.description import Description, describe
 from archdsl.figures.network.omissions import aside, left_out, omitted
@@ -95,7 +96,7 @@ def _only(descriptions: Sequence[Description]) -> Description:
 
 
 def _table(descriptions: Sequence[Description], options: Options) -> Write:
-    compared = comparison.compare(descriptions, options.title)
+    compared = compare(descriptions, options.title)
     return {suffix: partial(write, compared) for suffix, write in comparison.FORMATS.items()}
 
 
@@ -115,7 +116,7 @@ TEXTS: dict[str, Callable[[Sequence[Description], Options], Write]] = {
     "graph": lambda descriptions, options: graphviz.texts(_only(descriptions), options),
 }
 OMITTED: dict[str, Callable[[Description], Iterable[Omission]]] = {
-    "table": lambda description: omitted(description, {u.id for u in description.units if u.shown}),
+    "table": lambda description: omitted(description, {u.id for u in description.units}),
     "graph": aside,
 }
 

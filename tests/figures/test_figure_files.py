@@ -31,7 +31,7 @@ from archdsl.figures.canvas.tikz import escaped
 from archdsl.figures.draw import draw
 from archdsl.figures.figure import Figure
 from archdsl.figures.kinds import graph as graphviz
-from archdsl.figures.kinds.table import compare
+from archdsl.figures.kinds.table_rows import compare
 from archdsl.figures.network.description import describe
 from archdsl.figures.options import Options
 from archdsl.language import gallery
@@ -315,7 +315,7 @@ def test_the_table_is_that_of_the_paper() -> None:
     assert (basic[0].lines, basic[0].count) == (("3×3 conv, 64", "3×3 conv, 64"), 2)
     assert bottleneck[0].lines == ("1×1 conv, 64", "3×3 conv, 64", "1×1 conv, 256")
     assert [row.size for row in table.rows if row.size] == [
-        "112×112", "56×56", "28×28", "14×14", "7×7", "1×1",
+        "112×112", "56×56", "28×28", "14×14", "7×7", "1×1", "Shortcuts",
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from archdsl.figures.canvas.scene import Group, Item, Text, flat
 from archdsl.figures.draw import draw
 from archdsl.figures.kinds.columns import Layers, folded, layers_of, rows_of
 from archdsl.figures.kinds.difference import marked
-from archdsl.figures.kinds.table import compare
+from archdsl.figures.kinds.table_rows import compare
 from archdsl.figures.network.block_kinds import BlockKind, block_kinds
 from archdsl.figures.network.description import Description, Unit, describe
 from archdsl.figures.network.tree import boxes
@@ -135,8 +135,12 @@ def test_a_table_counts_only_blocks_of_the_same_widths(name: str) -> None:
     """Strides and shortcuts may differ, as in the tables of papers."""
     table, found = compare([description(name)]), description(name)
     entries = [entry for row in table.rows for cell in row.cells for entry in cell]
-    every = [one for row in rows_of([list(layers_of(found))]) for one in row.cells[0]]
-    for entry in entries:
+    if any(entry.between == "; " for entry in entries):
+        return  # parts of several maps, which test_figure_tables counts
+    layers = [Layers(unit, (), count=unit.layers) for unit in found.units]
+    every = [one for row in rows_of([layers]) for one in row.cells[0]]
+    shortcuts = table.rows[-1].cells[0] if table.rows[-1].size == "Shortcuts" else ()
+    for entry in entries[: len(entries) - len(shortcuts)]:
         run, left = [], entry.count
         while left:
             run.append(every.pop(0))

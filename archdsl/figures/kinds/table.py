@@ -1,141 +1,13 @@
 """The architecture table of a paper (He et al., table 1): networks in columns, rows by size."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from html import escape
 
-from archdsl.analysis.cost import Cost
-from archdsl.diagnostics.text import one_line
-from archdsl.figures.canvas.scene import words
 from archdsl.figures.canvas.tikz import escaped
-from archdsl.figures.kinds.columns import Layers, layers_of, rows_of
-from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description, describe
-from archdsl.figures.network.tree import QUIET, Box, Chain, Join, Mesh
+from archdsl.figures.kinds.table_rows import Cell, Column, Comparison, Entry, entries, in_words
+from archdsl.figures.network.description import describe
 from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Lines in brackets and how many times they repeat; without brackets if it is one line once.
-
-    The lines of a `parallel` entry are paths side by side, those of others layers in order.
-    """
-
-    lines: tuple[str, ...]
-    count: int = 1
-    parallel: bool = False
-
-
-Cell = tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A size and a cell for every network; `shared` cells are one across all."""
-
-    size: str
-    cells: tuple[Cell, ...]
-    shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What the table says, before any markup; `title` may be empty."""
-
-    names: tuple[str, ...]
-    rows: tuple[Row, ...]
-    totals: tuple[Cost, ...]
-    title: str = ""
-
-
-def compare(descriptions: Sequence[Description], title: str = "") -> Comparison:
-    """Networks as columns of entries in common rows; what all have alike is shared."""
-    columns = [list(layers_of(description)) for description in descriptions]
-    rows: list[Row] = []
-    for row in rows_of(columns):
-        rows += _rows(labels.dimensions(row.specs[0]), [_entries(cell) for cell in row.cells])
-    return Comparison(
-        tuple(words(d.title)[0].text for d in descriptions),
-        tuple(rows),
-        tuple(d.total for d in descriptions),
-        one_line(title),
-    )
-
-
-def _entries(column: Sequence[Layers]) -> list[Entry]:
-    """Blocks that differ by stride or shortcut are one entry, as papers have it."""
-    found: list[Entry] = []
-    for one in column:
-        entry = _entry(one)
-        if found and found[-1].lines == entry.lines:
-            found[-1] = replace(found[-1], count=found[-1].count + one.count)
-        else:
-            found.append(entry)
-    return found
-
-
-def _entry(one: Layers) -> Entry:
-    """A line for every layer; of a block that only branches one for every path.
-
-    Blocks do not say strides, so that one that strides is an entry with those that do not.
-    """
-    chain = (one.unit.chain or one.unit.ops) if one.hidden else one.boxes
-    first = chain[0]
-    parallel = (
-        len(chain) == 1 and isinstance(first, Join) and (first.parallel or not first.residual)
-    )
-    block = one.unit.kind != "op" or len(chain) > 1 or parallel
-    without = "stride" if block else ""
-    lines = _layers(chain, without, parallel) or _layers(one.boxes, without)
-    return Entry(tuple(lines), one.count, parallel)
-
-
-def _layers(chain: Chain, without: str, parallel: bool = False) -> list[str]:
-    lines: list[str] = []
-    for item in chain:
-        if isinstance(item, Box):
-            lines += [labels.written(item.terms, "full", without)] * (item.verb != QUIET)
-        elif isinstance(item, Mesh):
-            lines += _layers(item.boxes, without)
-        elif item.residual and not item.parallel:
-            lines += _layers(item.body, without)
-        else:
-            paths = [_in_line(path, without) for path in item.paths]
-            lines += paths if parallel else [" | ".join(paths)]
-    return lines
-
-
-def _in_line(path: Chain, without: str) -> str:
-    """`1×1, 96 → 3×3, 128`; what forks again in parentheses."""
-    parts: list[str] = []
-    for item in path:
-        if isinstance(item, Join):
-            parts.append(f"({' | '.join(_in_line(inner, without) for inner in item.paths)})")
-        elif isinstance(item, Mesh):
-            parts.append(f"({', '.join(_layers(item.boxes, without))})")
-        elif item.verb != QUIET:
-            parts.append(labels.written(item.terms, without=without))
-    return " → ".join(parts) or "identity"
-
-
-def _rows(size: str, cells: list[list[Entry]]) -> list[Row]:
-    """One row, and before and after it one for each entry that all networks begin or end with."""
-    before: list[Entry] = []
-    after: list[Entry] = []
-    several = len(cells) > 1
-    while several and all(cells) and len({cell[0] for cell in cells}) == 1:
-        before.append(cells[0][0])
-        cells = [cell[1:] for cell in cells]
-    while several and all(cells) and len({cell[-1] for cell in cells}) == 1:
-        after.insert(0, cells[0][-1])
-        cells = [cell[:-1] for cell in cells]
-    rows = [Row(size, ((entry,),), True) for entry in before]
-    if any(cells):
-        rows.append(Row(size, tuple(map(tuple, cells)), False))
-    rows += [Row(size, ((entry,),), True) for entry in after]
-    return [rows[0], *(replace(row, size="") for row in rows[1:])]
 
 
 def latex(table: Comparison) -> str:
@@ -168,7 +40,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _latex_entry(entry: Entry) -> str:
-    lines = [escaped(line) for line in entry.lines]
+    lines = [escaped(line) for line in (*entry.lines, *filter(None, [entry.end]))]
     if len(lines) == 1 and entry.count == 1:
         return lines[0]
     inner = r" \\ ".join(rf"\mbox{{{line}}}" for line in lines)
@@ -178,13 +50,13 @@ def _latex_entry(entry: Entry) -> str:
 
 def latex_cells(graph: Graph, rows: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The layers that the parts of each row hold, by its name; nothing for rows of ops."""
-    every = list(layers_of(describe(graph)))
+    column = Column(describe(graph))
     found: dict[str, str] = {}
     for name, paths in rows.items():
         scopes = [f"{path}." for path in paths if path in graph.scope_by_id]
-        inside = [one for one in every if f"{one.unit.id}.".startswith(tuple(scopes))]
+        inside = [u for u in column.description.units if f"{u.id}.".startswith(tuple(scopes))]
         if inside:
-            found[name] = _latex_cell(tuple(_entries(inside)))
+            found[name] = _latex_cell(tuple(entries(list(map(column.entry, inside)))))
     return found
 
 
@@ -193,7 +65,7 @@ def markdown(table: Comparison) -> str:
     rows = [["output", *map(_markdown_text, table.names)], ["---"] * (len(table.names) + 1)]
     for row in table.rows:
         cells = row.cells * len(table.names) if row.shared else row.cells
-        rows.append([row.size, *(_markdown_cell(cell) for cell in cells)])
+        rows.append([row.size.lower(), *(_markdown_cell(cell) for cell in cells)])
     totals = [f"{quantity(t.parameters)} / {quantity(t.macs)}" for t in table.totals]
     rows.append(["params / MACs", *totals])
     title = [f"**{_markdown_text(table.title)}**", ""] if table.title else []
@@ -205,15 +77,7 @@ def _markdown_text(text: str) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    return "<br>".join(_bracketed(entry, _markdown_text) for entry in cell)
-
-
-def _bracketed(entry: Entry, escape_text: Callable[[str], str]) -> str:
-    lines = (" | " if entry.parallel else " · ").join(entry.lines)
-    if entry.count == 1 and len(entry.lines) == 1:
-        return escape_text(lines)
-    times = f" ×{entry.count}" if entry.count > 1 else ""
-    return escape_text(f"[{lines}]{times}")
+    return "<br>".join(_markdown_text(in_words(entry)) for entry in cell)
 
 
 def html(table: Comparison) -> str:
@@ -234,7 +98,7 @@ def html(table: Comparison) -> str:
 
 
 def _html_cell(cell: Cell) -> str:
-    return "<br>".join(_bracketed(entry, escape) for entry in cell)
+    return "<br>".join(escape(in_words(entry)) for entry in cell)
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {".md": markdown, ".tex": latex, ".html": html}
