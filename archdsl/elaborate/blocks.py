@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.diagnostics.text import as_yaml, counted
-from archdsl.elaborate.combinators import KINDS, combine, kind_of
+from archdsl.elaborate.combinators import KINDS, combine, kind_of, split
 from archdsl.elaborate.dilating import Lattice
 from archdsl.elaborate.env import (
     Arguments,
@@ -32,6 +32,7 @@ from archdsl.language.patterns import ALL, ANYWHERE
 from archdsl.language.replacing import Replacements
 from archdsl.language.syntax import (
     COMBINATORS,
+    SPLIT,
     Block,
     Formula,
     Item,
@@ -48,6 +49,8 @@ from archdsl.ops.tensor import TensorSpec
 
 def apply(run: Run, item: Item, here: Here, name: str) -> Flow:
     """What the verb of an item gives, under a name."""
+    if item.verb == SPLIT:
+        return split(run, item, here, name)
     if item.verb in COMBINATORS:
         level = here.frame.level
         if name.startswith("_"):
@@ -349,7 +352,8 @@ def _enter(run: Run, call: _Call, level: Level, name: str = "") -> Flow:
     with run.sink.within(call.item.span, called_as):
         run.budget.enter(call.item)
         try:
-            result = (combine if body.verb in COMBINATORS else named)(run, body, inner)
+            made = combine if body.verb in COMBINATORS and body.verb != SPLIT else named
+            result = made(run, body, inner)
             return _outputs(run, block, result, inner)
         finally:
             run.budget.leave()

@@ -1,6 +1,6 @@
 """Combinators: how the items in one run together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -189,13 +189,49 @@ def _split(run: Run, item: Item, here: Here, paths: int) -> list[Flow]:
         even = [channels // paths] * paths
         help = f"even parts are {even}" if sum(even) == channels else ""
         fail(run.sink, "E0502", message, place.span, help)
-    slices: list[Flow] = []
+    return [*_slices(run, item, here, x, wholes, "_slice")]
+
+
+def _slices(
+    run: Run, item: Item, here: Here, x: Tensor, counts: list[int], name: str
+) -> Iterator[Tensor]:
+    """So many channels of a map after another, under numbered names."""
     start = 0
-    for position, count in enumerate(wholes):
+    for position, count in enumerate(counts):
         op = construct(OPS["slice"], {"start": start, "stop": start + count}, x.spec)
-        slices.append(run.node(op, [x], here, f"_slice{position}", item))
+        yield run.node(op, [x], here, f"{name}{position}", item)
         start += count
-    return slices
+
+
+def split(run: Run, item: Item, here: Here, name: str) -> Flow:
+    """The channels of a map in parts, a list: so many even ones, or as many each as a list says.
+
+    They stand under the name, numbered, in a level without a scope: they hold no module.
+    """
+    x, written = here.x, item.arguments["parts"]
+    value = run.values.evaluate(written, here)
+    if isinstance(x, tuple):
+        help = "use `each` to split every one of them"
+        fail(run.sink, "E0404", "split takes a map, and this is a list", item.span, help)
+    many = value if isinstance(value, list) else [value]
+    wholes = [run.values.whole(Evaluated(one, written.place), here, 1) for one in many]
+    if x is None:
+        raise Poison
+    channels, total = x.spec.channels, sum(wholes)
+    if not isinstance(value, list):
+        wholes = [channels // total] * total
+    if sum(wholes) != channels:
+        what = f"parts of {total} in all" if isinstance(value, list) else f"{total} even parts"
+        message = f"{counted(channels, 'channel')} cannot be split into {what}"
+        help = "`parts` is a number of even parts, or a list with the channels of each"
+        fail(run.sink, "E0502", message, written.place.span, help)
+    hidden = name.startswith("_")
+    level = here.frame.level
+    level = level.below(name) if hidden else run.build.within(level, f"{name}.0", item)[0]
+    parts = tuple(_slices(run, item, here.at(level), x, wholes, "_" if hidden else ""))
+    for number, part in enumerate(parts):
+        run.build.placed(level, f"{'_' * hidden}{number}", part)
+    return parts
 
 
 def _dense(run: Run, item: Item, here: Here) -> Flow:

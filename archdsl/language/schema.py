@@ -44,6 +44,7 @@ _COMBINED = {
     "inline": "Items, one after another, without a level of names.",
     "residual": "after(body(x) + shortcut(x)); with `when` false after(body(x)).",
     "branches": "Paths side by side, joined.",
+    "split": "The channels of a map in parts, a list of maps.",
     "dense": "Layers that see the outputs of all layers before, or a chain whose links are joined.",
 }
 _CHANGED = {

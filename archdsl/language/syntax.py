@@ -24,11 +24,13 @@ COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first 
     "residual": ("body", "shortcut", "when", "after"),
     "branches": ("paths", "join", "split"),
     "dense": ("layer", "repeat", "sees", "gives"),
+    "split": ("parts",),
 }
 WORDS = {  # what arguments of combinators that are words may be, what they are without one first
     "sees": ("all", "last"),
     "gives": ("all", "last", "layers", "list"),
 }
+SPLIT = "split"  # the one of them that holds no items
 APART = "none"  # the `join` of branches whose results stay apart, a list
 PARTS = ("body", "shortcut", "after", "paths", "layer")  # the arguments that hold items
 TYPES: tuple[ParameterType, ...] = ("int", "float", "bool", "item", "list", "str")

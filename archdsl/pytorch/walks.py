@@ -8,7 +8,17 @@ from typing import Any
 
 from archdsl.expressions.expression import MAX_ITEMS
 from archdsl.language.mentions import names_item_of
-from archdsl.language.syntax import APART, BROKEN, COMBINATORS, USE, WORDS, Item, Literal, items_in
+from archdsl.language.syntax import (
+    APART,
+    BROKEN,
+    COMBINATORS,
+    SPLIT,
+    USE,
+    WORDS,
+    Item,
+    Literal,
+    items_in,
+)
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
@@ -266,6 +276,8 @@ class Walk(Applying):
 
     def combinator(self, item: Item, env: Env, title: str) -> Flow:
         level = env.level
+        if item.verb == SPLIT:
+            return self.parted(item, env, title)
         if title.startswith("_"):
             before, level.trail = level.trail, f"{level.trail}{title}."
             result = self.combined(item, env)
@@ -399,18 +411,33 @@ class Walk(Applying):
         counts = value if isinstance(value, list) else [value]
         if len(counts) != paths or not isinstance(env.x, Value):
             raise Fixed(names_in(value))
-        slices: list[Flow] = []
+        return [*self.slices(env.x, counts, env, "_slice")]
+
+    def slices(self, x: Value, counts: list[Any], env: Env, name: str) -> Iterator[Value]:
+        """So many channels of a map after another."""
         start: Any = 0
         for position, count in enumerate(counts):
             stop = start + count
             op = Slice(stop=stop, start=start)
-            title = f"_slice{position}"
             hint = "x" if position == 0 else f"part_{position + 1}"
-            slices.append(
-                self.function(op, torch_call(op, [env.x.spec]), [env.x], env, title, hint)
-            )
+            made = torch_call(op, [x.spec])
+            yield self.function(op, made, [x], env, f"{name}{position}", hint)
             start = stop
-        return slices
+
+    def parted(self, item: Item, env: Env, title: str) -> Flow:
+        """The channels of a map in parts, a list."""
+        x, value = env.x, self.evaluate(item.arguments["parts"], env)
+        if not isinstance(x, Value) or not known(value):
+            raise Fixed(names_in(value), "a list of parts")
+        counts = value if isinstance(value, list) else [x.spec.channels // value] * value
+        if not title.startswith("_"):
+            there, _ = self.within(f"{title}.0", env)
+            return tuple(self.slices(x, counts, there, ""))
+        level = env.level
+        before, level.trail = level.trail, f"{level.trail}{title}."
+        parts = tuple(self.slices(x, counts, env, "_"))
+        level.trail = before
+        return parts
 
     def dense(self, item: Item, env: Env) -> Flow:
         count = self.whole(item.arguments["repeat"], env)
