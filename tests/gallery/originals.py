@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import segmentation_models_pytorch as smp
 import timm
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from torchvision.models import regnet
 # What is not to be had by our name alone.
 OTHERS: dict[str, Callable[[], nn.Module]] = {
     "cbam_resnet50": lambda: timm.create_model("resnet50", block_args={"attn_layer": "cbam"}),
+    "unetplusplus_resnet34": lambda: smp.UnetPlusPlus("resnet34", encoder_weights=None),
 }
 
 
