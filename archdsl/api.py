@@ -165,16 +165,15 @@ def compile(
     these maps, `feature_info` says the channels and the reduction of each, and nothing behind
     the last is made.
 
-    `weights` are loaded, `adapt`ed, as by `load_weights`; the report is the module's `loaded`. What
-    they have no values for is warned of.
+    `weights` ("torchvision", a path...) are loaded, and `adapt`ed, as by `load_weights`; the report
+    is the module's `loaded`. What they have no values for is warned of.
     """
     from archdsl.pytorch.module import compile_graph
 
     module = compile_graph(_graph(spec, params, scale, replace, output_stride), features)
     if weights is not None:
         report = load_weights(module, weights, adapt=adapt)
-        module.__dict__["loaded"] = report
-        if report.untrained:
+        if report.untrained or report.notes:
             warn(str(report), stacklevel=2)
     elif adapt:
         raise UsageError("adapt says how weights are loaded; there are none")
@@ -363,13 +362,16 @@ def load_weights(
 ) -> "Report":
     """Loads weights into a module, whole or not at all, and reports what became of every key.
 
-    `source` is the path of a safetensors or PyTorch file, or a mapping of tensors. It may be what a
-    training loop saved (`state_dict`, `model`, `network`, `teacher`, `model_ema` or
-    `state_dict_ema`, in this order; `inside` says another key), with the prefix that a wrapper puts
-    before keys, by the names of a source that the spec knows (`renames="timm"`), and the file of a
-    network that this one is cut from or extends: of these readings the first is taken that fits. A
-    file of a part says with `under` where the part is: "backbone.body". What begins with a path in
-    `skip` is left out, of the module (a new classifier) and of the file (another's).
+    `source` is the path of a safetensors or PyTorch file, a mapping of tensors, published weights
+    ("torchvision", "timm/a1_in1k"), a url, or a repository of the Hugging Face Hub
+    ("hf-hub:timm/resnet50.a1_in1k"); what is elsewhere is fetched once, held to its SHA-256 and
+    kept where `torch.hub` does. `model.preprocess` is what published weights want of an image. A
+    file may be what a training loop saved (`state_dict`, `model`, `network`, `teacher`, `model_ema`
+    or `state_dict_ema`, in this order; `inside` says another key), with the prefix that a wrapper
+    puts before keys, by the names of a source that the spec knows (`renames="timm"`), and the file
+    of a network that this one is cut from or extends: of these readings the first is taken that
+    fits. A file of a part says with `under` where the part is: "backbone.body". What begins with a
+    path in `skip` is left out, of the module (a new classifier) and of the file (another's).
 
     `adapt=["classes"]` leaves the classifier as it is where the numbers of classes differ,
     `"channels"` takes the first convolution over to other channels as timm does: their sum for one,
@@ -377,9 +379,9 @@ def load_weights(
     is missing, left over or of another shape, or says which parameter of the network is not as the
     source's.
     """
-    from archdsl.weights import loading
+    from archdsl.weights.given import load_given
 
-    return loading.load_weights(
+    return load_given(
         module, source, renames=renames, skip=skip, inside=inside, under=under, adapt=adapt
     )
 

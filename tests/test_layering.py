@@ -78,6 +78,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "cli.schema",
         "cli.show",
         "cli.study",
+        "cli.weights",
     },
     "ruamel": {"language.formatting"},
 }

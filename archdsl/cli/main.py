@@ -35,6 +35,7 @@ from archdsl.cli.measure import diff, summary
 from archdsl.cli.schema import schema
 from archdsl.cli.show import list_, show_
 from archdsl.cli.study import plot, scale, sweep
+from archdsl.cli.weights import weights
 from archdsl.diagnostics.errors import InternalError, ModuleError, SpecError, UsageError
 
 
@@ -48,7 +49,8 @@ def cli() -> None:
 
 
 COMMANDS = (
-    check, build, summary, diff, draw, plot, scale, sweep, list_, show_, explain, fmt, schema,
+    check, build, summary, diff, draw, plot, scale, sweep, list_, weights, show_, explain, fmt,
+    schema,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

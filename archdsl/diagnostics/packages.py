@@ -7,6 +7,7 @@ from archdsl.diagnostics.errors import UsageError
 PACKAGES = {  # module -> what it is called, and what pip calls it
     "distributed": ("Dask", "'dask[distributed]'"),
     "graphviz": ("the package graphviz", "graphviz"),
+    "huggingface_hub": ("huggingface_hub", "huggingface_hub"),
     "matplotlib": ("matplotlib", "matplotlib"),
     "networkx": ("NetworkX", "networkx"),
     "optuna": ("Optuna", "optuna"),
@@ -17,6 +18,7 @@ PACKAGES = {  # module -> what it is called, and what pip calls it
     "ruamel.yaml": ("ruamel.yaml", "ruamel.yaml"),
     "safetensors": ("safetensors", "safetensors"),
     "torch": ("PyTorch", "torch"),
+    "torchvision": ("torchvision", "torchvision"),
 }
 
 

@@ -96,14 +96,49 @@ class ExpectForm:
 
 
 @dataclass(frozen=True)
+class PreprocessForm:
+    """What is done to an image before a network with published weights; sizes are in pixels."""
+
+    resize: int | list[int] | None = key("The length of its shorter side, or height and width.")
+    longest: int | None = key("What the longer side is at most.")
+    crop: list[int] | None = key("Height and width of what is cut out of its middle.")
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    antialias: bool = True
+    mean: list[Number] = key("By channel, of values from 0 to 1.", [])
+    std: list[Number] = key("By channel.", [])
+    transform_input: bool = key(
+        "Whether what is normalised so is then normalised by 0.5 and 0.5 instead.", False
+    )
+    frames: bool = key(
+        "Whether it is for videos, `[T, C, H, W]`, of which it gives the channels first.", False
+    )
+
+
+@dataclass(frozen=True)
+class PublishedForm:
+    """Weights that somebody published."""
+
+    url: Prose | None = key("Where the file is.")
+    hub: Prose | None = key("Or its repository at the Hugging Face Hub: `timm/resnet50.a1_in1k`.")
+    sha256: str | None = key("The hash of the file, or how that begins, in quotes.")
+    classes: int | None = None
+    metrics: dict[str, dict[str, Number]] = key("What is claimed, by data set.", {})
+    megabytes: Number | None = None
+    licence: Prose | None = None
+    preprocess: PreprocessForm | None = None
+    doc: Prose | None = None
+
+
+@dataclass(frozen=True)
 class WeightsForm:
-    """A source of weights: its keys and ours, where they differ."""
+    """A source of weights: its keys and ours, where they differ, and what it published."""
 
     rename: dict[str, Any] = key(
         "Their names, or how they begin, with ours; null drops one.", {}, alias="keys"
     )
     reshape: bool = key("Whether theirs may have other shapes of as many.", False)
     requires: dict[str, Any] = key("The parameters for which they are.", {})
+    entries: dict[str, PublishedForm] = key("What it published by name, the default first.", {})
     doc: Prose | None = None
     url: Prose | None = None
 

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.sink import Sink, TooMany
 from archdsl.elaborate.document import elaborate
 from archdsl.graph.graph import Graph
+from archdsl.language import gallery
 from archdsl.language.document import read_document
 from archdsl.language.loader import Loader
 from archdsl.language.syntax import SECTIONS, Document
@@ -50,6 +52,16 @@ def ancestors(graph: Graph, keys: Mapping[str, Any]) -> Iterator[Target]:
         places = {key: _place(key, paths, keys) for key in base.state}
         if any(places.values()):
             yield Target(base.name, places)
+
+
+@cache
+def gallery_graph(network: str) -> Graph:
+    """A network of the gallery as it is."""
+    sink = Sink()
+    document = Loader(sink).load(gallery.path(network))
+    graph = document and elaborate(document, sink)
+    assert graph, f"{network} of the gallery is wrong"
+    return graph
 
 
 def _under(document: Document, section: str) -> str:

@@ -93,7 +93,7 @@ def _wanted(
     adapt: tuple[str, ...],
 ) -> Wanted:
     require_kinds(adapt)
-    wanted = Wanted(state, skip, under)
+    wanted = Wanted(state, skip, under, frozenset() if graph is None else _in_training(graph))
     if adapt and graph is None:
         raise UsageError("adapt is for a module that archdsl compiled, which has a graph")
     if graph is not None and "classes" in adapt:
@@ -101,6 +101,14 @@ def _wanted(
     if graph is not None and "channels" in adapt:
         wanted = replace(wanted, channels=frozenset(stems(graph)))
     return wanted
+
+
+def _in_training(graph: Graph) -> frozenset[str]:
+    """The keys of what the outputs do not need: auxiliary classifiers."""
+    needed = graph.needed(graph.outputs.values())
+    paths = {node.path for node in graph.nodes if node.id in needed}
+    others = (node for node in graph.nodes if node.path not in paths)
+    return frozenset(key for node in others for key, _ in graph.weights(node))
 
 
 def _names(

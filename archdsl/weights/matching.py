@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Wanted:
     """What a module has, what is not asked for (`skip`), and what may be adapted.
 
+    `extra` are the keys of what only training computes, which a file may lack as a whole.
     `classes` are the keys that may stay as they are where the number of classes differs,
     `channels` those whose input channels may be others; both empty unless that is asked for.
     """
@@ -27,6 +28,7 @@ class Wanted:
     state: Mapping[str, "Tensor"]
     skip: tuple[str, ...] = ()
     under: str = ""
+    extra: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
 
@@ -111,6 +113,8 @@ def below(key: str, prefix: str) -> bool:
 def _fit(result: Match, target: Target, wanted: Wanted, reshape: bool) -> None:
     """Holds what was found to the module's shapes, and looks for what was not."""
     due = {place for place in target.places.values() if place is not None}
+    if not wanted.extra & result.found.keys():
+        due -= wanted.extra
     for key, ours in wanted.state.items():
         skipped = any(below(key, prefix) for prefix in wanted.skip)
         if key not in result.found:

@@ -539,3 +539,17 @@ def test_a_file_that_would_unpack_to_far_more_than_it_is_is_refused(tmp_path: Pa
         archive.writestr("bomb/data.pkl", bytes(10_000_000))
     with pytest.raises(archdsl.CheckpointError, match="would unpack to 10,000,000 bytes"):
         archdsl.load_weights(net(), path)
+
+
+def test_a_file_may_lack_the_heads_that_only_training_has_as_a_whole() -> None:
+    text = (
+        NET
+        + "aux: {side: {seq: {pool: global_avg_pool, flat: flatten, out: {linear: {out: 2}}}}}\n"
+    )
+    first, second = made(text), made(text)
+    state = {k: v for k, v in first.state_dict().items() if not k.startswith("side")}
+    report = archdsl.load_weights(second, state)
+    assert same(first, second, "side")
+    assert report.missing == ("side.out.weight", "side.out.bias")
+    with pytest.raises(archdsl.CheckpointError, match=r"1 key missing:\n    side.out.bias"):
+        archdsl.load_weights(second, {**state, "side.out.weight": torch.zeros(2, 4)})
