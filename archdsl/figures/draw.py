@@ -174,11 +174,6 @@ def _scene(
 
 def _described(graph: Graph, kind: str, options: Options) -> Description:
     """What is to be drawn; pictures but `graph` need something that figures show."""
-    if len(graph.inputs) > 1 and kind not in ("graph", "table"):
-        raise UsageError(
-            f"{graph.name} has several inputs ({', '.join(graph.inputs)}), which the kind `{kind}`"
-            " cannot show; --kind graph does"
-        )
     whole = describe(graph)
     part = whole.only(options.only) if options.only else whole
     if options.only and not (part.nodes if kind == "graph" else part.units):

@@ -310,7 +310,7 @@ def test_a_block_of_several_inputs_shows_each() -> None:
         "block",
     )
     words = [text.plain for text in texts(found)]
-    assert words[:4] == ["2×82", "3×82", "concat, 5", "3×3, 5"]
+    assert words[:4] == ["concat, 5", "3×3, 5", "2×82", "3×82"]
 
 
 def test_more_boxes_than_a_picture_has_are_not_opened() -> None:

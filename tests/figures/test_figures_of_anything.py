@@ -9,7 +9,9 @@ import archdsl
 from archdsl import UsageError
 from archdsl.figures.canvas.png import png
 from archdsl.figures.canvas.scene import Scene
+from archdsl.figures.network.description import describe
 from archdsl.figures.options import KINDS
+from tests.figures.truth import lies
 from tests.fuzz.figures import judge, tabulated
 from tests.support import graph_of
 
@@ -90,7 +92,7 @@ def test_enlargements_one_after_the_other_are_said_on_the_way() -> None:
     assert "×2 ×1.5 to 4×4" in texts(archdsl.draw(graph, kind="pyramid"))
 
 
-def test_blocks_whose_ops_take_turns_are_no_rows() -> None:
+def test_blocks_whose_ops_take_turns_are_opened() -> None:
     """No spec says so, but a graph in JSON may."""
     graph = graph_of("""
         input: [4, 8, 8]
@@ -105,14 +107,39 @@ def test_blocks_whose_ops_take_turns_are_no_rows() -> None:
         replace(last, inputs=("a.1",)),
     )
     crossed = replace(graph, nodes=turns)
-    for kind, words in (
-        ("hero", "ways back from b to a"),
-        ("strip", "no line"),
-        ("columns", "no line"),
-    ):
-        with pytest.raises(UsageError, match=words):
-            archdsl.draw(crossed, kind=kind)
+    assert [unit.id for unit in describe(crossed).units] == ["a.0", "b.0", "a.1", "b.1"]
+    assert list(lies(archdsl.draw(crossed, kind="hero"), [crossed], "hero")) == []
     assert b'"a.1" -> "b.1"' in archdsl.draw(crossed, kind="graph").render(".dot")
+
+
+TOWERS = """
+    input: {left: [1, 16, 16], right: [1, 16, 16]}
+    backbone:
+      tower: {conv: {kernel: 3, out: 4}, each: [left, right]}
+      d: {concat: {}, from: tower}
+"""
+AGAIN = """
+    input: [4, 8, 8]
+    backbone:
+      a: {conv: {kernel: 3}}
+      b: {max_pool: {kernel: 3, stride: 1, padding: same}}
+      c: {use: a}
+"""
+
+
+def test_several_inputs_stand_beside_one_another() -> None:
+    graph = graph_of(TOWERS)
+    figure = archdsl.draw(graph)
+    assert list(lies(figure, [graph], "hero")) == []
+    words = texts(figure)
+    assert {"left  1×162", "right  1×162", "on each of 2 maps"} <= {*words}
+
+
+def test_weights_that_are_used_again_are_said_so() -> None:
+    graph = graph_of(AGAIN)
+    figure = archdsl.draw(graph, kind="strip")
+    assert list(lies(figure, [graph], "strip")) == []
+    assert any("weights of a" in word for word in texts(figure))
 
 
 def test_a_picture_of_too_many_pixels_is_refused() -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 from unicodedata import normalize
 
 from archdsl.figures.canvas.font import font
 
 Anchor = Literal["start", "middle", "end"]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 Command = tuple[str, tuple[float, ...]]  # M, L, C (two control points and the end) or Z
 RAISED, LOWERED, SHRUNK = 0.34, 0.16, 0.68  # of super- and subscripts, relative to the text
 LEAST = 6.0  # points: no letter is smaller, raised ones neither
@@ -157,6 +159,45 @@ def flat(items: Iterable[Item]) -> Iterator[Path | Text]:
             yield from flat(item.items)
         else:
             yield item
+
+
+def solid(item: Path | Text) -> Iterator[Box]:
+    """What an item covers: its box, of a line that of each of its parts."""
+    if isinstance(item, Text) or item.fill:
+        yield item.box()
+        return
+    ends = [numbers[-2:] for letter, numbers in item.commands if letter != "Z"]
+    for (x, y), (x2, y2) in pairwise(ends):
+        yield min(x, x2), min(y, y2), max(x, x2), max(y, y2)
+
+
+class Taken:
+    """Boxes in a picture; whether another meets one is found among those near it."""
+
+    def __init__(self, boxes: Iterable[Box]) -> None:
+        self.near: dict[tuple[int, int], list[Box]] = {}
+        for box in boxes:
+            self.add(box)
+
+    def add(self, box: Box) -> None:
+        for field in _fields(box):
+            self.near.setdefault(field, []).append(box)
+
+    def meets(self, box: Box) -> bool:
+        """Whether it has something in common with one of them."""
+        return any(
+            box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+            for field in _fields(box)
+            for other in self.near.get(field, ())
+        )
+
+
+def _fields(box: Box) -> Iterator[tuple[int, int]]:
+    """The squares of 50 points that a box lies in."""
+    left, top, right, bottom = (int(side // 50) for side in box)
+    for x in range(left, right + 1):
+        for y in range(top, bottom + 1):
+            yield x, y
 
 
 def bounds(items: Iterable[Item]) -> tuple[float, float, float, float]:

@@ -9,7 +9,9 @@ from typing import Literal
 
 from archdsl.analysis.cost import Analysis
 from archdsl.figures.canvas.pen import BOX_HEIGHT, MIDDLE, PLUS, Pen
-from archdsl.figures.kinds.mesh_layout import MeshLayout
+from archdsl.figures.canvas.scene import Run
+from archdsl.figures.kinds.weave import DOOR, Size, Weave, weave_of
+from archdsl.figures.network import labels
 from archdsl.figures.network.tree import Box, Chain, Element, Join, Mesh
 from archdsl.ops import SIGNED
 
@@ -20,6 +22,7 @@ STUB = 6.0  # before a fork
 LANE = 7.0  # between a body and its shortcut
 PATHS = 7.0  # between paths of a join
 BARE = 12.0  # what a path without boxes takes across
+PORT = 9.0  # the line of an input or a result along the axis
 BAR = 12.0  # thickness of the bar in which paths end
 
 
@@ -44,7 +47,7 @@ class BlockLayout:
         self.between = GAPS[direction]
         self.known: dict[int, Extent] = {}
         self.columns: dict[int, float] = {}
-        self.meshes: dict[int, MeshLayout] = {}
+        self.meshes: dict[int, Weave] = {}
 
     def measure(self, chain: Chain) -> Extent:
         """The extent of a chain, from its first element to its last."""
@@ -78,16 +81,22 @@ class BlockLayout:
         wide = self.columns.get(id(chain)) or self.column(chain)
         return Extent(BOX_HEIGHT, wide / 2, wide / 2)
 
-    def mesh(self, mesh: Mesh) -> MeshLayout:
+    def mesh(self, mesh: Mesh) -> Weave:
         """Where the parts of a mesh stand; its boxes are as wide as each needs."""
         if id(mesh) not in self.meshes:
             level = self.direction == "right"
 
-            def size(box: Box) -> tuple[float, float]:
+            def size(box: Box) -> Size:
                 wide = self.pen.box_width(box.label, False)
-                return (wide, BOX_HEIGHT) if level else (BOX_HEIGHT, wide)
+                along, across = (wide, BOX_HEIGHT) if level else (BOX_HEIGHT, wide)
+                return Size(along, across, DOOR * across)
 
-            self.meshes[id(mesh)] = MeshLayout(mesh, self.pen, size, level)
+            texts = (
+                self.pen.measure(runs, self.pen.theme.sizes.dimension) for runs in _ports(mesh)
+            )
+            wide = max(texts, default=0.0) + 4
+            port = Size(wide, PORT) if level else Size(PORT, wide)
+            self.meshes[id(mesh)] = weave_of(mesh, self.pen, level, size, port)
         return self.meshes[id(mesh)]
 
     def column(self, chain: Chain, wide: float = 0.0) -> float:
@@ -165,17 +174,28 @@ class BlockLayout:
     def draw_mesh(
         self, mesh: Mesh, extent: Extent, main: float, cross: float
     ) -> list[tuple[float, float]]:
-        def box(one: Box, along: float, across: float, size: tuple[float, float]) -> None:
-            if one.verb in SIGNED:
-                since = len(self.pen.items)
-                self.pen.sign(*self.point(along, across), one.verb)
-                self.pen.grouped(since, one.id, hover(one.id, one.output, self.analysis))
+        made, first = self.mesh(mesh), len(mesh.inputs)
+        made.draw_ways(main, cross)
+        for number, box in enumerate(mesh.boxes, first):
+            along, across = made.spot(number)
+            if box.verb in SIGNED:
+                self.draw_sign(box, main + along, cross + across)
             else:
-                half = Extent(size[0], size[1] / 2, size[1] / 2)
-                self.draw_box(one, half, along - size[0] / 2, across)
+                size = made.sizes[number]
+                extent = Extent(size.along, size.across / 2, size.across / 2)
+                self.draw_box(box, extent, main + along - size.along / 2, cross + across)
+        ports = (*range(first), *range(first + len(mesh.boxes), made.count))
+        text, color = self.pen.theme.sizes.dimension, self.pen.theme.dimension
+        for number, runs in zip(ports, _ports(mesh), strict=False):
+            along, across = made.spot(number)
+            x, y = self.point(main + along, cross + across)
+            self.pen.text(x, y + MIDDLE * text, runs, text, color)
+        return [] if mesh.open else [(main + made.length, cross)]
 
-        self.mesh(mesh).draw(main, cross, self.point, box)
-        return [] if mesh.open else [(main + extent.length, cross)]
+    def draw_sign(self, item: Box | Join, main: float, cross: float) -> None:
+        since = len(self.pen.items)
+        self.pen.sign(*self.point(main, cross), item.verb)
+        self.pen.grouped(since, item.id, hover(item.id, item.output, self.analysis))
 
     def draw_residual(self, join: Join, extent: Extent, main: float, cross: float) -> None:
         """A dot, the body, the sign on the axis; the shortcut beside them into the sign's side."""
@@ -198,9 +218,7 @@ class BlockLayout:
         else:
             self.arrow([(main, cross), (main, lane), (end, lane), (end, cross + PLUS)])
         self.pen.dot(*self.point(main, cross))
-        since = len(self.pen.items)
-        self.pen.sign(*self.point(end, cross), join.verb)
-        self.pen.grouped(since, join.id, hover(join.id, join.output, self.analysis))
+        self.draw_sign(join, end, cross)
 
     def enter(self, chain: Chain, origin: tuple[float, float], start: float, cross: float) -> None:
         """The line from a fork to the first element of a chain."""
@@ -265,6 +283,12 @@ def hover(id: str, output: object, analysis: Analysis) -> str:
     if cost is None:
         return f"{id}: {output}"
     return f"{id}: {output}, {cost.parameters:,} parameters, {cost.macs:,} MACs"
+
+
+def _ports(mesh: Mesh) -> list[tuple[Run, ...]]:
+    """What stands at the inputs and the results of an open mesh."""
+    specs = (*mesh.inputs, *(mesh.boxes[end].output for end in mesh.ends))
+    return [labels.shape(spec) for spec in specs] if mesh.open else []
 
 
 def _on_axis(chain: Chain) -> Iterator[Box]:

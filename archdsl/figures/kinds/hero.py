@@ -56,9 +56,10 @@ def _over_strip(
 def _over_pyramid(
     kinds: list[BlockKind], description: Description, options: Options, pen: Pen
 ) -> tuple[float, list[Entry], list[Row]]:
-    """The same with a pyramid, whose height is known when it was drawn: first without letters."""
+    """The same with a pyramid, whose height is known when it was drawn: first with all letters."""
     options.refuse("scale fold", f"{description.title} is no line of stages, its hero a pyramid")
-    bottom, _ = draw_pyramid(Pen(pen.theme), description, options, {})
+    marked = {unit.id: kind.letter for kind in kinds for unit in kind.units}
+    bottom, _ = draw_pyramid(Pen(pen.theme), description, options, marked)
     rows = _rows_under(bottom, kinds, description, options, pen)
     bottom, named = draw_pyramid(pen, description, options, _letters_of(rows))
     return bottom, named, rows
@@ -72,7 +73,7 @@ def _rows_under(
     room = TALLEST - bottom - LEADER
     chosen = [kind for kind in kinds if _height(_rows(insets, [kind], options.width, pen)) <= room]
     rows = _rows(insets, chosen, options.width, pen)
-    while _height(rows) > room:
+    while chosen and _height(rows) > room:
         rarest = min(reversed(chosen), key=lambda kind: len(kind.units))
         chosen = [kind for kind in chosen if kind is not rarest]
         rows = _rows(insets, chosen, options.width, pen)

@@ -1,27 +1,23 @@
 """A pyramid: rows by resolution, columns by what needs what (FPN; U-Net as a U)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.diagnostics.text import rest_of
-from archdsl.figures.canvas.pen import LINE, MIDDLE, PLUS, TURN, Pen
-from archdsl.figures.canvas.scene import Run, words
-from archdsl.figures.kinds.block_layout import hover
+from archdsl.figures.canvas.pen import LINE, MIDDLE, TURN, Pen, Point
+from archdsl.figures.canvas.scene import Anchor, Run, Taken, flat, solid, words
+from archdsl.figures.kinds.cells import CellPen, results_of
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
+from archdsl.figures.kinds.woven import Woven
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description, Unit, vary
-from archdsl.figures.network.grid import Cell, cells_of
+from archdsl.figures.network.description import Description
+from archdsl.figures.network.grid import Cell, arranged, cells_of
+from archdsl.figures.network.modules import modules_of, once
 from archdsl.figures.options import NarrowError, Options
-from archdsl.graph.graph import INPUT
-from archdsl.ops.base import sum_of
 
-LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
 ACROSS, NEAR, DOWN = 13.0, 9.0, 16.0  # distance of columns, least if it must be; of rows
 OUT, BUS = 12.0, 8.0  # length of the arrow of an output; from a bus to what it feeds
 LANE = 5.0  # between a row and a way over it, and between such ways
-OPS = 6  # of a block that is no tree and that a cell lists rather than names it
 SPREAD = 49.0  # most distance of columns more than the least
 
 
@@ -29,19 +25,19 @@ class _Pyramid:
     """Places cells on the grid and draws the ways between them."""
 
     def __init__(
-        self, description: Description, options: Options, pen: Pen, letters: Mapping[str, str]
-    ) -> None:
+        self, description: Description, options: Options, pen: Pen,
+        letters: Mapping[str, str] | None,
+        cells: Sequence[Cell],
+    ) -> None:  # fmt: skip
         self.description, self.options, self.pen = description, options, pen
-        self.letters = letters
-        self.cells = cells_of(description)
-        if description.linear and all(a.row <= b.row for a, b in pairwise(self.cells)):
-            raise UsageError(
-                f"{description.title} has no neck that joins resolutions; --kind strip shows it"
-            )
+        self.cells = cells
+        self.inner = CellPen(description, options, pen, letters)
         self.by_first = {cell.first: cell for cell in self.cells}
-        self.outputs = self.named_outputs()
+        self.outputs = results_of(description, cells)
         self.lanes = self.lanes_of_rows()
-        self.lines = {cell.id: self.text(cell) for cell in self.cells}
+        self.words: list[tuple[Sequence[Point], tuple[Run, ...]]] = []  # on ways
+        for cell in cells:
+            self.inner.write(cell, "" if self.free(cell) else self.outputs.get(cell.first, ""))
         columns = max(cell.column for cell in self.cells) + 1
         self.widths = [
             max(self.width(cell) for cell in self.cells if cell.column == n) if self.at(n) else 0.0
@@ -52,49 +48,15 @@ class _Pyramid:
     def at(self, column: int) -> list[Cell]:
         return [cell for cell in self.cells if cell.column == column]
 
-    def named_outputs(self) -> dict[str, str]:
-        """What the results of a cell are called, by its first unit: `p3`, `logits0–4`."""
-        names: dict[str, list[str]] = {}
-        for name, id in self.description.graph.outputs.items():
-            owner = self.description.owners[self.description.reducer.source[id]]
-            for cell in self.cells:
-                if any(unit.id == owner for unit in cell.units):
-                    names.setdefault(cell.first, []).append(name)
-        return {
-            first: f"{found[0]}–{rest_of(found[0], found[-1])}" if len(found) > 1 else found[0]
-            for first, found in names.items()
-        }
-
     def free(self, cell: Cell) -> bool:
         """Whether nothing stands right of a cell."""
         return not any(c.row == cell.row and c.column > cell.column for c in self.cells)
 
-    def text(self, cell: Cell) -> list[tuple[Run, ...]]:
-        """Lines in a cell: its name, what it does, on how many maps, what it gives and costs."""
-        show = self.options.show
-        letters = dict.fromkeys(self.letters.get(unit.id, "") for unit in cell.units)
-        marks = ", ".join(filter(None, letters))
-        named = words(cell.name(self.description.names), bold=True) if "names" in show else ()
-        title = (*named, Run(f"{' ' * bool(named)}({marks})")) if marks else named
-        lines = [title, *map(words, _parts(cell.units))]
-        shape = labels.shape(cell.outputs[0])
-        if cell.shared:
-            lines.append(words(f"on each of {len(cell.outputs)} maps"))
-            shape = (*shape, Run("–"), *labels.size(cell.outputs[-1]))
-        lines.append(shape if "shapes" in show else ())
-        lines += map(words, labels.amounts(sum_of(unit.cost for unit in cell.units), show))
-        name = self.outputs.get(cell.first)
-        lines.append(words(f"→ {name}") if name and not self.free(cell) else ())
-        return [line for line in lines if line]
-
     def width(self, cell: Cell) -> float:
-        if cell.sign:
-            return 2 * PLUS
-        size = self.pen.theme.sizes.dimension
-        return max(self.pen.measure(line, size) for line in self.lines[cell.id]) + 2 * INSIDE
+        return self.inner.width(cell)
 
     def height(self, cell: Cell) -> float:
-        return 2 * PLUS if cell.sign else len(self.lines[cell.id]) * LINE_HEIGHT + 5
+        return self.inner.height(cell)
 
     def place(self) -> None:
         size = self.pen.theme.sizes.dimension
@@ -136,16 +98,17 @@ class _Pyramid:
         return alike and any(c.row == cell.row and c.column in between for c in self.cells)
 
     def lanes_of_rows(self) -> dict[str, int]:
-        """The lane over its row, from 0, that ways from a cell take: none is taken twice."""
+        """The lane over its row, from 0, that ways from a cell take: the longest lie highest."""
         lanes: dict[str, int] = {}
         taken: list[tuple[int, int, int, int]] = []  # row, lane, first and last column
-        for source in self.cells:
-            ends = [
-                c.column for c in self.cells if source.first in c.sources and self.over(source, c)
-            ]
-            if not ends:
-                continue
-            start, end, lane = source.column, max(ends), 0
+        ends: dict[str, int] = {}
+        for cell in self.cells:
+            for source in (self.by_first[id] for id in cell.sources if id in self.by_first):
+                if self.over(source, cell):
+                    ends[source.first] = max(ends.get(source.first, 0), cell.column)
+        over = [cell for cell in self.cells if cell.first in ends]
+        for source in sorted(over, key=lambda cell: ends[cell.first] - cell.column):
+            start, end, lane = source.column, ends[source.first], 0
             while any(
                 (row, other) == (source.row, lane) and a < end and start < b
                 for row, other, a, b in taken
@@ -158,7 +121,36 @@ class _Pyramid:
     def spot(self, cell: Cell) -> tuple[float, float]:
         return self.middles[cell.column], self.axes[cell.row]
 
-    def draw(self) -> float:
+    def draw(self) -> float | None:
+        """Draws everything; gives the bottom, or None if there is no room for words on a way."""
+        since = len(self.pen.items)
+        self.draw_ways()
+        for cell in self.cells:
+            self.inner.draw(cell, *self.spot(cell))
+        for first, name in self.outputs.items():
+            if self.free(self.by_first[first]):
+                self.output(self.by_first[first], name)
+        taken = Taken(box for item in flat(self.pen.items[since:]) for box in solid(item))
+        for points, text in self.words:
+            if not self.write(points, text, taken):
+                return None
+        return self.bottom + 2
+
+    def write(self, points: Sequence[Point], text: tuple[Run, ...], taken: Taken) -> bool:
+        """Writes words beside a way where nothing else is, if there is such a place."""
+        size, color = self.pen.theme.sizes.dimension, self.pen.theme.dimension
+        wide = self.pen.measure(text, size)
+        for x, y, anchor in _beside(points, size):
+            left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+            box = left - 1, y - size, left + wide + 1, y + 0.3 * size
+            inside = box[0] >= 0 and box[2] <= self.options.width
+            if inside and not taken.meets(box):
+                taken.add(box)
+                self.pen.text(x, y, text, size, color, anchor)
+                return True
+        return False
+
+    def draw_ways(self) -> None:
         buses: dict[tuple[int, tuple[str, ...]], list[Cell]] = {}
         for cell in self.cells:
             if cell.shared:
@@ -168,29 +160,24 @@ class _Pyramid:
                 source = self.by_first.get(id)
                 if source:
                     self.way(source, cell, text)
-                elif id == INPUT:
-                    self.input(cell, text)
+                else:
+                    self.input(cell, id, text)
         for (_, sources), fed in buses.items():
-            feeding = [self.by_first[id] for id in sources if id != INPUT]
+            feeding = [self.by_first[id] for id in sources if id in self.by_first]
             if feeding:
                 self.bus(feeding, fed)
-            for cell in fed if INPUT in sources else ():
-                self.input(cell, "")
-        for cell in self.cells:
-            self.cell(cell)
-        for first, name in self.outputs.items():
-            if self.free(self.by_first[first]):
-                self.output(self.by_first[first], name)
-        return self.bottom + 2
+            for cell in fed:
+                for id in (id for id in sources if id not in self.by_first):
+                    self.input(cell, id, "")
 
-    def input(self, cell: Cell, text: str) -> None:
+    def input(self, cell: Cell, name: str, text: str) -> None:
         x, y = self.spot(cell)
         top = y - self.height(cell) / 2
         start = self.tops[cell.row] - 9 - self.above(cell.row)
         self.pen.arrow([(x, start), (x, top)])
-        size = self.pen.theme.sizes.dimension
-        shape = (*labels.shape(self.description.graph.input), *words(f"  {text}"))
-        self.pen.text(x + 4, start + 5, shape, size, self.pen.theme.dimension, "start")
+        said = (Run("  "), *words(text)) if text else ()
+        shape = (*labels.shape(self.description.graph.inputs[name]), *said)
+        self.words.append(([(x, start), (x, start + 5)], shape))
 
     def output(self, cell: Cell, name: str) -> None:
         """An arrow out of the network, to the right."""
@@ -200,38 +187,18 @@ class _Pyramid:
         place = right + OUT + 2, y + MIDDLE * size
         self.pen.text(*place, name, size, self.pen.theme.dimension, "start")
 
-    def cell(self, cell: Cell) -> None:
-        since, (x, y) = len(self.pen.items), self.spot(cell)
-        if cell.sign:
-            self.pen.sign(x, y, cell.sign)
-        else:
-            w, h = self.width(cell), self.height(cell)
-            paint = self.pen.theme.paint(cell.main.role)
-            self.pen.rectangle(x - w / 2, y - h / 2, w, h, paint)
-            size = self.pen.theme.sizes.dimension
-            for number, line in enumerate(self.lines[cell.id]):
-                base = y - h / 2 + 2.5 + LINE_HEIGHT * (number + 0.5) + MIDDLE * size
-                self.pen.text(x, base, line, size)
-        title = hover(cell.id, cell.outputs[0], self.description.analysis)
-        stands = [unit.id for unit in (*cell.enlarged, *cell.units)]
-        listed = [box for unit in cell.units if len(unit.ops) <= OPS for box in unit.ops]
-        stands += [path for box in listed for path in (box.id, *box.stands)]
-        self.pen.grouped(since, cell.id, title, stands)
-
     def way(self, source: Cell, cell: Cell, text: str) -> None:
         """Across in a row, down in a column, else across and then up or down into the cell."""
         (x0, y0), (x1, y1) = self.spot(source), self.spot(cell)
         right, left = x0 + self.width(source) / 2, x1 - self.width(cell) / 2
         half0, half1 = self.height(source) / 2, self.height(cell) / 2
         sign = 1 if y1 > y0 else -1
-        near = x0, y0
         if self.over(source, cell):
             lane = self.tops[cell.row] - LANE * (self.lanes[source.first] + 1)
             x0, x1 = x0 + self.width(source) / 4, x1 - self.width(cell) / 4 * (not cell.sign)
             points = [(x0, y0 - half0), (x0, lane), (x1, lane), (x1, y1 - half1)]
         elif source.row == cell.row:
             points = [(right, y0), (left, y1)]
-            near = (right + left) / 2, y0
         elif source.column == cell.column:
             points = [(x0, y0 + sign * half0), (x1, y1 - sign * half1)]
         else:
@@ -240,11 +207,7 @@ class _Pyramid:
                 self.pen.dot(x1 - TURN, y0)
         self.pen.arrow(points)
         if text:
-            (xa, ya), (xb, yb) = points[-2:]
-            size = self.pen.theme.sizes.dimension
-            place = (xb + 4, (ya + yb) / 2 + MIDDLE * size) if xa == xb else (near[0], near[1] - 3)
-            anchor = "start" if xa == xb else "middle"
-            self.pen.text(*place, text, size, self.pen.theme.dimension, anchor)  # type: ignore[arg-type]
+            self.words.append((points, words(text)))
 
     def goes_on(self, source: Cell, column: int) -> bool:
         """Whether another way from a cell goes along its row past a column."""
@@ -265,34 +228,47 @@ class _Pyramid:
             self.pen.arrow([(across, y), (x - self.width(cell) / 2, y)])
 
 
-def _parts(units: Sequence[Unit]) -> list[str]:
-    """What is in a cell, equals in a row counted: `concat`, `3×3, 64 ×2`."""
-    found = [(text, sum(layers for _, layers in run))
-             for text, run in groupby(_texts(units), key=itemgetter(0))]  # fmt: skip
-    lines = [f"{text} ×{count}" if count > 1 else text for text, count in found]
-    return [*lines, *filter(None, [vary(units)])]
-
-
-def _texts(units: Sequence[Unit]) -> Iterator[tuple[str, int]]:
-    """Words for every unit and how many layers they stand for; ops of a block that is no tree."""
-    for unit in units:
-        if 0 < len(unit.ops) <= OPS:
-            yield from ((box.label, 1) for box in unit.ops)
+def _beside(points: Sequence[Point], size: float) -> Iterator[tuple[float, float, Anchor]]:
+    """Places for words beside a way, the last part of it first: right or left of it, or above."""
+    for (xa, ya), (xb, yb) in reversed([*pairwise(points)]):
+        if xa == xb:
+            for part in (0.5, 0.3, 0.7):
+                base = ya + part * (yb - ya) + MIDDLE * size
+                yield xa + 4, base, "start"
+                yield xa - 4, base, "end"
         else:
-            yield labels.written(unit.terms), unit.layers
+            for part in (0.5, 0.3, 0.7):
+                yield xa + part * (xb - xa), ya - 3, "middle"
 
 
 def draw_pyramid(
-    pen: Pen, description: Description, options: Options, letters: Mapping[str, str]
+    pen: Pen, description: Description, options: Options, letters: Mapping[str, str] | None
 ) -> tuple[float, list[Entry]]:
-    """Draws the pyramid, with the letters of units in its cells; gives its bottom and a legend."""
-    made = _Pyramid(description, options, pen, letters)
-    bottom = made.draw()
-    shown = (cell.main.telling for cell in made.cells if not cell.sign)
+    """Draws the network, with letters in its cells if insets go with it; gives bottom and legend.
+
+    Where ways along rows and columns would meet something, or have no room for what is said on
+    them, and where there are several inputs, they are curves between layers instead.
+    """
+    modules = modules_of(description)
+    cells = cells_of(description, modules)
+    bottom, since = None, len(pen.items)
+    if len(description.graph.inputs) == 1 and arranged(cells):
+        bottom = _Pyramid(description, options, pen, letters, cells).draw()
+    if bottom is None:
+        del pen.items[since:]
+        cells, repeated = once(description, cells, modules)
+        bottom = Woven(description, options, pen, letters, cells, repeated).draw()
+    shown = (cell.main.telling for cell in cells if not cell.sign)
     return bottom, entries(pen, filter(None, shown))
 
 
 def pyramid(description: Description, options: Options, pen: Pen) -> float:
     """The kind `pyramid`; gives the height."""
-    bottom, found = draw_pyramid(pen, description, options, {})
+    if description.linear:
+        rows = [cell.row for cell in cells_of(description, {})]
+        if rows == sorted(rows):
+            raise UsageError(
+                f"{description.title} has no neck that joins resolutions; --kind strip shows it"
+            )
+    bottom, found = draw_pyramid(pen, description, options, None)
     return draw_legend(pen, found, options.width, bottom + 6) if options.legend else bottom

@@ -14,6 +14,8 @@ from archdsl.figures.network.tree import signature
 
 FORMS = 200  # of a block, among which those that can be drawn as one are looked for
 
+NAMED = 4  # runs of blocks that are one; the others are counted
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -97,7 +99,7 @@ def _variants(units: Sequence[Unit], names: Names) -> list[Variant]:
         start, end = (Term("out", (channels,)) for channels in ends)
         found.setdefault((start, *unit.numbers, end), []).append(unit)
     return [
-        Variant(names.several([unit.id for unit in alike]), tuple(alike), key)
+        Variant(names.several([unit.id for unit in alike], NAMED), tuple(alike), key)
         for key, alike in found.items()
     ]
 
@@ -148,5 +150,5 @@ def _kind(letter: str, group: Sequence[Variant], liked: Set[str], names: Names) 
     alike = [unit for unit in variant.units if unit.input == shown.input]
     places = tuple(n for values, n in _columns(group).items() if len(set(values)) > 1)
     return BlockKind(
-        letter, shown, names.several([unit.id for unit in alike]), tuple(group), places
+        letter, shown, names.several([unit.id for unit in alike], NAMED), tuple(group), places
     )

@@ -27,7 +27,7 @@ from archdsl.figures.network.tree import (
     numbers,
     signature,
 )
-from archdsl.graph.graph import INPUT, Graph, Node, Scope
+from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.ops.tensor import TensorSpec
 
 UnitKind = Literal["op", "block", "dense"]
@@ -93,9 +93,12 @@ class Unit:
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """What its only box says, or the name of its block."""
+        """What its only box says, or the name of its block; and whose weights it applies again."""
         first = self.chain[0] if len(self.chain) == 1 else None
-        return first.terms if isinstance(first, Box) else (word(self.block.replace("_", " ")),)
+        name, _, again = self.id.partition("@")
+        shared = (word(f"weights of {name}"),) if again else ()
+        block = (word(self.block.replace("_", " ")),)
+        return (*(first.terms if isinstance(first, Box) else block), *shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +160,8 @@ def vary(units: Sequence[Unit]) -> str:
 class Description:
     """A network as figures see it, or a part of it.
 
-    `owners` gives the unit of every node, and `input` itself; `whole` is the graph with what serves
-    no output, too.
+    `owners` gives the unit of every node, and inputs themselves; `whole` is the graph with what
+    serves no output, too.
     """
 
     graph: Graph
@@ -191,7 +194,20 @@ class Description:
     @cached_property
     def names(self) -> Names:
         """What units and the parts around them are called."""
-        return Names([unit.id for unit in self.units])
+        return Names([unit.id for unit in self.units], self._reshaped())
+
+    def _reshaped(self) -> set[str]:
+        """Parts whose result has another shape than what is drawn of them: no unit bears the name.
+
+        A `permute` at their end is not drawn.
+        """
+        last = {s.id: node for node in self.graph.nodes for s in self.graph.around(node.scope)}
+        source = self.reducer.source
+        return {
+            part
+            for part, node in last.items()
+            if labels.shape(node.output) != labels.shape(self.graph.spec(source[node.id]))
+        }
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -239,12 +255,12 @@ class Description:
 
     @cached_property
     def feeds(self) -> dict[str, list[str]]:
-        """For every unit the units that feed it, `input` for the network's input."""
+        """For every unit the units and the inputs that feed it."""
         found: dict[str, dict[str, None]] = {unit.id: {} for unit in self.units}
         for id, (_, inputs) in self.reducer.drawn.items():
             unit = self.owners[id]
             for feeds in map(self.owners.__getitem__, inputs):
-                shown = unit in found and (feeds in found or feeds == INPUT)
+                shown = unit in found and (feeds in found or feeds in self.graph.inputs)
                 if shown and feeds != unit:
                     found[unit][feeds] = None
         return {unit: list(feeds) for unit, feeds in found.items()}
@@ -252,9 +268,20 @@ class Description:
     @cached_property
     def linear(self) -> bool:
         """Whether every unit is fed by the one before it and no other, the first by none."""
-        ids = [unit.id for unit in self.units]
-        starts = all(source == INPUT for id in ids[:1] for source in self.feeds[id])
-        return starts and all(self.feeds[b] == [a] for a, b in pairwise(ids))
+        ids, inputs = [unit.id for unit in self.units], self.graph.inputs
+        starts = all(source in inputs for id in ids[:1] for source in self.feeds[id])
+        line = starts and all(self.feeds[b] == [a] for a, b in pairwise(ids))
+        return line and (len(inputs) == 1 or self.part != "")
+
+    @property
+    def ordered(self) -> bool:
+        """Whether every unit is fed by inputs and by units before it."""
+        seen = set(self.graph.inputs)
+        for id, feeds in self.feeds.items():
+            if not seen.issuperset(feeds):
+                return False
+            seen.add(id)
+        return True
 
     def only(self, path: str) -> "Description":
         """The part of the network at a path."""
@@ -276,31 +303,43 @@ def resolution(spec: TensorSpec) -> float:
 
 
 def describe(graph: Graph) -> Description:
-    """What figures tell of a graph: what serves its outputs, without what only `aux` needs."""
-    whole, graph = graph, graph.select(graph.outputs)
-    analysis, owners = analyze(graph), owners_of(graph)
-    blocks = {scope: unit for scope, unit in owners.items() if not is_dense(graph, unit)}
-    reducer = Reducer(graph, blocks)
-    cut = _Units(graph, analysis, reducer, owners)
-    return Description(graph, whole, analysis, tuple(cut.units()), cut.unit_of, reducer)
+    """What figures tell of a graph: what serves its outputs, without what only `aux` needs.
+
+    Weights that are applied again are one unit, and blocks are units, unless something would then
+    feed what stands before it.
+    """
+    served = graph.select(graph.outputs)
+    analysis, owners = analyze(served), owners_of(served)
+    single = dict.fromkeys(owners, "")
+    for apart, owner in ((False, owners), (True, owners), (True, single)):
+        blocks = {scope: unit for scope, unit in owner.items() if not is_dense(served, unit)}
+        reducer = Reducer(served, blocks)
+        cut = _Units(served, analysis, reducer, owner, apart)
+        units = tuple(cut.units())
+        made = Description(served, graph, analysis, units, cut.unit_of, reducer)
+        if made.ordered:
+            break
+    return made
 
 
 class _Units:
     """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks.
 
-    What weights are applied to again (`@1`, `@2`...) is no unit of its own.
+    What weights are applied to again (`@1`, `@2`...) is a unit of its own only if told `apart`.
     """
 
     def __init__(
-        self, graph: Graph, analysis: Analysis, reducer: Reducer, owner: Mapping[str, str]
-    ) -> None:
+        self, graph: Graph, analysis: Analysis, reducer: Reducer, owner: Mapping[str, str],
+        apart: bool,
+    ) -> None:  # fmt: skip
         self.graph, self.analysis, self.reducer = graph, analysis, reducer
         self.owner = owner
         self.first: dict[str, str] = {}  # where a path is applied first
-        self.unit_of = dict.fromkeys(graph.inputs, INPUT)
+        self.unit_of = {name: name for name in graph.inputs}
         for node in graph.nodes:
             id = self.application(node)
-            self.unit_of[node.id] = self.first.setdefault(id.partition("@")[0], id)
+            path = id if apart else id.partition("@")[0]
+            self.unit_of[node.id] = self.first.setdefault(path, id)
 
     def application(self, node: Node) -> str:
         """The scope that is a unit and holds a node, or the node itself."""
@@ -334,7 +373,8 @@ class _Units:
         nodes = members.get(unit.id, [])
         ends = [n for n, node in enumerate(nodes) if node.scope == unit.id]
         inside = nodes[: ends[0] + 1] if unit.kind == "dense" and ends else nodes
-        before = silent.get(INPUT, []) if unit.input is self.graph.input else []
+        given = next((n for n, spec in self.graph.inputs.items() if spec is unit.input), "")
+        before = silent.get(given, [])
         after = silent.get(unit.id, [])
         if unit.kind == "op":
             return replace(unit, manner=manner_of(self.graph, [*before, *inside, *after]))
@@ -353,7 +393,7 @@ class _Units:
 
     def _scope(self, scope: Scope, nodes: list[Node], drawn: list[Node]) -> Unit:
         inside = {node.id for node in nodes}
-        entry = next((id for node in nodes for id in node.inputs if id not in inside), INPUT)
+        entry = next((i for n in nodes for i in n.inputs if i not in inside), "")
         layers, chain = 1, ()  # type: tuple[int, Chain]
         with suppress(IrreducibleError):
             if scope.kind == "dense":
@@ -381,12 +421,15 @@ class _Units:
 
     def _chain(self, entry: str, nodes: list[Node], inside: set[str]) -> Chain:
         """What a block holds: a tree, or all at once if it takes or gives several things."""
-        inputs = {i: None for id in inside for i in self.reducer.drawn[id][1] if i not in inside}
+        held = {node.id for node in nodes}
+        given = [id for node in nodes for id in node.inputs[: node.op.inputs] if id not in held]
+        inputs = {self.reducer.source[id]: self.graph.spec(id) for id in reversed(given)}
         ends = [id for id in inside if self.reducer.leaves(id, inside)]
         if len(inputs) == 1 and len(ends) < 2:
             return folded(self.reducer.chain(entry, nodes[-1].id))
         order = self.reducer.order.__getitem__
-        return (self.reducer.mesh(sorted(inputs, key=order), sorted(ends, key=order), ()),)
+        first = {id: inputs[id] for id in sorted(inputs, key=order)}
+        return (self.reducer.mesh(first, sorted(ends, key=order), ()),)
 
     def _dense(self, scope: Scope, entry: str, nodes: list[Node]) -> tuple[int, Chain]:
         """The number of layers, and the first of them joined to what it is given.

@@ -10,7 +10,6 @@ from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, Unit, resolution
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import Box
-from archdsl.graph.graph import INPUT
 from archdsl.ops import SIGNED
 from archdsl.ops.tensor import TensorSpec
 
@@ -77,14 +76,13 @@ class Cell:
         return named if within else f"{named}–{names.one(last)}"
 
 
-def cells_of(description: Description) -> list[Cell]:
-    """The cells, in the order of the network, in their rows and columns.
+def cells_of(description: Description, modules: Mapping[str, str]) -> list[Cell]:
+    """The cells, in the order of the network, in their rows; none is of two `modules`.
 
-    Raises UsageError if there are more than MANY, or no rows can show their ways.
+    Raises UsageError if there are more than MANY.
     """
-    _expect_order(description)
     rows = _rows(description)
-    cells = _merged(description, rows)
+    cells = _merged(description, rows, modules)
     if len(cells) > MANY:
         raise UsageError(
             f"{description.title} has {len(cells):,} parts that are no line, more than the {MANY}"
@@ -92,6 +90,15 @@ def cells_of(description: Description) -> list[Cell]:
         )
     for cell in cells:
         cell.row = rows[cell.first]
+    return cells
+
+
+def arranged(cells: Sequence[Cell]) -> bool:
+    """Puts cells into columns such that ways along rows and columns meet nothing, if that can be.
+
+    Cells of weights that several maps share are spread over the rows of these.
+    """
+    rows = [cell.row for cell in cells]
     _share(cells)
     by_first = {cell.first: cell for cell in cells}
     for _ in cells:
@@ -99,22 +106,10 @@ def cells_of(description: Description) -> list[Cell]:
         _advance(cells, by_first)
         _clear(cells, by_first)
         if before == [cell.column for cell in cells]:
-            return cells
-    raise UsageError(f"{description.title} has ways that no rows can show; --kind graph does")
-
-
-def _expect_order(description: Description) -> None:
-    """Raises UsageError if something feeds what stands before it: weights that are applied again,
-    or blocks whose ops take turns."""
-    seen = {INPUT}
-    for unit in description.units:
-        for source in description.feeds[unit.id]:
-            if source not in seen:
-                raise UsageError(
-                    f"{description.title} has ways back from {source} to {unit.id};"
-                    " --kind graph shows them"
-                )
-        seen.add(unit.id)
+            return True
+    for cell, row in zip(cells, rows, strict=True):
+        cell.row = row
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,9 @@ class _Way:
         return _Way(self.source, words, (*self.enlarging, unit))
 
 
-def _merged(description: Description, rows: Mapping[str, int]) -> list[Cell]:
+def _merged(
+    description: Description, rows: Mapping[str, int], modules: Mapping[str, str]
+) -> list[Cell]:
     """Units merged along lines of one resolution; what only enlarges is said on the way."""
     feeds = description.feeds
     uses = Counter(source for sources in feeds.values() for source in sources)
@@ -138,7 +135,7 @@ def _merged(description: Description, rows: Mapping[str, int]) -> list[Cell]:
     ends = {description.owners[id] for id in graph.taps.values()}
     ends |= {description.owners[source[id]] for id in graph.outputs.values()}
     cells: dict[str, Cell] = {}
-    ways: dict[str, _Way] = {INPUT: _Way(INPUT)}  # from a unit on: the cell it is in, by its first
+    ways = {name: _Way(name) for name in graph.inputs}  # from a unit on: the cell that it is in
     for unit in description.units:
         sources = feeds[unit.id]
         if _enlarges(unit) and uses[unit.id] == 1 and sources:
@@ -146,7 +143,8 @@ def _merged(description: Description, rows: Mapping[str, int]) -> list[Cell]:
             continue
         before = _goes_on(sources, ways, cells)
         alone = before and uses[sources[0]] == 1 and sources[0] not in ends
-        if before and alone and rows[before.first] == rows[unit.id]:
+        place = modules.get(unit.id), rows[unit.id]
+        if before and alone and place == (modules.get(before.first), rows[before.first]):
             before.units.append(unit)
             ways[unit.id] = _Way(before.first)
             continue
@@ -171,7 +169,7 @@ def _goes_on(
     if len(sources) != 1 or ways[sources[0]].enlarging:
         return None
     cell = cells.get(ways[sources[0]].source)
-    return cell if cell and not cell.sign else None
+    return cell if cell and not cell.sign and not cell.shared else None
 
 
 def _on_the_way(unit: Unit) -> str:
@@ -186,11 +184,13 @@ def _rows(description: Description) -> dict[str, int]:
 
     Convolutions without padding make maps a little smaller, which is no row of its own.
     """
-    levels = {INPUT: 0}
+    inputs = {name: resolution(spec) for name, spec in description.graph.inputs.items()}
+    largest = max(inputs.values())
+    levels = {name: round(log2(largest / size)) for name, size in inputs.items()}
     for unit in description.units:
         shrunk = resolution(unit.input) / resolution(unit.output)
-        source = next(iter(description.feeds[unit.id]), INPUT)
-        levels[unit.id] = levels[source] + round(log2(shrunk))
+        source = next(iter(description.feeds[unit.id]), "")
+        levels[unit.id] = levels.get(source, 0) + round(log2(shrunk))
     order = sorted({levels[unit.id] for unit in description.units})
     rows = {level: row for row, level in enumerate(order)}
     return {unit.id: rows[levels[unit.id]] for unit in description.units}

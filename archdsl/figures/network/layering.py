@@ -2,7 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import pairwise, permutations
@@ -170,15 +170,21 @@ def _exact(layers: Sequence[Sequence[int]], hops: Sequence[Sequence[Hop]]) -> tu
 
 
 def straightened(
-    found: Layering, sizes: Sequence[float], gap: float, joined: Iterable[Hop] = ()
-) -> list[float]:
+    found: Layering, sizes: Sequence[float], gap: float, joined: Iterable[Hop] = (),
+    wide: Container[int] = (),
+) -> list[float]:  # fmt: skip
     """The place of every vertex across its layer, as many ways straight as can be.
 
-    Vertices stand `gap` apart; those that are `joined` stand on one line with one another.
+    Vertices stand `gap` apart; those that are `joined` stand on one line with one another. Where an
+    even number of ways enters one that is `wide`, side by side, none of them goes to its middle.
     """
     columns = _Columns(found)
-    for pair in (*joined, *_by_merit(found)):
+    entering = Counter(b for hops in found.hops for _, b in hops)
+    for pair in joined:
         columns.unite(*pair)
+    for a, b in _by_merit(found):
+        if b not in wide or entering[b] % 2:
+            columns.unite(a, b)
     return columns.places(sizes, gap)
 
 

@@ -1,16 +1,20 @@
 """What figures call parts of a network: as little of their paths as says which is meant."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from functools import cached_property
 
 from archdsl.diagnostics.text import rest_of
 
 
 class Names:
-    """Names of paths and of parts around them, such that nothing else in a figure has the same."""
+    """Names of paths and of parts around them, such that nothing else in a figure has the same.
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    What is in `others` is no name of what is drawn of it.
+    """
+
+    def __init__(self, paths: Sequence[str], others: Container[str] = ()) -> None:
+        self.others = others
         self.order = {path: place for place, path in enumerate(paths)}
         self.held = Counter(part for path in paths for part in _around(path))  # paths in a part
 
@@ -36,31 +40,39 @@ class Names:
             return self._part(parent)
         return f"{self.one(first)}–{rest_of(first, last)}" if len(ids) > 1 else self.one(first)
 
-    def several(self, ids: Sequence[str]) -> str:
-        """`layer1.1–2`; `features.5.0, 2, 4`, runs of paths that follow one another."""
+    def several(self, ids: Sequence[str], most: int = 0) -> str:
+        """`layer1.1–2`; `features.5.0, 2, 4`, runs of paths that follow one another.
+
+        Of more than `most` runs, if that is said, the rest is counted.
+        """
         runs: list[list[str]] = []
         for id in ids:
             if runs and self.order[id] == self.order[runs[-1][-1]] + 1:
                 runs[-1].append(id)
             else:
                 runs.append([id])
-        parts = [self.one(ids[0]), *(rest_of(ids[0], run[0]) for run in runs[1:])]
-        return ", ".join(
+        shown = runs[:most] if most else runs
+        parts = [self.one(ids[0]), *(rest_of(ids[0], run[0]) for run in shown[1:])]
+        told = ", ".join(
             part if len(run) == 1 else f"{part}–{rest_of(run[0], run[-1])}"
-            for part, run in zip(parts, runs, strict=True)
+            for part, run in zip(parts, shown, strict=True)
         )
+        rest = sum(map(len, runs[len(shown) :]))
+        return f"{told} and {rest} more" if rest else told
 
     def whole(self, ids: Sequence[str]) -> str:
         """The path that these and no others lie directly or deeper under, "" if there is none."""
         parent = ids[0].rpartition(".")[0]
         inside = all(id.startswith(f"{parent}.") for id in ids)
-        return parent if inside and self.held[parent] == len(ids) else ""
+        whole = inside and self.held[parent] == len(ids) and parent not in self.others
+        return parent if whole else ""
 
     def largest(self, part: str, inside: Collection[str]) -> str:
         """The largest part around one that holds only paths from `inside`, "" if there is none."""
         found = ""
         while part and sum(id.startswith(f"{part}.") for id in inside) == self.held[part]:
-            found, part = part, part.rpartition(".")[0]
+            found = found if part in self.others else part
+            part = part.rpartition(".")[0]
         return found
 
     @staticmethod

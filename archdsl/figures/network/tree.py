@@ -229,6 +229,16 @@ class Dominators:
 
 
 def _told(graph: Graph, owners: Mapping[str, str]) -> dict[str, bool]:
+    """What `_telling` finds, until what is told tells nothing more: it is drawn, and takes, too."""
+    told: dict[str, bool] = {}
+    while True:
+        drawn = {id for id, alone in told.items() if alone}
+        told |= {**_telling(graph, owners, drawn), **dict.fromkeys(drawn, True)}
+        if drawn == {id for id, alone in told.items() if alone}:
+            return told
+
+
+def _telling(graph: Graph, owners: Mapping[str, str], drawn: Container[str]) -> dict[str, bool]:
     """The last of quiet ops (norms, activations) without which a way would leave elsewhere.
 
     Those of a block are told where it forks after them, and where it takes what is before them,
@@ -239,7 +249,7 @@ def _told(graph: Graph, owners: Mapping[str, str]) -> dict[str, bool]:
     before: dict[str, tuple[str, ...]] = {}  # the quiet ops since what is drawn, itself last
     taken: dict[str, list[Node]] = {}  # by what is drawn, with quiet ops or without
     for node in graph.nodes:
-        role = node.op.role()
+        role = node.op.role() or node.id in drawn
         source[node.id] = node.id if role else source[node.inputs[0]]
         before[node.id] = () if role else (*before.get(node.inputs[0], ()), node.id)
         for id in node.inputs[: node.op.inputs] if role else ():
@@ -342,12 +352,14 @@ class Reducer:
         except IrreducibleError:
             while len(seen) > before:
                 seen.popitem()
-            made = self.mesh((fork,), (at,), seen)
+            made = self.mesh({fork: self.graph.spec(fork)}, (at,), seen)
             seen |= dict.fromkeys(box.id for box in made.boxes)
             return made
         return Join(at, node.op.verb, paths, node.output, self._skips(node))
 
-    def mesh(self, inputs: Sequence[str], ends: Sequence[str], seen: Container[str]) -> Mesh:
+    def mesh(
+        self, inputs: Mapping[str, TensorSpec], ends: Sequence[str], seen: Container[str]
+    ) -> Mesh:
         """All between some nodes and others; raises IrreducibleError if it leads elsewhere, too."""
         inside, todo = dict[str, None](), [*ends]
         while todo and len(inside) <= WOVEN:
@@ -364,8 +376,9 @@ class Reducer:
         place = {id: -1 - n for n, id in enumerate(inputs)} | {id: n for n, id in enumerate(order)}
         takes = tuple(tuple(place[source] for source in self.drawn[id][1]) for id in order)
         found = tuple(self._woven(self.drawn[id][0]) for id in order)
-        specs = tuple(map(self.graph.spec, inputs))
-        return Mesh(order[-1], found, takes, specs, tuple(place[id] for id in ends))
+        return Mesh(
+            order[-1], found, takes, tuple(inputs.values()), tuple(place[id] for id in ends)
+        )
 
     def leaves(self, id: str, inside: Container[str]) -> bool:
         """Whether something else takes a node than what is inside."""

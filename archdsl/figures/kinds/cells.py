@@ -1,0 +1,137 @@
+"""Cells of pyramids and of networks that are woven: what they say, their size, their box."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from archdsl.diagnostics.text import rest_of
+from archdsl.figures.canvas.pen import MIDDLE, PLUS, Pen
+from archdsl.figures.canvas.scene import Run, words
+from archdsl.figures.kinds.block_layout import hover
+from archdsl.figures.network import labels
+from archdsl.figures.network.description import Description, Unit, vary
+from archdsl.figures.network.grid import Cell
+from archdsl.figures.network.modules import Repeated
+from archdsl.figures.network.tree import Mesh
+from archdsl.figures.options import Options
+from archdsl.ops import SIGNED
+from archdsl.ops.base import sum_of
+
+LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
+OPS = 6  # of a block that is no tree and that a cell lists rather than names it
+
+
+class CellPen:
+    """Writes and draws cells with one pen; `letters` are those of the insets of units.
+
+    Where there are no insets, not even of other units, cells say what is in a block.
+    """
+
+    def __init__(
+        self, description: Description, options: Options, pen: Pen,
+        letters: Mapping[str, str] | None,
+    ) -> None:  # fmt: skip
+        self.description, self.options, self.pen = description, options, pen
+        self.letters, self.opened = letters or {}, letters is not None
+        self.size = pen.theme.sizes.dimension
+        self.lines: dict[str, list[tuple[Run, ...]]] = {}  # in cells that are written, by their ids
+        self.repeated: dict[str, Repeated] = {}  # that cells are of, by their first units
+
+    def write(self, cell: Cell, result: str = "") -> None:
+        """Lines of a cell: its name, what it does, on how many maps, what it gives and costs.
+
+        `result` is what its result is called, if that is said inside.
+        """
+        show = self.options.show
+        letters = dict.fromkeys(self.letters.get(unit.id, "") for unit in cell.units)
+        marks = ", ".join(filter(None, letters))
+        named = words(self.name(cell), bold=True) if "names" in show else ()
+        title = (*named, Run(f"{' ' * bool(named)}({marks})")) if marks else named
+        lines = [title, *map(words, self.parts(cell.units))]
+        shape = labels.shape(cell.outputs[0])
+        if cell.shared:
+            lines.append(words(f"on each of {len(cell.outputs)} maps"))
+            shape = (*shape, Run("–"), *labels.size(cell.outputs[-1]))
+        lines.append(shape if "shapes" in show else ())
+        lines += map(words, labels.amounts(sum_of(unit.cost for unit in cell.units), show))
+        lines.append(words(f"→ {result}") if result else ())
+        self.lines[cell.id] = [line for line in lines if line]
+
+    def name(self, cell: Cell) -> str:
+        """Its name; that of what is in a repeated part is short."""
+        name, repeated = cell.name(self.description.names), self.repeated.get(cell.first)
+        return name.removeprefix(f"{repeated.root}.") if repeated else name
+
+    def parts(self, units: Sequence[Unit]) -> list[str]:
+        """What is in a cell, equals in a row counted: `concat`, `3×3, 64 ×2`."""
+        found = [(text, sum(layers for _, layers in run))
+                 for text, run in groupby(self.texts(units), key=itemgetter(0))]  # fmt: skip
+        lines = [f"{text} ×{count}" if count > 1 else text for text, count in found]
+        return [*lines, *filter(None, [vary(units)])]
+
+    def texts(self, units: Sequence[Unit]) -> Iterator[tuple[str, int]]:
+        """Words for every unit and how many layers it stands for; ops of a block that is closed."""
+        for unit in units:
+            if 0 < len(unit.ops) <= OPS and not self.opened:
+                yield from ((box.label, 1) for box in unit.ops)
+            else:
+                yield labels.written(unit.terms), unit.layers
+
+    def sign(self, cell: Cell) -> str:
+        """The sign that a cell is drawn as, if it is: alone, or what ends a block that is open."""
+        (unit, *others) = cell.units
+        last = unit.chain[0] if len(unit.chain) == 1 else None
+        opened = isinstance(last, Mesh) and len(last.ends) == 1 and self.opened
+        verb = last.boxes[-1].verb if isinstance(last, Mesh) and opened and not others else ""
+        return cell.sign or (verb if verb in SIGNED else "")
+
+    def width(self, cell: Cell) -> float:
+        if self.sign(cell):
+            return max(2 * PLUS, self.pen.measure(self.mark(cell), self.size))
+        return max(self.pen.measure(line, self.size) for line in self.lines[cell.id]) + 2 * INSIDE
+
+    def height(self, cell: Cell) -> float:
+        if self.sign(cell):
+            return 2 * PLUS + 2 * LINE_HEIGHT * bool(self.mark(cell))
+        return len(self.lines[cell.id]) * LINE_HEIGHT + 5
+
+    def mark(self, cell: Cell) -> str:
+        """What stands over a sign."""
+        letter = self.letters.get(cell.first, "")
+        return f"({letter})" if letter else ""
+
+    def draw(self, cell: Cell, x: float, y: float) -> None:
+        """Draws a cell that is written, its middle at a point."""
+        since = len(self.pen.items)
+        sign = self.sign(cell)
+        if sign:
+            self.pen.sign(x, y, sign)
+            self.pen.text(x, y - PLUS - 2.4, self.mark(cell), self.size)
+        else:
+            w, h = self.width(cell), self.height(cell)
+            paint = self.pen.theme.paint(cell.main.role)
+            self.pen.rectangle(x - w / 2, y - h / 2, w, h, paint)
+            for number, line in enumerate(self.lines[cell.id]):
+                base = y - h / 2 + 2.5 + LINE_HEIGHT * (number + 0.5) + MIDDLE * self.size
+                self.pen.text(x, base, line, self.size)
+        title = hover(cell.id, cell.outputs[0], self.description.analysis)
+        stands = [unit.id for unit in (*cell.enlarged, *cell.units)]
+        if cell.first in self.repeated:
+            stands += self.repeated[cell.first].cells[cell.first]
+        listed = [box for unit in cell.units if len(unit.ops) <= OPS for box in unit.ops]
+        stands += [path for box in listed for path in (box.id, *box.stands)]
+        self.pen.grouped(since, cell.id, title, stands)
+
+
+def results_of(description: Description, cells: Sequence[Cell]) -> dict[str, str]:
+    """What the results of a cell are called, by its first unit: `p3`, `logits0–4`."""
+    names: dict[str, list[str]] = {}
+    for name, id in description.graph.outputs.items():
+        owner = description.owners[description.reducer.source[id]]
+        for cell in cells:
+            if any(unit.id == owner for unit in cell.units):
+                names.setdefault(cell.first, []).append(name)
+    return {
+        first: f"{found[0]}–{rest_of(found[0], found[-1])}" if len(found) > 1 else found[0]
+        for first, found in names.items()
+    }

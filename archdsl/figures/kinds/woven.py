@@ -1,0 +1,144 @@
+"""A network whose ways cross: rows by resolution, layers by what needs what, ways as curves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from archdsl.figures.canvas.pen import CONTAINER, LINE, MIDDLE, Pen
+from archdsl.figures.canvas.scene import Path, Run, polygon, words
+from archdsl.figures.kinds.cells import CellPen, results_of
+from archdsl.figures.kinds.weave import DOOR, Size, Weave
+from archdsl.figures.network import labels
+from archdsl.figures.network.description import Description
+from archdsl.figures.network.grid import Cell
+from archdsl.figures.network.modules import Repeated
+from archdsl.figures.options import NarrowError, Options
+
+RAISED, LOW = 1.6, 9.0  # words over a way: from it to their baseline; their line
+HEADING = 14.0  # room for the names of what repeats
+SPREAD = 30.0  # most distance of layers more than the least
+
+
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """A cell, or words: at an input, over a way that goes on, or at a result."""
+
+    row: int
+    cell: Cell | None = None
+    words: tuple[Run, ...] = ()
+    passed: bool = False
+
+
+class Woven:
+    """Places cells in layers from left to right, and draws them and their ways."""
+
+    def __init__(
+        self, description: Description, options: Options, pen: Pen,
+        letters: Mapping[str, str] | None,
+        cells: Sequence[Cell], repeated: Sequence[Repeated],
+    ) -> None:  # fmt: skip
+        self.description, self.options, self.pen = description, options, pen
+        self.cells, self.repeated = cells, repeated
+        self.inner = CellPen(description, options, pen, letters)
+        self.inner.repeated = {first: one for one in repeated for first in one.cells}
+        self.size = pen.theme.sizes.dimension
+        self.things: list[_Thing] = []  # every way leads from one to a later one
+        self.edges: list[tuple[int, int]] = []
+        self.number: dict[str, int] = {}  # of inputs by name, of cells by their first units
+        self.add_all()
+        sizes = [self.extent(thing) for thing in self.things]
+        rows = [thing.row for thing in self.things]
+        self.weave = Weave(pen, sizes, self.edges, True, rows, self.lines())
+
+    def add_all(self) -> None:
+        graph, results = self.description.graph, results_of(self.description, self.cells)
+        for name, spec in graph.inputs.items():
+            rows = [cell.row for cell in self.cells if name in cell.sources]
+            if rows:
+                named = words(f"{name}  ", bold=True) if len(graph.inputs) > 1 else ()
+                spaced = (*named, Run("  ")) if named else ()
+                self.add(_Thing(min(rows), words=(*spaced, *labels.shape(spec))), name)
+        for cell in self.cells:
+            self.inner.write(cell)
+            sources = []
+            for id, text in cell.sources.items():
+                source = self.number[id]
+                if text:
+                    row = self.things[source].row
+                    sources.append(
+                        self.add(_Thing(row, words=words(text), passed=True), "", source)
+                    )
+                else:
+                    sources.append(source)
+            number = self.add(_Thing(cell.row, cell), cell.first, *sources)
+            if cell.first in results:
+                self.add(_Thing(cell.row, words=words(results[cell.first])), "", number)
+
+    def way(self, source: int, text: str) -> int:
+        """The words on the way from a thing if there are any, else the thing itself."""
+        over = _Thing(self.things[source].row, words=words(text), passed=True)
+        return self.add(over, "", source) if text else source
+
+    def add(self, thing: _Thing, name: str, *sources: int) -> int:
+        number = len(self.things)
+        self.things.append(thing)
+        self.edges += [(source, number) for source in sources]
+        if name:
+            self.number[name] = number
+        return number
+
+    def extent(self, thing: _Thing) -> Size:
+        cell = thing.cell
+        if cell is not None:
+            tall = self.inner.height(cell)
+            return Size(self.inner.width(cell), tall, 0.0 if self.inner.sign(cell) else DOOR * tall)
+        wide = self.pen.measure(thing.words, self.size)
+        if thing.passed:
+            return Size(wide + 4, 2 * LOW, None)
+        return Size(wide + 4 * bool(wide), LOW)
+
+    def lines(self) -> list[tuple[int, int]]:
+        """Cells of a row, one after the other: they stand on one line where they can."""
+        rows: dict[int, list[int]] = {}
+        for number, thing in enumerate(self.things):
+            if thing.cell is not None:
+                rows.setdefault(thing.row, []).append(number)
+        return [pair for row in rows.values() for pair in pairwise(row)]
+
+    def draw(self) -> float:
+        """Draws everything; gives the bottom."""
+        weave, room = self.weave, self.options.width - 2 * LINE
+        if weave.length > room:
+            subject = f"the figure of {self.description.title}"
+            need = weave.length + 2 * LINE
+            raise NarrowError(subject, self.options.width, need, "or draw a part: --only")
+        layers = len(weave.found.layers)
+        weave.spread(min(SPREAD, (room - weave.length) / max(1, layers - 1)))
+        left, (low, high) = (self.options.width - weave.length) / 2, weave.reach
+        top = 2.0 - low + HEADING * bool(self.repeated)
+        for one in self.repeated:
+            self.heading(one, left)
+        weave.draw_ways(left, top)
+        for number, thing in enumerate(self.things):
+            along, across = weave.spot(number)
+            self.thing(thing, left + along, top + across)
+        return top + high + 2
+
+    def heading(self, one: Repeated, left: float) -> None:
+        """A bracket over the layers of what repeats, with its name and how often."""
+        spans = [self.weave.spans[self.number[first]] for first in one.cells]
+        start, end = left + min(a for a, _ in spans), left + max(b for _, b in spans)
+        bracket = polygon([(start, 13), (start, 10), (end, 10), (end, 13)], closed=False)
+        self.pen.items.append(Path(bracket, "", self.pen.theme.container.stroke, CONTAINER))
+        text = (*words(one.path, bold=True), Run(f" ×{one.count}"))
+        self.pen.text((start + end) / 2, 7, text, self.size)
+
+    def thing(self, thing: _Thing, x: float, y: float) -> None:
+        if thing.cell is not None:
+            self.inner.draw(thing.cell, x, y)
+            return
+        if thing.passed:
+            half = self.extent(thing).along / 2
+            self.pen.line([(x - half, y), (x + half, y)])
+        base = y - RAISED - 1 if thing.passed else y + MIDDLE * self.size
+        self.pen.text(x, base, thing.words, self.size, self.pen.theme.dimension)
