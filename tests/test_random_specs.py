@@ -148,6 +148,11 @@ def test_the_graph_is_what_a_naive_reading_gives(reading: Reading) -> None:
         (shown(node.path), node.op.verb, tuple(position[id] for id in node.inputs), node.output)
         for node in graph.nodes
     ] == [(shown(path), *rest) for path, *rest in naive.nodes]
+    assert graph.frozen == naive.frozen
+    paths = [f"{node.path}." for node in graph.nodes]
+    assert graph.recomputed == {
+        path for path in naive.recomputed if any(p.startswith(f"{path}.") for p in paths)
+    }
 
 
 @random_specs
@@ -186,7 +191,8 @@ def check_cost(graph: Graph, module: nn.Module) -> None:
 def check_training(graph: Graph, module: nn.Module, x: list[Tensor]) -> None:
     """Outputs, running statistics and gradients of a step in training mode, nothing in place."""
     state = {key: value.clone() for key, value in module.state_dict().items()}
-    leaves = {key: state[key].requires_grad_() for key, _ in module.named_parameters()}
+    learning = {key: p for key, p in module.named_parameters() if p.requires_grad}
+    leaves = {key: state[key].requires_grad_() for key in learning}
     module.train()
     ours, theirs = ([one.clone().requires_grad_() for one in x] for _ in range(2))
     given = results(module(*(one + 0 for one in ours)))
@@ -204,7 +210,7 @@ def check_training(graph: Graph, module: nn.Module, x: list[Tensor]) -> None:
     sum((given[n] * pull[n]).sum() for n in pull).backward()
     sum((wanted[n] * pull[n]).sum() for n in pull).backward()
     pairs = {f"input {n}": pair for n, pair in enumerate(zip(ours, theirs, strict=True))}
-    pairs |= {k: (p, leaves[k]) for k, p in module.named_parameters()}
+    pairs |= {k: (p, leaves[k]) for k, p in learning.items()}
     gradients = {name: (a.grad, b.grad) for name, (a, b) in pairs.items()}
     assert_close(
         {name: a for name, (a, _) in gradients.items() if a is not None},

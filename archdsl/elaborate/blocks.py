@@ -420,11 +420,14 @@ def _shown_arguments(
 ) -> tuple[tuple[str, Any], ...]:
     """The arguments of a block as the graph keeps them, and what else tells it from its like."""
     shown = [(name, _shown(run, value, replacing)) for name, value in own.items()]
+    others: dict[str, str] = {}
     for rule, ahead in replacing.rules:
         if rule.at != ANYWHERE:
             name = rule.op + "_" * (rule.op in own)
             where = "" if ahead == ALL else f" at {rule.at[min(ahead) :]}"
-            shown.append((name, f"{as_yaml(as_written(rule.by))}{where}"))
+            before = f"{others[name]}, " if name in others else ""
+            others[name] = f"{before}{as_yaml(as_written(rule.by))}{where}"
+    shown += others.items()
     found = [str(lattice) for lattice in lattices if lattice is not None and lattice.pixels]
     if found:
         shown.append(("lattice" + "_" * ("lattice" in own), " and ".join(dict.fromkeys(found))))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, NamedTuple, NoReturn
 
@@ -73,11 +74,13 @@ class Builder:
         self.nodes: list[Node] = []
         self.made: list[str] = []  # ids of nodes, in the order in which their modules are made
         self.scopes: list[Scope] = []
+        self.opened: dict[str, Scope] = {}  # the same by their ids
         self.inputs: dict[str, Tensor] = {}
         self.taps: dict[str, Flow] = {}
         self.specs: dict[str, TensorSpec] = {}  # by id of a node, or `input`
         self.spans: dict[str, Span | None] = {}  # of every id that is taken
         self.tap_spans: dict[str, Span | None] = {}
+        self.levels: set[str] = set()  # paths of those that keys with dots made
         self.uses = 0  # applications of modules by `use`
         self.tapped: list[str] = []  # names of taps as they were given, some again
         self.meant: set[str] = set()  # names of taps that references meant
@@ -202,8 +205,22 @@ class Builder:
         id = path + level.application
         span = self.take(id, item)
         self.budget.check("nodes", len(self.scopes) + 1, span, labels=self.budget.longest)
-        self.scopes.append(Scope(id, kind, level.scope, block, arguments, inputs, span))
+        scope = Scope(id, kind, level.scope, block, arguments, inputs, span)
+        if level.application:
+            scope = self.made_first(scope, item)
+        self.scopes.append(scope)
+        self.opened[id] = scope
         return Level(path, id, application=level.application)
+
+    def made_first(self, scope: Scope, item: Item) -> Scope:
+        """A module that is applied again, with the arguments that it was made with."""
+        first = self.opened.get(scope.path, scope)
+        if (first.kind, first.block) != (scope.kind, scope.block):
+            both = " and ".join(one.block or one.kind for one in (first, scope))
+            message = f"one module cannot be {both}"
+            help = "what is applied again is what it was when it was made"
+            fail(self.sink, "E0503", message, item.span, help)
+        return replace(scope, arguments=first.arguments)
 
     def within(self, level: Level, key: str, item: Item) -> tuple[Level, str]:
         """The level that a key with dots leads to, made when it is first needed, and the last name.
@@ -216,7 +233,11 @@ class Builder:
             path = level.child(name)
             id = path + level.application
             if id not in level.inner:
-                self.take(id, item)
+                if (
+                    path not in self.levels
+                ):  # else it is the level of a module that is applied again
+                    self.take(path, item)
+                    self.levels.add(path)
                 level.inner[id] = Level(path, level.scope, application=level.application)
             level = level.inner[id]
         return level, last
@@ -336,10 +357,12 @@ class Builder:
         self.budget.add(recorded.spent)
         cut = len(recorded.path)
         first, *inner = recorded.scopes
-        self.scopes.append(_moved(first, path, scope, span))
+        self.opened[path] = _moved(first, path, scope, span)
+        self.scopes.append(self.opened[path])
         for old in inner:
             moved = _moved(old, path + old.id[cut:], path + old.parent[cut:], old.span)
             self.scopes.append(moved)
+            self.opened[moved.id] = moved
             self.spans[moved.id] = moved.span
         renamed = {old.id: new.id for old, new in zip(recorded.inputs, inputs, strict=True)}
         for node in recorded.nodes:

@@ -149,3 +149,37 @@ def test_a_part_that_uses_a_module_is_used() -> None:
     for conv in [*[first] * 4, *[second] * 2] * 3:
         y = conv(y)
     assert torch.allclose(module(x), y, atol=1e-6)
+
+
+def test_a_module_keeps_the_arguments_that_it_was_made_with() -> None:
+    """What follows from the shape of its input is another number for another input."""
+    graph = graph_of("""
+        lint: {W0103: off}
+        blocks:
+          gate: {params: {hidden: 2 * C, kernel: 3}, seq: {act: sigmoid, end: tanh}}
+        backbone:
+          a: {gate: {}}
+          b: {conv: {out: 5, kernel: 1}}
+          c: {use: a}
+    """)
+    first, again = (scope for scope in graph.scopes if scope.block == "gate")
+    assert (first.id, again.id) == ("a", "a@0@1")
+    assert first.arguments == again.arguments == (("hidden", 6), ("kernel", 3))
+    assert Graph.from_json(graph.to_json()) == graph
+
+
+def test_a_module_is_not_another_block_when_it_is_applied_again() -> None:
+    text = """
+        blocks:
+          one: {seq: {act: relu}}
+          two: {seq: {act: relu}}
+          either:
+            params: {act: {type: item, default: "'one' if C < 4 else 'two'"}}
+            body: {inner: $act}
+        backbone:
+          a: {either: {}}
+          b: {conv: {out: 5, kernel: 1}}
+          c: {use: a}
+    """
+    (found,) = errors(text)
+    assert found.endswith("E0503 one module cannot be one and two")

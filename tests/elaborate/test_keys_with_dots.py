@@ -111,3 +111,17 @@ def test_what_is_wrong_with_a_dotted_key(
     found = check_error(text, line, column, code, message, help)
     if code == "E0401":
         assert labels(found) == ["1 first here"]
+
+
+def test_a_module_applied_to_its_own_result_in_one_that_is_applied_again() -> None:
+    graph = graph_of("""
+        backbone:
+          list:
+            seq:
+              bns.a: {batch_norm: {}}
+              bns.b: {seq: {act: relu, n: {batch_norm: {}}}, repeat: 2, shared: true}
+            each: [input, input]
+          sum: add
+    """)
+    assert [*graph.state][::5] == ["list.bns.a.weight", "list.bns.b.n.weight"]
+    assert Graph.from_json(graph.to_json()) == graph

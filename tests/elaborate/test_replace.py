@@ -361,3 +361,18 @@ def test_random_specs_are_as_if_their_ops_were_swapped(seed: int) -> None:
 @given(st.integers(0, 2**32))
 def test_many_random_specs_are_as_if_their_ops_were_swapped(seed: int) -> None:
     check_random(seed)
+
+
+def test_two_rules_for_one_op_tell_a_block_from_its_like() -> None:
+    graph = graph_of("""
+        blocks: {unit: {seq: {act: relu, conv: {conv: {kernel: 3}}, end: relu}}}
+        replace:
+          - {op: relu, at: "low.0.act", with: gelu}
+          - {op: relu, at: "low.0", with: silu}
+        backbone: {low: {unit: {}, repeat: 3}}
+    """)
+    acts = [node.op.verb for node in graph.nodes if node.op.verb != "conv"]
+    assert acts == ["gelu", "silu", *4 * ["relu"]]
+    shown = [dict(scope.arguments) for scope in graph.scopes if scope.block]
+    assert shown == [{"relu": "gelu at act, silu"}, {}, {}]
+    assert Graph.from_json(graph.to_json()) == graph

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from archdsl.ops import OPS
 from archdsl.ops.tensor import TensorSpec
 from tests.random_specs.blocks import Blocks
-from tests.random_specs.naive import Frame, Level, Misfit, Naive, Value, numbers
+from tests.random_specs.naive import Frame, Level, Misfit, Naive, Value, lies_at, numbers
 from tests.random_specs.place import Place
 
 
@@ -30,6 +31,8 @@ class Documents(Blocks):
             conv = self.one({"bias": False}, {"bias": False, "padding": "same"}, {"stride": 1})
             naive.defaults = {**naive.defaults, "conv": conv, "relu": {}}
         result["defaults"] = dict(naive.defaults)
+        if self.chance(25):
+            naive.replace = [self.rule() for _ in range(self.one(1, 2, 3))]
         given = Value(-1, TensorSpec(shape))
         place = Place(naive, Frame(Level(""), given), {}, given)
         start, labels = {}, dict[str, Any]()
@@ -50,7 +53,43 @@ class Documents(Blocks):
         result |= self.results(place)
         if self.blocks:
             result["blocks"] = self.blocks
+        found = [rule for n, rule in enumerate(naive.replace) if n in naive.replaced]
+        if found:  # a rule that finds nothing is an error
+            result["replace"] = found
+        if self.chance(20):
+            self.freeze(result, naive)
         return result, naive
+
+    def rule(self) -> dict[str, Any]:
+        """Another op for one that gives its shape, everywhere or at some paths."""
+        op, by = self.one(
+            ("relu", "silu"), ("relu", {"leaky_relu": {"slope": 0.2}}), ("relu", "gelu"),
+            ("gelu", "tanh"), ("batch_norm", {"group_norm": {"groups": 1}}), ("silu", "relu"),
+            ("layer_norm", "identity"), ("dropout", "identity"), ("sigmoid", "hard_sigmoid"),
+        )  # fmt: skip
+        rule = {"op": op, "with": by}
+        return rule | self.one({}, {}, {"at": self.one("*.0", "?", "*1", "*a*", "*.relu")})
+
+    def freeze(self, result: dict[str, Any], naive: Naive) -> None:
+        """Parts and ops that do not learn; batch norms in them keep what they know."""
+        learning = {
+            path: op.verb
+            for (path, *_), (op, given) in zip(naive.nodes, naive.ops, strict=True)
+            if any(weight.kind == "parameter" for weight in op.weights(*given))
+        }
+        plain = [path for path in learning if "_" not in path]
+        above = {".".join(p.split(".")[:n]) for p in plain for n in range(1, p.count(".") + 2)}
+        words = sorted({*learning.values()} - {"batch_norm"})
+        words += sorted(path for path in above if path not in OPS)
+        if not words:
+            return
+        result["freeze"] = [self.one(*words) for _ in range(self.one(1, 2))]
+        naive.frozen = {
+            path
+            for path, verb in learning.items()
+            if any(verb == word or lies_at(word, path) for word in result["freeze"])
+            and verb != "batch_norm"
+        }
 
     def two_inputs(self, place: Place, shape: tuple[int, ...]) -> tuple[Any, Any]:
         """Two inputs by name, and the items that begin with both."""

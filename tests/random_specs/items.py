@@ -44,7 +44,7 @@ class Items(Ops):
         kinds: list[Any] = [self.single] * 4
         if place.depth < 3:
             kinds += [self.nested, self.inline, self.residual, self.branches, self.dense]
-            kinds += [self.repeat, self.loop, self.fan, self.apart]
+            kinds += [self.repeat, self.loop, self.fan, self.apart, self.parted]
             kinds += [self.conditional] * (8 if place.naive.in_block else 2)
         kinds += [self.join, self.like, self.again, self.by_itself, self.use]
         return [*kinds, self.product, self.unpool]
@@ -54,6 +54,8 @@ class Items(Ops):
 
     def tapped(self, item: Any, place: Place) -> Any:
         """The item, sometimes with a label or a tap, whose name in a loop differs in every copy."""
+        if self.chance(8):
+            item = {**self.modified(item), "checkpoint": True}
         if "as" not in self.modified(item) and self.chance(12):
             item = {**self.modified(item), "as": self.name(place.bare(), ("s", "low", "x"))}
         if place.naive.in_block or "i" in place.names or "tap" in item or not self.chance(12):
@@ -221,6 +223,21 @@ class Items(Ops):
         )
         joined: Names = {verb: {}, "from": some} if some is not None else {verb: {}}
         return {"inline": {name: item, self.name(place): joined}}
+
+    def parted(self, place: Place, key: str | None) -> Any:
+        """The channels in parts, and what joins some of these."""
+        channels = place.shape.channels
+        even = [n for n in (2, 3, 4) if channels % n == 0]
+        first = self.one(1, channels // 2, channels - 1)
+        parts = self.one([first, channels - first], f"[{first}, C - {first}]")
+        if even and self.chance(60):
+            parts = self.number(self.one(*even), place)
+        name = self.one("_", "") + self.name(place)
+        some = self.one(
+            None, name, [f"{name}[0]", f"*{name}[1:]"], [f"{name}[-1]", f"*{name}[:-1]"]
+        )
+        joined: Names = {"concat": {}, "from": some} if some is not None else {"concat": {}}
+        return {"inline": {name: {"split": {"parts": parts}}, self.name(place): joined}}
 
     # references
 

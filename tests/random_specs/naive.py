@@ -5,6 +5,7 @@ It knows the ops only by the shapes they infer, and stops with Misfit at anythin
 
 import copy
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from archdsl.expressions.expression import make_divisible
 from archdsl.ops import OPS, ArgumentError, ShapeError, arguments, construct
 from archdsl.ops.tensor import TensorSpec
 
-MODIFIERS = ("for", "if", "from", "repeat", "shared", "each", "as", "tap")
+MODIFIERS = ("for", "if", "from", "repeat", "shared", "each", "as", "tap", "checkpoint")
 LARGEST = {"channels": 40, "axis": 26, "elements": 12_000, "nodes": 80}
 
 Names = dict[str, Any]
@@ -113,6 +114,11 @@ class Naive:
     results: dict[str, Flow] = field(default_factory=dict, repr=False)  # of items, by path
     shared: bool = False  # in a later application of shared weights
     in_block: bool = False
+    checked: bool = False  # whether what is read next is recomputed
+    recomputed: set[str] = field(default_factory=set)  # paths of what is
+    replace: list[Names] = field(default_factory=list)  # rules: op, with, perhaps at
+    replaced: set[int] = field(default_factory=set)  # the numbers of rules that found an op
+    frozen: set[str] = field(default_factory=set)  # paths of nodes that do not learn
 
     def trial(self, *others: Any) -> tuple[Any, ...]:
         """A copy of everything that reading changes, and of frames and levels with it."""
@@ -120,6 +126,7 @@ class Naive:
         twin.nodes, twin.used = list(self.nodes), set(self.used)
         twin.taps, twin.paths, twin.ops = dict(self.taps), set(self.paths), list(self.ops)
         twin.dotted = set(self.dotted)
+        twin.recomputed, twin.replaced = set(self.recomputed), set(self.replaced)
         twin.results = dict(self.results)
         return (twin, *copy.deepcopy(others))
 
@@ -168,12 +175,14 @@ class Naive:
             bound = {**names, **row}
             if not self.evaluate(modifiers.get("if", True), bound, x):
                 continue
+            self.checked = "checkpoint" in modifiers
             once = "from" in modifiers and not by_turn(modifiers)
             source = self.references(modifiers["from"], frame) if once else x
             if "each" in modifiers:
                 result: Flow = self.each(key, verb, value, modifiers, frame, bound)
             else:
                 result = self.repeated(key, verb, value, modifiers, frame, bound, source)
+            self.checked = False
             if "as" in modifiers and "[i]" not in modifiers["as"]:
                 frame.labels[self.name(modifiers["as"], bound, x)] = result
             if "tap" in modifiers:
@@ -371,6 +380,8 @@ class Naive:
         if name is not None and "." in name and verb == "inline":
             raise Misfit("a level that adds none")
         start = len(self.ops)
+        if self.checked and verb in ("use", "inline"):
+            raise Misfit("no module to compute again")
         if verb == "use":
             result = self.applied_again(value, frame, x)
         elif verb == "inline":
@@ -407,12 +418,23 @@ class Naive:
     # verbs
 
     def place(self, name: str, verb: str, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        checked, self.checked, start = self.checked, False, len(self.nodes)
         result = self.placed(name, verb, value, frame, names, x)
         path = frame.level.child(name)
+        if checked:
+            self.recompute(name, path, start)
+        self.checked = checked
         self.results.pop(path, None)  # that of a module applied again would be a list
         if not self.shared and not name.startswith("_"):
             self.results[path] = result
         return result
+
+    def recompute(self, name: str, path: str, start: int) -> None:
+        """Notes that a part is recomputed: one with a module, whose nodes begin at `start`."""
+        own = [n for n in range(start, len(self.nodes)) if self.nodes[n][0] == path]
+        if name.startswith("_") or any(not self.ops[n][0].weights(*self.ops[n][1]) for n in own):
+            raise Misfit("no weights to compute again")
+        self.recomputed.add(path)
 
     def placed(self, name: str, verb: str, value: Any, frame: Frame, names: Names, x: Flow) -> Flow:
         value = value or {}
@@ -421,6 +443,8 @@ class Naive:
             verb, value = item[0], {**item[1], **value}
         if verb in OPS:
             return self.op(name, verb, value, frame, names, x)
+        if verb == "split":
+            return self.split(name, value["parts"], frame, names, x)
         if verb in self.blocks:
             return self.call(name, self.blocks[verb], value, frame, names, x)
         inner = Frame(self.level(name, frame), frame.given, frame)
@@ -482,6 +506,29 @@ class Naive:
             return results[0]
         return self.emit("_join", OPS[value.get("join", "concat")](), tuple(results), frame)
 
+    def split(self, name: str, raw: Any, frame: Frame, names: Names, x: Flow) -> Flow:
+        """The channels in parts, at the paths below a name."""
+        parts = self.evaluate(raw, names, x)
+        if not isinstance(x, Value):
+            raise Misfit("a list to be split")
+        channels = x.shape.channels
+        if not isinstance(parts, list) and not 0 < parts <= channels:
+            raise Misfit("so many parts")
+        counts = parts if isinstance(parts, list) else [channels // parts] * parts
+        if sum(counts) != channels or min(counts) < 1:
+            raise Misfit("parts")
+        hidden = name.startswith("_")
+        self.within(f"{name}.0" if not hidden else name, frame)
+        titles = [f"{name}.{'_' * hidden}{n}" for n in range(len(counts))]
+        made, start = [], 0
+        for title, count in zip(titles, counts, strict=True):
+            made.append(self.emit(title, OPS["slice"](start + count, start), (x,), frame))
+            start += count
+        if not hidden and not self.shared:
+            paths = [frame.level.child(title) for title in titles]
+            self.results.update(zip(paths, made, strict=True))
+        return tuple(made)
+
     def call(
         self, name: str, block: dict[str, Any], value: Any, frame: Frame, names: Names, x: Flow
     ) -> Flow:
@@ -535,6 +582,7 @@ class Naive:
     def op(
         self, name: str, verb: str, value: Mapping[str, Any], frame: Frame, names: Names, x: Flow
     ) -> Value:
+        verb, value = self.standing(verb, value, name, frame)
         given = {**self.defaults.get(verb, {}), **value}
         inputs = x if isinstance(x, tuple) else (x,)
         values: Names = {}
@@ -558,6 +606,26 @@ class Naive:
             return self.emit(name, construct(OPS[verb], values, first.shape), inputs, frame)
         except (ArgumentError, AssertionError) as error:
             raise Misfit(str(error)) from None
+
+    def standing(
+        self, verb: str, value: Mapping[str, Any], name: str, frame: Frame
+    ) -> tuple[str, Mapping[str, Any]]:
+        """What stands for an op, with the arguments of both."""
+        path = frame.level.child(name)
+        for number, rule in enumerate(self.replace):
+            if rule["op"] != verb:
+                continue
+            if "at" in rule and (name.startswith("_") or "_" in path):
+                raise Misfit("a path that is longer than it seems here")
+            if "at" in rule and not lies_at(rule["at"], path):
+                continue
+            self.replaced.add(number)
+            by = rule["with"]
+            other, own = (by, {}) if isinstance(by, str) else next(iter(by.items()))
+            known, settled = arguments(OPS[other]), self.defaults.get(other, {})
+            theirs = {n: v for n, v in self.defaults.get(verb, {}).items() if n not in settled}
+            return other, {n: v for n, v in {**theirs, **value}.items() if n in known} | own
+        return verb, value
 
     def emit(self, name: str, op: Any, inputs: tuple[Flow, ...], frame: Frame) -> Value:
         if not all(isinstance(value, Value) for value in inputs):
@@ -596,6 +664,14 @@ def by_turn(modifiers: Names) -> bool:
     """Whether every turn of a `repeat` begins where its `from` says."""
     said = modifiers.get("from")
     return "repeat" in modifiers and isinstance(said, str) and "{" in said
+
+
+def lies_at(pattern: str, path: str) -> bool:
+    """Whether what is at a path, or something that holds it, is at one of a pattern's."""
+    escaped = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    parts = path.split(".")
+    above = (".".join(parts[: n + 1]) for n in range(len(parts)))
+    return any(re.fullmatch(escaped, one) for one in above)
 
 
 def keyed(raw: Any) -> list[tuple[str | None, Any]]:
