@@ -101,8 +101,8 @@ def kept_by_training(module: nn.Module, parts: Iterable[nn.Module], *images: Ten
         living.moments = [living.now]
         hooks = [part.register_forward_pre_hook(begin) for part in parts]
         hooks += [part.register_forward_hook(end) for part in parts]
-        assert isinstance(loss, Tensor)
-        loss.backward()
+        if isinstance(loss, Tensor) and loss.requires_grad:
+            loss.backward()
     for hook in hooks:
         hook.remove()
     return [now + sum(x.untyped_storage().nbytes() for x in images) for now in living.moments]

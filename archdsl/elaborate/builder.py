@@ -172,7 +172,7 @@ class Builder:
         fail(self.sink, "E0401", f"two things are named {id}", item.place.key, help, labels)
 
     def recompute(self, level: Level, name: str, item: Item) -> None:
-        """Lets training keep nothing of the module that an item made, which it must have one of."""
+        """Lets training keep nothing of the module that an item made; it must have made one."""
         place = item.place / "checkpoint"
         if not name or name.startswith("_"):
             what = f"`{name}`" if name else f"`{item.verb}`"
@@ -184,9 +184,9 @@ class Builder:
             fail(self.sink, "E0208", message, place.key, help)
         path = level.child(name)
         last = self.nodes[-1] if self.nodes else None
-        if last is not None and last.path == path and not last.weights:
+        if last is not None and last.path == path and not last.holds_weights:
             help = "put it into a `seq` with what stands around it, and `checkpoint` beside that"
-            message = f"{last.op.verb} has no weights: to compute it alone again saves nothing"
+            message = f"{last.op.verb} is no module with weights: alone it saves nothing"
             fail(self.sink, "E0208", message, place.key, help)
         self.recomputed.append(path)
 

@@ -47,6 +47,11 @@ class Node:
         return name_within(self.path, self.scope)
 
     @property
+    def holds_weights(self) -> bool:
+        """Whether it is a module with weights, and not a parameter itself."""
+        return any(weight.name for weight in self.weights)
+
+    @property
     def path(self) -> str:
         """The id without the mark of a repeated application: where the weights are."""
         return self.id.partition("@")[0]

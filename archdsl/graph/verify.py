@@ -37,7 +37,7 @@ def verify(graph: Graph) -> None:
     learning = {n.path for n in graph.nodes if any(w.kind == "parameter" for w in n.weights)}
     for path in sorted(graph.frozen - learning):
         refuse("frozen", f"nothing learns at {path}")
-    modules = paths_of(graph.scopes, [node for node in graph.nodes if node.weights])
+    modules = paths_of(graph.scopes, [node for node in graph.nodes if node.holds_weights])
     for path in sorted(graph.recomputed - modules):
         refuse("recomputed", f"there is no part with weights at {path}")
     if graph.made and (

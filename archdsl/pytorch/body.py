@@ -174,6 +174,14 @@ def is_argument(key: str) -> bool:
     return is_attribute(key) and not is_taken(key)
 
 
+def variables(entry: "Entry | Holder | Let") -> list[ast.stmt]:
+    """The variables that a container sets, though nothing in it is made."""
+    if isinstance(entry, Let):
+        return [assign(entry.key, entry.code)] if entry.used else []
+    inner = entry.entries if isinstance(entry, Holder) else []
+    return [statement for part in inner for statement in variables(part)]
+
+
 class Access(ast.expr):
     """Stands for the way to an entry until it is known how its holders hold it."""
 
@@ -302,7 +310,11 @@ class Body:
         kept = [assign(f"self.{key}", code) for key, code in self.kept.items()]
         kind, checks = self.top.kind, [of_length(*length) for length in self.lengths.values()]
         if kind == "self":
-            made = [s for entry in self.top.entries if entry.used for s in self.attribute(entry)]
+            made = [
+                s
+                for entry in self.top.entries
+                for s in (self.attribute(entry) if entry.used else variables(entry))
+            ]
             return [*checks, ast.Expr(call("super().__init__")), *made, *kept]
         before, code = self.contents(self.top, kind)
         held = self.parameters(self.top)
@@ -386,9 +398,8 @@ class Body:
         before: list[ast.stmt] = []
         parts = []
         for entry in holder.entries:
-            if isinstance(entry, Let):
-                before += [assign(entry.key, entry.code)] if entry.used else []
             if isinstance(entry, Let) or not entry.used:
+                before += variables(entry)
                 continue
             if isinstance(entry, Entry) and entry.parameter:
                 continue

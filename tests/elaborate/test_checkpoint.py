@@ -180,7 +180,9 @@ MISTAKES = [
     ("a: {inline: {b: {conv: {kernel: 3}}}, checkpoint: true}", "E0208",
      "`inline` adds no level, so there is no module to compute again"),
     ("a: {relu: {}, checkpoint: true}", "E0208",
-     "relu has no weights: to compute it alone again saves nothing"),
+     "relu is no module with weights: alone it saves nothing"),
+    ("a: {layer_scale: {}, checkpoint: true}", "E0208",
+     "layer_scale is no module with weights: alone it saves nothing"),
     ("a: {conv: {kernel: 3}, checkpoint: false}", "E0203", "checkpoint must be true"),
     ("a: {conv: {kernel: 3}, checkpoint: 1}", "E0203", "checkpoint must be true"),
 ]  # fmt: skip

@@ -432,7 +432,8 @@ class Naive:
     def recompute(self, name: str, path: str, start: int) -> None:
         """Notes that a part is recomputed: one with a module, whose nodes begin at `start`."""
         own = [n for n in range(start, len(self.nodes)) if self.nodes[n][0] == path]
-        if name.startswith("_") or any(not self.ops[n][0].weights(*self.ops[n][1]) for n in own):
+        held = [self.ops[n][0].weights(*self.ops[n][1]) for n in own]
+        if name.startswith("_") or not all(any(w.name for w in weights) for weights in held):
             raise Misfit("no weights to compute again")
         self.recomputed.add(path)
 
