@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading a spec: its graph unless it is wrong, and everything there is to say."""
+    """What came of reading a spec: its graph unless it is wrong, and everything there is to say.
+
+    `document` is the syntax tree, as far as there is one.
+    """
 
     graph: "Graph | None"
     diagnostics: list[Diagnostic]
     sources: Mapping[str, str]
+    document: "Document | None" = None
 
     def report(self, format: str = "full", color: bool = False) -> str:
         """The diagnostics in one of `formats.FORMATS`."""
@@ -108,9 +112,27 @@ def load(
 
 def loads(text: str) -> "Graph":
     """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
+    return read_text(text).require()
+
+
+def read_text(
+    text: str,
+    name: str = "<text>",
+    limits: "Limits | None" = None,
+    lints: Collection[str] = (),
+    opened: Mapping[str, str] | None = None,
+) -> Reading:
+    """Reads the spec in a string; other files are relative to where `name` would be.
+
+    `opened` are texts that stand for those of files, by real paths: what an editor holds.
+    """
     from archdsl.yaml.limits import Limits
 
-    return _read(lambda loader: loader.loads(text), Limits()).require()
+    def load(loader: "Loader") -> "Document | None":
+        loader.opened = opened or {}
+        return loader.loads(text, name)
+
+    return _read(load, limits or Limits(), lints)
 
 
 def check(spec: str | os.PathLike[str], *, pedantic: bool = False) -> list[Diagnostic]:
@@ -339,7 +361,8 @@ def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Read
         from archdsl.lint.rules import lint
 
         lint(document, graph, lints, sink)
-    return Reading(None if sink.failed else graph, in_order(sink.diagnostics), loader.sources)
+    graph = None if sink.failed else graph
+    return Reading(graph, in_order(sink.diagnostics), loader.sources, document)
 
 
 def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:

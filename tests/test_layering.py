@@ -44,6 +44,8 @@ MAY_IMPORT = {
     " pytorch yaml",
     "tables": "analysis diagnostics files graph numbers ops study",
     "build": "analysis diagnostics figures files graph pytorch tables",
+    "editor": "api analysis diagnostics expressions graph language lint names numbers ops tables"
+    " yaml",
 }
 ANYTHING = ("", "__main__", "api", "cli")
 
@@ -71,6 +73,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "cli.check",
         "cli.console",
         "cli.draw",
+        "cli.editor",
         "cli.explain",
         "cli.fmt",
         "cli.main",

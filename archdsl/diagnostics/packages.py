@@ -11,6 +11,7 @@ PACKAGES = {  # module -> what it is called, and what pip calls it
     "matplotlib": ("matplotlib", "matplotlib"),
     "networkx": ("NetworkX", "networkx"),
     "optuna": ("Optuna", "optuna"),
+    "pygls": ("pygls", "'archdsl[editor]'"),
     "pyarrow": ("pyarrow", "pyarrow"),
     "pydantic": ("pydantic", "pydantic"),
     "reportlab": ("reportlab", "reportlab"),

@@ -9,6 +9,7 @@ from archdsl.diagnostics.vocabulary import OTHER_WORDS, plain
 MANY = 500  # names, more than which nobody wrote by hand
 LONG = 60  # characters of a name, more than which are compared with no other
 FEW = 20  # names that are compared letter by letter
+_MEANT = "did you mean `{}`?"
 ALIKE = 0.6  # from there on a name may have been meant (0 is nothing in common, 1 the same)
 
 
@@ -46,12 +47,21 @@ def _most_alike(name: str, known: Iterable[str]) -> str | None:
     return word if score >= ALIKE else None
 
 
+def meant(help: str) -> str | None:
+    """The word that a help line asks for, if it does nothing else."""
+    before, after = _MEANT.split("{}")
+    if not (help.startswith(before) and help.endswith(after)):
+        return None
+    word = help[len(before) : len(help) - len(after)]
+    return None if "`" in word else word
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """A help line: the nearest candidate, else the short list of what there is."""
     known = set(candidates)
     close = nearest(name, known)
     if close is not None:
-        return f"did you mean `{close}`?"
+        return _MEANT.format(close)
     if not known:
         return ""
     shown = nsmallest(12, known)

@@ -65,7 +65,8 @@ def parse(text: str) -> Expression:
     return Expression(text, tree, parser.names, parser.functions, frozenset(measured))
 
 
-def _tokens(text: str) -> list[Token]:
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of an expression; raises ExpressionError for what is none."""
     tokens, position, end = [], 0, len(text.rstrip())
     while position < end:
         match = _TOKEN.match(text, position)
@@ -84,7 +85,7 @@ class _Parser:
     """Precedence climbing."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.tokens, self.position, self.depth = text, _tokens(text), 0, 0
+        self.text, self.tokens, self.position, self.depth = text, tokens_of(text), 0, 0
         self.names: dict[str, int] = {}
         self.functions: dict[str, int] = {}
         self.seen = Counter[str]()  # how often names stand anywhere, and alone in `len()`

@@ -14,12 +14,12 @@ from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.expressions.scaling import RULES
 from archdsl.language import gallery
 from archdsl.language.document import read_document, read_library
-from archdsl.language.keys import EXAMPLES, check_version
+from archdsl.language.keys import EXAMPLES, VERSION, DocumentForm, check_version
 from archdsl.language.overlay import overlay
 from archdsl.language.syntax import Block, Document, File
 from archdsl.ops import OPS
 from archdsl.yaml.limits import Limits
-from archdsl.yaml.source import Path, Place, Source, parse, read_text
+from archdsl.yaml.source import Path, Place, Source, decoded, parse, read_text
 
 LIBRARY = pathlib.Path(__file__).parent / "library"
 _LIBRARY_BLOCKS: dict[tuple[str, Limits], tuple[Block, dict[str, str]]] = {}  # with their files
@@ -33,6 +33,7 @@ class Loader:
     limits: Limits = field(default_factory=Limits)
     sources: dict[str, str] = field(default_factory=dict)
     imported: dict[str, File | None] = field(default_factory=dict)
+    opened: Mapping[str, str] = field(default_factory=dict)  # texts that stand for those of files
     home: str | None = None  # the folder of the spec that was asked for
     files: int = 0  # that it extends and imports
     bytes: int = 0  # of all files that were read
@@ -53,7 +54,7 @@ class Loader:
         `output_stride` a text.
         Raises UsageError for a file that can't be read and for what the spec does not have.
         """
-        text = read_text(path, self.limits, self.sink)
+        text = self.text_of(path)
         return (
             None
             if text is None
@@ -90,6 +91,13 @@ class Loader:
             message = "items are nested deeper than this machine can follow"
             self.sink.error("E0106", message, Span(name, 1, 1, 1, 1))
             return None
+
+    def text_of(self, path: str) -> str | None:
+        """What a file says, or what an editor holds of it; None with the reason in `sink`."""
+        opened = self.opened.get(_identity(path)) if self.opened else None
+        if opened is None:
+            return read_text(path, self.limits, self.sink)
+        return decoded(opened.encode(errors="replace"), path, self.limits, self.sink)
 
     def parsed(self, text: str, name: str) -> Source | None:
         self.sources[name] = text
@@ -140,7 +148,7 @@ class Loader:
         """Another file with what it extends; `place` names it."""
         self.files += 1
         self.check("files", self.files, "files that are extended and imported", place)
-        text = read_text(path, self.limits, self.sink)
+        text = self.text_of(path)
         if text is None:
             return None
         self.check("all_bytes", self.bytes + len(text), "bytes in all files together", place)
@@ -254,6 +262,20 @@ class Loader:
         file = self.file(source, chain)
         read_library(source, file, self.sink)
         return file
+
+    def library(self, text: str, name: str) -> Document | None:
+        """A file of blocks, which is no network, as a document that has only these."""
+        self.home = os.path.dirname(name)
+        self.sink.most = self.limits.mistakes
+        try:
+            source = self.parsed(text, name)
+            if source is None or not check_version(source, self.sink):
+                return None
+            file = self.file(source, ())
+            read_library(source, file, self.sink)
+            return Document(DocumentForm(archdsl=VERSION), file)
+        except (TooMany, RecursionError):
+            return None
 
     # the command line
 

@@ -1,0 +1,96 @@
+"""One version of one spec as an editor has it: its text, what was read of it, what is where."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from archdsl.api import Reading, read_text
+from archdsl.diagnostics.diagnostic import Span
+from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.editor.marks import Mark, marks_of
+from archdsl.graph.graph import Graph
+from archdsl.language.loader import Loader
+from archdsl.language.syntax import Document
+from archdsl.lint.rules import DEFAULT
+from archdsl.yaml.limits import Limits
+from archdsl.yaml.source import Source, lines_of, parse
+
+NETWORK = ("name", "input", "backbone", "extends")  # keys that no file of mere blocks has
+
+
+@dataclass(frozen=True)
+class View:
+    """A spec, or a file of blocks, at one moment.
+
+    `opened` are the texts of other files that the editor holds, by their real paths. Nothing is
+    read before it is asked for, and each part once.
+    """
+
+    name: str
+    text: str
+    opened: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return lines_of(self.text)
+
+    @cached_property
+    def source(self) -> Source | None:
+        """This file alone as plain data, None where it is no YAML."""
+        return parse(self.text, self.name, Sink(), self.limits)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """Its graph, its document and all that is wrong, with what it extends and imports."""
+        data = self.source.data if self.source is not None else None
+        if isinstance(data, dict) and "blocks" in data and not data.keys() & set(NETWORK):
+            return self._blocks()
+        return read_text(self.text, self.name, self.limits, DEFAULT, self.opened)
+
+    def _blocks(self) -> Reading:
+        """What is wrong with a file that only others import."""
+        loader = Loader(Sink(), self.limits, opened=self.opened)
+        document = loader.library(self.text, self.name)
+        found = in_order(loader.sink.diagnostics)
+        return Reading(None, found, loader.sources, document)
+
+    @property
+    def document(self) -> Document | None:
+        return self.reading.document
+
+    @property
+    def graph(self) -> Graph | None:
+        return self.reading.graph
+
+    @cached_property
+    def marks(self) -> list[Mark]:
+        """What stands in this file and means something, in the order of the file."""
+        if self.document is None or self.source is None:
+            return []
+        return marks_of(self.document, self.name, self.source)
+
+    def mark_at(self, line: int, column: int) -> Mark | None:
+        """The smallest mark at a place; lines and columns count from 1."""
+        around = [m for m in self.marks if contains(m.span, line, column)]
+        return min(around, key=lambda m: extent(m.span), default=None)
+
+    def is_here(self, span: Span | None) -> bool:
+        """Whether a place is in this file."""
+        return span is not None and same_file(span.file, self.name)
+
+
+def contains(span: Span, line: int, column: int) -> bool:
+    """Whether a place is in a span, or at its end."""
+    start, end = (span.line, span.column), (span.end_line, span.end_column)
+    return start <= (line, column) <= end
+
+
+def extent(span: Span) -> tuple[int, int]:
+    """How much a span covers: lines, then columns."""
+    return span.end_line - span.line, span.end_column - span.column
+
+
+def same_file(one: str, other: str) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

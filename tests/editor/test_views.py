@@ -1,0 +1,161 @@
+"""What the editor finds in specs: of the gallery, of texts that are being typed, of nonsense."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archdsl.diagnostics.errors import UsageError
+from archdsl.editor import navigation, outline
+from archdsl.editor.completion import completion
+from archdsl.editor.context import Context, context_at
+from archdsl.editor.fixes import fix
+from archdsl.editor.hover import hover
+from archdsl.editor.results import Results
+from archdsl.editor.view import View
+from archdsl.language import gallery
+from archdsl.language.loader import LIBRARY
+
+SPECS = {name: Path(gallery.path(name)).read_text("utf-8") for name in ("resnet50", "dla34")}
+LINES = SPECS["resnet50"].splitlines()
+
+
+def view(name: str) -> View:
+    path = gallery.path(name)
+    return View(path, Path(path).read_text("utf-8"))
+
+
+def place(text: str, word: str, within: int = 0) -> tuple[int, int]:
+    """Line and column, from 1, of the first place of a word."""
+    at = text.index(word) + within
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "hrnet_w18", "dla34", "googlenet", "densenet121"])
+def test_every_item_of_a_network_has_its_place_in_it(name: str) -> None:
+    seen, results = view(name), Results(view(name))
+    named = [m for m in seen.marks if m.kind == "item" and m.block is None]
+    without = [m.text for m in named if not m.text.startswith("_") and not results.of(m)]
+    assert named
+    assert not without
+
+
+@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_file_of_blocks_is_no_wrong_network(path: Path) -> None:
+    seen = View(str(path), path.read_text("utf-8"))
+    assert not seen.reading.diagnostics
+    assert path.stem in [mark.text for mark in seen.marks if mark.kind == "block"]
+
+
+def test_a_stage_is_told_with_its_numbers() -> None:
+    text, seen = SPECS["resnet50"], view("resnet50")
+    found = hover(seen, Results(seen), *place(text, "layer{row"))
+    assert found is not None
+    assert "| `layer3` | 1024x14x14 | 7.10 M | 1.46 G | 267x267 |" in found[0]
+
+
+def test_a_block_of_the_library_is_found_in_its_file() -> None:
+    text = SPECS["resnet50"]
+    found = navigation.definition(view("resnet50"), *place(text, "bottleneck: {groups"))
+    assert found is not None and (Path(found.file).name, found.line) == ("bottleneck.yaml", 3)
+
+
+def test_a_parameter_gets_another_name_wherever_it_stands() -> None:
+    text, seen = SPECS["resnet50"], view("resnet50")
+    found = navigation.rename(seen, *place(text, "classes: 1000"), "labels")
+    assert [span.line for span in found.spans] == [
+        number for number, line in enumerate(LINES, 1) if "classes" in line
+    ]
+    assert not found.note
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "problem"),
+    [
+        ("classes: 1000", "a-b", "cannot be a name"),
+        ("classes: 1000", "depths", "wrong with that name"),
+        ("layer{row", "stage", "changed by hand"),
+        ("batch_norm", "group_norm", "a word of the language"),
+        ("cite:", "quote", "nothing here"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(word: str, name: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        navigation.rename(view("resnet50"), *place(SPECS["resnet50"], word), name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "path", "position"),
+    [
+        ("  x: |", ("backbone", "x"), "value"),
+        ("  x: {conv: {ou|", ("backbone", "x", "conv"), "key"),
+        ("  x: {conv: {out: 3, init: |", ("backbone", "x", "conv", "init"), "value"),
+        ("  x: {relu: {}, from: [a, |", ("backbone", "x", "from"), "element"),
+        ("  - |", ("backbone",), "element"),
+        ("|", (), "key"),
+    ],
+)
+def test_where_the_cursor_stands_is_known_before_it_is_yaml(
+    typed: str, path: tuple[str, ...], position: str
+) -> None:
+    lines = ["archdsl: 1", "backbone:", typed.replace("|", ""), "  next: relu"]
+    found = context_at(lines, 3, typed.index("|") + 1)
+    assert (found.path, found.position) == (path, position)
+
+
+def offers(typed: str) -> list[str]:
+    """What is offered at `|` in a line that is put into ResNet-50's backbone."""
+    number = next(n for n, line in enumerate(LINES) if line.startswith("  maxpool"))
+    lines = [*LINES[:number], typed.replace("|", ""), *LINES[number:]]
+    seen = View(gallery.path("resnet50"), "\n".join(lines))
+    found = completion(seen, view("resnet50"), number + 1, typed.index("|") + 1)
+    return [offer.label for offer in found]
+
+
+def test_what_is_offered_fits_the_place() -> None:
+    assert offers("  x: {conv: {out: 3, ke|") == ["kernel"]
+    assert offers("  x: {bottleneck: {stride|") == ["stride", "stride_first"]
+    assert offers("  x: {relu: {}, from: max|") == ["maxpool"]
+    assert offers("  x: batch_|") == ["batch_norm"]
+    assert offers("  x: {conv: {out: 3, bias: |")[:2] == ["false", "true"]
+    assert offers("  x: {conv: {out: 3, init: kaiming_n|") == ["kaiming_normal"]
+    assert "classes" in offers("  x: {conv: {out: |")
+    assert offers("  x: {residual: {bo|") == ["body"]
+
+
+def test_a_word_that_was_meant_is_written_by_a_fix() -> None:
+    seen = View("a.yaml", "archdsl: 1\nname: a\ninput: [3, 8, 8]\nbackbone: [rellu]\n")
+    (mended,) = filter(None, (fix(seen, found) for found in seen.reading.diagnostics))
+    assert (mended.text, mended.span.column, mended.span.end_column) == ("relu", 12, 17)
+
+
+@pytest.mark.property
+@given(st.data())
+def test_no_text_and_no_place_is_too_much(data: st.DataObject) -> None:
+    lines = [*SPECS[data.draw(st.sampled_from([*SPECS]))].split("\n")]
+    for _ in range(data.draw(st.integers(1, 4))):
+        number = data.draw(st.integers(0, len(lines) - 1))
+        start = data.draw(st.integers(0, len(lines[number])))
+        end = data.draw(st.integers(start, len(lines[number])))
+        put = data.draw(st.text("a{}[]:-,*&$'\" #\t_0", max_size=6))
+        lines[number] = lines[number][:start] + put + lines[number][end:]
+    seen = View("typed.yaml", "\n".join(lines))
+    results = Results(seen)
+    line = data.draw(st.integers(1, len(seen.lines)))
+    column = data.draw(st.integers(1, len(seen.lines[line - 1]) + 1))
+    assert isinstance(context_at(seen.lines, line, column), Context)
+    completion(seen, seen, line, column)
+    hover(seen, results, line, column)
+    navigation.definition(seen, line, column)
+    navigation.references(seen, line, column)
+    outline.symbols(seen)
+    assert all(first < last for first, last in outline.folds(seen))
+    for number, shape in outline.hints(seen, results, 1, len(seen.lines)):
+        assert shape and seen.lines[number - 1].strip()
+    for found in seen.reading.diagnostics:
+        mended = fix(seen, found)
+        assert mended is None or mended.text
+    for mark in seen.marks:
+        where = seen.lines[mark.span.line - 1][mark.span.column - 1 : mark.span.end_column - 1]
+        assert mark.kind == "file" or where == mark.text
