@@ -64,23 +64,29 @@ def read(
     lints: Collection[str] = (),
     replaced: Sequence[str] = (),
     output_stride: str | None = None,
+    *,
+    text: str | None = None,
+    opened: Mapping[str, str] | None = None,
 ) -> Reading:
     """Reads the spec at a path or of a name; `settings` and `scale` are as on the command line.
 
     `replaced` are texts of `--replace`, `output_stride` is one, too.
-    `lints` are the codes of those that look at it if it is right. Raises UsageError for a file that
-    is not there or a setting that the spec does not have.
+    `lints` are the codes of those that look at it if it is right. With a `text` that is read, as if
+    it stood at the path; `opened` are texts that stand for those of other files, by real paths, as
+    an editor has them. Raises UsageError for a file that is not there or a setting that the spec
+    does not have.
     """
     from archdsl.language.gallery import find
     from archdsl.yaml.limits import Limits
 
-    path = find(spec)
-    return _read(
-        lambda loader: loader.load(path, settings, scale, replaced, output_stride),
-        limits or Limits(),
-        lints,
-        replaced,
-    )
+    path = find(spec) if text is None else os.fspath(spec)
+
+    def load(loader: "Loader") -> "Document | None":
+        loader.opened = opened or {}
+        said = settings, scale, replaced, output_stride
+        return loader.load(path, *said) if text is None else loader.loads(text, path, *said)
+
+    return _read(load, limits or Limits(), lints, replaced)
 
 
 def load(
@@ -112,27 +118,7 @@ def load(
 
 def loads(text: str) -> "Graph":
     """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
-    return read_text(text).require()
-
-
-def read_text(
-    text: str,
-    name: str = "<text>",
-    limits: "Limits | None" = None,
-    lints: Collection[str] = (),
-    opened: Mapping[str, str] | None = None,
-) -> Reading:
-    """Reads the spec in a string; other files are relative to where `name` would be.
-
-    `opened` are texts that stand for those of files, by real paths: what an editor holds.
-    """
-    from archdsl.yaml.limits import Limits
-
-    def load(loader: "Loader") -> "Document | None":
-        loader.opened = opened or {}
-        return loader.loads(text, name)
-
-    return _read(load, limits or Limits(), lints)
+    return read("<text>", text=text).require()
 
 
 def check(spec: str | os.PathLike[str], *, pedantic: bool = False) -> list[Diagnostic]:

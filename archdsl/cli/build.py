@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.cli.console import Changes, changes, color, graph_of, show
+from archdsl.cli.console import Changes, changes, color, graph_of, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=networks)
 @click.option(
     "-o",
     "--out",

@@ -9,10 +9,12 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from archdsl.api import Reading, read
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.sink import Sink
 
 if TYPE_CHECKING:
     from archdsl.graph.graph import Graph
@@ -91,9 +93,32 @@ def output_stride(command: Command) -> Command:
     return click.option("--output-stride", metavar="N", help=text)(command)
 
 
-def reading_of(spec: str, changed: Changes, lints: Collection[str] = ()) -> Reading:
+STDIN = "-"
+
+
+def networks(context: click.Context, argument: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The files and the networks of the gallery that begin so, for shells."""
+    from archdsl.language import gallery
+
+    names = [CompletionItem(name) for name in gallery.every() if name.startswith(begun)]
+    return [*names, CompletionItem(begun, type="file")]
+
+
+def standard_input(name: str, limits: "Limits", sink: Sink) -> str | None:
+    """The text on standard input, None with the reason in `sink`; `name` is what it is called."""
+    from archdsl.yaml.source import decoded
+
+    if sys.stdin is None:
+        raise UsageError("there is no standard input to read")
+    return decoded(sys.stdin.buffer.read(limits.document_bytes + 1), name, limits, sink)
+
+
+def reading_of(
+    spec: str, changed: Changes, lints: Collection[str] = (), text: str | None = None
+) -> Reading:
+    """What is read of a spec; a text stands for what the file says."""
     said = changed.replace, changed.output_stride
-    return read(spec, changed.settings, changed.scale, changed.allowed, lints, *said)
+    return read(spec, changed.settings, changed.scale, changed.allowed, lints, *said, text=text)
 
 
 def graph_of(spec: str, changed: Changes) -> "Graph":

@@ -17,6 +17,7 @@ from archdsl.cli.console import (
     change,
     color,
     complain,
+    networks,
     pairs,
     reading_of,
     show,
@@ -85,8 +86,11 @@ def figure_options(command: Command) -> Command:
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@click.option("--kind", default="hero", show_default=True, metavar="|".join(KINDS))
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=networks)
+@click.option(
+    "--kind", default="hero", show_default=True, metavar="|".join(KINDS),
+    shell_complete=lambda context, option, begun: [k for k in KINDS if k.startswith(begun)],
+)  # fmt: skip
 @click.option(
     "-o", "--out", "outs", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
     help="Where to write; the suffix (svg, pdf, png, tex) chooses the format. Can be given again.",

@@ -1,9 +1,48 @@
-"""The command `lsp`."""
+"""The commands that a new spec begins with: `new`, `lsp`, `completion`."""
+
+import json
+from pathlib import Path
 
 import click
+from click.shell_completion import get_completion_class
 
-from archdsl.cli.console import OK
+from archdsl.cli.console import OK, show
+from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
+
+SCHEMA = "archdsl.schema.json"
+STARTS = ("resnet", "inception", "densenet", "mobilenet", "unet", "empty")
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--like",
+    type=click.Choice(STARTS),
+    default="empty",
+    show_default=True,
+    help="What kind of network it starts as.",
+)
+@click.option("-o", "--out", default=".", metavar="DIR", help="The folder for it.  [default: .]")
+def new(name: str, like: str, out: str) -> int:
+    """Start a spec that is right, with comments, and the schema for editors beside it."""
+    from archdsl.files import write_text
+    from archdsl.language.starts import start
+
+    folder = Path(out)
+    spec, schema = folder / f"{name}.yaml", folder / SCHEMA
+    text = start(name, like, SCHEMA)
+    if spec.exists():
+        raise UsageError(f"{spec} is there already")
+    if not folder.is_dir():
+        raise UsageError(f"no folder {folder}")
+    if not schema.exists():
+        from archdsl.cli.schema import schema_of
+
+        write_text(schema, json.dumps(schema_of("spec"), indent=1, ensure_ascii=False) + "\n")
+    write_text(spec, text)
+    show(f"{spec}: archdsl build {spec} makes the network\n")
+    return OK
 
 
 @click.command()
@@ -13,4 +52,19 @@ def lsp() -> int:
     from archdsl.editor.server import server
 
     server().start_io()
+    return OK
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> int:
+    """Print what makes a shell complete commands, networks, blocks and kinds.
+
+    For bash: eval "$(archdsl completion bash)" in ~/.bashrc.
+    """
+    made = get_completion_class(shell)
+    assert made is not None, f"click knows no {shell}"
+    root = context.find_root()
+    show(made(root.command, {}, "archdsl", "_ARCHDSL_COMPLETE").source())
     return OK

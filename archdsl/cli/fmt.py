@@ -9,23 +9,24 @@ import click
 
 from archdsl.cli.console import (
     OK,
+    STDIN,
     WRONG_CALL,
     WRONG_SPEC,
     Settings,
     change,
     color,
     complain,
+    networks,
     show,
+    standard_input,
 )
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.sink import Sink
 
-STDIN = "-"
-
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, metavar="FILE...")
+@click.argument("specs", nargs=-1, required=True, metavar="FILE...", shell_complete=networks)
 @click.option("--check", is_flag=True, help="Write nothing; name the files that would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @change("--limit")
@@ -58,13 +59,11 @@ def _layouts(spec: str, allowed: Settings) -> tuple[str, str | None]:
     from archdsl.diagnostics.report import full
     from archdsl.language.formatting import formatted
     from archdsl.yaml.limits import Limits
-    from archdsl.yaml.source import decoded, parse, read_text
+    from archdsl.yaml.source import parse, read_text
 
     sink, limits = Sink(), Limits().override(allowed)
-    if spec == STDIN and sys.stdin is None:
-        raise UsageError("there is no standard input to read")
     if spec == STDIN:
-        text = decoded(sys.stdin.buffer.read(limits.document_bytes + 1), spec, limits, sink)
+        text = standard_input(spec, limits, sink)
     else:
         text = read_text(spec, limits, sink)
     source = parse(text, spec, sink, limits) if text is not None else None

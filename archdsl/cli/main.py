@@ -29,7 +29,7 @@ from archdsl.cli.console import (
     status_of,
 )
 from archdsl.cli.draw import draw
-from archdsl.cli.editor import lsp
+from archdsl.cli.editor import completion, lsp, new
 from archdsl.cli.explain import explain
 from archdsl.cli.fmt import fmt
 from archdsl.cli.measure import diff, summary
@@ -51,8 +51,7 @@ def cli() -> None:
 
 COMMANDS = (
     check, build, summary, diff, draw, plot, scale, sweep, list_, weights, show_, explain, fmt,
-    schema,
-    lsp,
+    schema, new, lsp, completion,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

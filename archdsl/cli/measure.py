@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Changes, changes, color, graph_of, show
+from archdsl.cli.console import Changes, changes, color, graph_of, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 
@@ -23,7 +23,7 @@ def names(_: click.Context, option: click.Parameter, text: str | None) -> tuple[
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=networks)
 @click.option("--depth", type=click.IntRange(min=1), help="How deep to go; without it, by stages.")
 @click.option(
     "--by",
@@ -92,8 +92,8 @@ def device_of(text: str) -> "Device":
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after", required=False)
+@click.argument("before", shell_complete=networks)
+@click.argument("after", required=False, shell_complete=networks)
 @click.option("--depth", type=click.IntRange(min=1), help="How deep to go; else to the cause.")
 @click.option(
     "--format",

@@ -13,10 +13,11 @@ from archdsl.diagnostics.packages import require
 def schema(document: str) -> None:
     """Print the JSON Schema of specs, or of another kind of document, for editors and tools."""
     require("schema", "pydantic")
-    show(json.dumps(_schema(document), indent=1, ensure_ascii=False) + "\n")
+    show(json.dumps(schema_of(document), indent=1, ensure_ascii=False) + "\n")
 
 
-def _schema(document: str) -> dict[str, object]:
+def schema_of(document: str) -> dict[str, object]:
+    """The JSON Schema of a kind of document, ops of installed plug-ins included."""
     if document == "study":
         from archdsl.study.plan import study_schema
 

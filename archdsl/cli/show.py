@@ -11,6 +11,7 @@ from archdsl.api import read
 from archdsl.cli.console import OK, WRONG_SPEC, color, show
 from archdsl.cli.progress import progress
 from archdsl.language import gallery
+from archdsl.language.loader import library_names
 
 if TYPE_CHECKING:
     from archdsl.language.standard import StandardBlock
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
+def _blocks(context: click.Context, argument: click.Parameter, begun: str) -> list[str]:
+    """The blocks that begin so, for shells."""
+    return [name for name in sorted(library_names()) if name.startswith(begun)]
+
+
 @click.command(name="show")
-@click.argument("block", required=False)
+@click.argument("block", required=False, shell_complete=_blocks)
 def show_(block: str | None) -> None:
     """Show the blocks of the standard library, or one of them: parameters, users, YAML."""
     from archdsl.language.standard import standard_block, standard_blocks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Changes, Settings, change, changes, graph_of, pairs, show
+from archdsl.cli.console import Changes, Settings, change, changes, graph_of, networks, pairs, show
 from archdsl.cli.measure import names
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
@@ -22,7 +22,7 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=networks)
 @click.option("--phi", metavar="A..B", help="The family from phi A to phi B: 0..7, or 0,0.5,1.")
 @click.option(
     "--budget",
@@ -220,7 +220,7 @@ def plot() -> None:
 
 def _plotted(kind: str, doc: str) -> None:
     @plot.command(name=kind, help=doc)
-    @click.argument("spec")
+    @click.argument("spec", shell_complete=networks)
     @click.option("-o", "--out", type=PATH, help="*.svg, *.pdf or *.png; NAME_KIND.svg without it.")
     @changes
     def command(spec: str, out: Path | None, changed: Changes) -> None:

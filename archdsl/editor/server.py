@@ -27,7 +27,7 @@ from archdsl.editor.results import Results
 from archdsl.editor.view import View
 from archdsl.language.formatting import formatted
 from archdsl.yaml.limits import Limits
-from archdsl.yaml.source import lines_of, parse, read_text
+from archdsl.yaml.source import lines_of, read_text
 
 PAUSE = 0.03  # seconds without a keystroke before a text is read
 KINDS = ["keyword", "class", "function", "method", "parameter", "property", "variable", "string",
@@ -51,8 +51,6 @@ class Server(LanguageServer):
         if held is None or held[0] != document.version or held[1].opened != opened:
             view = View(_path(uri), document.source, opened, Limits())
             self.views[uri] = held = (document.version, view, Results(view))
-        if held[1].document is not None:
-            self.good[uri] = held[1]
         return held[1], held[2]
 
     def opened(self) -> dict[str, str]:
@@ -66,7 +64,10 @@ class Server(LanguageServer):
         if uri not in self.workspace.text_documents:
             return
         view, _ = self.view(uri)
-        found = [self.diagnostic(view, d) for d in view.reading.diagnostics]
+        if view.is_spec and view.document is not None:
+            self.good[uri] = view
+        wrong = view.reading.diagnostics if view.is_spec else []
+        found = [self.diagnostic(view, d) for d in wrong]
         version = self.workspace.get_text_document(uri).version
         self.text_document_publish_diagnostics(
             lsp.PublishDiagnosticsParams(uri=uri, version=version, diagnostics=found)
@@ -181,7 +182,7 @@ def _documents(ls: Server) -> None:
         uri = params.text_document.uri
         view, _ = ls.view(uri)
         found = []
-        for diagnostic in view.reading.diagnostics:
+        for diagnostic in view.reading.diagnostics if view.is_spec else ():
             mended = fix(view, diagnostic)
             if mended is None:
                 continue
@@ -215,7 +216,8 @@ def _words(ls: Server) -> None:
     def completed(params: lsp.CompletionParams) -> lsp.CompletionList:
         uri = params.text_document.uri
         view, _ = ls.view(uri)
-        offers = completion(view, ls.good.get(uri, view), *ls.place(view, params.position))
+        place = ls.place(view, params.position)
+        offers = completion(view, ls.good.get(uri, view), *place) if view.is_spec else []
         return lsp.CompletionList(
             is_incomplete=False, items=[_item(*one) for one in enumerate(offers)]
         )
@@ -268,8 +270,8 @@ def _files(ls: Server) -> None:
     @ls.feature(lsp.TEXT_DOCUMENT_FORMATTING)
     def laid_out(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit]:
         view, _ = ls.view(params.text_document.uri)
-        source = parse(view.text, view.name, Sink(), view.limits)
-        if source is None:
+        source = view.source
+        if source is None or not view.is_spec:
             return []
         try:
             text = formatted(source)

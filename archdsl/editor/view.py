@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from archdsl.api import Reading, read_text
+from archdsl.api import Reading, read
 from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.editor.marks import Mark, marks_of
@@ -36,6 +36,11 @@ class View:
     def lines(self) -> list[str]:
         return lines_of(self.text)
 
+    @property
+    def is_spec(self) -> bool:
+        """Whether it is a spec at all, and no other YAML that an editor has open."""
+        return any(line.startswith("archdsl") for line in self.lines)
+
     @cached_property
     def source(self) -> Source | None:
         """This file alone as plain data, None where it is no YAML."""
@@ -47,7 +52,9 @@ class View:
         data = self.source.data if self.source is not None else None
         if isinstance(data, dict) and "blocks" in data and not data.keys() & set(NETWORK):
             return self._blocks()
-        return read_text(self.text, self.name, self.limits, DEFAULT, self.opened)
+        return read(
+            self.name, limits=self.limits, lints=DEFAULT, text=self.text, opened=self.opened
+        )
 
     def _blocks(self) -> Reading:
         """What is wrong with a file that only others import."""

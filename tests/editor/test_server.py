@@ -259,6 +259,17 @@ def test_letters_beyond_the_first_plane_count_as_two(tmp_path: Path) -> None:
     ask(tmp_path, questions)
 
 
+def test_other_yaml_is_left_in_peace(tmp_path: Path) -> None:
+    async def questions(client: Client) -> None:
+        client.open("services:\n  web: {image: nginx}\n")
+        assert await client.diagnostics() == []
+        asked = lsp.CompletionParams(client.document, lsp.Position(1, 2))
+        found = await client.client.text_document_completion_async(asked)
+        assert not found.items
+
+    ask(tmp_path, questions)
+
+
 @pytest.mark.parametrize(
     "text", ["", "a: [", "{}", "archdsl: 1\nblocks: 3\n", "- \n- :", "\t", "*a"]
 )
