@@ -442,7 +442,7 @@ def test_a_build_that_cannot_be_written_leaves_the_last_one(here: Path, capsys: 
 def test_a_bug_is_said_to_be_one(
     here: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(console, "read", broken)
