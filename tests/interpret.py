@@ -299,7 +299,7 @@ RULES: dict[str, Rule] = {
     "patch_merging": patch_merging,
 }
 CHANNEL_RULES: dict[str, Callable[..., Tensor]] = {  # these ask where the channels are
-    "softmax": lambda op, w, x, axis: x[0].softmax(axis),
+    "softmax": lambda op, w, x, axis: x[0].softmax(axis if op.axis == "channels" else op.axis + 1),
     "concat": lambda op, w, x, axis: torch.cat(x, axis if op.axis == "channels" else op.axis + 1),
     "slice": lambda op, w, x, axis: taken(op, x[0], axis if op.axis == "channels" else op.axis + 1),
     "rms_norm": rms_norm,

@@ -213,8 +213,8 @@ def _layer_norm(op: norm.LayerNorm, x: tuple[TensorSpec, ...]) -> Call:
 
 
 @_writing("nn.Softmax")
-def _softmax(op: Op, x: tuple[TensorSpec, ...]) -> Call:
-    return Call("nn.Softmax", (Argument("dim", 1 if x[0].layout == "channels_first" else -1),))
+def _softmax(op: activation.Softmax, x: tuple[TensorSpec, ...]) -> Call:
+    return Call("nn.Softmax", (Argument("dim", in_torch(op.axis, x[0])),))
 
 
 @_writing("nn.PReLU")

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, argument
+from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, added, argument
+from archdsl.ops.kinds import AXIS, CHANNEL, place
+from archdsl.ops.reach import Reach, along
 from archdsl.ops.storage import OUTPUT, OVER_COPY, Saves, Storage
 from archdsl.ops.tensor import TensorSpec
 
@@ -113,9 +115,19 @@ class Tanh(Op):
     stores: ClassVar[Storage] = OUTPUT
 
 
+@dataclass(frozen=True)
 class Softmax(Op):
-    """Softmax over the channels."""
+    """Softmax over the channels, or another axis."""
 
     verb: ClassVar[str] = "softmax"
     stores: ClassVar[Storage] = OUTPUT
-    mixes: ClassVar[bool] = True
+    axis: int | str = added(AXIS, "over which axis, the first being 0", CHANNEL)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        place(self.axis, inputs[0])
+        return inputs[0]
+
+    def through(
+        self, number: int, output: TensorSpec, *inputs: TensorSpec
+    ) -> tuple[Reach | None, ...] | None:
+        return along(place(self.axis, output), None, len(output.shape))

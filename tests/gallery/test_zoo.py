@@ -20,7 +20,15 @@ HUGE = {"regnet_y_128gf", "vit_h_14"}  # twice over, in float64, they take 10 GB
 # Whose originals make their modules in another order than they run them.
 ANOTHER_ORDER = {"fasternet_t0", "unetplusplus_resnet34"}
 # One of every kind; `pytest -m slow` makes all and runs them.
-FIRST = {"cbam_resnet50", "dpn68", "fasternet_t0", "mixnet_s", "mnasnet0_5", "resnet50_gn"}
+FIRST = {
+    "cbam_resnet50",
+    "dpn68",
+    "edgenext_xx_small",
+    "fasternet_t0",
+    "mixnet_s",
+    "mnasnet0_5",
+    "resnet50_gn",
+}
 QUICK = [
     n if n in FIRST else pytest.param(n, marks=pytest.mark.slow) for n in zoo() if n not in HUGE
 ]

@@ -133,7 +133,9 @@ ROWS: dict[str, Row] = {
     "hard_sigmoid": Row(plain("Hardsigmoid")),
     "sigmoid": Row(plain("Sigmoid")),
     "tanh": Row(plain("Tanh")),
-    "softmax": Row(lambda g, s: nn.Softmax(1)),
+    "softmax": Row(
+        lambda g, s: nn.Softmax(dim(g.get("axis", "channels"), s[0])), lambda rank: {"axis?": axis}
+    ),
     "max_pool": Row(
         pool("MaxPool"),
         lambda rank: pool_arguments(rank) | {"dilation?": per_axis(st.integers(1, 3), rank)},

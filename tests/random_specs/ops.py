@@ -93,6 +93,7 @@ class Ops(Draw):
             "elu": {"alpha": self.one(0.5, 1.0, -1)},
             "gelu": {"tanh": self.one(True, False)},
             "prelu": {"shared": self.one(True, False)},
+            "softmax": {"axis": self.one(0, -1)},
         }
         return verb, settings[verb] if verb in settings and self.chance(50) else {}
 
