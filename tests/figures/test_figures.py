@@ -565,3 +565,15 @@ def test_the_legend_says_grouped_of_every_convolution_in_groups() -> None:
     scene = draw([archdsl.load("nfnet_f0")], "hero", Options(WIDTHS["double"])).scene
     said = {item.plain for item in scene.flat() if isinstance(item, Text)}
     assert "grouped conv" in said and "depthwise conv" not in said
+
+
+def test_shortcuts_of_columns_end_in_a_plus() -> None:
+    """One for each of the sixteen residuals of ResNet-34, on the axis."""
+    found = drawn(graph("resnet34"), "columns", "double")
+    circles = [item for item in found.flat() if isinstance(item, Path) and _is_circle(item)]
+    assert len(circles) == 16
+    assert len({round((item.box()[0] + item.box()[2]) / 2, 3) for item in circles}) == 1
+
+
+def _is_circle(path: Path) -> bool:
+    return [letter for letter, _ in path.commands] == list("MCCCCZ") and path.stroke != ""

@@ -160,14 +160,14 @@ class Pen:
         """Where a shortcut leaves."""
         self.items.append(Path(circle(x, y, DOT), self.theme.edge))
 
-    def sign(self, x: float, y: float, verb: str) -> None:
+    def sign(self, x: float, y: float, verb: str, radius: float = PLUS) -> None:
         """A plus or a cross in a circle."""
         plain = self.theme.paint("plain")
-        arm = PLUS * (0.55 if verb == "add" else 0.42)
+        arm = radius * (0.55 if verb == "add" else 0.42)
         ends = [((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm))]
         if verb != "add":
             ends = [((x - arm, y - s * arm), (x + arm, y + s * arm)) for s in (1, -1)]
-        self.items.append(Path(circle(x, y, PLUS), plain.fill, self.theme.edge, EDGE))
+        self.items.append(Path(circle(x, y, radius), plain.fill, self.theme.edge, EDGE))
         lines = tuple(command for pair in ends for command in polygon(pair, closed=False))
         self.items.append(Path(lines, "", self.theme.edge, EDGE))
 

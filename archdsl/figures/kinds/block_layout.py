@@ -9,7 +9,7 @@ from typing import Literal
 
 from archdsl.analysis.cost import Analysis
 from archdsl.figures.canvas.pen import BOX_HEIGHT, MIDDLE, PLUS, Pen
-from archdsl.figures.canvas.scene import Run
+from archdsl.figures.canvas.scene import Anchor, Run
 from archdsl.figures.kinds.weave import DOOR, Size, Weave, weave_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.tree import Box, Chain, Element, Join, Mesh
@@ -189,7 +189,12 @@ class BlockLayout:
         for number, runs in zip(ports, _ports(mesh), strict=False):
             along, across = made.spot(number)
             x, y = self.point(main + along, cross + across)
-            self.pen.text(x, y + MIDDLE * text, runs, text, color)
+            half: float = 0.0
+            anchor: Anchor = "middle"
+            if self.direction == "right":  # next to its way
+                half = made.sizes[number].along / 2 - 2
+                half, anchor = (half, "end") if number < first else (-half, "start")
+            self.pen.text(x + half, y + MIDDLE * text, runs, text, color, anchor)
         return [] if mesh.open else [(main + made.length, cross)]
 
     def draw_sign(self, item: Box | Join, main: float, cross: float) -> None:
@@ -206,12 +211,15 @@ class BlockLayout:
         )
         self.enter(join.body, (main, cross), start, cross)
         leaving = self.place(join.body, start, cross)
-        for place in leaving:
-            self.arrow([place, (end - PLUS, place[1])])
+        for along, across in leaving:  # beside the axis: several ways that only part and end here
+            side = PLUS if across > cross else -PLUS
+            beside = [(end, across), (end, cross + side)]
+            self.arrow([(along, across), *(beside if across != cross else [(end - PLUS, cross)])])
         lane = cross + max(body.after, PLUS) + LANE + shortcut.before
         if join.shortcut:
             start = (main + end - shortcut.length) / 2
-            self.arrow([(main, cross), (main, lane), (start, lane)], join.projects)
+            into = self.arrow if isinstance(join.shortcut[0], Box) else self.line
+            into([(main, cross), (main, lane), (start, lane)], join.projects)
             self.place(join.shortcut, start, lane)
             tail = [(start + shortcut.length, lane), (end, lane), (end, cross + PLUS)]
             self.arrow(tail, join.projects)

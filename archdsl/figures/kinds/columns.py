@@ -16,8 +16,9 @@ from archdsl.figures.network.tree import QUIET, Box, Element, Join, Mesh, boxes,
 from archdsl.figures.options import LARGEST, NarrowError, Options
 from archdsl.ops.tensor import TensorSpec
 
-TEXT, HEIGHT, GAP = 6.0, 8.4, 4.2  # of a layer; between layers of a block
-APART, PADDING = 6.0, 4.6  # between blocks; above and below in a row
+TEXT, HEIGHT, GAP = 6.0, 8.4, 3.5  # of a layer; between layers of a block
+APART, PADDING = 6.0, 4.0  # between blocks, at least; above and below in a row
+FORK, SUM = 1.6, 2.2  # above a block, where its shortcut leaves; radius of the sign below it
 LANE, MARGIN = 6.0, 3.5  # from boxes to the shortcut beside them; inside a box of repeats
 NOTE = 7.6  # from line to line
 BETWEEN, NAMES = 14.0, 22.0  # between columns; room for the resolutions
@@ -35,6 +36,7 @@ class Layers:
     unit: Unit
     boxes: tuple[Box, ...]
     residual: bool = False
+    sign: str = "add"
     shortcut: tuple[Box, ...] = ()
     count: int = 1
     notes: tuple[str, ...] = ()
@@ -44,7 +46,22 @@ class Layers:
     @property
     def height(self) -> float:
         inner = len(self.boxes) * (HEIGHT + GAP) - GAP
-        return inner + (2 * MARGIN + 2 * APART / 3 if self.count > 1 else 0.0)
+        return inner + (2 * MARGIN + FORK + self.below if self.count > 1 else 0.0)
+
+    @property
+    def below(self) -> float:
+        """From the last box to below the sign in which a shortcut ends."""
+        return FORK / 2 + 2 * SUM if self.residual else FORK
+
+    @property
+    def outside(self) -> float:
+        """How much of that is below all of it: where repeats are not in a box."""
+        return self.below if self.residual and self.count == 1 else 0.0
+
+    @property
+    def apart(self) -> float:
+        """From its end to the next."""
+        return max(APART, self.outside + FORK)
 
 
 def layers_of(description: Description) -> Iterator[Layers]:
@@ -67,7 +84,7 @@ def _of_block(unit: Unit) -> Iterator[Layers]:
     for _, part in groupby(said, lambda item: isinstance(item, Join) and item.id):
         first, *rest = part
         if isinstance(first, Join):
-            yield Layers(unit, loud(first.body), True, loud(first.shortcut))
+            yield Layers(unit, loud(first.body), True, first.verb, loud(first.shortcut))
         else:
             yield Layers(unit, tuple(boxes((first, *rest))))
 
@@ -103,7 +120,7 @@ def folded(layers: Sequence[Layers], most: int = 0) -> list[Layers]:
 
 def key_of(one: Layers) -> object:
     shown = [tuple(box.terms for box in part) for part in (one.boxes, one.shortcut)]
-    return *shown, one.residual, one.unit.output, one.hidden, one.unit.manner
+    return *shown, one.residual, one.sign, one.unit.output, one.hidden, one.unit.manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +239,9 @@ class _Columns:
                 for one in inside:
                     self.draw_layers(one, index, axes[index], place, ends[index])
                     place += one.height
-                    ends[index] = place
-                    place += APART
-                bottom = max(bottom, place - APART) if inside else bottom
+                    ends[index] = place + one.outside
+                    place += one.apart
+                    bottom = max(bottom, ends[index])
             y = bottom + PADDING
         return y - PADDING
 
@@ -244,7 +261,7 @@ class _Columns:
             right = inner + (LANE + 2 if one.residual else 0.0)
             self.container(one, axis - inner, y, inner + right, bottom - y)
             self.pen.arrow([(axis, before), (axis, y)])
-            start, end = y + MARGIN + APART / 3, bottom - MARGIN - APART / 3
+            start, end = y + MARGIN + FORK, bottom - MARGIN - one.below
             come, go = y, bottom
         place = start
         for number, box in enumerate(one.boxes):
@@ -260,12 +277,11 @@ class _Columns:
         if end < go:
             self.pen.line([(axis, end), (axis, go)])
         if one.residual:
-            lane = axis + wide / 2 + LANE
-            arc = APART / 3
-            self.pen.arrow(
-                [(axis, start - arc), (lane, start - arc), (lane, end + arc), (axis, end + arc)],
-                bool(one.shortcut),
-            )
+            lane, low = axis + wide / 2 + LANE, end + one.below - SUM
+            way = [(axis, start - FORK), (lane, start - FORK), (lane, low), (axis + SUM, low)]
+            self.pen.arrow(way, bool(one.shortcut))
+            self.pen.line([(axis, end), (axis, low)])
+            self.pen.sign(axis, low, one.sign, SUM)
         left = axis + wide / 2 + (LANE if one.residual else 0.0) + 3 + self.beside(one)
         middle = (start + end) / 2 - (len(one.notes) - 1) * NOTE / 2 + MIDDLE * TEXT
         for number, note in enumerate(one.notes):
@@ -340,7 +356,7 @@ def _as_asked(description: Description, options: Options) -> list[Layers]:
 def _height(column: Sequence[Layers]) -> float:
     """How tall a column is by itself, without what stands above and below it."""
     rows = len(rows_of([column]))
-    return sum(one.height + APART for one in column) + rows * (2 * PADDING - APART)
+    return sum(one.height + one.apart for one in column) + rows * (2 * PADDING - APART)
 
 
 def place_columns(

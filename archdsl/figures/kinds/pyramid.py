@@ -122,7 +122,13 @@ class _Pyramid:
         return self.middles[cell.column], self.axes[cell.row]
 
     def draw(self) -> float | None:
-        """Draws everything; gives the bottom, or None if there is no room for words on a way."""
+        """Draws everything; gives the bottom, or None if there is no room for words on a way.
+
+        Nor if an input would come in where something stands above.
+        """
+        fed = [c for c in self.cells if any(id not in self.by_first for id in c.sources)]
+        if any(a.column == b.column and a.row < b.row for a in self.cells for b in fed):
+            return None
         since = len(self.pen.items)
         self.draw_ways()
         for cell in self.cells:

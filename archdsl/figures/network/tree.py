@@ -172,10 +172,22 @@ def folded(chain: Chain) -> Chain:
         )
         if isinstance(first, Join) and others:
             told = Term("more", (len(others),), "the same ×{}")
-            found.append(Box(others[0].id, "more", (told,), "norm", others[-1].output))
+            stands = tuple(_ids(others))
+            found.append(Box(others[0].id, "more", (told,), "norm", others[-1].output, stands))
         else:
             found += others
     return tuple(found)
+
+
+def _ids(chain: Iterable[Element]) -> Iterator[str]:
+    """The paths of all that a chain draws."""
+    for item in chain:
+        if isinstance(item, Join):
+            yield item.id
+            for path in item.paths:
+                yield from _ids(path)
+        else:
+            yield from (path for box in boxes((item,)) for path in (box.id, *box.stands))
 
 
 class _Place(NamedTuple):
