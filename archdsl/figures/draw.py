@@ -16,6 +16,7 @@ from archdsl.figures.canvas.scene import (
     magnified,
     moved,
     not_drawn,
+    spaced,
     words,
 )
 from archdsl.figures.canvas.theme import Theme, load_theme
@@ -146,29 +147,34 @@ def _fitted(
 def _scene(
     descriptions: Sequence[Description], kind: str, options: Options, theme: Theme
 ) -> tuple[Scene, list[Omission]]:
-    """The picture, and what it leaves out."""
-    margin = MARGIN if theme.background else 0.0
-    asked, pen = replace(options, width=options.width - 2 * margin), Pen(theme)
+    """The picture, and what it leaves out.
+
+    Text larger than the layouts are made for takes as much more room everywhere: they are made for
+    a width as much smaller.
+    """
+    margin, room = MARGIN if theme.background else 0.0, theme.sizes.room
+    asked = replace(options, width=(options.width - 2 * margin) / room, room=room)
+    pen = Pen(replace(theme, sizes=theme.sizes.shrunk(room)))
     try:
         height = PICTURES[kind](descriptions, asked, pen)
+        missing = [*pen.left_out, *left_out(descriptions, pen.items)]
+        items, height = _titled(pen, asked, height)
+        right = bounds(items)[2]
+        width = max(asked.width, right) if kind == "graph" else asked.width
+        if right > width + 0.5:
+            raise NarrowError("this figure", asked.width, right, "or draw a part: --only")
     except NarrowError as error:
-        raise error.at(options.width, 2 * margin) from None
-    missing = [*pen.left_out, *left_out(descriptions, pen.items)]
-    items, height = _titled(pen, asked, height)
-    right = bounds(items)[2]
-    width = max(asked.width, right) if kind == "graph" else asked.width
-    if right > width + 0.5:
-        narrow = NarrowError("this figure", asked.width, right, "or draw a part: --only")
-        raise narrow.at(options.width, 2 * margin)
+        raise error.at(options.width, 2 * margin, room=room) from None
     title = options.title or ", ".join(description.title for description in descriptions)
-    size = width + 2 * margin, height + 0.5 + 2 * margin
+    size = room * width + 2 * margin, room * height + 0.5 + 2 * margin
     if kind != "graph" and max(size) > LARGEST:
         wide, tall = (side / 72 for side in size)
         raise UsageError(
             f"this figure would be {wide:,.0f} by {tall:,.0f} inches, more than the"
             f" {LARGEST / 72:.0f} of a page; choose a part with --only"
         )
-    scene = Scene(*size, moved(items, margin, margin), title, background=theme.background)
+    grown = moved(spaced(items, room), margin, margin)
+    scene = Scene(*size, grown, title, background=theme.background)
     return magnified(scene, options.zoom), missing
 
 

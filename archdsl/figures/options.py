@@ -75,7 +75,8 @@ class Options:
     """What a figure is drawn with.
 
     `width` in points; `fold` how many repeats a stage shows, None for all, 0 for what fits; `given`
-    are the names of the options that the user has given.
+    are the names of the options that the user has given; `room` is how much larger than laid out it
+    is shown, for the sake of large text.
     """
 
     width: float = WIDTHS["neurips"]
@@ -89,6 +90,7 @@ class Options:
     fold: int | None = 0
     theme: str = "paper"
     given: frozenset[str] = frozenset()
+    room: float = 1.0
 
     def refuse(self, names: str, reason: str) -> None:
         """Raises UsageError if one of some options is given."""
@@ -113,9 +115,11 @@ class NarrowError(UsageError):
             wide = f"the widest is {WIDEST:.0f} pt"
         super().__init__(f"{subject} does not fit a width of {width:g} pt; {wide}, {instead}")
 
-    def at(self, width: float, more: float = 0.0, enough: float | None = None) -> "NarrowError":
-        """The same of a figure of a width that takes `more` besides."""
-        return NarrowError(self.subject, width, self.need + more, self.instead, enough)
+    def at(
+        self, width: float, more: float = 0.0, enough: float | None = None, room: float = 1.0
+    ) -> "NarrowError":
+        """The same of a figure of a width, `room` times as large, that takes `more` besides."""
+        return NarrowError(self.subject, width, self.need * room + more, self.instead, enough)
 
 
 def asked(kind: str, values: Mapping[str, Any]) -> Options:

@@ -1,14 +1,17 @@
 """Every network of the gallery in every kind that suits it, held to what a page demands."""
 
+import json
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 import archdsl
 from archdsl import Graph, UsageError
-from archdsl.figures.canvas.scene import Path, Scene, Text
+from archdsl.figures.canvas.scene import Path as Line
+from archdsl.figures.canvas.scene import Scene, Text
 from archdsl.figures.draw import draw, hero
 from archdsl.figures.options import WIDTHS, Options
 from archdsl.language import gallery
@@ -110,7 +113,7 @@ def problems(scene: Scene, width: float, height: float = PAGE) -> Iterator[str]:
         if min(left, top) < -0.51 or right > width + 0.51 or bottom > scene.height + 0.51:
             yield f"outside: {item}"
     texts = [item for item in scene.flat() if isinstance(item, Text)]
-    paths = [item for item in scene.flat() if isinstance(item, Path)]
+    paths = [item for item in scene.flat() if isinstance(item, Line)]
     if not texts:
         yield "no text"
     yield from (f"small: {text.plain}" for text in texts if text.size < FLOOR)
@@ -129,7 +132,7 @@ def _over_one_another(texts: list[Text]) -> Iterator[str]:
                 yield f"{words!r} over {more!r}"
 
 
-def _across(texts: list[Text], paths: list[Path]) -> Iterator[str]:
+def _across(texts: list[Text], paths: list[Line]) -> Iterator[str]:
     """Text lies inside an area or outside; outside of all of them no line goes through it."""
     areas = [path.box() for path in paths if path.fill and path.stroke and not path.dash]
     lines = [segment for path in paths if not path.fill for segment in segments(path)]
@@ -142,7 +145,7 @@ def _across(texts: list[Text], paths: list[Path]) -> Iterator[str]:
             yield f"a line through: {text.plain}"
 
 
-def _loose(texts: list[Text], paths: list[Path]) -> Iterator[str]:
+def _loose(texts: list[Text], paths: list[Line]) -> Iterator[str]:
     """Tips of arrows touch a border, a line that they join or a text; a few lead out."""
     bodies = [path.box() for path in paths if path.fill and path.stroke]
     lines = [s for path in paths if path.stroke and not path.fill for s in segments(path)]
@@ -156,16 +159,31 @@ def _loose(texts: list[Text], paths: list[Path]) -> Iterator[str]:
         yield f"{loose} arrows end nowhere"
 
 
-def tips(paths: list[Path]) -> list[tuple[float, float]]:
+def tips(paths: list[Line]) -> list[tuple[float, float]]:
     heads = [p for p in paths if p.fill and not p.stroke and len(p.commands) == 4]
     return [(path.commands[0][1][0], path.commands[0][1][1]) for path in heads]
 
 
-def segments(path: Path) -> Iterator[Segment]:
-    """From point to point; curves by their ends."""
-    ends = [numbers[-2:] for letter, numbers in path.commands if letter != "Z"]
-    for (x, y), (x2, y2) in pairwise(ends):
+def segments(path: Line) -> Iterator[Segment]:
+    """From point to point; a curve in eight pieces."""
+    points: list[tuple[float, float]] = []
+    for letter, numbers in path.commands:
+        if letter == "C":
+            points += list(_curve(points[-1], *numbers))
+        elif letter != "Z":
+            points.append((numbers[0], numbers[1]))
+    for (x, y), (x2, y2) in pairwise(points):
         yield min(x, x2), min(y, y2), max(x, x2), max(y, y2)
+
+
+def _curve(start: tuple[float, float], *rest: float) -> Iterator[tuple[float, float]]:
+    """Points of a cubic curve (Bernstein): its start is the first of its four points."""
+    points = [start, *zip(rest[::2], rest[1::2], strict=True)]
+    for n in range(1, 9):
+        t = n / 8
+        parts = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3
+        x, y = (sum(w * p[axis] for w, p in zip(parts, points, strict=True)) for axis in (0, 1))
+        yield x, y
 
 
 def joins(x: float, y: float, line: Segment) -> bool:
@@ -198,3 +216,26 @@ def on_border(x: float, y: float, box: Extent) -> bool:
     return (near_side and top - slack <= y <= bottom + slack) or (
         near_end and left - slack <= x <= right + slack
     )
+
+
+@pytest.mark.parametrize("size", [6, 8, 10, 12])
+@pytest.mark.parametrize("kind", ["hero", "strip", "block", "columns", "pyramid", "dense"])
+def test_text_of_any_size_collides_with_nothing(kind: str, size: int, tmp_path: Path) -> None:
+    sizes = dict.fromkeys(("box", "name", "dimension", "caption"), size)
+    theme = tmp_path / "theme.yaml"
+    theme.write_text(f"extends: paper\nsizes: {json.dumps(sizes)}\n")
+    name = {"pyramid": "unet", "dense": "densenet121"}.get(kind, "resnet50")
+    scene = draw([load(name)], kind, Options(900, theme=str(theme))).scene
+    assert scene is not None
+    assert not list(problems(scene, 900, 16 * 72))
+    texts = [item.size for item in scene.flat() if isinstance(item, Text)]
+    assert max(texts) == pytest.approx(size)
+
+
+def test_text_of_one_size_leaves_the_others(tmp_path: Path) -> None:
+    theme = tmp_path / "theme.yaml"
+    theme.write_text("extends: paper\nsizes: {name: 10}\n")
+    scene = draw([load("resnet50")], "strip", Options(900, theme=str(theme))).scene
+    assert scene is not None
+    found = {round(item.size, 6) for item in scene.flat() if isinstance(item, Text)}
+    assert found == {10, 6.4}

@@ -291,6 +291,22 @@ def _toward(a: tuple[float, float], b: tuple[float, float], reach: float) -> tup
     return a[0] + (b[0] - a[0]) * reach / length, a[1] + (b[1] - a[1]) * reach / length
 
 
+def spaced(items: Iterable[Item], factor: float) -> tuple[Item, ...]:
+    """The items and their text larger, lines as thin as before."""
+    return tuple(items) if factor == 1 else tuple(_spaced(item, factor) for item in items)
+
+
+def _spaced(item: Item, factor: float) -> Item:
+    if isinstance(item, Group):
+        return replace(item, items=spaced(item.items, factor))
+    larger = _magnified(item, factor)
+    if isinstance(item, Text) and isinstance(larger, Text):
+        return replace(larger, least=item.least)
+    if isinstance(item, Path) and isinstance(larger, Path):
+        return replace(larger, width=item.width, dash=item.dash)
+    return larger
+
+
 def magnified(scene: Scene, factor: float) -> Scene:
     """The scene larger, its text and lines with it."""
     if factor == 1:

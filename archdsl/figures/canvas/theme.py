@@ -17,6 +17,7 @@ from archdsl.yaml.mistakes import kind_of, known
 from archdsl.yaml.models import Pattern, Prose, Within, Words, key
 from archdsl.yaml.source import Place, Source, parse, read_text
 
+LAID_OUT = {"box": 7.0, "name": 6.8, "dimension": 6.4, "caption": 7.2}  # points
 HATCHES = ("", "/", "\\", "x", "-", "|")
 FLOOR = 6.0  # points: no text is smaller, but tall columns (5.6) and superscripts
 _FORM = 'a color of the form "#1A1A1A"'
@@ -53,6 +54,14 @@ class Sizes:
     name: Size = key("Of stages.", MISSING)
     dimension: Size = key("Of shapes, costs and the legend.", MISSING)
     caption: Size = key("Of titles.", MISSING)
+
+    @property
+    def room(self) -> float:
+        """How much larger the largest is than what layouts are made for, 1 if none is larger."""
+        return max(1.0, *(float(vars(self)[name]) / size for name, size in LAID_OUT.items()))
+
+    def shrunk(self, factor: float) -> "Sizes":
+        return Sizes(**{name: vars(self)[name] / factor for name in LAID_OUT})
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ def block(description: Description, options: Options, pen: Pen) -> float:
             f" than the {BOXES:,} of a figure; --only draws a part"
         )
     bottom, pen.items = _placed(kinds, description, options, pen)
-    if bottom > TALLEST and options.direction == "auto":
+    if bottom > TALLEST / options.room and options.direction == "auto":
         with suppress(UsageError):  # one is too wide to the right
             right = _placed(kinds, description, replace(options, direction="right"), pen)
             bottom, pen.items = min((bottom, pen.items), right, key=lambda placed: placed[0])

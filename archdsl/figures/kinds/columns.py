@@ -344,10 +344,11 @@ def _as_asked(description: Description, options: Options) -> list[Layers]:
     column = list(layers_of(description))
     if options.fold is None:
         return column
-    if not options.fold and _height(column) <= TALLEST:
+    tallest = TALLEST / options.room
+    if not options.fold and _height(column) <= tallest:
         return column
     short = folded(column, options.fold)
-    if _height(short) <= TALLEST:
+    if _height(short) <= tallest:
         return short
     closed = {one.unit.id: _closed(one.unit) if one.unit.kind == "block" else one for one in column}
     return folded(list(closed.values()))

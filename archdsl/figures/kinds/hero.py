@@ -70,7 +70,7 @@ def _rows_under(
 ) -> list[Row]:
     """Rows of as many insets as a page has room for, the most frequent ones that fit into it."""
     insets = _insets(kinds, description, options, pen)
-    room = TALLEST - bottom - LEADER
+    room = TALLEST / options.room - bottom - LEADER
     chosen = [kind for kind in kinds if _height(_rows(insets, [kind], options.width, pen)) <= room]
     rows = _rows(insets, chosen, options.width, pen)
     while chosen and _height(rows) > room:
