@@ -6,6 +6,7 @@ from html import escape
 from archdsl.figures.canvas.font import FALLBACKS, FAMILIES, Contour, font
 from archdsl.figures.canvas.scene import Command, Item, Path, Scene, Text
 
+_XLINK = "http://www.w3.org/1999/xlink"  # as programs read it that know no `href` of SVG 2
 MODES = ("live", "embedded", "outlines")
 
 
@@ -13,14 +14,17 @@ def svg(scene: Scene, mode: str = "live") -> str:
     """The text of an SVG file; `mode` is one of MODES."""
     size = f'width="{number(scene.width)}pt" height="{number(scene.height)}pt"'
     view = f'viewBox="0 0 {number(scene.width)} {number(scene.height)}"'
+    links = f' xmlns:xlink="{_XLINK}"' if mode == "outlines" else ""
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {view} role="img"'
+        f'<svg xmlns="http://www.w3.org/2000/svg"{links} {size} {view} role="img"'
         ' aria-labelledby="title desc">',
         f'<title id="title">{_text(scene.title)}</title>',
         f'<desc id="desc">{_text(scene.description)}</desc>',
     ]
     if mode == "embedded":
         lines.append(_font_faces(scene))
+    if mode == "outlines":
+        lines.append(_glyphs(scene))
     if scene.background:
         lines.append(f'<rect width="100%" height="100%" fill="{scene.background}"/>')
     used: set[str] = {"title", "desc"}
@@ -78,31 +82,49 @@ def _live(text: Text) -> str:
 
 
 def _outlined(text: Text) -> str:
-    data, angle = "", bool(text.angle)
+    """Every letter as a use of its glyph, of which the file has one."""
+    runs = ""
     for run, dx, rise, size in text.placed():
-        face, x = font(text.family, run.bold), dx
+        face, scale, x = font(text.family, run.bold), size / font(text.family, run.bold).units, 0.0
+        letters = ""
         for letter in run.text:
-            for contour in face.outline(letter):
-                data += _contour(contour, size / face.units, (x, -rise), (text.x, text.y), angle)
+            if face.outline(letter):
+                name = _glyph_name(text.family, run.bold, letter)
+                place = f' x="{number(x / scale)}"' if x else ""
+                letters += f'<use xlink:href="#{name}"{place}/>'
             x += face.width(letter, size)
+        moved = f"matrix({scale:.6g} 0 0 {scale:.6g} {number(dx)} {number(-rise)})"
+        runs += f'<g transform="{moved}">{letters}</g>'
+    turn = " rotate(-90)" if text.angle else ""
+    place = f'transform="translate({number(text.x)} {number(text.y)}){turn}"'
     label = _text(text.plain)
-    return f'<path d="{data}" fill="{text.color}" role="img" aria-label="{label}"/>'
+    return f'<g {place} fill="{text.color}" role="img" aria-label="{label}">{runs}</g>'
 
 
-def _contour(
-    contour: Contour,
-    scale: float,
-    shift: tuple[float, float],
-    origin: tuple[float, float],
-    turned: bool,
-) -> str:
+def _glyph_name(family: str, bold: bool, letter: str) -> str:
+    """The same for the same glyph in every file, since a page may hold several of them."""
+    return f"{family}-{'bold' if bold else 'plain'}-{ord(letter):x}"
+
+
+def _glyphs(scene: Scene) -> str:
+    """The outlines of all letters of a scene, in the units of their fonts."""
+    used = {
+        (item.family, run.bold, letter)
+        for item in scene.flat()
+        if isinstance(item, Text)
+        for run in item.runs
+        for letter in run.text
+    }
+    paths = ""
+    for family, bold, letter in sorted(used):
+        data = "".join(_contour(contour) for contour in font(family, bold).outline(letter))
+        if data:
+            paths += f'<path id="{_glyph_name(family, bold, letter)}" d="{data}"/>'
+    return f"<defs>{paths}</defs>"
+
+
+def _contour(contour: Contour) -> str:
     """One closed curve; between two control points the curve passes through their middle."""
-
-    def place(x: float, y: float) -> str:
-        x, y = shift[0] + x * scale, shift[1] - y * scale
-        x, y = (y, -x) if turned else (x, y)
-        return f"{number(origin[0] + x)} {number(origin[1] + y)}"
-
     whole = []
     for (x, y, on), (x2, y2, on2) in zip(contour, [*contour[1:], contour[0]], strict=True):
         whole.append((x, y, on))
@@ -110,12 +132,13 @@ def _contour(
             whole.append(((x + x2) / 2, (y + y2) / 2, True))
     start = next(i for i, point in enumerate(whole) if point[2])
     whole = whole[start:] + whole[: start + 1]
-    data, control = f"M{place(*whole[0][:2])}", ""
+    data, control = f"M{number(whole[0][0])} {number(-whole[0][1])}", ""
     for x, y, on in whole[1:]:
+        place = f"{number(x)} {number(-y)}"
         if not on:
-            control = place(x, y)
+            control = place
             continue
-        data += f"Q{control} {place(x, y)}" if control else f"L{place(x, y)}"
+        data += f"Q{control} {place}" if control else f"L{place}"
         control = ""
     return data + "Z"
 
