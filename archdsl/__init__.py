@@ -102,6 +102,13 @@ def __dir__() -> list[str]:
     return __all__
 
 
+def load_ipython_extension(shell: "Any") -> None:
+    """`%load_ext archdsl` in a notebook: cells that begin with `%%archdsl` are specs."""
+    from archdsl.notebook import register
+
+    register(shell)
+
+
 def _encode(graph: "Graph") -> str:
     from archdsl.graph.json import encode
 

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     " pytorch yaml",
     "tables": "analysis diagnostics files graph numbers ops study",
     "build": "analysis diagnostics figures files graph pytorch tables",
+    "notebook": "api diagnostics figures graph lint",
     "editor": "api analysis diagnostics expressions graph language lint names numbers ops tables"
     " yaml",
 }

@@ -12,7 +12,7 @@ from archdsl.diagnostics.errors import UsageError
 if TYPE_CHECKING:
     from archdsl.analysis.measures import Device
 
-FORMATS = click.Choice(["table", "markdown", "latex", "json", "csv"])
+FORMATS = click.Choice(["table", "markdown", "latex", "html", "json", "csv"])
 
 
 def names(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:

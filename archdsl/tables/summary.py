@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from archdsl.analysis.cost import Cost
@@ -65,6 +66,24 @@ def markdown(summary: Summary) -> str:
     return "\n".join([*title, *source, f"`{_signature(summary)}`", "", *table, ""])
 
 
+def html(summary: Summary) -> str:
+    """A table of HTML without styles: a page's or a notebook's own apply."""
+    sides = {"l": "left", "r": "right"}
+    align = [f' style="text-align: {sides[side]}"' for side in _sides(summary)]
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        said = zip(cells, align, strict=True)
+        return f"<tr>{''.join(f'<{tag}{look}>{escape(cell)}</{tag}>' for cell, look in said)}</tr>"
+
+    about = [f"{summary.name}: {_signature(summary)}", *filter(None, [one_line(summary.citation)])]
+    head = row(_headings(summary), "th")
+    body = "\n".join(row(cells, "td") for cells in _rows(summary))
+    foot = row(_total(summary), "th")
+    caption = f"<caption>{'<br>'.join(map(escape, about))}</caption>"
+    parts = f"<thead>{head}</thead>\n<tbody>{body}</tbody>\n<tfoot>{foot}</tfoot>"
+    return f"<table>{caption}\n{parts}</table>\n"
+
+
 def latex(summary: Summary, blocks: Mapping[str, str] | None = None) -> str:
     """A `tabular` with the rules of the booktabs package.
 
@@ -111,6 +130,7 @@ FORMATS: dict[str, Callable[[Summary], str]] = {
     "table": text,
     "markdown": markdown,
     "latex": latex,
+    "html": html,
     "json": to_json,
     "csv": to_csv,
 }
@@ -135,6 +155,9 @@ class Table:
 
     def _repr_markdown_(self) -> str:
         return markdown(self.summary)
+
+    def _repr_html_(self) -> str:
+        return html(self.summary)
 
     def render(self, format: str = "table") -> str:
         """The table in one of FORMATS."""
