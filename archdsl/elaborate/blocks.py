@@ -268,7 +268,8 @@ def _call(
         chain = " -> ".join(called.name for called in (*calls, block))
         message = f"block {block.name} contains itself: {chain}"
         run.circular.add(block)
-        help = "a block can only call others; `repeat` makes depth"
+        help = "a block can only call others; `repeat` makes depth, and a list of labels a tree"
+        help += " (the gallery's dla34)"
         fail(run.sink, "E0211", message, item.inside.key, help)
     names, origins = _names(run, block, arguments, item, here)
     call = _Call(block, names, origins, _inputs(run, block, item, here), item, here)

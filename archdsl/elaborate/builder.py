@@ -166,7 +166,10 @@ class Builder:
         labels = (Label(first, "first here"),) if first and first != item.span else ()
         key = item.place.path[-1]
         help = "give them different names"
-        if isinstance(key, str) and item.modifiers.copies:
+        inner = [one.key.text for part in item.parts.values() for one in part.items if one.key]
+        if item.verb == "seq" and inner and first == item.span:
+            help = f"what shares a level is written with dots: `{key}.{inner[0]}: ...`"
+        elif isinstance(key, str) and item.modifiers.copies:
             number = "{row + 1}" if item.modifiers.for_ is not None else "{i + 1}"
             help = f"copies need different names: {key}{number}"
         fail(self.sink, "E0401", f"two things are named {id}", item.place.key, help, labels)
@@ -243,20 +246,30 @@ class Builder:
         return level, last
 
     def tap(
-        self, name: str, value: Flow, place: Place, varies: bool, origins: Labels = tuple
+        self,
+        name: str,
+        value: Flow,
+        place: Place,
+        varies: bool,
+        inside: bool = False,
+        origins: Labels = tuple,
     ) -> bool:
         """Names a value as a feature; says whether the name was free.
 
-        Among the copies of an item whose tap varies, the last that gives a name has it.
+        Among the copies of an item whose tap varies, the last that gives a name has it. `inside`
+        says whether the item is one of a block's.
         """
         span = place.span
         first = self.tap_spans.get(name)
         if name in self.taps and not (varies and first == span):
             labels = [Label(first, "first here")] if first and first != span else []
             help = "every tap needs a name of its own"
-            if not labels:
+            if not labels and inside:
+                help = "a tap is a feature of the whole network, and this block is called again:"
+                help += f" `as: {name}` names it in this block alone"
+            elif not labels:
                 help = "a tap in a copied item needs a name that depends on the copy: c{row + 2}"
-                help += f"; `as: {name}` is for its block or section alone"
+                help += f"; `as: {name}` is for its section alone"
             labels += origins()
             self.sink.error("E0401", f"two taps named {name}", span, labels=labels, help=help)
             return False

@@ -360,7 +360,8 @@ class Run:
         def origins() -> tuple[Label, ...]:
             return self.values.explain.origins(tap, here)
 
-        if not self.build.tap(name, value, place, bool(template.expressions), origins):
+        varies, inside = bool(template.expressions), bool(here.frame.calls)
+        if not self.build.tap(name, value, place, varies, inside, origins):
             self.lost.add(template)
 
     # nodes

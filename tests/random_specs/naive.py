@@ -525,9 +525,10 @@ class Naive:
         for title, count in zip(titles, counts, strict=True):
             made.append(self.emit(title, OPS["slice"](start + count, start), (x,), frame))
             start += count
-        if not hidden and not self.shared:
-            paths = [frame.level.child(title) for title in titles]
-            self.results.update(zip(paths, made, strict=True))
+        for title, value in zip(titles, made, strict=True):
+            self.results.pop(frame.level.child(title), None)  # as in `place`
+            if not hidden and not self.shared:
+                self.results[frame.level.child(title)] = value
         return tuple(made)
 
     def call(
