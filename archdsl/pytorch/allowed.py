@@ -49,10 +49,12 @@ CALLS = (
     | NUMBERS
     | {
         "OrderedDict",
+        "added",
         "enumerate",
         "freeze",
         "initialized",
         "initialized_inside",
+        "multiplied",
         "partial",
         "range",
         "recomputed",
@@ -61,7 +63,7 @@ CALLS = (
 )
 MEMBERS = {name[1:] for name in TABLE if name.startswith(".")} | set(
     """
-    append bias data get_parameter groups modules mul_ register_parameter training values weight
+    append bias children data get_parameter groups modules mul_ register_parameter training values weight
     """.split()  # noqa: SIM905 - what the emitter asks of modules and tensors
 )
 ANNOTATIONS = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from archdsl.language.syntax import Item, Name
-from archdsl.pytorch.body import Value
+from archdsl.pytorch.body import Listing, Value
 from archdsl.pytorch.calling import Calling
 from archdsl.pytorch.environment import Env, Flow, Maker
 from archdsl.pytorch.symbols import Fixed, known, names_in
@@ -22,9 +22,19 @@ class Applying(Calling):
         """An item under its key or its number."""
         raise NotImplementedError
 
+    def each_of(self, item: Item, maps: Listing, env: Env) -> Listing:
+        """What one module gives on each of a list."""
+        raise NotImplementedError
+
     def every(self, item: Item, env: Env) -> Flow:
         """One module on every input: what is applied again calls the modules of the first time."""
         given = self.references(item.modifiers.each, env, self.taps)
+        if isinstance(given, Listing) and not given.elements:
+            if env.guard is not None or self.again or self.rounds:
+                raise Fixed(names_in(env.guard), "each of a list of any number, there")
+            return self.each_of(item, given, env)
+        if isinstance(given, Listing):
+            given = given.elements
         inputs = given if isinstance(given, tuple) else (given,)
         if env.guard is not None:
             raise Fixed(env.guard.names, "each under a condition")

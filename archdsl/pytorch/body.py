@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
 from keyword import iskeyword
-from typing import Any
+from typing import Any, TypeVar
 
 from archdsl.modules.calls import OTHER_NAMES
 from archdsl.modules.lifetimes import Scopes
@@ -60,6 +60,29 @@ class Value:
     mark: str = ""  # what stands for its variable until that has a name
     under: "tuple[Symbol, type[Op]] | None" = None  # what made it where a condition holds
     homes: tuple[str, ...] = ()
+    of: str = ""  # the mark of the list that it is a part of
+
+
+NTH = "%n"  # stands for the place in a list that a size depends on
+
+
+@dataclass(eq=False)
+class Listing:
+    """A list of any number of maps in `forward`; `spec` is that of the map at NTH.
+
+    Where their number is known `elements` are the maps one by one.
+    """
+
+    spec: TensorSpec
+    count: Any
+    hint: str = ""
+    maker: type[Op] | None = None
+    mark: str = ""
+    homes: tuple[str, ...] = ()
+    elements: tuple[Value, ...] = ()
+
+
+Flowing = TypeVar("Flowing", Value, Listing)
 
 
 @dataclass(eq=False)
@@ -135,7 +158,7 @@ class Holder:
 class Step:
     """A statement of `forward`: a value and how it is computed, from marks and accesses."""
 
-    target: Value
+    target: Value | Listing
     code: ast.expr
     adds: bool = False  # may write over its first operand
     scopes: Scopes = ()  # that it stands in, in the class
@@ -208,8 +231,10 @@ def recomputed(code: ast.expr) -> ast.expr:
 class Body:
     """The constructor and `forward` of one class."""
 
-    def __init__(self, grouped: "Grouped | None" = None) -> None:
-        self.top, self.grouped = Holder(""), grouped
+    def __init__(
+        self, grouped: "Grouped | None" = None, keys: frozenset[str] = frozenset()
+    ) -> None:
+        self.top, self.grouped, self.names = Holder(""), grouped, keys
         self.steps: list[Step] = []
         self.within: set[str] = set()  # the marks of what one member of a chain gives the next
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
@@ -217,6 +242,9 @@ class Body:
         self.lets: dict[str, ast.expr] = {}
         self.endings: dict[str, ast.expr] = {}  # what variables of loops are in the end
         self.lengths: dict[str, tuple[ast.expr, int]] = {}  # of lists, by how they are written
+        self.turning: set[str] = set()  # the variables of loops in `forward`
+        self.turns: set[str] = set()  # all that there have been
+        self.cells: set[str] = set()  # those that the constructor's loops alone have
         self._marks = count()
 
     # values and steps
@@ -224,7 +252,10 @@ class Body:
     def value(self, spec: TensorSpec, hint: str = "", maker: type[Op] | None = None) -> Value:
         return Value(spec, hint, maker, f"%{next(self._marks)}")
 
-    def read(self, value: Value) -> ast.expr:
+    def listing(self, spec: TensorSpec, count: Any, hint: str, maker: Any = None) -> Listing:
+        return Listing(spec, count, hint, maker, f"%{next(self._marks)}")
+
+    def read(self, value: Value | Listing) -> ast.expr:
         return ast.Name(value.mark)
 
     def enter(self, holder: Holder, entry: "Entry | Holder") -> None:
@@ -244,11 +275,18 @@ class Body:
         """What `forward` reads a number or flag of the constructor by."""
         if not isinstance(value, Symbol):
             return as_syntax(value)
+        found = identifiers(value.syntax)
+        if found & self.cells:
+            raise Fixed(value.names, "a cell of a table in forward")
+        if found & self.turning:
+            code: ast.expr = _Kept(self, hint).visit(deepcopy(value.syntax))
+            return code
         for known, code in self.kept.items():
             if ast.dump(code) == ast.dump(value.syntax):
                 return ast.Attribute(ast.Name("self"), known)
+        hint = value.syntax.id if isinstance(value.syntax, ast.Name) else hint
         free, number = hint, 2
-        while free in self.kept and ast.dump(self.kept[free]) != ast.dump(value.syntax):
+        while free in self.kept or free in self.names or free in self.top.keys:
             free, number = f"{hint}_{number}", number + 1
         self.kept[free] = value.syntax
         return ast.Attribute(ast.Name("self"), free)
@@ -276,7 +314,7 @@ class Body:
 
     # finishing
 
-    def prune(self, results: Sequence[Value]) -> None:
+    def prune(self, results: Sequence[Value | Listing]) -> None:
         """Leaves the steps that the results need, and marks the modules that these call."""
         needed = {value.mark for value in results}
         kept = []
@@ -427,6 +465,24 @@ class Body:
 
 __all__ = ["Body", "Entry", "Holder", "Step", "Value", "negated"]
 
+
+
+class _Kept(ast.NodeTransformer):
+    """What varies by turns of a loop in `forward`; what it reads beside that is kept."""
+
+    def __init__(self, body: Body, hint: str) -> None:
+        self.body, self.hint = body, hint
+
+    def visit(self, node: ast.AST) -> Any:
+        if not isinstance(node, ast.expr) or isinstance(node, ast.Constant):
+            return node
+        if not identifiers(node) & self.body.turning:
+            return self.body.keep(self.hint, Symbol(node))
+        if isinstance(node, ast.Call):
+            return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])
+        return node if isinstance(node, ast.Name) else self.generic_visit(node)
+
+
 _NAMES = 200  # that a size reads
 
 
@@ -447,7 +503,7 @@ class _Expanded(ast.NodeTransformer):
         return found
 
 
-def expanded(value: Value, lets: Mapping[str, ast.expr]) -> Value:
+def expanded(value: Flowing, lets: Mapping[str, ast.expr]) -> Flowing:
     """A result without the variables of its constructor."""
     if not lets:
         return value
@@ -457,4 +513,4 @@ def expanded(value: Value, lets: Mapping[str, ast.expr]) -> Value:
         else size
         for size in value.spec.shape
     ]
-    return Value(TensorSpec(tuple(shape), value.spec.layout), value.hint, value.maker, value.mark)
+    return replace(value, spec=TensorSpec(tuple(shape), value.spec.layout))

@@ -10,13 +10,13 @@ from archdsl.language.syntax import COMBINATORS, Block, Item, Replacement
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, activation, arguments, kind
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Entry, Holder, Value
+from archdsl.pytorch.body import NTH, Entry, Holder, Listing, Value
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.placing import Placing
 from archdsl.pytorch.python import call
-from archdsl.pytorch.symbols import Fixed, Symbol
+from archdsl.pytorch.symbols import Fixed, Symbol, known
 
 KINDS = ("seq", "residual", "branches", "dense")
 
@@ -60,7 +60,11 @@ class Calling(Placing):
         flows, count = x if isinstance(x, tuple) else (x,), len(block.inputs)
         known: dict[str, Flow] = dict(zip(block.inputs, flows, strict=False))
         if block.rest:
-            known[block.rest] = tuple(flow for flow in flows[count:] if isinstance(flow, Value))
+            others = tuple(flow for flow in flows[count:] if flow is not None)
+            whole = len(others) == 1 and isinstance(others[0], Listing)
+            if any(isinstance(flow, Listing) for flow in others) and not whole:
+                raise Fixed((), "a list of any number among others")
+            known[block.rest] = others[0] if whole else others
         return known
 
     def resolved(self, item: Item, env: Env) -> tuple[Any, Block | None, dict[str, Any]]:
@@ -239,6 +243,12 @@ class Calling(Placing):
             return result
         path = level.child(title)
         flows = env.x if isinstance(env.x, tuple) else (env.x,)
+        if block.rest:
+            found = self.call_of_any(block, values, given, flows, env, title)
+            if found is not None:
+                return found
+            flows = tuple(part for flow in flows for part in self.parts_of(flow))
+            env = env.with_input(flows if len(flows) != 1 else flows[0])
         inputs = [flow for flow in flows if isinstance(flow, Value)]
         fits = len(inputs) == max(1, len(block.inputs)) or (block.rest and len(inputs) > 0)
         if len(inputs) == len(flows) and fits and (len(inputs) == 1 or env.guard is None):
@@ -257,6 +267,65 @@ class Calling(Placing):
         holder = self.entered(level.holder, Holder(self.attribute(title, env)))
         inner = self.opened(block, values, env, Level(holder, path, guard=env.guard))
         return self.given_of(block, self.combined(block.body, inner), inner)
+
+    @staticmethod
+    def parts_of(flow: Flow) -> Sequence[Flow]:
+        """The maps of a list one by one, where their number is known."""
+        return flow.elements if isinstance(flow, Listing) and flow.elements else (flow,)
+
+    def call_of_any(
+        self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
+        flows: Sequence[Flow], env: Env, title: str,
+    ) -> Flow:  # fmt: skip
+        """A call of the class of a block that takes any number of maps; None if it has none."""
+        count, path = len(block.inputs), env.level.child(title)
+        named = [flow for flow in flows[:count] if isinstance(flow, Value)]
+        others = [flow for flow in flows[count:] if isinstance(flow, Value | Listing)]
+        if len(named) + len(others) < len(flows) or len(named) < count or env.guard is not None:
+            return None
+        kinds = {(flow.spec.rank, flow.spec.layout) for flow in (*named[:1], *others)}
+        if len(kinds) != 1 or (not count and kinds != {(2, "channels_first")}):
+            return None
+        try:
+            with self.attempt():
+                specs = [value.spec for value in named]
+                rest = channels_in(others)
+                rules = self.replaced_at(env, title)
+                code, results = self.program.called(
+                    block, values, given, specs, self, rules, rest
+                )
+                if self.program.is_opened(path, self.prefixes) or not results:
+                    raise Fixed((), "what is in it is needed")
+        except Fixed:
+            return None
+        entry = Entry(self.attribute(title, env), code, [])
+        entry = self.entered(env.level.holder, entry)
+        reads = [*map(self.body.read, named), self.of_list(others)]
+        called = ast.Call(self.body.reached(entry), reads, [])
+        if not isinstance(results[0], Listing):
+            return self.given_by_any(called, results, title, path, env)
+        (result,) = results
+        listing = self.body.listing(result.spec, result.count, title, result.maker)
+        self.step(env.level, listing, called)
+        if known(result.count):
+            listing.elements = tuple(self.nth(listing, n, env) for n in range(result.count))
+            self.settle_parts(path, listing.elements)
+        return listing
+
+    def of_list(self, flows: Sequence[Value | Listing]) -> ast.expr:
+        """Maps and lists of maps as one list."""
+        raise NotImplementedError
+
+    def given_by_any(
+        self, called: ast.expr, results: Sequence[Value], title: str, path: str, env: Env
+    ) -> Flow:
+        """The single result of a call, or the results one by one."""
+        first = self.body.value(results[0].spec, title.lstrip("_"), results[0].maker)
+        self.step(env.level, first, called)
+        if len(results) == 1:
+            self.settle(path, first, env.level.holder)
+            return first
+        return self.parts_given(first, results, title, path, env)
 
     def given_of(self, block: Block, result: Flow, inner: Env) -> Flow:
         """What a block gives: what its body does, or a list of its `outputs`."""
@@ -285,6 +354,12 @@ class Calling(Placing):
             return first
         if env.guard is not None:
             raise Fixed(env.guard.names)
+        return self.parts_given(first, results, title, path, env)
+
+    def parts_given(
+        self, first: Value, results: Sequence[Value], title: str, path: str, env: Env
+    ) -> Flow:
+        """The results of a call that gives several, one by one."""
         values = []
         for number, result in enumerate(results):
             value = self.body.value(result.spec, f"{title.lstrip('_')}_{number}")
@@ -292,3 +367,23 @@ class Calling(Placing):
             self.settle_all(path, value, result.homes)
             values.append(value)
         return tuple(values)
+
+
+def channels_in(flows: Sequence[Value | Listing]) -> Any:
+    """The channels of maps, as a list."""
+    found: list[Any] = []
+    for flow in flows:
+        if isinstance(flow, Value):
+            found.append(flow.spec.channels)
+        elif flow.elements:
+            found += [value.spec.channels for value in flow.elements]
+        elif len(flows) == 1 and isinstance(flow.spec.channels, Symbol):
+            match flow.spec.channels.syntax:
+                case ast.Subscript(value=ast.Name() as items, slice=ast.Name(id=place)) if (
+                    place == NTH
+                ):
+                    return Symbol(items, "list", None, flow.spec.channels.names)
+            raise Fixed((), "channels that no list has")
+        else:
+            raise Fixed((), "a list of any number among others")
+    return found

@@ -205,7 +205,7 @@ class Chains(Containers):
             return self.unrolled(times, env, parts, turn)
         self.turning |= names_in(times)
         title = next(n for n in ("i", "j", "k", "m", "n") if n not in names_of(env))
-        i = variable(title, "int")
+        i = replace(variable(title, "int"), counted=True)
         bound = {"i": i, "first": equal(i, 0), "last": equal(i, times - 1)}
         over = call("range", times)
         try:

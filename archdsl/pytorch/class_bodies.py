@@ -2,9 +2,10 @@
 
 import ast
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from archdsl.language.syntax import Block
-from archdsl.pytorch.body import Value, variable_name
+from archdsl.pytorch.body import Listing, Value, variable_name
 from archdsl.pytorch.chains import equal, with_channels
 from archdsl.pytorch.containers import Part, Parts, leaves
 from archdsl.pytorch.environment import Env, text_of
@@ -19,8 +20,8 @@ CHANNELS = "in_channels"
 
 
 def class_body(
-    walk: Walk, block: Block, env: Env, inputs: list[Value]
-) -> tuple[str, list[ast.FunctionDef], list[Value]]:
+    walk: Walk, block: Block, env: Env, inputs: list[Any]
+) -> tuple[str, list[ast.FunctionDef], list[Any]]:
     """The base of a class, its constructor (without arguments) and `forward`, and its results."""
     assert block.body is not None
     if len(inputs) == 1 and block.body.verb in ("seq", "dense") and block.outputs is None:
@@ -37,20 +38,33 @@ def class_body(
             walk.body.top.clear()
     flow = walk.given_of(block, walk.combined(block.body, env), env)
     results = list(flow) if isinstance(flow, tuple) else [flow]
-    values = [value for value in results if isinstance(value, Value)]
+    values: list[Any] = [value for value in results if isinstance(value, Value | Listing)]
+    if len(values) > 1 and any(isinstance(value, Listing) for value in values):
+        raise Fixed((), "a list in a list")
     walk.finish(values)
-    names = ["x"] if len(inputs) == 1 else apart(variable_name(n) for n in block.named(len(inputs)))
+    listed = any(isinstance(value, Listing) for value in inputs)
+    named = [*block.inputs, block.rest] if listed else block.named(len(inputs))
+    names = ["x"] if len(inputs) == 1 else apart(variable_name(n) for n in named)
     naming = Naming(walk.body, inputs, names)
     statements, _ = naming.finish(values)
     returned = [naming.read(value) for value in values]
     whole = returned[0] if len(returned) == 1 else ast.Tuple(returned)
-    statements = [*typed(statements, whole, names), ast.Return(whole)]
-    given = [ast.arg("self"), *(ast.arg(n, name("Tensor")) for n in names)]
-    returns = name("Tensor") if len(values) == 1 else ast.Subscript(
+    if not isinstance(values[0], Listing):
+        statements = typed(statements, whole, names)
+    statements = [*statements, ast.Return(whole)]
+    types = [kind_of(value) for value in inputs]
+    given = [ast.arg("self"), *(ast.arg(n, kind) for n, kind in zip(names, types, strict=True))]
+    returns = kind_of(values[0]) if len(values) == 1 else ast.Subscript(
         name("tuple"), ast.Tuple([name("Tensor")] * len(values)))  # fmt: skip
     base = base_of(walk.body)
     forward = function("forward", given, [], returns, statements)
     return base, [initial(walk.body.constructor()), forward], values
+
+
+def kind_of(value: Value | Listing) -> ast.expr:
+    """The type of a map, or of a list of maps."""
+    tensor = name("Tensor")
+    return ast.Subscript(name("list"), tensor) if isinstance(value, Listing) else tensor
 
 
 def sequential(

@@ -129,8 +129,22 @@ class Containers(Reading):
             made = [s for part in first for s in part.made.before]
             made.append(annotated(title, kind, start))
             rest = parts[len(first) :]
-        made += [statement for part in rest for statement in added(part, title)]
+        made += together([statement for part in rest for statement in added(part, title)])
         return made, [ast.Starred(name(title)) if numbered else name(title)]
+
+
+def together(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Statements one after another under one test as one."""
+    found: list[ast.stmt] = []
+    for statement in statements:
+        match found[-1:], statement:
+            case [ast.If(test=before, body=body, orelse=[])], ast.If(test=test, orelse=[]) if (
+                ast.dump(before) == ast.dump(test)
+            ):
+                found[-1] = ast.If(test, [*body, *statement.body], [])
+            case _:
+                found.append(statement)
+    return found
 
 
 def added(part: "Part | Turns", title: str) -> list[ast.stmt]:

@@ -26,12 +26,13 @@ from archdsl.language.syntax import (
 )
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
 from archdsl.ops.base import whole_number
-from archdsl.ops.tensor import INPUT
-from archdsl.pytorch.body import Holder, Value
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, symbol, whole
-from archdsl.pytorch.translator import Translator
+from archdsl.ops.tensor import INPUT, TensorSpec
+from archdsl.pytorch.body import NTH, Holder, Listing, Value
+from archdsl.pytorch.python import call
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, symbol, variable, whole
+from archdsl.pytorch.translator import Translator, substituted
 
-Flow = Value | tuple[Value, ...] | None
+Flow = Value | Listing | tuple[Value | Listing, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +121,12 @@ class Frame:
             return self.homes.get(title, "")
         return self.outer.home(title)
 
-    def lists(self) -> dict[str, int]:
-        """The lengths of the lists that have names here."""
+    def lists(self) -> dict[str, Any]:
+        """The lists that have names here, as expressions have them: by the places in them."""
         outer = self.outer.lists() if self.outer is not None else {}
         named = {**self.labels, **self.names}
-        return {**outer, **{n: len(flow) for n, flow in named.items() if isinstance(flow, tuple)}}
+        many = {n: count_of(flow) for n, flow in named.items()}
+        return {**outer, **{n: places_of(count) for n, count in many.items() if count is not None}}
 
     def find(self, title: str) -> Flow:
         if title in self.names:
@@ -172,7 +174,7 @@ class Env:
         x = self.x[0] if isinstance(self.x, tuple) else self.x
         if x is None:
             raise Fixed((), "there is no input")
-        return x
+        return nth_of(x, 0) if isinstance(x, Listing) else x
 
 
 class Reading:
@@ -204,7 +206,7 @@ class Reading:
         return written
 
     def names(self, env: Env) -> Mapping[str, Any]:
-        lists = {title: [*range(count)] for title, count in env.frame.lists().items()}
+        lists = env.frame.lists()
         if env.x is None or env.x == ():
             return {**lists, **env.values}
         shape = env.first.spec.names()
@@ -231,6 +233,13 @@ class Reading:
             raise Fixed(names_in(*[part for part in text if not isinstance(part, str)]))
         return text
 
+    def title(self, template: Template, env: Env) -> str:
+        """The name of an item; where it varies, how that is written."""
+        text = self.formatted(template, env)
+        if isinstance(text, str):
+            return text
+        return "".join(p if isinstance(p, str) else f"{{{ast.unparse(p.syntax)}}}" for p in text)
+
     def text(self, template: Template, env: Env) -> "str | Symbol":
         """A text, an f-string where some of it varies."""
         parts = self.formatted(template, env)
@@ -252,12 +261,31 @@ class Reading:
         found = self.found(said, env, taps)
         if said.index is None:
             return found
+        if isinstance(found, Listing) and not found.elements:
+            return self.nth(found, self.place(said, env), env)
+        if isinstance(found, Listing):
+            found = found.elements
         if not isinstance(found, tuple):
             raise Fixed((), "an index of what is no list")
         places = self.places(said, len(found), env)
         many = places if isinstance(places, list) else [places]
         picked = tuple(found[place] for place in many)
         return picked if isinstance(places, list) else picked[0]
+
+    def nth(self, maps: Listing, place: Any, env: Env) -> Value:
+        """The map at a place of a list of any number."""
+        raise NotImplementedError
+
+    def place(self, said: Name, env: Env) -> Any:
+        """The place in a list that an index means, which may vary."""
+        assert said.index is not None
+        found = self.expression(said.index, env.bind({PLACES: variable(PLACES, "list")}))
+        place = found.syntax.slice if isinstance(found.syntax, ast.Subscript) else None
+        if place is None or isinstance(place, ast.Slice):
+            raise Fixed(found.names - {PLACES}, "a slice of a list of any number")
+        if isinstance(place, ast.Constant):
+            return place.value
+        return Symbol(place, "int", None, found.names - {PLACES})
 
     def places(self, said: Name, count: int, env: Env) -> Any:
         """The places in a list of so many that an index means."""
@@ -269,7 +297,7 @@ class Reading:
 
     def found(self, said: Name, env: Env, taps: Mapping[str, Flow]) -> Flow:
         """What a reference stands for, before its index."""
-        title = self.key(said.template, env)
+        title = self.title(said.template, env)
         try:
             return env.frame.find(title)
         except KeyError:
@@ -298,10 +326,10 @@ class Reading:
         if not isinstance(said, Listed):
             raise Fixed((), "no reference")
         names = [part for part in said.parts if isinstance(part, Name)]
-        tensors: list[Value] = []
+        tensors: list[Value | Listing] = []
         for name in names:
             flow = self.reference(name, env, taps)
-            if isinstance(flow, tuple) is not name.spread:
+            if isinstance(flow, tuple | Listing) is not name.spread:
                 raise Fixed((), "a list in a list")
             tensors += flow if isinstance(flow, tuple) else [flow] if flow is not None else []
         return tuple(tensors) if len(tensors) != 1 else tensors[0]
@@ -356,6 +384,26 @@ class Reading:
             case Formula(text) if text in declared.words:
                 return text
         return self.evaluate(written, env)
+
+
+def count_of(flow: Flow) -> Any:
+    """How many maps a list has; None of a single map."""
+    if isinstance(flow, tuple):
+        lists = [part for part in flow if isinstance(part, Listing)]
+        return None if lists else len(flow)
+    return flow.count if isinstance(flow, Listing) else None
+
+
+def places_of(count: Any) -> Any:
+    """A list of so many, as expressions have it."""
+    return symbol(call("list", call("range", count)), "list", count) if isinstance(
+        count, Symbol) else [*range(count)]  # fmt: skip
+
+
+def nth_of(maps: Listing, place: Any) -> Value:
+    """A map of a list, by its place."""
+    shape = tuple(substituted(size, NTH, place) for size in maps.spec.shape)
+    return Value(TensorSpec(shape, maps.spec.layout), maps.hint, maps.maker, of=maps.mark)
 
 
 def takes_channels(op: type[Op]) -> bool:

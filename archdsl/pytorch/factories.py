@@ -36,6 +36,7 @@ class BlockClass:
     results: list[Value]
     node: ast.ClassDef
     values: Mapping[str, Any]
+    rest: str = ""  # the argument that is the channels of all further inputs
 
 
 @dataclass(eq=False)
@@ -59,8 +60,8 @@ class Factories(Uses):
 
     def called(
         self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
-        specs: Sequence[TensorSpec], walk: Placing, replacing: Replacements,
-    ) -> tuple[ast.expr, list[Value]]:  # fmt: skip
+        specs: Sequence[TensorSpec], walk: Placing, replacing: Replacements, rest: Any = None,
+    ) -> tuple[ast.expr, list[Any]]:  # fmt: skip
         """A call of a class and what it gives; raises Fixed where the class does not fit."""
         raise NotImplementedError
 
@@ -144,7 +145,7 @@ class Factories(Uses):
     def block_factory(self, value: Factory, standard: Factory, walk: Walk) -> ast.expr:
         assert value.block is not None
         specs = [TensorSpec((1, None, None))]  # type: ignore[arg-type]
-        key = (value.block, (specs[0].rank, specs[0].layout), walk.replacing)
+        key = (value.block, (specs[0].rank, specs[0].layout), True, walk.replacing)
         if key not in self.classes:
             given = dict(value.arguments)
             for title, parameter in value.block.parameters.items():

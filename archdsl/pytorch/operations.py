@@ -351,6 +351,10 @@ def torch_call(op: Op, inputs: Sequence[TensorSpec]) -> Call:
     """The PyTorch call for an op, some of whose arguments may vary."""
     if type(op) is conv.Conv and not known(op.kernel, op.stride, op.padding, op.dilation):
         return _conv(op, inputs[0])
+    if isinstance(op, shape.Resize) and isinstance(op.scale, Symbol):
+        made = call(replace(op, scale=2.0), tuple(inputs))
+        scale, *settings = made.arguments
+        return replace(made, arguments=(replace(scale, value=op.scale), *settings))
     try:
         made = call(op, tuple(inputs))
     except (TypeError, AttributeError) as error:

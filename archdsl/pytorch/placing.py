@@ -10,7 +10,7 @@ from archdsl.modules.calls import Call
 from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
 from archdsl.ops.base import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
+from archdsl.pytorch.body import Body, Entry, Holder, Listing, Step, Value
 from archdsl.pytorch.chains import Chains
 from archdsl.pytorch.containers import Made
 from archdsl.pytorch.environment import Env, Factory, Flow, Level
@@ -27,8 +27,10 @@ from archdsl.pytorch.operations import (
 from archdsl.pytorch.python import choice, flat, name
 from archdsl.pytorch.starts import is_known, scheme_of, wrap
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same
+from archdsl.pytorch.turns import Loop
 
 if TYPE_CHECKING:
+    from archdsl.pytorch.looping import Round
     from archdsl.pytorch.program import Program
 
 ADAPTIVE = (pool.AdaptiveAvgPool, pool.AdaptiveMaxPool, pool.GlobalAvgPool)  # of one size
@@ -48,7 +50,7 @@ class Placing(Chains):
         self.program, self.prefixes, self.of_document = program, prefixes, document
         self.standards: dict[str, Factory] = {}  # what parameters make unless told otherwise
         self.functions, self.rules = program.functions, program.rules
-        self.body, self.taken = Body(program.grouped), parameters
+        self.body, self.taken = Body(program.grouped, program.keys), parameters
         self.taps: dict[str, Flow] = {}
         self.values: dict[str, Value] = {}
         self.calls: list[Block] = []
@@ -61,6 +63,7 @@ class Placing(Chains):
         self.wholes: set[str] = set()  # and where they are not
         self.sizing: set[str] = set()  # parameters that change the size of a map
         self.turning: set[str] = set()  # parameters that say what is there, and how often
+        self.rounds: list[Round] = []  # the loops around what is translated
         self.measured = False  # whether sizes are as the graph has them
         self.block: Block | None = None  # whose class it is
         self.file = program.document.file
@@ -150,6 +153,14 @@ class Placing(Chains):
         return found
 
     @staticmethod
+    def weighs(op: Op, x: TensorSpec) -> bool:
+        """Whether a module may have weights, parameters or others."""
+        try:
+            return bool(op.weights(x))
+        except (Fixed, TypeError):
+            return True
+
+    @staticmethod
     def learns(op: Op, x: TensorSpec) -> bool:
         """Whether a module has parameters; one whose sizes are not known has."""
         try:
@@ -177,6 +188,8 @@ class Placing(Chains):
         value = self.body.value(spec, hint, type(op))
         entry = None
         reads = [self.body.read(x) for x in inputs]
+        if written.form == "parameter" and self.rounds:
+            raise Fixed((), "a parameter in any number of copies")
         if written.form == "parameter":
             entry = Entry(title, module_of(written), [], None, True)
             if env.guard is not None:
@@ -211,8 +224,9 @@ class Placing(Chains):
     def single_use(x: Value, spec: TensorSpec) -> bool:
         return x.maker is not None and x.maker.lends
 
-    def step(self, level: Level, value: Value, code: ast.expr, adds: bool = False) -> None:
-        self.body.steps.append(Step(value, code, adds, self.scopes(level)))
+    def step(self, level: Level, value: Value | Listing, code: ast.expr, adds: bool = False) -> None:
+        steps = self.rounds[-1].loop.steps if self.rounds else self.body.steps
+        steps.append(Step(value, code, adds and not self.rounds, self.scopes(level)))
 
     def scopes(self, level: Level) -> tuple[str, ...]:
         """The scopes of the graph in which a level stands, each by what tells it from others."""
@@ -224,6 +238,8 @@ class Placing(Chains):
 
     def settle(self, path: str, value: Value, holder: Holder) -> None:
         """Remembers which value a node or scope of the graph gives."""
+        if self.rounds:
+            return  # of each turn there is another
         path += self.again
         self.values[path] = value
         value.spec = self.refined(value.spec, path)
@@ -305,6 +321,14 @@ class Placing(Chains):
         """Whether what stands at a path has one input and one result wherever it is used."""
         return self.program.is_closed(path, self.prefixes)
 
+    def settle_parts(self, path: str, values: Sequence[Value]) -> None:
+        """Remembers the maps of a list, which its nodes give in their order."""
+        order = self.program.places
+        for prefixed in self.program.paths(path, self.prefixes):
+            ids = self.program.structure.outputs.get(prefixed + self.again, ())
+            if len(ids) == len(values):
+                self.values |= dict(zip(sorted(ids, key=order.__getitem__), values, strict=True))
+
     def settle_all(self, path: str, value: Value, homes: Sequence[str]) -> None:
         """Remembers one of the results of a part, which stands at these paths in it."""
         for home in homes:
@@ -320,7 +344,7 @@ class Placing(Chains):
         for value in results:
             uses[value.mark] = uses.get(value.mark, 0) + 1
         for step in self.body.steps:
-            for mark in step.operands:
+            for mark in (*step.operands, *read_in(step)):
                 uses[mark] = uses.get(mark, 0) + 1
         for step in self.body.steps:
             left = step.code.left if isinstance(step.code, ast.BinOp) else None
@@ -332,5 +356,15 @@ class Placing(Chains):
         for title, value in self.taking:
             self.activations[title].append(uses.get(value.mark, 0) == 1)
         for code, flag, value in self.pending:
-            if uses.get(value.mark, 0) == 1:
+            alone = not value.of or uses.get(value.of, 0) == 1
+            if alone and uses.get(value.mark, 0) == 1:
                 code.keywords.append(ast.keyword("inplace", flag))
+
+
+def read_in(step: Step) -> list[str]:
+    """What is made in the turns of a loop and read there, as often as it is."""
+    if not isinstance(step, Loop):
+        return []
+    inside = step.inside
+    inner = [mark for other in step.steps for mark in (*other.operands, *read_in(other))]
+    return [mark for mark in inner if mark in inside]

@@ -19,6 +19,22 @@ def make_divisible(value: float, divisor: float) -> int:
     return int(rounded if rounded >= 0.9 * value else rounded + divisor)
 
 
+def added(maps: list[Tensor]) -> Tensor:
+    """The sum of maps."""
+    x = maps[0]
+    for other in maps[1:]:
+        x = x + other
+    return x
+
+
+def multiplied(maps: list[Tensor]) -> Tensor:
+    """The product of maps."""
+    x = maps[0]
+    for other in maps[1:]:
+        x = x * other
+    return x
+
+
 def padding_of(padding: int | str, kernel: int | Sequence[int], dilation: int = 1) -> Any:
     """The padding that is given, or the one that keeps the size of a map if it is `auto`."""
     if padding == "valid":

@@ -16,7 +16,7 @@ from archdsl.language.syntax import (
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Value, expanded, is_taken
+from archdsl.pytorch.body import NTH, Listing, Value, expanded, is_taken, variable_name
 from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
@@ -31,11 +31,12 @@ from archdsl.pytorch.parameters import (
     parts_of,
     plain_default,
     shown_value,
+    tuples,
 )
 from archdsl.pytorch.placing import Placing
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import documented
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, type_of, variable
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol, type_of, variable
 from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
 
@@ -79,15 +80,19 @@ class Program(Factories):
 
     def called(
         self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
-        specs: Sequence[TensorSpec], walk: Placing, replacing: Replacements,
-    ) -> tuple[ast.expr, list[Value]]:  # fmt: skip
-        """A call of a class and what it gives; raises Fixed where the class does not fit."""
-        key = (block, *((spec.rank, spec.layout) for spec in specs), replacing)
+        specs: Sequence[TensorSpec], walk: Placing, replacing: Replacements, rest: Any = None,
+    ) -> tuple[ast.expr, list[Any]]:  # fmt: skip
+        """A call of a class and what it gives; raises Fixed where the class does not fit.
+
+        `rest` are the channels of all further inputs, as a list; the class then takes any number.
+        """
+        kinds = [(spec.rank, spec.layout) for spec in specs]
+        key = (block, *kinds, rest is None, replacing)
         if key not in self.classes:
             self.classes[key] = None
             mark = self.mark()
             try:
-                self.classes[key] = self.write(block, values, specs, replacing)
+                self.classes[key] = self.write(block, values, specs, replacing, rest is not None)
             except Fixed as error:
                 self.reasons[block.name] = str(error)
                 self.forget(mark)
@@ -103,6 +108,7 @@ class Program(Factories):
         walk.sizing |= names_in(*(seen.get(title) for title in made.walk.sizing))
         walk.turning |= names_in(*(seen.get(title) for title in made.walk.turning))
         arguments: list[Any] = [specs[index].channels for _, index in made.channels]
+        arguments += [as_syntax(tuples(rest))] if made.rest else []
         keywords: dict[str, Any] = {}
         for argument in made.arguments:
             value = seen[argument.name]
@@ -125,20 +131,27 @@ class Program(Factories):
             else:
                 keywords[argument.name] = written
         code = call(made.title, *arguments, **keywords)
-        return code, [self.result(value, made, seen, specs) for value in made.results]
+        return code, [self.result(value, made, seen, specs, rest) for value in made.results]
 
     def result(
-        self, value: Value, made: BlockClass, seen: Mapping[str, Any], specs: Sequence[TensorSpec]
-    ) -> Value:
+        self, value: Any, made: BlockClass, seen: Mapping[str, Any], specs: Sequence[TensorSpec],
+        rest: Any = None,
+    ) -> Any:  # fmt: skip
         """What a call gives, from what the class gives."""
         channels = {title: specs[index].channels for title, index in self.named_inputs(made, specs)}
-        values = {**seen, **channels}
+        values = {**seen, **channels, NTH: variable(NTH, "int")}
+        if rest is not None and made.walk.block is not None:
+            values[rest_title(made.walk.block)] = rest
         translator = Translator(values, self.functions, self.rules)
         shape = [
             translator.read(size.syntax) if isinstance(size, Symbol) else size
             for size in value.spec.shape
         ]
         spec = TensorSpec(tuple(shape), value.spec.layout)
+        if isinstance(value, Listing):
+            many = value.count
+            many = translator.read(many.syntax) if isinstance(many, Symbol) else many
+            return Listing(spec, many, value.hint, value.maker)
         return Value(spec, value.hint, value.maker, homes=value.homes)
 
     def named_inputs(self, made: BlockClass, specs: Sequence[TensorSpec]) -> list[tuple[str, int]]:
@@ -147,7 +160,7 @@ class Program(Factories):
 
     def write(
         self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec],
-        replacing: Replacements,
+        replacing: Replacements, listed: bool = False,
     ) -> BlockClass:  # fmt: skip
         """The class of a block, with as few of its parameters fixed as can be."""
         if block in self.open or block.body is None:
@@ -157,7 +170,7 @@ class Program(Factories):
             mark = self.mark()
             self.open.append(block)
             try:
-                return self.translated(block, values, specs, fixed, replacing)
+                return self.translated(block, values, specs, fixed, replacing, listed)
             except Fixed as error:
                 self.forget(mark)
                 names = (error.names & block.parameters.keys()) - fixed.keys()
@@ -169,7 +182,7 @@ class Program(Factories):
 
     def translated(
         self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec],
-        fixed: Mapping[str, Any], replacing: Replacements,
+        fixed: Mapping[str, Any], replacing: Replacements, listed: bool = False,
     ) -> BlockClass:  # fmt: skip
         if any(map(is_reserved, block.parameters)):
             raise Fixed((), "a parameter that no argument can be called as")
@@ -181,13 +194,15 @@ class Program(Factories):
         env_values: dict[str, Any] = dict(walk.outer(block.file))
         arguments: list[Argument] = []
         channels = channel_names(block, len(specs))
-        inputs = []
+        inputs: list[Any] = []
         for title, index in channels:
             spec = specs[index]
             symbol = variable(title, "int")
             unknown = (None,) * spec.rank
             shape = (symbol, *unknown) if spec.layout == "channels_first" else (*unknown, symbol)
             inputs.append(walk.body.value(TensorSpec(shape, spec.layout)))  # type: ignore[arg-type]
+        if listed:
+            inputs.append(self.further(block, walk, inputs))
         x = inputs[0] if len(inputs) == 1 else tuple(inputs)
         level = Level(walk.body.top, "")
         for title, parameter in block.parameters.items():
@@ -205,6 +220,19 @@ class Program(Factories):
         frame = Frame(level, x, 0, None, walk.by_input(block, x))
         env = Env(block.file, frame, env_values, x)
         return self.finished(block, walk, env, inputs, channels, arguments, fixed)
+
+    @staticmethod
+    def further(block: Block, walk: Walk, inputs: Sequence[Value]) -> Listing:
+        """All further inputs of a block, which are maps as its first."""
+        title = rest_title(block)
+        each = symbol(ast.Subscript(name(title), name(NTH)), "int")
+        each = replace(each, names=frozenset([title]))
+        first = inputs[0].spec if inputs else TensorSpec((0, 0, 0))
+        unknown: tuple[Any, ...] = (None,) * first.rank
+        last = first.layout == "channels_last"
+        spec = TensorSpec((*unknown, each) if last else (each, *unknown), first.layout)
+        many = replace(symbol(call("len", name(title)), "int"), names=frozenset([title]))
+        return walk.body.listing(spec, many, variable_name(block.rest))
 
     def part(
         self, item: Item, env: Env, title: str, path: str, walk: Walk
@@ -306,7 +334,7 @@ class Program(Factories):
         return replace(variable(argument.name, argument.type), parts=argument.parts)
 
     def finished(
-        self, block: Block, walk: Walk, env: Env, inputs: list[Value],
+        self, block: Block, walk: Walk, env: Env, inputs: list[Any],
         channels: list[tuple[str, int]], arguments: list[Argument], fixed: Mapping[str, Any],
     ) -> BlockClass:  # fmt: skip
         assert block.body is not None
@@ -314,7 +342,9 @@ class Program(Factories):
         homes = [tuple(p for p, v in walk.values.items() if v is value) for value in results]
         lets = {**walk.body.lets, **walk.body.endings}
         seen = {a.name: self.symbol_of(a) for a in arguments}
-        seen |= {title: variable(title, "int") for title in (*channels_of(channels), BEFORE)}
+        seen |= {title: variable(title, "int") for title in (*channels_of(channels), BEFORE, NTH)}
+        listed = any(isinstance(value, Listing) for value in inputs)
+        seen |= {rest_title(block): variable(rest_title(block), "list")} if listed else {}
         results = [
             replace(self.plainly(expanded(value, lets), seen), homes=paths)
             for value, paths in zip(results, homes, strict=True)
@@ -341,16 +371,18 @@ class Program(Factories):
         taken = [(title, index) for title, index in channels if title in used]
         kept.sort(key=lambda argument: not argument.required)
         title = class_name(self.document.titles.get(block, block.name))
-        title = self.free(f"{title}Of{len(inputs)}Maps" if block.rest else title)
+        many = block.rest and not listed
+        title = self.free(f"{title}Of{len(inputs)}Maps" if many else title)
+        rest = rest_title(block) if listed and rest_title(block) in used else ""
         notes = [block.form.doc or f"The block `{block.name}`."]
         if fixed:
             order = sorted(fixed, key=lambda n: ([*block.parameters, n].index(n), n))
             shown = ", ".join(f"{n} {shown_value(fixed[n])}" for n in order)
             notes += ["", f"Fixed: {shown}."]
-        constructor = self.constructor(taken, kept, body[0].body, walk)
+        constructor = self.constructor(taken, kept, body[0].body, walk, rest)
         members: list[ast.stmt] = [documented(notes), constructor, *body[1:]]
         node = ast.ClassDef(title, [name(base)], [], members, [])
-        made = BlockClass(title, walk, kept, taken, dict(fixed), results, node, env.values)
+        made = BlockClass(title, walk, kept, taken, dict(fixed), results, node, env.values, rest)
         self.order.append(made)
         return made
 
@@ -382,10 +414,11 @@ class Program(Factories):
 
     def constructor(
         self, channels: Sequence[tuple[str, int]], arguments: Sequence[Argument],
-        body: Sequence[ast.stmt], walk: Walk,
+        body: Sequence[ast.stmt], walk: Walk, rest: str = "",
     ) -> ast.FunctionDef:  # fmt: skip
         """`__init__` with its arguments, and what computes those that nobody gives."""
         given = [ast.arg("self"), *(ast.arg(title, name("int")) for title, _ in channels)]
+        given += [ast.arg(rest, ast.Subscript(name("Sequence"), name("int")))] if rest else []
         defaults: list[ast.expr] = []
         computed: list[ast.stmt] = []
         order = {a.name: n for n, a in enumerate(arguments)}
@@ -415,6 +448,15 @@ class Program(Factories):
             free, number = f"{title}{'Block' if number == 2 else number}", number + 1
         self.titles.add(free)
         return free
+
+
+def rest_title(block: Block) -> str:
+    """The argument that is the channels of all further inputs."""
+    title = f"{variable_name(block.rest)}_channels"
+    taken = {*block.parameters, *(n for n, _ in channel_names(block, len(block.inputs)))}
+    while title in taken:
+        title += "_"
+    return title
 
 
 def channels_of(channels: Sequence[tuple[str, int]]) -> set[str]:

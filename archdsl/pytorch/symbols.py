@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from archdsl.expressions.expression import (
@@ -31,7 +31,8 @@ class Fixed(Exception):
 class Symbol:
     """A value that the source computes: its expression and type.
 
-    `length` is that of a list; `names` are the parameters and loop variables in it.
+    `length` is that of a list; `names` are the parameters and loop variables in it; what is
+    `counted` is 0 or more.
     """
 
     syntax: ast.expr
@@ -39,6 +40,7 @@ class Symbol:
     length: int | None = None
     names: frozenset[str] = field(default=frozenset())
     parts: str = "int"  # the type of a list's parts
+    counted: bool = False
 
     def __bool__(self) -> bool:
         raise Fixed(self.names)
@@ -144,13 +146,16 @@ def binary(sign: str, a: Any, b: Any) -> Any:
         shorter = _collected(sign, a, b)
         if shorter is not None:
             return shorter
-    if sign == "**" and isinstance(b, Symbol):
+    if sign == "**" and isinstance(b, Symbol) and not b.counted:
         kind = "float"  # of a negative power
     return symbol(ast.BinOp(as_syntax(a), _OPS[sign](), as_syntax(b)), kind, a, b)
 
 
 def _collected(sign: str, a: Any, b: Any) -> Any:
     """`3 * x` for `2 * x + x`, `y` for `x + y - x`; None where nothing comes together."""
+    factored = _factored(sign, a, b)
+    if factored is not None:
+        return factored
     (many, x), (more, y) = _multiple(a), _multiple(b)
     if isinstance(x, Symbol) and same(x, y):
         return binary("*", many + more if sign == "+" else many - more, x)
@@ -160,6 +165,42 @@ def _collected(sign: str, a: Any, b: Any) -> Any:
                 as_syntax(b)
             ):
                 return Symbol(right, "int", None, a.names)
+    if sign == "-" and isinstance(b, Symbol):
+        match b.syntax:
+            case ast.BinOp(left=left, op=ast.Sub(), right=right) if ast.dump(left) == ast.dump(
+                as_syntax(a)
+            ):
+                return Symbol(right, "int", None, b.names)
+    return None
+
+
+def _factored(sign: str, a: Any, b: Any) -> Any:
+    """`c` for `(k + 1) * c - k * c`, `n * c` for `(n - 1) * c + c`; None for others."""
+    if not isinstance(a, Symbol) or not isinstance(b, Symbol):
+        return None
+    match a.syntax, b.syntax:
+        case (
+            ast.BinOp(left=one, op=ast.Mult(), right=c),
+            ast.BinOp(left=other, op=ast.Mult(), right=d),
+        ) if ast.dump(c) == ast.dump(d):
+            many = _difference(one, other) if sign == "-" else None
+        case ast.BinOp(left=ast.BinOp(left=n, op=ast.Sub(), right=ast.Constant(value=1)),
+                       op=ast.Mult(), right=c), d if ast.dump(c) == ast.dump(d) and sign == "+":
+            many = Symbol(n, "int", None, a.names)
+        case _:
+            return None
+    return None if many is None else binary("*", many, replace(b, syntax=c))
+
+
+def _difference(one: ast.expr, other: ast.expr) -> int | None:
+    """The number that two terms are apart, if that is known: `k + 1` and `k` are 1."""
+    match one, other:
+        case ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value=int(n))), _ if (
+            ast.dump(left) == ast.dump(other)
+        ):
+            return n
+        case ast.Constant(value=int(n)), ast.Constant(value=int(m)):
+            return n - m
     return None
 
 

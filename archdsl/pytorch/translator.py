@@ -1,6 +1,7 @@
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from archdsl.expressions.expression import (
@@ -23,7 +24,7 @@ from archdsl.expressions.expression import (
     Variable,
 )
 from archdsl.expressions.scaling import Rule
-from archdsl.pytorch.python import as_syntax, call, walk
+from archdsl.pytorch.python import as_syntax, call, identifiers, walk
 from archdsl.pytorch.symbols import (
     _OPS,
     Fixed,
@@ -182,7 +183,14 @@ class Translator:
             return evaluated(f"{function}({', '.join(given)})", given, self.functions)
         if rule is not None:
             return self.scaled(function, rule, values[0])
+        if function == "len" and isinstance(values[0], list):
+            return len(values[0])
+        if function == "sum" and isinstance(values[0], list):
+            return reduce(lambda a, b: binary("+", a, b), values[0], 0)
         if function == "len":
+            match values[0].syntax:
+                case ast.Call(func=ast.Name(id="list"), args=[ast.Call(args=[count])]):
+                    return symbol(count, "int", *values)
             return symbol(call("len", values[0]), "int", *values)
         if function in ("floor", "ceil", "sqrt"):
             kind = "float" if function == "sqrt" else "int"
@@ -224,6 +232,9 @@ def choose(test: Any, body: Callable[[], Any], other: Callable[[], Any]) -> Any:
     for settled, other, sign in ((a, b, ast.NotEq), (b, a, ast.Eq)):
         if says_all(settled, other, test, sign):
             return settled
+    rest = elsewhere(a, b, test)
+    if rest is not None:
+        return rest
     a, b = assuming(a, test, True), assuming(b, test, False)
     if same(a, b):
         return a
@@ -240,7 +251,8 @@ def assuming(value: Any, test: Symbol, holds: bool) -> Any:
     while isinstance(value, Symbol) and isinstance(value.syntax, ast.IfExp):
         asked, wanted = ast.dump(value.syntax.test), holds
         if asked != ast.dump(test.syntax):
-            if asked != ast.dump(negation(test).syntax):
+            apart = holds and excludes(test.syntax, value.syntax.test)
+            if asked != ast.dump(negation(test).syntax) and not apart:
                 break
             wanted = not holds
         chosen = value.syntax.body if wanted else value.syntax.orelse
@@ -250,6 +262,41 @@ def assuming(value: Any, test: Symbol, holds: bool) -> Any:
         except ValueError:
             break
     return value
+
+
+def excludes(one: ast.expr, other: ast.expr) -> bool:
+    """Whether only one of two tests can hold: `n > 0` and `n < 0`."""
+    match one, other:
+        case (
+            ast.Compare(left=a, ops=[first], comparators=[b]),
+            ast.Compare(left=c, ops=[second], comparators=[d]),
+        ):
+            alike = ast.dump(a) == ast.dump(c) and ast.dump(b) == ast.dump(d)
+            return alike and {type(first), type(second)} in ({ast.Gt, ast.Lt}, {ast.Eq, ast.NotEq})
+    return False
+
+
+def elsewhere(a: Any, b: Any, test: Symbol) -> Any:
+    """`a if p - q > 0 else a if p - q < 0 else c` as `a` where c is that at p = q; None if not."""
+    match test.syntax, b.syntax if isinstance(b, Symbol) else None:
+        case (
+            ast.Compare(left=first, ops=[one], comparators=[ast.Constant(value=0)]),
+            ast.IfExp(
+                test=ast.Compare(left=second, ops=[two], comparators=[ast.Constant(value=0)]),
+                body=then,
+                orelse=other,
+            ),
+        ) if {type(one), type(two)} == {ast.Gt, ast.Lt} and ast.dump(first) == ast.dump(second):
+            if ast.dump(then) != ast.dump(as_syntax(a)):
+                return None
+            if isinstance(first, ast.BinOp) and isinstance(first.op, ast.Sub):
+                differ = ast.Compare(first.left, [ast.NotEq()], [first.right])
+            else:
+                differ = ast.Compare(first, [ast.NotEq()], [ast.Constant(0)])
+            unequal = replace(test, syntax=differ)
+            left = replace(b, syntax=other)
+            return a if says_all(a, left, unequal, ast.NotEq) else None
+    return None
 
 
 def says_all(settled: Any, other: Any, test: Symbol, sign: type[ast.cmpop]) -> bool:
@@ -267,6 +314,27 @@ def says_all(settled: Any, other: Any, test: Symbol, sign: type[ast.cmpop]) -> b
                 return False
             return same(found, other)
     return False
+
+
+def substituted(value: Any, title: str, by: Any) -> Any:
+    """A value with another for a name in it."""
+    if not isinstance(value, Symbol) or title not in identifiers(value.syntax):
+        return value
+    free = {n: symbol(ast.Name(n), "int") for n in identifiers(value.syntax)} | {title: by}
+    free |= {n: replace(symbol(ast.Name(n), "list"), names=frozenset([n])) for n in lists_in(value.syntax)}
+    try:
+        found = Translator(free, {}, {}).read(value.syntax)
+    except KeyError as error:
+        raise Fixed(value.names, f"{error} in a size") from error
+    if isinstance(found, Symbol):
+        return replace(found, names=(value.names - {title}) | names_in(by))
+    return found
+
+
+def lists_in(tree: ast.expr) -> set[str]:
+    """The names of what is indexed."""
+    parts = [n.value for n in walk(tree) if isinstance(n, ast.Subscript)]
+    return {n.id for n in parts if isinstance(n, ast.Name)}
 
 
 class _Replaced(ast.NodeTransformer):

@@ -143,6 +143,11 @@ class Uses:
                 for id in self.structure.outputs[p]]  # fmt: skip
 
     @cached_property
+    def places(self) -> dict[str, int]:
+        """The places of the nodes in their order."""
+        return {id: place for place, id in enumerate(self.graph.by_id)}
+
+    @cached_property
     def marks(self) -> dict[str, dict[str, None]]:
         """The marks of the applications of what stands at every path, in their order."""
         found: dict[str, dict[str, None]] = {}

@@ -7,9 +7,10 @@ from math import inf
 from typing import Any
 
 from archdsl.modules.lifetimes import last_uses
-from archdsl.pytorch.body import Body, Step, Value, is_attribute, is_taken
-from archdsl.pytorch.python import annotated, assign
+from archdsl.pytorch.body import Body, Listing, Step, Value, is_attribute, is_taken
+from archdsl.pytorch.python import annotated, assign, call, identifiers
 from archdsl.pytorch.symbols import Fixed
+from archdsl.pytorch.turns import Loop
 
 
 def typed(
@@ -30,14 +31,20 @@ def typed(
 class Naming:
     """Which variable holds which value of a `forward`, and until when."""
 
-    def __init__(self, body: Body, inputs: Sequence[Value], names: Sequence[str]) -> None:
+    def __init__(self, body: Body, inputs: Sequence[Value | Listing], names: Sequence[str]) -> None:
         self.body = body
         self.variables = dict(zip([value.mark for value in inputs], names, strict=True))
         self.holders = {variable: mark for mark, variable in self.variables.items()}
         self.last: dict[str, float] = {}
+        self.inline: dict[str, ast.expr] = {}  # what is read but once, where it is
+        lists = (v.mark for v in inputs if isinstance(v, Listing))
+        self.lists = {self.variables[mark] for mark in lists}  # variables that hold lists of maps
+        self.reserved = set(body.turns)  # and those of loops
+        if self.reserved & {*names}:
+            raise Fixed((), "an input that is called as what a loop counts")
 
     def finish(
-        self, results: Sequence[Value], named: Sequence[str] = (), late: Sequence[Step] = ()
+        self, results: Sequence[Value | Listing], named: Sequence[str] = (), late: Sequence[Step] = ()
     ) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """The statements, with names given to all values, and those of the `late` steps.
 
@@ -64,6 +71,9 @@ class Naming:
                 if gone := self.gone(idle):
                     statements.append(ast.Delete([ast.Name(variable) for variable in gone]))
                 idle = []
+            if isinstance(step, Loop):
+                statements += self.looped(step, number)
+                continue
             mark = step.target.mark
             chosen = self.choose(step, number, wanted.get(mark, ""))
             code = self.filled(step.code)
@@ -72,7 +82,91 @@ class Naming:
         end = len(statements) - len(late)
         return statements[:end], statements[end:]
 
-    def is_dead(self, variable: str, number: int) -> bool:
+    def looped(self, loop: Loop, number: float) -> list[ast.stmt]:
+        """The list that a loop makes, and the loop."""
+        before, inside = dict(self.last), loop.inside
+        self.last |= dict.fromkeys((m for m in loop.operands if m not in inside), inf)
+        gathered = self.fresh(loop.target.hint, "maps")
+        self.lists.add(gathered)
+        self.variables[loop.target.mark], self.holders[gathered] = gathered, loop.target.mark
+        self.last[loop.target.mark] = inf
+        others = {*self.holders}
+        target, over = self.header(loop)
+        body = self.turn(loop, number)
+        made = [v for v in self.holders if v not in others]
+        made += [v for v in others if self.holders[v] in inside]
+        if made and loop.members:  # TorchScript knows what a loop over modules makes behind it
+            body.append(ast.Delete([ast.Name(v) for v in made]))
+        for variable in made if loop.members else ():
+            del self.holders[variable]
+        self.last = {**self.last, **before}
+        kind = ast.Subscript(ast.Name("list"), ast.Name("Tensor"))
+        return [annotated(gathered, kind, ast.List([])), ast.For(target, over, body, [])]
+
+    def header(self, loop: Loop) -> tuple[ast.expr, ast.expr]:
+        """What a loop binds in every turn, and what it goes over."""
+        if loop.maps is not None and loop.part is not None:
+            title = self.fresh("part", "part")
+            self.variables[loop.part.mark], self.holders[title] = title, loop.part.mark
+            self.last[loop.part.mark] = inf
+            return ast.Name(title), self.read(loop.maps)
+        over = [self.filled(member.over) for member in loop.members]
+        titles = []
+        for member in loop.members:
+            titles.append(self.fresh(member.hint, "layer"))
+            self.reserved.add(titles[-1])
+            self.variables[member.mark] = titles[-1]
+        index, counted = ast.Name(loop.index), loop.index in identifiers(*loop.codes)
+        if not titles:
+            assert loop.count is not None
+            return index if counted else ast.Name("_"), call("range", self.filled(loop.count))
+        names: list[ast.expr] = [ast.Name(title) for title in titles]
+        target = names[0] if len(names) == 1 else ast.Tuple(names)
+        whole = over[0] if len(over) == 1 else call("zip", *over)
+        if not counted:
+            return target, whole
+        return ast.Tuple([index, target]), call("enumerate", whole)
+
+    def turn(self, loop: Loop, number: float) -> list[ast.stmt]:
+        """The statements of every turn of a loop."""
+        assert loop.result is not None
+        last = {mark: n for n, step in enumerate(loop.steps) for mark in step.operands}
+        many, reads = len(loop.steps) + 1, [m for step in loop.steps for m in step.operands]
+        statements: list[ast.stmt] = []
+        result = loop.steps[-1].target if loop.steps else None
+        append = ast.Attribute(ast.Name(self.variables[loop.target.mark]), "append")
+        for place, step in enumerate(loop.steps):
+            now = number - 1 + (place + 1) / (many + 1)
+            self.last |= {m: number - 1 + (n + 1) / (many + 1) for m, n in last.items()
+                          if m in loop.inside}  # fmt: skip
+            if isinstance(step, Loop):
+                self.last.setdefault(step.target.mark, now)
+                statements += self.looped(step, now)
+                self.last[step.target.mark] = number - 1 + (last[step.target.mark] + 1) / (many + 1)
+                continue
+            alone = reads.count(step.target.mark) == 1 and step.target is not loop.result
+            if isinstance(step.target, Value) and step.target.of and alone:
+                self.inline[step.target.mark] = self.filled(step.code)
+                continue
+            if step.target is result and result is loop.result and result.mark not in last:
+                statements.append(ast.Expr(ast.Call(append, [self.filled(step.code)], [])))
+                return statements
+            if step.target is loop.result:
+                self.last[step.target.mark] = inf
+            chosen = self.choose(step, now, "")
+            code = self.filled(step.code)
+            self.variables[step.target.mark], self.holders[chosen] = chosen, step.target.mark
+            statements.append(_statement(chosen, code, False))
+        return [*statements, ast.Expr(ast.Call(append, [self.read(loop.result)], []))]
+
+    def fresh(self, hint: str, other: str) -> str:
+        """A variable that holds nothing, and held nothing before."""
+        hint = f"{hint}s" if is_taken(hint) else hint
+        hint = hint if is_attribute(hint) and not is_taken(hint) else other
+        names = (f"{hint}_{n}" if n > 1 else hint for n in count(1))
+        return next(v for v in names if v not in self.ever)
+
+    def is_dead(self, variable: str, number: float) -> bool:
         """Whether nothing needs what a variable holds once a step is done."""
         return self.last.get(self.holders[variable], -1) <= number
 
@@ -83,31 +177,45 @@ class Naming:
             del self.holders[variable]
         return gone
 
-    def choose(self, step: Step, number: int, wanted: str) -> str:
+    @property
+    def ever(self) -> set[str]:
+        """All variables that there have been."""
+        return {*self.variables.values(), *self.reserved, *self.lists}
+
+    def choose(self, step: Step, number: float, wanted: str) -> str:
         """A variable for a value: one that is free, of its operands first; else one by its hint."""
         before = [self.variables[mark] for mark in step.operands if mark in self.variables]
         if step.adds:
             return before[0]
 
         def is_free(variable: str) -> bool:
+            if variable in self.reserved or variable in self.lists:
+                return False
             return variable not in self.holders or self.is_dead(variable, number)
 
+        if isinstance(step.target, Listing):
+            free = [v for v in self.holders if v in self.lists and self.is_dead(v, number)]
+            title = free[0] if free else self.fresh("maps", "maps")
+            self.lists.add(title)
+            return title
         if wanted and is_free(wanted):
             return wanted
         for variable in ["x", *before]:
-            if variable in self.holders and self.is_dead(variable, number):
+            held = variable in self.holders and variable not in self.lists
+            if held and self.is_dead(variable, number):
                 return variable
         for variable in ("out", step.target.hint):
             if is_attribute(variable) and not is_taken(variable) and is_free(variable):
                 return variable
-        hint = step.target.hint if is_attribute(step.target.hint) else "out"
+        hint = step.target.hint
+        hint = hint if is_attribute(hint) and not is_taken(hint) else "out"
         return next(v for v in (f"{hint}_{n}" for n in count(2)) if is_free(v))
 
     def filled(self, code: ast.expr) -> ast.expr:
         filled: ast.expr = _Filler(self).visit(code)
         return filled
 
-    def read(self, value: Value) -> ast.expr:
+    def read(self, value: Value | Listing) -> ast.expr:
         return ast.Name(self.variables[value.mark])
 
 
@@ -118,6 +226,8 @@ class _Filler(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id[0] != "%":
             return node
+        if node.id in self.naming.inline:
+            return self.naming.inline[node.id]
         if node.id not in self.naming.variables:
             raise Fixed((), "a value that nothing gives")
         return ast.Name(self.naming.variables[node.id])

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +22,11 @@ from archdsl.language.syntax import (
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
-from archdsl.pytorch.applying import Applying
-from archdsl.pytorch.body import Entry, Holder, Value, recomputed
+from archdsl.pytorch.body import Entry, Holder, Listing, Value, recomputed
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
+from archdsl.pytorch.looping import Looping
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.python import call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol
@@ -35,7 +35,7 @@ PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that ar
 KINDS = ("seq", "residual", "branches", "dense")
 
 
-class Walk(Applying):
+class Walk(Looping):
     """Translates the items of one class, one after another."""
 
     # sequences and modifiers
@@ -49,6 +49,9 @@ class Walk(Applying):
     def item(self, item: Item, env: Env) -> Flow:
         if item.verb == BROKEN:
             raise Fixed((), "an item that cannot be read")
+        if item.modifiers.for_ is not None and self.any_number(item, env):
+            with suppress(Fixed):  # and each by itself, which asks for their number
+                return self.looped_copies(item, env)
         x = env.x
         for row in self.rows(item, env):
             there = env.bind(row)
@@ -350,7 +353,7 @@ class Walk(Applying):
         return result
 
     def branches(self, item: Item, env: Env) -> Flow:
-        if self.varies(item, env):
+        if any(self.any_number(path, env) for path in item.parts["paths"].items):
             return self.listed_branches(item, env)
         paths = []
         for path in item.parts["paths"].items:
@@ -377,12 +380,10 @@ class Walk(Applying):
         verb = join if isinstance(join, str) else "concat"
         return self.joined(verb, results, env, f"_{verb}")
 
-    def varies(self, item: Item, env: Env) -> bool:
-        """Whether the number of branches does."""
-        loops = [
-            p.modifiers.for_ for p in item.parts["paths"].items if p.modifiers.for_ is not None
-        ]
-        lists = [self.evaluate(c.cells, env) for loop in loops for c in loop.columns]
+    def any_number(self, item: Item, env: Env) -> bool:
+        """Whether there may be any number of copies of an item."""
+        loop = item.modifiers.for_
+        lists = [self.evaluate(c.cells, env) for c in loop.columns] if loop is not None else []
         return any(isinstance(cells, Symbol) and cells.length is None for cells in lists)
 
     def listed_branches(self, item: Item, env: Env) -> Value:
@@ -466,6 +467,8 @@ class Walk(Applying):
         made, likes = self.settled(op, given, env)
         flows = env.x if isinstance(env.x, tuple) else (env.x,)
         inputs = [*(flow for flow in flows if flow is not None), *likes]
+        if any(isinstance(flow, Listing) for flow in inputs):
+            return self.joined_list(made, inputs, env, title)
         if op.inputs is not None and len(inputs) != op.inputs + len(likes):
             raise Fixed((), f"another number of inputs of {op.verb}")
         written = torch_call(made, [value.spec for value in inputs])

@@ -1,0 +1,461 @@
+"""Loops in `forward`: over lists of any number of maps, and what is made once for each of them."""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archdsl.language.syntax import APART, COMBINATORS, USE, Item, items_in
+from archdsl.ops import OPS, join
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.applying import Applying
+from archdsl.pytorch.body import NTH, Access, Entry, Listing, Step, Value
+from archdsl.pytorch.chains import cell_variable, count_of, equal
+from archdsl.pytorch.containers import Made, Part, Turns, table
+from archdsl.pytorch.environment import Env, Flow, Level, nth_of
+from archdsl.pytorch.operations import function_of, torch_call
+from archdsl.pytorch.python import call, choice, identifiers, name
+from archdsl.pytorch.symbols import Fixed, Symbol, binary, known, names_in, same, symbol, variable
+from archdsl.pytorch.translator import substituted
+from archdsl.pytorch.turns import Loop, Member
+
+SUMS = {"add": "added", "multiply": "multiplied"}  # the helpers that join a list
+TRIES = 3  # until the maps of a list are known that its own turns read
+
+
+@dataclass(eq=False)
+class Round:
+    """A loop that is being translated: what its items see of a turn, and where its modules go."""
+
+    loop: Loop
+    level: Level
+    index: Symbol
+    targets: Mapping[str, "list[Any] | Symbol"]
+    count: Any
+    homes: dict[str, tuple[Entry, list[Member]]] = field(default_factory=dict)  # by what holds them
+    loose: list[Entry] = field(default_factory=list)  # what all turns call
+
+
+class Looping(Applying):
+    """Translates what is there once for each of a list of any length."""
+
+    rounds: list[Round]
+
+    # lists
+
+    def nth(self, maps: Listing, place: Any, env: Env) -> Value:
+        value = nth_of(maps, place)
+        made = self.body.value(value.spec, maps.hint, maps.maker)
+        made.of = maps.mark
+        read = ast.Subscript(self.body.read(maps), self.body.keep("place", place))
+        self.step(env.level, made, read)
+        return made
+
+    def of_list(self, flows: Sequence[Value | Listing]) -> ast.expr:
+        """Maps and lists of maps as one list."""
+        parts: list[ast.expr] = []
+        for flow in flows:
+            if isinstance(flow, Listing):
+                parts.append(self.body.read(flow))
+            elif parts and isinstance(parts[-1], ast.List):
+                parts[-1].elts.append(self.body.read(flow))
+            else:
+                parts.append(ast.List([self.body.read(flow)]))
+        whole = parts[0] if parts else ast.List([])
+        for part in parts[1:]:
+            whole = ast.BinOp(whole, ast.Add(), part)
+        return whole
+
+    def joined_list(
+        self, op: Any, flows: Sequence[Value | Listing], env: Env, title: str
+    ) -> Value:
+        """The sum, the product or the concatenation of maps, among them lists of any number."""
+        if env.guard is not None or not isinstance(op, join.Add | join.Multiply | join.Concat):
+            raise Fixed((), f"{op.verb} of a list of any number")
+        firsts = [nth_of(flow, 0) if isinstance(flow, Listing) else flow for flow in flows]
+        maps = self.of_list(flows)
+        if isinstance(op, join.Concat):
+            spec = firsts[0].spec
+            if op != join.Concat():
+                raise Fixed((), "a list along another axis")
+            spec = spec.with_channels(total([channels_of(flow) for flow in flows]))
+            written = torch_call(op, [spec])
+            code: ast.expr = _Instead(maps).visit(function_of(written, [name("maps")]))
+        else:
+            specs = [same_in_all(flow) if isinstance(flow, Listing) else flow.spec for flow in flows]
+            spec = self.inferred(op, [Value(one) for one in specs])
+            code = call(SUMS[op.verb], maps)
+        value = self.body.value(spec, title.lstrip("_"), type(op))
+        self.step(env.level, value, code)
+        self.settle(env.level.child(title), value, env.level.holder)
+        return value
+
+    def each_of(self, item: Item, maps: Listing, env: Env) -> Listing:
+        """What one module gives on each of a list."""
+        index = self.body.local("n", self.taken)
+        self.body.locals.discard(index)
+        seen = nth_of(maps, variable(index, "int"))
+        part = self.body.value(seen.spec, "part", maps.maker)
+        part.of = maps.mark
+        made = self.module(item, env.with_input(part))
+        if made is None or made.before or item.modifiers.repeat is not None:
+            raise Fixed((), "each of a list of any number, of what is no module")
+        title = self.named_at(item, env)
+        entry = self.entered(env.level.holder, Entry(title, made.code, []))
+        value = self.body.value(made.spec, "", made.maker)
+        listing = self.body.listing(of_nth(made.spec, index), maps.count, title, made.maker)
+        loop = Loop(listing, name("loop"), scopes=self.scopes(env.level), maps=maps, part=part)
+        loop.result, loop.steps = value, [Step(value, self.body.called(entry, [part]))]
+        self.body.steps.append(loop)
+        return listing
+
+    def named_at(self, item: Item, env: Env) -> str:
+        """The name of an attribute for the module of an item."""
+        if item.key is None:
+            return env.level.number()
+        key = self.key(item.key, env)
+        if "." in key:
+            raise Fixed((), "each at a path")
+        return self.attribute(key, env)
+
+    # loops
+
+    def looped_copies(self, item: Item, env: Env) -> Flow:
+        """The copies of an item, of which there may be any number."""
+        labels = [i.modifiers.as_ for i in items_in(item) if i.modifiers.as_ is not None]
+        titles = {self.key(label.template, env) for label in labels}
+        if len(titles) != 1:
+            raise Fixed((), "copies of any number that give no list")
+        (title,) = titles
+        listing = self.body.listing(guess(env), 0, title)
+        env.frame.labels[title] = listing
+        self.rounds_of(item, env, listing, title)
+        return None  # no item goes on with the last of the copies
+
+    def gathered(self, item: Item, env: Env) -> Listing:
+        """What an item gives in each of its copies, of which there may be any number."""
+        listing = self.body.listing(guess(env), 0, "maps")
+        return self.rounds_of(item, env, listing, "")
+
+    def rounds_of(self, item: Item, env: Env, listing: Listing, title: str) -> Listing:
+        """Tries a loop until the maps of the list are as its own turns read them."""
+        if env.guard is not None or self.again:
+            raise Fixed(names_in(env.guard), "any number of copies under a condition, or of uses")
+        index, count, bound, targets = self.turn_of(item, env)
+        listing.count = count
+        names = set(self.body.locals)
+        for _ in range(TRIES):
+            self.body.locals = set(names)
+            loop = Loop(listing, name("loop"), scopes=self.scopes(env.level), index=index)
+            loop.count = self.body.keep("count", count)
+            now = Round(loop, env.level, variable(index, "int"), targets, count)
+            with self.in_round(now):
+                result: Flow = self.turn(item, env.bind(bound))
+            result = loop.result if title else result
+            if not isinstance(result, Value):
+                raise Fixed((), "a turn that gives no map")
+            spec = of_nth(result.spec, index)
+            if same(list(spec.shape), list(listing.spec.shape)):
+                listing.spec, listing.maker, loop.result = spec, result.maker, result
+                self.entered_loop(now, env)
+                self.body.locals = names - {index, *targets}
+                return listing
+            listing.spec = spec
+        raise Fixed((), "maps that no turn settles")
+
+    @contextmanager
+    def in_round(self, now: Round) -> Iterator[None]:
+        self.rounds.append(now)
+        kept = set(self.body.turning), set(self.body.cells)
+        self.body.turning.add(now.loop.index)
+        self.body.turns.add(now.loop.index)
+        self.body.cells.update(now.targets)
+        try:
+            yield
+        finally:
+            self.rounds.pop()
+            self.body.turning, self.body.cells = kept
+
+    def entered_loop(self, now: Round, env: Env) -> None:
+        """A loop that is whole: its step, and its modules where they belong."""
+        self.step(env.level, now.loop.target, now.loop.code)
+        steps = self.rounds[-1].loop.steps if self.rounds else self.body.steps
+        steps[-1] = now.loop
+        now.loop.members = [members[len(self.rounds)] for _, members in now.homes.values()]
+        if now.loop.members:
+            now.loop.count = None
+        if self.rounds:
+            outer = self.rounds[-1].homes
+            if outer.keys() & now.homes.keys():
+                raise Fixed((), "two modules of one number")
+            outer |= now.homes
+            return
+        holder = env.level.holder
+        for loose in now.loose:
+            self.body.enter(self.body.top, loose)
+        for path, (entry, _) in now.homes.items():
+            if path:
+                self.body.enter(holder, entry)
+                continue
+            owner = holder.owner
+            if owner is None or holder.entries or env.level.count:
+                raise Fixed((), "numbers beside those of a loop")
+            entry.key, entry.owner = holder.key, owner
+            owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
+            env.level.uncertain = now.index
+
+    def turn_of(
+        self, item: Item, env: Env
+    ) -> tuple[str, Any, dict[str, Any], dict[str, "list[Any] | Symbol"]]:
+        """A turn of a loop over columns: its variable, the number of turns, what an item sees, and
+        the columns by the variables of their cells.
+        """
+        assert item.modifiers.for_ is not None
+        columns = {c.name: self.evaluate(c.cells, env) for c in item.modifiers.for_.columns}
+        count = count_of(columns)
+        counting = {title: found for title, cells in columns.items()
+                    if (found := range_of(cells)) is not None}  # fmt: skip
+        index = self.body.local(next(iter(counting), "row"), self.taken)
+        number = replace(variable(index, "int"), counted=True)
+        bound: dict[str, Any] = {
+            "row": number,
+            "first_row": equal(number, 0),
+            "last_row": equal(number, binary("-", next(iter(counting.values()), count), 1)),
+        }
+        targets: dict[str, list[Any] | Symbol] = {}
+        for column, cells in columns.items():
+            bound[f"all_{column}"] = cells
+            if column in counting:
+                bound[column], count = number, counting[column]
+                continue
+            local = self.body.local(column, self.taken)
+            bound[column], targets[local] = cell_variable(local, cells), cells
+        self.turning |= names_in(*columns.values())
+        return index, count, bound, targets
+
+    def turn(self, item: Item, env: Env) -> Flow:
+        """One item in a turn."""
+        said = item.modifiers
+        again = said.each is not None or said.shared or said.aux or item.verb == USE
+        if again or said.repeat is not None or said.tap is not None:
+            raise Fixed((), "what is no plain item in any number of copies")
+        if said.if_ is not None:
+            test = self.test(said.if_, env)
+            if not isinstance(test, Symbol) or not isinstance(env.x, Value):
+                raise Fixed(names_in(test), "a condition that never varies in a turn")
+            env = replace(self.where_it_holds(test, env), guard=self.both(env.guard, test))
+        if said.from_ is not None:
+            env = env.fed(self.references(said.from_, env, self.taps))
+        result = self.turned_item(item, env)
+        if item.key is not None:
+            env.frame.names[self.title(item.key, env)] = result
+        if said.as_ is not None and said.as_.index is None:
+            env.frame.labels[self.key(said.as_.template, env)] = result
+        elif said.as_ is not None:
+            if not same(self.place(said.as_, env), self.rounds[-1].index):
+                raise Fixed((), "another place in a list")
+            self.rounds[-1].loop.result = result if isinstance(result, Value) else None
+        return result
+
+    def turned_item(self, item: Item, env: Env) -> Flow:
+        if item.verb == "inline":
+            for inner in item.parts["items"].items:
+                if inner.modifiers.for_ is not None:
+                    raise Fixed((), "copies in any number of copies")
+                env = env.with_input(self.turn(inner, env))
+            return env.x
+        if item.verb == "branches":
+            return self.branches_of(item, env)
+        if item.verb in COMBINATORS:
+            return self.each_turns(item, env)
+        verb, block, given, there = self.standing(item, env)
+        if block is not None or isinstance(verb, Symbol):
+            return self.each_turns(item, env)
+        made, likes = self.settled(OPS[verb], given, there)
+        flows = env.x if isinstance(env.x, tuple) else (env.x,)
+        inputs = [*(flow for flow in flows if flow is not None), *likes]
+        if any(isinstance(flow, Listing) for flow in inputs):
+            return self.joined_list(made, inputs, env, "")
+        written = torch_call(made, [value.spec for value in inputs])
+        if written.form == "module":
+            return self.each_turns(item, env, not self.weighs(made, env.first.spec))
+        hint = "" if item.key is None else plain_text(item, env)
+        return self.function(made, written, inputs, env, "", hint)
+
+    def branches_of(self, item: Item, env: Env) -> Flow:
+        """Branches in a turn, one for each of any number, and joined."""
+        word = self.evaluate(item.arguments.get("join"), env) or "concat"
+        paths = item.parts["paths"].items
+        if len(paths) != 1 or paths[0].modifiers.for_ is None or "split" in item.arguments:
+            raise Fixed((), "branches of which some are any number")
+        maps = self.gathered(paths[0], env)
+        return maps if word == APART else self.joined_list(OPS[word](), [maps], env, "")
+
+    # modules
+
+    def each_turns(self, item: Item, env: Env, weightless: bool = False) -> Value:
+        """The module that an item has in every turn, called on what flows."""
+        made, x = self.module(item, replace(env, guard=None)), env.x
+        if made is None or made.before or made.use is not None or not isinstance(x, Value):
+            raise Fixed((), "what is no module in any number of copies")
+        value = self.body.value(made.spec, "", made.maker)
+        code = made.code
+        if env.guard is not None:
+            code = choice(env.guard.syntax, code, call("nn.Identity"))
+            value.spec = self.merge(env.guard, value, env.otherwise or x).spec
+            value.maker = None
+        module = self.member_of(item, code, env, weightless)
+        self.step(env.level, value, ast.Call(module, [self.body.read(x)], []))
+        return value
+
+    def member_of(self, item: Item, code: ast.expr, env: Env, weightless: bool) -> ast.expr:
+        """How `forward` reaches a module that stands at a place of its own in every turn."""
+        *names, last = self.place_of(item, env)
+        wanted = [now.index for now in self.rounds]
+        if not isinstance(last, Symbol) and weightless:
+            return self.one_for_all(str(last), code)
+        static = [part for part in names if isinstance(part, str)]
+        numbers = [*(part for part in names if not isinstance(part, str)), last]
+        if len(numbers) < len(wanted):
+            numbers = [*wanted[: len(wanted) - len(numbers)], *numbers]
+        if not same(numbers, wanted) or len(static) > 1 or not all(
+            isinstance(part, str) for part in names[: len(static)]):
+            raise Fixed((), "modules that are not numbered by turns")
+        path = "".join(static)
+        if path in self.rounds[-1].homes:
+            raise Fixed((), "two modules of one number")
+        for now in reversed(self.rounds):
+            clause = table(now.loop.index, now.targets, _turns(code), now.count)
+            made = ast.ListComp(code, [ast.comprehension(clause[0], plain_range(clause[1]), [], 0)])
+            code = call("nn.ModuleList", made)
+        entry = Entry(path, code, [])
+        members: list[Member] = []
+        over: ast.expr = Access(entry)
+        for now in self.rounds:
+            several = now is not self.rounds[-1]
+            mark = self.body.value(TensorSpec((0,))).mark
+            hint = "layers" if several else singular(entry.key or now.level.holder.key)
+            members.append(Member(mark, over, hint))
+            over = call(ast.Attribute(ast.Name(mark), "children")) if several else ast.Name(mark)
+        self.rounds[-1].homes[path] = entry, members
+        return over
+
+    def place_of(self, item: Item, env: Env) -> list[Any]:
+        """The names that lead to an item in a turn, numbers of turns among them."""
+        if item.key is None:
+            return [self.rounds[-1].index]
+        found = self.formatted(item.key, env)
+        parts: list[Any] = [""]
+        for part in [found] if isinstance(found, str) else found:
+            if isinstance(part, str):
+                first, *others = part.split(".")
+                if first and isinstance(parts[-1], Symbol):
+                    raise Fixed((), "a name with a number and more")
+                parts[-1] = parts[-1] + first if first else parts[-1]
+                parts += others
+            elif parts[-1] == "":
+                parts[-1] = part
+            else:
+                return [*parts[:-1], parts[-1]]  # a name with a number in it
+        return parts
+
+    def one_for_all(self, title: str, code: ast.expr) -> ast.expr:
+        """A module without weights, which all turns call."""
+        if identifiers(code) & (self.body.turning | self.body.cells):
+            raise Fixed((), "a name that differs by turns")
+        holder = self.body.top
+        free, number = title, 2
+        taken = {*holder.keys, *self.program.keys, *(e.key for e in self.rounds[0].loose)}
+        while free in taken:
+            free, number = f"{title}_{number}", number + 1
+        entry = Entry(free, code, [])
+        self.rounds[0].loose.append(entry)
+        return Access(entry)
+
+
+def _turns(code: ast.expr) -> Turns:
+    made = Made(code, [], TensorSpec((1,)))
+    return Turns(name("_"), name("_"), [Part(None, made)], [], [])
+
+
+class _Instead(ast.NodeTransformer):
+    """A list where `[maps]` stands."""
+
+    def __init__(self, maps: ast.expr) -> None:
+        self.maps = maps
+
+    def visit_List(self, node: ast.List) -> ast.expr:
+        return self.maps
+
+
+def guess(env: Env) -> TensorSpec:
+    """What a turn may give, as long as none was read: what flows."""
+    return TensorSpec((0, 0, 0)) if env.x is None else env.first.spec
+
+
+def plain_text(item: Item, env: Env) -> str:
+    """What is written in a name beside expressions."""
+    assert item.key is not None
+    words = [part for part in item.key.parts if isinstance(part, str)]
+    return "".join(words).strip("_")
+
+
+def plain_range(over: ast.expr) -> ast.expr:
+    """`range(n)` for `list(range(n))`."""
+    match over:
+        case ast.Call(func=ast.Name(id="list"), args=[ast.Call() as inner]):
+            return inner
+    return over
+
+
+def range_of(cells: Any) -> Any:
+    """How many numbers a column counts from 0 on; None of another."""
+    if isinstance(cells, Symbol):
+        match cells.syntax:
+            case ast.Call(func=ast.Name(id="list"), args=[ast.Call(args=[count])]):
+                return Symbol(count, "int", None, cells.names)
+    return None
+
+
+def of_nth(spec: TensorSpec, index: str) -> TensorSpec:
+    """A shape in terms of the place in a list instead of a turn."""
+    by = symbol(ast.Name(NTH), "int")
+    return TensorSpec(tuple(substituted(size, index, by) for size in spec.shape), spec.layout)
+
+
+def same_in_all(maps: Listing) -> TensorSpec:
+    """The shape that all maps of a list have."""
+    for size in maps.spec.shape:
+        if isinstance(size, Symbol) and NTH in identifiers(size.syntax):
+            raise Fixed((), "a join of maps of other channels")
+    return maps.spec
+
+
+def channels_of(flow: Value | Listing) -> Any:
+    """The channels of a map, or of all in a list."""
+    channels = flow.spec.channels
+    if isinstance(flow, Value):
+        return channels
+    if not isinstance(channels, Symbol) or NTH not in identifiers(channels.syntax):
+        return binary("*", flow.count, channels)
+    match channels.syntax:
+        case ast.Subscript(value=ast.Name() as items, slice=ast.Name(id=place)) if place == NTH:
+            return symbol(call("sum", items), "int", channels)
+    raise Fixed((), "channels that differ in a list")
+
+
+def total(parts: Sequence[Any]) -> Any:
+    found = parts[0]
+    for part in parts[1:]:
+        found = binary("+", found, part)
+    return found
+
+
+def singular(title: str) -> str:
+    for ending in ("ches", "shes", "xes"):
+        if title.endswith(ending):
+            return title.removesuffix("es")
+    return title.removesuffix("s") if len(title) > 2 and title.endswith("s") else "layer"
+
+
