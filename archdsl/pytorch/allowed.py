@@ -63,7 +63,8 @@ CALLS = (
 )
 MEMBERS = {name[1:] for name in TABLE if name.startswith(".")} | set(
     """
-    append bias children data get_parameter groups modules mul_ register_parameter training values weight
+    append bias children data get_parameter groups modules mul_ register_parameter training values
+    weight
     """.split()  # noqa: SIM905 - what the emitter asks of modules and tensors
 )
 ANNOTATIONS = {

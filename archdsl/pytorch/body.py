@@ -4,7 +4,7 @@ import ast
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from keyword import iskeyword
@@ -15,6 +15,7 @@ from archdsl.modules.lifetimes import Scopes
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
+from archdsl.pytorch.kept import Kept
 from archdsl.pytorch.python import (
     annotated,
     as_syntax,
@@ -23,7 +24,6 @@ from archdsl.pytorch.python import (
     choice,
     identifiers,
     name,
-    negated,
     of_length,
     ordered,
     walk,
@@ -279,7 +279,7 @@ class Body:
         if found & self.cells:
             raise Fixed(value.names, "a cell of a table in forward")
         if found & self.turning:
-            code: ast.expr = _Kept(self, hint).visit(deepcopy(value.syntax))
+            code: ast.expr = Kept(self, hint).visit(deepcopy(value.syntax))
             return code
         for known, code in self.kept.items():
             if ast.dump(code) == ast.dump(value.syntax):
@@ -461,56 +461,3 @@ class Body:
         if kind == "dict":
             return ast.Subscript(owner, as_syntax(entry.key))
         return ast.Subscript(owner, as_syntax(holder.modules[entry.key]))
-
-
-__all__ = ["Body", "Entry", "Holder", "Step", "Value", "negated"]
-
-
-
-class _Kept(ast.NodeTransformer):
-    """What varies by turns of a loop in `forward`; what it reads beside that is kept."""
-
-    def __init__(self, body: Body, hint: str) -> None:
-        self.body, self.hint = body, hint
-
-    def visit(self, node: ast.AST) -> Any:
-        if not isinstance(node, ast.expr) or isinstance(node, ast.Constant):
-            return node
-        if not identifiers(node) & self.body.turning:
-            return self.body.keep(self.hint, Symbol(node))
-        if isinstance(node, ast.Call):
-            return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])
-        return node if isinstance(node, ast.Name) else self.generic_visit(node)
-
-
-_NAMES = 200  # that a size reads
-
-
-class _Expanded(ast.NodeTransformer):
-    """Variables as what they stand for; a size that reads more than `_NAMES` is not written out.
-
-    Each may read the one before it twice, so that a size may be as long as two to their number.
-    """
-
-    def __init__(self, lets: Mapping[str, ast.expr]) -> None:
-        self.lets, self.read = lets, 0
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        self.read += 1
-        if self.read > _NAMES:
-            raise Fixed((), "a size that is too long to write")
-        found: ast.expr = self.visit(deepcopy(self.lets[node.id])) if node.id in self.lets else node
-        return found
-
-
-def expanded(value: Flowing, lets: Mapping[str, ast.expr]) -> Flowing:
-    """A result without the variables of its constructor."""
-    if not lets:
-        return value
-    shape = [
-        replace(size, syntax=_Expanded(lets).visit(deepcopy(size.syntax)))
-        if isinstance(size, Symbol)
-        else size
-        for size in value.spec.shape
-    ]
-    return replace(value, spec=TensorSpec(tuple(shape), value.spec.layout))

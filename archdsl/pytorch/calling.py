@@ -10,12 +10,13 @@ from archdsl.language.syntax import COMBINATORS, Block, Item, Replacement
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, activation, arguments, kind
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import NTH, Entry, Holder, Listing, Value
+from archdsl.pytorch.body import Entry, Holder, Listing, Value
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.placing import Placing
 from archdsl.pytorch.python import call
+from archdsl.pytorch.sizes import channels_in
 from archdsl.pytorch.symbols import Fixed, Symbol, known
 
 KINDS = ("seq", "residual", "branches", "dense")
@@ -269,8 +270,10 @@ class Calling(Placing):
         return self.given_of(block, self.combined(block.body, inner), inner)
 
     @staticmethod
-    def parts_of(flow: Flow) -> Sequence[Flow]:
+    def parts_of(flow: Value | Listing | None) -> Sequence[Value | Listing]:
         """The maps of a list one by one, where their number is known."""
+        if flow is None:
+            raise Fixed((), "an input that is none")
         return flow.elements if isinstance(flow, Listing) and flow.elements else (flow,)
 
     def call_of_any(
@@ -291,9 +294,7 @@ class Calling(Placing):
                 specs = [value.spec for value in named]
                 rest = channels_in(others)
                 rules = self.replaced_at(env, title)
-                code, results = self.program.called(
-                    block, values, given, specs, self, rules, rest
-                )
+                code, results = self.program.called(block, values, given, specs, self, rules, rest)
                 if self.program.is_opened(path, self.prefixes) or not results:
                     raise Fixed((), "what is in it is needed")
         except Fixed:
@@ -367,23 +368,3 @@ class Calling(Placing):
             self.settle_all(path, value, result.homes)
             values.append(value)
         return tuple(values)
-
-
-def channels_in(flows: Sequence[Value | Listing]) -> Any:
-    """The channels of maps, as a list."""
-    found: list[Any] = []
-    for flow in flows:
-        if isinstance(flow, Value):
-            found.append(flow.spec.channels)
-        elif flow.elements:
-            found += [value.spec.channels for value in flow.elements]
-        elif len(flows) == 1 and isinstance(flow.spec.channels, Symbol):
-            match flow.spec.channels.syntax:
-                case ast.Subscript(value=ast.Name() as items, slice=ast.Name(id=place)) if (
-                    place == NTH
-                ):
-                    return Symbol(items, "list", None, flow.spec.channels.names)
-            raise Fixed((), "channels that no list has")
-        else:
-            raise Fixed((), "a list of any number among others")
-    return found

@@ -26,11 +26,12 @@ from archdsl.language.syntax import (
 )
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
 from archdsl.ops.base import whole_number
-from archdsl.ops.tensor import INPUT, TensorSpec
-from archdsl.pytorch.body import NTH, Holder, Listing, Value
+from archdsl.ops.tensor import INPUT
+from archdsl.pytorch.body import Holder, Listing, Value
 from archdsl.pytorch.python import call
+from archdsl.pytorch.sizes import nth_of
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, symbol, variable, whole
-from archdsl.pytorch.translator import Translator, substituted
+from archdsl.pytorch.translator import Translator
 
 Flow = Value | Listing | tuple[Value | Listing, ...] | None
 
@@ -398,12 +399,6 @@ def places_of(count: Any) -> Any:
     """A list of so many, as expressions have it."""
     return symbol(call("list", call("range", count)), "list", count) if isinstance(
         count, Symbol) else [*range(count)]  # fmt: skip
-
-
-def nth_of(maps: Listing, place: Any) -> Value:
-    """A map of a list, by its place."""
-    shape = tuple(substituted(size, NTH, place) for size in maps.spec.shape)
-    return Value(TensorSpec(shape, maps.spec.layout), maps.hint, maps.maker, of=maps.mark)
 
 
 def takes_channels(op: type[Op]) -> bool:

@@ -10,14 +10,14 @@ from archdsl.language.syntax import APART, COMBINATORS, USE, Item, items_in
 from archdsl.ops import OPS, join
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.applying import Applying
-from archdsl.pytorch.body import NTH, Access, Entry, Listing, Step, Value
+from archdsl.pytorch.body import Access, Entry, Listing, Step, Value
 from archdsl.pytorch.chains import cell_variable, count_of, equal
 from archdsl.pytorch.containers import Made, Part, Turns, table
-from archdsl.pytorch.environment import Env, Flow, Level, nth_of
+from archdsl.pytorch.environment import Env, Flow, Level
 from archdsl.pytorch.operations import function_of, torch_call
 from archdsl.pytorch.python import call, choice, identifiers, name
-from archdsl.pytorch.symbols import Fixed, Symbol, binary, known, names_in, same, symbol, variable
-from archdsl.pytorch.translator import substituted
+from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
+from archdsl.pytorch.symbols import Fixed, Symbol, binary, names_in, same, symbol, variable
 from archdsl.pytorch.turns import Loop, Member
 
 SUMS = {"add": "added", "multiply": "multiplied"}  # the helpers that join a list
@@ -67,9 +67,7 @@ class Looping(Applying):
             whole = ast.BinOp(whole, ast.Add(), part)
         return whole
 
-    def joined_list(
-        self, op: Any, flows: Sequence[Value | Listing], env: Env, title: str
-    ) -> Value:
+    def joined_list(self, op: Any, flows: Sequence[Value | Listing], env: Env, title: str) -> Value:
         """The sum, the product or the concatenation of maps, among them lists of any number."""
         if env.guard is not None or not isinstance(op, join.Add | join.Multiply | join.Concat):
             raise Fixed((), f"{op.verb} of a list of any number")
@@ -83,7 +81,7 @@ class Looping(Applying):
             written = torch_call(op, [spec])
             code: ast.expr = _Instead(maps).visit(function_of(written, [name("maps")]))
         else:
-            specs = [same_in_all(flow) if isinstance(flow, Listing) else flow.spec for flow in flows]
+            specs = [same_in_all(f) if isinstance(f, Listing) else f.spec for f in flows]
             spec = self.inferred(op, [Value(one) for one in specs])
             code = call(SUMS[op.verb], maps)
         value = self.body.value(spec, title.lstrip("_"), type(op))
@@ -258,6 +256,12 @@ class Looping(Applying):
             self.rounds[-1].loop.result = result if isinstance(result, Value) else None
         return result
 
+    @staticmethod
+    def both(guard: Symbol | None, test: Symbol) -> Symbol:
+        if guard is None or same(guard, test):
+            return test
+        return symbol(ast.BoolOp(ast.And(), [guard.syntax, test.syntax]), "bool", guard, test)
+
     def turned_item(self, item: Item, env: Env) -> Flow:
         if item.verb == "inline":
             for inner in item.parts["items"].items:
@@ -319,8 +323,11 @@ class Looping(Applying):
         numbers = [*(part for part in names if not isinstance(part, str)), last]
         if len(numbers) < len(wanted):
             numbers = [*wanted[: len(wanted) - len(numbers)], *numbers]
-        if not same(numbers, wanted) or len(static) > 1 or not all(
-            isinstance(part, str) for part in names[: len(static)]):
+        if (
+            not same(numbers, wanted)
+            or len(static) > 1
+            or not all(isinstance(part, str) for part in names[: len(static)])
+        ):
             raise Fixed((), "modules that are not numbered by turns")
         path = "".join(static)
         if path in self.rounds[-1].homes:
@@ -418,33 +425,6 @@ def range_of(cells: Any) -> Any:
     return None
 
 
-def of_nth(spec: TensorSpec, index: str) -> TensorSpec:
-    """A shape in terms of the place in a list instead of a turn."""
-    by = symbol(ast.Name(NTH), "int")
-    return TensorSpec(tuple(substituted(size, index, by) for size in spec.shape), spec.layout)
-
-
-def same_in_all(maps: Listing) -> TensorSpec:
-    """The shape that all maps of a list have."""
-    for size in maps.spec.shape:
-        if isinstance(size, Symbol) and NTH in identifiers(size.syntax):
-            raise Fixed((), "a join of maps of other channels")
-    return maps.spec
-
-
-def channels_of(flow: Value | Listing) -> Any:
-    """The channels of a map, or of all in a list."""
-    channels = flow.spec.channels
-    if isinstance(flow, Value):
-        return channels
-    if not isinstance(channels, Symbol) or NTH not in identifiers(channels.syntax):
-        return binary("*", flow.count, channels)
-    match channels.syntax:
-        case ast.Subscript(value=ast.Name() as items, slice=ast.Name(id=place)) if place == NTH:
-            return symbol(call("sum", items), "int", channels)
-    raise Fixed((), "channels that differ in a list")
-
-
 def total(parts: Sequence[Any]) -> Any:
     found = parts[0]
     for part in parts[1:]:
@@ -457,5 +437,3 @@ def singular(title: str) -> str:
         if title.endswith(ending):
             return title.removesuffix("es")
     return title.removesuffix("s") if len(title) > 2 and title.endswith("s") else "layer"
-
-

@@ -181,7 +181,7 @@ class Placing(Chains):
             code.keywords.append(ast.keyword("inplace", flag))
 
     def function(
-        self, op: Op, written: Call, inputs: Sequence[Value], env: Env, title: str, hint: str
+        self, op: Op, written: Call, inputs: Sequence[Any], env: Env, title: str, hint: str
     ) -> Value:
         """A statement of `forward` that is no call of a module."""
         spec = self.inferred(op, inputs)
@@ -224,7 +224,9 @@ class Placing(Chains):
     def single_use(x: Value, spec: TensorSpec) -> bool:
         return x.maker is not None and x.maker.lends
 
-    def step(self, level: Level, value: Value | Listing, code: ast.expr, adds: bool = False) -> None:
+    def step(
+        self, level: Level, value: Value | Listing, code: ast.expr, adds: bool = False
+    ) -> None:
         steps = self.rounds[-1].loop.steps if self.rounds else self.body.steps
         steps.append(Step(value, code, adds and not self.rounds, self.scopes(level)))
 

@@ -16,7 +16,7 @@ from archdsl.language.syntax import (
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import NTH, Listing, Value, expanded, is_taken, variable_name
+from archdsl.pytorch.body import NTH, Listing, Value, is_taken, variable_name
 from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
@@ -36,6 +36,7 @@ from archdsl.pytorch.parameters import (
 from archdsl.pytorch.placing import Placing
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import documented
+from archdsl.pytorch.sizes import expanded
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol, type_of, variable
 from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
@@ -229,8 +230,9 @@ class Program(Factories):
         each = replace(each, names=frozenset([title]))
         first = inputs[0].spec if inputs else TensorSpec((0, 0, 0))
         unknown: tuple[Any, ...] = (None,) * first.rank
+        sizes: tuple[Any, ...] = (each, *unknown)
         last = first.layout == "channels_last"
-        spec = TensorSpec((*unknown, each) if last else (each, *unknown), first.layout)
+        spec = TensorSpec(sizes[::-1] if last else sizes, first.layout)
         many = replace(symbol(call("len", name(title)), "int"), names=frozenset([title]))
         return walk.body.listing(spec, many, variable_name(block.rest))
 

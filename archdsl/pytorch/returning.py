@@ -7,8 +7,9 @@ from typing import Any
 
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import INPUT, Graph
-from archdsl.pytorch.body import Body, Value, expanded, variable_name
+from archdsl.pytorch.body import Body, Value, variable_name
 from archdsl.pytorch.python import as_syntax, call, function, name, negated
+from archdsl.pytorch.sizes import expanded
 from archdsl.pytorch.symbols import Fixed
 from archdsl.pytorch.variables import Naming, typed
 

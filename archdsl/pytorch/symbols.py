@@ -183,9 +183,12 @@ def _factored(sign: str, a: Any, b: Any) -> Any:
             ast.BinOp(left=one, op=ast.Mult(), right=c),
             ast.BinOp(left=other, op=ast.Mult(), right=d),
         ) if ast.dump(c) == ast.dump(d):
-            many = _difference(one, other) if sign == "-" else None
-        case ast.BinOp(left=ast.BinOp(left=n, op=ast.Sub(), right=ast.Constant(value=1)),
-                       op=ast.Mult(), right=c), d if ast.dump(c) == ast.dump(d) and sign == "+":
+            many: Any = _difference(one, other) if sign == "-" else None
+        case ast.BinOp(
+            left=ast.BinOp(left=n, op=ast.Sub(), right=ast.Constant(value=1)),
+            op=ast.Mult(),
+            right=c,
+        ), d if ast.dump(c) == ast.dump(d) and sign == "+":
             many = Symbol(n, "int", None, a.names)
         case _:
             return None
@@ -195,9 +198,9 @@ def _factored(sign: str, a: Any, b: Any) -> Any:
 def _difference(one: ast.expr, other: ast.expr) -> int | None:
     """The number that two terms are apart, if that is known: `k + 1` and `k` are 1."""
     match one, other:
-        case ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value=int(n))), _ if (
-            ast.dump(left) == ast.dump(other)
-        ):
+        case ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value=int(n))), _ if ast.dump(
+            left
+        ) == ast.dump(other):
             return n
         case ast.Constant(value=int(n)), ast.Constant(value=int(m)):
             return n - m

@@ -39,6 +39,7 @@ from archdsl.pytorch.symbols import (
     sliced,
     symbol,
     type_of,
+    variable,
 )
 
 _COMPARES: dict[str, type[ast.cmpop]] = {
@@ -321,7 +322,7 @@ def substituted(value: Any, title: str, by: Any) -> Any:
     if not isinstance(value, Symbol) or title not in identifiers(value.syntax):
         return value
     free = {n: symbol(ast.Name(n), "int") for n in identifiers(value.syntax)} | {title: by}
-    free |= {n: replace(symbol(ast.Name(n), "list"), names=frozenset([n])) for n in lists_in(value.syntax)}
+    free |= {n: variable(n, "list") for n in lists_in(value.syntax)}
     try:
         found = Translator(free, {}, {}).read(value.syntax)
     except KeyError as error:

@@ -43,7 +43,7 @@ class Loop(Step):
         return [mark for step in self.steps for mark in step.operands]
 
     @property
-    def parts(self) -> list[ast.AST]:  # type: ignore[override]
+    def parts(self) -> list[ast.AST]:
         over = [n for member in self.members for n in ast.walk(member.over)]
         counted = [*ast.walk(self.count)] if self.count is not None else []
         return [*over, *counted, *(part for step in self.steps for part in step.parts)]
@@ -55,7 +55,7 @@ class Loop(Step):
         return [code for codes in inner for code in codes]
 
     @property
-    def operands(self) -> list[str]:  # type: ignore[override]
+    def operands(self) -> list[str]:
         """What is read from outside, which is read in every turn; what it goes over but once."""
         inside = self.inside | {self.target.mark}
         outer = [mark for mark in self.read_inside if mark not in inside]

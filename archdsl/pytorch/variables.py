@@ -44,7 +44,10 @@ class Naming:
             raise Fixed((), "an input that is called as what a loop counts")
 
     def finish(
-        self, results: Sequence[Value | Listing], named: Sequence[str] = (), late: Sequence[Step] = ()
+        self,
+        results: Sequence[Value | Listing],
+        named: Sequence[str] = (),
+        late: Sequence[Step] = (),
     ) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """The statements, with names given to all values, and those of the `late` steps.
 

@@ -29,7 +29,7 @@ from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_
 from archdsl.pytorch.looping import Looping
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.python import call, name
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in
 
 PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that are no modules
 KINDS = ("seq", "residual", "branches", "dense")
@@ -82,12 +82,6 @@ class Walk(Looping):
             yield
         except Fixed as error:
             raise Fixed(error.names or test.names, str(error)) from error
-
-    @staticmethod
-    def both(guard: Symbol | None, test: Symbol) -> Symbol:
-        if guard is None or same(guard, test):
-            return test
-        return symbol(ast.BoolOp(ast.And(), [guard.syntax, test.syntax]), "bool", guard, test)
 
     def single(self, item: Item, env: Env) -> Flow:
         said = item.modifiers

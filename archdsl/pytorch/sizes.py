@@ -1,0 +1,98 @@
+"""Sizes of maps and of lists of maps, in what a class and its callers know."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.body import NTH, Flowing, Listing, Value
+from archdsl.pytorch.python import call, identifiers
+from archdsl.pytorch.symbols import Fixed, Symbol, binary, symbol
+from archdsl.pytorch.translator import substituted
+
+NAMES = 200  # that a size reads
+
+
+class _Expanded(ast.NodeTransformer):
+    """Variables as what they stand for; a size that reads more than `NAMES` is not written out.
+
+    Each may read the one before it twice, so that a size may be as long as two to their number.
+    """
+
+    def __init__(self, lets: Mapping[str, ast.expr]) -> None:
+        self.lets, self.read = lets, 0
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        self.read += 1
+        if self.read > NAMES:
+            raise Fixed((), "a size that is too long to write")
+        found: ast.expr = self.visit(deepcopy(self.lets[node.id])) if node.id in self.lets else node
+        return found
+
+
+def expanded(value: Flowing, lets: Mapping[str, ast.expr]) -> Flowing:
+    """A result without the variables of its constructor."""
+    if not lets:
+        return value
+    shape = [
+        replace(size, syntax=_Expanded(lets).visit(deepcopy(size.syntax)))
+        if isinstance(size, Symbol)
+        else size
+        for size in value.spec.shape
+    ]
+    return replace(value, spec=TensorSpec(tuple(shape), value.spec.layout))
+
+
+def nth_of(maps: Listing, place: Any) -> Value:
+    """A map of a list, by its place."""
+    shape = tuple(substituted(size, NTH, place) for size in maps.spec.shape)
+    return Value(TensorSpec(shape, maps.spec.layout), maps.hint, maps.maker, of=maps.mark)
+
+
+def of_nth(spec: TensorSpec, index: str) -> TensorSpec:
+    """A shape in terms of the place in a list instead of a turn."""
+    by = symbol(ast.Name(NTH), "int")
+    return TensorSpec(tuple(substituted(size, index, by) for size in spec.shape), spec.layout)
+
+
+def same_in_all(maps: Listing) -> TensorSpec:
+    """The shape that all maps of a list have."""
+    for size in maps.spec.shape:
+        if isinstance(size, Symbol) and NTH in identifiers(size.syntax):
+            raise Fixed((), "a join of maps of other channels")
+    return maps.spec
+
+
+def channels_of(flow: Value | Listing) -> Any:
+    """The channels of a map, or of all in a list."""
+    channels = flow.spec.channels
+    if isinstance(flow, Value):
+        return channels
+    if not isinstance(channels, Symbol) or NTH not in identifiers(channels.syntax):
+        return binary("*", flow.count, channels)
+    match channels.syntax:
+        case ast.Subscript(value=ast.Name() as items, slice=ast.Name(id=place)) if place == NTH:
+            return symbol(call("sum", items), "int", channels)
+    raise Fixed((), "channels that differ in a list")
+
+
+def channels_in(flows: Sequence[Value | Listing]) -> Any:
+    """The channels of maps, as a list."""
+    found: list[Any] = []
+    for flow in flows:
+        if isinstance(flow, Value):
+            found.append(flow.spec.channels)
+        elif flow.elements:
+            found += [value.spec.channels for value in flow.elements]
+        elif len(flows) == 1 and isinstance(flow.spec.channels, Symbol):
+            match flow.spec.channels.syntax:
+                case ast.Subscript(value=ast.Name() as items, slice=ast.Name(id=place)) if (
+                    place == NTH
+                ):
+                    return Symbol(items, "list", None, flow.spec.channels.names)
+            raise Fixed((), "channels that no list has")
+        else:
+            raise Fixed((), "a list of any number among others")
+    return found
