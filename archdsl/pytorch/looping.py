@@ -235,8 +235,8 @@ class Looping(Applying):
     def turn(self, item: Item, env: Env) -> Flow:
         """One item in a turn."""
         said = item.modifiers
-        again = said.each is not None or said.shared or said.aux or item.verb == USE
-        if again or said.repeat is not None or said.tap is not None:
+        again = said.each is not None or said.shared or said.aux or said.checkpoint
+        if again or item.verb == USE or said.repeat is not None or said.tap is not None:
             raise Fixed((), "what is no plain item in any number of copies")
         if said.if_ is not None:
             test = self.test(said.if_, env)
