@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         loads,
         save_weights,
         summarize,
+        to_spec,
     )
     from archdsl.diagnostics.diagnostic import Diagnostic
     from archdsl.diagnostics.errors import CheckpointError, ModuleError, SpecError, UsageError
@@ -60,6 +61,7 @@ __all__ = [
     "register",
     "save_weights",
     "summarize",
+    "to_spec",
 ]
 
 _LATER = {
@@ -81,6 +83,7 @@ _LATER = {
     "register": "plugins",
     "save_weights": "api",
     "summarize": "api",
+    "to_spec": "api",
     "Graph": "graph.graph",
     "Node": "graph.graph",
     "Scope": "graph.graph",

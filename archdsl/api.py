@@ -155,6 +155,18 @@ def from_torch(
     return from_torch(module, example_inputs, name)
 
 
+def to_spec(graph: "Graph") -> str:
+    """The text of a spec that is the graph: read again it has the same weights in their order,
+    the same ops, settings, connections and results.
+
+    It is meant for graphs of imported modules; one that was read from a spec gets another text.
+    Raises ModuleError where no spec can say it, with the reason.
+    """
+    from archdsl.importing.specs import spec_of
+
+    return spec_of(graph, loads)
+
+
 def compile(
     spec: "Spec",
     *,

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "modules": "diagnostics graph ops",
     "analysis": "diagnostics graph modules ops",
     "pytorch": "analysis diagnostics expressions files graph language modules names ops",
-    "importing": "diagnostics graph names ops pytorch",
+    "importing": "analysis diagnostics graph language modules names ops pytorch",
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
     "weights": "diagnostics elaborate expressions files graph language yaml",
@@ -57,6 +57,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "importing.recording",
         "importing.results",
         "importing.graphs",
+        "importing.sources",
         "pytorch.first_values",  # which only a build imports
         "pytorch.prelude",  # which is emitted, not imported
         "pytorch.settings",  # which only a build imports
@@ -77,6 +78,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "cli.editor",
         "cli.explain",
         "cli.fmt",
+        "cli.import_",
         "cli.main",
         "cli.measure",
         "cli.schema",

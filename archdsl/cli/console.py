@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
@@ -113,6 +113,43 @@ def standard_input(name: str, limits: "Limits", sink: Sink) -> str | None:
     return decoded(sys.stdin.buffer.read(limits.document_bytes + 1), name, limits, sink)
 
 
+def imported_graph(
+    source: str, shapes: Sequence[str] = (), name: str | None = None,
+    arguments: Mapping[str, str] | None = None,
+) -> "Graph":  # fmt: skip
+    """The graph of a module that a source names; says on stderr that its code is run."""
+    import warnings
+
+    from archdsl.diagnostics.packages import require
+
+    require("reading a module", "torch")
+    from archdsl.importing.sources import imported
+
+    show(f"importing {source} runs its Python code\n", err=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        graph = imported(source, shapes, name, arguments)
+    for warning in said:
+        if issubclass(warning.category, UserWarning) and graph.name in str(warning.message):
+            show(f"{warning.message}\n", err=True)
+    return graph
+
+
+def _imported(source: str, changed: Changes) -> Reading:
+    """A module in place of a spec: with the blocks of the spec that it can be, if it can."""
+    from archdsl.api import loads
+    from archdsl.diagnostics.errors import ModuleError
+    from archdsl.importing.specs import spec_of
+
+    if changed.any:
+        raise UsageError(f"{source} is a module: what changes a spec needs `archdsl import` first")
+    graph = imported_graph(source)
+    try:
+        return Reading(loads(spec_of(graph, loads)), [], {})
+    except ModuleError:
+        return Reading(graph, [], {})  # as it is; why was said
+
+
 def reading_of(
     spec: str, changed: Changes, lints: Collection[str] = (), text: str | None = None
 ) -> Reading:
@@ -121,9 +158,16 @@ def reading_of(
     return read(spec, changed.settings, changed.scale, changed.allowed, lints, *said, text=text)
 
 
+def network_of(spec: str, changed: Changes) -> Reading:
+    """What is read of a spec, or of the module that a source names."""
+    from archdsl.importing.sourcing import is_source
+
+    return _imported(spec, changed) if is_source(spec) else reading_of(spec, changed)
+
+
 def graph_of(spec: str, changed: Changes) -> "Graph":
-    """The graph of a spec; if it is wrong, says why and exits."""
-    reading = reading_of(spec, changed)
+    """The graph of a spec, or of a module; if it is wrong, says why and exits."""
+    reading = network_of(spec, changed)
     if reading.diagnostics:
         show(reading.report(color=color(sys.stderr)), err=True)
     if reading.graph is None:

@@ -17,9 +17,9 @@ from archdsl.cli.console import (
     change,
     color,
     complain,
+    network_of,
     networks,
     pairs,
-    reading_of,
     show,
     status_of,
 )
@@ -132,7 +132,7 @@ def draw(
 
 def _drawn(job: Job) -> tuple[int, list[Reading]]:
     """Reads the specs and writes the figure; what was there stays if one is wrong."""
-    readings = [reading_of(spec, job.changed) for spec in job.specs]
+    readings = [network_of(spec, job.changed) for spec in job.specs]
     for reading in readings:
         if reading.diagnostics:
             show(reading.report(color=color(sys.stderr)), err=True)

@@ -32,6 +32,7 @@ from archdsl.cli.draw import draw
 from archdsl.cli.editor import completion, lsp, new
 from archdsl.cli.explain import explain
 from archdsl.cli.fmt import fmt
+from archdsl.cli.import_ import import_
 from archdsl.cli.measure import diff, summary
 from archdsl.cli.schema import schema
 from archdsl.cli.show import list_, show_
@@ -45,13 +46,14 @@ from archdsl.diagnostics.errors import InternalError, ModuleError, SpecError, Us
 def cli() -> None:
     """Convolutional networks said in YAML, compiled to PyTorch.
 
-    SPEC is a file, or the name of a network in the gallery (`archdsl list`).
+    SPEC is a file, or the name of a network in the gallery (`archdsl list`); `summary`, `draw`,
+    `diff` and `plot` take a PyTorch network, too (`torchvision:resnet50`; `archdsl import --help`).
     """
 
 
 COMMANDS = (
-    check, build, summary, diff, draw, plot, scale, sweep, list_, weights, show_, explain, fmt,
-    schema, new, lsp, completion,
+    check, build, import_, summary, diff, draw, plot, scale, sweep, list_, weights, show_, explain,
+    fmt, schema, new, lsp, completion,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

@@ -528,7 +528,8 @@ def _part(r: Recorder, x: Value, axis: int, start: int, stop: int, step: int = 1
         return x
     along: dict[str, Any] = {} if axis == channel_axis(x) else {"axis": axis}
     along |= {"step": step} if step > 1 else {}
-    return r.emit(shape.Slice, x, start=start, stop=stop, name="slice", **along)
+    along |= {"stop": stop} if stop < size else {}
+    return r.emit(shape.Slice, x, start=start, name="slice", **along)
 
 
 @reads("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split")

@@ -12,6 +12,7 @@ from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.graph.returns import Returns
 from archdsl.graph.verify import verify
 from archdsl.importing.recording import Frame, Recorder, Step, Value
+from archdsl.importing.simpler import simplify
 from archdsl.names import identifier_problem, name_problem
 from archdsl.ops.tensor import TensorSpec
 
@@ -29,6 +30,7 @@ def assembled(
     Raises ModuleError for weights whose names no graph can have.
     """
     _require_names(recorder)
+    simplify(recorder.root, (*outputs.values(), *aux.values()))
     needed = _needed(recorder.root, (*outputs.values(), *aux.values()))
     top = _Part("", None, _parts(recorder.root, needed))
     _settle(top)
@@ -54,6 +56,25 @@ def assembled(
     except ValueError as error:
         raise ModuleError(f"{name} is no graph of ours: {error}") from error
     return graph
+
+
+def named_by_parts(graph: Graph) -> Graph:
+    """The graph whose results in training only have the names of the parts that give them."""
+    last = {node.id.partition(".")[0]: node.id for node in graph.nodes}
+    names = {
+        name: part
+        for name, id in graph.aux.items()
+        for part in [id.partition(".")[0]]
+        if last[part] == id and part not in graph.outputs and "@" not in part
+    }
+    if len({*names.values()}) < len(graph.aux):
+        return graph
+    aux = {names[name]: id for name, id in graph.aux.items()}
+    said = graph.returns
+    if said is not None:
+        fields = {field: names.get(name, name) for field, name in said.fields.items()}
+        said = Returns(said.type, fields)
+    return replace(graph, aux=aux, returns=said)
 
 
 def _require_names(recorder: Recorder) -> None:
@@ -171,7 +192,7 @@ class _Writer:
             again = self._again(what.path, marks)
             id = f"{what.path}{again}"
             self.scopes.append(Scope(id, "sequence", scope))
-            if not isinstance(what.module, CONTAINERS):
+            if type(what.module) not in CONTAINERS:
                 self.classes[id] = snake(type(what.module).__name__)
             self.write(what, id, what.path, again)
 

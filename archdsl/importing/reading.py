@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from archdsl.diagnostics.errors import ModuleError, UsageError
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.importing.functions import FUNCTIONS
-from archdsl.importing.graphs import assembled
+from archdsl.importing.graphs import assembled, named_by_parts
 from archdsl.importing.leaves import leaf
 from archdsl.importing.recording import BATCH, Recorder, Value, fake_mode
 from archdsl.importing.results import in_training, results_of
@@ -39,7 +39,7 @@ def from_torch(module: nn.Module, example_inputs: Inputs, name: str | None = Non
         there, returned = _recorded(module, given, by_name, training=True)
         training = in_training(recorder, outputs, there, results_of(returned), returned)
         if training is not None:
-            graph = assembled(there, title, specs, *training)
+            graph = named_by_parts(assembled(there, title, specs, *training))
     _warn(recorder, graph)
     return graph
 

@@ -429,8 +429,7 @@ class Recorder(TorchFunctionMode):
             if self.state.get(key) != weight.shape:
                 found = self.state.get(key, "none")
                 raise Unread(f"{key} has the shape {found}, as an op {weight.shape}")
-        name = name or self.frame.path.rpartition(".")[2] or made.verb
-        return self.step(made, inputs, made.infer(*specs), weights, path, name)
+        return self.step(made, inputs, made.infer(*specs), weights, path, name or made.verb)
 
     def step(
         self, op: Op, inputs: Sequence[Value], spec: TensorSpec, weights: tuple[Weight, ...],

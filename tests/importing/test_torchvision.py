@@ -47,12 +47,23 @@ def test_its_graph_has_its_weights_in_order_and_gives_the_same(name: str) -> Non
         require_same(module, graph, x)
 
 
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_its_spec_is_the_network_again_in_fewer_lines(name: str) -> None:
+    with torch.device("meta"):
+        module = made(name)
+    text = archdsl.to_spec(archdsl.from_torch(module, image(name)))
+    again = archdsl.loads(text)
+    assert list(again.state) == list(module.state_dict())
+    require_same(made(name), again, image(name))
+    assert text.count("\n") < 80
+
+
 def test_its_modules_are_scopes_and_its_results_in_training_are_kept() -> None:
     with torch.device("meta"):
         module = torchvision.models.googlenet(weights=None, init_weights=False)
     graph = archdsl.from_torch(module, torch.empty(1, 3, 64, 64))
     assert graph.outputs == {"": "fc"}
-    assert graph.aux == {"aux_logits2": "aux2.fc2", "aux_logits1": "aux1.fc2"}
+    assert graph.aux == {"aux2": "aux2.fc2", "aux1": "aux1.fc2"}
     assert str(graph.returns) == "GoogLeNetOutputs(logits, aux_logits2, aux_logits1)"
     assert graph.scope_by_id["inception3a.branch2.0"].block == "basic_conv2d"
     assert graph.scope_by_id["inception3a.branch2"].block == ""

@@ -1,0 +1,338 @@
+"""Parts of one class as calls of one block, with parameters for what differs."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archdsl.importing.items import ANY, WAITING, Body, Code, Item, plain_body, value_of
+from archdsl.importing.unify import Apart, Unifier
+from archdsl.names import identifier_problem
+from archdsl.ops import OPS
+
+_SIZES = ("out", "groups", "width", "channels", "start", "stop")
+
+
+def is_size(name: str) -> bool:
+    """Whether an argument of this name is a number of channels."""
+    return name.rstrip("0123456789").endswith(_SIZES)
+
+
+@dataclass
+class Block:
+    """A block: its body, its parameters with their defaults (None: required)."""
+
+    name: str
+    body: Body
+    inputs: int
+    parameters: dict[str, list[Any]]  # the values of all calls
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """The block as data."""
+        said: dict[str, Any] = {}
+        if self.parameters:
+            said["params"] = {
+                name: value_of(self.defaults.get(name, _type(values)))
+                for name, values in self.parameters.items()
+            }
+        if self.inputs > 1:
+            said["inputs"] = [f"x{n}" for n in range(self.inputs)]
+        only = next(iter(self.body.items())) if len(self.body) == 1 else None
+        if only is not None and only[0].startswith("_") and only[1].parts:
+            verb = plain_body({"0": only[1]}, True)[0]
+            return said | (verb if isinstance(verb, dict) else {"body": verb})
+        said["body"] = plain_body(self.body)
+        return said
+
+
+def _type(values: Sequence[Any]) -> Any:
+    """The type of a parameter; none where a number or a list may stand."""
+    kinds = {type(value).__name__ for value in values if value is not ANY}
+    if kinds == {"int", "float"}:
+        return "float"
+    return kinds.pop() if len(kinds) == 1 else {}
+
+
+class Parameters:
+    """What stands for the numbers of a block: the same number, something of `C`, a parameter.
+
+    `channels` are those of every call; a parameter whose values follow from them, or from others,
+    has an expression as its default.
+    """
+
+    def __init__(self, channels: list[int]) -> None:
+        self.channels = channels
+        self.found: dict[str, list[Any]] = {}
+        self.derived: dict[str, Code] = {}
+        self.widths: set[str] = set()  # parameters that are numbers of channels
+        self.flags: list[tuple[Code, str, list[bool]]] = []
+        self.unifier: Unifier
+
+    def leaf(self, name: str, values: list[Any], channels: list[int]) -> Any:
+        known = [value for value in values if value is not ANY]
+        whole = is_size(name) and all(type(v) is int for v in known)
+        varies = any(value != known[0] for value in known)
+        if whole and (varies or name == "groups"):
+            made = multiple(values, {"C": channels}) or (
+                multiple(values, self.sizes()) if name != "groups" else None
+            )
+            if made is not None and (varies or made.text == "C"):
+                return made
+        if not varies:
+            return known[0]
+        if any(isinstance(value, Code | dict) for value in known):
+            raise Apart
+        for title, others in self.found.items():
+            if title.startswith(name) and alike(values, others):
+                self.found[title] = [b if a is ANY else a for a, b in _pairs(others, values)]
+                return Code(title)
+        made = multiple(values, {"C": self.channels}) if whole else None
+        if made is not None:
+            title = self.free("channels" if made.text == "C" else name)
+            self.derived[title] = made
+        else:
+            title = self.free("depth" if name == "repeat" else name)
+        self.found[title] = values
+        if whole and name != "groups":
+            self.widths.add(title)
+        return Code(title)
+
+    def sizes(self) -> dict[str, list[Any]]:
+        """What other sizes may be multiples of."""
+        return {n: v for n, v in self.found.items() if n in self.widths}
+
+    def free(self, name: str) -> str:
+        key = re.sub(r"\W", "_", self.unifier.key).strip("_")
+        wanted = [name, f"{key}_{name}"] if not key[:1].isdigit() and key else [name]
+        for title in wanted:
+            if title not in self.found and not identifier_problem(title) and title not in TAKEN:
+                return title
+        number = 2
+        while f"{name}{number}" in self.found:
+            number += 1
+        return f"{name}{number}"
+
+    def missing(self, key: str, flags: list[bool]) -> Code:
+        made = Code("")
+        self.flags.append((made, re.sub(r"\W", "_", key).strip("_"), flags))
+        return made
+
+    def settle(self) -> None:
+        """Says when items are there: by a parameter, whose default is a test of others."""
+        for code, key, flags in self.flags:
+            same = [n for n, v in self.found.items() if v == flags]
+            if same:
+                code.text = same[0]
+                continue
+            title = self.free(f"has_{key}" if not identifier_problem(f"has_{key}") else "has")
+            test = next(self.tests(flags), "")
+            if test:
+                self.derived[title] = Code(test)
+            self.found[title] = list(flags)
+            code.text = title
+
+    def tests(self, flags: list[bool]) -> Iterator[str]:
+        """Tests of parameters and of the channels of the call that hold where flags do."""
+        simple: dict[str, list[bool]] = {}
+        for name, values in self.found.items():
+            if name in self.derived or not all(type(x) is int for x in values):
+                continue
+            simple[f"{name} != 1"] = [v != 1 for v in values]
+            simple[f"{name} == 1"] = [v == 1 for v in values]
+            if name in self.widths:
+                for k in (1, 2, 4):
+                    differs = [k * v != c for v, c in _pairs(values, self.channels)]
+                    times = f"{k} * {name}" if k > 1 else name
+                    simple[f"{times} != C"] = differs
+                    simple[f"{times} == C"] = [not d for d in differs]
+        yield from (text for text, holds in simple.items() if holds == flags)
+        for word, both in (("or", any), ("and", all)):
+            for a, one in simple.items():
+                for b, other in simple.items():
+                    if a != b and [both(p) for p in _pairs(one, other)] == flags:
+                        yield f"{a} {word} {b}"
+
+
+def _pairs(one: Sequence[Any], other: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(one, other, strict=True))
+
+
+def alike(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether values are equal where both are known."""
+    return all(
+        a is ANY or b is ANY or (a == b and type(a) is type(b)) for a, b in _pairs(one, other)
+    )
+
+
+TAKEN = {"C", "H", "W", "D", "L", "i", "first", "last", "row", "input", "true", "false"}
+
+
+def multiple(values: Sequence[int], known: dict[str, list[Any]]) -> Code | None:
+    """Sizes as a multiple, or a part, of what is known; the first that does."""
+    for name, others in known.items():
+        pairs = [(a, b) for a, b in _pairs(values, others) if a is not ANY and b is not ANY]
+        if not pairs or any(b is ANY and a is not ANY for a, b in _pairs(values, others)):
+            continue
+        if all(a == b for a, b in pairs):
+            return Code(name)
+        if all(b and a % b == 0 for a, b in pairs) and len({a // b for a, b in pairs}) == 1:
+            return Code(f"{pairs[0][0] // pairs[0][1]} * {name}")
+        if all(a and b % a == 0 for a, b in pairs) and len({b // a for a, b in pairs}) == 1:
+            return Code(f"{name} // {pairs[0][1] // pairs[0][0]}")
+    return None
+
+
+Fold = Callable[[Body, "Known", bool], Body]
+
+
+class Known(dict[str, Block]):
+    """Blocks by name, and the rate and number of steps by which rates grow, if they do."""
+
+    steps: tuple[float, int] = (0.0, 0)
+
+    def defaults(self, verb: str) -> dict[str, Any]:
+        """The defaults of a block's parameters."""
+        return self[verb].defaults if verb in self else {}
+
+    def is_deep(self, verb: str) -> bool:
+        """Whether a block is more than a few layers in a row."""
+        held = self[verb].body.values() if verb in self else ()
+        return any(item.verb in self or item.verb in COMBINED for item in held)
+
+
+COMBINED = ("residual", "dense", "concat", "add", "multiply")
+
+
+def called(
+    network: Body, taken: Collection[str], fold: Fold, steps: tuple[float, int]
+) -> tuple[Body, list[Block]]:
+    """Every part that is to be a block as a call of one, and the blocks, inner ones first.
+
+    `fold` says once what repeats in a body; rates grow by `steps`.
+    """
+    blocks = Known()
+    blocks.steps = steps
+    while True:
+        waiting = _waiting(network)
+        if not waiting:
+            return fold(network, blocks, True), list(blocks.values())
+        name, items = waiting
+        for item in items:
+            item.parts["items"] = fold(item.parts["items"], blocks, False)
+        for group in _groups(items, blocks.defaults):
+            title = _title(name, {*blocks, *taken})
+            blocks[title] = _block(title, *group)
+
+
+Group = tuple[Body, Parameters, list[Item]]
+
+
+def _waiting(network: Body) -> tuple[str, list[Item]] | None:
+    """All parts of a class in which no other wait."""
+    found: dict[str, list[Item]] = {}
+    deep: set[str] = set()
+    for item in _all(network):
+        if item.verb == WAITING:
+            name = item.arguments["block"]
+            found.setdefault(name, []).append(item)
+            if any(inner.verb == WAITING for inner in _all(item.parts["items"])):
+                deep.add(name)
+    for name, items in found.items():
+        if name not in deep:
+            return name, items
+    for items in found.values():  # of one class in itself: the innermost
+        free = [i for i in items if all(n.verb != WAITING for n in _all(i.parts["items"]))]
+        if free:
+            return free[0].arguments["block"], free
+    return None
+
+
+def _all(body: Body) -> Iterator[Item]:
+    for item in body.values():
+        yield from item.walk()
+
+
+def _groups(items: Sequence[Item], defaults: Any) -> Iterator[Group]:
+    """Parts that are one block but for numbers, as many in each as can be."""
+    left = list(items)
+    while left:
+        group, made = _joined(left, defaults)
+        yield (*made, group)
+        left = [item for item in left if all(item is not other for other in group)]
+
+
+def _joined(items: Sequence[Item], defaults: Any) -> tuple[list[Item], tuple[Body, Parameters]]:
+    """The first of the items with all that can be joined with it."""
+    try:
+        return list(items), _unified(items, defaults)
+    except Apart:
+        pass
+    group = [items[0]]
+    made = _unified(group, defaults)
+    kinds: dict[Any, list[Item]] = {}
+    for item in items[1:]:
+        kinds.setdefault(_skeleton(item.parts["items"]), []).append(item)
+    for others in kinds.values():
+        try:
+            made = _unified([*group, *others], defaults)
+            group += others
+        except Apart:
+            continue
+    return group, made
+
+
+def _skeleton(body: Body) -> Any:
+    return tuple(
+        (key, item.verb, item.sources, tuple(_skeleton(part) for part in item.parts.values()))
+        for key, item in body.items()
+    )
+
+
+def _unified(items: Sequence[Item], defaults: Any) -> tuple[Body, Parameters]:
+    if len({len(item.sources) > 1 and len(item.sources) for item in items}) > 1:
+        raise Apart
+    parameters = Parameters([item.channels for item in items])
+    parameters.unifier = Unifier(parameters.leaf, defaults, parameters.missing)
+    body = parameters.unifier.body([item.parts["items"] for item in items])
+    parameters.settle()
+    return body, parameters
+
+
+def _block(title: str, body: Body, parameters: Parameters, items: Sequence[Item]) -> Block:
+    """A block, and every part a call of it."""
+    found = {n: v for n, v in parameters.found.items() if n not in parameters.derived}
+    found |= {n: v for n, v in parameters.found.items() if n in parameters.derived}
+    block = Block(title, body, max(1, len(items[0].sources)), found, dict(parameters.derived))
+    for name, values in found.items():
+        known = [value for value in values if value is not ANY]
+        common, count = Counter(map(_key, known)).most_common(1)[0]
+        if name not in block.defaults and (count > len(values) / 2 or len(known) < len(values)):
+            block.defaults[name] = next(v for v in known if _key(v) == common)
+    for n, item in enumerate(items):
+        item.verb, item.parts = title, {}
+        item.free = frozenset(name for name, values in found.items() if values[n] is ANY)
+        item.arguments = {
+            name: values[n]
+            for name, values in found.items()
+            if name not in parameters.derived
+            and values[n] is not ANY
+            and (name not in block.defaults or values[n] != block.defaults[name])
+        }
+    return block
+
+
+def _key(value: Any) -> str:
+    return repr(value_of(value))
+
+
+def _title(name: str, taken: Collection[str]) -> str:
+    """A name that no op, combinator or block has."""
+    words = {*OPS, "seq", "inline", "residual", "branches", "dense", "use", *taken}
+    title, number = name, 2
+    if title in words and title not in taken:
+        name = title = f"{name}_block"
+    while title in words:
+        title, number = f"{name}{number}", number + 1
+    return title

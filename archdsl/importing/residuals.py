@@ -1,0 +1,128 @@
+"""Sums of a way and its shortcut as residuals."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from archdsl.importing.items import Item
+from archdsl.ops import activation
+
+AFTER = {
+    op.verb for op in vars(activation).values() if isinstance(op, type) and hasattr(op, "verb")
+}
+VERB = "residual"
+
+
+@dataclass
+class Entry:
+    """An item with its key, what it takes and gives; `parts` are those of a residual."""
+
+    key: str
+    item: Item
+    taken: tuple[str, ...]
+    result: str
+    gives: frozenset[str]
+    parts: "dict[str, list[Entry]]" = field(default_factory=dict)
+
+    def inner(self, flow: str) -> "Iterator[tuple[Entry, str]]":
+        """The item and all in its parts, each with what flows into it."""
+        yield self, flow
+        start = self.taken[0]
+        for name, part in self.parts.items():
+            given = "" if name == "after" else start
+            for entry in part:
+                yield from entry.inner(entry.taken[0] if name == "after" else given)
+                given = entry.result
+
+
+def residuals(entries: Sequence[Entry], outside: set[str]) -> list[Entry]:
+    """The entries, with residuals in place of sums; `outside` is what others take, too."""
+    found = list(entries)
+    place = 0
+    while place < len(found):
+        if found[place].item.verb == "add" and len(found[place].taken) == 2:
+            made = _residual(found, place, outside)
+            if made is not None:
+                start, stop, entry = made
+                found[start:stop] = [entry]
+                place = start
+        place += 1
+    if len(found) > 1:
+        number = 0
+        for entry in found:
+            if entry.item.verb == VERB and entry.parts:
+                number += 1
+                entry.key = f"_residual{number}" if number > 1 else "_residual"
+    return found
+
+
+def _residual(
+    entries: Sequence[Entry], at: int, outside: set[str]
+) -> tuple[int, int, Entry] | None:
+    """The residual whose sum stands at a place, and the entries that it is made of."""
+    add = entries[at]
+    for main, short in (add.taken, add.taken[::-1]):
+        ways = _ways(entries, at, main, short)
+        if ways is None:
+            continue
+        (start, stop), (first, last), source = ways
+        held = {n for pair in ((start, stop), (first, last)) for n in range(*pair)}
+        if not held or held != set(range(min(held), at)):
+            continue
+        stop_after = at + 1
+        following = entries[at + 1] if at + 1 < len(entries) else None
+        free = add.result not in outside and not add.item.modifiers
+        after = []
+        if following is not None and free and following.item.verb in AFTER:
+            only = all(add.result not in e.taken for n, e in enumerate(entries) if n != at + 1)
+            if only and following.taken == (add.result,) and not following.item.modifiers:
+                after, stop_after = [following], at + 2
+        hidden = {id for n in held for id in entries[n].gives}
+        others = [e for n, e in enumerate(entries) if n not in held and n != at]
+        if hidden & outside or any(hidden & set(e.taken) for e in others) or add.item.modifiers:
+            continue
+        if any("aux" in entries[n].item.modifiers for n in held):
+            continue
+        body, shortcut = list(entries[start:stop]), list(entries[first:last])
+        parts = {"body": body, "shortcut": shortcut}
+        if shortcut and first < start:
+            parts = {"shortcut": shortcut, "body": body}
+        parts["after"] = after
+        item = Item(VERB, parts={n: {e.key: e.item for e in part} for n, part in parts.items()})
+        result = after[-1].result if after else add.result
+        entry = Entry("_residual", item, (source,), result, frozenset({result}), parts)
+        return min(held), stop_after, entry
+    return None
+
+
+Ways = tuple[tuple[int, int], tuple[int, int], str]
+
+
+def _ways(entries: Sequence[Entry], at: int, main: str, short: str) -> Ways | None:
+    """Where the way and its shortcut begin and end, and what both are given."""
+    end = next((n for n in range(at) if entries[n].result == main), None)
+    if end is None:
+        return None
+    for start in _starts(entries, end):
+        source = entries[start].taken[0]
+        if source == short:
+            return (start, end + 1), (at, at), source
+    other = next((n for n in range(at) if entries[n].result == short), None)
+    if other is None:
+        return None
+    for first in _starts(entries, other):
+        source = entries[first].taken[0]
+        for start in _starts(entries, end):
+            apart = end < first or other < start
+            if entries[start].taken[0] == source and apart:
+                return (start, end + 1), (first, other + 1), source
+    return None
+
+
+def _starts(entries: Sequence[Entry], end: int) -> Iterator[int]:
+    """Where a straight way to an entry may begin, the nearest first."""
+    for n in range(end, -1, -1):
+        if len(entries[n].taken) != 1:
+            return
+        yield n
+        if n == 0 or entries[n].taken[0] != entries[n - 1].result:
+            return

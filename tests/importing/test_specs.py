@@ -1,0 +1,142 @@
+"""Graphs as specs: an author's words for what is regular, and the same network in any case."""
+
+from textwrap import dedent
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import archdsl
+from archdsl.importing.specs import require_equal
+from tests.importing import networks
+from tests.importing.same import require_same
+
+
+def image(*shape: int) -> Tensor:
+    return torch.randn(2, *shape, dtype=torch.float64)
+
+
+def spec_of(module: nn.Module, *shapes: tuple[int, ...]) -> str:
+    """The spec of a module, which compiled again is held to the module."""
+    inputs = [image(*shape) for shape in shapes]
+    text = archdsl.to_spec(archdsl.from_torch(module, inputs, name="net"))
+    require_same(module, archdsl.loads(text), *inputs)
+    return text
+
+
+def body(text: str) -> str:
+    """A spec without its first and last lines."""
+    return "\n".join(text.splitlines()[3:-1])
+
+
+def wanted(text: str) -> str:
+    return dedent(text).strip()
+
+
+@pytest.mark.parametrize(
+    ("module", "shapes"),
+    [
+        (networks.Functional(), [(3, 16, 16)]),
+        (networks.Shared(), [(3, 8, 8)]),
+        (networks.TwoInputs(), [(3, 16, 16), (1, 8, 8)]),
+        (networks.Lists(), [(12, 6, 6)]),
+        (networks.OnShape(), [(3, 15, 15)]),
+        (networks.Tokens(), [(3, 16, 16)]),
+        (networks.Auxiliary(), [(3, 8, 8)]),
+    ],
+    ids=lambda given: type(given).__name__ if isinstance(given, nn.Module) else "",
+)
+def test_a_network_of_a_users_own_is_its_spec_again(
+    module: nn.Module, shapes: list[tuple[int, ...]]
+) -> None:
+    spec_of(module, *shapes)
+
+
+class Block(nn.Module):
+    """A residual with a projection where it is needed."""
+
+    def __init__(self, given: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(given, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        self.shortcut = nn.Sequential()
+        if stride > 1 or given != out:
+            self.shortcut = nn.Sequential(nn.Conv2d(given, out, 1, stride), nn.BatchNorm2d(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv2(torch.relu(self.bn1(self.conv1(x))))
+        return torch.relu(y + self.shortcut(x))
+
+
+def test_blocks_are_found_with_what_differs_as_parameters_and_stages_as_a_table() -> None:
+    def stage(given: int, out: int, stride: int, count: int) -> nn.Sequential:
+        blocks = [Block(given, out, stride), *(Block(out, out, 1) for _ in range(count - 1))]
+        return nn.Sequential(*blocks)
+
+    module = nn.Sequential()
+    module.add_module("stem", nn.Conv2d(3, 8, 3))
+    for n, (given, out, count) in enumerate([(8, 8, 2), (8, 16, 3), (16, 24, 2)], 1):
+        module.add_module(f"layer{n}", stage(given, out, 1 if n == 1 else 2, count))
+    assert body(spec_of(module, (3, 18, 18))) == wanted("""
+        blocks:
+          block:
+            params: {out: int, stride: 1, has_shortcut: out != C}
+            residual:
+              body:
+                conv1: {conv: {kernel: 3, out: out, stride: stride, bias: false}}
+                bn1: batch_norm
+                relu: relu
+                conv2: {conv: {kernel: 3, bias: false}}
+              shortcut:
+                shortcut:
+                  seq: [{conv: {kernel: 1, out: out, stride: 2}}, batch_norm]
+                  if: has_shortcut
+              after: {relu2: relu}
+        backbone:
+          stem: {conv: {kernel: 3, out: 8, padding: 0}}
+          layer{row + 1}:
+            for: {out: [8, 16, 24], stride: [1, 2, 2], depth: [2, 3, 2]}
+            block: {out: out, stride: stride if first else 1}
+            repeat: depth
+        """)
+
+
+class Dense(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for n in range(3):
+            self.add_module(f"layer{n + 1}", nn.Conv2d(channels + 4 * n, 4, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [x]
+        for layer in self.children():
+            maps.append(layer(torch.cat(maps, 1)))
+        return torch.cat(maps, 1)
+
+
+def test_layers_that_see_all_before_them_are_dense() -> None:
+    text = spec_of(nn.Sequential(Dense(6), Dense(18)), (6, 5, 5))
+    assert body(text) == wanted("""
+        blocks:
+          dense_block:
+            dense:
+              repeat: 3
+              layer: {"layer{i + 1}": {conv: {kernel: 3, out: 4}}}
+        backbone: [{dense_block: {}, repeat: 2}]
+        """)
+
+
+def test_a_spec_that_is_another_network_is_not_given() -> None:
+    graph = archdsl.from_torch(networks.Functional(), image(3, 16, 16))
+    text = archdsl.to_spec(graph)
+    for change in (("relu2: relu", "relu2: silu"), ("rate: 0.3", "rate: 0.2"), ("fc:", "fd:")):
+        with pytest.raises(archdsl.ModuleError, match=r"functional as a spec|spec of functional"):
+            require_equal(graph, text.replace(*change), archdsl.loads)
+
+
+def test_why_no_spec_can_be_had_is_told() -> None:
+    with pytest.warns(UserWarning, match="cannot become a spec"):
+        graph = archdsl.from_torch(networks.Einsum(), image(3, 8, 8))
+    with pytest.raises(archdsl.ModuleError, match=r"no op is mixing, sin \(`einsum` is no op of"):
+        archdsl.to_spec(graph)
