@@ -112,8 +112,9 @@ def gallery() -> str:
     more = [
         "",
         "## The zoo\n",
-        "Other sizes of those above, and some that stand alone; keys, shapes, order and outputs",
-        "are torchvision's, or timm's where that has none.\n",
+        "Other sizes of those above, and some that stand alone; keys, shapes, order, costs and",
+        "outputs are torchvision's, timm's or segmentation_models_pytorch's, or those of a network",
+        "that the tests write from its paper.\n",
         "| spec | extends | parameters |",
         "|---|---|---|",
     ]

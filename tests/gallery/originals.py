@@ -11,9 +11,13 @@ from torch import nn
 from torchvision import models
 from torchvision.models import regnet
 
+from tests.gallery.written import yolo
+
 # What is not to be had by our name alone.
 OTHERS: dict[str, Callable[[], nn.Module]] = {
     "cbam_resnet50": lambda: timm.create_model("resnet50", block_args={"attn_layer": "cbam"}),
+    "yolov5s": lambda: yolo.Yolo(yolo.V5, depth=0.33, width=0.5),
+    "yolov8n": lambda: yolo.Yolo(yolo.V8, depth=0.33, width=0.25),
     "unetplusplus_resnet34": lambda: smp.UnetPlusPlus("resnet34", encoder_weights=None),
 }
 
