@@ -180,7 +180,7 @@ def _scene(
 
 def _described(graph: Graph, kind: str, options: Options) -> Description:
     """What is to be drawn; pictures but `graph` need something that figures show."""
-    whole = describe(graph)
+    whole = describe(graph, options.show)
     part = whole.only(options.only) if options.only else whole
     if options.only and not (part.nodes if kind == "graph" else part.units):
         hint = did_you_mean(options.only, _parts(whole))

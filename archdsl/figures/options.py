@@ -12,7 +12,7 @@ from archdsl.diagnostics.suggest import did_you_mean
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "": 1.0}
 WIDTHS = {"single": 3.25 * 72, "neurips": 5.5 * 72, "double": 6.875 * 72, "slide": 480.0}
 ZOOM = {"slide": 2.0}  # a slide is read from afar: laid out at 480 pt, shown at 960
-SHOWN = ("names", "shapes", "params", "macs")
+SHOWN = ("names", "shapes", "params", "macs", "norms", "acts", "aux", "all")
 NARROWEST, WIDEST = 72.0, 7200.0
 LARGEST = 14_400.0  # points: the most that a page of a PDF may have
 KINDS = (
@@ -47,7 +47,9 @@ OPTIONS = (
     Option("width", "neurips", "single, neurips, double, slide or 12cm.", PICTURES),
     Option("theme", "paper", "paper, grey, dark or a file of your own.", PICTURES),
     Option(
-        "show", "names,shapes", "Any of names, shapes, params, macs.", "hero strip block pyramid"
+        "show", "names,shapes",
+        "Any of names, shapes, params, macs; norms, acts, aux (classifiers of training) or all.",
+        "hero strip block pyramid",
     ),
     Option("only", "", "The path of a part to draw: layer3.", " ".join(KINDS)),
     Option("title", "", "A line above the figure.", " ".join(KINDS)),

@@ -115,7 +115,7 @@ class CellPen:
                 base = y - h / 2 + 2.5 + LINE_HEIGHT * (number + 0.5) + MIDDLE * self.size
                 self.pen.text(x, base, line, self.size)
         title = hover(cell.id, cell.outputs[0], self.description.analysis)
-        stands = [unit.id for unit in (*cell.enlarged, *cell.units)]
+        stands = [path for unit in (*cell.enlarged, *cell.units) for path in unit.paths]
         if cell.first in self.repeated:
             stands += self.repeated[cell.first].cells[cell.first]
         listed = [box for unit in cell.units if len(unit.ops) <= OPS for box in unit.ops]

@@ -108,7 +108,8 @@ class _Cells:
     def stages(self, level: int) -> list[Stage]:
         """Level 1 takes blocks of other widths together."""
         stages = grouped(self.description) if level else self.description.stages
-        return [stage for stage in stages if stage.units[0].shown]
+        every = "all" in self.options.show
+        return [stage for stage in stages if every or stage.units[0].shown]
 
     def cells(self, level: int, thickness: float) -> list[Cell]:
         """Level 2 leaves pooling without text."""
@@ -139,7 +140,7 @@ class _Cells:
             self.written[key] = title, lines
         title, lines = self.written[key]
         pieces = tuple(self.pieces(stage, thickness))
-        stands = tuple(unit.id for unit in stage.units)
+        stands = tuple(path for unit in stage.units for path in unit.paths)
         return Cell(stage.id, title, pieces, lines, self.widest(lines), stands)
 
     def lines(

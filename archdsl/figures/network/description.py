@@ -1,6 +1,6 @@
 """What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +15,7 @@ from archdsl.figures.network.labels import Term, word
 from archdsl.figures.network.manner import Manner, kinds_of, manner_of
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.owners import is_dense, owners_of
+from archdsl.figures.network.quiet import asked_for, in_one, saying
 from archdsl.figures.network.tree import (
     Box,
     Chain,
@@ -65,6 +66,12 @@ class Unit:
     def numbers(self) -> tuple[Term, ...]:
         """Everything in which it may differ from a block of its kind, its input aside."""
         return tuple(numbers(self.chain or self.ops))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its path, and those of what its only box says besides."""
+        said = (id for box in boxes(self.chain) for id in box.stands) if self.kind == "op" else ()
+        return (self.id, *said)
 
     @property
     def shown(self) -> bool:
@@ -302,19 +309,21 @@ def resolution(spec: TensorSpec) -> float:
     return float(max(spec.spatial))
 
 
-def describe(graph: Graph) -> Description:
+def describe(graph: Graph, show: Collection[str] = ()) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs.
 
     Weights that are applied again are one unit, and blocks are units, unless something would then
-    feed what stands before it.
+    feed what stands before it. `show` may ask for `norms`, `acts`, `aux` and `all`.
     """
-    served = graph.select(graph.outputs)
-    analysis, owners = analyze(served), owners_of(served)
+    aux = graph.aux if {"aux", "all"} & {*show} else {}
+    served = graph.select({**graph.outputs, **aux})
+    analysis, owners, quiet = analyze(served), owners_of(served), asked_for(served, show)
     single = dict.fromkeys(owners, "")
     for apart, owner in ((False, owners), (True, owners), (True, single)):
         blocks = {scope: unit for scope, unit in owner.items() if not is_dense(served, unit)}
-        reducer = Reducer(served, blocks)
-        cut = _Units(served, analysis, reducer, owner, apart)
+        inside = {id for id in quiet if owner[served.by_id[id].scope]}
+        reducer = Reducer(served, blocks, inside)
+        cut = _Units(served, analysis, reducer, owner, apart, quiet - inside)
         units = tuple(cut.units())
         made = Description(served, graph, analysis, units, cut.unit_of, reducer)
         if made.ordered:
@@ -325,13 +334,15 @@ def describe(graph: Graph) -> Description:
 class _Units:
     """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks.
 
-    What weights are applied to again (`@1`, `@2`...) is a unit of its own only if told `apart`.
+    What weights are applied to again (`@1`, `@2`...) is a unit of its own only if told `apart`. Ops
+    outside of blocks that are to be `said` are said by the op before them.
     """
 
     def __init__(
         self, graph: Graph, analysis: Analysis, reducer: Reducer, owner: Mapping[str, str],
-        apart: bool,
+        apart: bool, said: Collection[str],
     ) -> None:  # fmt: skip
+        self.said = said
         self.graph, self.analysis, self.reducer = graph, analysis, reducer
         self.owner = owner
         self.first: dict[str, str] = {}  # where a path is applied first
@@ -376,6 +387,10 @@ class _Units:
         given = next((n for n, spec in self.graph.inputs.items() if spec is unit.input), "")
         before = silent.get(given, [])
         after = silent.get(unit.id, [])
+        told = [node for node in after if node.id in self.said]
+        box = unit.chain[-1] if unit.kind == "op" else None
+        if told and isinstance(box, Box):
+            unit = replace(unit, chain=(saying(box, told),))
         if unit.kind == "op":
             return replace(unit, manner=manner_of(self.graph, [*before, *inside, *after]))
         manner = manner_of(self.graph, [*before, *inside])
@@ -399,7 +414,7 @@ class _Units:
             if scope.kind == "dense":
                 layers, chain = self._dense(scope, entry, nodes)
             else:
-                chain = self._chain(entry, nodes, {node.id for node in drawn})
+                chain = in_one(self._chain(entry, nodes, {node.id for node in drawn}))
         single = len(chain) == 1 and isinstance(chain[0], Box) and scope.kind != "dense"
         kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
         block = scope.block or scope.kind

@@ -1,6 +1,6 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -285,10 +285,13 @@ class Reducer:
     """Reduces parts of one graph; `drawn` are the nodes that figures show.
 
     `owners` are the blocks, by scope, of which they show a norm or an activation where a way leaves
-    after it.
+    after it; `shown` are others in blocks that they are to show, each by itself.
     """
 
-    def __init__(self, graph: Graph, owners: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, graph: Graph, owners: Mapping[str, str] = MappingProxyType({}),
+        shown: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self.graph = graph
         self.source: dict[str, str] = {id: id for id in graph.inputs}
         self.drawn: dict[str, tuple[Node, tuple[str, ...]]] = {}
@@ -300,7 +303,9 @@ class Reducer:
             inputs = tuple(self.source[id] for id in node.inputs[: node.op.inputs])
             role = node.op.role()
             before = (*since.get(node.inputs[0], ()), node)
-            if role or told.get(node.id):
+            if node.id in shown and node.id not in told:
+                before = (node,)
+            if role or told.get(node.id) or node.id in shown:
                 self.source[node.id], self.roles[node.id] = node.id, role or "norm"
                 self.drawn[node.id] = node, inputs
                 self.passed |= {} if role else {node.id: before}

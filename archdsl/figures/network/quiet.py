@@ -1,0 +1,39 @@
+"""Norms, activations and other ops that figures do not draw, unless they are asked to."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from archdsl.figures.network.labels import word
+from archdsl.figures.network.tree import QUIET, Box, Chain
+from archdsl.graph.graph import Graph, Node
+from archdsl.ops import activation, norm
+
+FAMILIES = {"norms": norm.__name__, "acts": activation.__name__}
+
+
+def asked_for(graph: Graph, show: Collection[str]) -> frozenset[str]:
+    """The ops among those that are not drawn which are to be shown: `norms`, `acts` or `all`."""
+    families = {module for name, module in FAMILIES.items() if name in show}
+    return frozenset(
+        node.id
+        for node in graph.nodes
+        if not node.op.role() and ("all" in show or type(node.op).__module__ in families)
+    )
+
+
+def saying(box: Box, nodes: Iterable[Node]) -> Box:
+    """A box that says what follows it, too: `3×3, 64, batch norm, relu`."""
+    told = [*nodes]
+    terms = (*box.terms, *(word(node.op.verb.replace("_", " ")) for node in told))
+    return replace(box, terms=terms, stands=(*box.stands, *(node.id for node in told)))
+
+
+def in_one(chain: Chain) -> Chain:
+    """A chain of one box and of norms and activations as that box, which says them."""
+    loud = [item for item in chain if not (isinstance(item, Box) and item.verb == QUIET)]
+    if len(loud) != 1 or not isinstance(loud[0], Box) or chain[0] is not loud[0]:
+        return chain
+    others = [item for item in chain[1:] if isinstance(item, Box)]
+    terms = tuple(term for box in (loud[0], *others) for term in box.terms)
+    stands = tuple(path for box in others for path in box.stands)
+    return (replace(loud[0], terms=terms, stands=(*loud[0].stands, *stands)),)
