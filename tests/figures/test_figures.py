@@ -545,9 +545,10 @@ def _dash(item: Item) -> bool:
     ("shape", "scale", "words"),
     [
         ("[3, 64, 64]", "sqrt", ""),
-        ("[3, 64, 64]", "linear", " Slabs of maps of 8 pixels or less are higher than that."),
-        ("[3, 32, 64]", "sqrt", " Maps that are not square stand with their longer side."),
-        ("[3, 64]", "sqrt", " Maps of one axis stand with its length."),
+        ("[3, 64, 64]", "linear", " A mark breaks slabs of 8 pixels or less, which are larger."),
+        ("[3, 32, 64]", "sqrt", ""),
+        ("[3, 64]", "sqrt", ""),
+        ("[3, 64, 64, 64]", "sqrt", " Of maps of three axes the last two are drawn."),
     ],
 )
 def test_a_caption_says_which_heights_are_not_to_scale(shape: str, scale: str, words: str) -> None:
@@ -558,6 +559,35 @@ def test_a_caption_says_which_heights_are_not_to_scale(shape: str, scale: str, w
     caption = draw([made], "strip", Options(scale=scale)).caption
     told = caption.partition("thickness: ")[2].partition("channels.")[2]
     assert told.partition(" Not drawn")[0] == words
+
+
+@pytest.mark.parametrize(
+    ("shape", "high", "deep"),
+    [("[3, 64, 16]", 70, 35), ("[3, 16, 64]", 35, 70), ("[3, 64]", 70, 0)],
+)
+def test_a_slab_is_as_high_and_as_deep_as_its_map(shape: str, high: float, deep: float) -> None:
+    """By the square root; back goes 0.3 to the right, and 0.186 up, of a side."""
+    made = graph_of(f"input: {shape}\nbackbone: [{{conv: {{kernel: 1}}}}]")
+    found = drawn(made, "strip")
+    (first, *_) = (item for item in found.items if isinstance(item, Group))
+    faces = [item.box() for item in first.items if isinstance(item, Path)]
+    _, top, right, bottom = faces[-1]
+    assert bottom - top == pytest.approx(high + 0.65)
+    assert max(box[2] for box in faces) - right == pytest.approx(0.3 * deep)
+    assert top - min(box[1] for box in faces) == pytest.approx(0.186 * deep)
+
+
+@pytest.mark.parametrize(("side", "marks"), [(3, 1), (8, 1), (9, 0), (64, 0)])
+def test_a_mark_breaks_a_slab_that_would_be_too_low(side: int, marks: int) -> None:
+    """70 points at 64 pixels: 8 would be 8.75 high, less than the 9 that can be seen."""
+    made = graph_of(f"""
+        input: [3, 64, 64]
+        backbone: [{{adaptive_avg_pool: {{size: {side}}}}}, {{conv: {{kernel: 1}}}}]
+    """)
+    scene = draw([made], "strip", Options(scale="linear")).scene
+    assert scene is not None
+    gaps = [i for i in scene.flat() if isinstance(i, Path) and i.fill == "#FFFFFF" and not i.stroke]
+    assert len(gaps) == 2 * marks
 
 
 def test_the_legend_says_grouped_of_every_convolution_in_groups() -> None:

@@ -38,18 +38,23 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """A cuboid: the front is `thick` wide and `height` high."""
+    """A cuboid: the front is `thick` wide and `height` high; it goes back by a part of `depth`.
+
+    One that is `broken` is larger than its scale says; without depth it is a sheet.
+    """
 
     thick: float
     height: float
+    depth: float
+    broken: bool = False
 
     @property
     def width(self) -> float:
-        return self.thick + DEPTH_X * self.height
+        return self.thick + DEPTH_X * self.depth
 
     @property
     def rise(self) -> float:
-        return DEPTH_Y * self.height
+        return DEPTH_Y * self.depth
 
 
 @dataclass
@@ -173,7 +178,7 @@ class Pen:
 
     def slab(self, x: float, axis: float, slab: Slab, paint: Paint) -> None:
         """A cuboid whose extent, sides included, has its middle on the axis."""
-        w, h, back, rise = slab.thick, slab.height, DEPTH_X * slab.height, slab.rise
+        w, h, back, rise = slab.thick, slab.height, slab.width - slab.thick, slab.rise
         top = axis - (h + rise) / 2
         front = rectangle(x, top + rise, w, h)
         lid = [(x, top + rise), (x + back, top), (x + w + back, top), (x + w, top + rise)]
@@ -183,10 +188,23 @@ class Pen:
         ]  # fmt: skip
         light = mixed(paint.fill, self.theme.light, 0.5)
         dark = mixed(paint.fill, paint.stroke, 0.2)
-        for shape, fill in ((polygon(lid), light), (polygon(side), dark), (front, paint.fill)):
+        faces = [(polygon(lid), light), (polygon(side), dark)] if back else []
+        for shape, fill in (*faces, (front, paint.fill)):
             self.items.append(Path(shape, fill, paint.stroke, LINE))
         if paint.hatch:
             self.hatch((x + LINE / 2, top + rise + LINE / 2, w - LINE, h - LINE), paint)
+        if slab.broken:
+            self.mark(x, top + rise + h / 2, w, paint)
+
+    def mark(self, x: float, y: float, w: float, paint: Paint) -> None:
+        """The break of a slab: a gap across its front."""
+        upper, lower = (
+            [(x - 0.9, y + 0.9 + by), (x + w + 0.9, y - 0.9 + by)] for by in (-0.8, 0.8)
+        )
+        gap = polygon([*upper, *reversed(lower)])
+        self.items.append(Path(gap, self.theme.background or "#FFFFFF"))
+        lines = tuple(step for edge in (upper, lower) for step in polygon(edge, closed=False))
+        self.items.append(Path(lines, "", paint.stroke, HATCH))
 
     def grouped(
         self, since: int, id: str, title: str, stands: Iterable[str] = (), of: int = 0
@@ -213,12 +231,20 @@ def _strokes(direction: str, x: float, y: float, w: float, h: float) -> Iterator
 
 
 def slab_for(
-    channels: int, resolution: float, thickness: float, largest: float, scale: str = "sqrt"
-) -> Slab:
-    """The cuboid of a map: 70 points high at the largest resolution, .40 sqrt(C) thick."""
-    height = height_of(resolution / largest, scale)
+    channels: int, sides: tuple[float, float], thickness: float, largest: float,
+    scale: str = "sqrt",
+) -> Slab:  # fmt: skip
+    """The cuboid of a map of two sides, the second 0 if it has one: .40 sqrt(C) thick.
+
+    It is 70 points high, and goes back as far, at the largest side.
+    """
     wide = {"sqrt": sqrt(channels), "linear": channels / 32, "log": 2.8 * log2(channels + 1)}[scale]
-    return Slab(max(THIN, 0.40 * wide * thickness), max(height, LOWEST))
+    true = [side and height_of(side / largest, scale) for side in sides]
+    high, deep = (
+        max(size, LOWEST) if side else 0.0 for size, side in zip(true, sides, strict=True)
+    )
+    thick = max(THIN, 0.40 * wide * thickness)
+    return Slab(thick, high, deep, [high, deep] != true)
 
 
 def height_of(part: float, scale: str) -> float:

@@ -9,7 +9,7 @@ from archdsl.figures.network.tree import Join, boxes
 from archdsl.figures.options import Options
 
 SHOWN = 5  # layers that are drawn one by one; from the next on a bus carries the maps
-MAP, BOX, HEIGHT = Slab(7.0, 42.0), 22.0, 19.0
+MAP, BOX, HEIGHT = Slab(7.0, 42.0, 42.0), 22.0, 19.0
 ARROW = 9.0
 
 

@@ -1,7 +1,7 @@
 """The strip: stages as slabs, as high as their maps and as thick as their channels."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import ceil, inf, sqrt
 
@@ -19,6 +19,7 @@ from archdsl.figures.network.description import (
     Unit,
     grouped,
     resolution,
+    sides,
     vary,
 )
 from archdsl.figures.options import NarrowError, Options
@@ -168,11 +169,9 @@ class _Cells:
 
     def slab(self, spec: TensorSpec, thickness: float) -> Slab:
         if spec.rank == 0 or set(spec.spatial) == {1}:
-            if spec.rank:
-                return Slab(6.0, 9.0)
-            return Slab(5.0, min(40.0, max(9.0, 0.75 * sqrt(spec.channels))))
-        scale = self.options.scale
-        return slab_for(spec.channels, resolution(spec), thickness, self.largest, scale)
+            high = 9.0 if spec.rank else min(40.0, max(9.0, 0.75 * sqrt(spec.channels)))
+            return Slab(6.0 if spec.rank else 5.0, high, high)
+        return slab_for(spec.channels, sides(spec), thickness, self.largest, self.options.scale)
 
     def pieces(self, stage: Stage, thickness: float) -> Iterator[Piece]:
         """The slabs of a stage; past the limit the first and the last with a gap between."""
@@ -180,13 +179,13 @@ class _Cells:
         hidden = self.limit is not None and len(units) > self.limit
         if hidden and self.limit is not None:
             units = [*units[: self.limit - 1], units[-1]]
-        before = Slab(0.0, 0.0)
+        before = Slab(0.0, 0.0, 0.0)
         differs = units[0].projects and not all(unit.projects for unit in units)
         for number, unit in enumerate(units):
             slab = self.slab(unit.output, thickness)
             if unit.layers > 1:
                 part = (number + 2) / (len(units) + 1)
-                slab = Slab(max(THIN, slab.thick * part * 0.5), slab.height)
+                slab = replace(slab, thick=max(THIN, slab.thick * part * 0.5))
             role = unit.role
             deeper = unit.kind == "block" and unit.projects and (differs or len(units) == 1)
             paint = self.pen.theme.deeper(role) if deeper else self.pen.theme.paint(role)

@@ -7,7 +7,7 @@ from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.pen import LOWEST, height_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
-from archdsl.figures.network.description import Description, Stage, resolution, vary
+from archdsl.figures.network.description import Description, Stage, resolution, sides, vary
 from archdsl.figures.options import Options
 from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity
@@ -46,17 +46,16 @@ def caption_of(
 
 
 def _untrue(description: Description, scale: str) -> str:
-    """Of which slabs the height is not what the scale says."""
+    """Of which slabs the size is not what the scale says, and what slabs do not show."""
     graph = description.graph
     specs = [graph.input, *(unit.output for unit in description.units)]
     maps = [spec for spec in specs if spec.rank and set(spec.spatial) != {1}]
     largest = max(map(resolution, specs))
-    low = [size for size in map(resolution, maps) if height_of(size / largest, scale) < LOWEST]
-    said = f" Slabs of maps of {max(low):g} pixels or less are higher than that." if low else ""
-    if any(len(set(spec.spatial)) > 1 for spec in maps):
-        said += " Maps that are not square stand with their longer side."
-    if any(spec.rank == 1 and spec.layout != "channels_last" for spec in maps):
-        said += " Maps of one axis stand with its length."
+    found = {side for spec in maps for side in sides(spec) if side}
+    low = [side for side in found if height_of(side / largest, scale) < LOWEST]
+    said = f" A mark breaks slabs of {max(low):g} pixels or less, which are larger." if low else ""
+    if any(spec.rank == 3 for spec in maps):
+        said += " Of maps of three axes the last two are drawn."
     return said
 
 

@@ -309,6 +309,17 @@ def resolution(spec: TensorSpec) -> float:
     return float(max(spec.spatial))
 
 
+def sides(spec: TensorSpec) -> tuple[float, float]:
+    """The height and the width of a map; of one axis its length and 0, of three the last two.
+
+    Tokens are the square that they would fill.
+    """
+    if spec.layout == "channels_last" and spec.rank == 1:
+        return resolution(spec), resolution(spec)
+    high, wide = (*spec.spatial, 0)[:2] if spec.rank == 1 else spec.spatial[-2:]
+    return float(high), float(wide)
+
+
 def describe(graph: Graph, show: Collection[str] = ()) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs.
 
