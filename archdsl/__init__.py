@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archdsl.diagnostics.diagnostic import Diagnostic
     from archdsl.diagnostics.errors import CheckpointError, ModuleError, SpecError, UsageError
     from archdsl.graph.graph import Graph, Node, Scope
+    from archdsl.hub import from_pretrained, push_to_hub, save_pretrained
     from archdsl.ops.tensor import TensorSpec
     from archdsl.plugins import register
 
@@ -54,11 +55,14 @@ __all__ = [
     "digraph",
     "draw",
     "emit",
+    "from_pretrained",
     "from_torch",
     "load",
     "load_weights",
     "loads",
+    "push_to_hub",
     "register",
+    "save_pretrained",
     "save_weights",
     "summarize",
     "to_spec",
@@ -76,11 +80,14 @@ _LATER = {
     "digraph": "api",
     "draw": "api",
     "emit": "api",
+    "from_pretrained": "hub",
     "from_torch": "api",
     "load": "api",
     "load_weights": "api",
     "loads": "api",
+    "push_to_hub": "hub",
     "register": "plugins",
+    "save_pretrained": "hub",
     "save_weights": "api",
     "summarize": "api",
     "to_spec": "api",
@@ -93,10 +100,12 @@ _LATER = {
 
 def __getattr__(name: str) -> "Any":
     """What there is, imported when it is asked for."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "timm":
+        return import_module(f"{__name__}.timm")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     return found
 

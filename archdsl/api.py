@@ -4,12 +4,13 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 from warnings import warn
 
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.diagnostics.voice import speaking_python
 
 if TYPE_CHECKING:
     import graphviz
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from archdsl.analysis.cost import Analysis
     from archdsl.analysis.summary import Summary
+    from archdsl.compiled import Backbone, Network
     from archdsl.figures.figure import Figure
     from archdsl.graph.graph import Graph
     from archdsl.graph.renames import Renames
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from archdsl.yaml.limits import Limits
 
     Spec = str | os.PathLike[str] | Graph
+
+Features = Sequence[str] | Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Reading:
         if self.graph is None:
             raise SpecError(self.diagnostics, self.report())
         if self.diagnostics:
-            warn(self.report(), stacklevel=3)
+            warn(self.report(), stacklevel=4)
         return self.graph
 
 
@@ -65,12 +69,13 @@ def read(
     replaced: Sequence[str] = (),
     output_stride: str | None = None,
     *,
+    input: str | None = None,
     text: str | None = None,
     opened: Mapping[str, str] | None = None,
 ) -> Reading:
     """Reads the spec at a path or of a name; `settings` and `scale` are as on the command line.
 
-    `replaced` are texts of `--replace`, `output_stride` is one, too.
+    `replaced` are texts of `--replace`, `output_stride` is one, too, and `input` what the key has.
     `lints` are the codes of those that look at it if it is right. With a `text` that is read, as if
     it stood at the path; `opened` are texts that stand for those of other files, by real paths, as
     an editor has them. Raises UsageError for a file that is not there or a setting that the spec
@@ -83,12 +88,13 @@ def read(
 
     def load(loader: "Loader") -> "Document | None":
         loader.opened = opened or {}
-        said = settings, scale, replaced, output_stride
+        said = settings, scale, replaced, output_stride, input
         return loader.load(path, *said) if text is None else loader.loads(text, path, *said)
 
     return _read(load, limits or Limits(), lints, replaced)
 
 
+@speaking_python
 def load(
     spec: str | os.PathLike[str],
     *,
@@ -97,25 +103,30 @@ def load(
     limits: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     output_stride: int | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
 ) -> "Graph":
     """The graph of a spec: a path, or the name of one in the gallery (`resnet50`).
 
     `params` changes the spec's parameters (`{"classes": 10}`), `scale` its scaling rules
-    (`{"width": 1.4}`, `{"phi": 3}`), `limits` what it may ask for (`{"nodes": 10**6}`,
-    `{"root": "../specs"}`), `replace` its ops, as the key of a spec does (`{"relu": "silu"}`,
-    `[{"op": "relu", "at": "layer4", "with": "silu"}]`), `output_stride` that of its
-    backbone. Raises SpecError if the spec is wrong, UsageError if there is no such file or
-    parameter.
+    (`{"width": 1.4}`, `{"phi": 3}`), `limits` what it may ask for (`{"nodes": 10**6}`, `{"root":
+    "../specs"}`), `replace` its ops, as the key of a spec does (`{"relu": "silu"}`, `[{"op":
+    "relu", "at": "layer4", "with": "silu"}]`), `output_stride` that of its backbone, `input` the
+    shape that it is given (`[1, 28, 28]`). Raises SpecError if the spec is wrong, UsageError if
+    there is no such file or parameter.
     """
     from archdsl.yaml.limits import Limits
 
     allowed = Limits().override(_as_text(limits))
     settings = _as_text(params), _as_text(scale)
     stride = None if output_stride is None else str(output_stride)
-    rules = [json.dumps(replace)] if replace else []  # as the command line would have it
-    return read(spec, *settings, allowed, replaced=rules, output_stride=stride).require()
+    rules = [_in_json(replace)] if replace else []  # as the command line would have it
+    shape = None if input is None else _in_json(input)
+    return read(
+        spec, *settings, allowed, replaced=rules, output_stride=stride, input=shape
+    ).require()
 
 
+@speaking_python
 def loads(text: str) -> "Graph":
     """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
     return read("<text>", text=text).require()
@@ -167,43 +178,77 @@ def to_spec(graph: "Graph") -> str:
     return spec_of(graph, loads)
 
 
+@overload
 def compile(
     spec: "Spec",
     *,
-    features: Sequence[str] | None = None,
+    features: None = None,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     adapt: Iterable[str] = (),
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     output_stride: int | None = None,
-) -> "nn.Module":
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+) -> "Network": ...
+
+
+@overload
+def compile(
+    spec: "Spec",
+    *,
+    features: Features,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    adapt: Iterable[str] = (),
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+) -> "Backbone": ...
+
+
+@speaking_python
+def compile(
+    spec: "Spec",
+    *,
+    features: Features | None = None,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    adapt: Iterable[str] = (),
+    params: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    output_stride: int | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+) -> "Network | Backbone":
     """The PyTorch module of a spec or graph; what changes the spec is as for
     `load`.
 
     With `features`, taps or paths as `layer4.1.bn2`, it is a backbone: `forward` gives a dict of
     these maps, `feature_info` says the channels and the reduction of each, and nothing behind
-    the last is made.
+    the last is made. A mapping gives them other names: `{"out": "c5"}`. Where all results are maps,
+    `out_channels` is the number of channels of each, or one for all.
 
     `weights` ("torchvision", a path...) are loaded, and `adapt`ed, as by `load_weights`; the report
     is the module's `loaded`. What they have no values for is warned of.
     """
     from archdsl.pytorch.module import compile_graph
 
-    module = compile_graph(_graph(spec, params, scale, replace, output_stride), features)
+    module = compile_graph(_graph(spec, params, scale, replace, output_stride, input), features)
     if weights is not None:
         report = load_weights(module, weights, adapt=adapt)
         if report.untrained or report.notes:
-            warn(str(report), stacklevel=2)
+            warn(str(report), stacklevel=3)
     elif adapt:
         raise UsageError("adapt says how weights are loaded; there are none")
     return module
 
 
+@speaking_python
 def emit(
     spec: "Spec",
     *,
-    features: Sequence[str] | None = None,
+    features: Features | None = None,
     class_name: str | None = None,
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
@@ -223,6 +268,7 @@ def emit(
     return emit(graph if features is None else select_features(graph, features), class_name)
 
 
+@speaking_python
 def analyze(
     spec: "Spec",
     *,
@@ -237,6 +283,7 @@ def analyze(
     return analyze(_graph(spec, params, scale, replace, output_stride))
 
 
+@speaking_python
 def summarize(
     spec: "Spec",
     depth: int | None = None,
@@ -265,6 +312,7 @@ def table(summary: "Summary", graph: "Graph") -> "Table":
     return Table(summary, blocks)
 
 
+@speaking_python
 def draw(
     *specs: "Spec",
     kind: str = "hero",
@@ -296,6 +344,7 @@ def draw(
     return draw([_graph(spec) for spec in specs], kind, options)
 
 
+@speaking_python
 def digraph(spec: "Spec", *, only: str = "", title: str = "") -> "graphviz.Digraph":
     """The ops of a spec or graph as a `graphviz.Digraph`: a notebook shows it, and it can go on.
 
@@ -313,13 +362,15 @@ def _graph(
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     output_stride: int | None = None,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
 ) -> "Graph":
     from archdsl.graph.graph import Graph
 
     if not isinstance(spec, Graph):
-        return load(spec, params=params, scale=scale, replace=replace, output_stride=output_stride)
-    if params or scale or replace or output_stride:
-        what = "params, scale, replace and output_stride"
+        said: dict[str, Any] = {"params": params, "scale": scale, "replace": replace}
+        return load(spec, **said, output_stride=output_stride, input=input)
+    if params or scale or replace or output_stride or input:
+        what = "params, scale, replace, output_stride and input"
         raise UsageError(f"{what} change a spec; a graph is past that")
     return spec
 
@@ -366,11 +417,30 @@ def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Read
 def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
     """Values as the command line would have them: text in YAML, of which JSON is a part."""
     return {
-        name: value if isinstance(value, str) else json.dumps(value)
+        name: value if isinstance(value, str) else _in_json(value)
         for name, value in (values or {}).items()
     }
 
 
+def _in_json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=_plain)
+    except ValueError:
+        raise UsageError("a value holds itself") from None
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy and torch, and nodes of OmegaConf, as what JSON knows."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise UsageError(f"{value!r} is no value: numbers, texts, lists and mappings of them are")
+
+
+@speaking_python
 def load_weights(
     module: "nn.Module",
     source: str | os.PathLike[str] | Mapping[str, Any],

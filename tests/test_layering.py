@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
     "weights": "diagnostics elaborate expressions files graph language yaml",
+    "compiled": "graph weights",
     "plugins": "diagnostics modules ops pytorch",
     "study": "analysis diagnostics elaborate expressions files graph language numbers plugins"
     " pytorch yaml",
@@ -48,16 +49,19 @@ MAY_IMPORT = {
     "editor": "api analysis diagnostics expressions graph language lint names numbers ops tables"
     " yaml",
 }
-ANYTHING = ("", "__main__", "api", "cli")
+ANYTHING = ("", "__main__", "api", "cli", "hub", "timm")
 
 HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {
+        "timm.model",  # which only a call of timm imports
+        "timm.creating",
         "importing.leaves",  # which only `from_torch` imports, as the others of its package
         "importing.reading",
         "importing.recording",
         "importing.results",
         "importing.graphs",
         "importing.sources",
+        "compiled",  # which only types need
         "pytorch.first_values",  # which only a build imports
         "pytorch.prelude",  # which is emitted, not imported
         "pytorch.settings",  # which only a build imports

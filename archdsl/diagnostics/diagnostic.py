@@ -6,6 +6,9 @@ from typing import Literal
 Severity = Literal["error", "warning"]
 
 
+OPTIONS = ("--set ", "--scale ", "--replace ", "--output-stride ", "--input ")  # with a value
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """A place in a file; lines and columns count from 1, the end is exclusive."""
@@ -33,7 +36,7 @@ class Span:
     @property
     def in_option(self) -> bool:
         """Whether it is in the value of an option of the command line."""
-        return self.file.startswith(("--set ", "--scale ", "--replace ", "--output-stride "))
+        return self.file.startswith(OPTIONS)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

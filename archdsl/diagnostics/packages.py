@@ -18,6 +18,7 @@ PACKAGES = {  # module -> what it is called, and what pip calls it
     "resvg_py": ("resvg", "resvg-py"),
     "ruamel.yaml": ("ruamel.yaml", "ruamel.yaml"),
     "safetensors": ("safetensors", "safetensors"),
+    "timm": ("timm", "timm"),
     "torch": ("PyTorch", "torch"),
     "torchvision": ("torchvision", "torchvision"),
 }

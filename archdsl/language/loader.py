@@ -46,19 +46,20 @@ class Loader:
         scale: Mapping[str, str] | None = None,
         replaced: Sequence[str] = (),
         output_stride: str | None = None,
+        input: str | None = None,
     ) -> Document | None:
         """The document at `path`, or None with the reasons in `sink`.
 
         `settings` changes its parameters and `scale` its scaling rules, both to values as text;
         `replaced` are texts as its `replace` may have, or short ones: `relu=silu`. So is
-        `output_stride` a text.
+        `output_stride` a text, and `input`.
         Raises UsageError for a file that can't be read and for what the spec does not have.
         """
         text = self.text_of(path)
         return (
             None
             if text is None
-            else self.loads(text, path, settings, scale, replaced, output_stride)
+            else self.loads(text, path, settings, scale, replaced, output_stride, input)
         )
 
     def loads(
@@ -69,6 +70,7 @@ class Loader:
         scale: Mapping[str, str] | None = None,
         replaced: Sequence[str] = (),
         output_stride: str | None = None,
+        input: str | None = None,
     ) -> Document | None:
         """The document in a string; other files are relative to where `name` would be."""
         self.home = os.path.dirname(name)
@@ -78,11 +80,13 @@ class Loader:
             if source is None or not check_version(source, self.sink):
                 return None
             rules = [rule for text in replaced if (rule := self.replaced(text)) is not None]
-            if settings or scale or replaced or output_stride:
+            if settings or scale or replaced or output_stride or input:
                 changes = self.changes(source, settings or {}, scale or {})
                 if output_stride:
                     option = f"--output-stride {output_stride}"
                     self.change(changes, ("output_stride",), output_stride, option)
+                if input:
+                    self.change(changes, ("input",), input, f"--input {input}")
                 source = overlay(source, changes)
             return read_document(source, self.file(source, ()), self.sink, rules)
         except TooMany:

@@ -1,0 +1,68 @@
+"""What is given and what is said in Python: numbers of others, and errors without options."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+import archdsl
+
+GIVEN = {
+    "numpy": {"classes": np.int64(7), "depths": np.array([1, 1, 1, 1]), "stride_first": np.True_},
+    "torch": {"classes": torch.tensor(7), "depths": torch.tensor([1, 1, 1, 1])},
+    "omegaconf": OmegaConf.create({"n": 7, "classes": "${n}", "depths": [1, 1, "${depths[0]}", 1]}),
+    "tuple": {"classes": 7, "depths": (1, 1, 1, 1)},
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_numbers_of_other_packages_are_parameters(kind: str) -> None:
+    given = GIVEN[kind]
+    params = {name: given[name] for name in given if name != "n"}
+    graph = archdsl.load("resnet50", params=params)
+    assert graph.spec(graph.outputs[""]).channels == 7
+    assert [n.id for n in graph.nodes if n.id.endswith("conv3")] == [
+        f"layer{n}.0.conv3" for n in (1, 2, 3, 4)
+    ]
+    assert archdsl.load("resnet18", scale={"width": np.float32(0.5)}).state["conv1.weight"].shape[
+        0
+    ] == 32  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"params": {"clases": 3}}, "params={'clases': ...}: no such parameter; did you mean"),
+        ({"params": {"classes": "a b"}}, "--> params={'classes': a b}:1:3"),
+        ({"scale": {"widht": 1}}, "scale={'widht': ...}: no such rule; did you mean `width`"),
+        ({"limits": {"nodes": 2}}, "help: limits={'nodes': N} allows more"),
+        ({"replace": {"relu": "silo"}}, '--> replace={"relu": "silo"}:1:11'),
+        ({"input": [3, 8, "x"]}, '--> input=[3, 8, "x"]:1:9'),
+        ({"output_stride": "x"}, "--> output_stride=x:1:1"),
+        ({"params": {"classes": object()}}, "is no value: numbers, texts, lists and mappings"),
+    ],
+    ids=str,
+)
+def test_errors_name_keywords(given: dict[str, Any], said: str) -> None:
+    with pytest.raises((archdsl.SpecError, archdsl.UsageError)) as caught:
+        archdsl.load("resnet50", **given)
+    assert said in str(caught.value)
+    words = [line for line in str(caught.value).splitlines() if "|" not in line]
+    assert not [line for line in words if "--" in line.replace("-->", "")]
+
+
+def test_lines_of_the_user_are_left_as_they_are() -> None:
+    text = "archdsl: 1\nname: n\ninput: [3, 8, 8]\nbackbone: [relu, silo] # --set classes=3\n"
+    with pytest.raises(archdsl.SpecError, match="# --set classes=3"):
+        archdsl.loads(text)
+
+
+def test_the_input_is_given_in_the_call() -> None:
+    graph = archdsl.load("resnet18", input=[1, 64, 96])
+    assert (str(graph.input), graph.state["conv1.weight"].shape) == ("1x64x96", (64, 1, 7, 7))
+    model = archdsl.compile("resnet18", input=(1, 64, 64), params={"classes": 2})
+    assert model.eval()(torch.zeros(1, 1, 64, 64)).shape == (1, 2)
+    with pytest.raises(archdsl.UsageError, match="a graph is past that"):
+        archdsl.compile(graph, input=[3, 64, 64])
