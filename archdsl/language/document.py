@@ -113,7 +113,7 @@ def _inputs_of(
     elif not raw:
         reader.error("E0203", "no input", place.span, EXAMPLES["input"])
     elif not any(isinstance(shape, list) for shape in raw.values()) and len(raw) > 1:
-        sizes = as_yaml(list(raw.values()))
+        sizes = as_yaml([size for _, size in sorted(raw.items(), key=lambda pair: _axis(pair[0]))])
         reader.error(
             "E0203", "the input must be a list of sizes", place.span, f"write input: {sizes}"
         )
@@ -122,6 +122,12 @@ def _inputs_of(
             shapes[name] = _named_input(reader, name, shape, place / name, visible)
     good = {name: shape.parts for name, shape in shapes.items() if isinstance(shape, Listed)}
     return good if good and len(good) == len(shapes) else None
+
+
+def _axis(name: str) -> int:
+    """Where an axis of this name stands: channels first, then depth, height, width."""
+    letters = name[:1].lower()
+    return "cdhw".find(letters) if letters in "cdhw" else len("cdhw")
 
 
 def _named_input(

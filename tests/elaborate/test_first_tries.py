@@ -165,10 +165,11 @@ def test_a_modifier_among_named_items_is_shown_where_it_stands(section: str, hel
     assert errors(f"backbone: {written}") == []
 
 
-def test_an_input_of_named_sizes_is_shown_as_a_list() -> None:
+@pytest.mark.parametrize("sizes", ["{C: 3, H: 32, W: 64}", "{height: 32, width: 64, channels: 3}"])
+def test_an_input_of_named_sizes_is_shown_as_a_list(sizes: str) -> None:
     check_error(
-        "input: {C: 3, H: 32, W: 32}", 1, 8, "E0203",
-        "the input must be a list of sizes", "write input: [3, 32, 32]",
+        f"input: {sizes}", 1, 8, "E0203",
+        "the input must be a list of sizes", "write input: [3, 32, 64]",
     )  # fmt: skip
 
 

@@ -123,6 +123,42 @@ def test_parameters_that_nothing_uses() -> None:
     ]
 
 
+def without(part: Any, block: str, parameter: str) -> None:
+    """Takes a parameter away from the calls of a block, wherever they are written."""
+    if isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            without(inner, block, parameter)
+    if isinstance(part, dict) and isinstance(part.get(block), dict):
+        part[block].pop(parameter, None)
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(60), pytest.param(range(60, 1_000), marks=pytest.mark.slow)], ids=str
+)
+def test_what_is_said_of_unused_parameters_can_be_done(seeds: range) -> None:
+    followed = 0
+    for seed in seeds:
+        document, _ = spec(seed, 6)
+        text = yaml.safe_dump(document, sort_keys=False)
+        for one in found(text, "W0103"):
+            words = one.message.split("`")
+            block = words[0].split()[-1] if " of " in words[0] else ""
+            if block:
+                document["blocks"][block]["params"].pop(words[1])
+            else:
+                document["params"].pop(words[1])
+            if "of its calls" in one.help:
+                without(document, block, words[1])
+            followed += 1
+        before, after = read(text)[0], read(yaml.safe_dump(document, sort_keys=False))
+        assert after[1] == [], seed
+        assert before is not None
+        assert after[0] is not None
+        ops = [[(node.id, node.op) for node in graph.nodes] for graph in (before, after[0])]
+        assert ops[0] == ops[1], seed
+    assert followed > len(seeds)
+
+
 def test_blocks_that_nothing_uses() -> None:
     text = """
         params: {act: soft}
