@@ -1,14 +1,17 @@
 """The page of patterns: every spec on it is right in an empty folder, is built, and runs."""
 
 import re
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models.densenet import _DenseBlock
 
 import archdsl
+from archdsl.analysis.memory import memory
 from archdsl.cli.main import run
 from archdsl.graph.graph import Graph
 
@@ -48,6 +51,29 @@ def test_the_chain_that_is_joined_keeps_every_link() -> None:
     graph, _ = network("osa")
     joined = next(node for node in graph.nodes if node.op.verb == "concat")
     assert joined.output.channels == 16 + 5 * 8
+
+
+def test_half_of_a_c2f_goes_through_the_chain_and_every_link_is_kept() -> None:
+    graph, _ = network("c2f")
+    joined = next(node for node in graph.nodes if node.op.verb == "concat")
+    assert [graph.spec(id).channels for id in joined.inputs] == 5 * [16]
+    keys = [key for key in graph.state if key.endswith("conv.weight")]
+    assert keys[:3] == [f"stage.{name}.conv.weight" for name in ("cv1", "m.0.cv1", "m.0.cv2")]
+
+
+def test_a_dense_block_that_keeps_less_is_torchvisions() -> None:
+    graph, module = network("memory_efficient")
+    block = _DenseBlock(6, 24, 4, 12, 0.0, memory_efficient=True)
+    theirs = nn.Sequential(OrderedDict(conv0=module.conv0, block=block)).train()
+    state = {key.replace("bottleneck.", ""): v for key, v in module.state_dict().items()}
+    block.load_state_dict({key: v for key, v in state.items() if key != "conv0.weight"})
+    (x,) = inputs(graph)
+    one, other = module.train()(x), theirs(x)
+    assert torch.allclose(one, other, atol=1e-5)
+    found = [torch.autograd.grad(y.square().sum(), module.conv0.weight)[0] for y in (one, other)]
+    assert torch.allclose(*found, rtol=1e-3)
+    without = archdsl.loads(SPECS["memory_efficient"].replace(", checkpoint: true", ""))
+    assert memory(graph).saved < 0.65 * memory(without).saved
 
 
 def test_weights_are_shared_by_both_towers() -> None:
