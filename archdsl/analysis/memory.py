@@ -179,12 +179,18 @@ class _Training:
         return before | {id: size + before.get(id, 0) for id, size in again.items()}
 
     def given(self, part: Sequence[Node]) -> int:
-        """What a recomputed part keeps: all that it is given, if anything in it learns."""
+        """What a recomputed part keeps: all that it is given, if anything in it would be kept."""
         inside = {node.id for node in part}
-        if self.learning.isdisjoint(inside):
+        if not any(map(self.keeps, part)):
             return 0
         taken = (id for node in part for id in node.inputs if id not in inside)
         return self.batch * self.keep(self.homes[id] for id in taken)
+
+    def keeps(self, node: Node) -> bool:
+        """Whether a node alone keeps anything, a weight or a number of its own."""
+        storage = self.storages[node.id]
+        own = node.weights or storage.saves != "nothing" or storage.kept or storage.indices
+        return node.id in self.learning and bool(own or storage.held)
 
     def keep(self, homes: Iterable[str]) -> int:
         """Keeps what lies there; the bytes of what was not kept before."""

@@ -41,6 +41,8 @@ FORMS = {
     "a dense layer": "low: {dense: {layer: [{seq: [relu, {conv: {out: 4, kernel: 3}}],"
     " checkpoint: true}], repeat: 3}}",
     "an op": "low: {conv: {kernel: 3}, checkpoint: true}",
+    "what keeps nothing": "low: {branches: {join: add, paths: {_a: [], b: identity}},"
+    " checkpoint: true}",
     "in another": "low: {seq: [gelu, {unit: {}, checkpoint: true}, {unit: {}}], checkpoint: true}",
     "two inputs": "a: {conv: {kernel: 1}}\n  b: tanh\n  low: {two: {}, from: [a, b],"
     " checkpoint: true}",
