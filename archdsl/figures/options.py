@@ -67,7 +67,7 @@ OPTIONS = (
     ),
     Option(
         "fold", "auto", "How many repeats are drawn: auto, none or a number.",
-        "hero strip columns dense",
+        "hero strip columns dense graph",
     ),
 )  # fmt: skip
 

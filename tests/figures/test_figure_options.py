@@ -26,7 +26,7 @@ ANOTHER: dict[str, Any] = {
     "scale": "linear", "direction": "right", "fold": "2",
 }  # fmt: skip
 PARTS = {"dense": "features.denseblock2", "graph": "layer2.0", "pyramid": "fpn"}
-USUAL = {"graph": {"only": "layer3.0"}, "pyramid": {"width": "9in"}}
+USUAL = {"graph": {"only": "layer3"}, "pyramid": {"width": "9in"}}
 HONOURED = [(kind, option.name) for option in OPTIONS for kind in KINDS if option.honoured(kind)]
 REFUSED = [(kind, option.name) for option in OPTIONS for kind in KINDS if not option.honoured(kind)]
 

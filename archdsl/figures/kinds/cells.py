@@ -24,13 +24,15 @@ OPS = 6  # of a block that is no tree and that a cell lists rather than names it
 class CellPen:
     """Writes and draws cells with one pen; `letters` are those of the insets of units.
 
-    Where there are no insets, not even of other units, cells say what is in a block.
+    Where there are no insets, not even of other units, cells say what is in a block. The letter of
+    a sign stands over it, or `beside` it.
     """
 
     def __init__(
         self, description: Description, options: Options, pen: Pen,
-        letters: Mapping[str, str] | None,
+        letters: Mapping[str, str] | None, beside: bool,
     ) -> None:  # fmt: skip
+        self.beside = beside
         self.description, self.options, self.pen = description, options, pen
         self.letters, self.opened = letters or {}, letters is not None
         self.size = pen.theme.sizes.dimension
@@ -86,17 +88,25 @@ class CellPen:
         return cell.sign or (verb if verb in SIGNED else "")
 
     def width(self, cell: Cell) -> float:
-        if self.sign(cell):
-            return max(2 * PLUS, self.pen.measure(self.mark(cell), self.size))
-        return max(self.pen.measure(line, self.size) for line in self.lines[cell.id]) + 2 * INSIDE
+        if not self.sign(cell):
+            widest = max(self.pen.measure(line, self.size) for line in self.lines[cell.id])
+            return widest + 2 * INSIDE
+        mark = self.pen.measure(self.mark(cell), self.size)
+        return 2 * (PLUS + mark + 1) if self.beside and mark else max(2 * PLUS, mark)
 
     def height(self, cell: Cell) -> float:
+        if not self.sign(cell):
+            return len(self.lines[cell.id]) * LINE_HEIGHT + 5
+        return 2 * (PLUS + bool(self.mark(cell)) * LINE_HEIGHT)
+
+    def half(self, cell: Cell) -> tuple[float, float]:
+        """From its middle to its border, to the right and down; a mark is outside of it."""
         if self.sign(cell):
-            return 2 * PLUS + 2 * LINE_HEIGHT * bool(self.mark(cell))
-        return len(self.lines[cell.id]) * LINE_HEIGHT + 5
+            return PLUS, PLUS
+        return self.width(cell) / 2, self.height(cell) / 2
 
     def mark(self, cell: Cell) -> str:
-        """What stands over a sign."""
+        """What stands over a sign, or beside it."""
         letter = self.letters.get(cell.first, "")
         return f"({letter})" if letter else ""
 
@@ -106,7 +116,11 @@ class CellPen:
         sign = self.sign(cell)
         if sign:
             self.pen.sign(x, y, sign)
-            self.pen.text(x, y - PLUS - 2.4, self.mark(cell), self.size)
+            if self.beside:
+                place = x + PLUS, y - PLUS + 1
+                self.pen.text(*place, self.mark(cell), self.size, anchor="start")
+            else:
+                self.pen.text(x, y - PLUS - 2.4, self.mark(cell), self.size)
         else:
             w, h = self.width(cell), self.height(cell)
             paint = self.pen.theme.paint(cell.main.role)

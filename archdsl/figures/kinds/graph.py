@@ -19,7 +19,8 @@ from archdsl.figures.canvas.pen import LINE, MIDDLE, Pen
 from archdsl.figures.canvas.scene import Path, Run, words
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description
+from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.tree import signature
 from archdsl.figures.options import Options
 from archdsl.graph.graph import Node
 from archdsl.ops.tensor import TensorSpec
@@ -36,45 +37,85 @@ _PLAIN = re.compile(r"[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class Vertex:
-    """A node of the picture: an op, a dense block, or the input."""
+    """A node of the picture: an op, a dense block, blocks that repeat others, or the input."""
 
     id: str
     label: str
     role: str
     output: TensorSpec
     sources: dict[str, None]
+    stands: tuple[str, ...] = ()
 
 
-def vertices(description: Description) -> list[Vertex]:
-    """Every op, in order, dense blocks closed, but for one that holds the part to be drawn."""
-    dense = {unit.id for unit in description.units if unit.kind == "dense"}
+def vertices(description: Description, fold: int | None = None) -> list[Vertex]:
+    """Every op, in order, dense blocks closed, but for one that holds the part to be drawn.
+
+    Of equal blocks in a row, if they are more than `fold`, the others are one.
+    """
+    closed: dict[str, str] = {}
+    told: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for unit in description.units:
+        if unit.kind == "dense":
+            closed[unit.id], told[unit.id] = unit.id, (f"dense block {unit.id}", (unit.id,))
+    for first, rest in _repeated(description, fold).items():
+        closed |= dict.fromkeys(rest, first)
+        told[first] = f"the same ×{len(rest)}", rest
     inside: dict[str, str] = {}
     found: dict[str, Vertex] = {}
     for node in description.graph.nodes:
-        owner = description.owners[node.id]
-        block = owner if owner in dense else ""
+        block = closed.get(description.owners[node.id], "")
         inside[node.id] = block or node.id
         sources = {inside.get(id, id): None for id in node.inputs}
         sources.pop(block, None)
-        label = f"dense block {block}" if block else _label(description, node)
         if block in found:
             found[block].sources.update(sources)
             continue
+        label, stands = told[block] if block else (_label(description, node), ())
         role = "conv" if block else node.op.role() or "norm"
         output = description.analysis.outputs[block or node.id]
-        vertex = Vertex(block or node.id, label, role, output, sources)
+        vertex = Vertex(block or node.id, label, role, output, sources, stands)
         found[vertex.id] = vertex
     inputs = description.graph.inputs.items()
     return [*(Vertex(id, id, "plain", spec, {}) for id, spec in inputs), *found.values()]
 
 
+def _repeated(description: Description, fold: int | None) -> dict[str, tuple[str, ...]]:
+    """Blocks that repeat those before them, by the first of them."""
+    found: dict[str, tuple[str, ...]] = {}
+    run: list[Unit] = []
+    for unit in (*description.units, None) if fold else ():
+        if unit and run and _repeats(description, run[-1], unit):
+            run.append(unit)
+            continue
+        if len(run) > (fold or 0) and run[0].kind == "block":
+            rest = tuple(other.id for other in run[fold:])
+            found[rest[0]] = rest
+        run = [unit] if unit else []
+    return found
+
+
+def _repeats(description: Description, before: Unit, unit: Unit) -> bool:
+    """Whether a block is the one before it once more, with nothing between them."""
+    direct = description.feeds[unit.id] == [before.id] and not before.after
+    return direct and unit.chain != () and _whole(before) == _whole(unit)
+
+
+def _whole(unit: Unit) -> object:
+    return unit.kind, unit.block, unit.chain and signature(unit.chain), unit.numbers, unit.manner, (
+        unit.input, unit.outputs,
+    )  # fmt: skip
+
+
 def _label(description: Description, node: Node) -> str:
-    return labels.label(node, description.graph.spec(node.inputs[0]).channels)
+    """What an op does, and whose weights it applies again."""
+    label = labels.label(node, description.graph.spec(node.inputs[0]).channels)
+    shared = node.weights and "@" in node.id
+    return f"{label}, weights of {node.path}" if shared else label
 
 
-def _within(description: Description, only: str) -> list[Vertex]:
+def _within(description: Description, only: str, fold: int | None = None) -> list[Vertex]:
     """The vertices of a part, and before them what feeds it, by name."""
-    every = vertices(description)
+    every = vertices(description, fold)
     if not only:
         return every
     part = [v for v in every if v.id == only or v.id.startswith(only + ".")]
@@ -145,14 +186,14 @@ def digraph_of(description: Description, only: str = "", title: str = "") -> "gr
 
 def texts(description: Description, options: Options) -> dict[str, Callable[[], str]]:
     """What writes the graph as text, by suffix."""
-    chosen = _within(description, options.only)
+    chosen = _within(description, options.only, options.fold)
     title = one_line(options.title)
     return {".dot": lambda: digraph(chosen, title).source, ".mmd": lambda: mermaid(chosen, title)}
 
 
 def graph(description: Description, options: Options, pen: Pen) -> float:
     """The kind `graph`, as wide as it needs to be; gives the height."""
-    chosen = _within(description, options.only)
+    chosen = _within(description, options.only, options.fold)
     if len(chosen) > NODES:
         raise UsageError(f"{len(chosen)} ops are too many to draw; choose a part with --only")
     size = pen.theme.sizes.dimension
@@ -187,7 +228,8 @@ def _node(
     pen.rectangle(x - wide / 2, y - HEIGHT / 2, wide, HEIGHT, paint)
     for number, line in enumerate(lines):
         pen.text(x, y + MIDDLE * size + (number - 0.5) * LINES, line, size)
-    pen.grouped(since, vertex.id, hover(vertex.id, vertex.output, description.analysis))
+    title = hover(vertex.id, vertex.output, description.analysis)
+    pen.grouped(since, vertex.id, title, vertex.stands)
 
 
 def _edge(pen: Pen, edge: dict[str, Any], left: float, height: float) -> None:

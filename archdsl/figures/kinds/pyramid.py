@@ -31,7 +31,7 @@ class _Pyramid:
     ) -> None:  # fmt: skip
         self.description, self.options, self.pen = description, options, pen
         self.cells = cells
-        self.inner = CellPen(description, options, pen, letters)
+        self.inner = CellPen(description, options, pen, letters, beside=True)
         self.by_first = {cell.first: cell for cell in self.cells}
         self.outputs = results_of(description, cells)
         self.lanes = self.lanes_of_rows()
@@ -178,7 +178,7 @@ class _Pyramid:
 
     def input(self, cell: Cell, name: str, text: str) -> None:
         x, y = self.spot(cell)
-        top = y - self.height(cell) / 2
+        top = y - self.inner.half(cell)[1]
         start = self.tops[cell.row] - 9 - self.above(cell.row)
         self.pen.arrow([(x, start), (x, top)])
         said = (Run("  "), *words(text)) if text else ()
@@ -188,7 +188,7 @@ class _Pyramid:
     def output(self, cell: Cell, name: str) -> None:
         """An arrow out of the network, to the right."""
         x, y = self.spot(cell)
-        right, size = x + self.width(cell) / 2, self.pen.theme.sizes.dimension
+        right, size = x + self.inner.half(cell)[0], self.pen.theme.sizes.dimension
         self.pen.arrow([(right, y), (right + OUT, y)])
         place = right + OUT + 2, y + MIDDLE * size
         self.pen.text(*place, name, size, self.pen.theme.dimension, "start")
@@ -196,12 +196,12 @@ class _Pyramid:
     def way(self, source: Cell, cell: Cell, text: str) -> None:
         """Across in a row, down in a column, else across and then up or down into the cell."""
         (x0, y0), (x1, y1) = self.spot(source), self.spot(cell)
-        right, left = x0 + self.width(source) / 2, x1 - self.width(cell) / 2
-        half0, half1 = self.height(source) / 2, self.height(cell) / 2
+        (wide, half0), (wide1, half1) = self.inner.half(source), self.inner.half(cell)
+        right, left = x0 + wide, x1 - wide1
         sign = 1 if y1 > y0 else -1
         if self.over(source, cell):
             lane = self.tops[cell.row] - LANE * (self.lanes[source.first] + 1)
-            x0, x1 = x0 + self.width(source) / 4, x1 - self.width(cell) / 4 * (not cell.sign)
+            x0, x1 = x0 + wide / 2, x1 - wide1 / 2 * (not self.inner.sign(cell))
             points = [(x0, y0 - half0), (x0, lane), (x1, lane), (x1, y1 - half1)]
         elif source.row == cell.row:
             points = [(right, y0), (left, y1)]
@@ -226,12 +226,12 @@ class _Pyramid:
         heights = [y for _, y in (*starts, *map(self.spot, fed))]
         middle = (min(heights) + max(heights)) / 2
         for source, (x, y) in zip(sources, starts, strict=True):
-            self.pen.line([(x + self.width(source) / 2, y), (across, y), (across, middle)])
+            self.pen.line([(x + self.inner.half(source)[0], y), (across, y), (across, middle)])
         for cell in fed:
             x, y = self.spot(cell)
             if y not in [height for _, height in starts]:
                 self.pen.line([(across, middle), (across, y)])
-            self.pen.arrow([(across, y), (x - self.width(cell) / 2, y)])
+            self.pen.arrow([(across, y), (x - self.inner.half(cell)[0], y)])
 
 
 def _beside(points: Sequence[Point], size: float) -> Iterator[tuple[float, float, Anchor]]:

@@ -39,7 +39,7 @@ class Woven:
     ) -> None:  # fmt: skip
         self.description, self.options, self.pen = description, options, pen
         self.cells, self.repeated = cells, repeated
-        self.inner = CellPen(description, options, pen, letters)
+        self.inner = CellPen(description, options, pen, letters, beside=False)
         self.inner.repeated = {first: one for one in repeated for first in one.cells}
         self.size = pen.theme.sizes.dimension
         self.things: list[_Thing] = []  # every way leads from one to a later one
