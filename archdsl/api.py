@@ -315,7 +315,7 @@ def table(summary: "Summary", graph: "Graph") -> "Table":
 @speaking_python
 def draw(
     *specs: "Spec",
-    kind: str = "hero",
+    kind: str | None = None,
     width: str | None = None,
     theme: str | os.PathLike[str] | None = None,
     show: str | None = None,
@@ -325,23 +325,44 @@ def draw(
     scale: Literal["sqrt", "linear", "log"] | None = None,
     direction: Literal["auto", "down", "right"] | None = None,
     fold: str | None = None,
+    label: Mapping[str, str] | None = None,
+    hide: Sequence[str] | None = None,
+    mark: Mapping[str, str] | None = None,
+    roles: Mapping[str, Mapping[str, str]] | None = None,
+    note: Mapping[str, str] | None = None,
+    group: Sequence[Mapping[str, Any]] | None = None,
+    insets: Sequence[str] | None = None,
+    rows: int | None = None,
+    color: Literal["role", "macs", "params", "memory"] | None = None,
 ) -> "Figure":
     """A figure of specs or graphs, which shows itself in a notebook; `fig.save("x.pdf")` writes it.
 
-    `kind` and the rest are as for `archdsl draw`, whose help says what they are without a value and
-    which kinds honour them. Raises UsageError if it cannot be drawn so.
+    `kind` (`hero`) and the rest are as for `archdsl draw`, whose help says what they are without a
+    value and which kinds honour them. One spec may be a figure file; `resnet50:layer3` is a part of
+    a network. Raises UsageError if it cannot be drawn so.
     """
     from archdsl.figures.draw import draw
+    from archdsl.figures.file import Request, for_graphs, parted, request_of
     from archdsl.figures.options import asked
+    from archdsl.graph.graph import Graph
 
-    options = asked(
-        kind,
-        {
-            "width": width, "theme": theme, "show": show, "only": only, "title": title,
-            "legend": legend, "scale": scale, "direction": direction, "fold": fold,
-        },
-    )  # fmt: skip
-    return draw([_graph(spec) for spec in specs], kind, options)
+    values = {
+        "width": width, "theme": theme, "show": show, "only": only, "title": title,
+        "legend": legend, "scale": scale, "direction": direction, "fold": fold, "label": label,
+        "hide": hide, "mark": mark, "roles": roles, "note": note, "group": group,
+        "insets": insets, "rows": rows, "color": color,
+    }  # fmt: skip
+    given = {name: value for name, value in values.items() if value is not None}
+    texts = [spec for spec in specs if not isinstance(spec, Graph)]
+    request = (
+        request_of(texts, kind, given) if len(texts) == len(specs) else Request((), kind, given)
+    )
+    every = [
+        parted(spec) if isinstance(spec, str) else (spec, "") for spec in request.specs or specs
+    ]
+    graphs = [_graph(spec) for spec, _ in every]
+    chosen, options = for_graphs(request, graphs)
+    return draw(graphs, chosen, asked(chosen, options), [part for _, part in every])
 
 
 @speaking_python
@@ -406,6 +427,10 @@ def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Read
     graph = elaborate(document, sink, loader.limits) if document is not None else None
     if graph is not None:
         expectations(document, graph, sink)
+    if document is not None and document.figure is not None:
+        from archdsl.figures.file import check_figure
+
+        check_figure(document.figure, document.form.figure, sink)
     if graph is not None and lints:
         from archdsl.lint.rules import lint
 

@@ -177,7 +177,7 @@ def _stages(graph: Graph, depth: int | None, analysis: Analysis) -> Rows:
     }
     named = [id for id in rows.values() if id]
     before = named[0] if named else graph.nodes[0].id if graph.nodes else ""
-    own: dict[str, list[Node]] = {before: []}
+    own: dict[str, list[Node]] = {before: []} if graph.nodes else {}
     more: dict[str, list[Node]] = {}
     for node in graph.nodes:
         held = own if rows[node.id] or not named else more

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,7 +26,14 @@ from archdsl.cli.console import (
 from archdsl.cli.console import output_stride as stride
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
-from archdsl.figures.options import KINDS, OPTIONS, Option, Options, asked
+from archdsl.diagnostics.report import failure
+from archdsl.diagnostics.sink import Sink
+from archdsl.figures import forms
+from archdsl.figures.options import KINDS, OPTIONS, Option, asked
+from archdsl.yaml.source import parse
+
+if TYPE_CHECKING:
+    from archdsl.graph.graph import Graph
 
 POLL = 0.03  # seconds between looks at the files with --watch
 
@@ -36,12 +43,12 @@ class Job:
     """What is to be drawn, and where it goes."""
 
     specs: Sequence[str]
-    kind: str
+    kind: str | None
     outs: Sequence[Path]
     text: str | None
     dpi: int | None
     changed: Changes
-    options: Options
+    given: Settings
 
 
 def _scales(
@@ -58,6 +65,36 @@ def _scales(
     return (words[-1] if words else None), rules
 
 
+def _names(_: click.Context, option: click.Parameter, text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _pairs(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> Settings | None:
+    return pairs(context, option, texts) if texts else None
+
+
+def _yaml(_: click.Context, option: click.Parameter, text: str | None) -> Any:
+    """A value in YAML, as a figure file has it."""
+    if text is None:
+        return None
+    sink, name = Sink(), f"--{option.name}"
+    source = parse(text, name, sink)
+    if source is None:
+        raise failure(sink, {name: text})
+    return source.data
+
+
+_READ: dict[Any, dict[str, Any]] = {  # how options of a type are read, and what their value is
+    forms.Label: {"multiple": True, "callback": _pairs, "metavar": "PATH=TEXT"},
+    forms.Paths: {"callback": _names, "metavar": "PATH,..."},
+    forms.Roles: {"callback": _yaml, "metavar": "YAML"},
+    forms.Groups: {"callback": _yaml, "metavar": "YAML"},
+    forms.Rows: {"type": click.IntRange(1, 6)},
+}
+
+
 def _click(option: Option) -> Callable[[Command], Command]:
     """An option of the command, from its row of the table."""
     name, words = f"--{option.name}", [option.help]
@@ -69,6 +106,8 @@ def _click(option: Option) -> Callable[[Command], Command]:
         name += f"/--no-{option.name}"
     elif option.choices:
         settings["type"] = click.Choice(option.choices)
+    elif option.type in _READ:
+        settings |= _READ[option.type]
     others = [kind for kind in KINDS if not option.honoured(kind)]
     if others:
         few = len(others) < len(KINDS) / 2
@@ -88,7 +127,7 @@ def figure_options(command: Command) -> Command:
 @click.command()
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=networks)
 @click.option(
-    "--kind", default="hero", show_default=True, metavar="|".join(KINDS),
+    "--kind", metavar="|".join(KINDS), help="[default: hero]",
     shell_complete=lambda context, option, begun: [k for k in KINDS if k.startswith(begun)],
 )  # fmt: skip
 @click.option(
@@ -107,13 +146,14 @@ def figure_options(command: Command) -> Command:
 @stride
 @change("--limit")
 def draw(
-    specs: Sequence[str], kind: str, outs: Sequence[Path], text: str | None, dpi: int | None,
+    specs: Sequence[str], kind: str | None, outs: Sequence[Path], text: str | None, dpi: int | None,
     watch: bool, settings: Settings, limits: Settings, replace: tuple[str, ...],
     output_stride: str | None, **options: Any,
 ) -> int:  # fmt: skip
     """Draw networks as figures for papers, slides and pages.
 
-    Several specs go side by side in columns, table, scaling and diff.
+    Several specs go side by side in block, columns, table, scaling and diff; `resnet50:layer3` is a
+    part of one. A SPEC may be a figure file, which says what is drawn in these words.
     """
     options["scale"], rules = options["scale"]
     written = {out.suffix.lower() for out in outs} or {".svg"}
@@ -121,7 +161,8 @@ def draw(
         if value and suffix not in written:
             raise UsageError(f"--{name} is for {suffix} alone, which -o does not name")
     changed = Changes(settings, rules, limits, replace, output_stride)
-    job = Job(specs, kind, outs, text, dpi, changed, asked(kind, options))
+    given = {name: value for name, value in options.items() if value is not None}
+    job = Job(specs, kind, outs, text, dpi, changed, given)
     with progress() as say:
         say(f"drawing {', '.join(specs)}")
         status, readings = _drawn(job)
@@ -132,7 +173,11 @@ def draw(
 
 def _drawn(job: Job) -> tuple[int, list[Reading]]:
     """Reads the specs and writes the figure; what was there stays if one is wrong."""
-    readings = [network_of(spec, job.changed) for spec in job.specs]
+    from archdsl.figures.file import for_graphs, parted, request_of
+
+    request = request_of(job.specs, job.kind, job.given)
+    specs = [parted(spec) for spec in request.specs]
+    readings = [network_of(spec, job.changed) for spec, _ in specs]
     for reading in readings:
         if reading.diagnostics:
             show(reading.report(color=color(sys.stderr)), err=True)
@@ -143,11 +188,12 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     from archdsl.figures.canvas.png import DPI
     from archdsl.figures.draw import draw
 
-    figure = draw(graphs, job.kind, job.options)
+    kind, values = for_graphs(request, graphs)
+    figure = draw(graphs, kind, asked(kind, values), [part for _, part in specs])
     if not job.outs and figure.draw is None:
         show(figure.render(figure.formats()[0]).decode())
         return 0, readings
-    outs = job.outs or [Path(f"{'-'.join(graph.name for graph in graphs)}-{job.kind}.svg")]
+    outs = job.outs or [Path(f"{_stem(job, graphs)}-{kind}.svg")]
     for out in outs:
         figure.expect(out.suffix.lower())
     for out in outs:
@@ -156,6 +202,15 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
         show(f"{figure.left_out}\n", err=True)
     show(f"wrote {', '.join(map(str, outs))}\n{figure.caption}\n")
     return 0, readings
+
+
+def _stem(job: Job, graphs: Sequence["Graph"]) -> str:
+    """What a figure is called that has no name: as its file, else as the networks in it."""
+    from archdsl.figures.file import is_figure
+
+    if len(job.specs) == 1 and is_figure(job.specs[0]):
+        return Path(job.specs[0]).stem
+    return "-".join(graph.name for graph in graphs)
 
 
 def _watch(job: Job, readings: list[Reading]) -> None:

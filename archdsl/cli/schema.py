@@ -9,7 +9,9 @@ from archdsl.diagnostics.packages import require
 
 
 @click.command()
-@click.argument("document", type=click.Choice(["spec", "study", "theme", "graph"]), default="spec")
+@click.argument(
+    "document", type=click.Choice(["spec", "study", "theme", "figure", "graph"]), default="spec"
+)
 def schema(document: str) -> None:
     """Print the JSON Schema of specs, or of another kind of document, for editors and tools."""
     require("schema", "pydantic")
@@ -26,6 +28,10 @@ def schema_of(document: str) -> dict[str, object]:
         from archdsl.figures.canvas.theme import theme_schema
 
         return theme_schema()
+    if document == "figure":
+        from archdsl.figures.file import figure_schema
+
+        return figure_schema()
     if document == "graph":
         from archdsl.graph.schema import graph_schema
 

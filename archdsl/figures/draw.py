@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from math import ceil
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.figures.author import authored, colored, expect_known, told
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import (
     Item,
@@ -44,15 +46,26 @@ Draw = Callable[[Sequence[Description], Options, Pen], float]
 Write = dict[str, Callable[[], str]]
 
 
-def draw(graphs: Sequence[Graph], kind: str = "hero", options: Options | None = None) -> Figure:
-    """A figure of networks; raises UsageError if the kind does not suit them or they do not fit."""
+def draw(
+    graphs: Sequence[Graph], kind: str = "hero", options: Options | None = None,
+    parts: Sequence[str] = (),
+) -> Figure:  # fmt: skip
+    """A figure of networks, or of a part of each (`""`: the whole).
+
+    Raises UsageError if the kind does not suit them or they do not fit.
+    """
     options = options or Options()
     if kind not in KINDS:
         raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, KINDS)}")
     if not graphs:
         raise UsageError("there is nothing to draw; give a spec")
     theme = load_theme(options.theme)
-    descriptions = [_described(graph, kind, options) for graph in graphs]
+    descriptions = [
+        _described(graph, kind, options, part)
+        for graph, part in zip_longest(graphs, parts, fillvalue="")
+        if isinstance(graph, Graph)
+    ]
+    expect_known(descriptions, options)
     texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
     if texts:
         missing = [one for d in descriptions for one in OMITTED[kind](d)]
@@ -92,7 +105,9 @@ def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:
 
 def _only(descriptions: Sequence[Description]) -> Description:
     if len(descriptions) > 1:
-        raise UsageError("this kind of figure shows one network; columns and table show several")
+        raise UsageError(
+            "this kind of figure shows one network; block, columns and table show several"
+        )
     return descriptions[0]
 
 
@@ -104,7 +119,7 @@ def _table(descriptions: Sequence[Description], options: Options) -> Write:
 PICTURES: dict[str, Draw] = {
     "hero": _of_one(heroes.hero),
     "strip": _of_one(strip),
-    "block": _of_one(block),
+    "block": block,
     "columns": columns,
     "scaling": scaling,
     "diff": difference,
@@ -155,9 +170,11 @@ def _scene(
     margin, room = MARGIN if theme.background else 0.0, theme.sizes.room
     asked = replace(options, width=(options.width - 2 * margin) / room, room=room)
     pen = Pen(replace(theme, sizes=theme.sizes.shrunk(room)))
+    pen.marks, pen.scale = told(descriptions, options)
     try:
         height = PICTURES[kind](descriptions, asked, pen)
         missing = [*pen.left_out, *left_out(descriptions, pen.items)]
+        pen.items = list(colored(pen.items, descriptions, options, pen.theme))
         items, height = _titled(pen, asked, height)
         right = bounds(items)[2]
         width = max(asked.width, right) if kind == "graph" else asked.width
@@ -178,15 +195,15 @@ def _scene(
     return magnified(scene, options.zoom), missing
 
 
-def _described(graph: Graph, kind: str, options: Options) -> Description:
+def _described(graph: Graph, kind: str, options: Options, part_of: str) -> Description:
     """What is to be drawn; pictures but `graph` need something that figures show."""
     whole = describe(graph, options.show)
-    part = whole.only(options.only) if options.only else whole
-    if options.only and not (part.nodes if kind == "graph" else part.units):
-        hint = did_you_mean(options.only, _parts(whole))
-        raise UsageError(
-            f"{graph.name} has nothing to draw at `{options.only}`{'; ' * bool(hint)}{hint}"
-        )
+    path = part_of or options.only
+    part = whole.only(path) if path else whole
+    if path and not (part.nodes if kind == "graph" else part.units):
+        hint = did_you_mean(path, _parts(whole))
+        raise UsageError(f"{graph.name} has nothing to draw at `{path}`{'; ' * bool(hint)}{hint}")
+    part = authored(part, options)
     if kind not in TEXTS and not part.units:
         raise UsageError(f"{part.title} has no layers, blocks or joins; --kind graph shows its ops")
     return part

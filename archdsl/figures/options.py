@@ -3,11 +3,17 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, is_dataclass, make_dataclass
+from types import MappingProxyType
 from typing import Any, Literal
+
+from pydantic_core import ValidationError
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.figures import forms
+from archdsl.yaml.mistakes import mistakes
+from archdsl.yaml.models import key, made
 
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "": 1.0}
 WIDTHS = {"single": 3.25 * 72, "neurips": 5.5 * 72, "double": 6.875 * 72, "slide": 480.0}
@@ -23,9 +29,10 @@ PICTURES = "hero strip block columns dense pyramid scaling graph diff"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A keyword of `archdsl.draw`, and `--name` of the command; `kinds` are those that honour it.
+    """A keyword of `archdsl.draw`, `--name` of the command, and a key of a figure file.
 
-    `default` is said as on the command line; `choices` are all there are, if they can be listed.
+    `kinds` are those that honour it; `default` is said as on the command line; `choices` are all
+    there are, if they can be listed; `type` is that of the key.
     """
 
     name: str
@@ -33,6 +40,7 @@ class Option:
     help: str
     kinds: str
     choices: tuple[str, ...] = ()
+    type: Any = str
 
     @property
     def named(self) -> str:
@@ -55,7 +63,7 @@ OPTIONS = (
     Option("title", "", "A line above the figure.", " ".join(KINDS)),
     Option(
         "legend", True, "Whether colors are explained.",
-        "hero strip block columns pyramid scaling diff",
+        "hero strip block columns pyramid scaling diff", type=bool,
     ),
     Option(
         "scale", "sqrt", "How slabs follow sizes: sqrt, linear or log.", "hero strip",
@@ -68,6 +76,36 @@ OPTIONS = (
     Option(
         "fold", "auto", "How many repeats are drawn: auto, none or a number.",
         "hero strip columns dense graph",
+    ),
+    Option(
+        "label", "", "Names for parts and networks: 'layer{s}=Stage $s$'.",
+        "hero strip block columns pyramid table scaling diff", type=forms.Label,
+    ),
+    Option(
+        "hide", "", "Parts that are not drawn: avgpool,fc.", "hero strip block columns table",
+        type=forms.Paths,
+    ),
+    Option(
+        "mark", "", "The role of parts: 'layer4.*=ours'.", "hero strip block columns pyramid",
+        type=forms.Label,
+    ),
+    Option(
+        "roles", "", "Colors for marks: '{ours: {fill: \"#FFD966\", legend: ours}}'.",
+        "hero strip block columns pyramid", type=forms.Roles,
+    ),
+    Option(
+        "note", "", "A line more under a stage: 'layer3=dilated, $d=2$'.", "hero strip",
+        type=forms.Label,
+    ),
+    Option(
+        "group", "", "Stages under one brace: '[{section: backbone, label: Backbone}]'.",
+        "hero strip", type=forms.Groups,
+    ),
+    Option("insets", "", "The blocks to show: layer3.0,layer3.1.", "hero block", type=forms.Paths),
+    Option("rows", "", "In how many rows the stages stand.", "hero strip", type=forms.Rows),
+    Option(
+        "color", "role", "What color tells: role, or the share of a cost: macs, params, memory.",
+        "hero strip block columns pyramid", ("role", "macs", "params", "memory"),
     ),
 )  # fmt: skip
 
@@ -91,6 +129,15 @@ class Options:
     direction: Literal["auto", "down", "right"] = "auto"
     fold: int | None = 0
     theme: str = "paper"
+    label: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    hide: tuple[str, ...] = ()
+    mark: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    roles: Mapping[str, forms.RoleForm] = field(default_factory=lambda: MappingProxyType({}))
+    note: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    group: tuple[forms.GroupForm, ...] = ()
+    insets: tuple[str, ...] = ()
+    rows: int = 0
+    color: str = "role"
     given: frozenset[str] = frozenset()
     room: float = 1.0
 
@@ -129,29 +176,49 @@ def asked(kind: str, values: Mapping[str, Any]) -> Options:
 
     Raises UsageError for a value that is none, and for an option that the kind does not honour.
     """
-    found: dict[str, Any] = {option.name: option.default for option in OPTIONS}
     given = {name: value for name, value in values.items() if value is not None}
+    given |= _made({name: given[name] for name in STRUCTURED if given.get(name)})
+    found = {option.name: option.default for option in OPTIONS} | given
     for option in OPTIONS:
-        value = given.get(option.name, option.default)
+        value = found[option.name]
         if option.choices and value not in option.choices:
             raise UsageError(f"{option.name} `{value}` is not one of {', '.join(option.choices)}")
         if option.name in given and kind in KINDS and not option.honoured(kind):
             raise UsageError(f"--kind {kind} has no --{option.name}; {option.named} have")
-    found |= given
-    width, zoom = width_of(found["width"])
-    return Options(
-        width,
-        zoom,
-        shown_of(found["show"]),
-        found["only"],
-        found["title"],
-        found["legend"],
-        found["scale"],
-        found["direction"],
-        fold_of(found["fold"]),
-        os.fspath(found["theme"]),
-        frozenset(given),
-    )
+    found["width"], zoom = width_of(found["width"])
+    found |= {"show": shown_of(found["show"]), "fold": fold_of(str(found["fold"]))}
+    found |= {"theme": os.fspath(found["theme"]), "rows": found["rows"] or 0}
+    found |= {name: found[name] or {} for name in ("label", "mark", "roles", "note")}
+    found |= {name: tuple(found[name]) for name in ("hide", "group", "insets")}
+    return Options(**found, zoom=zoom, given=frozenset(given))
+
+
+STRUCTURED = tuple(option.name for option in OPTIONS if option.type not in (str, bool))
+_Structured = make_dataclass(
+    "_Structured",
+    [(o.name, o.type | None, key(o.help)) for o in OPTIONS if o.name in STRUCTURED],
+    frozen=True,
+)
+
+
+def _made(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of options that are lists and mappings; raises UsageError for others."""
+    plain = {name: _plain(value) for name, value in values.items()}
+    try:
+        form: Any = made(_Structured, plain)
+    except ValidationError as error:
+        found = "; ".join(mistake.message for mistake in mistakes(error, _Structured, plain))
+        raise UsageError(found) from None
+    return {name: getattr(form, name) for name in values}
+
+
+def _plain(value: Any) -> Any:
+    """Data as from YAML, forms that were made of it, too."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {n: _plain(v) for n, v in vars(value).items() if v is not None and v != []}
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def width_of(text: str) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def read_document(
     form = read_form(source, sink)
     if problem := identifier_problem(form.name):
         sink.error("E0208", problem, source.at("name").span, help=other_name(form.name))
-    document = Document(form, file)
+    document = Document(form, file, figure=source.at("figure") if form.figure else None)
     _check_lints(source, sink)
     document.phi, document.rules = _rules(Reader(sink, file, {}, frozenset()), form)
     document.dependent = frozenset(n for n, number in _numbers(document) if number.expression.names)

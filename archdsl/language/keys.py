@@ -221,6 +221,9 @@ class DocumentForm:
     lint: Annotated[dict[str, Literal["on", "off"]], In("lint")] = key(
         "Warnings to leave out, or to add: `{W0102: off}`.", {}
     )
+    figure: dict[str, Any] | None = key(
+        "What its figures show, as in a figure file: `{title: Ours}`."
+    )
 
 
 REQUIRED = ("name", "input", "backbone")

@@ -385,6 +385,7 @@ class Document:
     output_stride: Argument | None = None
     frozen: tuple[Frozen, ...] = ()
     settled: tuple[Replacement, ...] = ()  # batch norms that are frozen, behind `replacements`
+    figure: Place | None = None  # where it says what its figures show
 
 
 # walks

@@ -76,6 +76,10 @@ def test_a_network_without_names_is_one_row() -> None:
     assert [(row.path, row.cost.nodes) for row in summary.rows] == [("_a", 2)]
 
 
+def test_a_network_without_ops_has_no_rows() -> None:
+    assert summary_of("  a: []").rows == ()
+
+
 def test_every_map_that_a_stage_gives_is_shown() -> None:
     summary = summary_of(
         "  a: {seq: {p: {unit: {}}, q: {max_pool: {kernel: 2}}}}\n"

@@ -23,8 +23,15 @@ DRAWN = {  # networks that a kind shows
 }
 ANOTHER: dict[str, Any] = {
     "width": "double", "theme": "dark", "show": "shapes", "title": "A title", "legend": False,
-    "scale": "linear", "direction": "right", "fold": "2",
+    "scale": "linear", "direction": "right", "fold": "2", "label": {"**": "Part"},
+    "hide": ["avgpool"], "mark": {"**": "ours"}, "roles": {"ours": {"fill": "#FFD966"}},
+    "note": {"layer3": "dilated"}, "group": [{"label": "Stages", "parts": ["layer{s}"]}],
+    "insets": ["layer3.0"], "rows": 2, "color": "macs",
 }  # fmt: skip
+WITH: dict[str, dict[str, Any]] = {  # what an option does nothing without
+    "mark": {"roles": {"ours": {"fill": "#00FF00"}}},
+    "roles": {"mark": {"**": "ours"}},
+}
 PARTS = {"dense": "features.denseblock2", "graph": "layer2.0", "pyramid": "fpn"}
 USUAL = {"graph": {"only": "layer3"}, "pyramid": {"width": "9in"}}
 HONOURED = [(kind, option.name) for option in OPTIONS for kind in KINDS if option.honoured(kind)]
@@ -53,7 +60,11 @@ def test_an_option_that_a_kind_honours_changes_the_figure(kind: str, name: str) 
     values = {**ANOTHER, "only": PARTS.get(kind, "layer3")}
     if kind == "hero":
         values["direction"] = "down"
-    assert rendered(kind, **{name: values[name]}) != rendered(kind)
+    if kind in ("scaling", "diff"):
+        values["label"] = {"resnet18": "Ours"}
+    others = WITH.get(name, {})
+    usual = {"mark": {"roles": WITH["mark"]["roles"]}, "roles": {}}.get(name, others)
+    assert rendered(kind, **others, **{name: values[name]}) != rendered(kind, **usual)
 
 
 @pytest.mark.parametrize(("kind", "name"), REFUSED)

@@ -64,6 +64,8 @@ class Pen:
     theme: Theme
     items: list[Item] = field(default_factory=list)
     left_out: list[Omission] = field(default_factory=list)  # by choice; the rest is seen in items
+    marks: Sequence[tuple[Paint, str]] = ()  # what the legend says besides
+    scale: Sequence[tuple[Paint, str]] = ()  # what it says instead: paints from least to most
 
     def text(
         self,

@@ -1,16 +1,17 @@
 """Blocks: the distinct ones side by side, each from its input to its output."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.author import pattern
 from archdsl.figures.canvas.pen import LINE, MIDDLE, Pen
-from archdsl.figures.canvas.scene import Item, Run, bounds, moved, words
+from archdsl.figures.canvas.scene import Group, Item, Run, bounds, moved, words
 from archdsl.figures.kinds.block_layout import BlockLayout, Direction
 from archdsl.figures.kinds.legend import DASHED, Entry, draw_legend, entries
 from archdsl.figures.network import labels
-from archdsl.figures.network.block_kinds import BlockKind, block_kinds
+from archdsl.figures.network.block_kinds import BlockKind, block_kinds, letter
 from archdsl.figures.network.description import Description
 from archdsl.figures.network.tree import WOVEN, Box, Chain, Join, Mesh, boxes, length
 from archdsl.figures.options import LARGEST, NarrowError, Options
@@ -152,9 +153,39 @@ def legend_of(kinds: list[BlockKind], pen: Pen) -> list[Entry]:
     return [*entries(pen, found), *dashed]
 
 
-def block(description: Description, options: Options, pen: Pen) -> float:
-    """The kind `block`: rows of insets over their titles; gives the height."""
-    kinds = list(block_kinds(description))
+def block(descriptions: Sequence[Description], options: Options, pen: Pen) -> float:
+    """The kind `block`: rows of insets over their titles; gives the height.
+
+    Blocks of several networks stand side by side, each named with its network.
+    """
+    found = [pair for d in descriptions for pair in _kinds_of(d, options, len(descriptions) > 1)]
+    kinds = [
+        (replace(kind, letter=letter(n)), description)
+        for n, (kind, description) in enumerate(found)
+    ]
+    count = sum(length(kind.shown.chain) for kind, _ in kinds)
+    if count > BOXES:
+        title = ", ".join(description.title for description in descriptions)
+        raise UsageError(
+            f"the {len(kinds):,} different blocks of {title} have {count:,} boxes, more"
+            f" than the {BOXES:,} of a figure; --only draws a part"
+        )
+    bottom, pen.items = _placed(kinds, descriptions, options, pen)
+    if bottom > TALLEST / options.room and options.direction == "auto":
+        with suppress(UsageError):  # one is too wide to the right
+            right = _placed(kinds, descriptions, replace(options, direction="right"), pen)
+            bottom, pen.items = min((bottom, pen.items), right, key=lambda placed: placed[0])
+    if not options.legend:
+        return bottom
+    return draw_legend(pen, legend_of([kind for kind, _ in kinds], pen), options.width, bottom + 8)
+
+
+Found = tuple[BlockKind, Description]
+
+
+def _kinds_of(description: Description, options: Options, several: bool) -> Iterator[Found]:
+    """The blocks of a network; raises UsageError if it has none to draw."""
+    kinds = block_kinds(description)
     if not kinds:
         crossed = [unit for unit in description.units if unit.kind == "block"]
         if crossed:
@@ -166,31 +197,51 @@ def block(description: Description, options: Options, pen: Pen) -> float:
         raise UsageError(
             f"{description.title} has no blocks to draw; --kind strip or columns shows its layers"
         )
-    count = sum(length(kind.shown.chain) for kind in kinds)
-    if count > BOXES:
-        raise UsageError(
-            f"the {len(kinds):,} different blocks of {description.title} have {count:,} boxes, more"
-            f" than the {BOXES:,} of a figure; --only draws a part"
-        )
-    bottom, pen.items = _placed(kinds, description, options, pen)
-    if bottom > TALLEST / options.room and options.direction == "auto":
-        with suppress(UsageError):  # one is too wide to the right
-            right = _placed(kinds, description, replace(options, direction="right"), pen)
-            bottom, pen.items = min((bottom, pen.items), right, key=lambda placed: placed[0])
-    if not options.legend:
-        return bottom
-    return draw_legend(pen, legend_of(kinds, pen), options.width, bottom + 8)
+    whose = description.called(description.graph.name) or description.graph.name
+    for kind in chosen(kinds, description, options):
+        name = f"{whose} {kind.name}" if several else kind.name
+        yield replace(kind, name=name), description
+
+
+def chosen(
+    kinds: Sequence[BlockKind], description: Description, options: Options
+) -> list[BlockKind]:
+    """The kinds that the option `insets` names, each shown by what it names; all without.
+
+    Raises UsageError if that is no block.
+    """
+    found: list[BlockKind] = []
+    for text in options.insets:
+        units = {unit.id for unit in description.units if pattern(text).fullmatch(unit.id)}
+        here = [kind for kind in kinds if any(unit.id in units for unit in kind.units)]
+        if not here:
+            raise UsageError(f"insets `{text}`: that is no block of {description.title}")
+        for kind in here:
+            unit = next(unit for unit in kind.units if unit.id in units)
+            found.append(replace(kind, shown=unit, name=description.names.one(unit.id)))
+    return found or [*kinds]
 
 
 def _placed(
-    kinds: list[BlockKind], description: Description, options: Options, pen: Pen
+    kinds: Sequence[Found], descriptions: Sequence[Description], options: Options, pen: Pen
 ) -> tuple[float, list[Item]]:
     """The bottom and the items of the insets in rows."""
-    made = [choose(kind, description, options, pen, options.width) for kind in kinds]
+    made = [choose(kind, of, options, pen, options.width) for kind, of in kinds]
+    for number, (_, description) in enumerate(kinds):
+        of = next(n for n, one in enumerate(descriptions) if one is description)
+        made[number] = replace(made[number], items=tuple(_of(made[number].items, of)))
     inner, top = Pen(pen.theme), LINE
     for row in _rows(made, [_width(pen, one) for one in made], options.width):
         top = _draw_row(inner, row, options.width, top) + ROW
     return top - ROW, inner.items
+
+
+def _of(items: Sequence[Item], number: int) -> Iterator[Item]:
+    """The items, their groups those of a network."""
+    for item in items:
+        if isinstance(item, Group):
+            item = replace(item, of=number, items=tuple(_of(item.items, number)))
+        yield item
 
 
 def choose(

@@ -206,7 +206,7 @@ class _Columns:
         return max((self.pen.measure(note, TEXT) + 3 for note in one.notes), default=0.0)
 
     def draw(self, top: float) -> float:
-        names = [words(d.title, bold=True) for d in self.descriptions]
+        names = [words(d.heading, bold=True) for d in self.descriptions]
         size = self.pen.theme.sizes.caption
         full = [
             max(wide + 2 * MARGIN + lane, self.pen.measure(name, size))

@@ -1,6 +1,6 @@
 """The hero figure: the strip, and under it its distinct blocks, tied to their stages by letters."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count, groupby
@@ -8,7 +8,7 @@ from itertools import count, groupby
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.pen import CONTAINER, LINE, Pen
 from archdsl.figures.canvas.scene import Omission, moved
-from archdsl.figures.kinds.block import Inset, choose, heading, legend_of, listed
+from archdsl.figures.kinds.block import Inset, choose, chosen, heading, legend_of, listed
 from archdsl.figures.kinds.block_layout import Direction
 from archdsl.figures.kinds.legend import Entry, draw_legend
 from archdsl.figures.kinds.pyramid import draw_pyramid
@@ -29,7 +29,8 @@ Row = list[Inset]
 
 def hero(description: Description, options: Options, pen: Pen) -> float:
     """The kind `hero`; gives the height. A network that is no line of stages is a pyramid."""
-    kinds = _shown(block_kinds(description))
+    every = chosen(block_kinds(description), description, options)
+    kinds = every if options.insets else _shown(every)
     draw = _over_strip if description.linear else _over_pyramid
     bottom, named, rows = draw(kinds, description, options, pen)
     bottom += LEADER
@@ -57,7 +58,10 @@ def _over_pyramid(
     kinds: list[BlockKind], description: Description, options: Options, pen: Pen
 ) -> tuple[float, list[Entry], list[Row]]:
     """The same with a pyramid, whose height is known when it was drawn: first with all letters."""
-    options.refuse("scale fold", f"{description.title} is no line of stages, its hero a pyramid")
+    options.refuse(
+        "scale fold rows group note",
+        f"{description.title} is no line of stages, its hero a pyramid",
+    )
     marked = {unit.id: kind.letter for kind in kinds for unit in kind.units}
     bottom, _ = draw_pyramid(Pen(pen.theme), description, options, marked)
     rows = _rows_under(bottom, kinds, description, options, pen)
@@ -98,7 +102,7 @@ def _letters_of(rows: list[Row]) -> dict[str, str]:
     return {unit.id: kind.letter for kind in _kinds(rows) for unit in kind.units}
 
 
-def _shown(kinds: tuple[BlockKind, ...]) -> list[BlockKind]:
+def _shown(kinds: Sequence[BlockKind]) -> list[BlockKind]:
     """The most frequent kinds, in the order of the network."""
     frequent = {id(kind) for kind in sorted(kinds, key=lambda kind: -len(kind.units))[:INSETS]}
     return [kind for kind in kinds if id(kind) in frequent]

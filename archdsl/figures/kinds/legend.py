@@ -39,7 +39,12 @@ def words_of(role: str, verbs: set[str]) -> str:
 
 
 def draw_legend(pen: Pen, found: Iterable[Entry], width: float, top: float) -> float:
-    """Draws the entries in the theme's order, those of the same words as one; gives the bottom."""
+    """Draws the entries in the theme's order, those of the same words as one; gives the bottom.
+
+    What the author marks stands last; a scale of costs instead of the colors of roles.
+    """
+    lines_only = [entry for entry in found if entry[0] is None] if pen.scale else found
+    found = [*lines_only, *(pen.scale or pen.marks)]
     order = list(pen.theme.paints.values())
     last = len(order)  # colors that no role has; after them lines
     found = sorted(

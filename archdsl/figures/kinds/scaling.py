@@ -89,7 +89,7 @@ def scaling(descriptions: Sequence[Description], options: Options, pen: Pen) -> 
 def _texts(description: Description, base: Description) -> list[tuple[Run, ...]]:
     total = description.total
     lines = [
-        words(description.title, bold=True),
+        words(description.heading, bold=True),
         (Run("input "), *labels.size(description.graph.input)),
         words(f"{quantity(total.parameters)} params"),
         words(f"{quantity(total.macs)} MACs"),

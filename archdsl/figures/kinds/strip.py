@@ -7,6 +7,8 @@ from math import ceil, inf, sqrt
 
 from archdsl.analysis.cost import Analysis
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.text import counted
+from archdsl.figures.author import grouped_units, matched
 from archdsl.figures.canvas.pen import LINE, THIN, Pen, Slab, slab_for
 from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.canvas.theme import Paint
@@ -30,6 +32,7 @@ APART, TOUCH = 2.2, 0.9  # between the first block and the rest where it differs
 ARROW, BETWEEN = 11.0, 4.0  # least distance of slabs; of the texts under them
 SPREAD = 34.0  # most distance of slabs, when there is room
 LINE_HEIGHT = 8.6
+BRACE, LETTER = 14.0, 9.0  # room for a brace; for letters between it and the slabs
 THICKNESS = (1.0, 0.85, 0.7, 0.55, 0.42)
 ROWS = 6
 WIDER = 1.2  # what is tried next where the width needed is not known
@@ -159,6 +162,9 @@ class _Cells:
         varied = vary(stage.units) if stage else ""
         if varied:
             lines.append((words(varied), small, grey))
+        note = matched(self.options.note, stage.id) if stage else None
+        if note is not None:
+            lines.append((words(self.options.note[note]), small, theme.ink))
         results = self.description.named.get(stage.units[-1].id, []) if stage else []
         lines += [(words(f"→ {name}"), small, theme.ink) for name in results]
         costs = labels.amounts(stage.cost, show) if stage else []
@@ -209,7 +215,7 @@ def arrange(
             f"{description.title} has no layers to draw as slabs; --kind graph shows its ops"
         )
     fewest = ceil(make.least(levels[-1]) / options.width)
-    for rows in range(fewest, ROWS + 1):
+    for rows in (options.rows,) if options.rows else range(fewest, ROWS + 1):
         for level in levels:
             for thickness in THICKNESS:
                 cells = make.at(level, thickness)
@@ -217,8 +223,9 @@ def arrange(
                 middles = [_middles(line, options.width) for line in lines]
                 if all(middles):
                     return lines, [m for m in middles if m]
-    subject = f"{description.title} in {ROWS} rows"
-    need = max(options.width * WIDER, make.least(levels[-1]) / ROWS)
+    most = options.rows or ROWS
+    subject = f"{description.title} in {counted(most, 'row')}"
+    need = max(options.width * WIDER, make.least(levels[-1]) / most)
     instead = "show less (--show names) or draw a part (--only)"
     raise NarrowError(subject, options.width, need, instead)
 
@@ -284,6 +291,9 @@ def draw_strip(pen: Pen, description: Description, options: Options, top: float)
     strip = Strip(top)
     for number, (cells, places) in enumerate(zip(rows, middles, strict=True)):
         height = max(cell.height for cell in cells)
+        if options.group:
+            _braces(pen, cells, places, strip.bottom, description, options)
+            strip.bottom += BRACE
         axis = strip.bottom + height / 2
         _arrows(pen, cells, places, axis, number > 0, number + 1 < len(rows), options.width)
         lines = max(len(cell.lines) for cell in cells)
@@ -347,6 +357,36 @@ def _draw_cell(
     for number, (runs, size, color) in enumerate(cell.lines):
         pen.text(middle, baseline + number * LINE_HEIGHT, runs, size, color)
     pen.grouped(since, cell.id, cell.title, cell.stands)
+
+
+def _braces(
+    pen: Pen, cells: Sequence[Cell], middles: Sequence[float], top: float,
+    description: Description, options: Options,
+) -> None:  # fmt: skip
+    """Over the stages of each group in a row a brace with its name, above the letters.
+
+    Raises UsageError if two names would stand on each other.
+    """
+    ends = 0.0
+    size = pen.theme.sizes.dimension
+    held = [(group.label, grouped_units(description, group)) for group in options.group]
+    spans = [
+        (label, [(c, m) for c, m in zip(cells, middles, strict=True) if ids.issuperset(c.stands)])
+        for label, ids in held
+    ]
+    drawn = [(label, [(c, m) for c, m in inside if c.stands]) for label, inside in spans]
+    for label, inside in sorted((d for d in drawn if d[1]), key=lambda d: d[1][0][1]):
+        edges = [(m - c.slab_width / 2, m + c.slab_width / 2) for c, m in inside]
+        left, right = edges[0][0], edges[-1][1]
+        text = words(label)
+        half = pen.measure(text, size) / 2
+        middle = min(max((left + right) / 2, half), options.width - half)
+        y = max(top - LETTER, LINE) + size + 3
+        if middle - half < ends:
+            raise UsageError(f"the group `{label}` has no room for its name; give a shorter one")
+        ends = max(middle + half + BETWEEN, right)
+        pen.text(middle, y - 3, text, size, pen.theme.ink)
+        pen.line([(left, y + 3), (left, y), (right, y), (right, y + 3)])
 
 
 def _dots(pen: Pen, x: float, axis: float) -> None:

@@ -15,6 +15,8 @@ from archdsl.figures.network.tree import QUIET, Box, Chain, Join, Mesh, loud
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.ops.tensor import TensorSpec
 
+IDENTITY = "identity"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -74,7 +76,7 @@ def compare(descriptions: Sequence[Description], title: str = "") -> Comparison:
     if any(shortcuts):
         rows.append(Row("Shortcuts", tuple(shortcuts)))
     return Comparison(
-        tuple(words(d.title)[0].text for d in descriptions),
+        tuple(words(d.heading)[0].text for d in descriptions),
         tuple(rows),
         tuple(d.total for d in descriptions),
         one_line(title),
@@ -222,8 +224,11 @@ class Column:
         first = said[0] if said else None
         if len(said) == 1 and isinstance(first, Join) and not _skips(first):
             paths = tuple(_in_line(path, "stride") for path in first.paths)
+            if set(paths) == {IDENTITY}:  # a swish
+                return Entry((f"{_word(unit.block)}, {unit.output.channels}",), quiet=quiet)
             return Entry(paths, between=" | ", end=_word(first.verb), quiet=quiet)
-        lines = tuple(_layers(chain, "stride")) or (_word(unit.block),)
+        bare = f"{_word(unit.block)}, {unit.output.channels}"
+        lines = tuple(_layers(chain, "stride")) or (bare,)
         return Entry(lines, quiet=quiet, shortcuts=tuple(_shortcuts(chain)))
 
     def op(self, unit: Unit) -> str:
@@ -328,7 +333,8 @@ def _in_line(path: Chain, without: str) -> str:
         for item in path
         if not _quiet(item)
     ]
-    return " → ".join(parts) or "identity"
+    silent = [labels.written(box.terms) for box in path if isinstance(box, Box)]
+    return " → ".join(parts or silent) or IDENTITY
 
 
 def _together(item: Join | Mesh, without: str) -> str:

@@ -13,7 +13,7 @@ from archdsl.figures.canvas.scene import Run
 from archdsl.figures.network import labels
 from archdsl.figures.network.labels import Term, word
 from archdsl.figures.network.manner import Manner, kinds_of, manner_of
-from archdsl.figures.network.names import Names
+from archdsl.figures.network.names import Called, Names, unnamed
 from archdsl.figures.network.owners import is_dense, owners_of
 from archdsl.figures.network.quiet import asked_for, in_one, saying
 from archdsl.figures.network.tree import (
@@ -29,6 +29,7 @@ from archdsl.figures.network.tree import (
     signature,
 )
 from archdsl.graph.graph import Graph, Node, Scope
+from archdsl.ops.base import sum_of
 from archdsl.ops.tensor import TensorSpec
 
 UnitKind = Literal["op", "block", "dense"]
@@ -168,7 +169,8 @@ class Description:
     """A network as figures see it, or a part of it.
 
     `owners` gives the unit of every node, and inputs themselves; `whole` is the graph with what
-    serves no output, too.
+    serves no output, too. `hidden` are the ids of units that the author leaves out, `called` is
+    what he calls a path, None for its usual name.
     """
 
     graph: Graph
@@ -178,10 +180,17 @@ class Description:
     owners: Mapping[str, str]
     reducer: Reducer
     part: str = ""
+    hidden: frozenset[str] = frozenset()
+    called: Called = unnamed
 
     @property
     def title(self) -> str:
         return f"{self.graph.name} {self.part}".rstrip()
+
+    @property
+    def heading(self) -> str:
+        """What stands over it in a figure."""
+        return self.called(self.part or self.graph.name) or self.title
 
     @property
     def input(self) -> TensorSpec:
@@ -196,12 +205,13 @@ class Description:
     @property
     def total(self) -> Cost:
         """The costs of what is described."""
-        return sum((unit.cost for unit in self.units), Cost()) if self.part else self.analysis.total
+        nodes = self.analysis.nodes
+        return sum_of(nodes[n.id] for n in self.nodes) if self.part else self.analysis.total
 
     @cached_property
     def names(self) -> Names:
         """What units and the parts around them are called."""
-        return Names([unit.id for unit in self.units], self._reshaped())
+        return Names([unit.id for unit in self.units], self._reshaped(), self.called)
 
     def _reshaped(self) -> set[str]:
         """Parts whose result has another shape than what is drawn of them: no unit bears the name.
@@ -263,14 +273,26 @@ class Description:
     @cached_property
     def feeds(self) -> dict[str, list[str]]:
         """For every unit the units and the inputs that feed it."""
-        found: dict[str, dict[str, None]] = {unit.id: {} for unit in self.units}
+        known = (*self.hidden, *(unit.id for unit in self.units))
+        found: dict[str, dict[str, None]] = {id: {} for id in known}
         for id, (_, inputs) in self.reducer.drawn.items():
             unit = self.owners[id]
             for feeds in map(self.owners.__getitem__, inputs):
                 shown = unit in found and (feeds in found or feeds in self.graph.inputs)
                 if shown and feeds != unit:
                     found[unit][feeds] = None
-        return {unit: list(feeds) for unit, feeds in found.items()}
+        for hidden in sorted(self.hidden, key=self.made.__getitem__):
+            for sources in found.values():  # what is hidden hands on
+                if hidden in sources:
+                    others = [source for source in sources if source != hidden]
+                    sources.clear()
+                    sources |= dict.fromkeys((*others, *found[hidden]))
+        return {unit.id: list(found[unit.id]) for unit in self.units}
+
+    @cached_property
+    def made(self) -> dict[str, int]:
+        """The places of all units, hidden ones too."""
+        return {id: place for place, id in enumerate(dict.fromkeys(self.owners.values()))}
 
     @cached_property
     def linear(self) -> bool:

@@ -1,20 +1,29 @@
 """What figures call parts of a network: as little of their paths as says which is meant."""
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from functools import cached_property
 
 from archdsl.diagnostics.text import rest_of
+
+Called = Callable[[str], str | None]
+
+
+def unnamed(path: str) -> str | None:
+    """What an author who says nothing calls a path."""
+    return None
 
 
 class Names:
     """Names of paths and of parts around them, such that nothing else in a figure has the same.
 
-    What is in `others` is no name of what is drawn of it.
+    What is in `others` is no name of what is drawn of it. What the author calls a path goes before.
     """
 
-    def __init__(self, paths: Sequence[str], others: Container[str] = ()) -> None:
-        self.others = others
+    def __init__(
+        self, paths: Sequence[str], others: Container[str] = (), called: Called = unnamed
+    ) -> None:
+        self.others, self.called = others, called
         self.order = {path: place for place, path in enumerate(paths)}
         self.held = Counter(part for path in paths for part in _around(path))  # paths in a part
 
@@ -30,7 +39,7 @@ class Names:
 
     def one(self, path: str) -> str:
         """The end of a path from its last name on; from one before if others have that end too."""
-        return _alone(path, self.ends)
+        return self.called(path) or _alone(path, self.ends)
 
     def run(self, ids: Sequence[str]) -> str:
         """What a run is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
@@ -38,6 +47,8 @@ class Names:
         parent = self.whole(ids)
         if parent and (len(ids) > 1 or first.rpartition(".")[2][:1].isdigit()):
             return self._part(parent)
+        if len(ids) > 1 and self.called(first) and self.called(last):
+            return f"{self.one(first)}–{self.one(last)}"
         return f"{self.one(first)}–{rest_of(first, last)}" if len(ids) > 1 else self.one(first)
 
     def several(self, ids: Sequence[str], most: int = 0) -> str:
@@ -51,6 +62,8 @@ class Names:
                 runs[-1].append(id)
             else:
                 runs.append([id])
+        if all(map(self.called, ids)):
+            return ", ".join(dict.fromkeys(map(self.one, ids)))
         shown = runs[:most] if most else runs
         parts = [self.one(ids[0]), *(rest_of(ids[0], run[0]) for run in shown[1:])]
         told = ", ".join(
@@ -75,13 +88,14 @@ class Names:
             part = part.rpartition(".")[0]
         return found
 
-    @staticmethod
-    def end(path: str) -> str:
+    def end(self, path: str) -> str:
         """The end of a path from its last name on, whatever else has it."""
-        return next(_ends(path), "").lstrip("_")
+        return self.called(path) or next(_ends(path), "").lstrip("_")
 
     def _part(self, part: str) -> str:
         """The name of a part, or of one around it that holds no more if others have that name."""
+        if said := self.called(part):
+            return said
         above = part.rpartition(".")[0]
         while self.parts[next(_ends(part))] > 1 and above and self.held[above] == self.held[part]:
             part, above = above, above.rpartition(".")[0]

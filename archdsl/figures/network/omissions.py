@@ -19,10 +19,17 @@ def left_out(descriptions: Sequence[Description], items: Collection[Item]) -> It
 def omitted(description: Description, held: Collection[str], whose: str = "") -> Iterator[Omission]:
     """What is in no part that is `held`; norms and the like unless they are held themselves."""
     graph = description.graph
+    owners = description.owners
+    unseen = [node for node in description.nodes if owners[node.id] in description.hidden]
+    if unseen:
+        ids = dict.fromkeys(owners[node.id] for node in unseen)
+        yield Omission(", ".join(ids) + whose, frozenset(node.id for node in unseen))
     missing = [
         node
         for node in description.nodes
-        if node.op.role() and not any(path in held for path in _around(graph, node))
+        if owners[node.id] not in description.hidden
+        and node.op.role()
+        and not any(path in held for path in _around(graph, node))
     ]
     if missing:
         units = dict.fromkeys(description.owners[node.id] for node in missing)
