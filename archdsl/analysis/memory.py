@@ -205,7 +205,11 @@ class _Training:
         if node.id not in self.learning:
             return 0
         storage = self.storages[node.id]
-        size = storage.kept * self.element + storage.indices * INDEX
+        if self.learning.isdisjoint(node.inputs):
+            storage = storage.alone or storage
+        factors = zip(storage.partial, node.inputs[2:], strict=False)
+        between = sum(numbers for numbers, id in factors if id in self.learning)
+        size = (storage.kept + between) * self.element + storage.indices * INDEX
         saves = storage.over if node.id in self.over else storage.saves
         wanted = [self.homes[node.id]] if saves in ("output", "both") else []
         if saves == "inputs" and node.id in self.over:  # a copy, since the input is gone
@@ -227,11 +231,14 @@ def _learning(graph: Graph) -> set[str]:
 
 
 def _needed(node: Node, learning: set[str]) -> list[str]:
-    """The inputs that gradients are computed from: of factors, those of the others."""
+    """The inputs that gradients are computed from: a factor, if what it is multiplied with learns.
+
+    That is the second for the first, and for any other what those before it give.
+    """
     ids = node.inputs
     if len(ids) == 1 or node.weights:
         return list(ids)
-    return [id for n, id in enumerate(ids) if not learning.isdisjoint(ids[:n] + ids[n + 1 :])]
+    return [id for n, id in enumerate(ids) if not learning.isdisjoint(ids[:n] or ids[1:2])]
 
 
 def _storages(graph: Graph) -> dict[str, Storage]:

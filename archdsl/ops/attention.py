@@ -345,9 +345,11 @@ class PatchMerging(Op):
         return output.elements * 4 * inputs[0].channels
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        """The patches before and after their norm."""
-        patches = 2 * output.elements // output.channels * 4 * inputs[0].channels
-        return replace(NEW, kept=patches, scratch=patches)
+        """The patches before and after their norm, with its means and deviations."""
+        positions, channels = output.elements // output.channels, 4 * inputs[0].channels
+        kept = 2 * positions * (channels + 1)
+        scratch = max(kept - output.elements, positions * channels)  # norm, then projection
+        return replace(NEW, kept=kept, scratch=scratch)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return Reach(2, (range(2),))

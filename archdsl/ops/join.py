@@ -71,6 +71,11 @@ def _broadcast(op: Op, inputs: tuple[TensorSpec, ...]) -> TensorSpec:
     return TensorSpec(shape, first.layout)
 
 
+def _partial(op: Op, inputs: tuple[TensorSpec, ...]) -> tuple[int, ...]:
+    """How many numbers there are on the way, where inputs are joined two by two."""
+    return tuple(_broadcast(op, inputs[:count]).elements for count in range(2, len(inputs)))
+
+
 class Add(Op):
     """Elementwise sum; what has size 1 along an axis is added everywhere along it."""
 
@@ -86,7 +91,7 @@ class Add(Op):
         """Two are added in place (`x += y`); more of them two by two."""
         if len(inputs) == 2:
             return Storage(over="nothing")
-        return Storage(scratch=output.elements)
+        return Storage(scratch=max(_partial(self, inputs), default=0))
 
 
 class Multiply(Op):
@@ -101,11 +106,9 @@ class Multiply(Op):
         return _broadcast(self, inputs)
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        """More than two are multiplied two by two, and what the last is multiplied with is kept."""
-        between = len(inputs) - 2
-        return replace(
-            INPUTS, kept=between * output.elements, scratch=bool(between) * output.elements
-        )
+        """More than two are multiplied two by two."""
+        partial = _partial(self, inputs)
+        return replace(INPUTS, scratch=max(partial, default=0), partial=partial)
 
 
 @dataclass(frozen=True)

@@ -197,10 +197,12 @@ class RmsNorm(Op):
         return (Weight("weight", (inputs[0].channels,)),) if self.affine else ()
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        """Roots, and what was divided by them, which a scale is multiplied with."""
+        """Roots, and what was divided by them, which is scaled, or copied to lie as a map does."""
         roots = output.elements // output.channels
-        kept = roots + output.elements * self.affine
-        return replace(INPUTS, kept=kept, scratch=roots + output.elements)
+        divided = output.elements * self.affine
+        again = self.affine or (output.rank > 0 and output.layout == "channels_first")
+        scratch = roots + (output.elements if again else roots)
+        return replace(INPUTS, kept=roots + divided, scratch=scratch, alone=Storage(kept=divided))
 
 
 @dataclass(frozen=True)

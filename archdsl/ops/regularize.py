@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import FLAG, NUMBER, RATE, Op, Weight, argument
-from archdsl.ops.storage import NEW, Storage
+from archdsl.ops.storage import NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -16,7 +16,7 @@ class Dropout(Op):
     rate: float = argument(RATE, "probability of zeroing", 0.5)
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return Storage("passed", kept=output.elements if self.rate else 0)
+        return Storage("passed", kept=output.elements) if self.rate else VIEW
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DropPath(Op):
     rate: float = argument(RATE, "probability of zeroing")
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
-        return Storage("passed", kept=1 if self.rate else 0)
+        return Storage("passed", kept=1) if self.rate else VIEW
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ class Storage:
     where the op writes over its first input (`inputs`: a copy); None if it never does. `kept` is
     how many numbers it keeps besides, `scratch` how many it needs while it runs, `indices` how many
     whole numbers it does both with. However many images there are: `made` is how many numbers it
-    needs while it runs, `held` how many it keeps.
+    needs while it runs, `held` how many it keeps. `alone` is what is true where no gradient goes to
+    its inputs, None if that makes no difference. `partial` are the numbers of what it computes of
+    its first two inputs, of its first three...: each is kept if what it is multiplied with learns.
     """
 
     lies: Literal["new", "view", "passed"] = "new"
@@ -26,6 +28,8 @@ class Storage:
     indices: int = 0
     made: int = 0
     held: int = 0
+    alone: "Storage | None" = None
+    partial: tuple[int, ...] = ()
 
 
 NEW = Storage()

@@ -39,7 +39,7 @@ class Applying(Calling):
         if env.guard is not None:
             raise Fixed(env.guard.names, "each under a condition")
         level, before, taps, labels = env.level, self.again, self.taps, env.frame.labels
-        depth, outer = len(self.scopes(level)), self.agains
+        depth, outer = level.depth, self.agains
         number = last = level.count
         results: list[Flow] = []
         named: list[tuple[Mapping[str, Flow], ...]] = []
@@ -105,7 +105,7 @@ class Applying(Calling):
         level, before, outer = maker.env.level, self.again, self.agains
         last = level.count
         level.count, self.again = maker.number, maker.again + mark
-        self.agains = (*outer, (len(self.scopes(level)), mark)) if mark else outer
+        self.agains = (*outer, (level.depth, mark)) if mark else outer
         result = self.named(maker.item, replace(env, frame=maker.env.frame.apart()))
         level.count = max(last, level.count)
         self.again, self.agains = before, outer

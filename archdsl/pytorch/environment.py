@@ -66,6 +66,11 @@ class Level:
     uncertain: Symbol | None = None  # the condition under which the last number is taken
     inner: "dict[str, Level]" = field(default_factory=dict)  # that keys with dots made
 
+    @property
+    def depth(self) -> int:
+        """How many names its path has."""
+        return len(self.path.split(".")) if self.path else 0
+
     def number(self) -> str:
         self.count += 1
         return str(self.count - 1)

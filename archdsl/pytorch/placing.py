@@ -79,13 +79,15 @@ class Placing(Chains):
         tapped = [graph.taps[title]] if title in graph.taps else []
         return [path, *self.program.given_by(path, self.prefixes), *tapped]
 
-    def joined(self, verb: str, flows: Sequence[Flow], env: Env, title: str) -> Value:
+    def joined(
+        self, verb: str, flows: Sequence[Flow], env: Env, title: str, span: Any = None
+    ) -> Value:
         values = [flow for flow in flows if isinstance(flow, Value)]
         if len(values) < len(flows):
             raise Fixed((), "a join of lists")
         op = OPS[verb]()
         made = torch_call(op, [value.spec for value in values])
-        return self.function(op, made, values, env, title, "")
+        return self.function(op, made, values, env, title, "", span)
 
     def settled(self, op: type[Op], given: Mapping[str, Any], env: Env) -> tuple[Op, list[Value]]:
         """An op with its arguments, and the maps that these name."""
@@ -181,9 +183,16 @@ class Placing(Chains):
             code.keywords.append(ast.keyword("inplace", flag))
 
     def function(
-        self, op: Op, written: Call, inputs: Sequence[Any], env: Env, title: str, hint: str
+        self,
+        op: Op,
+        written: Call,
+        inputs: Sequence[Any],
+        env: Env,
+        title: str,
+        hint: str,
+        span: Any = None,
     ) -> Value:
-        """A statement of `forward` that is no call of a module."""
+        """A statement of `forward` that is no call of a module, from what is written at `span`."""
         spec = self.inferred(op, inputs)
         value = self.body.value(spec, hint, type(op))
         entry = None
@@ -208,8 +217,7 @@ class Placing(Chains):
             test = self.body.keep(self.flag(env.guard), env.guard)
             code = choice(test, code, self.body.read(other))
             value.spec = self.merge(env.guard, value, other).spec
-        adds = isinstance(op, join.Add) and len(inputs) == 2 and env.guard is None
-        self.step(env.level, value, code, adds and self.single_use(inputs[0], spec))
+        self.step(env.level, value, code, self.adds(op, inputs[0], env, span))
         self.settle(env.level.child(title), value, env.level.holder)
         return value
 
@@ -220,9 +228,15 @@ class Placing(Chains):
     def flag(guard: Symbol) -> str:
         return guard.syntax.id if isinstance(guard.syntax, ast.Name) else "joins"
 
-    @staticmethod
-    def single_use(x: Value, spec: TensorSpec) -> bool:
-        return x.maker is not None and x.maker.lends
+    def adds(self, op: Op, x: Value, env: Env, span: Any) -> bool:
+        """Whether a sum may write over its first input, or leaves it where there is none."""
+        if not isinstance(op, join.Add) or self.program.may_overwrite(span) is not True:
+            return False
+        if x.maker is None:  # what the class is given, or what may be its own input
+            lends = all(step.target is not x for step in self.body.steps)
+        else:
+            lends = x.maker.lends
+        return lends and (env.guard is None or env.otherwise is x)
 
     def step(
         self, level: Level, value: Value | Listing, code: ast.expr, adds: bool = False
@@ -231,11 +245,16 @@ class Placing(Chains):
         steps.append(Step(value, code, adds and not self.rounds, self.scopes(level)))
 
     def scopes(self, level: Level) -> tuple[str, ...]:
-        """The scopes of the graph in which a level stands, each by what tells it from others."""
+        """The scopes of the graph in which a level stands, each by what tells it from others.
+
+        What keys with dots lead to is no scope.
+        """
         names = level.path.split(".") if level.path else []
+        paths = [".".join(names[: n + 1]) for n in range(len(names))]
         return tuple(
-            ".".join(names[: n + 1]) + "".join(mark for depth, mark in self.agains if depth <= n)
-            for n in range(len(names))
+            path + "".join(mark for depth, mark in self.agains if depth <= n)
+            for n, path in enumerate(paths)
+            if self.program.is_scope(path, self.prefixes)
         )
 
     def settle(self, path: str, value: Value, holder: Holder) -> None:
@@ -349,8 +368,10 @@ class Placing(Chains):
             for mark in (*step.operands, *read_in(step)):
                 uses[mark] = uses.get(mark, 0) + 1
         for step in self.body.steps:
-            left = step.code.left if isinstance(step.code, ast.BinOp) else None
-            step.adds &= isinstance(left, ast.Name) and uses[left.id] == 1
+            added = step.code.body if isinstance(step.code, ast.IfExp) else step.code
+            left = added.left if isinstance(added, ast.BinOp) else None
+            here = 1 if added is step.code else 2  # left as it is on the other side of an `if`
+            step.adds &= isinstance(left, ast.Name) and uses[left.id] == here
         self.release(uses)
 
     def release(self, uses: Mapping[str, int]) -> None:

@@ -471,8 +471,9 @@ class PatchMerging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
-        corners = [x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]]
-        x = torch.cat(corners, -1)
+        even, odd = x[:, 0::2], x[:, 1::2]
+        x = torch.cat([even[:, :, 0::2], odd[:, :, 0::2], even[:, :, 1::2], odd[:, :, 1::2]], -1)
+        del even, odd  # which hold what was padded
         x = self.norm(x)
         reduced: Tensor = self.reduction(x)
         return reduced

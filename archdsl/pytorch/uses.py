@@ -133,6 +133,9 @@ class Uses:
             len(structure.inputs[p]) == 1 and len(structure.outputs[p]) <= 1 for p in found
         )
 
+    def is_scope(self, path: str, prefixes: Sequence[str]) -> bool:
+        return any(p in self.structure.first for p in self.paths(path, prefixes))
+
     def gives(self, path: str, prefixes: Sequence[str]) -> int:
         found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
         return max([len(self.structure.outputs[p]) for p in found], default=0)

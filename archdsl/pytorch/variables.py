@@ -245,4 +245,8 @@ def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
             adds and left == target
         ):
             return ast.AugAssign(ast.Name(target), ast.Add(), right)
+        case ast.IfExp(test=test, body=ast.BinOp() as added, orelse=ast.Name(id=other)) if (
+            adds and other == target
+        ):
+            return ast.If(test, [_statement(target, added, adds)], [])
     return assign(target, code)

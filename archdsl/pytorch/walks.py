@@ -341,7 +341,7 @@ class Walk(Looping):
             if not isinstance(result, Value) or not isinstance(shortcut, Value):
                 raise Fixed((), "a residual of lists")
             under = replace(guarded, x=result, otherwise=result if varies else None)
-            result = self.joined("add", [result, shortcut], under, "_add")
+            result = self.joined("add", [result, shortcut], under, "_add", item.span)
         if "after" in item.parts:
             result = self.sequence(item.parts["after"], env.with_input(result))
         return result
@@ -372,7 +372,7 @@ class Walk(Looping):
         if len(results) == 1:
             return results[0]
         verb = join if isinstance(join, str) else "concat"
-        return self.joined(verb, results, env, f"_{verb}")
+        return self.joined(verb, results, env, f"_{verb}", item.span)
 
     def any_number(self, item: Item, env: Env) -> bool:
         """Whether there may be any number of copies of an item."""
@@ -471,7 +471,7 @@ class Walk(Looping):
             module = self.op_module(made, written, item, env)
             self.where = ""
             return self.enter(title, env.level.child(title), module, env)
-        return self.function(made, written, inputs, env, title, title.lstrip("_"))
+        return self.function(made, written, inputs, env, title, title.lstrip("_"), item.span)
 
 
 __all__ = ["Factory", "Walk", "name", "takes_channels", "with_channels"]

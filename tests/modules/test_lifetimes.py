@@ -28,15 +28,16 @@ def test_what_is_handed_to_a_scope_lives_until_that_is_done() -> None:
 
 
 FUSED = {"attention", "window_attention"}  # whose kernels differ from device to device
+COPYING = {"matmul"}  # copies what does not lie in one piece, which the kernels before it decide
 
 
 @pytest.mark.parametrize("examples", [60, pytest.param(500, marks=pytest.mark.slow)])
 def test_random_specs_take_what_pytorch_allocates(examples: int) -> None:
-    """The peak is within 1% for 98 of 100: kernels of products may copy what is permuted.
+    """Both are within 1% of the peak for 98 of 100 (343 of 346) without products of matrices.
 
-    What training keeps is within 1% of the peak for 90 of 100; for the others it says more.
+    With such products they are for 85 of 100 (51 of 56).
     """
-    off: list[tuple[float, float]] = []
+    off: dict[bool, list[bool]] = {True: [], False: []}
 
     @settings(
         max_examples=examples, derandomize=True, database=None, deadline=None,
@@ -47,15 +48,19 @@ def test_random_specs_take_what_pytorch_allocates(examples: int) -> None:
         graph = load(reading[0])
         if not FUSED.isdisjoint(node.op.verb for node in graph.nodes):
             return
+        if any(graph.regions(node) for node in graph.nodes):  # tests/elaborate/test_checkpoint.py
+            return
         module, expected = archdsl.compile(graph), memory(graph, batch=2)
         images = [torch.randn(2, *spec.shape) for spec in graph.inputs.values()]
         peak, saved = peak_of_inference(module, *images), saved_by_training(module, *images)
-        off.append((abs(expected.peak / peak - 1), abs(expected.saved - saved) / peak))
+        copying = not COPYING.isdisjoint(node.op.verb for node in graph.nodes)
+        most = max(abs(expected.peak - peak), abs(expected.saved - saved))
+        off[copying].append(most > 0.01 * peak)
 
     look()
-    assert len(off) > examples // 2
-    assert sum(share > 0.01 for share, _ in off) <= max(1, 0.02 * examples)
-    assert sum(share > 0.01 for _, share in off) <= max(1, 0.1 * examples)
+    assert len(off[False]) > examples // 2
+    assert sum(off[False]) <= max(1, 0.02 * len(off[False]))
+    assert sum(off[True]) <= max(1, 0.15 * len(off[True]))
 
 
 def check(body: str) -> str:

@@ -136,3 +136,76 @@ backbone:
 
 def test_a_network_of_nothing_holds_its_image() -> None:
     assert memory(graph_of("input: [3, 8, 8]\nbackbone: []")).peak == 4 * 3 * 8 * 8
+
+
+def test_a_sum_writes_over_its_first_map_only_where_that_has_the_size_of_the_sum() -> None:
+    """The gate of 1x1 is added everywhere; behind it there is no room for the sum."""
+    graph = graph_of("""
+input: [8, 16, 16]
+backbone:
+  gated: {gated: {}}
+  last: {conv: {out: 4, kernel: 1}}
+blocks:
+  gated:
+    branches:
+      join: add
+      paths: {gate: {seq: [global_avg_pool, {conv: {kernel: 1}}]}, map: {conv: {kernel: 1}}}
+""")
+    assert overwriting(graph) == frozenset()
+    check_allocations(graph)
+
+
+def test_a_shortcut_under_a_condition_is_added_in_place() -> None:
+    graph = graph_of("""
+input: [8, 16, 16]
+backbone: {a: {unit: {out: 8}}, b: {unit: {out: 16}}}
+blocks:
+  unit:
+    params: {out: int}
+    residual: {when: out == C, body: {conv: {conv: {out: out, kernel: 3}}}}
+""")
+    assert overwriting(graph) == {"a._add"}
+    assert "if self.joins:\n            out += x\n" in archdsl.emit(graph)
+    check_allocations(graph)
+
+
+def test_two_maps_that_a_block_is_given_are_added_in_place() -> None:
+    graph = graph_of("""
+input: [8, 16, 16]
+backbone:
+  a: {conv: {out: 64, kernel: 3}}
+  b: {conv: {out: 64, kernel: 3}}
+  c: {pair: {}, from: [b, a]}
+  d: {conv: {out: 4, kernel: 1}}
+blocks: {pair: {inputs: [x, y], body: {both: {add: {}, from: [x, y]}}}}
+""")
+    assert overwriting(graph) == {"c.both"}
+    check_allocations(graph)
+
+
+def test_what_lies_at_a_key_with_dots_goes_when_the_last_op_has_read_it() -> None:
+    """`convs` is a container, no part that is handed anything."""
+    graph = graph_of("""
+input: [64, 16, 16]
+backbone:
+  convs.0: {conv: {out: 64, kernel: 3}}
+  bns.0: batch_norm
+  convs.1: {conv: {out: 64, kernel: 3}}
+  bns.1: batch_norm
+  convs.2: {conv: {out: 64, kernel: 3}}
+""")
+    check_allocations(graph)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_what_is_kept_of_three_factors_and_of_a_norm_depends_on_what_learns(learns: bool) -> None:
+    graph = graph_of(f"""
+input: [8, 16, 16]
+backbone:
+  x: {{{"conv: {kernel: 1}" if learns else "max_pool: {kernel: 1}"}}}
+  gate: global_avg_pool
+  norm: {{rms_norm: {{}}, from: x}}
+  product: {{multiply: {{}}, from: [gate, x, norm]}}
+  last: {{conv: {{out: 4, kernel: 1}}}}
+""")
+    check_allocations(graph)
