@@ -31,7 +31,7 @@ class Recorded(NamedTuple):
     placed: Sequence["Placed | Replayed"]
     replaced: Sequence[tuple[Replacement, str]]
     recomputed: Sequence[str]
-    lattices: Sequence[Lattice | None]
+    lattices: Sequence[tuple[Lattice | None, Op | None]]  # of every node, and what its op was
 
 
 class Placed(NamedTuple):
@@ -118,7 +118,10 @@ class Builder:
         budget, path = self.budget, level.child(name)
         id = path + level.application
         span = self.take(id, item)
+        said = op
         op, lattice = self.dilating.settled(op, tensors)
+        if op != said:
+            self.dilating.said[id] = said
         output, weights, cost = facts(op, tuple([tensor.spec for tensor in tensors]))
         self.dilating.came(op, id, output, lattice, tensors[0])
         if output.elements > budget.limits.elements:
@@ -346,8 +349,9 @@ class Builder:
 
         def recorded(result: Flow) -> Recorded:
             added = self.nodes[nodes:], self.made[nodes:], self.scopes[scopes:]
-            journal, known = self.journal[placed:], self.dilating.known
-            lattices = [known.get(node.id) for node in added[0]]
+            journal, dilating = self.journal[placed:], self.dilating
+            ids = [node.id for node in added[0]]
+            lattices = [(dilating.known.get(id), dilating.said.get(id)) for id in ids]
             others = self.replaced[replaced:], self.recomputed[recomputed:], lattices
             return Recorded(path, inputs, *added, spent, result, journal, *others)
 
@@ -388,9 +392,11 @@ class Builder:
         self.made += [renamed[id] for id in recorded.made]
         self.replaced += [(rule, path + at[cut:]) for rule, at in recorded.replaced]
         self.recomputed += [path + at[cut:] for at in recorded.recomputed]
-        for node, lattice in zip(recorded.nodes, recorded.lattices, strict=True):
+        for node, (lattice, said) in zip(recorded.nodes, recorded.lattices, strict=True):
             if lattice is not None:
                 self.dilating.known[renamed[node.id]] = lattice
+            if said is not None:
+                self.dilating.said[renamed[node.id]] = said
         self.journal.append(Replayed(recorded, path, tuple(inputs)))
         return _renamed(recorded.result, renamed.__getitem__)
 

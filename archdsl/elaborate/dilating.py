@@ -33,7 +33,7 @@ class Dilating:
     def __init__(self) -> None:
         self.most = 0  # none where nothing is to be followed
         self.known: dict[str, Lattice] = {}
-        self.changed = False
+        self.said: dict[str, Op] = {}  # what ops were that go on otherwise, by the ids of nodes
 
     def begin(self, tensors: Iterable[Tensor]) -> None:
         """What the network is given."""
@@ -67,9 +67,7 @@ class Dilating:
         pixels = tuple(n * s for n, s in zip(lattice.pixels, left, strict=True))
         taken = [s // kept for s, kept in zip(strides, left, strict=True)]
         apart = tuple(a * s for a, s in zip(lattice.apart, taken, strict=True))
-        made = _dilated(op, left, lattice.apart)
-        self.changed |= made != op
-        return made, Lattice(pixels, apart)
+        return _dilated(op, left, lattice.apart), Lattice(pixels, apart)
 
     def left(self, stride: int, pixels: int) -> int:
         """What is left of a stride along an axis."""

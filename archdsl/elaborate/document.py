@@ -128,7 +128,7 @@ def _graph(run: Run, outputs: Mapping[str, Flow], aux: Mapping[str, Flow]) -> Gr
             {node.id: node for node in nodes},
             run.build.taps_meant(),
             frozenset(path for _, path in run.build.replaced),
-            run.build.dilating.changed,
+            run.build.dilating.said,
         ),
         inputs=inputs,
     )

@@ -95,7 +95,7 @@ class Evaluator:
     def format(self, template: Template, span: Span | None, here: Here) -> str:
         """A name with its expressions evaluated; `span` is that of the whole."""
         if not template.expressions:
-            return template.text
+            return template.plain if template.escapes else template.text
         file = here.file.source.at()
         self.read(template.names, template.text, file, here)
         try:

@@ -10,10 +10,19 @@ from archdsl.expressions.parser import parse
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A name, its parts words or expressions (with the place where each begins)."""
+    """A name, its parts words or expressions (with the place where each begins).
+
+    One that is a text `escapes` braces, by two for each: its parts have one.
+    """
 
     text: str
     parts: tuple[str | tuple[int, Expression], ...]
+    escapes: bool = False
+
+    @property
+    def plain(self) -> str:
+        """The name itself, where it has no expressions."""
+        return "".join(part for part in self.parts if isinstance(part, str))
 
     @cached_property
     def names(self) -> dict[str, int]:
@@ -53,7 +62,7 @@ class Template:
             raise
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        braces = isinstance(value, str) and ("{" in value or "}" in value)
+        braces = isinstance(value, str) and ("{" in value or "}" in value) and not self.escapes
         if braces or value is None or isinstance(value, bool | float | list):
             message = f"{describe(value)} cannot be part of a name"
             raise ExpressionError("E0208", message, offset, len(expression.text))
@@ -68,21 +77,27 @@ class Template:
 
 
 @lru_cache(maxsize=20_000)
-def parse_template(text: str) -> Template:
-    """Reads a name; raises ExpressionError for an expression or brace that can't be read."""
+def parse_template(text: str, escapes: bool = False) -> Template:
+    """Reads a name, or a text that may have braces by two for each.
+
+    Raises ExpressionError for an expression or brace that can't be read.
+    """
     parts: list[str | tuple[int, Expression]] = []
-    for match in re.finditer(r"\{([^{}]*)\}|([^{}]+)|(.)", text):
-        if match[3]:
-            raise ExpressionError("E0301", f"`{match[3]}` without its partner", match.start())
-        if match[2]:
-            parts.append(match[2])
+    escaped = r"(\{\{|\}\})" if escapes else "($.)"
+    for match in re.finditer(escaped + r"|\{([^{}]*)\}|([^{}]+)|(.)", text, re.DOTALL):
+        if match[4]:
+            help = f"write `{2 * match[4]}` for the brace itself" if escapes else ""
+            message = f"`{match[4]}` without its partner"
+            raise ExpressionError("E0301", message, match.start(), help=help)
+        if match[1] or match[3]:
+            parts.append(match[3] or match[1][0])
             continue
         try:
-            parts.append((match.start(1), parse(match[1])))
+            parts.append((match.start(2), parse(match[2])))
         except ExpressionError as error:
-            moved = (error.offset + match.start(1), error.length, error.help)
+            moved = (error.offset + match.start(2), error.length, error.help)
             raise ExpressionError(error.code, error.message, *moved) from None
-    return Template(text, tuple(parts))
+    return Template(text, tuple(parts), escapes)
 
 
 def forgiving(text: str) -> Template:

@@ -235,7 +235,8 @@ class ArgumentChecker(Checker):
         if type == "item" or isinstance(raw, dict):
             return self.item_argument(raw, place, visible, declared)
         if type == "str" and isinstance(raw, str) and not raw.startswith("$"):
-            return self.text(raw, place, visible) if "{" in raw else self.literal(raw, place)
+            braces = "{" in raw or "}" in raw
+            return self.text(raw, place, visible) if braces else self.literal(raw, place)
         if isinstance(raw, list):
             return self.list_argument(raw, place, visible, type)
         words = WORDS - visible if type is None else frozenset()

@@ -243,18 +243,23 @@ class Checker:
         return None if template is None else Name(template, place)
 
     def text(self, text: str, place: Place, visible: Visible) -> Text | None:
-        """A word that may hold expressions in braces; None if one can't be read."""
-        template = self.template_names(text, place.span, visible)
+        """A word that may hold expressions in braces, and a brace by two; None if it can't be."""
+        template = self.template_names(text, place.span, visible, escapes=True)
         return None if template is None else Text(template, place)
 
     def template_names(
-        self, text: str, span: Span | None, visible: Visible, start: int = 0
+        self,
+        text: str,
+        span: Span | None,
+        visible: Visible,
+        start: int = 0,
+        escapes: bool = False,
     ) -> Template | None:
         """A name that may hold expressions, in `span` from `start` on; None if it can't be read."""
         if self.too_long(text, span):
             return None
         try:
-            template = parse_template(text)
+            template = parse_template(text, escapes)
         except ExpressionError as error:
             error.offset += start
             report(self.sink, span, error)

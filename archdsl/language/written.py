@@ -1,7 +1,7 @@
 """What a spec says, beside the graph that it gave, so that source can be a translation of it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl.diagnostics.diagnostic import Span
@@ -14,8 +14,8 @@ class Written:
 
     `nodes` are those of its graph: a graph with others says something else than the document.
     `taps` says of where a tap is written, if one was made there, whether a reference meant it;
-    `replaced` are the paths where another op or block stands for an op, and where it is `dilated`
-    strides became dilation, which no item says.
+    `replaced` are the paths where another op or block stands for an op, `dilated` the ops of nodes
+    whose strides became dilation, as the items say them.
     """
 
     document: Document
@@ -24,7 +24,7 @@ class Written:
     nodes: Mapping[str, object]
     taps: Mapping[Span, bool]
     replaced: frozenset[str] = frozenset()
-    dilated: bool = False
+    dilated: Mapping[str, object] = field(default_factory=dict)
 
     def says(self, nodes: Iterable[Any]) -> bool:
         """Whether all of these nodes are the document's own."""

@@ -50,12 +50,14 @@ CALLS = (
     | {
         "OrderedDict",
         "added",
+        "dilate",
         "enumerate",
         "freeze",
         "initialized",
         "initialized_inside",
         "multiplied",
         "partial",
+        "put",
         "range",
         "recomputed",
     }

@@ -10,6 +10,7 @@ from archdsl.language.syntax import SECTIONS, Sequence, Verb
 from archdsl.language.written import Written
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Value
+from archdsl.pytorch.dilating import dilating
 from archdsl.pytorch.environment import Env, Flow, Frame, Level
 from archdsl.pytorch.parameters import (
     Argument,
@@ -38,8 +39,6 @@ def network(graph: Graph, reserved: frozenset[str], title: str) -> tuple[list[as
     written = graph.written
     if not isinstance(written, Written) or not written.says(graph.nodes):
         raise Fixed((), "the graph has no spec")
-    if written.dilated:
-        raise Fixed((), "strides became dilation, which no item says")
     fixed: dict[str, Any] = {}
     while True:
         program = Program(graph, written, reserved | {title}, fixed)
@@ -82,8 +81,9 @@ def _translated(program: Program, title: str) -> list[ast.stmt]:
             if results <= walk.values.keys():
                 break  # what is wrong is behind all that is needed
             raise
-    held = walk.sizing | walk.turning if program.sized else walk.sizing
-    if (program.sized or any(graph.outputs)) and held & walk.taken:
+    dilated = bool(program.written.dilated)
+    held = walk.sizing | walk.turning if program.sized or dilated else walk.sizing
+    if (program.sized or dilated or any(graph.outputs)) and held & walk.taken:
         raise Fixed(held & walk.taken, "weights, or the features' reductions, depend on sizes")
     return _class(program, walk, [*given.values()], arguments, title)
 
@@ -169,7 +169,9 @@ def _class(
     program: Program, walk: Walk, given: list[Value], arguments: list[Argument], title: str
 ) -> list[ast.stmt]:
     members = network_members(program.graph, walk.body, given, walk.values, walk.finish)
-    made = [*walk.body.constructor(), *starting(program), *freezing(program.graph)]
+    graph = program.graph
+    made = [*walk.body.constructor(), *dilating(program, walk)]
+    made += [*starting(program), *freezing(graph)]
     info = [] if members.features is None else [assign("self.feature_info", members.features)]
     body = initial([*made, *info]).body
     constructor, kept = _constructor(program, walk, arguments, body)

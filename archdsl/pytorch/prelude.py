@@ -88,6 +88,19 @@ def freeze(module: nn.Module, *paths: str) -> None:
             parameter.requires_grad = False
 
 
+def dilate(module: nn.Module, *paths: str, **settings: Any) -> None:
+    """Gives the modules at these paths another stride, padding or dilation."""
+    for path in paths:
+        for name, value in settings.items():
+            setattr(module.get_submodule(path), name, value)
+
+
+def put(module: nn.Module, path: str, other: nn.Module) -> None:
+    """Puts another module in the place of the one at a path."""
+    holder, _, name = path.rpartition(".")
+    setattr(module.get_submodule(holder), name, other)
+
+
 class DropPath(nn.Module):
     """Stochastic depth: in training zeroes whole examples with probability `p`."""
 

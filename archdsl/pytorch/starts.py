@@ -21,10 +21,7 @@ LINEAR = "nn.Linear"
 
 def starting(program: "Program") -> list[ast.stmt]:
     """The loop at the end of the network's constructor; other modules start where they are made."""
-    found: dict[str, list[Init | None]] = {}
-    for target, init, _ in program.inits:
-        found.setdefault(target, []).append(init)
-    alike = common(found)
+    alike = _alike(program)
     for target, init, code in program.inits:
         if alike[target] is None and init is not None and is_known(init):
             wrap(code, init, target)
@@ -33,6 +30,19 @@ def starting(program: "Program") -> list[ast.stmt]:
         if init is not None:
             case_of(cases, target, init)
     return loop_of(cases)
+
+
+def _alike(program: "Program") -> dict[str, Init | None]:
+    """The scheme of all modules of a class; None where they differ."""
+    found: dict[str, list[Init | None]] = {}
+    for target, init, _ in program.inits:
+        found.setdefault(target, []).append(init)
+    return common(found)
+
+
+def started_together(program: "Program") -> set[str]:
+    """The classes whose modules the loop starts."""
+    return {target for target, init in _alike(program).items() if init is not None}
 
 
 def freezing(graph: Graph) -> list[ast.stmt]:

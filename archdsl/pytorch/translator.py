@@ -124,12 +124,30 @@ class Translator:
                 return self.compare(self.read(left), ops, [self.read(part) for part in others])
             case ast.IfExp(test=test, body=body, orelse=other):
                 return choose(self.read(test), lambda: self.read(body), lambda: self.read(other))
+            case ast.JoinedStr(values=parts):
+                return self.text(parts)
             case ast.Subscript(value=value, slice=part):
                 return self.part(self.read(value), part)
             case ast.Call(func=called, args=arguments):
                 function = called.attr if isinstance(called, ast.Attribute) else called.id  # type: ignore[attr-defined]
                 return self.apply(function, [self.read(argument) for argument in arguments])
         raise Fixed((), f"an expression with {type(node).__name__}")
+
+    def text(self, parts: Iterable[ast.expr]) -> Any:
+        """A text with values in it."""
+        found = [
+            self.read(part.value if isinstance(part, ast.FormattedValue) else part)
+            for part in parts
+        ]
+        if known(*found):
+            return "".join(map(str, found))
+        shown: list[ast.expr] = [
+            ast.FormattedValue(part.syntax, -1)
+            if isinstance(part, Symbol)
+            else as_syntax(str(part))
+            for part in found
+        ]
+        return symbol(ast.JoinedStr(shown), "str", *found)
 
     def unary(self, op: ast.unaryop, value: Any) -> Any:
         if isinstance(op, ast.Not):

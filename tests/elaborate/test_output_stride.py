@@ -157,7 +157,7 @@ def test_an_op_goes_on_at_its_inputs_places() -> None:
     assert dilation == {"a": 1, "c.c": 1, "c.d": 1, "d.0.c": 2, "d.1.c": 2, "f": 4, "g": 1}
     assert [str(graph.spec(id)) for id in ("c.c", "f", "g")] == ["8x8x8", "8x8x8", "8x4x4"]
     assert Graph.from_json(graph.to_json()) == graph
-    assert "dilation=2" in archdsl.emit(graph)
+    assert "dilation=(2, 2)" in archdsl.emit(graph)
 
 
 def test_scopes_say_how_far_apart_they_read() -> None:

@@ -350,6 +350,27 @@ def test_errors_in_a_template_stand_at_their_place(text: str, message: str, offs
     assert (caught.value.message, caught.value.offset) == (message, offset)
 
 
+@given(st.lists(st.one_of(st.text("ab {}", max_size=4), st.sampled_from(["n", "word"]))))
+def test_a_text_has_braces_as_pythons_format_has(parts: list[str]) -> None:
+    values = {"n": 3, "word": "{x}"}
+    text = "".join(f"{{{p}}}" if p in values else p.replace("{", "{{").replace("}", "}}")
+                   for p in parts)  # fmt: skip
+    template = parse_template(text, escapes=True)
+    assert template.text == text
+    shown = template.format(Names(values, {})) if template.expressions else template.plain
+    assert shown == text.format(**values)
+
+
+@pytest.mark.parametrize(("text", "offset"), [("a{{b}", 4), ("}", 0), ("{{{n", 2)])
+def test_a_brace_alone_in_a_text_says_how_it_is_written(text: str, offset: int) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_template(text, escapes=True)
+    brace = text[offset]
+    assert (caught.value.offset, caught.value.help) == (
+        offset, f"write `{2 * brace}` for the brace itself",
+    )  # fmt: skip
+
+
 def test_a_template_says_which_names_it_could_be() -> None:
     template = parse_template("layer{row}_x")
     assert template.could_be("layer12_x")

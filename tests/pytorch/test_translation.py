@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import archdsl
 from archdsl.diagnostics.errors import Difference
 from archdsl.graph.graph import Graph
 from archdsl.language import gallery
@@ -68,6 +69,23 @@ def test_what_lies_inside_of_parts_is_taken_out_of_the_specs_own_classes(
     assert reason(select_features(graph, paths)) == ""
 
 
+DILATED = ["mobilenet_v2", "densenet121", "inception_v3", "tf_efficientnet_b0"]
+OTHERS = ["efficientnet_b0", "regnet_y_400mf", "resnext50_32x4d", "xception", "cspresnet50",
+          "dla34", "vgg16", "googlenet", "mnasnet1_0", "ghostnet_100", "convnext_tiny", "nfnet_f0",
+          "shufflenet_v2_x1_0", "resnet50d", "resnetv2_50", "seresnet50"]  # fmt: skip
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+@pytest.mark.parametrize(
+    "name", [*DILATED, *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)]
+)
+def test_an_output_stride_keeps_the_specs_classes(name: str, stride: int) -> None:
+    graph = archdsl.load(name, output_stride=stride)
+    assert reason(graph) == ""
+    source = translate(graph, "Net")
+    assert "dilate(" in source and "num_classes: int" in source
+
+
 def test_the_rest_of_a_cut_network_is_as_it_was() -> None:
     source = translate(select_features(built.graph("resnet50"), ["layer2.1.conv2"]), "Net")
     assert "self.layer1 = nn.Sequential(" in source and "for i in range(3)" in source
@@ -96,6 +114,14 @@ SPECS = {
           c: {use: b, from: "b[0]"}
           d: {use: a, from: c}
           e: {add: {}, from: [d, "b[1]"]}
+        """,
+    "texts with braces, inside of others": """
+        blocks:
+          u:
+            params: {word: str, other: {type: str, default: "x{{y}}"}}
+            body: {c: {conv: {kernel: 1, out: "4 if other == 'x{y}' else 6"}}, d: {v: {word: "{word}{{"}}}
+          v: {params: {word: str}, conv: {kernel: 1, out: "4 if word == 'a{1}{' else 6"}}
+        backbone: {a: {u: {word: "a{{1}}"}}, b: {u: {word: "a{{{1}}}", other: "}}"}}}
         """,
     "results of a block that are used in another order": """
         blocks:
