@@ -119,7 +119,9 @@ SPECS = {
         blocks:
           u:
             params: {word: str, other: {type: str, default: "x{{y}}"}}
-            body: {c: {conv: {kernel: 1, out: "4 if other == 'x{y}' else 6"}}, d: {v: {word: "{word}{{"}}}
+            body:
+              c: {conv: {kernel: 1, out: "4 if other == 'x{y}' else 6"}}
+              d: {v: {word: "{word}{{"}}
           v: {params: {word: str}, conv: {kernel: 1, out: "4 if word == 'a{1}{' else 6"}}
         backbone: {a: {u: {word: "a{{1}}"}}, b: {u: {word: "a{{{1}}}", other: "}}"}}}
         """,
