@@ -28,6 +28,10 @@ def ruled(graph: Graph) -> set[str]:
     return {node.path for node in graph.nodes if node.id in over and node.op.verb != "add"}
 
 
+def parent(path: str) -> str:
+    return path.rpartition(".")[0]
+
+
 def check_allocations(graph: Graph) -> None:
     """Holds memory to what PyTorch allocates, to the byte but for what libraries keep for them."""
     module, expected = archdsl.compile(graph), memory(graph, batch=2)
@@ -38,7 +42,11 @@ def check_allocations(graph: Graph) -> None:
 
 @pytest.mark.parametrize("name", gallery.names())
 def test_the_source_of_the_gallery_says_what_the_rule_says(name: str) -> None:
-    assert flagged(built.module(name)) == ruled(built.graph(name))
+    graph = built.graph(name)
+    said, rule = flagged(built.module(name)), ruled(graph)
+    looped = said - rule  # one module of a loop for several nodes: it has a name of its own
+    assert looped.isdisjoint(node.path for node in graph.nodes)
+    assert {parent(path) for path in looped} == {parent(path) for path in rule - said}
 
 
 @random_specs

@@ -1,11 +1,10 @@
-"""How many small changes of the code the tests catch: a sample, each run against the suite.
+"""How many small changes of the code the tests catch: a sample, each run against tests nearby.
 
-    python -m tests.mutation.run map COVERED               which tests run which lines; an hour
-    python -m tests.mutation.run sample COVERED OUT --number 300 --seed 1 --processes 2
+    python -m tests.mutation.run OUT --number 60 --seed 1 --processes 1
 
-Needs `pip install -e '.[mutation]'`. A mutant is run against every test that runs its line, those
-of its own package first, then against the whole folder of tests of that package (for what programs
-of their own run, which is not in the map). OUT gets a line of JSON a mutant, and is gone on with.
+A mutant is run against the file of tests that is called like its own, then the folder of its
+package, then `WIDER`; the first test that fails ends it. OUT gets a line of JSON a mutant, and is
+gone on with. What survives is to be looked at: `python -m pytest` on the mutant is the last word.
 """
 
 import argparse
@@ -15,49 +14,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.mutation.mutations import Mutation, sample
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = "[run]\nsource = archdsl\ndynamic_context = test_function\n"
-CHUNK = 200  # tests a call, so that what catches early ends early
-SECONDS = 1200  # a mutant that runs longer is caught
+WIDER = ["tests/test_random_specs.py", "tests/test_api.py", "tests/cli", "tests/gallery"]
+SECONDS = 1200  # tests that run longer have caught it
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    mapping = commands.add_parser("map")
-    mapping.add_argument("covered", type=Path)
-    sampling = commands.add_parser("sample")
-    sampling.add_argument("covered", type=Path)
-    sampling.add_argument("out", type=Path)
-    sampling.add_argument("--number", type=int, default=300)
-    sampling.add_argument("--seed", type=int, default=1)
-    sampling.add_argument("--processes", type=int, default=2)
-    arguments = parser.parse_args()
-    if arguments.command == "map":
-        cover(arguments.covered)
-    else:
-        judge(arguments)
-
-
-def cover(target: Path) -> None:
-    """Runs the suite once in one process and keeps which test ran which line."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Path(folder) / "coveragerc"
-        settings.write_text(SETTINGS, encoding="utf-8")
-        run = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}"]
-        data = f"--data-file={target.absolute()}"
-        subprocess.run([*run, data, "-m", "pytest", "-n", "0"], cwd=ROOT, check=False)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--number", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
+    judge(parser.parse_args())
 
 
 def judge(arguments: argparse.Namespace) -> None:
     """Runs every mutant that OUT has no line for, and prints the shares."""
-    tests = Covering(arguments.covered)
     done = {record["mutant"]: record for record in records(arguments.out)}
     todo = [
         mutation
@@ -66,7 +44,7 @@ def judge(arguments: argparse.Namespace) -> None:
     ]
     copies = [copy() for _ in range(arguments.processes)]
     with ThreadPoolExecutor(arguments.processes) as pool, arguments.out.open("a") as out:
-        for record in pool.map(lambda mutation: outcome(mutation, tests, copies), todo):
+        for record in pool.map(lambda mutation: outcome(mutation, copies), todo):
             out.write(json.dumps(record) + "\n")
             out.flush()
             done[record["mutant"]] = record
@@ -81,38 +59,18 @@ def records(out: Path) -> Iterable[dict[str, str]]:
     return map(json.loads, out.read_text().splitlines()) if out.exists() else ()
 
 
-class Covering:
-    """Which tests run a line, from the data of one run of the suite."""
-
-    def __init__(self, covered: Path) -> None:
-        from coverage import CoverageData
-
-        self.data = CoverageData(basename=str(covered))
-        self.data.read()
-        self.files = {
-            str(Path(file).relative_to(ROOT)): file for file in self.data.measured_files()
-        }
-
-    def of(self, mutation: Mutation) -> list[str]:
-        """Functions of tests, `tests/figures/test_figures.py::test_x`, those nearby first."""
-        lines = self.data.contexts_by_lineno(self.files.get(mutation.path, ""))
-        contexts = {context for context in lines.get(mutation.line, ()) if context}
-        return sorted(
-            {node_id(context) for context in contexts},
-            key=lambda id: (not id.startswith(near(mutation)), id),
-        )
-
-
-def node_id(context: str) -> str:
-    """`tests.figures.test_figures.test_x` as pytest names it."""
-    module, _, function = context.rpartition(".")
-    return f"{module.replace('.', '/')}.py::{function}"
-
-
-def near(mutation: Mutation) -> str:
-    """The folder of tests of a file's package."""
-    package = mutation.path.split("/")[1].removesuffix(".py")
-    return f"tests/{package}" if (ROOT / "tests" / package).is_dir() else "tests"
+def selections(mutation: Mutation) -> Iterator[list[str]]:
+    """The tests to run, nearest first."""
+    path = Path(mutation.path)
+    folder = Path("tests", *path.parts[1:-1])
+    while not (ROOT / folder).is_dir():
+        folder = folder.parent
+    own = folder / f"test_{path.stem}.py"
+    if (ROOT / own).exists():
+        yield [str(own)]
+    if folder != Path("tests"):
+        yield [str(folder)]
+    yield WIDER
 
 
 def copy() -> Path:
@@ -123,16 +81,14 @@ def copy() -> Path:
     return target
 
 
-def outcome(mutation: Mutation, tests: Covering, copies: list[Path]) -> dict[str, str]:
+def outcome(mutation: Mutation, copies: list[Path]) -> dict[str, str]:
     """`caught` or `survived`, and by which test."""
     root = copies.pop()
     path = root / mutation.path
     whole = path.read_text(encoding="utf-8")
     try:
         path.write_text(mutation.applied(whole), encoding="utf-8")
-        ids = tests.of(mutation)
-        calls = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-        caught = next((by for call in [*calls, [near(mutation)]] if (by := failed(root, call))), "")
+        caught = next((by for tests in selections(mutation) if (by := failed(root, tests))), "")
     finally:
         path.write_text(whole, encoding="utf-8")
         copies.append(root)

@@ -1,6 +1,6 @@
 """Compiles the TikZ of figures with a real TeX, each on a page of its size.
 
-    python tools/compile_figures.py [--kinds hero,block] [--out a.pdf] [SPEC...]
+    python docs/figures/compile.py [--kinds hero,block] [--out a.pdf] [SPEC...]
 
 Needs `pdflatex`. Without specs the whole gallery. Prints what TeX complains of, and how many pages
 came out; exits with 1 at any complaint.

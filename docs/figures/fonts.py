@@ -1,6 +1,6 @@
 """Makes the fonts of the figures: subsets of Liberation 2.1 Sans and Serif, under other names.
 
-    apt-get install fonts-liberation2 && pip install fonttools && python tools/make_fonts.py
+    apt-get install fonts-liberation2 && pip install fonttools && python docs/figures/fonts.py
 
 The license (SIL OFL 1.1) reserves the name Liberation for the unmodified fonts. Hints, kerning and
 ligatures are left out, so that every program sets a line at the sum of its advance widths.
@@ -12,7 +12,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 SOURCE = Path("/usr/share/fonts/truetype/liberation2")
-TARGET = Path(__file__).parent.parent / "archdsl" / "figures" / "canvas" / "fonts"
+TARGET = Path(__file__).parents[2] / "archdsl" / "figures" / "canvas" / "fonts"
 RANGES = (
     (0x20, 0x7E), (0xA0, 0x17F), (0x218, 0x21B), (0x2C6, 0x2DD), (0x370, 0x3FF),
     (0x2010, 0x2027), (0x2030, 0x203A), (0x20AC, 0x20AC), (0x2122, 0x2122), (0x2190, 0x2195),
