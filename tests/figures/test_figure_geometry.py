@@ -169,14 +169,14 @@ def segments(path: Line) -> Iterator[Segment]:
     points: list[tuple[float, float]] = []
     for letter, numbers in path.commands:
         if letter == "C":
-            points += list(_curve(points[-1], *numbers))
+            points += list(curve(points[-1], *numbers))
         elif letter != "Z":
             points.append((numbers[0], numbers[1]))
     for (x, y), (x2, y2) in pairwise(points):
         yield min(x, x2), min(y, y2), max(x, x2), max(y, y2)
 
 
-def _curve(start: tuple[float, float], *rest: float) -> Iterator[tuple[float, float]]:
+def curve(start: tuple[float, float], *rest: float) -> Iterator[tuple[float, float]]:
     """Points of a cubic curve (Bernstein): its start is the first of its four points."""
     points = [start, *zip(rest[::2], rest[1::2], strict=True)]
     for n in range(1, 9):

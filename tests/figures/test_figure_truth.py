@@ -8,7 +8,16 @@ import pytest
 
 import archdsl
 from archdsl import Graph, UsageError
-from archdsl.figures.canvas.scene import Group, Item, Omission, Run, Text, groups
+from archdsl.figures.canvas.scene import (
+    Group,
+    Item,
+    Omission,
+    Path,
+    Run,
+    Text,
+    groups,
+    polygon,
+)
 from archdsl.figures.figure import Figure
 from archdsl.figures.options import WIDTHS
 from archdsl.language import gallery
@@ -147,6 +156,47 @@ def test_what_is_not_so_is_found(broken: Callable[[Figure], Figure], said: str) 
     figure = archdsl.draw(graph, kind="strip", width="double")
     assert list(lies(figure, [graph], "strip")) == []
     assert any(said in lie for lie in lies(broken(figure), [graph], "strip"))
+
+
+@pytest.mark.parametrize("name", ["resnet50", "dla34", "unet"])
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (lambda inner: _drop(inner, lambda item: item.stroke and not item.fill), "no way from"),
+        (lambda inner: _drop(inner, lambda item: item.fill and not item.stroke), "no way from"),
+        (lambda inner: _shortcut(inner, through=False), "is none of the graph"),
+        (lambda inner: _shortcut(inner, through=True), "a way goes through"),
+    ],
+)
+def test_ways_that_are_not_so_are_found(
+    name: str, broken: Callable[[Group], Group], said: str
+) -> None:
+    """A line is gone, or the tip of an arrow; a line leads from the first box to the last."""
+    graph = load(name)
+    figure = archdsl.draw(graph, kind="block", width="double")
+    assert list(lies(figure, [graph], "block")) == []
+    wrong = _changed(figure, lambda one: broken(one) if one.id.endswith(".block") else one)
+    assert any(said in lie for lie in lies(wrong, [graph], "block"))
+
+
+def _drop(group: Group, which: Callable[[Path], object]) -> Group:
+    """Without the paths between its groups that are so."""
+    kept = (item for item in group.items if not (isinstance(item, Path) and which(item)))
+    return replace(group, items=tuple(kept))
+
+
+def _shortcut(group: Group, through: bool) -> Group:
+    """With a line from its first box to its last, beside all others or through them."""
+    inside = [one.box() for one in groups(group.items) if one is not group]
+    (left, top, right, bottom), (left1, top1, right1, bottom1) = inside[0], inside[-1]
+    x, x1, y, y1 = left + right, left1 + right1, top + bottom, top1 + bottom1
+    lane = min(box[0] for box in inside) - 5
+    start, end = (left + 0.3, y / 2), (left1 + 0.3, y1 / 2)
+    points = [start, (lane, start[1]), (lane, end[1]), end]
+    if through:
+        points = [(x / 2, top), (x1 / 2, bottom1)]
+    line = Path(polygon(points, closed=False), "", "#000000", 0.7)
+    return replace(group, items=(*group.items, line))
 
 
 def _changed(figure: Figure, change: Callable[[Group], Group | None]) -> Figure:

@@ -13,6 +13,7 @@ from archdsl.figures.figure import Figure
 from archdsl.graph.graph import Node
 from archdsl.ops.tensor import TensorSpec
 from tests.figures.test_figure_geometry import problems
+from tests.figures.ways import wrong_insets, wrong_ways
 
 SMALLEST = 6.0  # points
 TALLEST = 14_400.0
@@ -38,6 +39,10 @@ def lies(figure: Figure, graphs: Sequence[Graph], kind: str, part: str = "") -> 
             yield from _other_names(drawn, graph)
             yield from _other_forks(drawn, graph)
             yield from _other_counts(drawn, graph)
+            if kind in ("block", "hero"):
+                yield from wrong_insets(scene.items, graph)
+            if kind == "pyramid" and not part:
+                yield from wrong_ways(drawn, scene.items, graph)
     if scene is not None:
         if kind != "graph":
             yield from problems(scene, scene.width, TALLEST)

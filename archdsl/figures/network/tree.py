@@ -302,7 +302,9 @@ class Reducer:
         for node in graph.nodes:
             inputs = tuple(self.source[id] for id in node.inputs[: node.op.inputs])
             role = node.op.role()
-            before = (*since.get(node.inputs[0], ()), node)
+            quiet = since.get(node.inputs[0], ())
+            own = owners.get(node.scope)
+            before = (*(other for other in quiet if owners.get(other.scope) == own), node)
             if node.id in shown and node.id not in told:
                 before = (node,)
             if role or told.get(node.id) or node.id in shown:

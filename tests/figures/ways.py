@@ -1,0 +1,150 @@
+"""The ways of a drawing, followed from border to border, held to the edges of its graph.
+
+Lines are joined where one begins on another, or ends on it; what they say is read from points
+alone. Nothing here uses how figures are laid out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from archdsl import Graph
+from archdsl.figures.canvas.scene import Group, Item, Path, flat, groups
+from archdsl.graph.graph import Node
+from tests.figures.test_figure_geometry import curve, on_border, tips
+
+Point = tuple[float, float]
+NEAR, HEAD = 0.75, 4.6  # points: what touches; from the end of a line to the tip of its arrow
+
+
+def wrong_ways(drawn: Sequence[Group], items: Sequence[Item], graph: Graph) -> Iterator[str]:
+    """Ways between groups that are no edges of the graph, and edges that are no ways."""
+    shown, edges = _ways(drawn, items), _edges(drawn, graph)
+    for a, b in sorted(shown - edges):
+        yield f"a way from {a} to {b} is none of the graph"
+    for a, b in sorted(edges - shown):
+        yield f"no way from {a} to {b}"
+    yield from _crossed(drawn, items)
+
+
+def _edges(drawn: Sequence[Group], graph: Graph) -> set[tuple[str, str]]:
+    """What feeds what, ops that are not drawn passed over; a block is drawn where it is first."""
+    holder = {path: group.id for group in drawn for path in (group.id, *group.stands)}
+    owner = {node.id: _owner(graph, node, holder) for node in graph.nodes}
+    found = set()
+    again = {id for group in drawn for id in (group.id, *group.stands) if "@" in id}
+    for node in graph.nodes:
+        first = "@" not in node.id or again or any(group.id in graph.scope_by_id for group in drawn)
+        for id in node.inputs[: node.op.inputs] if owner[node.id] and first else ():
+            while id in owner and not owner[id] and not graph.by_id[id].op.role():
+                id = graph.by_id[id].inputs[0]
+            source = owner.get(id, "")
+            if source and source != owner[node.id]:
+                found.add((source, owner[node.id]))
+    return found
+
+
+def _owner(graph: Graph, node: Node, holder: Mapping[str, str]) -> str:
+    """The group that holds an op: itself, or a part around it."""
+    around = [node.id, *(scope.id for scope in graph.around(node.scope))]
+    places = [place for path in around for place in (path, path.partition("@")[0])]
+    return next((holder[place] for place in places if place in holder), "")
+
+
+def _ways(drawn: Sequence[Group], items: Sequence[Item]) -> set[tuple[str, str]]:
+    """Pairs of groups that lines lead from and to."""
+    lines = _lines(items)
+    boxes = {group.id: _border(group) for group in drawn}
+    numbers = range(len(lines))
+    leaving = {n: [m for m in numbers if m != n and _on(lines[m][0], lines[n])] for n in numbers}
+    into = {n: [m for m in numbers if m != n and _on(lines[n][-1], lines[m])] for n in numbers}
+    ends = {n: [id for id, box in boxes.items() if box and on_border(*lines[n][-1], box)]
+            for n in numbers}  # fmt: skip
+    found = set()
+    for id, box in boxes.items():
+        todo = [n for n in numbers if box and on_border(*lines[n][0], box)]
+        seen = set(todo)
+        while todo:
+            number = todo.pop()
+            found |= {(id, other) for other in ends[number] if other != id}
+            more = [m for m in leaving[number] if not _touches(lines[m][0], lines[number][-1])]
+            if not ends[number]:
+                more = leaving[number] + into[number]
+            todo += [m for m in more if m not in seen]
+            seen |= {*more}
+    return found
+
+
+def _lines(items: Sequence[Item]) -> list[list[Point]]:
+    """The lines between groups, not those in them."""
+    paths = [item for item in items if isinstance(item, Path)]
+    heads = tips(paths)
+    lines = [_line(path, heads) for path in paths if path.stroke and not path.fill]
+    return [line for line in lines if len(line) > 1]
+
+
+def _crossed(drawn: Sequence[Group], items: Sequence[Item]) -> Iterator[str]:
+    """Groups that a way goes through."""
+    for group in drawn:
+        box = _border(group)
+        if box is None:
+            continue
+        left, top, right, bottom = box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1
+        for line in _lines(items):
+            inner = [p for a, b in pairwise(line) for p in _between(a, b)]
+            if any(left < x < right and top < y < bottom for x, y in inner):
+                yield f"a way goes through {group.id}"
+
+
+def _between(a: Point, b: Point) -> Iterator[Point]:
+    """Points on a segment, no two more than 2 points apart."""
+    steps = 1 + int(max(abs(a[0] - b[0]), abs(a[1] - b[1])) / 2)
+    for n in range(steps + 1):
+        yield a[0] + (b[0] - a[0]) * n / steps, a[1] + (b[1] - a[1]) * n / steps
+
+
+def _line(path: Path, heads: Sequence[Point]) -> list[Point]:
+    """The points of a line, up to the tip of its arrow if it has one."""
+    points: list[Point] = []
+    for letter, numbers in path.commands:
+        if letter == "C":
+            points += curve(points[-1], *numbers)
+        elif letter != "Z":
+            points.append((numbers[0], numbers[1]))
+    (x0, y0), (x, y) = points[-2:]
+    for a, b in heads:
+        reach = ((a - x) ** 2 + (b - y) ** 2) ** 0.5
+        ahead = (a - x) * (x - x0) + (b - y) * (y - y0)
+        if reach < HEAD and ahead > 0.2 * reach * ((x - x0) ** 2 + (y - y0) ** 2) ** 0.5:
+            return [*points, (a, b)]
+    return points
+
+
+def _border(group: Group) -> tuple[float, float, float, float] | None:
+    boxes = [i.box() for i in flat(group.items) if isinstance(i, Path) and i.fill and i.stroke]
+    return boxes[0] if boxes else None
+
+
+def _on(point: Point, line: Sequence[Point]) -> bool:
+    return any(_distance(point, a, b) < NEAR for a, b in pairwise(line))
+
+
+def _touches(one: Point, other: Point) -> bool:
+    return abs(one[0] - other[0]) < NEAR and abs(one[1] - other[1]) < NEAR
+
+
+def _distance(point: Point, a: Point, b: Point) -> float:
+    """From a point to the segment between two others."""
+    (x, y), (dx, dy) = point, (b[0] - a[0], b[1] - a[1])
+    length = dx * dx + dy * dy
+    part = max(0.0, min(1.0, ((x - a[0]) * dx + (y - a[1]) * dy) / length)) if length else 0.0
+    return ((a[0] + part * dx - x) ** 2 + (a[1] + part * dy - y) ** 2) ** 0.5
+
+
+def wrong_insets(items: Sequence[Item], graph: Graph) -> Iterator[str]:
+    """Wrong ways of the blocks that are drawn; of a dense block the first layer stands for all."""
+    dense = {scope.id for scope in graph.scopes if scope.kind == "dense"}
+    for group in groups(items):
+        path = group.id.removesuffix(".block")
+        if path != group.id and path in group.stands and path not in dense:
+            inside = [one for one in groups(group.items) if one is not group]
+            yield from wrong_ways(inside, group.items, graph)
