@@ -13,6 +13,8 @@ from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.diagnostics.voice import speaking_python
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import graphviz
     from torch import Tensor, nn
 
@@ -511,3 +513,32 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     from archdsl.weights import saving
 
     saving.save_weights(module, path)
+
+
+@speaking_python
+def export(
+    network: "Spec | nn.Module",
+    folder: str | os.PathLike[str],
+    to: Sequence[str] = ("onnx",),
+    *,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    dynamic_size: bool = False,
+) -> "dict[str, Path]":
+    """Writes a network as files that other runtimes load, and gives their paths by format.
+
+    `network` is a spec, a graph, or a module that `compile` made; a spec gets `weights`, or those
+    that training starts with. `to` are some of "onnx", "openvino", "pt2", "safetensors" and
+    "torchscript". Inputs and outputs have their names, `input` and `output` if the spec has none;
+    nodes of ONNX and OpenVINO the paths of their modules. There may be any number of images, with
+    `dynamic_size` of any size, where the network allows it. The metadata say the spec, the version
+    and the costs. Raises UsageError for a format that is none, or cannot hold the network.
+    """
+    from torch import nn
+
+    from archdsl.exporting import export
+
+    if isinstance(network, nn.Module):
+        if weights is not None:
+            raise UsageError("weights are for a spec; a module has its own")
+        return export(network, folder, to, dynamic_size)
+    return export(compile(network, weights=weights), folder, to, dynamic_size)

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
     "weights": "diagnostics elaborate expressions files graph language yaml",
     "compiled": "graph weights",
+    "exporting": "analysis diagnostics files graph weights",
     "plugins": "diagnostics modules ops pytorch",
     "study": "analysis diagnostics elaborate expressions files graph language numbers plugins"
     " pytorch yaml",
@@ -81,6 +82,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "cli.draw",
         "cli.editor",
         "cli.explain",
+        "cli.export",
         "cli.fmt",
         "cli.import_",
         "cli.main",

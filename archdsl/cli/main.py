@@ -31,6 +31,7 @@ from archdsl.cli.console import (
 from archdsl.cli.draw import draw
 from archdsl.cli.editor import completion, lsp, new
 from archdsl.cli.explain import explain
+from archdsl.cli.export import export
 from archdsl.cli.fmt import fmt
 from archdsl.cli.import_ import import_
 from archdsl.cli.measure import diff, summary
@@ -52,8 +53,8 @@ def cli() -> None:
 
 
 COMMANDS = (
-    check, build, import_, summary, diff, draw, plot, scale, sweep, list_, weights, show_, explain,
-    fmt, schema, new, lsp, completion,
+    check, build, export, import_, summary, diff, draw, plot, scale, sweep, list_, weights, show_,
+    explain, fmt, schema, new, lsp, completion,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

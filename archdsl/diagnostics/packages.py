@@ -10,6 +10,8 @@ PACKAGES = {  # module -> what it is called, and what pip calls it
     "huggingface_hub": ("huggingface_hub", "huggingface_hub"),
     "matplotlib": ("matplotlib", "matplotlib"),
     "networkx": ("NetworkX", "networkx"),
+    "onnxscript": ("onnxscript", "'archdsl[export]'"),
+    "openvino": ("OpenVINO", "'archdsl[export]'"),
     "optuna": ("Optuna", "optuna"),
     "pygls": ("pygls", "'archdsl[editor]'"),
     "pyarrow": ("pyarrow", "pyarrow"),
