@@ -46,6 +46,7 @@ MAY_IMPORT = {
     " pytorch yaml",
     "tables": "analysis diagnostics files graph numbers ops study",
     "build": "analysis diagnostics figures files graph pytorch tables",
+    "page": "analysis api diagnostics editor figures files graph language tables yaml",
     "notebook": "api diagnostics figures graph lint",
     "editor": "api analysis diagnostics expressions graph language lint names numbers ops tables"
     " yaml",

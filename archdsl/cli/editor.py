@@ -1,4 +1,4 @@
-"""The commands that a new spec begins with: `new`, `lsp`, `completion`."""
+"""The commands that a new spec begins with: `new`, `serve`, `lsp`, `completion`."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
-from archdsl.cli.console import OK, show
+from archdsl.cli.console import OK, networks, show
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
 
@@ -52,6 +52,25 @@ def lsp() -> int:
     from archdsl.editor.server import server
 
     server().start_io()
+    return OK
+
+
+@click.command()
+@click.argument("spec", required=False, shell_complete=networks)
+@click.option("--port", default=0, help="The port on this machine; a free one without it.")
+@click.option("--no-show", is_flag=True, help="Print the address, and open no browser.")
+def serve(spec: str | None, port: int, no_show: bool) -> int:
+    """Open a page with a spec beside its figure and its numbers; a new one without SPEC.
+
+    It answers this machine alone, under the address that it prints.
+    """
+    require("the page", "nicegui")
+    require("the page", "pebble")
+    from archdsl.page.server import serve
+
+    if spec is not None and not Path(spec).is_file():
+        raise UsageError(f"no file {spec}; networks of the gallery are in the page's menu")
+    serve(Path(spec) if spec else None, port, not no_show)
     return OK
 
 

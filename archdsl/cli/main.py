@@ -29,7 +29,7 @@ from archdsl.cli.console import (
     status_of,
 )
 from archdsl.cli.draw import draw
-from archdsl.cli.editor import completion, lsp, new
+from archdsl.cli.editor import completion, lsp, new, serve
 from archdsl.cli.explain import explain
 from archdsl.cli.export import export
 from archdsl.cli.fmt import fmt
@@ -54,7 +54,7 @@ def cli() -> None:
 
 COMMANDS = (
     check, build, export, import_, summary, diff, draw, plot, scale, sweep, list_, weights, show_,
-    explain, fmt, schema, new, lsp, completion,
+    explain, fmt, schema, new, serve, lsp, completion,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

@@ -1,0 +1,187 @@
+"""What the page shows of a text, computed in a process of its own, which can be ended.
+
+Everything here is plain data: what goes to the worker and what comes back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archdsl.analysis.summary import summarize
+from archdsl.diagnostics.diagnostic import Diagnostic
+from archdsl.diagnostics.errors import UsageError
+from archdsl.editor.fixes import fix
+from archdsl.editor.results import Results
+from archdsl.editor.view import View
+from archdsl.figures.draw import draw
+from archdsl.figures.options import KINDS, asked
+from archdsl.graph.graph import Graph
+from archdsl.language.syntax import Literal
+from archdsl.tables.summary import html
+
+COLUMNS = ("parameters", "macs", "memory", "field")
+ONE = tuple(kind for kind in KINDS if kind not in ("diff", "scaling"))  # kinds of one network
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text, where it would stand, and what is to be shown of it."""
+
+    text: str
+    name: str
+    kind: str = "hero"
+    settings: dict[str, str] = field(default_factory=dict)
+    scale: dict[str, str] = field(default_factory=dict)
+    other: str = ""  # a network of the gallery to compare with
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong: its place as offsets in the text, and what to write there if known."""
+
+    code: str
+    severity: str
+    message: str
+    help: str
+    line: int
+    start: int
+    end: int
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number of the spec that can be moved: a parameter, or the factor of a scaling rule."""
+
+    name: str
+    value: float
+    whole: bool
+    rule: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What there is to show; `figure` is SVG, `table` HTML, "" where there is none, `why` says why.
+
+    `lines` are the lines of this text by the ids of figures' boxes.
+    """
+
+    mistakes: tuple[Mistake, ...] = ()
+    figure: str = ""
+    table: str = ""
+    why: str = ""
+    lines: dict[str, int] = field(default_factory=dict)
+    sliders: tuple[Slider, ...] = ()
+
+
+def answer(question: Question) -> Answer:
+    """Reads a text; draws and measures the network that it is."""
+    view = View(question.name, question.text)
+    mistakes = tuple(_mistake(view, found) for found in view.reading.diagnostics)
+    sliders = tuple(_sliders(view))
+    graph = view.graph
+    if graph is None:
+        return Answer(mistakes, sliders=sliders)
+    lines = _lines(view)
+    if question.settings or question.scale:
+        changed = _changed(question)
+        if isinstance(changed, str):
+            return Answer(mistakes, why=changed, sliders=sliders)
+        graph = changed
+    table = html(summarize(graph, show=COLUMNS))
+    try:
+        figure = _figure(graph, question)
+    except UsageError as error:
+        return Answer(mistakes, "", table, str(error), lines, sliders)
+    return Answer(mistakes, figure, table, "", lines, sliders)
+
+
+def exported(question: Question, suffix: str) -> bytes | str:
+    """The figure as a file of a suffix, or why there is none."""
+    changed = _changed(question)
+    if isinstance(changed, str):
+        return changed
+    try:
+        written: bytes = _drawn(changed, question).render(suffix)
+        return written
+    except UsageError as error:
+        return str(error)
+
+
+def _changed(question: Question) -> Graph | str:
+    """The graph with what the sliders say, or what is wrong with that."""
+    from archdsl.api import read
+
+    try:
+        said = question.settings, question.scale
+        reading = read(question.name, *said, text=question.text)
+    except UsageError as error:
+        return str(error)
+    return reading.graph if reading.graph is not None else reading.report()
+
+
+def _drawn(graph: Graph, question: Question) -> Any:
+    if question.other:
+        from archdsl.api import load
+
+        return draw([graph, load(question.other)], "diff", asked("diff", {}))
+    return draw([graph], question.kind, asked(question.kind, {}))
+
+
+def _figure(graph: Graph, question: Question) -> str:
+    shown: str | None = _drawn(graph, question)._repr_svg_()
+    if shown is None:
+        raise UsageError(f"a figure of the kind {question.kind} is text, and no picture")
+    return shown
+
+
+def _mistake(view: View, found: Diagnostic) -> Mistake:
+    """A diagnostic at its place here; one of another file where that is named."""
+    places = [found.span, *(label.span for label in found.labels)]
+    span = next((s for s in places if s is not None and view.is_here(s)), None)
+    mended = fix(view, found)
+    if span is None:
+        return Mistake(found.code, found.severity, found.message, found.help, 1, 0, 0)
+    starts = [0]
+    for line in view.lines:
+        starts.append(starts[-1] + len(line) + 1)
+    start = starts[span.line - 1] + span.column - 1
+    end = starts[min(span.end_line, len(view.lines)) - 1] + span.end_column - 1
+    if span.is_point:  # a block of YAML: its line
+        end = starts[span.line] - 1
+    text = mended.text if mended is not None else ""
+    size = len(view.text)
+    at = min(start, size), min(max(end, start), size)
+    return Mistake(found.code, found.severity, found.message, found.help, span.line, *at, text)
+
+
+def _lines(view: View) -> dict[str, int]:
+    """For every part of the network the line of this text that it comes from."""
+    results = Results(view)
+    found: dict[str, int] = {}
+    for mark in view.marks:
+        if mark.kind in ("item", "verb"):
+            for id in results.of(mark):
+                found.setdefault(id, mark.span.line)
+    graph = view.graph
+    for scope in graph.scopes if graph is not None else ():
+        if scope.id not in found and scope.parent in found:
+            found[scope.id] = found[scope.parent]
+    for node in graph.nodes if graph is not None else ():
+        if node.id not in found and node.scope in found:
+            found[node.id] = found[node.scope]
+    return found
+
+
+def _sliders(view: View) -> Sequence[Slider]:
+    """The document's parameters that are numbers, and its scaling rules with a factor."""
+    document = view.document
+    if document is None:
+        return []
+    found = []
+    for parameter in document.parameters.values():
+        value = parameter.default.value if isinstance(parameter.default, Literal) else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            found.append(Slider(parameter.name, value, isinstance(value, int)))
+    found += [Slider(name, 1, False, True) for name in document.rules]
+    return found

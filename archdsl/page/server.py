@@ -1,0 +1,307 @@
+"""The page itself, on NiceGUI, whose wheel has the editor and all else that a browser needs."""
+
+import secrets
+import socket
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nicegui import app, ui
+
+from archdsl.diagnostics.errors import UsageError
+from archdsl.language import gallery
+from archdsl.page.answers import ONE, Answer, Question, Slider, answer, exported
+from archdsl.page.files import ChangedMeanwhile, Open, on_disk
+from archdsl.page.guard import Guard
+from archdsl.page.worker import Worker
+
+HOST = "127.0.0.1"
+PAUSE = 0.03  # seconds without a keystroke before a text is read
+STYLE = """
+<style>
+  .cm-editor { height: 100%; font-size: 13px }
+  .spec-error { text-decoration: underline wavy #c0392b }
+  .spec-warning { text-decoration: underline wavy #b7860b }
+  .spec-line { background: #fff3c4 }
+  .figure svg { width: 100%; height: auto; max-height: 62vh }
+  .figure g[id] { cursor: pointer }
+  .figure.old { opacity: 0.35 }
+  .figure g.marked > * { filter: drop-shadow(0 0 1.5px #d35400) drop-shadow(0 0 1.5px #d35400) }
+  .stages table { border-collapse: collapse; font-size: 12px; width: 100% }
+  .stages td, .stages th { padding: 1px 8px; border-bottom: 1px solid #eee; white-space: nowrap }
+  .stages caption { text-align: left; padding: 4px 8px; color: #555 }
+  .mistake { font-family: monospace; font-size: 12px; white-space: pre-wrap }
+</style>
+"""
+CLICKED = """(event) => {
+  const box = event.target.closest('.figure g[id]');
+  if (box) emit(box.id);
+}"""
+CURSOR = """(event) => {
+  const view = getElement(%d).editor;
+  emit(view.state.doc.lineAt(view.state.selection.main.head).number);
+}"""
+MARK = """
+document.querySelectorAll('.figure g.marked').forEach((box) => box.classList.remove('marked'));
+%s.forEach((id) => {
+  const box = document.querySelector(`.figure g[id="${CSS.escape(id)}"]`);
+  if (box) box.classList.add('marked');
+});
+"""
+KEEP = """
+window.addEventListener('beforeunload', (event) => {
+  if (window.unsaved) { event.preventDefault(); event.returnValue = ''; }
+});
+"""
+
+
+class Page:
+    """One tab: the editor, and what is shown beside it."""
+
+    def __init__(self, held: Open, worker: Worker) -> None:
+        self.held, self.worker = held, worker
+        self.answer = Answer()
+        self.settings: dict[str, str] = {}
+        self.scale: dict[str, str] = {}
+        self.kind, self.other = "hero", ""
+        self.sliders: tuple[Slider, ...] = ()
+        self.number = 0  # of the newest question
+        self.timer: Any = None
+        ui.add_head_html(STYLE)
+        self.bar()
+        with ui.row().classes("w-full no-wrap gap-2").style("height: calc(100vh - 7rem)"):
+            with ui.column().classes("w-2/5 h-full gap-1"):
+                self.editor = ui.codemirror(
+                    held.text, language="YAML", indent="  ", on_change=self.typed,
+                    keymap={"Mod-s": lambda _: self.save()},
+                ).classes("w-full grow").style("min-height: 0").mark("editor")  # fmt: skip
+                cursor = CURSOR % self.editor.id
+                for event in ("click", "keyup"):
+                    self.editor.on(event, lambda e: self.pointed(e.args), js_handler=cursor)
+                self.wrong = ui.column().classes("w-full gap-0 overflow-auto mistakes")
+                self.wrong.style("max-height: 30%")
+            with ui.column().classes("w-3/5 h-full gap-1 overflow-auto"):
+                self.figure = ui.html("", sanitize=False).classes("figure w-full")
+                self.figure.on("click", lambda e: self.clicked(e.args), js_handler=CLICKED)
+                self.why = ui.label("").classes("text-orange-800 why")
+                self.movers = ui.row().classes("w-full items-center gap-4 sliders")
+                self.table = ui.html("", sanitize=False).classes("stages w-full overflow-auto")
+        ui.run_javascript(KEEP)
+        ui.timer(0, self.refresh, once=True)
+
+    def bar(self) -> None:
+        """What can be chosen and done."""
+        name = self.held.path.name if self.held.path is not None else "untitled"
+        with ui.row().classes("w-full items-center gap-2"):
+            ui.label(name).classes("text-bold file")
+            self.state = ui.label("").classes("text-grey state")
+            kinds = ui.select([*ONE], value=self.kind, label="figure", on_change=self.chosen)
+            kinds.classes("kind w-24")
+            names = {"": "no other", **{one: one for one in gallery.every()}}
+            compare = ui.select(names, value="", label="compare with", on_change=self.compared)
+            compare.props("use-input").classes("compare w-40")
+            menu = ui.select(gallery.every(), label="open", on_change=self.opened)
+            menu.props("use-input").classes("open w-40")
+            ui.space()
+            for suffix in ("svg", "pdf", "png", "tex"):
+                ui.button(suffix, on_click=lambda s=suffix: self.export(f".{s}")).props(
+                    "flat dense"
+                )
+            ui.button("Save", on_click=self.save).props("dense").classes("save")
+
+    # what happens
+
+    def typed(self, event: Any) -> None:
+        self.held.text = event.value
+        self.tell()
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = ui.timer(PAUSE, self.refresh, once=True)
+
+    async def chosen(self, event: Any) -> None:
+        self.kind = event.value
+        await self.refresh()
+
+    async def compared(self, event: Any) -> None:
+        self.other = event.value or ""
+        await self.refresh()
+
+    async def opened(self, event: Any) -> None:
+        """Shows a network of the gallery, without its file: what is typed is never saved there."""
+        if self.held.unsaved:
+            ui.notify("save or undo what you typed first", type="warning")
+            return
+        self.held.path, text = None, on_disk(Path(gallery.path(event.value)))
+        self.held.text = self.held.saved = text
+        self.editor.value = text
+
+    def clicked(self, id: str) -> None:
+        """A box leads to its line."""
+        line = self.answer.lines.get(id)
+        if line is None:
+            ui.notify(f"{id} is not of this file", type="info")
+            return
+        self.editor.reveal_line(line)
+        self.decorate(line)
+        self.mark(line)
+
+    def pointed(self, line: int) -> None:
+        """A line marks its boxes."""
+        if isinstance(line, int):
+            self.mark(line)
+
+    def mark(self, line: int) -> None:
+        import json
+
+        ids = [id for id, place in self.answer.lines.items() if place == line]
+        ui.run_javascript(MARK % json.dumps(ids))
+
+    def question(self) -> Question:
+        name = str(self.held.path) if self.held.path is not None else "untitled.yaml"
+        said = dict(self.settings), dict(self.scale)
+        return Question(self.held.text, name, self.kind, *said, self.other)
+
+    async def refresh(self) -> None:
+        """Asks for what there is to show, and shows it unless something newer was asked."""
+        self.number += 1
+        number, asked = self.number, self.question()
+        found = await self.worker.ask(answer, asked)
+        if number != self.number:
+            return
+        self.answer = Answer(why=found) if isinstance(found, str) else found
+        self.show()
+
+    def show(self) -> None:
+        found = self.answer
+        if found.figure or not found.mistakes:
+            self.figure.content = found.figure
+        self.figure.classes(**{"remove" if found.figure else "add": "old"})  # is of a text before
+        if found.table:
+            self.table.content = found.table
+        self.why.text = found.why
+        self.decorate()
+        self.wrong.clear()
+        with self.wrong:
+            for mistake in found.mistakes:
+                with ui.row().classes("w-full items-center no-wrap gap-1"):
+                    color = "text-red-800" if mistake.severity == "error" else "text-orange-800"
+                    text = f"{mistake.line}: {mistake.code} {mistake.message}"
+                    help = f"\nhelp: {mistake.help}" if mistake.help else ""
+                    ui.label(text + help).classes(f"mistake grow {color}")
+                    if mistake.fix:
+                        fixed = ui.button(f"write {mistake.fix}").props("flat dense no-caps")
+                        fixed.classes("fix").on_click(lambda m=mistake: self.mend(m))
+        if found.sliders != self.sliders:
+            self.sliders = found.sliders
+            self.settings.clear()
+            self.scale.clear()
+            self.move()
+        self.tell()
+
+    def decorate(self, line: int = 0) -> None:
+        """Underlines what is wrong; a line that was asked for is coloured."""
+        size = len(self.held.text)
+        marks: list[dict[str, Any]] = [
+            {"kind": "mark", "from": m.start, "to": m.end, "class": f"spec-{m.severity}"}
+            for m in self.answer.mistakes
+            if m.start < m.end <= size
+        ]
+        marks += [{"kind": "line", "line": line, "class": "spec-line"}] if line else []
+        self.editor.decorations = marks
+
+    def mend(self, mistake: Any) -> None:
+        text = self.held.text
+        self.editor.value = text[: mistake.start] + mistake.fix + text[mistake.end :]
+
+    def move(self) -> None:
+        """A slider for every number of the spec."""
+        self.movers.clear()
+        with self.movers:
+            for one in self.sliders:
+                low, high = (
+                    (1, max(4 * one.value, 4)) if one.whole else (one.value / 4, 4 * one.value)
+                )
+                step = 1 if one.whole else one.value / 20
+                with ui.row().classes("items-center gap-3"):
+                    ui.label(one.name).classes("text-caption")
+                    mover = ui.slider(min=low, max=high, step=step, value=one.value)
+                    mover.props("label").style("width: 9rem").classes(f"slider-{escape(one.name)}")
+                    mover.on("change", lambda e, o=one: self.moved(o, e.args))
+
+    async def moved(self, slider: Slider, value: float) -> None:
+        said = self.scale if slider.rule else self.settings
+        said[slider.name] = f"{value:g}" if not slider.whole else str(int(value))
+        await self.refresh()
+
+    async def export(self, suffix: str) -> None:
+        found = await self.worker.ask(exported, self.question(), suffix)
+        if isinstance(found, str):
+            ui.notify(found, type="negative", multi_line=True)
+            return
+        name = Path(self.question().name).stem
+        ui.download(found, f"{name}{suffix}")
+
+    def save(self, over: bool = False) -> None:
+        try:
+            self.held.save(over)
+        except ChangedMeanwhile:
+            self.ask()
+        except UsageError as error:
+            ui.notify(str(error), type="negative")
+        else:
+            ui.notify("saved")
+        self.tell()
+
+    def ask(self) -> None:
+        """The file changed under the text: nothing is lost unasked."""
+        with ui.dialog(value=True) as dialog, ui.card():
+            ui.label("The file was changed by another program since it was read here.")
+            with ui.row():
+                for text, do in (
+                    ("Write mine over it", lambda: self.save(over=True)),
+                    ("Take the file's, drop mine", self.reread),
+                    ("Neither", lambda: None),
+                ):
+                    ui.button(text, on_click=lambda d=do: (d(), dialog.close())).props("flat")
+
+    def reread(self) -> None:
+        self.held.read()
+        self.editor.value = self.held.text
+
+    def tell(self) -> None:
+        self.state.text = "not saved" if self.held.unsaved else ""
+        ui.run_javascript(f"window.unsaved = {str(self.held.unsaved).lower()}")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def serve(path: Path | None, port: int = 0, show: bool = True) -> None:
+    """Serves the page for a spec until it is interrupted; prints its address.
+
+    Raises UsageError for a file that cannot be read.
+    """
+    port, token = port or free_port(), secrets.token_urlsafe(24)
+    held, worker = Open(path), Worker()
+    held.read()
+    if path is None:
+        from archdsl.language.starts import start
+
+        held.text = held.saved = start("untitled", "resnet")
+
+    @ui.page("/")
+    def page() -> None:
+        Page(held, worker)
+
+    app.add_middleware(Guard, token=token, port=port)
+    app.on_shutdown(worker.close)
+    address = f"http://{HOST}:{port}/?token={token}"
+    print(address, flush=True)
+    ui.run(
+        host=HOST, port=port, title="archdsl", reload=False, show_welcome_message=False,
+        show=f"/?token={token}" if show else False,
+    )  # fmt: skip

@@ -1,0 +1,269 @@
+"""The live page in a real browser, Debian's Chromium, and its server under attack."""
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from archdsl.language import gallery
+
+pytest.importorskip("nicegui", reason="needs the extra `page`")
+pytest.importorskip("pebble", reason="needs the extra `page`")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SECONDS = 15_000  # milliseconds: how long a loaded machine may take
+
+
+@dataclass
+class Served:
+    """A server with the address that it printed."""
+
+    process: subprocess.Popen[str]
+    address: str
+    spec: Path
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.address).port or 0
+
+    def ask(self, path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Any:
+        """The status and the body of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(connection):
+            connection.request(method, path, body or None, said)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+
+    @property
+    def query(self) -> str:
+        return "/?" + urlsplit(self.address).query
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    spec = tmp_path_factory.mktemp("page") / "resnet50.yaml"
+    shutil.copy(gallery.path("resnet50"), spec)
+    command = [sys.executable, "-m", "archdsl", "serve", str(spec), "--no-show"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    process = subprocess.Popen(command, env=own, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    made = Served(process, process.stdout.readline().strip(), spec)
+    for _ in range(120):
+        try:
+            made.ask()
+            break
+        except OSError:
+            time.sleep(0.25)
+    yield made
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+
+# who is let in
+
+
+def test_the_page_answers_its_own_address_alone(served: Served) -> None:
+    host = f"127.0.0.1:{served.port}"
+    assert served.ask(served.query)[0] == 200
+    assert served.ask("/")[0] == 403  # no token
+    assert served.ask("/?token=guess")[0] == 403
+    assert served.ask(served.query, Host="example.com")[0] == 421
+    assert served.ask(served.query, Host=f"example.com:{served.port}")[0] == 421
+    assert served.ask(served.query, Origin="http://example.com")[0] == 403
+    assert served.ask(served.query, Origin="null")[0] == 403
+    assert served.ask(served.query, Origin=f"http://{host}")[0] == 200
+    assert served.ask("/", Cookie="archdsl_page=guess")[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/../../etc/passwd", "/_nicegui/../../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd"]
+)
+def test_no_path_leads_to_files(served: Served, path: str) -> None:
+    status, body = served.ask(path + served.query[1:])
+    assert status in (403, 404) and "root:" not in body
+
+
+def test_a_socket_of_another_page_is_refused(served: Served) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec_WebSocket_Version": "13",
+        "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    path = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    assert served.ask(path, **upgrade)[0] == 403
+    token = served.query[2:]
+    assert served.ask(f"{path}&{token}", Origin="http://example.com", **upgrade)[0] == 403
+
+
+def test_much_at_once_is_refused_and_many_are_answered(served: Served) -> None:
+    status, _ = served.ask(served.query, "POST", Content_Length=str(100_000_000))
+    assert status == 413
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(served.ask(served.query)[0]))
+        for _ in range(50)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [200] * 50
+
+
+# in the browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with api.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(served: Served, browser: Any) -> Iterator[Any]:
+    """A tab with the spec as its file says it, drawn; errors of its scripts fail the test."""
+    context = browser.new_context(viewport={"width": 1500, "height": 900}, accept_downloads=True)
+    tab, wrong = context.new_page(), []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.set_default_timeout(SECONDS)
+    tab.goto(served.address)
+    tab.wait_for_selector(".cm-content")
+    write(tab, spec())  # whatever the test before has left there
+    tab.wait_for_selector(".figure:not(.old) svg")
+    yield tab
+    context.close()
+    assert not wrong
+
+
+def write(page: Any, text: str) -> None:
+    """Puts a text into the editor as somebody would: all of it selected and typed over."""
+    page.click(".cm-content")
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def spec() -> str:
+    return Path(gallery.path("resnet50")).read_text("utf-8")
+
+
+def test_a_mistake_is_shown_at_its_line_and_a_click_mends_it(served: Served, page: Any) -> None:
+    write(page, spec().replace("bn1: batch_norm", "bn1: batch_normx"))
+    mistake = page.wait_for_selector(".mistake")
+    assert "39: E0205 unknown verb `batch_normx`" in mistake.inner_text()
+    assert page.wait_for_selector(".spec-error").inner_text() == "batch_normx"
+    assert "not saved" in page.inner_text(".state")
+    page.click(".fix")
+    page.wait_for_selector(".mistake", state="detached")
+    page.wait_for_function("!document.querySelector('.figure').classList.contains('old')")
+    assert page.inner_text(".state") == ""
+
+
+def test_a_box_leads_to_its_line_and_a_line_marks_its_boxes(page: Any) -> None:
+    page.click('.figure g[id="fc"] path')
+    assert page.wait_for_selector(".spec-line").inner_text().startswith("  fc: {linear")
+    page.wait_for_selector('.figure g.marked[id="fc"]')
+    page.click(".cm-line:has-text('maxpool: {max_pool')")
+    page.wait_for_selector('.figure g.marked[id="maxpool"]')
+    assert page.query_selector('.figure g.marked[id="fc"]') is None
+
+
+def test_figure_table_and_sliders_follow_what_is_typed(page: Any) -> None:
+    own = spec().partition("expect:")[0]
+    write(page, own.replace("depths: [3, 4, 6, 3]", "depths: [3, 4, 23, 3]"))
+    page.wait_for_function("document.querySelector('.stages').innerText.includes('44.55 M')")
+    assert "bottleneck ×23" in page.inner_text(".figure") or page.query_selector(
+        '[aria-label="bottleneck ×23"]'
+    )
+    write(page, spec())
+    page.wait_for_function("document.querySelector('.stages').innerText.includes('25.56 M')")
+    slider = page.locator(".slider-width")
+    slider.focus() if slider.get_attribute("tabindex") else page.click(
+        ".slider-width .q-slider__track"
+    )
+    page.wait_for_function("!document.querySelector('.stages').innerText.includes('25.56 M')")
+
+
+def test_another_network_is_compared_and_files_are_exported(page: Any, tmp_path: Path) -> None:
+    for suffix, begins in (("svg", b"<svg"), ("pdf", b"%PDF"), ("png", b"\x89PNG")):
+        with page.expect_download() as waiting:
+            page.click(f"button:has-text('{suffix}')")
+        file = tmp_path / f"figure.{suffix}"
+        waiting.value.save_as(file)
+        assert waiting.value.suggested_filename == f"resnet50.{suffix}"
+        assert file.read_bytes().startswith(begins)
+    before = page.inner_html(".figure")
+    page.click(".compare")
+    page.keyboard.type("resnet50d")
+    page.click(".q-item:has-text('resnet50d')")
+    page.wait_for_function(
+        "(old) => document.querySelector('.figure').innerHTML !== old", arg=before
+    )
+    assert page.query_selector(".figure svg") and not page.inner_text(".why")
+
+
+def test_what_is_typed_outlives_a_reload_and_is_saved_when_asked(served: Served, page: Any) -> None:
+    mine = spec() + "# mine\n"
+    write(page, mine)
+    page.wait_for_function("document.querySelector('.state').innerText === 'not saved'")
+    assert served.spec.read_text("utf-8") == spec()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.wait_for_selector(".figure svg")
+    page.click(".cm-content")
+    page.keyboard.press("Control+End")
+    assert "# mine" in page.inner_text(".cm-content")
+    page.click(".save")
+    page.wait_for_function("document.querySelector('.state').innerText === ''")
+    assert served.spec.read_text("utf-8") == mine
+    served.spec.write_text(spec() + "# another's\n", "utf-8")
+    write(page, spec() + "# mine again\n")
+    page.wait_for_function("document.querySelector('.state').innerText === 'not saved'")
+    page.click(".save")
+    page.wait_for_selector("text=changed by another program")
+    assert served.spec.read_text("utf-8") == spec() + "# another's\n"
+    page.click("text=Write mine over it")
+    page.wait_for_function("document.querySelector('.state').innerText === ''")
+    assert served.spec.read_text("utf-8") == spec() + "# mine again\n"
+    write(page, spec())
+    page.wait_for_function("document.querySelector('.state').innerText === 'not saved'")
+    page.keyboard.press("Control+s")
+    page.wait_for_function("document.querySelector('.state').innerText === ''")
+    assert served.spec.read_text("utf-8") == spec()
+
+
+def test_hostile_text_shows_as_text_and_a_killed_worker_comes_back(
+    served: Served, page: Any
+) -> None:
+    evil = "<img src=x onerror=window.evil=1>"
+    write(page, spec().replace("name: resnet50", f"name: resnet50\ndoc: '{evil}'", 1))
+    write(
+        page, spec().replace("title: Deep", f"title: {evil} Deep").replace("maxpool:", evil + ":")
+    )
+    page.wait_for_selector(".mistake")
+    assert page.evaluate("window.evil") is None
+    children = subprocess.run(
+        ["pgrep", "-P", str(served.process.pid)], capture_output=True, text=True
+    ).stdout.split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    write(page, spec())
+    page.wait_for_selector(".figure:not(.old) svg")
+    assert served.ask(served.query)[0] == 200
