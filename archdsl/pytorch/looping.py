@@ -18,6 +18,7 @@ from archdsl.pytorch.operations import function_of, torch_call
 from archdsl.pytorch.python import call, choice, identifiers, name
 from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, names_in, same, symbol, variable
+from archdsl.pytorch.translator import Replaced
 from archdsl.pytorch.turns import Loop, Member
 
 SUMS = {"add": "added", "multiply": "multiplied"}  # the helpers that join a list
@@ -100,7 +101,8 @@ class Looping(Applying):
         if made is None or made.before or item.modifiers.repeat is not None:
             raise Fixed((), "each of a list of any number, of what is no module")
         title = self.named_at(item, env)
-        entry = self.entered(env.level.holder, Entry(title, made.code, []))
+        code = Replaced(index, ast.Constant(0)).visit(made.code)  # one module fits all maps
+        entry = self.entered(env.level.holder, Entry(title, code, []))
         value = self.body.value(made.spec, "", made.maker)
         listing = self.body.listing(of_nth(made.spec, index), maps.count, title, made.maker)
         loop = Loop(listing, name("loop"), scopes=self.scopes(env.level), maps=maps, part=part)

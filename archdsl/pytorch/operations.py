@@ -84,6 +84,8 @@ def _argument(op: type[Op], title: str, value: Any, x: TensorSpec) -> Any:
         return _init(value)
     if declared in _PER_AXIS:
         return _axes(value, x.rank)
+    if declared is kinds.SIDES and isinstance(value, list | tuple):
+        return _sides(value, x.rank)
     if declared is SHAPE:
         return tuple(whole(part) for part in value)
     if declared in (WHOLE, INDEX):
@@ -100,6 +102,14 @@ def _axes(value: Any, rank: int) -> Any:
     if value.type in ("axes", "str", "list"):
         return value
     return (whole(value),) * rank
+
+
+def _sides(value: Sequence[Any], rank: int) -> tuple[Any, ...]:
+    """A border per axis, some of them `[before, after]`; along one axis, this pair alone."""
+    parts = [value] if rank == 1 and len(value) == 2 else value
+    pairs = (tuple(map(whole, part)) if isinstance(part, list | tuple) else whole(part)
+             for part in parts)  # fmt: skip
+    return tuple(pairs)
 
 
 def _init(value: Any) -> Init:

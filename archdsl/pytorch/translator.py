@@ -324,7 +324,7 @@ def says_all(settled: Any, other: Any, test: Symbol, sign: type[ast.cmpop]) -> b
         case ast.Compare(left=ast.Name(id=p), ops=[op], comparators=[q]) if isinstance(op, sign):
             if not isinstance(settled, Symbol):
                 return False
-            tree = _Replaced(p, q).visit(ast.parse(ast.unparse(settled.syntax), mode="eval").body)
+            tree = Replaced(p, q).visit(ast.parse(ast.unparse(settled.syntax), mode="eval").body)
             free = {n.id: symbol(ast.Name(n.id), settled.type, settled)
                     for n in walk(tree) if isinstance(n, ast.Name)}  # fmt: skip
             try:
@@ -356,7 +356,9 @@ def lists_in(tree: ast.expr) -> set[str]:
     return {n.id for n in parts if isinstance(n, ast.Name)}
 
 
-class _Replaced(ast.NodeTransformer):
+class Replaced(ast.NodeTransformer):
+    """Another expression for a name."""
+
     def __init__(self, title: str, by: ast.expr) -> None:
         self.title, self.by = title, by
 

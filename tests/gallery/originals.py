@@ -11,13 +11,18 @@ from torch import nn
 from torchvision import models
 from torchvision.models import regnet
 
-from tests.gallery.written import yolo
+from tests.gallery.written import efficientdet, pspnet, temporal, yolo
 
 # What is not to be had by our name alone.
 OTHERS: dict[str, Callable[[], nn.Module]] = {
     "cbam_resnet50": lambda: timm.create_model("resnet50", block_args={"attn_layer": "cbam"}),
     "yolov5s": lambda: yolo.Yolo(yolo.V5, depth=0.33, width=0.5),
     "yolov8n": lambda: yolo.Yolo(yolo.V8, depth=0.33, width=0.25),
+    "efficientdet_d0": efficientdet.EfficientDetD0,
+    "pspnet_resnet50": pspnet.pspnet,
+    "tcn_mnist": temporal.Tcn,
+    "two_stream": temporal.TwoStream,
+    "wavenet": temporal.WaveNet,
     "unetplusplus_resnet34": lambda: smp.UnetPlusPlus("resnet34", encoder_weights=None),
 }
 

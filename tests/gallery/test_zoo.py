@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
+from archdsl.graph.graph import Graph
 from archdsl.language.gallery import find, names, zoo
 from tests import built
 from tests.gallery import originals
@@ -40,10 +41,15 @@ def theirs(name: str) -> nn.Module:
     return originals.build(name, "meta").eval()
 
 
-def results(module: nn.Module, image: torch.Tensor) -> list[torch.Tensor]:
+def given(graph: Graph, **kind: Any) -> list[torch.Tensor]:
+    """What a network takes, one of each of its inputs."""
+    return [torch.rand(1, *spec.shape, **kind) for spec in graph.inputs.values()]
+
+
+def results(module: nn.Module, images: list[torch.Tensor]) -> list[torch.Tensor]:
     """What it gives, in evaluation."""
     with torch.no_grad():
-        found: Any = module(image)
+        found: Any = module(*images)
     if isinstance(found, torch.Tensor):
         return [found]
     return list(found.values() if isinstance(found, dict) else found)
@@ -68,7 +74,7 @@ def test_keys_shapes_and_their_order_are_the_originals(name: str) -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_costs_are_the_originals(name: str) -> None:
     with FlopCounterMode(display=False) as counter, sdpa_kernel([SDPBackend.MATH]):
-        results(theirs(name), built.image(name, 1))
+        results(theirs(name), given(built.graph(name), device="meta"))
     assert archdsl.analyze(built.graph(name)).total.macs * 2 == counter.get_total_flops()
 
 
@@ -79,8 +85,8 @@ def test_outputs_are_the_originals_to_the_ninth_digit(name: str) -> None:
     state = original.state_dict()
     fill_(state)
     ours.load_state_dict(state)
-    image = torch.rand(1, *graph.input.shape, dtype=torch.float64)
-    for found, wanted in zip(results(ours, image), results(original, image), strict=True):
+    images = given(graph, dtype=torch.float64)
+    for found, wanted in zip(results(ours, images), results(original, images), strict=True):
         assert torch.allclose(found, wanted, rtol=0, atol=1e-9 * float(wanted.abs().max()))
 
 

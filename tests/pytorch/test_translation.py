@@ -134,6 +134,30 @@ SPECS = {
           c: {add: {}, from: [b, "a[0]"]}
         outputs: {x: c, y: a.d}
         """,
+    "one module on each of a list of any number, and a norm for each": """
+        blocks:
+          tower:
+            inputs: ["*x"]
+            body:
+              conv: {conv: {kernel: 3, bias: false}, each: ["*x"]}
+              "bn.{k}": {for: {k: range(len(x))}, batch_norm: {}, from: "conv[k]", as: "n[k]"}
+              out: {conv: {out: 5, kernel: 1}, each: ["*n"]}
+        backbone:
+          a: {conv: {out: 4, kernel: 1}}
+          b: {conv: {out: 4, kernel: 3, stride: 2}}
+          c: {tower: {}, from: [a, b]}
+        """,
+    "borders of two sides that vary": """
+        blocks:
+          past: {params: {n: int}, body: [{pad: {border: [[n, 0], n + 1]}}, {conv: {kernel: 3}}]}
+          line: {params: {n: int}, body: [{pad: {border: [n, 0]}}, {crop: {border: [0, n]}}]}
+        backbone:
+          a: {past: {n: 1}}
+          b: {past: {n: 2}}
+          c: {reshape: {shape: [3, -1]}}
+          d: {line: {n: 1}}
+          e: {line: {n: 2}}
+        """,
     "each of what is no chain": """
         backbone:
           a: {conv: {out: 4, kernel: 1}}
