@@ -308,7 +308,12 @@ def _block(title: str, body: Body, parameters: Parameters, items: Sequence[Item]
     for name, values in found.items():
         known = [value for value in values if value is not ANY]
         common, count = Counter(map(_key, known)).most_common(1)[0]
-        if name not in block.defaults and (count > len(values) / 2 or len(known) < len(values)):
+        either = not isinstance(_type(values), str)  # a number here, a list there: no default
+        if (
+            name not in block.defaults
+            and not either
+            and (count > len(values) / 2 or len(known) < len(values))
+        ):
             block.defaults[name] = next(v for v in known if _key(v) == common)
     for n, item in enumerate(items):
         item.verb, item.parts = title, {}

@@ -85,7 +85,7 @@ class Bodies:
         uses = Counter(scope.block for scope in self.graph.scopes)
         self.blocks = {name for name, count in uses.items() if name and count > 1}
         self.labels: dict[str, str] = {}  # of nodes that cannot be called by their names
-        self.again: dict[str, str] = {}  # what one more application of a module gives, by its key
+        self.again: dict[str, tuple[str, str]] = {}  # what has another key, and in which scope
 
     def network(self) -> Body:
         """The items of the whole; raises ModuleError for what no spec can say."""
@@ -133,15 +133,17 @@ class Bodies:
         """The items of a scope, by their keys; `flow` is what the first is given."""
         entries = residuals(self.entries(scope, around), self.outside(scope))
         for entry in entries:
-            if entry.key.startswith("_"):
-                self.again[entry.result] = entry.key
+            for inner, _ in entry.inner(""):
+                if inner.parts:
+                    self.again[inner.result] = inner.key, scope.id
         for entry in entries:
             before = flow
             for inner, given in entry.inner(flow):
-                if tuple(inner.taken) != (given,):
-                    inner.item.sources = tuple(
-                        self.reference(id, scope, around) for id in inner.taken
-                    )
+                taken = list(inner.taken)
+                if inner.item.arguments.get("like"):
+                    inner.item.arguments["like"] = self.reference(taken.pop(), scope, around)
+                if taken != [given]:
+                    inner.item.sources = tuple(self.reference(id, scope, around) for id in taken)
                 inner.item.channels = self.graph.spec(inner.taken[0]).channels
             flow = entry.result if not entry.item.modifiers.get("aux") else before
         return _numbered({entry.key: entry.item for entry in entries})
@@ -157,7 +159,7 @@ class Bodies:
             if child.path in names:
                 item.arguments = {"use": names[child.path]}
                 key = _free(key.replace(".", "_"), found)
-                self.again |= dict.fromkeys(gives, key)
+                self.again |= dict.fromkeys(gives, (key, scope.id))
             else:
                 if "@" in child.id.removeprefix(scope.id):
                     raise ModuleError(f"{child.path} is applied in several parts of the network")
@@ -210,8 +212,8 @@ class Bodies:
         """How an item of a scope calls a value."""
         if id in around.inputs:
             return around.inputs[id]
-        if id in self.again:
-            return self.again[id]
+        if id in self.again and self.again[id][1] in self.chains[scope.id]:
+            return self.again[id][0]
         if id in self.labels:
             return self.labels[id]
         node = self.graph.by_id[id]
@@ -243,7 +245,8 @@ class Bodies:
 
 def _free(wanted: str, taken: Collection[str], start: str = "") -> str:
     """A name that is not taken."""
-    base = f"{start}{wanted}" if wanted[:1].isdigit() or start else wanted
+    start = start or ("use" if wanted[:1].isdigit() else "")
+    base = f"{start}{wanted}"
     if start and base not in taken:
         return base
     number = 2

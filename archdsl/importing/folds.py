@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from archdsl.importing.blocks import TAKEN, Known, alike, is_size, multiple
-from archdsl.importing.items import ANY, Body, Code, First, Item, Ramp, is_list
+from archdsl.importing.items import ANY, Body, Code, First, Item, Ramp, expression, is_list
 from archdsl.importing.unify import Apart, Unifier, shape
 from archdsl.names import identifier_problem
 
@@ -106,6 +106,8 @@ def _turns(items: Sequence[Item], known: Known) -> Item:
     """Items as the turns of one."""
     if any(item.modifiers for item in items):
         raise Apart
+    if items[0].verb == "use":
+        raise Apart
     if items[0].verb == "seq" and any(item != items[0] for item in items[1:]):
         raise Apart  # parts of their own, as stages are
     made = Unifier(partial(_turn, known), known.defaults).item(_unsourced(items))
@@ -114,6 +116,8 @@ def _turns(items: Sequence[Item], known: Known) -> Item:
         raise Apart  # two that differ in several ways are two
     made.sources = items[0].sources
     made.modifiers["repeat"] = len(items)
+    for part in made.walk():
+        part.channels = ANY  # another turn has others
     return made
 
 
@@ -149,7 +153,7 @@ def _turn(known: Known, name: str, values: list[Any], channels: list[int]) -> An
     if all(value == values[1] for value in values[1:]) and not isinstance(values[0], float):
         return First(values[0], values[1])
     if len(values) > 3 and all(value == values[n % 2] for n, value in enumerate(values)):
-        return Code(f"{values[1]} if i % 2 else {values[0]}")
+        return Code(f"{expression(values[1])} if i % 2 else {expression(values[0])}")
     raise Apart
 
 
@@ -258,6 +262,8 @@ def _dense(body: Body, known: Known) -> Body:
         except Apart:
             continue
         key = _template(_turns, prefix, start) if prefix != keys[place] else "{i}"
+        for part in layer.walk():
+            part.channels = ANY
         made = Item("dense", {"repeat": len(layers)}, {"layer": {key: layer}})
         made.channels = items[place].channels
         before = dict(zip(keys[:place], items[:place], strict=True))

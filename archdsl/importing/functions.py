@@ -206,7 +206,7 @@ def _local_response_norm(
 
 @reads("normalize")
 def _normalize(
-    r: Recorder, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12
+    r: Recorder, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None
 ) -> Value:
     return r.emit(norm.Normalize, input, p=p, axis=axis_of(input, dim), eps=eps)
 
@@ -432,8 +432,14 @@ def _mul(r: Recorder, input: Any, other: Any) -> Value:
         return _scaled(r, x, weight)
     if not isinstance(weight, Learned) or not weight.key:
         raise Unread("a product with what does not flow")
-    if prod(weight.shape) == 1:
+    if r.state[weight.key] == ():
         return r.emit(regularize.LearnedWeight, x, path=weight.key)
+    if prod(weight.shape) == 1 and x.spec.channels == 1:
+        flat = len(r.state[weight.key]) == 1
+        axis = channel_axis(x)
+        return gathered(
+            r, x, axis, flat, lambda y: r.emit(regularize.LayerScale, y, path=weight.key)
+        )
     wide = tuple(n for n in weight.shape if n != 1)
     shape = (*(1,) * (len(x.spec.shape) - len(weight.shape)), *weight.shape)
     if wide != (x.spec.channels,) or shape.index(wide[0]) not in _axes_at(x, shape):

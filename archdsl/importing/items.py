@@ -134,7 +134,7 @@ def modifiers(item: Item) -> dict[str, Any]:
 def value_of(value: Any) -> Any:
     """A value as data: expressions are text."""
     if isinstance(value, First):
-        first, other = _text(value.first), _text(value.other)
+        first, other = expression(value.first), expression(value.other)
         if (first, other) in (("true", "false"), ("false", "true")):
             return "first" if first == "true" else "not first"
         return value_of(value.first) if first == other else f"{first} if first else {other}"
@@ -151,7 +151,7 @@ def value_of(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
+def expression(value: Any) -> str:
     """A value in an expression, where words have quotes."""
     if isinstance(value, str):
         return f"'{value}'"
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
 
 def _operand(value: Any) -> str:
     """A value in arithmetic."""
-    text = _text(value)
+    text = expression(value)
     return f"({text})" if " " in text else text
 
 

@@ -5,14 +5,15 @@ nothing in evaluation.
 """
 
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from torch import nn
 
 from archdsl.importing.axes import first, last
-from archdsl.importing.recording import Reader, Recorder, Unread, Value
-from archdsl.ops import attention, conv, norm, pool, regularize
+from archdsl.importing.recording import Helper, Learned, Reader, Recorder, Unread, Value
+from archdsl.ops import attention, conv, join, norm, pool, regularize
 from archdsl.pytorch.allowed import prelude
 
 LEAVES: dict[str, Reader] = {}
@@ -35,8 +36,23 @@ def leaf(module: nn.Module) -> Reader | None:
     return LEAVES.get(f"{package}.{kind.__name__}")
 
 
-def _is_prelude(kind: type) -> bool:
-    """Whether a class is what sources of ours carry under this name."""
+def helpers(modules: Iterable[nn.Module]) -> Iterator[Helper]:
+    """The functions beside these modules' classes that sources of ours carry, with their readers."""
+    seen: set[str] = set()
+    for module in modules:
+        place = type(module).__module__
+        if place in seen or place not in sys.modules:
+            continue
+        seen.add(place)
+        for name in prelude().keys() & vars(sys.modules[place]).keys():
+            reader = LEAVES.get(f"prelude.{name}")
+            found = vars(sys.modules[place])[name]
+            if reader is not None and inspect.isfunction(found) and _is_prelude(found):
+                yield sys.modules[place], name, found, reader
+
+
+def _is_prelude(kind: Any) -> bool:
+    """Whether a class or function is what sources of ours carry under this name."""
     try:
         return inspect.getsource(kind).strip() == prelude()[kind.__name__].strip()
     except (OSError, TypeError):
@@ -192,3 +208,26 @@ def _scale(r: Recorder, path: str, module: Any, x: Value) -> Value:
 @reads("prelude.Tokens")
 def _tokens(r: Recorder, path: str, module: Any, x: Value) -> Value:
     return r.emit(attention.Tokens, x)
+
+
+@reads("prelude.weighted_sum")
+def _weighted_sum(
+    r: Recorder, weight: Learned, maps: Sequence[Value], normalize: str, eps: float
+) -> Value:
+    return r.emit(join.WeightedAdd, *maps, path=weight.key, normalize=normalize, eps=eps)
+
+
+@reads("prelude.max_unpool")
+def _max_unpool(
+    r: Recorder, x: Value, pooled: Value, kernel: Any, stride: Any, padding: Any
+) -> Value:
+    sizes = {"kernel": kernel, "stride": stride, "padding": padding}
+    return r.emit(pool.MaxUnpool, x, pooled, **sizes, like=True)
+
+
+@reads("prelude.position_grid")
+def _position_grid(
+    r: Recorder, x: Value, channels: int, temperature: float, normalize: bool
+) -> Value:
+    settings: dict[str, Any] = {"temperature": temperature, "normalize": normalize}
+    return r.emit(attention.PositionGrid, x, out=channels, **settings)

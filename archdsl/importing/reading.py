@@ -12,7 +12,7 @@ from archdsl.diagnostics.errors import ModuleError, UsageError
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.importing.functions import FUNCTIONS
 from archdsl.importing.graphs import assembled, named_by_parts
-from archdsl.importing.leaves import leaf
+from archdsl.importing.leaves import helpers, leaf
 from archdsl.importing.recording import BATCH, Recorder, Value, fake_mode
 from archdsl.importing.results import in_training, results_of
 from archdsl.names import name_problem
@@ -78,7 +78,7 @@ def _recorded(
     device = next((t.device for t in (*module.parameters(), *module.buffers())), None)
     floats = [t.dtype for t in module.parameters() if t.is_floating_point()]
     modes = {part: part.training for part in module.modules()}
-    recorder = Recorder(module, FUNCTIONS, leaf, _opaque)
+    recorder = Recorder(module, FUNCTIONS, leaf, _opaque, helpers)
     with fake_mode():
         tensors, names = {}, _named(given, module)
         for title, tensor in given.items():

@@ -111,6 +111,7 @@ def place() -> str:
 
 
 Reader = Callable[..., Any]
+Helper = tuple[Any, str, Any, Reader]  # where a function stands, its name, itself, its reader
 
 
 class Recorder(TorchFunctionMode):
@@ -122,9 +123,11 @@ class Recorder(TorchFunctionMode):
         functions: Mapping[str, Reader],
         modules: Callable[[nn.Module], Reader | None],
         opaque: Callable[..., Op],
+        helpers: Callable[[Iterable[nn.Module]], Iterable[Helper]],
     ) -> None:
         super().__init__()
         self.functions, self.modules, self.opaque = functions, modules, opaque
+        self.helpers = helpers
         self.flows: dict[int, Value | Learned] = {}
         self.alive: list[Tensor] = []  # so that no other tensor gets the id of one
         self.born: dict[int, int] = {}  # when a tensor was there first
@@ -150,6 +153,9 @@ class Recorder(TorchFunctionMode):
         with ExitStack() as stack:
             for path, part in parts:
                 stack.enter_context(_patched(part, partial(self.call, path, part, part.forward)))
+            for holder, name, function, reader in self.helpers(part for _, part in parts):
+                called = partial(self.help, function, reader)
+                stack.enter_context(_patched(holder, called, name))
             with self:
                 return self._run(inputs, named)
 
@@ -213,6 +219,23 @@ class Recorder(TorchFunctionMode):
             raise
         finally:
             self.frame = outer
+
+    def help(self, function: Any, reader: Reader, *args: Any, **kwargs: Any) -> Any:
+        """A call of a function that is one op as a whole."""
+        if self.quiet:
+            return function(*args, **kwargs)
+        before = len(self.frame.parts)
+        try:
+            read = reader(self, *self.known(args), **self.known(kwargs))
+        except (Unread, TypeError, ArgumentError, ShapeError):
+            del self.frame.parts[before:]
+            return function(*args, **kwargs)
+        self.quiet = True
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            self.quiet = False
+        return self.bound(result, read)
 
     def as_op(self, reader: Reader, forward: Any, args: Any, kwargs: Any) -> tuple[Any] | None:
         """What a module gives that is an op as a whole; None if its settings are not those."""
@@ -465,17 +488,17 @@ def _listed(value: Any) -> list[Any]:
 
 
 @contextmanager
-def _patched(module: nn.Module, forward: Any) -> Iterator[None]:
-    """A module whose `forward` is another for a while."""
-    before = module.__dict__.get("forward")
-    module.forward = forward
+def _patched(holder: Any, function: Any, name: str = "forward") -> Iterator[None]:
+    """A module whose `forward`, or another attribute, is another for a while."""
+    before = vars(holder).get(name)
+    setattr(holder, name, function)
     try:
         yield
     finally:
         if before is None:
-            del module.__dict__["forward"]
+            delattr(holder, name)
         else:
-            module.forward = before
+            setattr(holder, name, before)
 
 
 def _said(error: BaseException) -> str:

@@ -46,13 +46,15 @@ def residuals(entries: Sequence[Entry], outside: set[str]) -> list[Entry]:
                 found[start:stop] = [entry]
                 place = start
         place += 1
-    if len(found) > 1:
-        number = 0
-        for entry in found:
-            if entry.item.verb == VERB and entry.parts:
-                number += 1
-                entry.key = f"_residual{number}" if number > 1 else "_residual"
+    _numbered(found)
     return found
+
+
+def _numbered(entries: Sequence[Entry]) -> None:
+    """Gives residuals keys of their own among others."""
+    made = [entry for entry in entries if entry.parts]
+    for number, entry in enumerate(made, 1):
+        entry.key = f"_residual{number}" if number > 1 else "_residual"
 
 
 def _residual(
@@ -87,6 +89,8 @@ def _residual(
         if shortcut and first < start:
             parts = {"shortcut": shortcut, "body": body}
         parts["after"] = after
+        for part in parts.values():
+            _numbered(part)
         item = Item(VERB, parts={n: {e.key: e.item for e in part} for n, part in parts.items()})
         result = after[-1].result if after else add.result
         entry = Entry("_residual", item, (source,), result, frozenset({result}), parts)

@@ -10,12 +10,13 @@ from archdsl.graph.returns import ONLY
 from archdsl.importing.blocks import Block, called
 from archdsl.importing.bodies import Bodies
 from archdsl.importing.folds import folded, steps_of
-from archdsl.importing.items import Body, plain_body, written
+from archdsl.importing.items import Body, Item, plain_body, written
 from archdsl.ops import join, regularize, shape
 from archdsl.ops.opaque import Opaque
 from archdsl.ops.tensor import INPUT
 
 Loads = Callable[[str], Graph]
+RESULT = "result"  # the key of an item that gives again what stands before others
 SHOWN = 4  # parts that a message names
 ENDS = ("adaptive_avg_pool", "flatten", "global_avg_pool", "mean", "token")  # a head begins with
 
@@ -31,6 +32,10 @@ def spec_of(graph: Graph, loads: Loads) -> str:
         why = opaque[0].op
         assert isinstance(why, Opaque)
         raise ModuleError(f"{graph.name} cannot become a spec: no op is {parts} ({why.reason})")
+    taken = {id for node in graph.nodes for id in node.inputs} | {*graph.outputs.values()}
+    unused = ", ".join(name for name in graph.inputs if name not in taken)
+    if unused:
+        raise ModuleError(f"{graph.name} cannot become a spec: only the shape of {unused} is used")
     rates = {node.op.rate for node in graph.nodes if isinstance(node.op, regularize.DropPath)}
     bodies = Bodies(graph)
     network, blocks = called(bodies.network(), (), folded, steps_of(rates))
@@ -46,12 +51,14 @@ def _document(bodies: Bodies, network: Body, blocks: Sequence[Block]) -> str:
     if blocks:
         data["blocks"] = {block.name: block.plain() for block in blocks}
     backbone, head = _sections(network)
+    if list(graph.outputs) == [""] and bodies.last() != graph.outputs[""]:
+        (head or backbone)[RESULT] = Item("identity", sources=(bodies.called(graph.outputs[""]),))
     data["backbone"] = plain_body(backbone)
     if head:
         data["head"] = plain_body(head)
     results = {name: bodies.called(id) for name, id in graph.outputs.items()}
-    if list(results) != [""] or bodies.last() != graph.outputs[""]:
-        data["outputs"] = {name or ONLY: reference for name, reference in results.items()}
+    if list(results) != [""]:
+        data["outputs"] = results
     if graph.returns is not None:
         fields = {field: name or ONLY for field, name in graph.returns.fields.items()}
         data["returns"] = {graph.returns.type: fields}

@@ -159,6 +159,8 @@ class Unifier:
     def value(self, name: str, values: Sequence[Any], channels: list[Any]) -> Any:
         """What stands for values; what has parts is one part by part."""
         listed = list(values)
+        if name == "like" and any(value != listed[0] for value in listed):
+            raise Apart  # it names an item
         known = [value for value in listed if value is not ANY]
         if not known:
             return ANY
