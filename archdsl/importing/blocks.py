@@ -304,6 +304,7 @@ def _block(title: str, body: Body, parameters: Parameters, items: Sequence[Item]
     """A block, and every part a call of it."""
     found = {n: v for n, v in parameters.found.items() if n not in parameters.derived}
     found |= {n: v for n, v in parameters.found.items() if n in parameters.derived}
+    found = {name: _alike_listed(values) for name, values in found.items()}
     block = Block(title, body, max(1, len(items[0].sources)), found, dict(parameters.derived))
     for name, values in found.items():
         known = [value for value in values if value is not ANY]
@@ -326,6 +327,15 @@ def _block(title: str, body: Body, parameters: Parameters, items: Sequence[Item]
             and (name not in block.defaults or values[n] != block.defaults[name])
         }
     return block
+
+
+def _alike_listed(values: list[Any]) -> list[Any]:
+    """Values of which some are lists: numbers as lists, too."""
+    lengths = {len(value) for value in values if isinstance(value, list)}
+    if len(lengths) != 1:
+        return values
+    (length,) = lengths
+    return [[value] * length if type(value) is int else value for value in values]
 
 
 def _key(value: Any) -> str:

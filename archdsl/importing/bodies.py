@@ -131,7 +131,7 @@ class Bodies:
 
     def body(self, scope: Scope, flow: str, around: Around) -> Body:
         """The items of a scope, by their keys; `flow` is what the first is given."""
-        entries = residuals(self.entries(scope, around), self.outside(scope))
+        entries = residuals(self.entries(scope, around), self.outside(scope), self.graph.spec)
         for entry in entries:
             for inner, _ in entry.inner(""):
                 if inner.parts:

@@ -29,22 +29,26 @@ def folded(body: Body, known: Known, whole: bool) -> Body:
         for name, part in item.parts.items():
             item.parts[name] = folded(part, known, whole)
         if not is_list(body):
-            _as_group(item)
+            _as_group(item, {"repeat"})
+    repeated = {item.verb for item in body.values() if "repeat" in item.modifiers}
+    for item in body.values() if whole and not is_list(body) else ():
+        if any(inner.verb in repeated for inner in item.parts.get("items", {}).values()):
+            _as_group(item, set())  # of one turn, beside others of more
     found = _dense(body, known)
     if whole or all(known.is_deep(item.verb) for item in found.values()):
         found = _runs(found, known, 2, _turns)
     return _runs(found, known, ROWS, _rows) if whole else found
 
 
-def _as_group(item: Item) -> None:
+def _as_group(item: Item, says: set[str]) -> None:
     """A sequence that is one repeated item is this item: its turns are numbered in it."""
     body = item.parts.get("items", {})
     if item.verb != "seq" or list(body) != ["0"] or item.modifiers:
         return
     only = body["0"]
-    if only.modifiers.keys() <= {"repeat"} and not only.sources:
+    if only.modifiers.keys() == says and not only.sources:
         item.verb, item.arguments, item.parts = only.verb, only.arguments, only.parts
-        item.modifiers = {"repeat": 1, **only.modifiers}
+        item.modifiers, item.channels = {"repeat": 1, **only.modifiers}, only.channels
 
 
 # runs

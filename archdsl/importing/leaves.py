@@ -37,7 +37,7 @@ def leaf(module: nn.Module) -> Reader | None:
 
 
 def helpers(modules: Iterable[nn.Module]) -> Iterator[Helper]:
-    """The functions beside these modules' classes that sources of ours carry, with their readers."""
+    """The functions of our sources beside the classes of these modules, with their readers."""
     seen: set[str] = set()
     for module in modules:
         place = type(module).__module__

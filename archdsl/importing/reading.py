@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from archdsl.diagnostics.errors import ModuleError, UsageError
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.importing.functions import FUNCTIONS
 from archdsl.importing.graphs import assembled, named_by_parts
+from archdsl.importing.imported import Imported
 from archdsl.importing.leaves import helpers, leaf
 from archdsl.importing.recording import BATCH, Recorder, Value, fake_mode
 from archdsl.importing.results import in_training, results_of
@@ -40,7 +42,9 @@ def from_torch(module: nn.Module, example_inputs: Inputs, name: str | None = Non
         training = in_training(recorder, outputs, there, results_of(returned), returned)
         if training is not None:
             graph = named_by_parts(assembled(there, title, specs, *training))
-    _warn(recorder, graph)
+    unused = tuple(key for key in recorder.state if key not in graph.state)
+    graph = replace(graph, written=Imported(unused))
+    _warn(graph, unused)
     return graph
 
 
@@ -116,13 +120,12 @@ def _opaque(
     return (Opaque if inputs == 1 else OpaqueJoin)(title, spec, weights, macs, reason)
 
 
-def _warn(recorder: Recorder, graph: Graph) -> None:
+def _warn(graph: Graph, unused: Sequence[str]) -> None:
     """Says what is no op of ours, and which weights nothing uses."""
     opaque = [node for node in graph.nodes if isinstance(node.op, Opaque)]
     lines = [f"{node.id} is no op of ours: {node.op.reason}" for node in opaque[:SHOWN]]  # type: ignore[attr-defined]
     if len(opaque) > SHOWN:
         lines.append(f"and {len(opaque) - SHOWN} more")
-    unused = [key for key in recorder.state if key not in graph.state]
     if unused:
         lines.append(
             f"no result needs {', '.join(unused[:SHOWN])}{', ...' * (len(unused) > SHOWN)}"

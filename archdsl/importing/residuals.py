@@ -1,10 +1,11 @@
 """Sums of a way and its shortcut as residuals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archdsl.importing.items import Item
 from archdsl.ops import activation
+from archdsl.ops.tensor import TensorSpec
 
 AFTER = {
     op.verb for op in vars(activation).values() if isinstance(op, type) and hasattr(op, "verb")
@@ -34,12 +35,14 @@ class Entry:
                 given = entry.result
 
 
-def residuals(entries: Sequence[Entry], outside: set[str]) -> list[Entry]:
+def residuals(
+    entries: Sequence[Entry], outside: set[str], spec: Callable[[str], TensorSpec]
+) -> list[Entry]:
     """The entries, with residuals in place of sums; `outside` is what others take, too."""
     found = list(entries)
     place = 0
     while place < len(found):
-        if found[place].item.verb == "add" and len(found[place].taken) == 2:
+        if found[place].item.verb == "add" and len({*map(spec, found[place].taken)}) == 1:
             made = _residual(found, place, outside)
             if made is not None:
                 start, stop, entry = made
@@ -62,6 +65,8 @@ def _residual(
 ) -> tuple[int, int, Entry] | None:
     """The residual whose sum stands at a place, and the entries that it is made of."""
     add = entries[at]
+    if len(add.taken) != 2:
+        return None
     for main, short in (add.taken, add.taken[::-1]):
         ways = _ways(entries, at, main, short)
         if ways is None:
@@ -83,6 +88,8 @@ def _residual(
         if hidden & outside or any(hidden & set(e.taken) for e in others) or add.item.modifiers:
             continue
         if any("aux" in entries[n].item.modifiers for n in held):
+            continue
+        if {e.item.arguments.get("use") for e in others} & {entries[n].key for n in held}:
             continue
         body, shortcut = list(entries[start:stop]), list(entries[first:last])
         parts = {"body": body, "shortcut": shortcut}

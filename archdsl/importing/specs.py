@@ -10,6 +10,7 @@ from archdsl.graph.returns import ONLY
 from archdsl.importing.blocks import Block, called
 from archdsl.importing.bodies import Bodies
 from archdsl.importing.folds import folded, steps_of
+from archdsl.importing.imported import Imported
 from archdsl.importing.items import Body, Item, plain_body, written
 from archdsl.ops import join, regularize, shape
 from archdsl.ops.opaque import Opaque
@@ -32,6 +33,9 @@ def spec_of(graph: Graph, loads: Loads) -> str:
         why = opaque[0].op
         assert isinstance(why, Opaque)
         raise ModuleError(f"{graph.name} cannot become a spec: no op is {parts} ({why.reason})")
+    if isinstance(graph.written, Imported) and graph.written.unused:
+        parts = ", ".join(graph.written.unused[:SHOWN])
+        raise ModuleError(f"{graph.name} cannot become a spec: no result needs {parts}")
     taken = {id for node in graph.nodes for id in node.inputs} | {*graph.outputs.values()}
     unused = ", ".join(name for name in graph.inputs if name not in taken)
     if unused:

@@ -140,3 +140,16 @@ def test_why_no_spec_can_be_had_is_told() -> None:
         graph = archdsl.from_torch(networks.Einsum(), image(3, 8, 8))
     with pytest.raises(archdsl.ModuleError, match=r"no op is mixing, sin \(`einsum` is no op of"):
         archdsl.to_spec(graph)
+
+
+class Unused(networks.Functional):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = nn.Conv2d(3, 3, 1)
+
+
+def test_weights_that_nothing_uses_are_told_and_keep_a_network_from_being_a_spec() -> None:
+    with pytest.warns(UserWarning, match=r"no result needs left.weight, left.bias"):
+        graph = archdsl.from_torch(Unused(), image(3, 16, 16))
+    with pytest.raises(archdsl.ModuleError, match=r"no result needs left.weight, left.bias"):
+        archdsl.to_spec(graph)
