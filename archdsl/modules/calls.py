@@ -577,6 +577,7 @@ def add_row(op: type[Op], row: Row) -> None:
 
 REQUIRES = {  # what a class of the prelude uses
     "initialized_inside": ("initialized",),
+    "BlurPool": ("blurred",),
     "Conv1dSame": ("pad_same",),
     "Conv2dSame": ("pad_same",),
     "Conv3dSame": ("pad_same",),

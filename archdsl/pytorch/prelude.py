@@ -410,6 +410,21 @@ def max_unpool(
     return unpool(x, places, kernel, stride, padding, pooled.shape[2:])
 
 
+@torch.fx.wrap
+def blurred(x: Tensor, row: list[float], stride: int) -> Tensor:
+    """A map behind a filter, which is the row times itself along every axis, with a stride."""
+    along = torch.tensor(row, dtype=x.dtype, device=x.device)
+    weight, rank = along, x.dim() - 2
+    for _ in range(rank - 1):
+        weight = weight.unsqueeze(-1) * along
+    weight = weight[None, None].expand([x.shape[1], 1] + [-1] * rank)
+    if rank == 1:
+        return F.conv1d(x, weight, stride=stride, groups=x.shape[1])
+    if rank == 2:
+        return F.conv2d(x, weight, stride=stride, groups=x.shape[1])
+    return F.conv3d(x, weight, stride=stride, groups=x.shape[1])
+
+
 class BlurPool(nn.Module):
     """A binomial filter with a stride."""
 
@@ -429,12 +444,7 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, self.border, self.mode)
-        weight = row = torch.tensor(self.row, dtype=x.dtype, device=x.device)
-        for _ in range(self.rank - 1):
-            weight = weight[..., None] * row
-        weight = weight.expand(self.channels, 1, *weight.shape)
-        run = (F.conv1d, F.conv2d, F.conv3d)[self.rank - 1]
-        return run(x, weight, stride=self.stride, groups=self.channels)
+        return blurred(x, self.row, self.stride)
 
 
 def weighted_sum(weight: Tensor, maps: Sequence[Tensor], normalize: str, eps: float) -> Tensor:
