@@ -196,9 +196,8 @@ class _Instances:
         made = [*body.constructor(), *loop_of(cases), *freezing(graph)]
         info = members.features
         made += [] if info is None else [assign("self.feature_info", info)]
-        doc = documented(
-            [members.doc, "", "Read from a graph without its spec: every number is fixed."]
-        )
+        whence = "Written from the graph" if graph.written else "Read from a graph without its spec"
+        doc = documented([members.doc, "", f"{whence}: every number is fixed."])
         return ast.ClassDef(
             title,
             [name(base_of(body))],

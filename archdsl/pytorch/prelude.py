@@ -460,6 +460,7 @@ def weighted_sum(weight: Tensor, maps: Sequence[Tensor], normalize: str, eps: fl
     return total
 
 
+@torch.fx.wrap
 def position_grid(x: Tensor, channels: int, temperature: float, normalize: bool) -> Tensor:
     """Sines and cosines of the places along every axis of a map, in single precision."""
     rank = x.ndim - 2

@@ -24,7 +24,7 @@ def test_the_source_of_a_backbone_is_the_specs_and_gives_its_features(name: str)
         assert name == "vit_b_16"
         return
     source = built.backbone(name)
-    assert "without its spec" not in source
+    assert "every number is fixed" not in source
     with torch.device("meta"):
         module = network(source)().eval()
         maps = module(torch.empty(1, *graph.input.shape))
