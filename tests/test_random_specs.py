@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -176,6 +177,24 @@ def test_the_module_computes_what_the_graph_says(reading: Reading) -> None:
     check_cost(graph, module)
     check_training(built, module, x)
     check_features(graph, dict(module.state_dict()), x)
+
+
+@settings(random_specs, max_examples=max(10, EXAMPLES // 8))
+@given(specs(), st.sampled_from([1, 2, 4]))
+def test_an_output_stride_is_refused_or_computed(reading: Reading, stride: int) -> None:
+    try:
+        graph = load({**reading[0], "output_stride": stride})
+    except archdsl.SpecError:
+        return
+    assert Graph.from_json(graph.to_json()) == graph
+    built = graph.select(graph.outputs, graph.aux)
+    module = compile_graph(graph).double().eval()
+    randomize(module)
+    x = images(graph)
+    values = run(built, dict(module.state_dict()), *x).values
+    with torch.no_grad():
+        assert_close(results(module(*x)), expected(built, values, training=False), 1e-9)
+    check_cost(graph, module)
 
 
 def check_cost(graph: Graph, module: nn.Module) -> None:
