@@ -246,7 +246,7 @@ def test_what_the_call_says_goes_before_what_the_spec_says(tmp_path: Any) -> Non
     assert list(ops(candidates.graph(Point({}, {}))).values()) == ["gelu", "gelu"]
     with pytest.raises(UsageError, match="did you mean `relu`"):
         archdsl.api.read(path, replaced=["rellu=silu"])
-    with pytest.raises(UsageError, match="replace and output_stride change a spec"):
+    with pytest.raises(UsageError, match="replace, output_stride and input change a spec"):
         archdsl.compile(graph, replace={"relu": "silu"})
 
 
