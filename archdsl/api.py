@@ -343,9 +343,7 @@ def draw(
     value and which kinds honour them. One spec may be a figure file; `resnet50:layer3` is a part of
     a network. Raises UsageError if it cannot be drawn so.
     """
-    from archdsl.figures.draw import draw
-    from archdsl.figures.file import Request, for_graphs, parted, request_of
-    from archdsl.figures.options import asked
+    from archdsl.figures.file import Request, figure_of, request_of
     from archdsl.graph.graph import Graph
 
     values = {
@@ -355,19 +353,17 @@ def draw(
         "insets": insets, "rows": rows, "color": color,
     }  # fmt: skip
     given = {name: value for name, value in values.items() if value is not None}
-    texts = [spec for spec in specs if not isinstance(spec, Graph)]
-    request = (
-        request_of(texts, kind, given) if len(texts) == len(specs) else Request((), kind, given)
-    )
-    every = [
-        parted(spec) if isinstance(spec, str) else (spec, "") for spec in request.specs or specs
+    graphs = {f"graph {n}": spec for n, spec in enumerate(specs) if isinstance(spec, Graph)}
+    names = [
+        f"graph {n}" if isinstance(one, Graph) else os.fspath(one) for n, one in enumerate(specs)
     ]
-    graphs = [_graph(spec) for spec, _ in every]
-    chosen, options = for_graphs(request, graphs)
-    return draw(graphs, chosen, asked(chosen, options), [part for _, part in every])
+    request = Request(tuple(names), kind, given) if graphs else request_of(names, kind, given)
+    for name in request.networks:
+        if name not in graphs:
+            graphs[name] = load(name)
+    return figure_of(request, graphs)
 
 
-@speaking_python
 def digraph(spec: "Spec", *, only: str = "", title: str = "") -> "graphviz.Digraph":
     """The ops of a spec or graph as a `graphviz.Digraph`: a notebook shows it, and it can go on.
 

@@ -29,7 +29,7 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
 from archdsl.figures import forms
-from archdsl.figures.options import KINDS, OPTIONS, Option, asked
+from archdsl.figures.options import KINDS, OPTIONS, Option
 from archdsl.yaml.source import parse
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def figure_options(command: Command) -> Command:
 )  # fmt: skip
 @click.option(
     "-o", "--out", "outs", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
-    help="Where to write; the suffix (svg, pdf, png, tex) chooses the format. Can be given again.",
+    help="Where to write; the suffix (svg, pdf, png, tex, html, pptx) chooses. Can be given again.",
 )  # fmt: skip
 @figure_options
 @click.option(
@@ -173,11 +173,10 @@ def draw(
 
 def _drawn(job: Job) -> tuple[int, list[Reading]]:
     """Reads the specs and writes the figure; what was there stays if one is wrong."""
-    from archdsl.figures.file import for_graphs, parted, request_of
+    from archdsl.figures.file import figure_of, request_of
 
     request = request_of(job.specs, job.kind, job.given)
-    specs = [parted(spec) for spec in request.specs]
-    readings = [network_of(spec, job.changed) for spec, _ in specs]
+    readings = [network_of(spec, job.changed) for spec in request.networks]
     for reading in readings:
         if reading.diagnostics:
             show(reading.report(color=color(sys.stderr)), err=True)
@@ -186,14 +185,12 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
         wrong = [status_of(reading.diagnostics) for reading in readings if reading.graph is None]
         return max(wrong), readings
     from archdsl.figures.canvas.png import DPI
-    from archdsl.figures.draw import draw
 
-    kind, values = for_graphs(request, graphs)
-    figure = draw(graphs, kind, asked(kind, values), [part for _, part in specs])
+    figure = figure_of(request, dict(zip(request.networks, graphs, strict=True)))
     if not job.outs and figure.draw is None:
         show(figure.render(figure.formats()[0]).decode())
         return 0, readings
-    outs = job.outs or [Path(f"{_stem(job, graphs)}-{kind}.svg")]
+    outs = job.outs or [Path(f"{_stem(job, graphs)}.svg")]
     for out in outs:
         figure.expect(out.suffix.lower())
     for out in outs:
@@ -206,11 +203,12 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
 
 def _stem(job: Job, graphs: Sequence["Graph"]) -> str:
     """What a figure is called that has no name: as its file, else as the networks in it."""
-    from archdsl.figures.file import is_figure
+    from archdsl.figures.file import is_figure, of_spec
 
     if len(job.specs) == 1 and is_figure(job.specs[0]):
         return Path(job.specs[0]).stem
-    return "-".join(graph.name for graph in graphs)
+    said = of_spec(graphs[0]).get("kind") if len(graphs) == 1 else None
+    return "-".join([*(graph.name for graph in graphs), job.kind or said or "hero"])
 
 
 def _watch(job: Job, readings: list[Reading]) -> None:

@@ -16,6 +16,7 @@ PACKAGES = {  # module -> what it is called, and what pip calls it
     "optuna": ("Optuna", "optuna"),
     "pygls": ("pygls", "'archdsl[editor]'"),
     "pebble": ("Pebble", "'archdsl[page]'"),
+    "pptx": ("python-pptx", "'archdsl[slides]'"),
     "pyarrow": ("pyarrow", "pyarrow"),
     "pydantic": ("pydantic", "pydantic"),
     "reportlab": ("reportlab", "reportlab"),

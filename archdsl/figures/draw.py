@@ -30,6 +30,7 @@ from archdsl.figures.kinds.block import block
 from archdsl.figures.kinds.columns import columns
 from archdsl.figures.kinds.dense import dense
 from archdsl.figures.kinds.difference import difference
+from archdsl.figures.kinds.legend import Entry
 from archdsl.figures.kinds.pyramid import pyramid
 from archdsl.figures.kinds.scaling import scaling
 from archdsl.figures.kinds.strip import strip
@@ -60,27 +61,35 @@ def draw(
     if not graphs:
         raise UsageError("there is nothing to draw; give a spec")
     theme = load_theme(options.theme)
-    descriptions = [
-        _described(graph, kind, options, part)
-        for graph, part in zip_longest(graphs, parts, fillvalue="")
-        if isinstance(graph, Graph)
-    ]
-    expect_known(descriptions, options)
+    descriptions = described(graphs, kind, options, parts)
     texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
     if texts:
         missing = [one for d in descriptions for one in OMITTED[kind](d)]
     else:  # what cannot be drawn is said now
-        bare, missing = _fitted(descriptions, kind, options, theme)
+        bare, missing = fitted(descriptions, kind, options, theme)
     words = not_drawn(missing)
     caption = caption_of(descriptions, kind, options, words)
     seen = description_of(descriptions, words)
 
     def picture() -> Scene:
-        scene = _fitted(descriptions, kind, options, theme)[0] if texts else bare
+        scene = fitted(descriptions, kind, options, theme)[0] if texts else bare
         return replace(scene, caption=caption, description=seen)
 
     omissions = tuple(missing)
     return Figure(caption, seen, omissions, texts, picture if kind in PICTURES else None)
+
+
+def described(
+    graphs: Sequence[Graph], kind: str, options: Options, parts: Sequence[str] = ()
+) -> list[Description]:
+    """What is to be drawn of networks, as the author calls it."""
+    found = [
+        _described(graph, kind, options, part)
+        for graph, part in zip_longest(graphs, parts, fillvalue="")
+        if isinstance(graph, Graph)
+    ]
+    expect_known(found, options)
+    return found
 
 
 def hero(graph: Graph) -> Figure:
@@ -137,12 +146,16 @@ OMITTED: dict[str, Callable[[Description], Iterable[Omission]]] = {
 }
 
 
-def _fitted(
-    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme
-) -> tuple[Scene, list[Omission]]:
-    """The picture; if it does not fit, the error says a width that has been tried."""
+def fitted(
+    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme,
+    collected: list[Entry] | None = None,
+) -> tuple[Scene, list[Omission]]:  # fmt: skip
+    """The picture; if it does not fit, the error says a width that has been tried.
+
+    Its legend is added to `collected` instead of drawn, if that is there.
+    """
     try:
-        return _scene(descriptions, kind, options, theme)
+        return _scene(descriptions, kind, options, theme, collected)
     except NarrowError as error:
         narrow = error
     need = narrow.need  # grows until it is enough
@@ -160,8 +173,9 @@ def _fitted(
 
 
 def _scene(
-    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme
-) -> tuple[Scene, list[Omission]]:
+    descriptions: Sequence[Description], kind: str, options: Options, theme: Theme,
+    collected: list[Entry] | None = None,
+) -> tuple[Scene, list[Omission]]:  # fmt: skip
     """The picture, and what it leaves out.
 
     Text larger than the layouts are made for takes as much more room everywhere: they are made for
@@ -171,11 +185,12 @@ def _scene(
     asked = replace(options, width=(options.width - 2 * margin) / room, room=room)
     pen = Pen(replace(theme, sizes=theme.sizes.shrunk(room)))
     pen.marks, pen.scale = told(descriptions, options)
+    pen.collected = collected
     try:
         height = PICTURES[kind](descriptions, asked, pen)
         missing = [*pen.left_out, *left_out(descriptions, pen.items)]
         pen.items = list(colored(pen.items, descriptions, options, pen.theme))
-        items, height = _titled(pen, asked, height)
+        items, height = titled(pen, asked, height)
         right = bounds(items)[2]
         width = max(asked.width, right) if kind == "graph" else asked.width
         if right > width + 0.5:
@@ -216,7 +231,7 @@ def _parts(description: Description) -> list[str]:
     return sorted(parts, key=lambda part: (part.count("."), part))
 
 
-def _titled(pen: Pen, options: Options, height: float) -> tuple[tuple[Item, ...], float]:
+def titled(pen: Pen, options: Options, height: float) -> tuple[tuple[Item, ...], float]:
     """The items under the title, if there is one."""
     if not options.title:
         return tuple(pen.items), height

@@ -11,6 +11,7 @@ from archdsl.diagnostics.packages import require
 from archdsl.figures.canvas.pdf import pdf
 from archdsl.figures.canvas.png import DPI, png
 from archdsl.figures.canvas.scene import Omission, Scene, not_drawn
+from archdsl.figures.canvas.slides import slides
 from archdsl.figures.canvas.svg import svg
 from archdsl.figures.canvas.tikz import tikz
 from archdsl.files import make_folder, replacing
@@ -71,7 +72,7 @@ class Figure:
             require(f"a {suffix} file", _NEEDED[suffix])
 
     def save(self, path: str | Path, text: str = "live", dpi: int = DPI) -> None:
-        """Writes the file, whole or not at all; the suffix chooses svg, pdf, png or tex.
+        """Writes the file, whole or not at all; the suffix chooses the format.
 
         The folder is made if there is none.
         """
@@ -86,14 +87,15 @@ class Figure:
 
     def _repr_html_(self) -> str | None:
         write = self.texts.get(".html")
-        return write() if write else None
+        return write() if write and self.draw is None else None
 
 
-_NEEDED = {".pdf": "reportlab", ".png": "resvg_py", ".dot": "graphviz"}
+_NEEDED = {".pdf": "reportlab", ".png": "resvg_py", ".dot": "graphviz", ".pptx": "pptx"}
 
 FORMATS: dict[str, Callable[[Any], bytes]] = {
     ".svg": lambda scene: svg(scene).encode(),
     ".pdf": pdf,
     ".png": png,
     ".tex": lambda scene: tikz(scene).encode(),
+    ".pptx": slides,
 }

@@ -11,8 +11,12 @@ from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.figures.canvas.theme import theme_names
+from archdsl.figures.draw import draw
+from archdsl.figures.figure import Figure
 from archdsl.figures.forms import Kind
 from archdsl.figures.options import OPTIONS, asked
+from archdsl.figures.page import paged
+from archdsl.figures.panels import Panel, panels
 from archdsl.graph.graph import Graph
 from archdsl.yaml.fitting import fitted
 from archdsl.yaml.json_schema import schema_of
@@ -71,8 +75,11 @@ def figure_schema() -> dict[str, Any]:
     return schema_of(FigureForm, "A figure in archdsl")
 
 
+WHOLE = {"width", "theme", "title", "legend"}  # options of a figure of panels as a whole
+
+
 @dataclass(frozen=True)
-class Panel:
+class PanelRequest:
     """A panel: what it shows, and under which words."""
 
     letter: str
@@ -88,7 +95,13 @@ class Request:
     kind: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     layout: tuple[tuple[str, ...], ...] = ()
-    panels: tuple[Panel, ...] = ()
+    panels: tuple[PanelRequest, ...] = ()
+
+    @property
+    def networks(self) -> list[str]:
+        """The specs of all networks, each once."""
+        every = [*self.specs, *(spec for panel in self.panels for spec in panel.request.specs)]
+        return list(dict.fromkeys(parted(spec)[0] for spec in every))
 
 
 def is_figure(path: str | os.PathLike[str]) -> bool:
@@ -159,6 +172,25 @@ def for_graphs(request: Request, graphs: Sequence[Graph]) -> tuple[str, dict[str
     return kind, usual | dict(request.values)
 
 
+def figure_of(request: Request, graphs: Mapping[str, Graph]) -> Figure:
+    """The figure that is asked for, of the networks by their specs."""
+    of = [graphs[parted(spec)[0]] for spec in request.specs]
+    if not request.panels:
+        kind, values = for_graphs(request, of)
+        parts = [parted(spec)[1] for spec in request.specs]
+        return paged(of, draw(of, kind, asked(kind, values), parts))
+    for name in request.values.keys() - WHOLE:
+        raise UsageError(f"{name} is for one panel; say it there")
+    made: dict[str, Panel] = {}
+    for panel in request.panels:
+        own = [graphs[parted(spec)[0]] for spec in panel.request.specs]
+        kind, values = for_graphs(panel.request, own)
+        parts = [parted(spec)[1] for spec in panel.request.specs]
+        made[panel.letter] = Panel(panel.caption, own, parts, kind, asked(kind, values))
+    every = [graphs[name] for name in request.networks]
+    return paged(every, panels(request.layout, made, asked("hero", request.values)))
+
+
 def parted(spec: str) -> tuple[str, str]:
     """`resnet50:layer3` as the spec and the part."""
     before, colon, part = spec.rpartition(":")
@@ -221,7 +253,7 @@ def _check_values(
 def _panels(
     data: Any, place: Place, folder: Path, specs: tuple[str, ...], values: Mapping[str, Any],
     sink: Sink,
-) -> tuple[tuple[tuple[str, ...], ...], tuple[Panel, ...]]:  # fmt: skip
+) -> tuple[tuple[tuple[str, ...], ...], tuple[PanelRequest, ...]]:  # fmt: skip
     """The rows of letters and the panels behind them."""
     if data is None:
         return (), ()
@@ -233,7 +265,7 @@ def _panels(
         return (), ()
     letters = tuple(tuple(row.split()) for row in rows)
     named = list(dict.fromkeys(letter for row in letters for letter in row))
-    panels: list[Panel] = []
+    found: list[PanelRequest] = []
     for letter in named:
         if letter not in data:
             sink.error("E0202", f"panel `{letter}` of the layout is missing", place.span)
@@ -247,8 +279,8 @@ def _panels(
         own = _check_values(form, at, sink, folder)
         of = specs if form.figure is None else _specs(form.figure, at / "figure", folder, sink)
         usual = {name: values[name] for name in ("theme",) if name in values}
-        panels.append(Panel(letter, form.caption, Request(of, form.kind, usual | own)))
+        found.append(PanelRequest(letter, form.caption, Request(of, form.kind, usual | own)))
     for name in data.keys() - {"layout", *named}:
         message = f"panel `{name}` is not in the layout"
         sink.error("E0201", message, (place / name).key)
-    return letters, tuple(panels)
+    return letters, tuple(found)

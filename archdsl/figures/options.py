@@ -78,7 +78,7 @@ OPTIONS = (
         "hero strip columns dense graph",
     ),
     Option(
-        "label", "", "Names for parts and networks: 'layer{s}=Stage $s$'.",
+        "label", "", "Names for parts and networks: 'layer{s}=Stage {s}'.",
         "hero strip block columns pyramid table scaling diff", type=forms.Label,
     ),
     Option(
@@ -94,7 +94,7 @@ OPTIONS = (
         "hero strip block columns pyramid", type=forms.Roles,
     ),
     Option(
-        "note", "", "A line more under a stage: 'layer3=dilated, $d=2$'.", "hero strip",
+        "note", "", "A line more under a stage: 'layer3=dilated by 2'.", "hero strip",
         type=forms.Label,
     ),
     Option(

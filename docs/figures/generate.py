@@ -115,6 +115,14 @@ def generate(folder: Path) -> None:
                 sys.exit(f"archdsl draw {command} failed")
 
 
+def rebuild(folder: Path) -> None:
+    """Writes the published figures, each from its figure file, into a folder."""
+    for path in sorted((HERE / "published").glob("*.yaml")):
+        if cli.run(["draw", str(path), "-o", str(folder / f"{path.stem}.svg")]):
+            sys.exit(f"archdsl draw {path} failed")
+
+
 if __name__ == "__main__":
     generate(HERE)
+    rebuild(HERE / "published")
     (HERE / "README.md").write_text(page(), encoding="utf-8")

@@ -65,6 +65,7 @@ class Pen:
     items: list[Item] = field(default_factory=list)
     left_out: list[Omission] = field(default_factory=list)  # by choice; the rest is seen in items
     marks: Sequence[tuple[Paint, str]] = ()  # what the legend says besides
+    collected: list[tuple[Paint | None, str]] | None = None  # a legend that is drawn elsewhere
     scale: Sequence[tuple[Paint, str]] = ()  # what it says instead: paints from least to most
 
     def text(

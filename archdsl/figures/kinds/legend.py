@@ -45,6 +45,9 @@ def draw_legend(pen: Pen, found: Iterable[Entry], width: float, top: float) -> f
     """
     lines_only = [entry for entry in found if entry[0] is None] if pen.scale else found
     found = [*lines_only, *(pen.scale or pen.marks)]
+    if pen.collected is not None:
+        pen.collected += found
+        return top
     order = list(pen.theme.paints.values())
     last = len(order)  # colors that no role has; after them lines
     found = sorted(

@@ -1,0 +1,136 @@
+"""A scene as a slide of PowerPoint, every path a shape and every line a text box (python-pptx)."""
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import Any
+
+from archdsl.figures.canvas.font import FALLBACKS
+from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
+
+EMU = 12_700  # of a point
+STEPS = 8  # straight pieces of a curve: shapes of PowerPoint's builder have no others
+Point = tuple[float, float]
+
+
+def slides(scene: Scene) -> bytes:
+    """A presentation of one slide of the size of the scene; the path of a part names its shapes."""
+    from pptx import Presentation
+
+    made = Presentation()
+    made.slide_width, made.slide_height = _emu(scene.width), _emu(scene.height)
+    made.core_properties.title = scene.title
+    made.core_properties.comments = scene.description[:255]
+    slide = made.slides.add_slide(made.slide_layouts[6])  # the empty one
+    if scene.background:
+        slide.background.fill.solid()
+        slide.background.fill.fore_color.rgb = _color(scene.background)
+    for item, name in _named(scene.items, ""):
+        (_path if isinstance(item, Path) else _text)(slide.shapes, item, name)  # type: ignore[arg-type]
+    file = BytesIO()
+    made.save(file)
+    return file.getvalue()
+
+
+def _named(items: Sequence[Item], name: str) -> Iterator[tuple[Path | Text, str]]:
+    """Every path and text with the path of the innermost part that it is in."""
+    for item in items:
+        if isinstance(item, Group):
+            yield from _named(item.items, item.id)
+        else:
+            yield item, name
+
+
+def _path(shapes: Any, path: Path, name: str) -> None:
+    from pptx.enum.dml import MSO_LINE
+
+    builder = None
+    for points, closed in _polygons(path):
+        first, *rest = ((_emu(x), _emu(y)) for x, y in points)
+        if builder is None:
+            builder = shapes.build_freeform(*first, scale=1.0)
+        else:
+            builder.move_to(*first)
+        builder.add_line_segments(rest, close=closed)
+    if builder is None:
+        return
+    shape = builder.convert_to_shape()
+    shape.name, shape.shadow.inherit = name or shape.name, False
+    if path.fill:
+        shape.fill.solid()
+        shape.fill.fore_color.rgb = _color(path.fill)
+    else:
+        shape.fill.background()
+    if path.stroke:
+        shape.line.color.rgb = _color(path.stroke)
+        shape.line.width = _emu(path.width)
+        if path.dash:
+            shape.line.dash_style = MSO_LINE.DASH
+    else:
+        shape.line.fill.background()
+
+
+def _polygons(path: Path) -> Iterator[tuple[list[Point], bool]]:
+    """The lines of a path, curves as straight pieces, and whether each is closed."""
+    points: list[Point] = []
+    for letter, numbers in path.commands:
+        if letter == "M":
+            if len(points) > 1:
+                yield points, False
+            points = [(numbers[0], numbers[1])]
+        elif letter == "L":
+            points.append((numbers[0], numbers[1]))
+        elif letter == "C":
+            points += _curve(points[-1], numbers)
+        else:
+            yield points, True
+            points = points[:1]
+    if len(points) > 1:
+        yield points, False
+
+
+def _curve(start: Point, numbers: Sequence[float]) -> Iterator[Point]:
+    """Points of a cubic curve: (1-t)^3 a + 3(1-t)^2 t b + 3(1-t) t^2 c + t^3 d."""
+    (x0, y0), (x1, y1, x2, y2, x3, y3) = start, numbers
+    for step in range(1, STEPS + 1):
+        t = step / STEPS
+        a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
+        yield a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3
+
+
+def _text(shapes: Any, text: Text, name: str) -> None:
+    from pptx.enum.text import MSO_AUTO_SIZE, PP_ALIGN
+
+    wide, high = text.width + 4, 1.4 * text.size
+    shift = {"start": 2.0, "middle": wide / 2, "end": wide - 2}[text.anchor]
+    left, top = text.x - shift, text.y - 1.02 * text.size
+    if text.angle:  # a box is turned about its middle
+        left, top = text.x - 0.32 * text.size - wide / 2, text.y - wide / 2 + shift - high / 2
+    box = shapes.add_textbox(_emu(left), _emu(top), _emu(wide), _emu(high))
+    box.name, box.rotation = name or box.name, text.angle
+    frame = box.text_frame
+    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+    frame.word_wrap, frame.auto_size = False, MSO_AUTO_SIZE.NONE
+    line = frame.paragraphs[0]
+    aligned = {"start": PP_ALIGN.LEFT, "middle": PP_ALIGN.CENTER, "end": PP_ALIGN.RIGHT}
+    line.alignment = aligned[text.anchor]
+    for run in text.runs:
+        made = line.add_run()
+        made.text = "".join(letter for letter in run.text if letter.isprintable())
+        made.font.size, made.font.bold = _emu(text.size), run.bold
+        made.font.name = FALLBACKS[text.family].split(",")[0].strip("'")
+        made.font.color.rgb = _color(text.color)
+        if run.sup or run.sub:
+            made.font._element.set("baseline", "30000" if run.sup else "-25000")
+
+
+def _color(color: str) -> Any:
+    from pptx.dml import color as colors
+
+    make: Any = colors.RGBColor
+    return make(*bytes.fromhex(color[1:]))
+
+
+def _emu(points: float) -> Any:
+    from pptx.util import Emu
+
+    return Emu(round(points * EMU))
