@@ -16,7 +16,7 @@ import pytest
 import archdsl
 from archdsl import Graph, UsageError
 from archdsl.figures.canvas.theme import load_theme
-from archdsl.figures.network.tree import Dominators
+from archdsl.figures.network.dominators import Dominators
 from archdsl.figures.options import KINDS
 from archdsl.graph.graph import INPUT
 from archdsl.tables import plots

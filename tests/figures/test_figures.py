@@ -607,3 +607,26 @@ def test_shortcuts_of_columns_end_in_a_plus() -> None:
 
 def _is_circle(path: Path) -> bool:
     return [letter for letter, _ in path.commands] == list("MCCCCZ") and path.stroke != ""
+
+
+@pytest.mark.parametrize(
+    ("stride", "units"), [(2, ["p.high", "p.low", "p.up", "p.sum", "p.more"]), (1, ["p"])]
+)
+def test_a_block_that_gives_maps_of_several_resolutions_is_opened(
+    stride: int, units: list[str]
+) -> None:
+    """Under any name: a feature pyramid is its rows, and no box of one size."""
+    made = graph_of(f"""
+        blocks:
+          pyramid:
+            outputs: {{a: sum, b: more}}
+            body:
+              high: {{conv: {{kernel: 1}}}}
+              low: {{conv: {{kernel: 3, stride: {stride}}}, from: high}}
+              up: {{resize: {{size: [8, 8]}}}}
+              sum: {{add: {{}}, from: [high, up]}}
+              more: {{conv: {{kernel: 1}}, from: low}}
+        input: [4, 8, 8]
+        backbone: {{p: pyramid, e: {{conv: {{kernel: 1}}, each: p}}}}
+    """)
+    assert [unit.id for unit in describe(made).units if unit.id.startswith("p")] == units

@@ -16,6 +16,7 @@ def owners_of(graph: Graph) -> dict[str, str]:
                     break
                 rich.add(outer.id)
     rich -= _with_ways_past(graph, rich)
+    rich |= _pyramids(graph)
     owner = {"": ""}
     for scope in graph.scopes:
         whole = scope.kind in ("dense", "residual", "branches") or scope.block
@@ -27,6 +28,29 @@ def owners_of(graph: Graph) -> dict[str, str]:
 def is_dense(graph: Graph, unit: str) -> bool:
     """Whether a unit is a dense block, whose layers are drawn as what they add."""
     return unit != "" and graph.scope_by_id[unit].kind == "dense"
+
+
+def _pyramids(graph: Graph) -> set[str]:
+    """Blocks that give maps of several resolutions: one box of one size would say less."""
+    blocks = {
+        scope.id: [outer.id for outer in graph.around(scope.id) if outer.block]
+        for scope in graph.scopes
+    }
+    blocks = {id: around for id, around in blocks.items() if around}
+    inside = [node for node in graph.nodes if node.scope in blocks]
+    sizes: dict[str, set[tuple[int, ...]]] = {}
+    takers: dict[str, set[str]] = {node.id: set() for node in inside}
+    for node in graph.nodes if inside else ():
+        for id in (id for id in node.inputs if id in takers):
+            takers[id].add(node.scope)
+    for id in graph.outputs.values():
+        takers.get(id, set()).add("")
+    for node in inside:
+        for scope in takers[node.id]:
+            for block in blocks[node.scope]:
+                if block not in blocks.get(scope, ()):
+                    sizes.setdefault(block, set()).add(node.output.spatial)
+    return {id for id, found in sizes.items() if len(found) > 1}
 
 
 def _splits(scope: Scope, scopes: Mapping[str, Scope]) -> bool:
