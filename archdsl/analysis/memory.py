@@ -12,7 +12,7 @@ from itertools import groupby, islice
 
 from archdsl.analysis.cost import analyze
 from archdsl.graph.graph import Graph, Node
-from archdsl.modules.lifetimes import Scopes, last_uses
+from archdsl.modules.lifetimes import last_uses
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.storage import Storage
 
@@ -114,9 +114,7 @@ def live_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str
 
 def _ends(graph: Graph) -> dict[str, int]:
     """The position of the node at whose end a value is let go; inputs and outputs stay."""
-    scopes: dict[str, Scopes] = {"": ()}
-    for scope in graph.scopes:
-        scopes[scope.id] = (*scopes[scope.parent], scope.id)
+    scopes = graph.chains
     made = dict.fromkeys(graph.inputs, ()) | {n.id: scopes[n.scope] for n in graph.nodes}
     ends = {node.id: position for position, node in enumerate(graph.nodes)}
     ends |= last_uses(made, [(scopes[node.scope], node.inputs) for node in graph.nodes])

@@ -177,6 +177,14 @@ class Graph:
         return tuple([part.id for part in parts if part.path in self.recomputed][::-1])
 
     @cached_property
+    def chains(self) -> dict[str, tuple[str, ...]]:
+        """For every scope, and "" for the top, those around what stands in it, outermost first."""
+        found: dict[str, tuple[str, ...]] = {"": ()}
+        for scope in self.scopes:
+            found[scope.id] = (*found[scope.parent], scope.id)
+        return found
+
+    @cached_property
     def uses(self) -> Counter[str]:
         """How many inputs, outputs and auxiliary outputs a node or the input is."""
         taken = (id for node in self.nodes for id in node.inputs)

@@ -59,9 +59,7 @@ class Structure:
         """Children in order, and what crosses the border of every scope."""
         graph = self.graph
         scopes = graph.scope_by_id
-        chains: dict[str, tuple[str, ...]] = {"": ("",)}
-        for scope in graph.scopes:
-            chains[scope.id] = (*chains[scope.parent], scope.id)
+        chains = {id: ("", *chain) for id, chain in graph.chains.items()}
         entered: set[str] = set()
         for node in graph.nodes:
             chain = chains[node.scope]
