@@ -250,6 +250,19 @@ def _row(counts: tuple[int, int, int]) -> str:
     return f" {' | '.join(map(str, counts))} "
 
 
+def imports() -> str:
+    """The page on modules as graphs and specs, with what comes of some."""
+    import importing
+
+    specs = {name: importing.spec_of(name) for name in importing.NETWORKS}
+    rows = [
+        f"| `{name}` | {len(text.splitlines())} | {importing.by_hand(name)} |"
+        for name, text in specs.items()
+    ]
+    text = (DOCS / "import.txt").read_text(encoding="utf-8")
+    return text.format(table="\n".join(rows), spec=specs["resnet50"])
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops,
     "gallery.md": gallery,
@@ -257,6 +270,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors,
     "safety.md": safety,
     "sources.md": sources,
+    "import.md": imports,
 }
 
 
