@@ -194,6 +194,8 @@ def figure_of(request: Request, graphs: Mapping[str, Graph]) -> Figure:
 def parted(spec: str) -> tuple[str, str]:
     """`resnet50:layer3` as the spec and the part."""
     before, colon, part = spec.rpartition(":")
+    if before in ("torchvision", "timm") or before.endswith(".py"):
+        return spec, ""  # a module, in place of a spec
     if not colon or os.path.exists(spec) or "/" in part or "\\" in part or not before:
         return spec, ""
     return before, part
