@@ -43,7 +43,7 @@ def test_numbers_of_other_packages_are_parameters(kind: str) -> None:
         ({"output_stride": "x"}, "--> output_stride=x:1:1"),
         ({"params": {"classes": object()}}, "is no value: numbers, texts, lists and mappings"),
     ],
-    ids=str,
+    ids=["params", "value", "scale", "limits", "replace", "input", "stride", "object"],
 )
 def test_errors_name_keywords(given: dict[str, Any], said: str) -> None:
     with pytest.raises((archdsl.SpecError, archdsl.UsageError)) as caught:
