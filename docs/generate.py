@@ -186,6 +186,7 @@ FIXED = {  # limits that no option raises
     (theme, "DEPTH"): "themes that extend one another",
     (grid, "MANY"): "cells of a pyramid",
     (block_figure, "BOXES"): "boxes of a block",
+    (tree, "WOVEN"): "boxes whose ways cross",
     (block_kinds, "FORMS"): "forms of a block, among which those drawn as one are looked for",
     (tree, "DEEPEST"): "joins in joins that a picture follows",
     (graph_figure, "NODES"): "ops of a `graph` that is drawn",

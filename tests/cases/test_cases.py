@@ -208,9 +208,13 @@ def test_columns_tell_networks_of_other_ops_apart() -> None:
     assert list(lies(archdsl.draw(*graphs, kind="columns"), graphs, "columns")) == []
 
 
-def test_folds_of_a_graph_of_ops_are_refused() -> None:
-    with pytest.raises(archdsl.UsageError, match="fold"):
-        archdsl.draw(load("fold_is_ignored"), kind="graph", fold=2)
+def test_folds_of_a_graph_of_ops_are_made_and_say_how_often() -> None:
+    whole, folded = (
+        archdsl.draw(load("fold_is_ignored"), kind="graph", fold=fold) for fold in (None, "2")
+    )
+    assert folded.scene.height < whole.scene.height / 2
+    assert any("×" in text for text in _texts(folded.scene.items))
+    assert not any("×" in text for text in _texts(whole.scene.items))
 
 
 def test_every_file_is_tried() -> None:
