@@ -20,9 +20,10 @@ backbone:
 
 
 @pytest.fixture
-def shell() -> Any:
+def shell(monkeypatch: pytest.MonkeyPatch) -> Any:
     from IPython.core.interactiveshell import InteractiveShell
 
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # which may be another than this Python's
     made = InteractiveShell.instance()
     made.reset()
     made.run_line_magic("reload_ext", "archdsl")

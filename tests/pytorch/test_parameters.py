@@ -26,7 +26,8 @@ from tests.support import graph_of
 
 def network(source: str) -> Any:
     """The class of the network, the last of its source."""
-    return list(vars(import_source(source, "net")).values())[-1]
+    held = vars(import_source(source, "net")).values()
+    return [one for one in held if isinstance(one, type) and issubclass(one, nn.Module)][-1]
 
 
 def weights(module: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
