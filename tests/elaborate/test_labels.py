@@ -126,5 +126,7 @@ def test_a_wrong_label_is_an_error_at_its_place(
 
 def test_a_tap_in_a_block_that_is_called_twice_is_told_of_labels() -> None:
     (error,) = read(TWICE.replace("as: t", "tap: t"))[1]
-    assert error.help is not None
-    assert error.help.endswith("`as: t` is for its block or section alone")
+    assert error.help == (
+        "a tap is a feature of the whole network, and this block is called again: "
+        "`as: t` names it in this block alone"
+    )
