@@ -1,6 +1,7 @@
 """The commands that a new spec begins with: `new`, `serve`, `lsp`, `completion`."""
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -32,9 +33,9 @@ def new(name: str, like: str, out: str) -> int:
     folder = Path(out)
     spec, schema = folder / f"{name}.yaml", folder / SCHEMA
     text = start(name, like, SCHEMA)
-    if spec.exists():
+    if os.path.exists(spec):  # where Path raises for a name too long, this is False
         raise UsageError(f"{spec} is there already")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"no folder {folder}")
     if not schema.exists():
         from archdsl.cli.schema import schema_of
@@ -68,7 +69,7 @@ def serve(spec: str | None, port: int, no_show: bool) -> int:
     require("the page", "pebble")
     from archdsl.page.server import serve
 
-    if spec is not None and not Path(spec).is_file():
+    if spec is not None and not os.path.isfile(spec):
         raise UsageError(f"no file {spec}; networks of the gallery are in the page's menu")
     serve(Path(spec) if spec else None, port, not no_show)
     return OK

@@ -46,6 +46,9 @@ def readers(file: str) -> Iterator[list[str]]:
     yield ["scale", file, "--budget", "macs=4G"]
     yield ["scale", file, "--search", "2x macs", "--grid", "1,1.2,0.1"]
     yield ["build", file, "-o", "out"]
+    yield ["export", file, "--to", "safetensors", "-o", "exported"]
+    for format in ("text", "json"):
+        yield ["weights", file, "--format", format]
 
 
 def others(file: str) -> Iterator[list[str]]:
@@ -59,6 +62,9 @@ def others(file: str) -> Iterator[list[str]]:
     yield ["fmt", "--check", file]
     yield ["fmt", "--diff", file]
     yield ["fmt", file]
+    yield from ([command, file] for command in ("import", "new", "lsp", "completion"))
+    yield ["new", "started", "-o", file]
+    yield ["serve", file, "--port", "none"]  # refused, as a server would not end
 
 
 def spoken(text: str) -> Iterator[list[str]]:
@@ -73,6 +79,11 @@ def spoken(text: str) -> Iterator[list[str]]:
         "fmt",
         "show",
         "explain",
+        "export",
+        "weights",
+        "import",
+        "new",
+        "completion",
     ):
         yield [command, text]
     yield ["diff", "tiny.yaml", text]
@@ -98,6 +109,15 @@ def spoken(text: str) -> Iterator[list[str]]:
     yield ["plot", "frontier", "tiny.yaml", "-y", text]
     for option in ("--phi", "--budget", "--search", "--grid"):
         yield ["scale", "tiny.yaml", option, text]
+    for option in ("--to", "--weights"):
+        yield ["export", "tiny.yaml", option, text, "-o", "exported"]
+    for option in ("--input", "--name", "--arg"):
+        yield ["import", "none.py:Net", option, text]
+    yield ["new", "started", "--like", text]
+    yield ["new", "started", "-o", f"{text}/none"]
+    yield ["serve", f"{text}.none", "--no-show"]  # no such file, so no server
+    yield ["serve", "none.yaml", "--no-show", "--port", text]
+    yield ["lsp", text, "tiny.yaml"]
 
 
 @pytest.mark.parametrize("name", INPUTS)
