@@ -76,12 +76,11 @@ def html(summary: Summary) -> str:
         return f"<tr>{''.join(f'<{tag}{look}>{escape(cell)}</{tag}>' for cell, look in said)}</tr>"
 
     about = [f"{summary.name}: {_signature(summary)}", *filter(None, [one_line(summary.citation)])]
-    head = row(_headings(summary), "th")
-    body = "\n".join(row(cells, "td") for cells in _rows(summary))
-    foot = row(_total(summary), "th")
-    caption = f"<caption>{'<br>'.join(map(escape, about))}</caption>"
-    parts = f"<thead>{head}</thead>\n<tbody>{body}</tbody>\n<tfoot>{foot}</tfoot>"
-    return f"<table>{caption}\n{parts}</table>\n"
+    said = "<br>".join(map(escape, about))
+    title = f'<tr><th colspan="{len(align)}"{align[0]}>{said}</th></tr>'
+    body = [row(cells, "td") for cells in _rows(summary)]
+    rows = [title, row(_headings(summary), "th"), *body, row(_total(summary), "th")]
+    return "\n".join(["<table>", *rows, "</table>", ""])
 
 
 def latex(summary: Summary, blocks: Mapping[str, str] | None = None) -> str:
