@@ -127,14 +127,23 @@ def test_a_difference_of_inputs_names_them() -> None:
     assert {("changed", "rgb"), ("removed", "depth"), ("added", "height")} <= changes
 
 
-def test_the_graph_of_ops_shows_every_input_and_other_figures_say_that_they_cannot() -> None:
+def test_figures_show_every_input_and_those_of_one_line_say_that_they_cannot() -> None:
     graph = graph_of(TWO)
     dot = archdsl.draw(graph, kind="graph").render(".mmd").decode()
     assert 'n0["rgb<br>3x32x32"]' in dot
     assert 'n1["depth<br>1x16x16"]' in dot
-    for kind in ("hero", "strip", "pyramid", "columns", "block", "dense", "scaling", "diff"):
-        with pytest.raises(archdsl.UsageError, match=r"net has several inputs \(rgb, depth\)"):
-            archdsl.draw(graph, kind=kind)
+    for kind in ("hero", "pyramid"):
+        scene = archdsl.draw(graph, kind=kind).scene
+        assert scene is not None
+        told = {item.plain for item in scene.flat() if hasattr(item, "plain")}
+        assert {"rgb  3×322", "depth  1×162"} <= told
+    for kind, message in (
+        ("strip", "net is no line of stages; kind pyramid shows its ways"),
+        ("columns", "net is no line of layers; kind pyramid or graph shows its ways"),
+        ("diff", "net is no line of layers; kind pyramid or graph shows its ways"),
+    ):
+        with pytest.raises(archdsl.UsageError, match=message):
+            archdsl.draw(*[graph] * (2 if kind == "diff" else 1), kind=kind)
 
 
 def test_build_runs_the_network_on_all_inputs(

@@ -670,7 +670,7 @@ def test_a_wrong_spec_or_suffix_leaves_the_old_figure(
     assert cli.run(["draw", str(spec), "-o", str(out)]) == 1
     assert cli.run(["draw", "resnet18", "-o", str(tmp_path / "fig.bmp")]) == 2
     assert out.read_text() == "old"
-    assert "only .svg, .pdf, .png, .tex" in capsys.readouterr().err
+    assert "only .html, .svg, .pdf, .png, .tex, .pptx\n" in capsys.readouterr().err
 
 
 def test_notebooks_show_a_graph_and_a_figure() -> None:

@@ -57,7 +57,7 @@ def test_activations_alone_have_an_empty_table_and_no_picture() -> None:
     assert "params / MACs" in archdsl.draw(graph, kind="table").render(".md").decode()
     assert "tanh" in archdsl.draw(graph, kind="graph").render(".dot").decode()
     for kind in set(KINDS) - {"table", "graph"}:
-        with pytest.raises(UsageError, match="no layers, blocks or joins; --kind graph shows"):
+        with pytest.raises(UsageError, match="no layers, blocks or joins; kind graph shows"):
             archdsl.draw(graph, kind=kind)
 
 

@@ -37,7 +37,7 @@ CHUNK = 100
 SECONDS = 5.0
 TRIES = 200  # specs that look like no network are mostly wrong
 VALUES: dict[str, tuple[Any, ...]] = {
-    "width": ("single", "neurips", "double", "slide", "60in"),
+    "width": ("single", "neurips", "double", "slide", "50in"),
     "theme": ("paper", "grey", "dark"),
     "show": ("", "names", "shapes", "params,macs", "names,shapes,params,macs"),
     "title": ("", "a title"),
@@ -79,7 +79,7 @@ def drawings(number: int, graphs: list[Graph]) -> Iterator[tuple[str, Callable[[
     random, (graph, *_) = Random(number), graphs
     for kind in KINDS:
         count = COUNTS.get(kind, random.choice((1, 2)) if kind in ("columns", "table") else 1)
-        wide: dict[str, Any] = {} if kind == "table" else {"width": "60in"}
+        wide: dict[str, Any] = {} if kind == "table" else {"width": "50in"}
         for options in (wide, options_of(kind, graph, random)):
             yield f"draw --kind {kind} {options}", partial(rendered, graphs[:count], kind, options)
     for by in ("stage", "block", "op"):

@@ -4,20 +4,31 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
+from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.font import FALLBACKS
 from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
 
 EMU = 12_700  # of a point
+LEAST, MOST = 72.0, 4032.0  # points: the sides that a slide may have
 STEPS = 8  # straight pieces of a curve: shapes of PowerPoint's builder have no others
 Point = tuple[float, float]
 
 
 def slides(scene: Scene) -> bytes:
-    """A presentation of one slide of the size of the scene; the path of a part names its shapes."""
+    """A presentation of one slide; the path of a part names its shapes.
+
+    It has the size of the scene, but at least LEAST each way. Raises UsageError above MOST.
+    """
     from pptx import Presentation
 
+    if max(scene.width, scene.height) > MOST:
+        raise UsageError(
+            f"this figure is {scene.width / 72:,.0f} by {scene.height / 72:,.0f} inches, more than"
+            f" the {MOST / 72:.0f} of a slide; give a lower --width, or save it as .svg or .pdf"
+        )
     made = Presentation()
-    made.slide_width, made.slide_height = _emu(scene.width), _emu(scene.height)
+    made.slide_width = _emu(max(scene.width, LEAST))
+    made.slide_height = _emu(max(scene.height, LEAST))
     made.core_properties.title = scene.title
     made.core_properties.comments = scene.description[:255]
     slide = made.slides.add_slide(made.slide_layouts[6])  # the empty one
