@@ -60,8 +60,12 @@ def draw(
         raise UsageError(f"there is no kind `{kind}` of figure; {did_you_mean(kind, KINDS)}")
     if not graphs:
         raise UsageError("there is nothing to draw; give a spec")
+    return figure_of(described(graphs, kind, options, parts), kind, options)
+
+
+def figure_of(descriptions: Sequence[Description], kind: str, options: Options) -> Figure:
+    """A figure of what is described; raises UsageError as `draw` does."""
     theme = load_theme(options.theme)
-    descriptions = described(graphs, kind, options, parts)
     texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
     if texts:
         missing = [one for d in descriptions for one in OMITTED[kind](d)]
@@ -97,12 +101,17 @@ def hero(graph: Graph) -> Figure:
 
     Raises UsageError if it cannot be drawn.
     """
+    return as_wide_as_needed(described([graph], "hero", Options()), "hero")
+
+
+def as_wide_as_needed(descriptions: Sequence[Description], kind: str) -> Figure:
+    """A figure as narrow as papers set it, else as wide as it needs; raises UsageError."""
     try:
-        return draw([graph], "hero", Options(WIDTHS["neurips"]))
+        return figure_of(descriptions, kind, Options(WIDTHS["neurips"]))
     except NarrowError as error:
         if error.enough is None:
             raise
-        return draw([graph], "hero", Options(max(error.enough, WIDTHS["double"])))
+        return figure_of(descriptions, kind, Options(max(error.enough, WIDTHS["double"])))
 
 
 def _of_one(draw: Callable[[Description, Options, Pen], float]) -> Draw:

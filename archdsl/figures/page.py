@@ -6,10 +6,9 @@ from html import escape
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.svg import svg
-from archdsl.figures.draw import draw
+from archdsl.figures.draw import as_wide_as_needed
 from archdsl.figures.figure import Figure
-from archdsl.figures.network.description import Description, describe
-from archdsl.figures.options import Options
+from archdsl.figures.network.description import Description, Stage, describe
 from archdsl.graph.graph import Graph, Node
 
 OPEN = 600  # units that a page opens; of larger networks it has the stages alone
@@ -89,7 +88,7 @@ def _network(description: Description) -> Iterator[str]:
         yield f'<details id="part:{escape(stage.id)}"><summary><b>{escape(stage.name)}</b> '
         yield f"{escape(stage.what)}, {stage.output}, {cost.parameters:,} parameters,"
         yield f" {cost.macs:,} MACs</summary>"
-        yield from _blocks(description.graph, stage.id)
+        yield from _blocks(description, stage) if small else ()
         for unit in stage.units if small else ():
             nested = unit.id != stage.id
             if nested:
@@ -100,10 +99,12 @@ def _network(description: Description) -> Iterator[str]:
         yield "</details>"
 
 
-def _blocks(graph: Graph, path: str) -> Iterator[str]:
-    """The distinct blocks of a part, if it has any that can be drawn."""
+def _blocks(description: Description, stage: Stage) -> Iterator[str]:
+    """The distinct blocks of a stage, if it has any that can be drawn."""
+    if all(unit.kind == "op" for unit in stage.units):
+        return
     try:
-        drawn = draw([graph], "block", Options(only=path)).scene
+        drawn = as_wide_as_needed([description.only(stage.id)], "block").scene
     except UsageError:
         return
     if drawn is not None:

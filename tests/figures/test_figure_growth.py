@@ -22,9 +22,10 @@ from archdsl.graph.graph import INPUT
 from archdsl.tables import plots
 
 N = 60  # of what grows, in the smaller network
-PAST = {  # networks of which both are past a limit, or past one row of a strip
+PAST = {  # networks of which both are past a limit, one row of a strip, or a paper's width
     *((shape, kind) for shape in ("skips", "nested") for kind in ("hero", "pyramid")),
     ("down and up", "hero"), ("down and up", "strip"),
+    *(("paths", kind) for kind in ("strip", "columns", "scaling", "diff")),  # of a page's blocks
 }  # fmt: skip
 CONV = "{conv: {kernel: 1}}"
 
@@ -63,6 +64,11 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "widths": widths,
     "paths": lambda n: (
         "  b: {branches: {paths: {" + ", ".join(f"p{i}: [{CONV}]" for i in range(n // 3)) + "}}}\n"
+    ),
+    "stages": lambda n: "".join(  # of one block each
+        f"  s{i}: {{residual: {{body: [{CONV}, relu], shortcut: {{p: {CONV}}}}}}}\n"
+        f"  t{i}: {{conv: {{kernel: 1, out: {i + 1}}}}}\n"
+        for i in range(n // 3)
     ),
     "conv, relu": repeated(f"{CONV}, relu"),
     "alternating": repeated("{conv: {kernel: 1, out: 8}}, {conv: {kernel: 3, out: 16}}"),
@@ -165,7 +171,7 @@ def test_a_plot_of_costs_says_how_many_stages_its_last_bar_is(tmp_path: Path) ->
         ("skips", 300, "hero", "600 parts that are no line, more than the 400 of a pyramid"),
         ("line", 3000, "columns", "3,000 layers of n would be .* inches tall, more than the 200"),
         ("down and up", 5000, "strip", "in 6 rows does not fit a width of 396 pt"),
-        ("alternating", 5000, "diff", "10,000 layers of n .* --kind strip, --fold auto or a part"),
+        ("alternating", 5000, "diff", "10,000 layers .* kind strip, fold auto or a part .only."),
         ("residuals", 1100, "graph", "ops are too many to draw; choose a part with --only"),
     ],
 )  # fmt: skip

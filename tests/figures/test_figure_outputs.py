@@ -15,7 +15,8 @@ import archdsl
 from archdsl import SpecError
 from archdsl.cli import main as cli
 from archdsl.figures.canvas.scene import Path as Line
-from archdsl.figures.canvas.scene import Text, flat, groups
+from archdsl.figures.canvas.scene import Scene, Text, flat, groups
+from archdsl.figures.canvas.slides import slides
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "figures" / "published"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,6 +52,26 @@ def test_a_slide_has_every_path_as_a_shape_and_every_text_as_it_stands(
             assert str(shape.fill.fore_color.rgb) == line.fill[1:].upper()
     named = {group.id for group in groups(scene.items)} & {shape.name for shape in slide.shapes}
     assert len(named) > 5
+
+
+def test_a_slide_is_an_inch_at_least_and_a_larger_figure_than_slides_is_refused() -> None:
+    pptx = pytest.importorskip("pptx", reason="python-pptx reads slides back")
+    low = Scene(100, 20, ())
+    made = pptx.Presentation(BytesIO(slides(low)))
+    assert (made.slide_width.pt, made.slide_height.pt) == (100, 72)
+    with pytest.raises(archdsl.UsageError, match="is 60 by 1 inches, more than the 56 of a slide"):
+        slides(Scene(60 * 72, 72, ()))
+
+
+def test_a_page_opens_blocks_that_are_wider_than_papers() -> None:
+    paths = ", ".join(f"p{n}: [{{conv: {{kernel: 1}}}}]" for n in range(40))
+    graph = archdsl.loads(
+        "archdsl: 1\nname: n\ninput: [4, 8, 8]\nbackbone:\n"
+        f"  b: {{branches: {{paths: {{{paths}}}}}}}\n"
+    )
+    page = archdsl.draw(graph, width="100in").render(".html").decode()
+    opened = page[page.index('<details id="part:b">') :]
+    assert opened.count("<svg") == 1 and opened.count(">1×1, 4<") >= 40
 
 
 @contextmanager

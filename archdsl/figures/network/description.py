@@ -197,7 +197,7 @@ class Description:
         """What is given to what is described."""
         return self.units[0].input if self.part and self.units else self.graph.input
 
-    @property
+    @cached_property
     def nodes(self) -> list[Node]:
         """The ops of what is described."""
         return [node for node in self.graph.nodes if _within(node.id, self.part)]
