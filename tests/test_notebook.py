@@ -1,6 +1,8 @@
 """Cells of notebooks, in a real shell of IPython."""
 
+import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,14 +22,17 @@ backbone:
 
 
 @pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch) -> Any:
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A shell, which takes the place of `__main__` as long as it is there."""
     from IPython.core.interactiveshell import InteractiveShell
 
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # which may be another than this Python's
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     made = InteractiveShell.instance()
-    made.reset()
-    made.run_line_magic("reload_ext", "archdsl")
-    return made
+    made.run_line_magic("load_ext", "archdsl")
+    yield made
+    made.restore_sys_module_state()
+    InteractiveShell.clear_instance()
 
 
 def test_a_cell_gives_its_graph_its_figure_and_its_table(shell: Any) -> None:
@@ -65,3 +70,7 @@ def test_a_table_is_html_without_a_way_out() -> None:
 
 def test_figures_are_small_enough_for_a_page() -> None:
     assert len(archdsl.draw("resnet50")._repr_svg_() or "") < 100_000
+
+
+def test_main_is_itself_again_behind_a_shell() -> None:
+    assert hasattr(sys.modules["__main__"], "__spec__")
