@@ -69,16 +69,16 @@ def _outer(lines: Sequence[str], line: int, indent: int) -> Iterator[str]:
         if not text.strip() or text.lstrip().startswith("#"):
             continue
         match = _KEY.match(text)
-        if _indent(text) < indent or (_dash(text) < indent and _indent(text) == indent):
+        if _indent(text) < indent or (indent_of(text) < indent and _indent(text) == indent):
             if match and _indent(text) < indent:
                 found.append(match["key"].strip("\"'"))
-            indent = _dash(text)
+            indent = indent_of(text)
         if indent == 0:
             break
     yield from reversed(found)
 
 
-def _dash(text: str) -> int:
+def indent_of(text: str) -> int:
     """The column at which a line begins, its dashes counted in."""
     return len(text) - len(text.lstrip())
 
@@ -127,6 +127,6 @@ def _siblings(lines: Sequence[str], line: int, before: str) -> frozenset[str]:
             match = _KEY.match(text)
             if _indent(text) == indent and match:
                 found.add(match["key"].strip("\"'"))
-            if _dash(text) < indent <= _indent(text):
+            if indent_of(text) < indent <= _indent(text):
                 break
     return frozenset(found)

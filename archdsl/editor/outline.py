@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from archdsl.diagnostics.diagnostic import Span
+from archdsl.editor.context import indent_of
 from archdsl.editor.marks import Mark
 from archdsl.editor.results import Results
 from archdsl.editor.view import View
@@ -63,10 +64,10 @@ def _symbol(view: View, mark: Mark) -> Symbol:
 
 def last_line(view: View, line: int) -> int:
     """The last line of what begins at a line: those behind it that are indented further."""
-    indent, end = _indent(view.lines[line - 1]), line
+    indent, end = indent_of(view.lines[line - 1]), line
     for number in range(line, len(view.lines)):
         text = view.lines[number]
-        if text.strip() and _indent(text) <= indent:
+        if text.strip() and indent_of(text) <= indent:
             break
         if text.strip():
             end = number + 1
@@ -94,7 +95,3 @@ def hints(view: View, results: Results, first: int, last: int) -> Iterator[tuple
             seen.add(line)
             more = f" and {len(shapes) - 4} more" if len(shapes) > 4 else ""
             yield line, ", ".join(shapes[:4]) + more
-
-
-def _indent(text: str) -> int:
-    return len(text) - len(text.lstrip())

@@ -36,23 +36,13 @@ class Results:
 
     def numbers(self, id: str, columns: Iterable[str]) -> list[str]:
         """The shape that a node or scope gives, then measures of it, as tables write them."""
-        nodes = self.nodes(id)
+        assert self.graph is not None
+        nodes = self.graph.nodes_at(id)
         try:
             values = [(measure(name), measure(name).of(self.facts, nodes)) for name in columns]
         except UsageError:  # more positions than a field may look up
             values = [(measure(name), "") for name in columns]
         return [self.gives(id), *(cell(value, of.kind) for of, value in values)]
-
-    def nodes(self, id: str) -> list[Node]:
-        """The node of an id, or those of a scope."""
-        assert self.graph is not None
-        if id in self.graph.by_id:
-            return [self.graph.by_id[id]]
-        inside = {id}
-        for scope in self.graph.scopes:
-            if scope.parent in inside:
-                inside.add(scope.id)
-        return [node for node in self.graph.nodes if node.scope in inside]
 
     @cached_property
     def by_span(self) -> dict[Span, list[Node | Scope]]:

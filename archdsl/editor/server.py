@@ -24,7 +24,7 @@ from archdsl.editor.fixes import fix
 from archdsl.editor.hover import hover
 from archdsl.editor.marks import Mark
 from archdsl.editor.results import Results
-from archdsl.editor.view import View
+from archdsl.editor.view import View, visible
 from archdsl.language.formatting import formatted
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import lines_of, read_text
@@ -94,10 +94,9 @@ class Server(LanguageServer):
         return inside.line + 1, inside.character + 1
 
     def range(self, lines: list[str], span: Span) -> lsp.Range:
+        span = visible(span, lines)
         start = lsp.Position(span.line - 1, span.column - 1)
         end = lsp.Position(span.end_line - 1, span.end_column - 1)
-        if span.is_point and span.line <= len(lines):  # a block of YAML: its line
-            end = lsp.Position(span.line - 1, len(lines[span.line - 1]))
         return self.codec.range_to_client_units(lines, lsp.Range(start, end))
 
     def location(self, view: View, span: Span) -> lsp.Location:
@@ -114,7 +113,7 @@ class Server(LanguageServer):
         labels = [label for label in found.labels if label.span is not None]
         if span is not None and not view.is_here(span):
             message = f"{message} ({span})"
-            span = next((label.span for label in labels if view.is_here(label.span)), None)
+            span = view.place_of(found)
         at = (
             self.range(view.lines, span)
             if span

@@ -1,12 +1,13 @@
 """One version of one spec as an editor has it: its text, what was read of it, what is where."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 
 from archdsl.api import Reading, read
-from archdsl.diagnostics.diagnostic import Span
+from archdsl.diagnostics.diagnostic import Diagnostic, Span
 from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.editor.marks import Mark, marks_of
 from archdsl.graph.graph import Graph
@@ -83,9 +84,26 @@ class View:
         around = [m for m in self.marks if contains(m.span, line, column)]
         return min(around, key=lambda m: extent(m.span), default=None)
 
+    @cached_property
+    def starts(self) -> list[int]:
+        """The offsets in the text at which lines begin, and one of a line behind the last."""
+        return [*accumulate((len(line) + 1 for line in self.lines), initial=0)]
+
+    def place_of(self, found: Diagnostic) -> Span | None:
+        """Where a diagnostic stands in this file; one of another file where that is named here."""
+        places = (found.span, *(label.span for label in found.labels))
+        return next((span for span in places if self.is_here(span)), None)
+
     def is_here(self, span: Span | None) -> bool:
         """Whether a place is in this file."""
         return span is not None and same_file(span.file, self.name)
+
+
+def visible(span: Span, lines: Sequence[str]) -> Span:
+    """What to mark of a span: of a point, which is all that is known of a block, its line."""
+    if not span.is_point or span.line > len(lines):
+        return span
+    return replace(span, end_line=span.line, end_column=len(lines[span.line - 1]) + 1)
 
 
 def contains(span: Span, line: int, column: int) -> bool:

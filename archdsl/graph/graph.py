@@ -260,15 +260,21 @@ class Graph:
                 needed.update(node.inputs)
         return needed
 
-    def results_at(self, path: str) -> list[str]:
-        """The nodes at a path, or of the part there, whose results others take: ids in order."""
+    def nodes_at(self, path: str) -> list[Node]:
+        """The node at a path, or all nodes of the part there, in order; none where nothing is."""
         if path in self.by_id:
-            return [path]
+            return [self.by_id[path]]
         inside = {path} & self.scope_by_id.keys()
         for scope in self.scopes:
             if scope.parent in inside:
                 inside.add(scope.id)
-        held = {node.id for node in self.nodes if node.scope in inside}
+        return [node for node in self.nodes if node.scope in inside]
+
+    def results_at(self, path: str) -> list[str]:
+        """The nodes at a path, or of the part there, whose results others take: ids in order."""
+        if path in self.by_id:
+            return [path]
+        held = {node.id for node in self.nodes_at(path)}
         outside = (node for node in self.nodes if node.id not in held)
         taken = {id for node in outside for id in node.inputs}
         taken |= {*self.outputs.values(), *self.taps.values(), *self.aux.values()}

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl.analysis.summary import summarize
+from archdsl.api import load, read
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
 from archdsl.editor.fixes import fix
 from archdsl.editor.results import Results
-from archdsl.editor.view import View
+from archdsl.editor.view import View, visible
 from archdsl.figures.draw import draw
 from archdsl.figures.options import KINDS, asked
 from archdsl.graph.graph import Graph
@@ -110,8 +111,6 @@ def exported(question: Question, suffix: str) -> bytes | str:
 
 def _changed(question: Question) -> Graph | str:
     """The graph with what the sliders say, or what is wrong with that."""
-    from archdsl.api import read
-
     try:
         said = question.settings, question.scale
         reading = read(question.name, *said, text=question.text)
@@ -122,8 +121,6 @@ def _changed(question: Question) -> Graph | str:
 
 def _drawn(graph: Graph, question: Question) -> Any:
     if question.other:
-        from archdsl.api import load
-
         return draw([graph, load(question.other)], "diff", asked("diff", {}))
     return draw([graph], question.kind, asked(question.kind, {}))
 
@@ -137,18 +134,13 @@ def _figure(graph: Graph, question: Question) -> str:
 
 def _mistake(view: View, found: Diagnostic) -> Mistake:
     """A diagnostic at its place here; one of another file where that is named."""
-    places = [found.span, *(label.span for label in found.labels)]
-    span = next((s for s in places if s is not None and view.is_here(s)), None)
+    span = view.place_of(found)
     mended = fix(view, found)
     if span is None:
         return Mistake(found.code, found.severity, found.message, found.help, 1, 0, 0)
-    starts = [0]
-    for line in view.lines:
-        starts.append(starts[-1] + len(line) + 1)
-    start = starts[span.line - 1] + span.column - 1
-    end = starts[min(span.end_line, len(view.lines)) - 1] + span.end_column - 1
-    if span.is_point:  # a block of YAML: its line
-        end = starts[span.line] - 1
+    span = visible(span, view.lines)
+    start = view.starts[span.line - 1] + span.column - 1
+    end = view.starts[min(span.end_line, len(view.lines)) - 1] + span.end_column - 1
     text = mended.text if mended is not None else ""
     size = len(view.text)
     at = min(start, size), min(max(end, start), size)

@@ -1,5 +1,6 @@
 """The page itself, on NiceGUI, whose wheel has the editor and all else that a browser needs."""
 
+import json
 import secrets
 import socket
 from html import escape
@@ -151,8 +152,6 @@ class Page:
             self.mark(line)
 
     def mark(self, line: int) -> None:
-        import json
-
         ids = [id for id, place in self.answer.lines.items() if place == line]
         ui.run_javascript(MARK % json.dumps(ids))
 
