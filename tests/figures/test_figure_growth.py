@@ -20,6 +20,7 @@ from archdsl.figures.network.dominators import Dominators
 from archdsl.figures.options import KINDS
 from archdsl.graph.graph import INPUT
 from archdsl.tables import plots
+from tests.examples import pairs
 
 N = 60  # of what grows, in the smaller network
 PAST = {  # networks of which both are past a limit, one row of a strip, or a paper's width
@@ -122,8 +123,7 @@ def drawn(graph: Graph, kind: str) -> None:
     figure.render(".dot" if kind == "graph" else figure.formats()[0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("shape", "kind"), pairs(SHAPES, KINDS, 4))
 def test_twice_the_network_is_at_most_about_twice_the_steps(shape: str, kind: str) -> None:
     drawn_once(kind)
     count = 4 * N if (shape, kind) in PAST else N

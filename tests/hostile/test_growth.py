@@ -20,6 +20,7 @@ from archdsl.lint.expect import expectations
 from archdsl.lint.rules import LINTS, lint
 from archdsl.tables.changes import FORMATS
 from archdsl.yaml.limits import Limits
+from tests.examples import pairs
 from tests.fuzz.large import measured
 from tests.hostile.shapes import ONLY_READ, SHAPES
 from tests.steps import LINEAR, growth
@@ -72,8 +73,7 @@ def test_checking_takes_steps_that_grow_with_the_spec(shape: str) -> None:
     assert growth(lambda n: checked(text(n + 12)), MANY) < LINEAR
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(("use", "shape"), pairs(USES, SHAPES, 3))
 def test_a_use_takes_steps_that_grow_with_the_network(use: str, shape: str) -> None:
     for number in (2, MANY, 2 * MANY):
         graph_of(shape, 12 + number), graph_of(shape, 24 + number)

@@ -8,7 +8,6 @@ from torch import nn
 import archdsl
 from archdsl.analysis.memory import memory
 from archdsl.graph.graph import Graph
-from archdsl.language import gallery
 from archdsl.modules.overwriting import overwriting
 from tests import built
 from tests.allocations import peak_of_inference, saved_by_training
@@ -40,7 +39,7 @@ def check_allocations(graph: Graph) -> None:
     assert expected.saved == pytest.approx(saved_by_training(module, images), rel=0.01)
 
 
-@pytest.mark.parametrize("name", gallery.names())
+@pytest.mark.parametrize("name", built.quick())
 def test_the_source_of_the_gallery_says_what_the_rule_says(name: str) -> None:
     graph = built.graph(name)
     said, rule = flagged(built.module(name)), ruled(graph)

@@ -152,7 +152,7 @@ def promised(graph: Graph, training: bool = False, images: int = 2) -> Any:
     return [result, side]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", built.quick())
 def test_a_module_is_made_on_meta_and_gives_the_promised_shapes(name: str) -> None:
     graph, module, image = built.graph(name), built.module(name), built.image(name)
     assert all(tensor.is_meta for tensor in module.state_dict().values())
@@ -221,7 +221,7 @@ def test_every_module_of_the_gallery_is_pickled(tmp_path: Path) -> None:
     in_a_fresh_process(RELOAD_ALL, rows, tmp_path)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", built.quick())
 def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) -> None:
     graph = built.graph(name)
     channels, height, width = graph.input.shape

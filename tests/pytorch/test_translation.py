@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 import archdsl
 from archdsl.diagnostics.errors import Difference
 from archdsl.graph.graph import Graph
-from archdsl.language import gallery
 from archdsl.pytorch.module import select_features
 from archdsl.pytorch.proof import prove
 from archdsl.pytorch.source import translate
@@ -38,7 +37,7 @@ def reason(graph: Graph) -> str:
     return ""
 
 
-@pytest.mark.parametrize("name", gallery.names())
+@pytest.mark.parametrize("name", built.quick())
 def test_the_gallery_is_translated(name: str) -> None:
     if "every number is fixed" in built.source(name):
         pytest.fail(reason(built.graph(name)))
