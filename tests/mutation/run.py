@@ -3,8 +3,8 @@
     python -m tests.mutation.run OUT --number 60 --seed 1 --processes 1
 
 A mutant is run against the file of tests that is called like its own, then the folder of its
-package, then `WIDER`, then all; the first test that fails ends it. OUT gets a line of JSON a mutant,
-and is gone on with. What survives is to be looked at: it may be the same program.
+package, then `WIDER`, then all; the first test that fails ends it. OUT gets a line of JSON a
+mutant, and is gone on with. What survives is to be looked at: it may be the same program.
 """
 
 import argparse
