@@ -455,6 +455,26 @@ def _window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) 
     )
 
 
+@_writing("CosineWindowAttention")
+def _cosine_window_attention(op: attention.CosineWindowAttention, x: tuple[TensorSpec, ...]) -> Call:
+    made = _window_attention.make(op, x)
+    arguments = (*made.arguments, Argument("hidden", op.hidden, 512))
+    return Call("CosineWindowAttention", arguments)
+
+
+@_writing("RelativeAttention")
+def _relative_attention(op: attention.RelativeAttention, x: tuple[TensorSpec, ...]) -> Call:
+    return Call(
+        "RelativeAttention",
+        (
+            _positional("channels", x[0].channels),
+            _positional("heads", op.heads),
+            Argument("window", op.window),
+            Argument("scale", op.scale, None),
+        ),
+    )
+
+
 @_writing()
 def _token(op: attention.Token, x: tuple[TensorSpec, ...]) -> Call:
     return Call("{0}[:, {index}]", (Argument("index", op.index),), "function")
@@ -556,8 +576,13 @@ TORCH: dict[type[Op], Row] = {
     attention.Token: _token,
     attention.Attention: _attention,
     attention.WindowAttention: _window_attention,
+    attention.CosineWindowAttention: _cosine_window_attention,
+    attention.RelativeAttention: _relative_attention,
     attention.PatchMerging: table_module(
-        "PatchMerging", ("eps", "eps", 1e-5), takes={"in_channels": "C", "out_channels": "out"}
+        "PatchMerging",
+        ("eps", "eps", 1e-5),
+        ("norm", "norm", "before"),
+        takes={"in_channels": "C", "out_channels": "out"},
     ),
 }
 
@@ -586,5 +611,7 @@ REQUIRES = {  # what a class of the prelude uses
     "StdConv3d": ("pad_same", "standardized"),
     "MaxPoolSame": ("pad_same",),
     "AvgPoolSame": ("avg_pool", "pad_same"),
-    "WindowAttention": ("window_attention",),
+    "WindowAttention": ("between_positions", "position_table", "window_attention"),
+    "CosineWindowAttention": ("between_positions", "window_attention"),
+    "RelativeAttention": ("between_positions", "position_table"),
 }

@@ -19,10 +19,12 @@ from archdsl.ops.base import (
     Op,
     ShapeError,
     Weight,
+    added,
     argument,
     multiples,
     require_map,
     times,
+    words,
 )
 from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import Arrangement, Reach, Reads
@@ -318,6 +320,102 @@ class WindowAttention(Op):
 
 
 @dataclass(frozen=True)
+class CosineWindowAttention(WindowAttention):
+    """Window attention of Swin V2 (3.2, 3.3): a learned scale times the cosines of queries and keys.
+
+    The offset for two positions is what a small network makes of the logarithms of their distances.
+    """
+
+    verb: ClassVar[str] = "cosine_window_attention"
+    hidden: int = argument(WHOLE, "hidden features of the network of the offsets", 512)
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        if min(self.window) < 2:
+            raise ShapeError("a window of one position has no distances", "window")
+        return super().infer(*inputs)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        _, index, *projections = super().weights(*inputs)
+        rows, columns = (2 * w - 1 for w in self.window)
+        return (
+            Weight("logit_scale", (self.heads, 1, 1)),
+            Weight("relative_coords_table", (1, rows, columns, 2), "buffer"),
+            index,
+            *projections,
+            Weight("cpb_mlp.0.weight", (self.hidden, 2)),
+            Weight("cpb_mlp.0.bias", (self.hidden,)),
+            Weight("cpb_mlp.2.weight", (self.heads, self.hidden)),
+        )
+
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
+        """With the offsets' network, once for all images."""
+        distances = prod(2 * w - 1 for w in self.window)
+        return super().macs(output, *inputs) + distances * self.hidden * (2 + self.heads)
+
+    def label(self) -> str:
+        return f"{times(self.window)} cosine window attention, {self.heads} heads"
+
+
+@dataclass(frozen=True)
+class RelativeAttention(Op):
+    """Self-attention over the positions of a window, with learned relative positions.
+
+    The positions are those of a sequence, or of every sequence of `[groups, positions, channels]`:
+    windows that a `reshape` has set apart (CoAtNet, 2.1; MaxViT, 3.2).
+    """
+
+    verb: ClassVar[str] = "relative_attention"
+    drawn: ClassVar[str] = "attention"
+    mixes: ClassVar[bool] = True
+    heads: int = argument(WHOLE, "number of heads")
+    window: tuple[int, ...] = argument(SHAPE, "rows and columns of the positions")
+    scale: float | None = argument(
+        POSITIVE, "factor of the products; 1 / sqrt(channels of a head) without it", None
+    )
+    init: Init | None = argument(
+        INIT, "how the projections start; PyTorch's own way without it", None
+    )
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        (x,) = inputs
+        _require_tokens(self, x, 2 if x.rank == 2 else 1)
+        _check_heads(self.heads, x.channels)
+        if len(self.window) != 2 or min(self.window) < 1 or prod(self.window) != x.spatial[-1]:
+            shown = times(self.window) or "nothing"
+            raise ShapeError(f"{x.spatial[-1]} positions are no window of {shown}", "window")
+        return x
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        c, area = inputs[0].channels, prod(self.window)
+        offsets = prod(2 * w - 1 for w in self.window)
+        return (
+            Weight("relative_position_bias_table", (offsets, self.heads)),
+            Weight("relative_position_index", (area, area), "buffer", whole=True),
+            Weight("to_qkv.weight", (3 * c, c)),
+            Weight("to_qkv.bias", (3 * c,)),
+            Weight("merge.weight", (c, c)),
+            Weight("merge.bias", (c,)),
+        )
+
+    def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
+        (x,) = inputs
+        return 4 * x.elements * x.channels + 2 * x.elements * prod(self.window)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Queries, keys, values and their mix, and the scores before and after softmax."""
+        scores = self.heads * output.elements // output.channels * prod(self.window)
+        kept = 4 * output.elements + scores
+        return replace(INPUTS, kept=kept, scratch=5 * output.elements + 2 * scores)
+
+    def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
+        """All positions see each other; those of another group are not seen."""
+        return None if axis == output.rank - 1 else super().reach(axis, output, *inputs)
+
+    def label(self) -> str:
+        return f"{times(self.window)} relative attention, {self.heads} heads"
+
+
+@dataclass(frozen=True)
 class PatchMerging(Op):
     """Joins every 2x2 patch into one position: layer norm, then a projection (Swin, 3.1)."""
 
@@ -327,6 +425,9 @@ class PatchMerging(Op):
     out: int = argument(WHOLE, "output channels", CHANNELS)
     eps: float = argument(RATE, "added to the variance", 1e-5)
     init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)
+    norm: str = added(
+        words("before", "after"), "whether the norm is before the projection or after it", "before"
+    )
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -335,10 +436,11 @@ class PatchMerging(Op):
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         c = 4 * inputs[0].channels
+        normed = (c if self.norm == "before" else self.out,)
         return (
             Weight("reduction.weight", (self.out, c)),
-            Weight("norm.weight", (c,)),
-            Weight("norm.bias", (c,)),
+            Weight("norm.weight", normed),
+            Weight("norm.bias", normed),
         )
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
@@ -347,6 +449,8 @@ class PatchMerging(Op):
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """The patches before and after their norm, with its means and deviations."""
         positions, channels = output.elements // output.channels, 4 * inputs[0].channels
+        if self.norm == "after":  # the patches, and what is projected of them
+            return replace(NEW, kept=positions * (channels + 2) + output.elements, scratch=0)
         kept = 2 * positions * (channels + 1)
         scratch = max(kept - output.elements, positions * channels)  # norm, then projection
         return replace(NEW, kept=kept, scratch=scratch)

@@ -488,19 +488,23 @@ class Tokens(nn.Module):
 class PatchMerging(nn.Module):
     """Joins every 2x2 patch of a map (channels last) into one position."""
 
-    def __init__(self, in_channels: int, out_channels: int, eps: float = 1e-5) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, eps: float = 1e-5, norm: str = "before"
+    ) -> None:
         super().__init__()
+        self.before = norm == "before"
         self.reduction = nn.Linear(4 * in_channels, out_channels, bias=False)
-        self.norm = nn.LayerNorm(4 * in_channels, eps=eps)
+        self.norm = nn.LayerNorm(4 * in_channels if self.before else out_channels, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
         even, odd = x[:, 0::2], x[:, 1::2]
         x = torch.cat([even[:, :, 0::2], odd[:, :, 0::2], even[:, :, 1::2], odd[:, :, 1::2]], -1)
         del even, odd  # which hold what was padded
-        x = self.norm(x)
-        reduced: Tensor = self.reduction(x)
-        return reduced
+        if self.before:
+            x = self.norm(x)
+        x = self.reduction(x)
+        return x if self.before else self.norm(x)
 
 
 @torch.fx.wrap
@@ -511,8 +515,12 @@ def window_attention(
     bias: Tensor,
     window: tuple[int, int],
     shift: tuple[int, int],
+    scale: Tensor | None = None,
 ) -> Tensor:
-    """Attention inside windows; `bias` is of every head and pair of positions in a window."""
+    """Attention inside windows; `bias` is of every head and pair of positions in a window.
+
+    With a scale for every head, it is that times the cosine of a query and a key.
+    """
     n, height, width, c = x.shape
     high, wide = window
     heads, area = bias.shape[0], high * wide
@@ -523,7 +531,10 @@ def window_attention(
     x = x.reshape(n, h // high, high, w // wide, wide, c).transpose(2, 3).reshape(n, -1, area, c)
     x = F.linear(x, qkv[0], qkv[1]).reshape(n, -1, area, 3, heads, c // heads)
     q, k, v = x.permute(3, 0, 1, 4, 2, 5).unbind(0)
-    scores = (q * (c // heads) ** -0.5) @ k.transpose(-2, -1) + bias
+    if scale is None:
+        scores = (q * (c // heads) ** -0.5) @ k.transpose(-2, -1) + bias
+    else:
+        scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1) * scale + bias
     if up + left > 0:
         rows, columns = torch.arange(h, device=x.device), torch.arange(w, device=x.device)
         row = (rows >= h - high).long() + (rows >= h - up).long()
@@ -536,6 +547,22 @@ def window_attention(
     x = F.linear(x, proj[0], proj[1]).reshape(n, h // high, w // wide, high, wide, c)
     x = torch.roll(x.transpose(2, 3).reshape(n, h, w, c), (up, left), (1, 2))
     return x[:, :height, :width].contiguous()
+
+
+def between_positions(window: tuple[int, int]) -> Tensor:
+    """The number of the offset from every position of a window to every other."""
+    y = torch.arange(window[0]).repeat_interleave(window[1])
+    x = torch.arange(window[1]).repeat(window[0])
+    up = y[:, None] - y[None, :] + window[0] - 1
+    left = x[:, None] - x[None, :] + window[1] - 1
+    return up * (2 * window[1] - 1) + left
+
+
+def position_table(window: tuple[int, int], heads: int) -> nn.Parameter:
+    """A number of every head for every offset."""
+    table = nn.Parameter(torch.empty((2 * window[0] - 1) * (2 * window[1] - 1), heads))
+    nn.init.trunc_normal_(table, std=0.02)
+    return table
 
 
 class WindowAttention(nn.Module):
@@ -551,14 +578,8 @@ class WindowAttention(nn.Module):
         super().__init__()
         self.heads, self.window, self.shift = heads, window, shift
         self.relative_position_index: Tensor
-        rows, columns = 2 * window[0] - 1, 2 * window[1] - 1
-        self.relative_position_bias_table = nn.Parameter(torch.empty(rows * columns, heads))
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-        y = torch.arange(window[0]).repeat_interleave(window[1])
-        x = torch.arange(window[1]).repeat(window[0])
-        up = y[:, None] - y[None, :] + window[0] - 1
-        left = x[:, None] - x[None, :] + window[1] - 1
-        self.register_buffer("relative_position_index", (up * columns + left).flatten())
+        self.relative_position_bias_table = position_table(window, heads)
+        self.register_buffer("relative_position_index", between_positions(window).flatten())
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
 
@@ -568,3 +589,64 @@ class WindowAttention(nn.Module):
         bias = bias.view(area, area, self.heads).permute(2, 0, 1)
         qkv, proj = (self.qkv.weight, self.qkv.bias), (self.proj.weight, self.proj.bias)
         return window_attention(x, qkv, proj, bias, self.window, self.shift)
+
+
+class CosineWindowAttention(nn.Module):
+    """Window attention by cosines; a small network gives the offsets of relative positions."""
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        window: tuple[int, int],
+        shift: tuple[int, int] = (0, 0),
+        hidden: int = 512,
+    ) -> None:
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        self.relative_coords_table: Tensor
+        self.relative_position_index: Tensor
+        self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), 10.0).log())
+        ways = [torch.arange(1 - size, size) * (8 / (size - 1)) for size in window]
+        far = torch.stack(torch.meshgrid(*ways, indexing="ij"), -1)[None]
+        self.register_buffer("relative_coords_table", far.sign() * (far.abs() + 1).log2() / 3)
+        self.register_buffer("relative_position_index", between_positions(window).flatten())
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+        self.cpb_mlp = nn.Sequential(
+            nn.Linear(2, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, heads, bias=False)
+        )
+        nn.init.zeros_(self.qkv.bias[channels : 2 * channels])
+
+    def forward(self, x: Tensor) -> Tensor:
+        area = self.window[0] * self.window[1]
+        offsets = self.cpb_mlp(self.relative_coords_table).view(-1, self.heads)
+        bias = offsets[self.relative_position_index].view(area, area, self.heads).permute(2, 0, 1)
+        query, _, value = self.qkv.bias.chunk(3)  # the keys have no offset
+        qkv = self.qkv.weight, torch.cat([query, torch.zeros_like(query), value])
+        proj, scale = (self.proj.weight, self.proj.bias), self.logit_scale.clamp(max=math.log(100))
+        bias = 16 * bias.sigmoid()
+        return window_attention(x, qkv, proj, bias, self.window, self.shift, scale.exp())
+
+
+class RelativeAttention(nn.Module):
+    """Self-attention over the positions of a window, with relative positions."""
+
+    def __init__(
+        self, channels: int, heads: int, window: tuple[int, int], scale: float | None = None
+    ) -> None:
+        super().__init__()
+        self.heads, self.scale = heads, scale
+        self.relative_position_index: Tensor
+        self.relative_position_bias_table = position_table(window, heads)
+        self.register_buffer("relative_position_index", between_positions(window))
+        self.to_qkv = nn.Linear(channels, 3 * channels)
+        self.merge = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
+        qkv = self.to_qkv(x).unflatten(-1, (3, self.heads, -1))
+        q, k, v = qkv.movedim(-3, 0).transpose(-3, -2).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v, bias, scale=self.scale)
+        merged: Tensor = self.merge(x.transpose(-3, -2).flatten(-2))
+        return merged

@@ -15,7 +15,12 @@ from archdsl.pytorch.uses import above
 if TYPE_CHECKING:
     from archdsl.pytorch.program import Program
 
-HOLDERS = {"WindowAttention": ("qkv", "proj"), "PatchMerging": ("reduction",)}
+HOLDERS = {
+    "WindowAttention": ("qkv", "proj"),
+    "CosineWindowAttention": ("qkv", "proj", "cpb_mlp.0", "cpb_mlp.2"),
+    "RelativeAttention": ("to_qkv", "merge"),
+    "PatchMerging": ("reduction",),
+}
 LINEAR = "nn.Linear"
 
 

@@ -12,6 +12,7 @@ _CHANGING = ("pool", "attention", "depthwise")  # roles that several verbs have
 _WORDS = {
     "resize": "resize", "depthwise": "depthwise", "squeeze_excite": "squeeze-excite",
     "attention": "attention", "window_attention": "window attention",
+    "cosine_window_attention": "window attention", "relative_attention": "relative attention",
 }  # fmt: skip
 Entry = tuple[Paint | None, str]  # no paint: a dashed line
 

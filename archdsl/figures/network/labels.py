@@ -173,8 +173,12 @@ def _attention(op: Any) -> tuple[Term, ...]:
 
 
 def _window_attention(op: Any) -> tuple[Term, ...]:
-    shifted = "shifted " if any(op.shift) else ""
-    return word(f"{shifted}window attention"), Term("heads", (op.heads,), "{} heads")
+    words = op.verb.replace("_", " ")
+    return word(f"shifted {words}" if any(op.shift) else words), Term("heads", (op.heads,), "{} heads")
+
+
+def _relative_attention(op: Any) -> tuple[Term, ...]:
+    return word("relative attention"), Term("heads", (op.heads,), "{} heads")
 
 
 _TERMS: dict[str, Callable[[Any], tuple[Term, ...]]] = {
@@ -194,4 +198,6 @@ _TERMS: dict[str, Callable[[Any], tuple[Term, ...]]] = {
     "concat": lambda op: (word("concat"),),
     "attention": _attention,
     "window_attention": _window_attention,
+    "cosine_window_attention": _window_attention,
+    "relative_attention": _relative_attention,
 }
