@@ -203,10 +203,37 @@ def window_attention(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     )  # fmt: skip
 
 
+def cosine_window_attention(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    from torchvision.models.swin_transformer import shifted_window_attention
+
+    hidden = F.linear(w["relative_coords_table"], w["cpb_mlp.0.weight"], w["cpb_mlp.0.bias"])
+    table = F.linear(hidden.clamp(min=0), w["cpb_mlp.2.weight"]).flatten(0, 2)
+    area = op.window[0] * op.window[1]
+    bias = table[w["relative_position_index"]].view(area, area, -1).permute(2, 0, 1)[None]
+    return shifted_window_attention(
+        x[0], w["qkv.weight"], w["proj.weight"], 16 * bias.sigmoid(), list(op.window), op.heads,
+        list(op.shift), qkv_bias=w["qkv.bias"], proj_bias=w["proj.bias"],
+        logit_scale=w["logit_scale"],
+    )  # fmt: skip
+
+
+def relative_attention(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    qkv = F.linear(x[0], w["to_qkv.weight"], w["to_qkv.bias"]).chunk(3, -1)
+    q, k, v = (part.unflatten(-1, (op.heads, -1)).transpose(-3, -2) for part in qkv)
+    bias = w["relative_position_bias_table"][w["relative_position_index"]].movedim(-1, 0)
+    scale = q.shape[-1] ** -0.5 if op.scale is None else op.scale
+    scores = (q @ k.transpose(-1, -2) * scale + bias).softmax(-1)
+    joined = (scores @ v).transpose(-3, -2).flatten(-2)
+    return F.linear(joined, w["merge.weight"], w["merge.bias"])
+
+
 def patch_merging(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     padded = F.pad(x[0], (0, 0, 0, x[0].shape[2] % 2, 0, x[0].shape[1] % 2))
     patches = [padded[:, a::2, b::2] for b in (0, 1) for a in (0, 1)]
     joined = torch.cat(patches, -1)
+    if op.norm == "after":
+        reduced = F.linear(joined, w["reduction.weight"])
+        return F.layer_norm(reduced, reduced.shape[-1:], w["norm.weight"], w["norm.bias"], op.eps)
     normed = F.layer_norm(joined, joined.shape[-1:], w["norm.weight"], w["norm.bias"], op.eps)
     return F.linear(normed, w["reduction.weight"])
 
@@ -296,6 +323,8 @@ RULES: dict[str, Rule] = {
     "token": lambda op, w, x: x[0].select(1, op.index),
     "attention": attention,
     "window_attention": window_attention,
+    "cosine_window_attention": cosine_window_attention,
+    "relative_attention": relative_attention,
     "patch_merging": patch_merging,
 }
 CHANNEL_RULES: dict[str, Callable[..., Tensor]] = {  # these ask where the channels are

@@ -13,7 +13,13 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.swin_transformer import PatchMerging, ShiftedWindowAttention
+from torchvision.models.maxvit import RelativePositionalMultiHeadAttention
+from torchvision.models.swin_transformer import (
+    PatchMerging,
+    PatchMergingV2,
+    ShiftedWindowAttention,
+    ShiftedWindowAttentionV2,
+)
 
 Given = dict[str, Any]
 Shape = tuple[int, ...]
@@ -490,10 +496,38 @@ def window_attention(given: Given, shapes: list[Shape]) -> nn.Module:
     return ShiftedWindowAttention(shapes[0][-1], list(size), list(shift), given["heads"])
 
 
+def cosine_window_attention(given: Given, shapes: list[Shape]) -> nn.Module:
+    channels, heads, hidden = shapes[0][-1], given["heads"], given.get("hidden", 512)
+    size, shift = axes(given["window"], 2), axes(given.get("shift", 0), 2)
+    unchecked = any(s >= w for s, w in zip(shift, size, strict=True)) or channels % heads
+    if unchecked or min(size) < 2:  # which divides by 0 there
+        raise Refusal("torchvision does not check")
+    module = ShiftedWindowAttentionV2(channels, list(size), list(shift), heads)
+    module.cpb_mlp = nn.Sequential(
+        nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, heads, bias=False)
+    )
+    return module
+
+
+def relative_attention(given: Given, shapes: list[Shape]) -> nn.Module:
+    """torchvision's, of square windows in groups; a sequence is one group."""
+    *groups, count, channels = shapes[0]
+    rows, columns = given["window"]
+    if rows != columns or rows * columns != count or len(groups) > 1 or channels % given["heads"]:
+        raise Refusal("torchvision does not check")
+    attend = RelativePositionalMultiHeadAttention(channels, channels // given["heads"], count)
+    if not groups:
+        attend.forward = lambda x: type(attend).forward(attend, x[:, None])[:, 0]
+    return attend
+
+
 def patch_merging(given: Given, shapes: list[Shape]) -> nn.Module:
-    module = PatchMerging(shapes[0][-1])
+    after = given.get("norm") == "after"
+    module = (PatchMergingV2 if after else PatchMerging)(shapes[0][-1])
     out = given.get("out", shapes[0][-1])
     module.reduction = nn.Linear(4 * shapes[0][-1], out, bias=False)
+    if after:
+        module.norm = nn.LayerNorm(out)
     return module
 
 

@@ -104,15 +104,21 @@ def _attention(
     return (made, None)
 
 
-@reads("torchvision.ShiftedWindowAttention")
+@reads("torchvision.ShiftedWindowAttention", "torchvision.ShiftedWindowAttentionV2")
 def _window_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
-    v1 = type(module).__name__ == "ShiftedWindowAttention"
-    if not v1 or module.attention_dropout or module.dropout:
+    title = type(module).__name__
+    if not title.startswith("ShiftedWindowAttention") or module.attention_dropout or module.dropout:
         raise Unread("another attention in windows")
-    return r.emit(
-        attention.WindowAttention, last(r, x), path=path, heads=module.num_heads,
-        window=tuple(module.window_size), shift=tuple(module.shift_size),
-    )  # fmt: skip
+    made: dict[str, Any] = {
+        "path": path,
+        "heads": module.num_heads,
+        "window": tuple(module.window_size),
+        "shift": tuple(module.shift_size),
+    }
+    if title == "ShiftedWindowAttention":
+        return r.emit(attention.WindowAttention, last(r, x), **made)
+    hidden = module.cpb_mlp[0].out_features
+    return r.emit(attention.CosineWindowAttention, last(r, x), hidden=hidden, **made)
 
 
 @reads("prelude.WindowAttention")
@@ -123,12 +129,39 @@ def _our_window_attention(r: Recorder, path: str, module: Any, x: Value) -> Valu
     )  # fmt: skip
 
 
-@reads("torchvision.PatchMerging", "prelude.PatchMerging")
+@reads("prelude.CosineWindowAttention")
+def _our_cosine_window_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(
+        attention.CosineWindowAttention, last(r, x), path=path, heads=module.heads,
+        window=tuple(module.window), shift=tuple(module.shift),
+        hidden=module.cpb_mlp[0].out_features,
+    )  # fmt: skip
+
+
+@reads("torchvision.RelativePositionalMultiHeadAttention")
+def _relative_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(
+        attention.RelativeAttention, last(r, x), path=path, heads=module.n_heads,
+        window=(module.size, module.size), scale=module.scale_factor,
+    )  # fmt: skip
+
+
+@reads("prelude.RelativeAttention")
+def _our_relative_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    return r.emit(
+        attention.RelativeAttention, last(r, x), path=path, heads=module.heads,
+        window=tuple(module.window), scale=module.scale,
+    )  # fmt: skip
+
+
+@reads("torchvision.PatchMerging", "torchvision.PatchMergingV2", "prelude.PatchMerging")
 def _patch_merging(r: Recorder, path: str, module: Any, x: Value) -> Value:
     if type(module.norm) is not nn.LayerNorm:
         raise Unread("another norm")
     out, eps = module.reduction.out_features, module.norm.eps
-    return r.emit(attention.PatchMerging, last(r, x), path=path, out=out, eps=eps)
+    before = getattr(module, "before", type(module).__name__ != "PatchMergingV2")
+    norm = "before" if before else "after"
+    return r.emit(attention.PatchMerging, last(r, x), path=path, out=out, eps=eps, norm=norm)
 
 
 @reads("prelude.BlurPool")

@@ -456,7 +456,9 @@ def _window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) 
 
 
 @_writing("CosineWindowAttention")
-def _cosine_window_attention(op: attention.CosineWindowAttention, x: tuple[TensorSpec, ...]) -> Call:
+def _cosine_window_attention(
+    op: attention.CosineWindowAttention, x: tuple[TensorSpec, ...]
+) -> Call:
     made = _window_attention.make(op, x)
     arguments = (*made.arguments, Argument("hidden", op.hidden, 512))
     return Call("CosineWindowAttention", arguments)

@@ -321,9 +321,10 @@ class WindowAttention(Op):
 
 @dataclass(frozen=True)
 class CosineWindowAttention(WindowAttention):
-    """Window attention of Swin V2 (3.2, 3.3): a learned scale times the cosines of queries and keys.
+    """Window attention by a learned scale times the cosines of queries and keys (Swin V2, 3.2).
 
-    The offset for two positions is what a small network makes of the logarithms of their distances.
+    The offset for two positions is what a small network makes of the logarithms of their distances
+    (3.3).
     """
 
     verb: ClassVar[str] = "cosine_window_attention"

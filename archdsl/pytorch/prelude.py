@@ -636,7 +636,7 @@ class RelativeAttention(nn.Module):
         self, channels: int, heads: int, window: tuple[int, int], scale: float | None = None
     ) -> None:
         super().__init__()
-        self.heads, self.scale = heads, scale
+        self.heads, self.window, self.scale = heads, window, scale
         self.relative_position_index: Tensor
         self.relative_position_bias_table = position_table(window, heads)
         self.register_buffer("relative_position_index", between_positions(window))

@@ -27,7 +27,8 @@ def test_what_is_handed_to_a_scope_lives_until_that_is_done() -> None:
     assert last_uses(made, steps) == {"x": 3, "a": 2, "b": 3, "c": 4}
 
 
-FUSED = {"attention", "window_attention"}  # whose kernels differ from device to device
+# whose kernels differ from device to device
+FUSED = {"attention", "window_attention", "cosine_window_attention", "relative_attention"}
 COPYING = {"matmul"}  # copies what does not lie in one piece, which the kernels before it decide
 
 

@@ -32,6 +32,7 @@ from tests.torch_modules import (
     conv_arguments,
     conv_transpose,
     conv_transpose_arguments,
+    cosine_window_attention,
     crop,
     cut_axis,
     dim,
@@ -56,6 +57,7 @@ from tests.torch_modules import (
     position_grid,
     product,
     reduced,
+    relative_attention,
     resize,
     rms_norm,
     row_by_row,
@@ -86,6 +88,12 @@ def borders(rank: int) -> st.SearchStrategy[Any]:
     return st.one_of(
         per_axis(width, rank), st.lists(st.one_of(width, pair), min_size=rank, max_size=rank)
     )
+
+
+def windows(given: Given, shapes: list[Shape]) -> list[Shape]:
+    """Maps of as many positions along their last axis as the window has."""
+    rows, columns = given["window"]
+    return [(*shape[:-1], rows * columns) for shape in shapes]
 
 
 ROWS: dict[str, Row] = {
@@ -286,8 +294,22 @@ ROWS: dict[str, Row] = {
                               "shift?": per_axis(st.integers(0, 3), 2)},
         st.just(2), last=True,
     ),
+    "cosine_window_attention": Row(
+        cosine_window_attention,
+        lambda rank: heads | {"window": per_axis(st.integers(1, 4), 2),
+                              "shift?": per_axis(st.integers(0, 3), 2),
+                              "hidden?": st.integers(1, 9)},
+        st.just(2), last=True,
+    ),
+    "relative_attention": Row(
+        relative_attention,
+        lambda rank: heads | {"window": st.integers(1, 3).map(lambda size: [size, size])},
+        st.integers(1, 2), last=True, fit=windows,
+    ),
     "patch_merging": Row(
-        patch_merging, lambda rank: {"out?": channels}, st.just(2), last=True
+        patch_merging,
+        lambda rank: {"out?": channels, "norm?": st.sampled_from(["before", "after"])},
+        st.just(2), last=True,
     ),
 }  # fmt: skip
 
@@ -429,6 +451,11 @@ def test_multiply_accumulates_are_half_of_pytorchs_flops(verb: str, data: st.Dat
         # as above for 64 windows of 49, and 56 x 56 = 64 * 49 positions
         ("window_attention", {"heads": 3, "window": 7}, (56, 56, 96),
          4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96),
+        # and the offsets of 13 x 13 distances: 2 features to 512 to 3
+        ("cosine_window_attention", {"heads": 3, "window": 7}, (56, 56, 96),
+         4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96 + 169 * 512 * (2 + 3)),
+        ("relative_attention", {"heads": 3, "window": [7, 7]}, (64, 49, 96),
+         4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96),
         ("patch_merging", {"out": 192}, (56, 56, 96), 28 * 28 * 4 * 96 * 192),
     ],
 )  # fmt: skip
@@ -443,7 +470,7 @@ def test_attention_costs_its_matrix_products(
 def test_what_has_no_weights_but_attention_costs_nothing() -> None:
     for verb, cls in OPS.items():
         costly = cls.macs is not Op.macs
-        assert costly == (verb in (*COSTLY, "attention", "window_attention", "patch_merging"))
+        assert costly == (verb in (*COSTLY, "patch_merging") or verb.endswith("attention"))
 
 
 @pytest.mark.parametrize("verb", ["conv", "max_pool"])

@@ -72,16 +72,28 @@ class Ops(Draw):
         shift = self.one({}, {"shift": 1}, {"shift": [0, 1]})
         on_maps = [
             ("window_attention", {**heads, "window": window, **shift}),
-            ("patch_merging", {"out": self.number(self.channels(place), place)}),
+            ("cosine_window_attention", {**heads, "window": window, **shift, "hidden": 4}),
+            ("relative_attention", {**heads, "window": [1, place.shape.spatial[-1]]}),
+            (
+                "patch_merging",
+                {
+                    "out": self.number(self.channels(place), place),
+                    **self.one({}, {"norm": "after"}),
+                },
+            ),
             ("channels_first", {}),
         ]
         on_sequences = [
             ("attention", {**heads, **({"bias": False} if self.chance(30) else {})}),
+            (
+                "relative_attention",
+                {**heads, "window": [place.shape.spatial[-1], 1], **self.one({}, {"scale": 0.5})},
+            ),
             ("class_token", {}),
             ("class_token", {}),
             ("position_embedding", {}),
             ("token", {"index": self.one(0, 1)}),
-            ("to_map", {"size": self.one(["L", 1], [place.shape.spatial[0]])}),
+            ("to_map", {"size": self.one([place.shape.spatial[0], 1], [place.shape.spatial[0]])}),
             ("channels_first", {}),
         ]
         return self.one(*(on_maps if place.shape.rank == 2 else on_sequences))

@@ -174,7 +174,9 @@ def _attention(op: Any) -> tuple[Term, ...]:
 
 def _window_attention(op: Any) -> tuple[Term, ...]:
     words = op.verb.replace("_", " ")
-    return word(f"shifted {words}" if any(op.shift) else words), Term("heads", (op.heads,), "{} heads")
+    return word(f"shifted {words}" if any(op.shift) else words), Term(
+        "heads", (op.heads,), "{} heads"
+    )
 
 
 def _relative_attention(op: Any) -> tuple[Term, ...]:
