@@ -105,8 +105,8 @@ def __getattr__(name: str) -> "Any":
     """What there is, imported when it is asked for."""
     from importlib import import_module
 
-    if name == "timm":
-        return import_module(f"{__name__}.timm")
+    if name in ("timm", "torch"):
+        return import_module(f"{__name__}.{name}")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "editor": "api analysis diagnostics expressions graph language lint names numbers ops tables"
     " yaml",
 }
-ANYTHING = ("", "__main__", "api", "cli", "hub", "timm")
+ANYTHING = ("", "__main__", "api", "cli", "hub", "timm", "torch")
 
 HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {

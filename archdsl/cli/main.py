@@ -34,7 +34,7 @@ from archdsl.cli.explain import explain
 from archdsl.cli.export import export
 from archdsl.cli.fmt import fmt
 from archdsl.cli.import_ import import_
-from archdsl.cli.measure import diff, summary
+from archdsl.cli.measure import diff, partition, summary
 from archdsl.cli.schema import schema
 from archdsl.cli.show import list_, show_
 from archdsl.cli.study import plot, scale, sweep
@@ -53,8 +53,8 @@ def cli() -> None:
 
 
 COMMANDS = (
-    check, build, export, import_, summary, diff, draw, plot, scale, sweep, list_, weights, show_,
-    explain, fmt, schema, new, serve, lsp, completion,
+    check, build, export, import_, summary, diff, draw, plot, scale, sweep, partition, list_,
+    weights, show_, explain, fmt, schema, new, serve, lsp, completion,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

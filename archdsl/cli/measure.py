@@ -125,3 +125,39 @@ def diff(
         old = graph_of(before, Changes(limits=changed.limits))
         new = graph_of(after or before, changed)
     show(FORMATS[format](compare(old, new, depth)))
+
+
+@click.command()
+@click.argument("spec", shell_complete=networks)
+@click.option("--stages", type=click.IntRange(min=1), required=True, help="How many machines.")
+@click.option(
+    "--by",
+    type=click.Choice(["macs", "parameters", "activations"]),
+    default="macs",
+    show_default=True,
+    help="What the stages have as much of.",
+)
+@click.option(
+    "--tensors",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many tensors may come into a stage.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the split by modules.")
+@changes
+def partition(
+    spec: str, stages: int, by: Any, tensors: int, as_json: bool, changed: Changes
+) -> None:
+    """Cut a network into stages of even cost, for pipelines over several machines.
+
+    A stage begins with the module that is named, which is where
+    `torch.distributed.pipelining` splits (`archdsl.torch.split_spec` in Python).
+    """
+    from archdsl.analysis.partition import partition
+    from archdsl.tables.stages import text
+
+    with progress() as say:
+        say(f"reading {spec}")
+        found = partition(graph_of(spec, changed), stages, by, tensors)
+    show(found.to_json() if as_json else text(found))

@@ -16,7 +16,9 @@ _VALUE = re.compile(r"--(set|scale|limit|replace) (\w+)(?:=([^\n]*?))?(?=:\d+:\d
 _STRIDE = re.compile(r"--output-stride (\w+)")
 _INPUT = re.compile(r"--input ")
 _JSON = re.compile(r"--replace (\{.*?\}|\[.*?\])(?=:\d+:\d+$|[:`;]|$)")
-_NAME = re.compile(r"--(kind|title|width|theme|show|only|legend|scale|direction|fold|out)\b")
+_NAME = re.compile(
+    r"--(kind|title|width|theme|show|only|legend|scale|direction|fold|out|tensors)\b"
+)
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

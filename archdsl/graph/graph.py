@@ -169,6 +169,11 @@ class Graph:
             yield found
             scope = found.parent
 
+    def block_around(self, scope: str) -> str:
+        """The path of the outermost block around what stands in a scope, "" if there is none."""
+        blocks = [one.path for one in self.around(scope) if one.block]
+        return blocks[-1] if blocks else ""
+
     def regions(self, node: Node) -> tuple[str, ...]:
         """The ids of the recomputed parts that a node stands in or is, the outermost first."""
         if not self.recomputed:

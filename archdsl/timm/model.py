@@ -222,7 +222,7 @@ def as_model(module: nn.Module, graph: Graph) -> TimmModel:
     module.num_classes = parts.classifier.output.channels
     module.feature_info = feature_info(graph, parts.levels)
     module._groups = _groups(graph, parts)
-    blocks = dict.fromkeys(_block(graph, node.scope) for node in graph.nodes)
+    blocks = dict.fromkeys(graph.block_around(node.scope) for node in graph.nodes)
     module._blocks = tuple([path for path in blocks if path])
     return module
 
@@ -249,12 +249,6 @@ def feature_info(graph: Graph, levels: list[str]) -> FeatureInfo:
     return FeatureInfo(found, out_indices=tuple(range(len(found))))
 
 
-def _block(graph: Graph, scope: str) -> str:
-    """The path of the outermost block around a node, nothing if there is none."""
-    blocks = [one.path for one in graph.around(scope) if one.block]
-    return blocks[-1] if blocks else ""
-
-
 def _groups(graph: Graph, parts: Parts) -> dict[str, tuple[int, int]]:
     """The level and the block of every parameter, counted in the order in which they run."""
     levels = {graph.taps[tap] for tap in parts.levels}
@@ -262,7 +256,7 @@ def _groups(graph: Graph, parts: Parts) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for node in graph.nodes:
         if node.weights and node is not parts.classifier:
-            now = _block(graph, node.scope) or node.path.partition(".")[0]
+            now = graph.block_around(node.scope) or node.path.partition(".")[0]
             block, last = block + (now != last), now
             for key, _ in graph.weights(node):
                 found.setdefault(key, (level, block))
