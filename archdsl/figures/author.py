@@ -17,6 +17,7 @@ from archdsl.graph.graph import INPUT, Graph
 from archdsl.numbers import quantity
 
 _PIECES = re.compile(r"\{([A-Za-z_]\w*)\}|(\*\*)|(\*)")
+_SHADES = {"stroke": "line", "light": "top", "dark": "side"}  # of a role's color
 HEAT = Paint("#B4451F", "#4A1A08")  # of what costs most; nothing costs white
 
 
@@ -203,6 +204,23 @@ def _own(paint: Paint, theme: Theme) -> dict[str, str]:
         "light": mixed(paint.fill, theme.light, 0.5),
         "dark": mixed(paint.fill, paint.stroke, 0.2),
     }
+
+
+def color_names(theme: Theme, options: Options) -> dict[str, str]:
+    """What the colors of a figure are called, by the roles that they paint."""
+    mine = {name: Paint(one.fill, one.stroke) for name, one in options.roles.items()}
+    paints = {**theme.paints, "container": theme.container, **mine}
+    fills: dict[str, str] = {}
+    for role, paint in paints.items():
+        name = re.sub(r"[^A-Za-z0-9]", "", role) or "mine"
+        fills[paint.fill] = fills.get(paint.fill, "") + name
+    found = {theme.ink: "ink", theme.dimension: "dimension", theme.edge: "edge"}
+    found = fills | {color: name for color, name in found.items() if color not in fills}
+    for paint in (*paints.values(), *(theme.deeper(role) for role in theme.paints)):
+        name = found.setdefault(paint.fill, f"deeper{len(found)}")
+        for shade, color in _own(paint, theme).items():
+            found.setdefault(color, f"{name}{_SHADES.get(shade, '')}")
+    return found
 
 
 def told(

@@ -8,7 +8,7 @@ from math import ceil
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.figures.author import authored, colored, expect_known, told
+from archdsl.figures.author import authored, color_names, colored, expect_known, told
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import (
     Item,
@@ -215,7 +215,8 @@ def _scene(
             f" {LARGEST / 72:.0f} of a page; choose a part with --only"
         )
     grown = moved(spaced(items, room), margin, margin)
-    scene = Scene(*size, grown, title, background=theme.background)
+    names = color_names(theme, options)
+    scene = Scene(*size, grown, title, background=theme.background, names=names)
     return magnified(scene, options.zoom), missing
 
 

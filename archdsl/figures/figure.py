@@ -8,6 +8,7 @@ from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
+from archdsl.figures.canvas.drawio import drawio
 from archdsl.figures.canvas.pdf import pdf
 from archdsl.figures.canvas.png import DPI, png
 from archdsl.figures.canvas.scene import Omission, Scene, not_drawn
@@ -98,4 +99,5 @@ FORMATS: dict[str, Callable[[Any], bytes]] = {
     ".png": png,
     ".tex": lambda scene: tikz(scene).encode(),
     ".pptx": slides,
+    ".drawio": drawio,
 }

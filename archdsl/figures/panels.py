@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.author import color_names
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import Group, Item, Omission, Run, Scene, moved, not_drawn, words
 from archdsl.figures.canvas.theme import load_theme
@@ -74,9 +75,12 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
         dict.fromkeys(g.name for p in made.values() for g in p.graphs)
     )
     size = options.width, height + 0.5 + 2 * margin
-    scene = Scene(*size, moved(items, margin, margin), title, background=theme.background)
     caption = " ".join(filter(None, [*captions, said]))
-    scene = replace(scene, caption=caption, description="\n".join([*seen, said]))
+    roles = {name: role for panel in made.values() for name, role in panel.options.roles.items()}
+    scene = Scene(
+        *size, moved(items, margin, margin), title, caption, "\n".join([*seen, said]),
+        theme.background, color_names(theme, replace(options, roles=roles)),
+    )  # fmt: skip
     return Figure(caption, scene.description, tuple(never), {}, lambda: scene)
 
 

@@ -257,12 +257,18 @@ def test_tikz_is_the_picture_of_the_pdf(tmp_path: Path, name: str, kind: str, th
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
 def test_tikz_takes_its_width_in_a_line_and_squeezes_wider_fonts(tmp_path: Path) -> None:
-    draw([archdsl.load("resnet18")]).save(tmp_path / "figure.tex")
+    probes = "".join(
+        rf"\node[at most=20bp] (probe) {{{text}}};"
+        r"\pgfpointdiff{\pgfpointanchor{probe}{west}}{\pgfpointanchor{probe}{east}}"
+        rf"\typeout{{{name} \the\csname pgf@x\endcsname.}}"
+        for name, text in (("text", "much too wide"), ("short", "i"))
+    )
+    picture = draw([archdsl.load("resnet18")]).render(".tex").decode()
+    end = r"\end{tikzpicture}"
+    (tmp_path / "figure.tex").write_text(picture.replace(end, probes + end))
     page = (
         r"\documentclass{article}\usepackage{tikz}\begin{document}"
-        r"\setbox1\hbox{\input{figure}}\typeout{figure \the\wd1.}"
-        r"\input{figure}\setbox2\hbox{\archdslfit{20bp}{much too wide}}\typeout{text \the\wd2.}"
-        r"\setbox2\hbox{\archdslfit{20bp}{i}}\typeout{short \the\wd2.}\end{document}"
+        r"\setbox1\hbox{\input{figure}}\typeout{figure \the\wd1.}\end{document}"
     )
     (tmp_path / "page.tex").write_text(page)
     command = ["pdflatex", "-interaction=nonstopmode", "page.tex"]
@@ -670,7 +676,7 @@ def test_a_wrong_spec_or_suffix_leaves_the_old_figure(
     assert cli.run(["draw", str(spec), "-o", str(out)]) == 1
     assert cli.run(["draw", "resnet18", "-o", str(tmp_path / "fig.bmp")]) == 2
     assert out.read_text() == "old"
-    assert "only .html, .svg, .pdf, .png, .tex, .pptx\n" in capsys.readouterr().err
+    assert "only .html, .svg, .pdf, .png, .tex, .pptx, .drawio\n" in capsys.readouterr().err
 
 
 def test_notebooks_show_a_graph_and_a_figure() -> None:

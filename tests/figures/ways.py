@@ -18,7 +18,7 @@ NEAR, HEAD = 0.75, 4.6  # points: what touches; from the end of a line to the ti
 
 def wrong_ways(drawn: Sequence[Group], items: Sequence[Item], graph: Graph) -> Iterator[str]:
     """Ways between groups that are no edges of the graph, and edges that are no ways."""
-    shown, edges = _ways(drawn, items), _edges(drawn, graph)
+    shown, edges = _ways(drawn, items), edges_of(drawn, graph)
     for a, b in sorted(shown - edges):
         yield f"a way from {a} to {b} is none of the graph"
     for a, b in sorted(edges - shown):
@@ -26,7 +26,7 @@ def wrong_ways(drawn: Sequence[Group], items: Sequence[Item], graph: Graph) -> I
     yield from _crossed(drawn, items)
 
 
-def _edges(drawn: Sequence[Group], graph: Graph) -> set[tuple[str, str]]:
+def edges_of(drawn: Sequence[Group], graph: Graph) -> set[tuple[str, str]]:
     """What feeds what, ops that are not drawn passed over; a block is drawn where it is first."""
     holder = {path: group.id for group in drawn for path in (group.id, *group.stands)}
     owner = {node.id: _owner(graph, node, holder) for node in graph.nodes}

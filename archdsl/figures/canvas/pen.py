@@ -7,6 +7,7 @@ from math import ceil, hypot, log2, sqrt
 from archdsl.figures.canvas.scene import (
     Anchor,
     Command,
+    Form,
     Group,
     Item,
     Omission,
@@ -99,7 +100,7 @@ class Pen:
         radius: float = CORNER, dash: tuple[float, ...] = (),
     ) -> None:  # fmt: skip
         shape = rectangle(x, y, w, h, radius)
-        self.items.append(Path(shape, paint.fill, paint.stroke, line, dash))
+        self.items.append(Path(shape, paint.fill, paint.stroke, line, dash, "box"))
         if paint.hatch:
             inset = max(0.35 * radius, line / 2)  # corners are round
             self.hatch((x + inset, y + inset, w - 2 * inset, h - 2 * inset), paint)
@@ -129,7 +130,7 @@ class Pen:
         if len(points) > 1:
             path = rounded(points, TURN)
             dash = DASH if dashed else ()
-            self.items.append(Path(path, "", color or self.theme.edge, EDGE, dash))
+            self.items.append(Path(path, "", color or self.theme.edge, EDGE, dash, "line"))
 
     def arrow(self, points: Sequence[Point], dashed: bool = False, color: str = "") -> None:
         """A line with round turns whose tip touches the last point."""
@@ -152,7 +153,7 @@ class Pen:
             near, far = (x0 + half[0], y0 + half[1]), (end[0] - half[0], end[1] - half[1])
             bent = ("C", (*near, *far, *end))
         path = polygon(_without_repeats([start, (x0, y0)]), closed=False)
-        self.items.append(Path((*path, bent), "", self.theme.edge, EDGE))
+        self.items.append(Path((*path, bent), "", self.theme.edge, EDGE, form="line"))
         if tip:
             self.head((x, y), (1.0, 0.0) if level else (0.0, 1.0))
 
@@ -162,11 +163,13 @@ class Pen:
         back = x - dx * length, y - dy * length
         left = back[0] - dy * side, back[1] + dx * side
         right = back[0] + dy * side, back[1] - dx * side
-        self.items.append(Path(polygon([(x, y), left, right]), color or self.theme.edge))
+        self.items.append(
+            Path(polygon([(x, y), left, right]), color or self.theme.edge, form="head")
+        )
 
     def dot(self, x: float, y: float) -> None:
         """Where a shortcut leaves."""
-        self.items.append(Path(circle(x, y, DOT), self.theme.edge))
+        self.items.append(Path(circle(x, y, DOT), self.theme.edge, form="dot"))
 
     def sign(self, x: float, y: float, verb: str, radius: float = PLUS) -> None:
         """A plus or a cross in a circle."""
@@ -175,9 +178,9 @@ class Pen:
         ends = [((x - arm, y), (x + arm, y)), ((x, y - arm), (x, y + arm))]
         if verb != "add":
             ends = [((x - arm, y - s * arm), (x + arm, y + s * arm)) for s in (1, -1)]
-        self.items.append(Path(circle(x, y, radius), plain.fill, self.theme.edge, EDGE))
+        sign = Path(circle(x, y, radius), plain.fill, self.theme.edge, EDGE, form="sign")
         lines = tuple(command for pair in ends for command in polygon(pair, closed=False))
-        self.items.append(Path(lines, "", self.theme.edge, EDGE))
+        self.items += [sign, Path(lines, "", self.theme.edge, EDGE, form="arms")]
 
     def slab(self, x: float, axis: float, slab: Slab, paint: Paint) -> None:
         """A cuboid whose extent, sides included, has its middle on the axis."""
@@ -191,9 +194,11 @@ class Pen:
         ]  # fmt: skip
         light = mixed(paint.fill, self.theme.light, 0.5)
         dark = mixed(paint.fill, paint.stroke, 0.2)
-        faces = [(polygon(lid), light), (polygon(side), dark)] if back else []
-        for shape, fill in (*faces, (front, paint.fill)):
-            self.items.append(Path(shape, fill, paint.stroke, LINE))
+        faces: list[tuple[tuple[Command, ...], str, Form]] = [(front, paint.fill, "front")]
+        if back:
+            faces = [(polygon(lid), light, "top"), (polygon(side), dark, "side"), *faces]
+        for shape, fill, form in faces:
+            self.items.append(Path(shape, fill, paint.stroke, LINE, form=form))
         if paint.hatch:
             self.hatch((x + LINE / 2, top + rise + LINE / 2, w - LINE, h - LINE), paint)
         if slab.broken:

@@ -1,7 +1,7 @@
 """The scene: paths, texts and groups in points, y downwards. What every emitter draws."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 from unicodedata import normalize
@@ -10,8 +10,11 @@ from archdsl.figures.canvas.font import font
 
 Anchor = Literal["start", "middle", "end"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
+Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]  # M, L, C (two control points and the end) or Z
+Form = Literal["", "box", "sign", "arms", "dot", "top", "side", "front", "line", "head"]
 RAISED, LOWERED, SHRUNK = 0.34, 0.16, 0.68  # of super- and subscripts, relative to the text
+TURNED = 0.5523  # of a quarter circle: how far its control points are from its ends
 LEAST = 6.0  # points: no letter is smaller, raised ones neither
 
 
@@ -76,13 +79,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A line or an area. Colors are `#RRGGBB`, or empty for none; `width` in points."""
+    """A line or an area. Colors are `#RRGGBB`, or empty for none; `width` in points.
+
+    `form` is what it is drawn as; formats that can be edited hold its parts together by that.
+    """
 
     commands: tuple[Command, ...]
     fill: str = ""
     stroke: str = ""
     width: float = 0.0
     dash: tuple[float, ...] = ()
+    form: Form = ""
 
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom, with half of the line."""
@@ -138,6 +145,7 @@ class Scene:
     caption: str = ""
     description: str = ""
     background: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)  # of colors, as the theme calls them
 
     def flat(self) -> Iterator[Path | Text]:
         """Every path and text, in drawing order."""
@@ -180,19 +188,19 @@ class Taken:
             self.add(box)
 
     def add(self, box: Box) -> None:
-        for field in _fields(box):
-            self.near.setdefault(field, []).append(box)
+        for place in fields(box):
+            self.near.setdefault(place, []).append(box)
 
     def meets(self, box: Box) -> bool:
         """Whether it has something in common with one of them."""
         return any(
             box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
-            for field in _fields(box)
-            for other in self.near.get(field, ())
+            for place in fields(box)
+            for other in self.near.get(place, ())
         )
 
 
-def _fields(box: Box) -> Iterator[tuple[int, int]]:
+def fields(box: Box) -> Iterator[tuple[int, int]]:
     """The squares of 50 points that a box lies in."""
     left, top, right, bottom = (int(side // 50) for side in box)
     for x in range(left, right + 1):
@@ -259,10 +267,9 @@ def rounded(points: Sequence[tuple[float, float]], radius: float) -> tuple[Comma
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         reach = min(radius, _distance(before, corner) / 2, _distance(corner, after) / 2)
         enter, leave = _toward(corner, before, reach), _toward(corner, after, reach)
-        near = 0.4477  # 1 - 0.5523: where the control points of a quarter circle lie
         control = (
-            *_toward(corner, before, reach * near),
-            *_toward(corner, after, reach * near),
+            *_toward(corner, before, reach * (1 - TURNED)),
+            *_toward(corner, after, reach * (1 - TURNED)),
             *leave,
         )
         commands += [("L", enter), ("C", control)]
@@ -271,7 +278,7 @@ def rounded(points: Sequence[tuple[float, float]], radius: float) -> tuple[Comma
 
 def circle(x: float, y: float, r: float) -> tuple[Command, ...]:
     """A circle of four curves."""
-    k = 0.5523 * r
+    k = TURNED * r
     return (
         ("M", (x + r, y)),
         ("C", (x + r, y + k, x + k, y + r, x, y + r)),
@@ -280,6 +287,15 @@ def circle(x: float, y: float, r: float) -> tuple[Command, ...]:
         ("C", (x + k, y - r, x + r, y - k, x + r, y)),
         ("Z", ()),
     )
+
+
+def curve(start: Point, numbers: Sequence[float], pieces: int) -> Iterator[Point]:
+    """Points of a cubic curve: (1-t)^3 a + 3(1-t)^2 t b + 3(1-t) t^2 c + t^3 d."""
+    (x0, y0), (x1, y1, x2, y2, x3, y3) = start, numbers
+    for step in range(1, pieces + 1):
+        t = step / pieces
+        a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
+        yield a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3
 
 
 def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:

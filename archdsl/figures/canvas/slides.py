@@ -6,12 +6,11 @@ from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.font import FALLBACKS
-from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
+from archdsl.figures.canvas.scene import Group, Item, Path, Point, Scene, Text, curve
 
 EMU = 12_700  # of a point
 LEAST, MOST = 72.0, 4032.0  # points: the sides that a slide may have
 STEPS = 8  # straight pieces of a curve: shapes of PowerPoint's builder have no others
-Point = tuple[float, float]
 
 
 def slides(scene: Scene) -> bytes:
@@ -91,21 +90,12 @@ def _polygons(path: Path) -> Iterator[tuple[list[Point], bool]]:
         elif letter == "L":
             points.append((numbers[0], numbers[1]))
         elif letter == "C":
-            points += _curve(points[-1], numbers)
+            points += curve(points[-1], numbers, STEPS)
         else:
             yield points, True
             points = points[:1]
     if len(points) > 1:
         yield points, False
-
-
-def _curve(start: Point, numbers: Sequence[float]) -> Iterator[Point]:
-    """Points of a cubic curve: (1-t)^3 a + 3(1-t)^2 t b + 3(1-t) t^2 c + t^3 d."""
-    (x0, y0), (x1, y1, x2, y2, x3, y3) = start, numbers
-    for step in range(1, STEPS + 1):
-        t = step / STEPS
-        a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
-        yield a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3
 
 
 def _text(shapes: Any, text: Text, name: str) -> None:

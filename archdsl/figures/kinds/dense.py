@@ -98,9 +98,9 @@ def _arcs(pen: Pen, left: float, step: float, gap: float, axis: float, layers: i
             curve = (
                 ("M", (x, top + 1)),
                 ("C", (x, crest, x + 10, crest, (x + end) / 2, crest)),
-                ("C", (end - 2, crest, end, crest + 8, end, tip - 3)),
+                ("C", (end - 2, crest, end, crest + 8, end, tip - 5)),
             )
-            pen.items.append(Path(curve, "", color, EDGE))
+            pen.items.append(Path(curve, "", color, EDGE, form="line"))
             pen.arrow([(end, tip - 5), (end, tip)], color=color)
 
 

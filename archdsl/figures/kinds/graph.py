@@ -241,7 +241,7 @@ def _edge(pen: Pen, edge: dict[str, Any], left: float, height: float) -> None:
     curves = [
         ("C", (*placed[i], *placed[i + 1], *placed[i + 2])) for i in range(1, len(placed) - 2, 3)
     ]
-    pen.items.append(Path((("M", placed[0]), *curves), "", pen.theme.edge, LINE))
+    pen.items.append(Path((("M", placed[0]), *curves), "", pen.theme.edge, LINE, form="line"))
     pen.arrow([placed[-1], (left + tip[0], height - tip[1])])
 
 
