@@ -132,7 +132,7 @@ def figure_options(command: Command) -> Command:
 )  # fmt: skip
 @click.option(
     "-o", "--out", "outs", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
-    help="Where to write; the suffix chooses: svg, pdf, png, tex, html, pptx, drawio. Can be given again.",
+    help="Where to write, as svg, pdf, png, tex, html, pptx or drawio. Can be given again.",
 )  # fmt: skip
 @figure_options
 @click.option(

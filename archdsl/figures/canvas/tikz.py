@@ -247,7 +247,10 @@ class _Writer:
 
     def path(self, path: Path, node: Node | None) -> str:
         """What is neither node nor link: a mark on a node, or a line of the drawing."""
-        options, (x, y) = [self.style("mark", self.area(path))], (0.0, 0.0)
+        options, (x, y) = (
+            [self.style(f"{self.color(path.fill or path.stroke)} mark", self.area(path))],
+            (0.0, 0.0),
+        )
         if node is not None:
             x, y = node.middle
             options.append(f"shift={{({node.name}.center)}}")
@@ -255,7 +258,8 @@ class _Writer:
 
     def link(self, link: Link) -> str:
         """A line from node to node, its corners relative to where it begins."""
-        name = "dashed " * bool(link.path.dash) + ("arrow" if link.tip else "line")
+        dashed = "dashed " * bool(link.path.dash)
+        name = f"{dashed}{self.color(link.path.stroke)} {'arrow' if link.tip else 'line'}"
         look = self.style(name, *self.stroke(link.path), "-figure" if link.tip else "")
         if link.turn:
             look += f",rounded corners={number(link.turn)}bp"
