@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archdsl.graph.renames import Renames
     from archdsl.language.loader import Loader
     from archdsl.language.syntax import Document
+    from archdsl.speed.optimize import Optimized
     from archdsl.tables.summary import Table
     from archdsl.weights.report import Report
     from archdsl.yaml.limits import Limits
@@ -538,3 +539,35 @@ def export(
             raise UsageError("weights are for a spec; a module has its own")
         return export(network, folder, to, dynamic_size)
     return export(compile(network, weights=weights), folder, to, dynamic_size)
+
+
+@speaking_python
+def optimize(
+    network: "Spec | nn.Module",
+    engine: str = "best",
+    *,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    batch: int = 1,
+    example: "Sequence[Tensor] | None" = None,
+    tolerance: float = 1e-4,
+) -> "Optimized":
+    """A network for inference, as fast as it gets here: called as the module, with equal results.
+
+    `network` is a spec, a graph, or a module that `compile` made, which stays what it is; a spec
+    gets `weights`. Batch norms and factors per channel become part of the convolutions before them,
+    parallel convolutions that are added become one, what only training has is left out. `engine` is
+    "torch", "inductor", "onnxruntime" or "openvino"; "best" tries those that are here, in turns on
+    `batch` images, and keeps the fastest. There may be any number of images afterwards. The result
+    is held to the module's on random images or an `example`, one tensor per input: raises
+    UsageError if the difference is above `tolerance`, as a share of the largest number, or if the
+    engine is not here.
+    """
+    from torch import nn
+
+    from archdsl.speed.optimize import optimize
+
+    if isinstance(network, nn.Module):
+        if weights is not None:
+            raise UsageError("weights are for a spec; a module has its own")
+        return optimize(network, engine, batch, example, tolerance)
+    return optimize(compile(network, weights=weights), engine, batch, example, tolerance)

@@ -53,7 +53,7 @@ class Exported:
     @property
     def outputs(self) -> list[str]:
         """The names of what it gives: `output` for a single one."""
-        return [name or "output" for name in self.graph.outputs]
+        return [name or "output" for name in self.graph.returned]
 
     @cached_property
     def metadata(self) -> dict[str, str]:
@@ -144,12 +144,12 @@ def quiet() -> Iterator[None]:
 
 
 def _onnx(made: Exported, path: Path) -> None:
-    program = _as_onnx(made)
+    program = onnx_program(made)
     with replacing(path) as aside:
         program.save(aside)
 
 
-def _as_onnx(made: Exported) -> Any:
+def onnx_program(made: Exported) -> Any:
     """The ONNX program, whose nodes have the paths of our modules."""
     import torch
 
@@ -172,13 +172,20 @@ def _as_onnx(made: Exported) -> Any:
     return program
 
 
+def openvino_model(made: Exported, folder: Path) -> Any:
+    """The model as OpenVINO reads it, by way of a file in a folder, which it may need later."""
+    import openvino
+
+    source = folder / "model.onnx"
+    onnx_program(made).save(source)
+    return openvino.convert_model(source)
+
+
 def _openvino(made: Exported, path: Path) -> None:
     import openvino
 
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        source = os.path.join(folder, "model.onnx")
-        _as_onnx(made).save(source)
-        model = openvino.convert_model(source)
+        model = openvino_model(made, Path(folder))
         for key, value in made.metadata.items():
             model.set_rt_info(value, ["archdsl", key])
         target = Path(folder) / path.name

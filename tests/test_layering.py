@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "weights": "diagnostics elaborate expressions files graph language yaml",
     "compiled": "graph weights",
     "exporting": "analysis diagnostics files graph weights",
+    "speed": "analysis diagnostics exporting graph ops pytorch",
     "plugins": "diagnostics modules ops pytorch",
     "study": "analysis diagnostics elaborate expressions files graph language numbers plugins"
     " pytorch yaml",
@@ -67,6 +68,12 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "pytorch.first_values",  # which only a build imports
         "pytorch.prelude",  # which is emitted, not imported
         "pytorch.settings",  # which only a build imports
+        "speed.affine",  # which only `optimize` and `bench` import, as the others of its package
+        "speed.branches",
+        "speed.engines",
+        "speed.network",
+        "speed.optimize",
+        "speed.simplify",
     },
     "yaml": {"yaml.source"},
     "networkx": set(),

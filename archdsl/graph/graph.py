@@ -195,6 +195,15 @@ class Graph:
         taken = (id for node in self.nodes for id in node.inputs)
         return Counter((*taken, *self.outputs.values(), *self.aux.values()))
 
+    @property
+    def returned(self) -> dict[str, str]:
+        """What evaluation returns: ids by name, "" for a tensor that has none."""
+        said = self.returns
+        if said is None or not said.is_dict:
+            return dict(self.outputs)
+        fields = said.fields.items()
+        return {field: self.outputs[name] for field, name in fields if name in self.outputs}
+
     @cached_property
     def _gives(self) -> dict[str, TensorSpec]:
         return {**self.inputs, **{node.id: node.output for node in self.nodes}}
