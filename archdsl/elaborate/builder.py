@@ -150,6 +150,18 @@ class Builder:
         finally:
             self.made[number:] = [*self.made[start:], *self.made[number:start]]
 
+    def first_made(self, path: str, application: str) -> int | None:
+        """The place among what is made of the first with weights at a path, None if none is there.
+
+        What was moved there before stands there, too.
+        """
+        inside = f"{path}."
+        for place, id in enumerate(self.made):
+            where, mark, number = id.partition("@")
+            if (where == path or where.startswith(inside)) and mark + number == application:
+                return place
+        return None
+
     # paths
 
     def take(self, id: str, item: Item) -> Span | None:

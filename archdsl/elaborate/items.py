@@ -1,9 +1,11 @@
 """Sequences of items: their modifiers, names and references."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
+from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.elaborate.again import shared, used
 from archdsl.elaborate.budget import Budget
 from archdsl.elaborate.builder import Builder
@@ -137,12 +139,8 @@ class Run:
         result: Flow = None
         said = item.modifiers
         try:
-            if said.each is not None:
-                result = self.each(item, said.each, here)
-            else:
-                once = said.from_ is not None and not said.from_turns
-                fed = self.fed(said.from_, here) if once and said.from_ is not None else here
-                result = self.repeated(item, fed)
+            with self.making(item, here):
+                result = self.applied(item, here)
         except Poison:
             self.lose(item, here)
         if said.as_ is not None and not said.as_turns:
@@ -153,6 +151,31 @@ class Run:
             self.side(item, here, result)
             return here.x
         return result
+
+    def applied(self, item: Item, here: Here) -> Flow:
+        """One copy of an item with its `from`, `repeat` and `each`."""
+        said = item.modifiers
+        if said.each is not None:
+            return self.each(item, said.each, here)
+        once = said.from_ is not None and not said.from_turns
+        fed = self.fed(said.from_, here) if once and said.from_ is not None else here
+        return self.repeated(item, fed)
+
+    def making(self, item: Item, here: Here) -> AbstractContextManager[None]:
+        """`made_before`: where the weights of what an item makes stand among the others."""
+        said = item.modifiers.made_before
+        if said is None:
+            return nullcontext()
+        name = self.values.format(said.template, said.place.span, here)
+        home = here.frame.homes.get(name)
+        place = None if home is None else self.build.first_made(*home)
+        if place is None:
+            known = [
+                n for n, at in here.frame.homes.items() if self.build.first_made(*at) is not None
+            ]
+            help = did_you_mean(name, known) or "it names an earlier item of the same sequence"
+            fail(self.sink, "E0402", f"no item `{name}` has weights here", said.place.span, help)
+        return self.build.making_before(place)
 
     def side(self, item: Item, here: Here, result: Flow) -> None:
         """Keeps a result beside the flow: it exists in training only."""

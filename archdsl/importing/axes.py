@@ -10,11 +10,12 @@ from archdsl.ops.tensor import TensorSpec
 
 def axis_of(value: Value, dim: int, more: int = 0) -> int:
     """The axis without the batch; `more` are those that the result has besides."""
-    count = len(value.spec.shape) + 1 + more
-    axis = dim % count - 1
-    if axis < 0:
+    axis = dim % (len(value.shape) + more)
+    if value.at is None:
+        return axis
+    if axis == value.at:
         raise Unread("it acts along the batch")
-    return axis
+    return value.folded + axis - (axis > value.at)
 
 
 def channel_axis(value: Value) -> int:

@@ -131,7 +131,9 @@ class Bodies:
 
     def body(self, scope: Scope, flow: str, around: Around) -> Body:
         """The items of a scope, by their keys; `flow` is what the first is given."""
-        entries = residuals(self.entries(scope, around), self.outside(scope), self.graph.spec)
+        entries = self.entries(scope, around)
+        entries = residuals(entries, self.outside(scope), self.graph.spec, scope.block != "")
+        self.order(entries)
         for entry in entries:
             for inner, _ in entry.inner(""):
                 if inner.parts:
@@ -147,6 +149,15 @@ class Bodies:
                 inner.item.channels = self.graph.spec(inner.taken[0]).channels
             flow = entry.result if not entry.item.modifiers.get("aux") else before
         return _numbered({entry.key: entry.item for entry in entries})
+
+    def order(self, entries: Sequence[Entry]) -> None:
+        """Says of items whose weights come before those of others that run before them."""
+        run = [one for entry in entries for one, _ in entry.inner("") if not one.parts]
+        for n, entry in enumerate(run):
+            if entry.place is not None:
+                first = next((e for e in run[:n] if (e.place or entry.place) > entry.place), None)
+                if first is not None:
+                    entry.item.modifiers["made_before"] = first.key
 
     def entries(self, scope: Scope, around: Around) -> list[Entry]:
         """The children of a scope as items, with what each takes and gives."""
@@ -173,7 +184,10 @@ class Bodies:
                         f"{result} is given in training only, and is no part's result"
                     )
                 item.modifiers["aux"] = True
-            found[key] = Entry(key, item, tuple(taken), result, frozenset(gives))
+            place = self.places.get(child.path) if item.verb != "use" else None
+            if isinstance(child, Node) and any(not weight.name for weight in child.weights):
+                place = None  # a module's own weights come before those of what is in it
+            found[key] = Entry(key, item, tuple(taken), result, frozenset(gives), place=place)
         return list(found.values())
 
     def outside(self, scope: Scope) -> set[str]:

@@ -97,7 +97,7 @@ def _numbered(key: str) -> tuple[str, int]:
 def _follows(keys: Sequence[str], items: Sequence[Item], n: int, listed: bool) -> bool:
     """Whether an item is like the one before, and takes what that gives."""
     one, other = items[n - 1], items[n]
-    if other.sources or "as" in other.modifiers or "tap" in other.modifiers:
+    if other.sources or {"as", "tap", "made_before"} & other.modifiers.keys():
         return False
     if shape(one)[:2] != shape(other)[:2]:
         return False

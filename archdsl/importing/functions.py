@@ -444,7 +444,7 @@ def _mul(r: Recorder, input: Any, other: Any) -> Value:
     shape = (*(1,) * (len(x.spec.shape) - len(weight.shape)), *weight.shape)
     if wide != (x.spec.channels,) or shape.index(wide[0]) not in _axes_at(x, shape):
         raise Unread(f"a product with {weight.key}, which is no factor for every channel")
-    at = shape.index(wide[0])
+    at = shape.index(wide[0]) - (len(shape) - len(x.spec.shape))
     flat = r.state[weight.key] == wide
     return gathered(r, x, at, flat, lambda y: r.emit(regularize.LayerScale, y, path=weight.key))
 
@@ -496,10 +496,19 @@ def _to(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
 
 @reads("flatten", "squeeze", "unsqueeze", "reshape", "view", "unflatten", "ravel")
 def _reshape(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
-    """The new shape is PyTorch's; what no longer has the batch first is no shape of ours."""
-    if r.result.shape[0] != BATCH:
-        raise Unread(f"it takes the batch apart: {tuple(r.result.shape)}")
-    return reshaped(r, input, tuple(r.result.shape[1:]))
+    """The new shape is PyTorch's; the batch may be in one axis with the first of ours."""
+    sizes = tuple(r.result.shape)
+    if input.at is None:
+        return reshaped(r, input, sizes).seen(None)
+    count, rest = divmod(sizes[0], BATCH)
+    if input.at or rest or not count:
+        raise Unread(f"it takes the batch apart: {sizes}")
+    folded: tuple[int, ...] = (
+        (count,) if count > 1 or (input.folded and sizes[0] == input.shape[0]) else ()
+    )
+    if folded and input.folded:  # what is in it stays
+        folded = input.spec.shape[: input.folded] if sizes[0] == input.shape[0] else folded
+    return reshaped(r, input, (*folded, *sizes[1:])).seen(0, len(folded))
 
 
 @reads("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT")
@@ -507,22 +516,26 @@ def _permute(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
     """Where the axes went is asked of PyTorch: strides of a tensor whose strides all differ."""
     import torch
 
-    ndim = len(input.spec.shape) + 1
+    ndim = len(input.shape)
     said = getattr(torch.Tensor, r.called)
     meta = torch.empty([n + 2 for n in range(ndim)], device="meta")
     strides = list(meta.stride())
     call = said.__get__(meta) if not callable(said) else said(meta, *args, **kwargs)
     order = [strides.index(stride) for stride in call.stride()]
-    if order[0] != 0:
-        raise Unread("it moves the axis of the batch")
     if order == sorted(order):
         return input
-    return r.emit(shape.Permute, input, order=[axis - 1 for axis in order[1:]], name="permute")
+    at = None if input.at is None else order.index(input.at)
+    axes = [axis_of(input, axis) for axis in order if axis != input.at]
+    axes = [*range(input.folded), *axes]
+    if axes == sorted(axes):
+        return input.seen(at, input.folded)
+    moved = r.emit(shape.Permute, input, order=axes, name="permute")
+    return moved.seen(at, input.folded)
 
 
 @reads("expand", "expand_as", "broadcast_to", "repeat", "tile")
 def _expand(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
-    if tuple(r.result.shape) != (BATCH, *input.spec.shape):
+    if tuple(r.result.shape) != input.shape:
         raise Unread("values that are repeated")
     return input
 
@@ -544,16 +557,22 @@ def _split(
 ) -> list[Value]:  # fmt: skip
     axis, start, parts = axis_of(input, dim), 0, []
     for tensor in r.result:
-        stop = start + tensor.shape[axis + 1]
-        parts.append(_part(r, input, axis, start, stop))
+        stop = start + tensor.shape[dim]
+        parts.append(_part(r, input, axis, start, stop).seen(input.at, input.folded))
         start = stop
     return parts
 
 
 @reads("unbind")
 def _unbind(r: Recorder, input: Value, dim: int = 0) -> list[Value]:
-    axis = axis_of(input, dim)
-    return [_chosen(r, input, axis, n) for n in range(input.spec.shape[axis])]
+    return [_selected(r, input, dim, n) for n in range(input.spec.shape[axis_of(input, dim)])]
+
+
+def _selected(r: Recorder, x: Value, dim: int, index: int) -> Value:
+    """One position of an axis of PyTorch's tensor."""
+    before = x.at is not None and dim % len(x.shape) < x.at
+    at = x.at - 1 if before and x.at is not None else x.at
+    return _chosen(r, x, axis_of(x, dim), index).seen(at, x.folded)
 
 
 def _chosen(r: Recorder, x: Value, axis: int, index: int) -> Value:
@@ -570,7 +589,7 @@ def _chosen(r: Recorder, x: Value, axis: int, index: int) -> Value:
 
 @reads("select")
 def _select(r: Recorder, input: Value, dim: int, index: int) -> Value:
-    return _chosen(r, input, axis_of(input, dim), index)
+    return _selected(r, input, dim, index)
 
 
 @reads("narrow")
@@ -593,27 +612,31 @@ def _slice(
 @reads("__getitem__")
 def _getitem(r: Recorder, input: Value, index: Any) -> Value:
     listed = list(index) if isinstance(index, tuple) else [index]
-    axes = len(input.spec.shape) + 1
     if Ellipsis in listed:
         at = listed.index(Ellipsis)
         used = sum(part is not None for part in listed) - 1
-        listed[at : at + 1] = [slice(None)] * (axes - used)
-    x, axis = input, -1  # of the batch
+        listed[at : at + 1] = [slice(None)] * (len(input.shape) - used)
+    x, dim = input, 0
     for part in listed:
         if isinstance(part, bool | Value | Learned | Fixed | list):
             raise Unread("positions that a tensor says")
         if part is None:
-            if axis < 0:
+            if x.at is not None and dim <= x.at:
                 raise Unread("an axis before that of the batch")
-            x = reshaped(r, x, (*x.spec.shape[:axis], 1, *x.spec.shape[axis:]))
-        elif axis < 0:
-            if not isinstance(part, slice) or part.indices(BATCH) != (0, BATCH, 1):
+            axis = x.folded + dim - (x.at is not None)
+            wide = (*x.spec.shape[:axis], 1, *x.spec.shape[axis:])
+            x = reshaped(r, x, wide).seen(x.at, x.folded)
+        elif dim == x.at:
+            count = x.shape[dim]
+            if not isinstance(part, slice) or part.indices(count) != (0, count, 1):
                 raise Unread("a part of the batch")
         elif isinstance(part, slice):
-            x = _part(r, x, axis, *part.indices(x.spec.shape[axis]))
+            axis = axis_of(x, dim)
+            along = part.indices(x.spec.shape[axis])
+            x = _part(r, x, axis, *along).seen(x.at, x.folded)
         else:
-            x, axis = _chosen(r, x, axis, int(part)), axis - 1
-        axis += 1
+            x, dim = _selected(r, x, dim, int(part)), dim - 1
+        dim += 1
     return x
 
 

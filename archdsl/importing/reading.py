@@ -108,7 +108,9 @@ def _outputs(recorder: Recorder, result: Any) -> dict[str, Value]:
             raise ModuleError(f"{said} depends on no input")
         if flow.problem:
             raise ModuleError(f"{said} has no op of ours: {flow.problem}")
-        values[name] = flow
+        if not flow.plain:
+            raise ModuleError(f"{said} has no batch as its first axis")
+        values[name] = flow.of or flow
     if not values:
         raise ModuleError(f"{recorder.where} returns no tensor")
     return values

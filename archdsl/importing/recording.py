@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,38 @@ class Unread(Exception):
 
 @dataclass(eq=False, slots=True)
 class Value:
-    """A tensor that came from the inputs; `problem` is why no op of ours gives it, if none does."""
+    """A tensor that came from the inputs; `problem` is why no op of ours gives it, if none does.
+
+    PyTorch's tensor may have the axis of the batch elsewhere (`at`), or in one with the first
+    `folded` axes of ours, as windows have; None for `at` is a weight's, without a batch. `of` is
+    the value that is seen so.
+    """
 
     spec: TensorSpec
     input: str = ""
     problem: str = ""
+    at: int | None = 0
+    folded: int = 0
+    of: "Value | None" = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the batch is the first axis, alone."""
+        return self.at == 0 and not self.folded
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of PyTorch's tensor."""
+        sizes = [*self.spec.shape[self.folded :]]
+        if self.at is not None:
+            sizes.insert(self.at, BATCH * prod(self.spec.shape[: self.folded]))
+        return tuple(sizes)
+
+    def seen(self, at: int | None = 0, folded: int = 0) -> "Value":
+        """The same value with the batch elsewhere."""
+        if (at, folded) == (self.at, self.folded):
+            return self
+        return Value(self.spec, self.input, self.problem, at, folded, self.of or self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +170,8 @@ class Recorder(TorchFunctionMode):
         self.state = {key: tuple(tensor.shape) for key, tensor in kept.items()}
         for key, tensor in (*module.named_parameters(), *module.named_buffers()):
             trained = isinstance(tensor, nn.Parameter)
+            if key not in self.state and not trained:
+                continue  # not kept in files: a constant
             self.came(tensor, Learned(key, tuple(tensor.shape), trained))
 
     # running
@@ -356,7 +386,7 @@ class Recorder(TorchFunctionMode):
             try:
                 if reader is None:
                     raise Unread(f"`{name}` is no op of ours")
-                read = reader(self, *self.known(args), **self.known(kwargs))
+                read = self.batched(name, values, reader, args, kwargs)
                 self.require_shapes(result, read)
             except (Unread, TypeError, ArgumentError, ShapeError) as error:
                 del self.frame.parts[before:]
@@ -364,6 +394,22 @@ class Recorder(TorchFunctionMode):
         if read is None:
             read = self.unread(func, name, values, problem, bool(broken), args, kwargs)
         return self.bound(result, read, over)
+
+    def batched(
+        self, name: str, values: Sequence[Value], reader: Reader, args: Any, kwargs: Any
+    ) -> Any:
+        """What a reader gives, which is laid out as what it was given."""
+        name = self.called if not name.endswith("__") else name
+        marks = {(value.at, value.folded) for value in values if value.at is not None}
+        if marks - {(0, 0)} and name not in ANYWHERE:
+            (at, folded), *others = marks
+            if at or others or name not in ALONG:
+                raise Unread("it has the batch in another place")
+        read = reader(self, *self.known(args), **self.known(kwargs))
+        if name in ANYWHERE or len(marks) != 1:
+            return read
+        at, folded = marks.pop()
+        return tree_map(lambda v: v.seen(at, folded) if isinstance(v, Value) else v, read)
 
     def unread(
         self, func: Any, name: str, values: Sequence[Value], problem: str, spread: bool, args: Any,
@@ -403,7 +449,7 @@ class Recorder(TorchFunctionMode):
         """Raises Unread unless what was read has the shapes that PyTorch gave."""
         pairs = zip(_listed(result), _listed(read), strict=True)
         for tensor, value in pairs:
-            if tuple(tensor.shape) != (BATCH, *value.spec.shape):
+            if tuple(tensor.shape) != value.shape:
                 raise Unread(f"it gives {_shown(tensor)}, as an op it would give {value.spec}")
 
     def bound(self, result: Any, read: Any, over: bool = False) -> Any:
@@ -459,10 +505,24 @@ class Recorder(TorchFunctionMode):
         path: str, name: str,
     ) -> Value:  # fmt: skip
         output = Value(spec)
-        self.frame.parts.append(Step(op, tuple(inputs), output, weights, path, name))
+        given = tuple(value.of or value for value in inputs)
+        self.frame.parts.append(Step(op, given, output, weights, path, name))
         return output
 
 
+ANYWHERE = {  # readers that know where the batch is
+    "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "unbind", "select",
+    "__getitem__", "reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous",
+    "clone", "detach", "to", "type", "alias", "type_as", "chunk", "split", "float",
+}  # fmt: skip
+ALONG = {  # what acts on the last axes, on axes by number, or on every number for itself
+    "linear", "layer_norm", "rms_norm", "softmax", "matmul", "__matmul__", "bmm", "add", "__add__",
+    "__iadd__", "__radd__", "sub", "__sub__", "mul", "__mul__", "__imul__", "__rmul__", "multiply",
+    "div", "__truediv__", "true_divide", "neg", "__neg__", "relu", "relu6", "silu", "mish",
+    "hardswish", "hardsigmoid", "sigmoid", "tanh", "hardtanh", "clamp", "leaky_relu", "elu", "gelu",
+    "dropout", "normalize", "scaled_dot_product_attention", "mean", "sum", "amax", "expand",
+    "narrow", "slice", "pow", "__pow__", "square", "cat", "stack",
+}  # fmt: skip
 SEEN = {
     "contiguous", "expand", "reshape", "to", "unsqueeze", "view", "__getitem__", "repeat",
     "type_as",

@@ -23,6 +23,7 @@ class Entry:
     result: str
     gives: frozenset[str]
     parts: "dict[str, list[Entry]]" = field(default_factory=dict)
+    place: int | None = None  # of its first weight among all
 
     def inner(self, flow: str) -> "Iterator[tuple[Entry, str]]":
         """The item and all in its parts, each with what flows into it."""
@@ -36,13 +37,17 @@ class Entry:
 
 
 def residuals(
-    entries: Sequence[Entry], outside: set[str], spec: Callable[[str], TensorSpec]
+    entries: Sequence[Entry], outside: set[str], spec: Callable[[str], TensorSpec], block: bool
 ) -> list[Entry]:
-    """The entries, with residuals in place of sums; `outside` is what others take, too."""
+    """The entries, with residuals in place of sums; `outside` is what others take, too.
+
+    In a `block` a way whose shortcut begins in it is all from the block's beginning.
+    """
     found = list(entries)
     place = 0
     while place < len(found):
         if found[place].item.verb == "add" and len({*map(spec, found[place].taken)}) == 1:
+            found = _aside(found, place) if block else found
             made = _residual(found, place, outside)
             if made is not None:
                 start, stop, entry = made
@@ -58,6 +63,26 @@ def _numbered(entries: Sequence[Entry]) -> None:
     made = [entry for entry in entries if entry.parts]
     for number, entry in enumerate(made, 1):
         entry.key = f"_residual{number}" if number > 1 else "_residual"
+
+
+def _aside(entries: list[Entry], at: int) -> list[Entry]:
+    """The entries with a shortcut that begins inside of the way beside it, behind that."""
+    if len(entries[at].taken) != 2:
+        return entries
+    for main, short in (entries[at].taken, entries[at].taken[::-1]):
+        ends = [next((n for n in range(at) if entries[n].result == id), at) for id in (main, short)]
+        end, other = ends
+        if other < end < at and len(entries[other].taken) == 1 and not entries[other].parts:
+            rest = [*entries[:other], *entries[other + 1 : at]]
+            straight = rest[_begin(rest, end - 1) : end]
+            if any(entry.result == entries[other].taken[0] for entry in straight):
+                return [*rest, entries[other], *entries[at:]]
+    return entries
+
+
+def _begin(entries: Sequence[Entry], end: int) -> int:
+    """Where the longest straight way to an entry begins."""
+    return min(_starts(entries, end), default=end + 1)
 
 
 def _residual(
@@ -120,6 +145,10 @@ def _ways(entries: Sequence[Entry], at: int, main: str, short: str) -> Ways | No
     other = next((n for n in range(at) if entries[n].result == short), None)
     if other is None:
         return None
+    inside = [entry.result for entry in entries[_begin(entries, end) : end]]
+    if other == end + 1 and entries[other].taken[0] in inside and len(entries[other].taken) == 1:
+        start = _begin(entries, end)
+        return (start, end + 1), (other, other + 1), entries[start].taken[0]
     for first in _starts(entries, other):
         source = entries[first].taken[0]
         for start in _starts(entries, end):

@@ -48,8 +48,9 @@ def in_training(
     keys: dict[str, int] = {}
     values = {name: there.flows.get(id(tensor)) for name, tensor in results.items()}
     for name, value in values.items():
-        if not isinstance(value, Value) or value.problem:
+        if not isinstance(value, Value) or value.problem or not value.plain:
             return None
+        values[name] = value = value.of or value
         keys[name] = found[value]
     main: dict[str, Value] = {}
     for output, value in outputs.items():

@@ -52,6 +52,8 @@ def _joined(steps: list[Step]) -> bool:
         if not groups:
             return False
         op = shape.ChannelShuffle(groups)
+    elif isinstance(ops[0], shape.Reshape) and isinstance(ops[1], shape.Reshape):
+        op = ops[1]
     else:
         flat = isinstance(ops[0], shape.Reshape) and _order(steps[1]) == (1, 0)
         whole = x.spec.layout == "channels_first" and 1 < x.spec.rank <= 3

@@ -159,9 +159,9 @@ class Unifier:
     def value(self, name: str, values: Sequence[Any], channels: list[Any]) -> Any:
         """What stands for values; what has parts is one part by part."""
         listed = list(values)
-        if name == "like" and any(value != listed[0] for value in listed):
-            raise Apart  # it names an item
         known = [value for value in listed if value is not ANY]
+        if name in ("like", "made_before") and any(value != known[0] for value in known):
+            raise Apart  # it names an item
         if not known:
             return ANY
         if all(value == known[0] and type(value) is type(known[0]) for value in known):

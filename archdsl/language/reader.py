@@ -259,6 +259,12 @@ class Reader(ArgumentChecker):
                 read["from_"] = self.references(said["from"], place / "from", turns)
             if "each" in said:
                 read["each"] = self.references(said["each"], place / "each", rows)
+            if "made_before" in said:
+                raw, at = said["made_before"], place / "made_before"
+                named = self.references(raw, at, rows) if isinstance(raw, str) else None
+                read["made_before"] = named
+                if not isinstance(raw, str):
+                    self.error("E0203", "made_before must be the name of an item", at.span)
         if "shared" in said:
             read["shared"] = (said["shared"] is True and "repeat" in said) or None
             if read["shared"] is None:

@@ -58,6 +58,7 @@ _CHANGED = {
     "tap": "The result as a feature of this name.",
     "aux": "A result in training only.",
     "checkpoint": "Training keeps nothing of it but its input, and computes it again.",
+    "made_before": "Its weights come before those of this earlier item, though it runs after it.",
 }
 
 
@@ -199,6 +200,7 @@ def _modifiers() -> Schema:
         "aux": {"const": True},
         "shared": {},
         "checkpoint": {},
+        "made_before": {"type": "string"},
     }
     return {word: {"description": _CHANGED[word], **forms.get(word, _VALUE)} for word in MODIFIERS}
 

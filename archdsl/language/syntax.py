@@ -15,7 +15,10 @@ from archdsl.language.templates import Templates
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place, Source
 
-MODIFIERS = ("for", "if", "from", "repeat", "shared", "each", "as", "tap", "aux", "checkpoint")
+MODIFIERS = (
+    "for", "if", "from", "repeat", "shared", "each", "as", "tap", "aux", "checkpoint",
+    "made_before",
+)  # fmt: skip
 FLAGS = ("shared", "checkpoint")  # which may be names of blocks, too
 SECTIONS = ("backbone", "neck", "aux", "head")  # in the order in which modules are made
 COMBINATORS: dict[str, tuple[str, ...]] = {  # the arguments of each; the first is required
@@ -166,6 +169,7 @@ class Modifiers:
     tap: Name | None = None
     aux: bool = False
     checkpoint: bool = False
+    made_before: Name | None = None
 
     @cached_property
     def from_turns(self) -> bool:
@@ -407,7 +411,7 @@ def written_in(item: Item) -> Iterator[Argument]:
     said = item.modifiers
     if said is not NO_MODIFIERS:
         yield from (column.cells for column in (said.for_.columns if said.for_ else ()))
-        others = (said.if_, said.from_, said.repeat, said.each)
+        others = (said.if_, said.from_, said.repeat, said.each, said.made_before)
         yield from (one for one in others if one is not None)
 
 

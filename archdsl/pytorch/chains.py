@@ -89,7 +89,7 @@ class Chains(Containers):
             return None
         if said.aux or said.shared or said.checkpoint or (item.key is not None and item.key.levels):
             return None
-        if said.as_ is not None:  # which others name
+        if said.as_ is not None or said.made_before is not None:  # which others name; another order
             return None
         if said.for_ is None:
             return self.kept(item, env, parts)

@@ -85,13 +85,14 @@ class Walk(Looping):
 
     def single(self, item: Item, env: Env) -> Flow:
         said = item.modifiers
-        if said.each is not None:
-            result = self.every(item, env)
-        else:
-            fed = env
-            if said.from_ is not None and not said.from_turns:
-                fed = env.fed(self.references(said.from_, env, self.taps))
-            result = self.copies(item, fed)
+        with self.making(item, env):
+            if said.each is not None:
+                result = self.every(item, env)
+            else:
+                fed = env
+                if said.from_ is not None and not said.from_turns:
+                    fed = env.fed(self.references(said.from_, env, self.taps))
+                result = self.copies(item, fed)
         self.call_it(item, env, result, turn=False)
         if said.aux:
             if env.guard is not None:
@@ -101,6 +102,19 @@ class Walk(Looping):
             env.frame.names.pop(title, None)
             return env.x
         return result
+
+    @contextmanager
+    def making(self, item: Item, env: Env) -> Iterator[None]:
+        """`made_before`: what an item makes is made before another of the same sequence."""
+        said, entries = item.modifiers.made_before, env.level.holder.entries
+        start = len(entries)
+        yield
+        if said is not None:
+            key = self.key(said.template, env)
+            places = [n for n, e in enumerate(entries[:start]) if getattr(e, "key", "") == key]
+            if not places:
+                raise Fixed((), "an order of weights")
+            entries[places[0] :] = [*entries[start:], *entries[places[0] : start]]
 
     def call_it(self, item: Item, env: Env, result: Flow, turn: bool) -> None:
         """Gives a result its label and its tap, those of an item or those of a turn."""

@@ -24,14 +24,30 @@ def require_same(module: nn.Module, graph: Graph, *inputs: Tensor, varied: bool 
     assert found == wanted
     if meta:
         return
-    module, ours = module.double().eval(), ours.double().eval()
-    drawn(module)
-    ours.load_state_dict(module.state_dict())
+    shared_weights(module, ours)
     with torch.no_grad():
         pairs = zip(listed(module(*inputs)), listed(ours(*inputs)), strict=True)
         for theirs, mine in pairs:
             assert theirs.std() > 0 or not varied
             torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+def shared_weights(module: nn.Module, ours: nn.Module) -> nn.Module:
+    """Our network with the weights, drawn anew, of the module, both in float64."""
+    drawn(module.double().eval())
+    ours.double().eval().load_state_dict(module.state_dict(), assign=True)
+    return ours
+
+
+def difference(module: nn.Module, ours: nn.Module, *inputs: Tensor) -> float:
+    """How far results are apart at most, in parts of the largest; they vary, or it is infinite."""
+    worst = 0.0
+    with torch.no_grad():
+        for theirs, mine in zip(listed(module(*inputs)), listed(ours(*inputs)), strict=True):
+            if not theirs.std() > 0 or theirs.shape != mine.shape:
+                return float("inf")
+            worst = max(worst, float((theirs - mine).abs().max() / theirs.abs().max()))
+    return worst
 
 
 def drawn(module: nn.Module) -> None:

@@ -1,0 +1,189 @@
+"""Imports a sample of timm's networks, and all of torchvision's, and writes what became of each.
+
+`python docs/campaign.py timm` (or `torchvision`) writes `docs/imported/timm.csv`, a row a network;
+names after it do those alone, to the screen. Each network has a process of its own, which may take
+`SECONDS` of processor and `MEMORY` bytes.
+
+A network of timm counts as convolutional, or as a hybrid, if at least two of its convolutions have
+windows that overlap (a kernel larger than the stride): what cuts an image into patches once and is
+attention or MLPs from there is neither. The sample is drawn with a fixed seed of all its names.
+"""
+
+import csv
+import json
+import os
+import random
+import resource
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TextIO
+
+import timm
+import torch
+import torchvision
+from torch import nn
+
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT))
+import archdsl  # noqa: E402
+from tests.importing.same import difference, shared_weights  # noqa: E402
+
+SEED, COUNT = 17, 200
+SECONDS, MEMORY = 240, 12 << 30
+SIZES = (96, 128, 224, 0)  # the side of the image: the first that a network takes, 0 its own
+COLUMNS = (
+    "network", "result", "lines", "seconds", "memory", "parameters", "input", "difference", "why",
+)  # fmt: skip
+
+
+def sample() -> Iterator[str]:
+    """The names of timm's sample."""
+    names = sorted(timm.list_models())
+    random.Random(SEED).shuffle(names)
+    found = 0
+    for name in names:
+        if found < COUNT and overlaps(made_timm(name)) >= 2:
+            found += 1
+            yield name
+
+
+def overlaps(module: nn.Module) -> int:
+    """How many convolutions have windows that overlap."""
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    convs = [part for part in module.modules() if isinstance(part, kinds)]
+    return sum(any(k > s for k, s in zip(c.kernel_size, c.stride, strict=True)) for c in convs)
+
+
+def made_timm(name: str, meta: bool = True, **settings: Any) -> nn.Module:
+    with torch.device("meta" if meta else "cpu"):
+        module: nn.Module = timm.create_model(name, **settings)
+    return module
+
+
+def made_torchvision(name: str, meta: bool = True) -> nn.Module:
+    settings: dict[str, Any] = {"weights": None}
+    if name in ("googlenet", "inception_v3"):
+        settings["init_weights"] = False
+    if name.startswith(("fcn", "deeplab", "lraspp")):
+        settings["weights_backbone"] = None
+    with torch.device("meta" if meta else "cpu"):
+        module: nn.Module = torchvision.models.get_model(name, **settings)
+    return module
+
+
+def shapes(name: str, module: nn.Module) -> Iterator[tuple[int, ...]]:
+    """Shapes of images to try, the smallest first."""
+    if name in torchvision.models.list_models(module=torchvision.models.video):
+        yield from ((3, 16, side, side) for side in (112, 224))
+        return
+    own = getattr(module, "pretrained_cfg", {}).get("input_size") or (3, 224, 224)
+    for side in SIZES:
+        yield (own[0], side, side) if side else tuple(own)
+
+
+def imported(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
+    """What becomes of one network: its row."""
+    row: dict[str, Any] = {"network": name}
+    try:
+        module = make(name)
+    except Exception:
+        module = make(name, meta=False)
+    row["parameters"] = sum(p.numel() for p in module.parameters())
+    shape = next(s for s in shapes(name, module) if _runs(module, s))
+    row["input"] = "x".join(map(str, shape))
+    started = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = None
+        try:
+            graph = archdsl.from_torch(module, torch.empty(1, *shape, device="meta"), name=name)
+            text = archdsl.to_spec(graph)
+        except archdsl.ModuleError as error:
+            row |= {"result": "graph", "why": str(error).replace("\n", " ")}
+    row["seconds"] = round(time.process_time() - started, 1)
+    row["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    if graph is None:
+        return row | {"result": "refused"}
+    if "result" in row:  # a graph alone: it is drawn and counted
+        archdsl.digraph(graph)
+        archdsl.summarize(graph)
+        return row
+    row["lines"] = text.count("\n")
+    del module
+    spec = archdsl.loads(text)
+    theirs = make(name, meta=False)
+    wanted = [(key, tuple(v.shape)) for key, v in theirs.state_dict().items()]
+    ours = shared_weights(theirs, archdsl.compile(spec))
+    assert [(key, tuple(v.shape)) for key, v in ours.state_dict().items()] == wanted
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(2, *shape, dtype=torch.float64, generator=generator)
+    row["difference"] = worst = difference(theirs, ours, image)
+    return row | {"result": "spec" if worst <= 1e-9 else "differs"}
+
+
+def _runs(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    from archdsl.importing.recording import fake_mode
+
+    try:
+        with fake_mode(), torch.no_grad():
+            device = next((p.device for p in module.parameters()), None)
+            module.eval()(torch.empty(2, *shape, device=device))
+    except Exception:
+        return False
+    return True
+
+
+def apart(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
+    """The row of a network, made in a process of its own."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        try:
+            row = imported(name, make)
+        except BaseException as error:
+            if os.environ.get("TRACE"):
+                traceback.print_exc()
+            said = f"{type(error).__name__}: {error}".replace("\n", " ")
+            row = {"network": name, "result": "failed", "why": said}
+        os.write(write, json.dumps(row).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(said) if said else {"network": name, "result": "failed", "why": "stopped"}
+
+
+def main(source: str, *names: str) -> None:
+    """Rows of a source's networks."""
+    torch.set_num_threads(1)
+    make = made_timm if source == "timm" else made_torchvision
+    every = names or (sample() if source == "timm" else zoo())
+    with nullcontext(sys.stdout) if names else _file(source) as out:
+        table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for name in every:
+            table.writerow(apart(name, make))
+            out.flush()
+
+
+def _file(source: str) -> TextIO:
+    return (ROOT / f"docs/imported/{source}.csv").open("w", encoding="utf-8", newline="")
+
+
+def zoo() -> Iterator[str]:
+    """torchvision's classifiers, then those that segment, then those of videos."""
+    models = torchvision.models
+    for part in (models, models.segmentation, models.video):
+        yield from models.list_models(module=part)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
