@@ -604,6 +604,7 @@ def add_row(op: type[Op], row: Row) -> None:
 
 REQUIRES = {  # what a class of the prelude uses
     "initialized_inside": ("initialized",),
+    "recomputed_in_turn": ("recomputed",),
     "BlurPool": ("blurred",),
     "Conv1dSame": ("pad_same",),
     "Conv2dSame": ("pad_same",),

@@ -60,6 +60,8 @@ CALLS = (
         "put",
         "range",
         "recomputed",
+        "recomputed_in_turn",
+        "torch.jit.is_scripting",
     }
     | {"type", "zip"}
 )
@@ -74,6 +76,7 @@ ANNOTATIONS = {
     "Callable", "OrderedDict", "Sequence", *BASES,
 }  # fmt: skip
 FUNCTIONS = {"__init__", "forward"}
+METHOD = "forward_"  # the beginning of the name of any other
 FIXED = {
     "nn", "torch", "F", "Tensor", "math", "Callable", "Sequence", "Any", "NamedTuple", "super",
     "getattr",
@@ -154,7 +157,7 @@ class _Source:
         """The names that modules are given: assigned, added, or keys of a container."""
         for inner in walk(node):
             match inner:
-                case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                case ast.FunctionDef(name=name) if name.startswith(METHOD):
                     self.members.add(name)
                 case ast.Attribute(attr=name, ctx=ast.Store()):
                     self.members.add(name)
@@ -221,7 +224,8 @@ class _Source:
 
     def check_function(self, node: ast.FunctionDef) -> None:
         given = node.args
-        require(node, node.name in FUNCTIONS and not node.decorator_list)
+        require(node, node.name in FUNCTIONS or node.name.startswith(METHOD))
+        require(node, not node.decorator_list)
         require(node, not (given.vararg or given.kwarg) and not getattr(node, "type_params", []))
         arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
         require(node, bool(arguments) and arguments[0].arg == "self")

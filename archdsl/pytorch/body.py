@@ -155,6 +155,18 @@ class Holder:
 
 
 @dataclass(eq=False)
+class Region:
+    """A part of `forward` that the backward pass computes again; `scopes` are those around it.
+
+    One of turns is a sequence of modules, each of which is computed again by itself.
+    """
+
+    title: str
+    scopes: Scopes
+    turns: bool = False
+
+
+@dataclass(eq=False)
 class Step:
     """A statement of `forward`: a value and how it is computed, from marks and accesses."""
 
@@ -162,6 +174,7 @@ class Step:
     code: ast.expr
     adds: bool = False  # may write over its first operand
     scopes: Scopes = ()  # that it stands in, in the class
+    regions: tuple[Region, ...] = ()  # from the outermost on
 
     @cached_property
     def parts(self) -> list[ast.AST]:
@@ -215,19 +228,6 @@ class Access(ast.expr):
         self.entry = entry
 
 
-class _Recomputed(ast.NodeTransformer):
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        if not isinstance(node.func, Access) or not isinstance(node.func.entry, Entry):
-            return ast.Call(node.func, [self.visit(part) for part in node.args], node.keywords)
-        return ast.Call(name("recomputed"), [node.func, *node.args], node.keywords)
-
-
-def recomputed(code: ast.expr) -> ast.expr:
-    """A call of a module as one that the backward pass makes again."""
-    found: ast.expr = _Recomputed().visit(code)
-    return found
-
-
 class Body:
     """The constructor and `forward` of one class."""
 
@@ -236,6 +236,8 @@ class Body:
     ) -> None:
         self.top, self.grouped, self.names = Holder(""), grouped, keys
         self.steps: list[Step] = []
+        self.methods: dict[str, ast.FunctionDef] = {}  # beside `forward`
+        self.made: dict[str, Value | Listing] = {}  # by mark
         self.within: set[str] = set()  # the marks of what one member of a chain gives the next
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
         self.locals: set[str] = set()
@@ -250,10 +252,14 @@ class Body:
     # values and steps
 
     def value(self, spec: TensorSpec, hint: str = "", maker: type[Op] | None = None) -> Value:
-        return Value(spec, hint, maker, f"%{next(self._marks)}")
+        value = Value(spec, hint, maker, f"%{next(self._marks)}")
+        self.made[value.mark] = value
+        return value
 
     def listing(self, spec: TensorSpec, count: Any, hint: str, maker: Any = None) -> Listing:
-        return Listing(spec, count, hint, maker, f"%{next(self._marks)}")
+        listing = Listing(spec, count, hint, maker, f"%{next(self._marks)}")
+        self.made[listing.mark] = listing
+        return listing
 
     def read(self, value: Value | Listing) -> ast.expr:
         return ast.Name(value.mark)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from archdsl.language.syntax import Block
@@ -10,11 +11,12 @@ from archdsl.pytorch.chains import equal, with_channels
 from archdsl.pytorch.containers import Part, Parts, leaves
 from archdsl.pytorch.environment import Env, text_of
 from archdsl.pytorch.python import assign, call, function, name
+from archdsl.pytorch.regions import recomputed, type_of
 from archdsl.pytorch.returning import base_of, initial
 from archdsl.pytorch.symbols import Fixed, binary, names_in, variable
 from archdsl.pytorch.translator import choose
 from archdsl.pytorch.variables import Naming, typed
-from archdsl.pytorch.walks import Walk
+from archdsl.pytorch.walks import Walk, kept
 
 CHANNELS = "in_channels"
 
@@ -52,19 +54,14 @@ def class_body(
     if not isinstance(values[0], Listing):
         statements = typed(statements, whole, names)
     statements = [*statements, ast.Return(whole)]
-    types = [kind_of(value) for value in inputs]
+    types = [type_of(value) for value in inputs]
     given = [ast.arg("self"), *(ast.arg(n, kind) for n, kind in zip(names, types, strict=True))]
-    returns = kind_of(values[0]) if len(values) == 1 else ast.Subscript(
+    returns = type_of(values[0]) if len(values) == 1 else ast.Subscript(
         name("tuple"), ast.Tuple([name("Tensor")] * len(values)))  # fmt: skip
     base = base_of(walk.body)
     forward = function("forward", given, [], returns, statements)
-    return base, [initial(walk.body.constructor()), forward], values
-
-
-def kind_of(value: Value | Listing) -> ast.expr:
-    """The type of a map, or of a list of maps."""
-    tensor = name("Tensor")
-    return ast.Subscript(name("list"), tensor) if isinstance(value, Listing) else tensor
+    methods = [*walk.body.methods.values()]
+    return base, [initial(walk.body.constructor()), *methods, forward], values
 
 
 def sequential(
@@ -103,9 +100,10 @@ def densely(
     start = env.first.spec.channels
     probe = variable("channels_seen", "int")
     parts: Parts = []
-    after = walk.chain(
-        item.parts["layer"], bound.with_input(with_channels(env.first, probe)), parts
-    )
+    layer = item.parts["layer"]
+    again = len(layer.items) == 1 and layer.items[0].modifiers.checkpoint
+    layer = replace(layer, items=(kept(layer.items[0]),)) if again else layer
+    after = walk.chain(layer, bound.with_input(with_channels(env.first, probe)), parts)
     if after is None or len(parts) != 1:
         return None
     growth = after.first.spec.channels
@@ -115,7 +113,7 @@ def densely(
     if sees == "last":
         seen = choose(equal(i, 0), lambda: start, lambda: growth)
     parts = []
-    walk.chain(item.parts["layer"], bound.with_input(with_channels(env.first, seen)), parts)
+    walk.chain(layer, bound.with_input(with_channels(env.first, seen)), parts)
     (part,) = parts
     if not isinstance(part, Part) or part.made.before or part.test is not None:
         return None
@@ -129,10 +127,11 @@ def densely(
     newest = ast.Subscript(name("maps"), ast.UnaryOp(ast.USub(), ast.Constant(1)))
     later = ast.Subscript(name("maps"), ast.Slice(ast.Constant(1)))
     joined = call("torch.cat", name("maps"), 1)
-    layer = call("layer", joined if sees == "all" else newest)
+    made: ast.expr = call("layer", joined if sees == "all" else newest)
+    made = recomputed(made) if again else made
     body: list[ast.stmt] = [
         assign("maps", ast.List([name("x")])),
-        ast.For(name("layer"), over, [ast.Expr(call("maps.append", layer))], []),
+        ast.For(name("layer"), over, [ast.Expr(call("maps.append", made))], []),
         ast.Return(joined if gives == "all" else call("torch.cat", later, 1)),
     ]
     forward = function(

@@ -45,7 +45,10 @@ class _Joining:
         marks = [step.target.mark for step in calls[:-1]]
         once = all(self.reads[mark] == 1 and mark not in self.results for mark in marks)
         linked = all(s.operands == [m] for s, m in zip(calls[1:], marks, strict=True))
-        if once and linked and self.is_whole(calls) and all(map(_is_plain, calls)):
+        alike = all(step.regions == calls[0].regions for step in calls)
+        turns = any(region.turns for region in calls[0].regions[-1:])
+        plain = alike and not turns and all(map(_is_plain, calls))
+        if once and linked and plain and self.is_whole(calls):
             self.join(holder, calls)
             self.body.within.update(marks)
 
@@ -57,7 +60,7 @@ class _Joining:
     def join(self, holder: Holder, calls: list[Step]) -> None:
         *before, last = (self.origins.get(step, step) for step in calls)
         code = ast.Call(Access(holder), [ast.Name(calls[0].operands[0])], [])
-        whole = Step(last.target, code, scopes=calls[-1].scopes[:-1])
+        whole = Step(last.target, code, scopes=calls[-1].scopes[:-1], regions=last.regions)
         holder.chained, self.steps[holder] = True, [whole]
         self.instead[last], self.origins[whole] = whole, last
         self.counts[whole] = sum(self.counts.get(step, 1) for step in calls)

@@ -169,6 +169,7 @@ def _class(
     program: Program, walk: Walk, given: list[Value], arguments: list[Argument], title: str
 ) -> list[ast.stmt]:
     members = network_members(program.graph, walk.body, given, walk.values, walk.finish)
+    methods = [*walk.body.methods.values()]
     graph = program.graph
     made = [*walk.body.constructor(), *dilating(program, walk)]
     made += [*starting(program), *freezing(graph)]
@@ -176,7 +177,7 @@ def _class(
     body = initial([*made, *info]).body
     constructor, kept = _constructor(program, walk, arguments, body)
     doc = _docstring(program, kept, members.doc)
-    parts: list[ast.stmt] = [doc, constructor, members.forward]
+    parts: list[ast.stmt] = [doc, constructor, *methods, members.forward]
     node = ast.ClassDef(title, [name(base_of(walk.body))], [], parts, [])
     return [*(c.node for c in _needed(program, node)), node]
 

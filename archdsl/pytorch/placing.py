@@ -1,7 +1,8 @@
 """Ops and modules in a class under construction: their entries, and the steps that call them."""
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +11,7 @@ from archdsl.modules.calls import Call
 from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
 from archdsl.ops.base import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Body, Entry, Holder, Listing, Step, Value
+from archdsl.pytorch.body import Body, Entry, Holder, Listing, Region, Step, Value
 from archdsl.pytorch.chains import Chains
 from archdsl.pytorch.containers import Made
 from archdsl.pytorch.environment import Env, Factory, Flow, Level
@@ -25,6 +26,7 @@ from archdsl.pytorch.operations import (
     writing_over,
 )
 from archdsl.pytorch.python import choice, flat, name
+from archdsl.pytorch.regions import settle_regions
 from archdsl.pytorch.starts import is_known, scheme_of, wrap
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same
 from archdsl.pytorch.turns import Loop
@@ -244,6 +246,17 @@ class Placing(Chains):
         steps = self.rounds[-1].loop.steps if self.rounds else self.body.steps
         steps.append(Step(value, code, adds and not self.rounds, self.scopes(level)))
 
+    @contextmanager
+    def region(self, title: str, level: Level, turns: bool = False) -> Iterator[None]:
+        """What is entered inside is computed again by the backward pass."""
+        before = {*map(id, self.body.steps)}
+        yield
+        region = Region(title, self.scopes(level), turns)
+        for step in reversed(self.body.steps):
+            if id(step) in before:
+                break
+            step.regions = region, *step.regions
+
     def scopes(self, level: Level) -> tuple[str, ...]:
         """The scopes of the graph in which a level stands, each by what tells it from others.
 
@@ -373,6 +386,7 @@ class Placing(Chains):
             here = 1 if added is step.code else 2  # left as it is on the other side of an `if`
             step.adds &= isinstance(left, ast.Name) and uses[left.id] == here
         self.release(uses)
+        settle_regions(self.body, {value.mark for value in results})
 
     def release(self, uses: Mapping[str, int]) -> None:
         """Lets activations write over values of one use."""

@@ -81,6 +81,13 @@ def recomputed(part: Callable[..., Any], *inputs: Any, **settings: Any) -> Any:
     return torch.utils.checkpoint.checkpoint(part, *inputs, use_reentrant=False, **settings)
 
 
+def recomputed_in_turn(parts: nn.Sequential, x: Tensor) -> Tensor:
+    """What a sequence gives; the backward pass computes its parts again, one by one."""
+    for part in parts:
+        x = recomputed(part, x)
+    return x
+
+
 def freeze(module: nn.Module, *paths: str) -> None:
     """Lets the parameters at these paths and below them learn nothing."""
     for name, parameter in module.named_parameters():

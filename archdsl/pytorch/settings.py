@@ -57,9 +57,9 @@ def require_equal(module: nn.Module, graph: Graph, first: FirstValues) -> None:
     if made.results != wanted.results:
         raise Difference("the source gives other results than the graph")
     if made.again != wanted.again:
-        parts = (made.again - wanted.again) + (wanted.again - made.again)
-        which = min(str(path) for path, *_ in parts)
-        raise Difference(f"{which} is not recomputed in the source as it is in the graph")
+        which = next(iter((made.again - wanted.again) + (wanted.again - made.again)))
+        shown = wanted.keys.text(*which)
+        raise Difference(f"what is recomputed differs from the graph: {shown}")
     features: Any = getattr(module, "feature_info", {})
     for name, info in features.items():
         channels = graph.spec(graph.outputs[name]).channels
@@ -193,7 +193,7 @@ class _Wanted(_Recorder):
             self.by_id[node.id] = self.number(node, call(node.op, graph.specs(node)))
             for region in graph.regions(node):
                 regions.setdefault(region, []).extend(self.calls[start:])
-        self.again = Counter((id.partition("@")[0], *sorted(c)) for id, c in regions.items())
+        self.again = Counter(tuple(sorted(calls)) for calls in regions.values() if calls)
         found = {**named(graph.outputs, False), **named(graph.aux, True)}
         self.results = {name: self.by_id[id] for name, id in found.items()}
 
@@ -303,8 +303,7 @@ class _Traced(_Recorder):
         inputs = [
             self.came(_empty((BATCH, *spec.shape)), wanted.by_id[id]) for id, spec in given.items()
         ]
-        self.again: Counter[tuple[Any, ...]] = Counter()  # recomputed parts, with their calls
-        self.paths = {id(part): path for path, part in module.named_modules()}
+        self.again: Counter[tuple[int, ...]] = Counter()  # the calls of recomputed parts
         training, helper = module.training, wanted.namespace.get("recomputed")
         wanted.namespace["recomputed"] = self.recomputed
         try:
@@ -319,11 +318,12 @@ class _Traced(_Recorder):
             name: self.flows.get(id(tensor)) for name, tensor in by_result(result, wanted.graph)
         }
 
-    def recomputed(self, part: nn.Module, *inputs: Tensor, **settings: Any) -> Any:
+    def recomputed(self, part: Callable[..., Any], *inputs: Tensor, **settings: Any) -> Any:
         """A call of a part that is recomputed."""
         start = len(self.calls)
         result = part(*inputs, **settings)
-        self.again[self.paths[id(part)], *sorted(self.calls[start:])] += 1
+        if calls := tuple(sorted(self.calls[start:])):
+            self.again[calls] += 1
         return result
 
     def call(

@@ -31,8 +31,12 @@ def typed(
 class Naming:
     """Which variable holds which value of a `forward`, and until when."""
 
-    def __init__(self, body: Body, inputs: Sequence[Value | Listing], names: Sequence[str]) -> None:
-        self.body = body
+    def __init__(
+        self, body: Body, inputs: Sequence[Value | Listing], names: Sequence[str],
+        steps: Sequence[Step] | None = None,
+    ) -> None:  # fmt: skip
+        """Names for the steps of a body, or for some of them."""
+        self.body, self.steps = body, body.steps if steps is None else steps
         self.variables = dict(zip([value.mark for value in inputs], names, strict=True))
         self.holders = {variable: mark for mark, variable in self.variables.items()}
         self.last: dict[str, float] = {}
@@ -53,7 +57,7 @@ class Naming:
 
         The late ones are the last, for training only; until them nothing that they need goes.
         """
-        given, steps = [*self.variables], self.body.steps
+        given, steps = [*self.variables], self.steps
         early = len(steps) - len(late)
         made = dict.fromkeys(given, ()) | {step.target.mark: step.scopes for step in steps}
         self.last |= last_uses(made, [(step.scopes, step.operands) for step in steps[:early]])

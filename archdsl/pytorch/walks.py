@@ -22,7 +22,7 @@ from archdsl.language.syntax import (
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
-from archdsl.pytorch.body import Entry, Holder, Listing, Value, recomputed
+from archdsl.pytorch.body import Entry, Holder, Listing, Value
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
@@ -204,8 +204,14 @@ class Walk(Looping):
         """Numbered copies: an `nn.Sequential` if they are a chain."""
         path = env.level.child(title)
         if isinstance(env.x, Value) and self.is_closed(path) and not item.modifiers.by_turn:
-            made = self.tried(title, env, lambda chain, parts: self.turned(
-                times, chain, parts, lambda e, p: self.member(item, e, p, None)))  # fmt: skip
+            again = item.modifiers.checkpoint
+            turn = kept(item)
+            made = None if again and env.guard is not None else self.tried(
+                title, env, lambda chain, parts: self.turned(
+                    times, chain, parts, lambda e, p: self.member(turn, e, p, None)))  # fmt: skip
+            if made is not None and again:
+                with self.region(title, env.level, turns=True):
+                    return self.enter(title, path, made, env)
             if made is not None:
                 return self.enter(title, path, made, env)
         inner = self.below(title, env)
@@ -263,15 +269,10 @@ class Walk(Looping):
 
     def placed_at(self, item: Item, env: Env, title: str) -> Flow:
         """What an item gives under a name."""
-        start = len(self.body.steps)
-        result = self.made_at(item, env, title)
-        if item.modifiers.checkpoint:
-            calls = [step for step in self.body.steps[start:] if step.accessed]
-            if len(calls) != 1 or not isinstance(calls[0].accessed[0], Entry):
-                raise Fixed((), "a part of several modules is recomputed")
-            place = self.body.steps.index(calls[0])
-            self.body.steps[place] = replace(calls[0], code=recomputed(calls[0].code))
-        return result
+        if not item.modifiers.checkpoint:
+            return self.made_at(item, env, title)
+        with self.region(title, env.level):
+            return self.made_at(item, env, title)
 
     def made_at(self, item: Item, env: Env, title: str) -> Flow:
         if item.verb in COMBINATORS:
@@ -297,20 +298,16 @@ class Walk(Looping):
         path = level.child(title)
         if item.verb == "seq" and not item.parts["items"].items:
             return env.x
-        if item.modifiers.checkpoint:
-            return self.part(item, env, title, path)
         if item.verb == "seq" and isinstance(env.x, Value) and self.is_closed(path):
             chained = self.tried(
                 title, env, lambda there, parts: self.chain(item.parts["items"], there, parts)
             )
             if chained is not None:
                 return self.enter(title, path, chained, env)
-            if env.guard is None and any(i.verb in PARAMETERS for i in items_in(item)):
-                try:
-                    with self.attempt():
-                        return self.part(item, env, title, path)
-                except Fixed:
-                    return self.combined(item, self.below(title, env))
+        parameters = item.verb == "seq" and any(i.verb in PARAMETERS for i in items_in(item))
+        if env.guard is None and (parameters or item.modifiers.checkpoint):
+            with suppress(Fixed), self.attempt():
+                return self.part(item, env, title, path)
         return self.combined(item, self.below(title, env))
 
     def part(self, item: Item, env: Env, title: str, path: str) -> Flow:
@@ -486,6 +483,11 @@ class Walk(Looping):
             self.where = ""
             return self.enter(title, env.level.child(title), module, env)
         return self.function(made, written, inputs, env, title, title.lstrip("_"), item.span)
+
+
+def kept(item: Item) -> Item:
+    """An item of which training keeps all that it needs."""
+    return replace(item, modifiers=replace(item.modifiers, checkpoint=False))
 
 
 __all__ = ["Factory", "Walk", "name", "takes_channels", "with_channels"]
