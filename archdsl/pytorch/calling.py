@@ -14,7 +14,7 @@ from archdsl.pytorch.body import Entry, Holder, Listing, Value
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level
 from archdsl.pytorch.operations import torch_call
-from archdsl.pytorch.placing import Placing
+from archdsl.pytorch.placing import Lent, Placing
 from archdsl.pytorch.python import call
 from archdsl.pytorch.sizes import channels_in
 from archdsl.pytorch.symbols import Fixed, Symbol, known
@@ -197,9 +197,7 @@ class Calling(Placing):
             raise Fixed(made.names, "no standard for what it makes")
         x = env.first
         if standard.block is None:
-            said = self.program.may_overwrite(item.span)
-            lent = said is not False and (said if x.maker is None else x.maker.lends) is True
-            self.activations.setdefault(title, []).append(lent)
+            self.activations.setdefault(title, []).append(self.lent(item, x))
             if x.mark:
                 self.taking.append((title, x))
             if given:
@@ -217,6 +215,15 @@ class Calling(Placing):
         unknown = TensorSpec(sizes)
         return Made(call(made.syntax, x.spec.channels, **values), [], unknown, None)
 
+    def lent(self, item: Item, x: Value) -> Lent:
+        """Whether what an item makes may write over a value."""
+
+        def of(verb: str) -> bool:
+            said = self.program.may_overwrite(item.span, verb)
+            return said is not False and (said if x.maker is None else x.maker.lends) is True
+
+        return of
+
     def combined(self, item: Item, env: Env) -> Flow:
         """What a combinator gives where it stands."""
         raise NotImplementedError
@@ -231,6 +238,8 @@ class Calling(Placing):
         """A block under a name: a call of its class, or what it holds where that cannot be."""
         if block.body is None:
             raise Fixed((), "a block that cannot be read")
+        if block.body.verb == "seq" and not block.body.parts["items"].items and not block.outputs:
+            return env.x
         values = self.bound(block, given, env)
         level = env.level
         if block.body.verb not in KINDS:

@@ -17,7 +17,7 @@ from archdsl.pytorch.parameters import (
     Argument,
     tuples,
 )
-from archdsl.pytorch.placing import Placing
+from archdsl.pytorch.placing import Placing, all_lent
 from archdsl.pytorch.python import as_syntax, call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, names_in, same, type_of
 from archdsl.pytorch.uses import Uses
@@ -112,7 +112,7 @@ class Factories(Uses):
         code = module_of(written)
         over = walk.activations.get(title, [])
         flag = writing_over(made)
-        if flag is not None and over and all(over):
+        if flag is not None and all_lent(over, value.verb):
             code.keywords.append(ast.keyword("inplace", flag))
         if not code.args and not code.keywords:
             return code.func

@@ -9,3 +9,11 @@ def class_name(name: str) -> str:
         "".join(part[:1].upper() + part[1:] for part in re.split("[_-]+", name) if part)
         or "Network"
     )
+
+
+def part_name(path: str) -> str:
+    """`layer_scale` of `block.layer_scale1`, `neck` of `neck.0`: what a part is called without a
+    number.
+    """
+    names = (name.rstrip("0123456789").rstrip("_") for name in reversed(path.split(".")))
+    return next((name for name in names if name), "part")

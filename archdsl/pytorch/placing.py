@@ -1,9 +1,10 @@
 """Ops and modules in a class under construction: their entries, and the steps that call them."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archdsl.language.syntax import Block, File, Item
@@ -40,6 +41,7 @@ CHANNELED = {"out", "groups", "bias", "init"}  # arguments that change no size
 FRACTIONS = (NUMBER, POSITIVE, RATE)
 LONG = 30  # characters of an expression that gets a variable
 E = TypeVar("E", Entry, Holder)
+Lent = Callable[[str], bool]  # whether an activation of some verb may write over its input there
 
 
 class Placing(Chains):
@@ -56,7 +58,7 @@ class Placing(Chains):
         self.taps: dict[str, Flow] = {}
         self.values: dict[str, Value] = {}
         self.calls: list[Block] = []
-        self.activations: dict[str, list[bool]] = {}  # parameters that make them
+        self.activations: dict[str, list[Lent]] = {}  # parameters that make them
         self.pending: list[tuple[ast.Call, ast.expr, Value]] = []
         self.taking: list[tuple[str, Value]] = []
         self.again = ""  # the mark of modules that are applied again
@@ -127,7 +129,7 @@ class Placing(Chains):
                 wrap(code, init, written.target)
         elif init is not None:
             wrap(code, init, written.target)
-        flag, said = writing_over(op), self.program.may_overwrite(item.span)
+        flag, said = writing_over(op), self.program.may_overwrite(item.span, op.verb)
         if flag is not None and said is not False:
             self.write_over(code, flag, x, env.guard, said is True)
         even = pads_evenly(op)
@@ -232,7 +234,7 @@ class Placing(Chains):
 
     def adds(self, op: Op, x: Value, env: Env, span: Any) -> bool:
         """Whether a sum may write over its first input, or leaves it where there is none."""
-        if not isinstance(op, join.Add) or self.program.may_overwrite(span) is not True:
+        if not isinstance(op, join.Add) or self.program.may_overwrite(span, op.verb) is not True:
             return False
         if x.maker is None:  # what the class is given, or what may be its own input
             lends = all(step.target is not x for step in self.body.steps)
@@ -391,11 +393,21 @@ class Placing(Chains):
     def release(self, uses: Mapping[str, int]) -> None:
         """Lets activations write over values of one use."""
         for title, value in self.taking:
-            self.activations[title].append(uses.get(value.mark, 0) == 1)
+            alone = uses.get(value.mark, 0) == 1
+            self.activations[title].append(partial(_either, alone))
         for code, flag, value in self.pending:
             alone = not value.of or uses.get(value.of, 0) == 1
             if alone and uses.get(value.mark, 0) == 1:
                 code.keywords.append(ast.keyword("inplace", flag))
+
+
+def _either(lent: bool, _verb: str) -> bool:
+    return lent
+
+
+def all_lent(lent: Sequence[Lent], verb: str) -> bool:
+    """Whether an activation may write over its input in all places, of which there are some."""
+    return bool(lent) and all(may(verb) for may in lent)
 
 
 def read_in(step: Step) -> list[str]:

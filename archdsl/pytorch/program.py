@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, replace
+from functools import partial
 from typing import Any
 
 from archdsl.expressions.scaling import Rule
@@ -21,7 +22,7 @@ from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.factories import BlockClass, Factories, Group
-from archdsl.pytorch.naming import class_name
+from archdsl.pytorch.naming import class_name, part_name
 from archdsl.pytorch.parameters import (
     Argument,
     annotation,
@@ -33,7 +34,7 @@ from archdsl.pytorch.parameters import (
     shown_value,
     tuples,
 )
-from archdsl.pytorch.placing import Placing
+from archdsl.pytorch.placing import Placing, all_lent
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import documented
 from archdsl.pytorch.sizes import expanded
@@ -125,7 +126,8 @@ class Program(Factories):
                 and isinstance(value.syntax, ast.Name)
             ):
                 over = made.walk.activations.get(argument.name, [])
-                walk.activations.setdefault(value.syntax.id, []).append(bool(over) and all(over))
+                lent = partial(all_lent, over)
+                walk.activations.setdefault(value.syntax.id, []).append(lent)
             written = self.given(value, argument, made)
             if argument.required and not keywords:
                 arguments.append(written)
@@ -241,7 +243,8 @@ class Program(Factories):
     ) -> tuple[ast.expr, list[Value]]:
         """A call of a class of its own for a part that holds parameters, and what it gives."""
         spec = env.first.spec
-        block = Block(title, env.file, item.place, body=replace(item, modifiers=NO_MODIFIERS))
+        part = part_name(path)
+        block = Block(part, env.file, item.place, body=replace(item, modifiers=NO_MODIFIERS))
         inner = Walk(self, [*self.paths(path, walk.prefixes)], frozenset(env.values), {})
         inner.block, inner.file, inner.standards = block, env.file, walk.standards
         inner.replacing = walk.replaced_at(env, title)
@@ -258,10 +261,11 @@ class Program(Factories):
         if spec.layout == "channels_last" and spec.rank == 1 and POSITIONS not in given:
             given[POSITIONS], sizes = spec.shape[0], (variable(POSITIONS, "int"),)
             arguments.append(Argument(POSITIONS, "int"))
+        elif env.guard is None and known(*spec.spatial):
+            sizes = spec.spatial
         symbol = variable(CHANNELS, "int")
         shape = (symbol, *sizes) if spec.layout == "channels_first" else (*sizes, symbol)
         x = inner.body.value(TensorSpec(shape, spec.layout))
-        x.spec = self.refined(x.spec, path, [""]) if None in shape and not env.guard else x.spec
         there = Env(env.file, Frame(Level(inner.body.top, ""), x), values, x)
         made = self.finished(block, inner, there, [x], [(CHANNELS, 0)], arguments, {})
         passed = {a.name: as_syntax(given[a.name]) for a in made.arguments}
@@ -372,21 +376,35 @@ class Program(Factories):
         kept = needed(arguments, used)
         taken = [(title, index) for title, index in channels if title in used]
         kept.sort(key=lambda argument: not argument.required)
-        title = class_name(self.document.titles.get(block, block.name))
-        many = block.rest and not listed
-        title = self.free(f"{title}Of{len(inputs)}Maps" if many else title)
         rest = rest_title(block) if listed and rest_title(block) in used else ""
-        notes = [block.form.doc or f"The block `{block.name}`."]
+        is_part = block not in self.document.titles
+        what = "part" if is_part else "block"
+        notes = [block.form.doc or f"The {what} `{block.name}`."]
         if fixed:
             order = sorted(fixed, key=lambda n: ([*block.parameters, n].index(n), n))
             shown = ", ".join(f"{n} {shown_value(fixed[n])}" for n in order)
             notes += ["", f"Fixed: {shown}."]
         constructor = self.constructor(taken, kept, body[0].body, walk, rest)
         members: list[ast.stmt] = [documented(notes), constructor, *body[1:]]
-        node = ast.ClassDef(title, [name(base)], [], members, [])
+        node = ast.ClassDef("", [name(base)], [], members, [])
+        alike = self.alike(node) if is_part else ""
+        if not alike:
+            title = class_name(self.document.titles.get(block, block.name))
+            many = block.rest and not listed
+            node.name = self.free(f"{title}Of{len(inputs)}Maps" if many else title)
+        title = alike or node.name
         made = BlockClass(title, walk, kept, taken, dict(fixed), results, node, env.values, rest)
-        self.order.append(made)
+        self.order += [] if alike else [made]
         return made
+
+    def alike(self, node: ast.ClassDef) -> str:
+        """The class of another part that is the same but for its name; "" if there is none."""
+        for other in self.order:
+            if isinstance(other, BlockClass) and other.walk.block not in self.document.titles:
+                same_base = ast.dump(other.node.bases[0]) == ast.dump(node.bases[0])
+                if same_base and dumped(other.node.body[1:]) == dumped(node.body[1:]):
+                    return other.title
+        return ""
 
     def plainly(self, value: Value, shown: Mapping[str, Symbol]) -> Value:
         """A result without what cannot be reached in its sizes."""
@@ -459,6 +477,10 @@ def rest_title(block: Block) -> str:
     while title in taken:
         title += "_"
     return title
+
+
+def dumped(statements: list[ast.stmt]) -> str:
+    return ast.dump(ast.Module(statements, []))
 
 
 def channels_of(channels: Sequence[tuple[str, int]]) -> set[str]:

@@ -89,18 +89,25 @@ class Uses:
         return self.arguments.get((self.document.titles.get(block, block.name), title), [])
 
     @cached_property
-    def spans(self) -> dict[Any, bool]:
-        """Whether all activations that a place in the spec makes write over their input."""
-        found: dict[Any, bool] = {}
+    def spans(self) -> dict[Any, dict[str, bool]]:
+        """Whether the activations that a place in the spec makes write over their input, by verb.
+
+        What is so of one node is so of all of its place and verb.
+        """
+        found: dict[Any, dict[str, bool]] = {}
         for node in self.graph.nodes:
             if node.op.storage(node.output, *self.graph.specs(node)).over is not None:
                 over = node.id in self.structure.overwriting
-                found[node.span] = over and found.get(node.span, True)
+                found.setdefault(node.span, {})[node.op.verb] = over
         return found
 
-    def may_overwrite(self, span: Any) -> bool | None:
-        """Whether what is written at a place writes over its input; None if nothing came of it."""
-        return self.spans.get(span)
+    def may_overwrite(self, span: Any, verb: str) -> bool | None:
+        """Whether what is written at a place writes over its input; None if nothing came of it.
+
+        A verb that never stood there does as those that did.
+        """
+        said = self.spans.get(span, {})
+        return said.get(verb, all(said.values()) if said else None)
 
     @staticmethod
     def paths(path: str, prefixes: Sequence[str]) -> Iterator[str]:

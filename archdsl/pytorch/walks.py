@@ -305,7 +305,8 @@ class Walk(Looping):
             if chained is not None:
                 return self.enter(title, path, chained, env)
         parameters = item.verb == "seq" and any(i.verb in PARAMETERS for i in items_in(item))
-        if env.guard is None and (parameters or item.modifiers.checkpoint):
+        apart = item.modifiers.checkpoint and self.is_closed(path) and not names_inside(item)
+        if env.guard is None and (parameters or apart):
             with suppress(Fixed), self.attempt():
                 return self.part(item, env, title, path)
         return self.combined(item, self.below(title, env))
@@ -483,6 +484,12 @@ class Walk(Looping):
             self.where = ""
             return self.enter(title, env.level.child(title), module, env)
         return self.function(made, written, inputs, env, title, title.lstrip("_"), item.span)
+
+
+def names_inside(item: Item) -> bool:
+    """Whether a label or tap stands in an item, by which what is in it may be named outside."""
+    inside = (inner.modifiers for inner in items_in(item) if inner is not item)
+    return any(said.as_ is not None or said.tap is not None for said in inside)
 
 
 def kept(item: Item) -> Item:

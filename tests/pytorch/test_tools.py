@@ -18,7 +18,7 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 import archdsl
 from archdsl.language.gallery import names
 from archdsl.pytorch.allowed import prelude
-from archdsl.pytorch.naming import class_name
+from archdsl.pytorch.naming import class_name, part_name
 from tests import built
 from tests.pytorch.test_modules import promised, shapes
 from tests.pytorch.test_parameters import network
@@ -139,7 +139,7 @@ def test_every_class_is_of_one_block_or_of_a_part_by_its_name(spec: str | Path) 
     helpers = prelude().keys() | ({graph.returns.type} if graph.returns is not None else set())
     classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
     blocks = [class_name(title) for title in graph.written.document.titles.values()]
-    parts = {class_name(scope.name) for scope in graph.scopes if not scope.block}
+    parts = {class_name(part_name(scope.path)) for scope in graph.scopes if not scope.block}
     own = classes.keys() - helpers - {class_name(graph.name)}
     assert len(classes) == len([n for n in tree.body if isinstance(n, ast.ClassDef)])
     assert own <= {*blocks, *parts}

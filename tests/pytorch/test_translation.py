@@ -19,7 +19,7 @@ from tests.random_specs import specs
 from tests.support import graph_of
 from tests.test_random_specs import EXAMPLES, Reading, load, random_specs
 
-SHARE = 0.1  # of random specs, at most, that are written in numbers, recomputed parts most of all
+SHARE = 0.03  # of random specs, at most, that are written in numbers
 
 OPENED = [
     "resnet18", "densenet40_k12_cifar10", "googlenet", "mobilenet_v2", "squeezenet1_1", "swin_t",
@@ -54,7 +54,7 @@ def test_random_specs_are_translated_but_for_a_few() -> None:
     look()
     found = [reason for reason in reasons if reason]
     assert len(reasons) > EXAMPLES / 2
-    assert len(found) <= max(4, SHARE * len(reasons)), found
+    assert len(found) <= SHARE * len(reasons), found
 
 
 @given(data=st.data())
