@@ -3,6 +3,7 @@
 `docs/differences.md` has the reasons of those that differ from the reference that a spec follows.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import archdsl
 from archdsl.analysis.cost import node_costs
 from archdsl.graph.graph import Graph
+from archdsl.language import gallery
 
 ZERO_PADDING = {"shortcut": "zero_padding"}
 PLAIN = {"channels": 16, "compression": 1}
@@ -213,7 +215,14 @@ TABLE = PAGE.partition("| --- | --- | --- | --- |\n")[2].partition("\n\n")[0].sp
 
 
 def test_every_row_of_the_page_is_computed() -> None:
-    assert [line.split(" | ")[0].removeprefix("| ") for line in TABLE] == [n for n, _ in ROWS]
+    first = [line.split(" | ")[0].removeprefix("| ") for line in TABLE]
+    assert [cell.partition(" (`")[0] for cell in first] == [name for name, _ in ROWS]
+
+
+def test_every_row_of_the_page_names_networks_of_the_gallery() -> None:
+    for line in TABLE:
+        named = re.findall(r"`(\w+)`", line.split(" | ")[0])
+        assert named and {*named} <= {*gallery.every()}
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)), ids=[name for name, _ in ROWS])
