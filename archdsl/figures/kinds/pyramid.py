@@ -1,6 +1,7 @@
 """A pyramid: rows by resolution, columns by what needs what (FPN; U-Net as a U)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 from archdsl.diagnostics.errors import UsageError
@@ -252,14 +253,15 @@ def draw_pyramid(
 ) -> tuple[float, list[Entry]]:
     """Draws the network, with letters in its cells if insets go with it; gives bottom and legend.
 
-    Where ways along rows and columns would meet something, or have no room for what is said on
-    them, and where there are several inputs, they are curves between layers instead.
+    Where ways along rows and columns would meet something, have no room for what is said on them or
+    do not fit the width, and where there are several inputs, they are curves between layers.
     """
     modules = modules_of(description)
     cells = cells_of(description, modules)
     bottom, since = None, len(pen.items)
     if len(description.graph.inputs) == 1 and arranged(cells):
-        bottom = _Pyramid(description, options, pen, letters, cells).draw()
+        with suppress(NarrowError):
+            bottom = _Pyramid(description, options, pen, letters, cells).draw()
     if bottom is None:
         del pen.items[since:]
         cells, repeated = once(description, cells, modules)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from archdsl.figures.canvas.pen import CONTAINER, LINE, MIDDLE, Pen
 from archdsl.figures.canvas.scene import Path, Run, polygon, words
 from archdsl.figures.kinds.cells import CellPen, results_of
-from archdsl.figures.kinds.weave import DOOR, Size, Weave
+from archdsl.figures.kinds.weave import DOOR, Line, Size, Weave
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description
 from archdsl.figures.network.grid import Cell
@@ -74,11 +74,6 @@ class Woven:
             if cell.first in results:
                 self.add(_Thing(cell.row, words=words(results[cell.first])), "", number)
 
-    def way(self, source: int, text: str) -> int:
-        """The words on the way from a thing if there are any, else the thing itself."""
-        over = _Thing(self.things[source].row, words=words(text), passed=True)
-        return self.add(over, "", source) if text else source
-
     def add(self, thing: _Thing, name: str, *sources: int) -> int:
         number = len(self.things)
         self.things.append(thing)
@@ -106,32 +101,49 @@ class Woven:
         return [pair for row in rows.values() for pair in pairwise(row)]
 
     def draw(self) -> float:
-        """Draws everything; gives the bottom."""
+        """Draws everything, in as many lines as it takes; gives the bottom."""
         weave, room = self.weave, self.options.width - 2 * LINE
+        layers = len(weave.found.layers)
+        if weave.length <= room:
+            weave.spread(min(SPREAD, (room - weave.length) / max(1, layers - 1)))
+        else:
+            weave.wrap(room, self.above)
         if weave.length > room:
             subject = f"the figure of {self.description.title}"
             need = weave.length + 2 * LINE
             raise NarrowError(subject, self.options.width, need, "or draw a part: --only")
-        layers = len(weave.found.layers)
-        weave.spread(min(SPREAD, (room - weave.length) / max(1, layers - 1)))
-        left, (low, high) = (self.options.width - weave.length) / 2, weave.reach
-        top = 2.0 - low + HEADING * bool(self.repeated)
-        for one in self.repeated:
-            self.heading(one, left)
+        left = (self.options.width - weave.length) / 2
+        first, last = weave.lines[0], weave.lines[-1]
+        top = 2.0 - weave.reach_of(first)[0] + self.above(first.first, first.end)
+        for line in weave.lines:
+            for one in self.repeated:
+                self.heading(one, line, left + line.along, top)
         weave.draw_ways(left, top)
         for number, thing in enumerate(self.things):
             along, across = weave.spot(number)
             self.thing(thing, left + along, top + across)
-        return top + high + 2
+        return top + weave.reach_of(last)[1] + 2
 
-    def heading(self, one: Repeated, left: float) -> None:
-        """A bracket over the layers of what repeats, with its name and how often."""
-        spans = [self.weave.spans[self.number[first]] for first in one.cells]
+    def above(self, first: int, end: int) -> float:
+        """The room over a line for the names of what repeats in it."""
+        layers = range(first, end)
+        inside = (id for one in self.repeated for id in one.cells)
+        return HEADING * any(self.weave.layer_of[self.number[id]] in layers for id in inside)
+
+    def heading(self, one: Repeated, line: Line, left: float, top: float) -> None:
+        """A bracket over the layers of what repeats in a line, with its name and how often."""
+        numbers = [self.number[first] for first in one.cells]
+        layers = range(line.first, line.end)
+        spans = [self.weave.spans[n] for n in numbers if self.weave.layer_of[n] in layers]
+        if not spans:
+            return
+        y = top + self.weave.reach_of(line)[0] - HEADING - 2
         start, end = left + min(a for a, _ in spans), left + max(b for _, b in spans)
-        bracket = polygon([(start, 13), (start, 10), (end, 10), (end, 13)], closed=False)
+        points = [(start, y + 13), (start, y + 10), (end, y + 10), (end, y + 13)]
+        bracket = polygon(points, closed=False)
         self.pen.items.append(Path(bracket, "", self.pen.theme.container.stroke, CONTAINER))
         text = (*words(one.path, bold=True), Run(f" ×{one.count}"))
-        self.pen.text((start + end) / 2, 7, text, self.size)
+        self.pen.text((start + end) / 2, y + 7, text, self.size)
 
     def thing(self, thing: _Thing, x: float, y: float) -> None:
         if thing.cell is not None:

@@ -39,6 +39,11 @@ class Cell:
         return self.units[-1].id
 
     @property
+    def held(self) -> tuple[str, ...]:
+        """The units in it, and those on the ways into it."""
+        return tuple(unit.id for unit in (*self.enlarged, *self.units))
+
+    @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """What it gives: several maps if its weights are applied to several."""
         return self.units[-1].outputs

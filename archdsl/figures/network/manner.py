@@ -75,12 +75,17 @@ def quiet_of(manner: Manner) -> frozenset[str]:
 
 
 def words_of(manner: Manner, other: Manner) -> str:
-    """What a manner has that another has not, `gelu`; else where they part, `relu → conv`."""
+    """What a manner has that another has not, `gelu`; else where they part, `relu → conv`.
+
+    What both have, and not as often, is counted: `1 lrn`.
+    """
     words, others = [_word(step) for step in manner], [_word(step) for step in other]
-    own = Counter(words) - Counter(others)
-    more = Counter(others) - Counter(words)
-    if own or more:
-        return ", ".join(own) or f"without {', '.join(more)}"
+    has, had = Counter(words), Counter(others)
+    own = [f"{has[word]} {word}" if word in had else word for word in has - had]
+    fewer = [f"{has[word]} {word}" for word in had - has if word in has]
+    none = [word for word in had - has if word not in has]
+    if own or fewer or none:
+        return ", ".join([*own, *fewer]) or f"without {', '.join(none)}"
     parts = [n for n, pair in enumerate(zip(words, others, strict=True)) if len({*pair}) > 1]
     return " → ".join(words[parts[0] : parts[0] + 2]) if parts else "other arguments"
 

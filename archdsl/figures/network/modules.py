@@ -77,7 +77,7 @@ def once(
         ]
         path, _, number = first.rpartition(".")
         stands = {
-            cell.first: tuple(unit.id for part in run for unit in inside[part][place].units)
+            cell.first: tuple(id for part in run for id in inside[part][place].held)
             for place, cell in enumerate(inside[first])
         }
         found.append(Repeated(path, int(number), len(run), stands))

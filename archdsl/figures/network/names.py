@@ -90,7 +90,7 @@ class Names:
 
     def end(self, path: str) -> str:
         """The end of a path from its last name on, whatever else has it."""
-        return self.called(path) or next(_ends(path), "").lstrip("_")
+        return self.called(path) or end_of(path)
 
     def _part(self, part: str) -> str:
         """The name of a part, or of one around it that holds no more if others have that name."""
@@ -100,6 +100,11 @@ class Names:
         while self.parts[next(_ends(part))] > 1 and above and self.held[above] == self.held[part]:
             part, above = above, above.rpartition(".")[0]
         return _alone(part, self.parts)
+
+
+def end_of(path: str) -> str:
+    """The end of a path from its last name on: `fc1` of `layer1.0.fc1`."""
+    return next(_ends(path), "").lstrip("_")
 
 
 def _around(path: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from archdsl.figures.network import labels
 from archdsl.figures.network.dominators import Dominators
 from archdsl.figures.network.labels import Term, word
+from archdsl.figures.network.names import end_of
 from archdsl.graph.graph import Graph, Node
 from archdsl.ops import SIGNED
 from archdsl.ops.tensor import TensorSpec
@@ -242,7 +243,7 @@ class Reducer:
         self, graph: Graph, owners: Mapping[str, str] = MappingProxyType({}),
         shown: Collection[str] = (),
     ) -> None:  # fmt: skip
-        self.graph = graph
+        self.graph, self.owners = graph, owners
         self.source: dict[str, str] = {id: id for id in graph.inputs}
         self.drawn: dict[str, tuple[Node, tuple[str, ...]]] = {}
         self.roles: dict[str, str] = {}
@@ -393,20 +394,36 @@ class Reducer:
             return Box(node.id, QUIET, (label,), "norm", node.output, stands)
         channels = self.graph.spec(node.inputs[0]).channels
         verb, terms = labels.verb(node, channels), labels.terms(node, channels)
+        owner = self.owners.get(node.scope, "")
+        if owner and node.weights and "@" in node.id.removeprefix(owner):  # applied again in it
+            terms = *terms, word(f"weights of {end_of(node.path)}")
         return Box(node.id, verb, terms, self.roles[node.id], node.output)
 
 
 def _excited(item: Element) -> Element:
-    """Squeeze-and-excite as one box: a map times what its global pooling gives (Hu et al.)."""
+    """Squeeze-and-excite as one box: a map times what two layers make of its means (Hu et al.)."""
     if not isinstance(item, Join):
         return item
     paths = tuple(tuple(_excited(part) for part in path) for path in item.paths)
     item = replace(item, paths=paths)
     if not (item.residual and item.verb == "multiply" and not item.shortcut):
         return item
-    gate = boxes(item.body)
-    if len(gate) < 3 or gate[0].verb not in ("global_avg_pool", "adaptive_avg_pool"):
+    gate = [part for part in item.body if isinstance(part, Box)]
+    layers = [box for box in gate[1:] if box.verb != QUIET]
+    dense = all(_mixes(box) for box in layers) and len(layers) == 2
+    if len(gate) < len(item.body) or not _averages(gate[0]) or not dense:
         return item
-    terms = word("SE"), Term("out", (gate[1].output.channels,))
+    terms = word("SE"), Term("out", (layers[0].output.channels,))
     stands = (*(box.id for box in gate), item.id)
     return Box(item.id, "squeeze_excite", terms, "attention", item.output, stands)
+
+
+def _averages(box: Box) -> bool:
+    """Whether it is the mean of every channel."""
+    return box.verb in ("global_avg_pool", "adaptive_avg_pool") and {*box.output.spatial} <= {1}
+
+
+def _mixes(box: Box) -> bool:
+    """Whether it is a layer that takes all channels of one place: no grouped one."""
+    grouped = any(term.name == "groups" and term.said for term in box.terms)
+    return box.role in ("pointwise", "linear") and not grouped
