@@ -1,6 +1,9 @@
 """The graph of ops: weights that are applied again are said so, and repeats are folded."""
 
+import pytest
+
 import archdsl
+from archdsl.figures.canvas.scene import Text
 from tests.figures.truth import lies
 from tests.support import graph_of
 
@@ -40,3 +43,48 @@ def test_weights_that_are_applied_again_are_said_so() -> None:
     """)
     text = archdsl.draw(graph, kind="graph").render(".dot").decode()
     assert text.count("weights of tower") == 1
+
+
+GATE = """
+    input: [8, 8, 8]
+    blocks:
+      gated: {branches: {join: multiply, paths: {_x: [], _gate: {inline: [GATE, sigmoid]}}}}
+      unit: {residual: {body: {a: {conv: {kernel: 3}}, g: gated}}}
+    backbone: {stem: {conv: {kernel: 3}}, u: unit}
+"""
+MEAN, TWO = "global_avg_pool", "{conv: {out: 2, kernel: 1}}, relu, {conv: {out: 8, kernel: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("gate", "excites"),
+    [
+        (f"{MEAN}, {TWO}", True),
+        (f"{{adaptive_avg_pool: {{size: 1}}}}, {TWO}", True),
+        (f"{{adaptive_avg_pool: {{size: 2}}}}, {TWO}, {{resize: {{size: 8}}}}", False),
+        (f"global_max_pool, {TWO}", False),
+        (f"{MEAN}, {{conv: {{kernel: 1}}}}", False),
+        (f"{MEAN}, {TWO}, {{conv: {{kernel: 1}}}}", False),
+        (f"{MEAN}, {{conv: {{kernel: 1, groups: 2}}}}, {{conv: {{kernel: 1}}}}", False),
+    ],
+)
+def test_only_two_layers_of_the_means_are_squeeze_and_excite(gate: str, excites: bool) -> None:
+    """Hu et al., figure 3; ESE has one layer, CBAM takes the maxima, too."""
+    figure = archdsl.draw(graph_of(GATE.replace("GATE", gate)), kind="block")
+    assert figure.scene is not None
+    said = [item.plain for item in figure.scene.flat() if isinstance(item, Text)]
+    assert any(word.startswith("SE") for word in said) == excites
+
+
+def test_layers_that_a_block_applies_again_say_so() -> None:
+    """CBAM, equation 2: means and maxima go through the same two layers."""
+    figure = archdsl.draw(archdsl.load("cbam_resnet50"), kind="block", width="double")
+    assert figure.scene is not None
+    said = [item.plain for item in figure.scene.flat() if isinstance(item, Text)]
+    assert "1×1, 64, weights of fc1" in said and not any(word.startswith("SE") for word in said)
+
+
+def test_norms_that_both_of_two_blocks_have_are_counted() -> None:
+    said = archdsl.draw(archdsl.load("two_stream"), width="double").scene
+    assert said is not None
+    titles = [item.plain for item in said.flat() if isinstance(item, Text)]
+    assert "(a) spatial stream, 2 lrn" in titles and "(b) temporal stream, 1 lrn" in titles

@@ -1,12 +1,17 @@
 """Networks whose ways cross: rows by resolution, modules that repeat drawn once."""
 
+from collections import Counter
 from dataclasses import replace
+
+import pytest
 
 import archdsl
 from archdsl import Graph
 from archdsl.figures.canvas.scene import Group, Text, groups
 from archdsl.figures.draw import hero
 from archdsl.figures.figure import Figure
+from archdsl.figures.options import WIDTHS
+from archdsl.language import gallery
 from archdsl.ops import OPS
 from tests.figures.truth import lies
 
@@ -43,3 +48,45 @@ def _with_silu(graph: Graph, path: str) -> Graph:
     node = next(n for n in graph.nodes if n.scope == path and n.op.verb == "relu")
     nodes = [replace(n, op=OPS["silu"]()) if n is node else n for n in graph.nodes]
     return replace(graph, nodes=tuple(nodes))
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("efficientdet_d0", "double"), ("hrnet_w18", "single"), ("unetplusplus_resnet34", "double")],
+)
+def test_what_is_wider_than_a_page_goes_on_in_the_next_line(name: str, width: str) -> None:
+    """Every way that leaves a line has a number of its own, and comes in where that stands."""
+    graph = archdsl.load(name)
+    figure = archdsl.draw(graph, kind="pyramid", width=width)
+    assert list(lies(figure, [graph], "pyramid")) == []
+    assert figure.scene is not None
+    said = (item.plain for item in figure.scene.items if isinstance(item, Text))
+    numbers = Counter(word for word in said if word.isdecimal())
+    assert len(numbers) > 3 and set(numbers.values()) == {2}
+
+
+def test_layers_that_come_again_are_drawn_once_with_what_differs() -> None:
+    """WaveNet, figure 4: each layer feeds the next, and all of them the sum."""
+    graph = archdsl.load("wavenet")
+    figure = archdsl.draw(graph, kind="pyramid", width="double")
+    assert list(lies(figure, [graph], "pyramid")) == []
+    assert {"layers ×29", "dilation 1–512, pad 1–512", "×29"} <= {*words(figure)}
+    skips = group(figure, "layers.0.skip").stands
+    assert {*skips} == {f"layers.{n}.skip" for n in range(29)}
+
+
+def test_layers_of_which_only_some_are_taken_are_all_drawn() -> None:
+    """A sum that takes one of the skips less cannot be said of all of them."""
+    graph = archdsl.load("wavenet")
+    total = next(node for node in graph.nodes if node.id == "_sum")
+    fewer = replace(total, inputs=tuple(id for id in total.inputs if "layers.3." not in id))
+    nodes = [fewer if node is total else node for node in graph.nodes]
+    changed = replace(graph, nodes=tuple(nodes))
+    figure = archdsl.draw(changed, kind="pyramid", width="100in")
+    assert not any(word.startswith("layers ×") for word in words(figure))
+
+
+@pytest.mark.parametrize("name", gallery.zoo())
+def test_every_network_of_the_zoo_has_a_hero_of_two_columns(name: str) -> None:
+    figure = archdsl.draw(archdsl.load(name), width="double")
+    assert figure.scene is not None and figure.scene.width == WIDTHS["double"]

@@ -55,7 +55,8 @@ def _unnamed(figure: Figure, graph: Graph) -> Iterator[str]:
         told = set(re.findall(r"\w+", omission.words))
         for node in graph.nodes:
             if node.id in omission.ids:
-                known = {*node.path.split("."), *node.op.verb.split("_"), *graph.aux}
+                parts = (part.lstrip("_") for part in node.path.split("."))
+                known = {*parts, *node.op.verb.split("_"), *graph.aux}
                 if not known & told and not set("–,") & set(omission.words):
                     yield f"left out as {omission.words!r}: {node.id}"
 

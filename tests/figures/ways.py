@@ -4,11 +4,12 @@ Lines are joined where one begins on another, or ends on it; what they say is re
 alone. Nothing here uses how figures are laid out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from archdsl import Graph
-from archdsl.figures.canvas.scene import Group, Item, Path, flat, groups
+from archdsl.figures.canvas.scene import Group, Item, Path, Text, flat, groups
 from archdsl.graph.graph import Node
 from tests.figures.test_figure_geometry import curve, on_border, tips
 
@@ -18,7 +19,7 @@ NEAR, HEAD = 0.75, 4.6  # points: what touches; from the end of a line to the ti
 
 def wrong_ways(drawn: Sequence[Group], items: Sequence[Item], graph: Graph) -> Iterator[str]:
     """Ways between groups that are no edges of the graph, and edges that are no ways."""
-    shown, edges = _ways(drawn, items), edges_of(drawn, graph)
+    shown, edges = _ways(drawn, items), edges_of(drawn, graph, _repeated(items))
     for a, b in sorted(shown - edges):
         yield f"a way from {a} to {b} is none of the graph"
     for a, b in sorted(edges - shown):
@@ -26,21 +27,50 @@ def wrong_ways(drawn: Sequence[Group], items: Sequence[Item], graph: Graph) -> I
     yield from _crossed(drawn, items)
 
 
-def edges_of(drawn: Sequence[Group], graph: Graph) -> set[tuple[str, str]]:
-    """What feeds what, ops that are not drawn passed over; a block is drawn where it is first."""
+def _repeated(items: Sequence[Item]) -> list[tuple[str, int]]:
+    """The parts of which a bracket says how often what stands under it repeats: `stage3 ×4`."""
+    texts = [item.plain for item in items if isinstance(item, Text)]
+    found = (re.fullmatch(r"(\S+) ×(\d+)", text) for text in texts)
+    return [(match[1], int(match[2])) for match in found if match]
+
+
+def edges_of(
+    drawn: Sequence[Group], graph: Graph, repeated: Collection[tuple[str, int]] = ()
+) -> set[tuple[str, str]]:
+    """What feeds what, ops that are not drawn passed over; a block is drawn where it is first.
+
+    Of what is `repeated`, the ways from one time to the next are not drawn.
+    """
     holder = {path: group.id for group in drawn for path in (group.id, *group.stands)}
     owner = {node.id: _owner(graph, node, holder) for node in graph.nodes}
     found = set()
-    again = {id for group in drawn for id in (group.id, *group.stands) if "@" in id}
+    stands = {group.id: group.stands for group in drawn}
+    again = any("@" in id for group in drawn for id in (group.id, *group.stands))
+    again = again or any(group.id in graph.scope_by_id for group in drawn)
     for node in graph.nodes:
-        first = "@" not in node.id or again or any(group.id in graph.scope_by_id for group in drawn)
-        for id in node.inputs[: node.op.inputs] if owner[node.id] and first else ():
+        shown = owner[node.id] and ("@" not in node.id or again)
+        for id in node.inputs[: node.op.inputs] if shown else ():
             while id in owner and not owner[id] and not graph.by_id[id].op.role():
                 id = graph.by_id[id].inputs[0]
             source = owner.get(id, "")
-            if source and source != owner[node.id]:
+            if not source or source == owner[node.id]:
+                continue
+            ends = (id, stands[source]), (node.id, stands[owner[node.id]])
+            times = [[_time(graph, *end, *one) for end in ends] for one in repeated]
+            if not any(None not in pair and pair[0] != pair[1] for pair in times):
                 found.add((source, owner[node.id]))
     return found
+
+
+def _time(graph: Graph, id: str, stands: Sequence[str], part: str, count: int) -> int | None:
+    """Which time of what repeats an op is of: the number of its module, or the place of a sum."""
+    numbers = [re.match(rf"{re.escape(part)}\.(\d+)\.", f"{path}.") for path in (id, *stands)]
+    own, *others = [int(match[1]) for match in numbers if match] or [0]
+    if numbers[0] and len({*others}) == count:
+        return own - min(others)
+    verbs = {graph.by_id[path].op.verb for path in stands if path in graph.by_id}
+    alone = len(verbs) == 1 and len(stands) == count and id in stands
+    return stands.index(id) if alone else None
 
 
 def _owner(graph: Graph, node: Node, holder: Mapping[str, str]) -> str:
@@ -59,7 +89,7 @@ def _ways(drawn: Sequence[Group], items: Sequence[Item]) -> set[tuple[str, str]]
     into = {n: [m for m in numbers if m != n and _on(lines[n][-1], lines[m])] for n in numbers}
     ends = {n: [id for id, box in boxes.items() if box and on_border(*lines[n][-1], box)]
             for n in numbers}  # fmt: skip
-    found = set()
+    onward, found = _onward(lines, items), set()
     for id, box in boxes.items():
         todo = [n for n in numbers if box and on_border(*lines[n][0], box)]
         seen = set(todo)
@@ -68,10 +98,25 @@ def _ways(drawn: Sequence[Group], items: Sequence[Item]) -> set[tuple[str, str]]
             found |= {(id, other) for other in ends[number] if other != id}
             more = [m for m in leaving[number] if not _touches(lines[m][0], lines[number][-1])]
             if not ends[number]:
-                more = leaving[number] + into[number]
+                more = leaving[number] + into[number] + onward.get(number, [])
             todo += [m for m in more if m not in seen]
             seen |= {*more}
     return found
+
+
+def _onward(lines: Sequence[Sequence[Point]], items: Sequence[Item]) -> dict[int, list[int]]:
+    """For lines that end at a number those that begin at the same one, in a line further down."""
+    texts = [item for item in items if isinstance(item, Text) and item.plain.isdecimal()]
+
+    def at(point: Point, anchor: str) -> str:
+        near = (t for t in texts if t.anchor == anchor and abs(t.x - point[0]) < 2)
+        return next((t.plain for t in near if abs(t.box()[1] + t.box()[3] - 2 * point[1]) < 4), "")
+
+    begin: dict[str, list[int]] = {}
+    for number, line in enumerate(lines):
+        begin.setdefault(at(line[0], "end"), []).append(number)
+    ends = {number: at(line[-1], "start") for number, line in enumerate(lines)}
+    return {number: begin.get(text, []) for number, text in ends.items() if text}
 
 
 def _lines(items: Sequence[Item]) -> list[list[Point]]:

@@ -50,6 +50,8 @@ class CellPen:
         named = words(self.name(cell), bold=True) if "names" in show else ()
         title = (*named, Run(f"{' ' * bool(named)}({marks})")) if marks else named
         lines = [title, *map(words, self.parts(cell.units))]
+        if cell.first in self.repeated:
+            lines.append(words(self.repeated[cell.first].varies.get(cell.first, "")))
         shape = labels.shape(cell.outputs[0])
         if cell.shared:
             lines.append(words(f"on each of {len(cell.outputs)} maps"))
@@ -131,7 +133,7 @@ class CellPen:
         title = hover(cell.id, cell.outputs[0], self.description.analysis)
         stands = [path for unit in (*cell.enlarged, *cell.units) for path in unit.paths]
         if cell.first in self.repeated:
-            stands += self.repeated[cell.first].cells[cell.first]
+            stands = [*self.repeated[cell.first].cells[cell.first]]
         listed = [box for unit in cell.units if len(unit.ops) <= OPS for box in unit.ops]
         stands += [path for box in listed for path in (box.id, *box.stands)]
         self.pen.grouped(since, cell.id, title, stands)

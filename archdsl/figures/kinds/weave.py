@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
@@ -20,7 +20,7 @@ GAP, SLANTED = 13.0, 14.0  # between layers, room for curves; most that slanting
 BESIDE = 7.0  # between things of a layer
 PASSING = 3.0  # what a way takes that passes a layer
 APART, DOOR = 7.0, 0.6  # most distance of ways that enter a thing; over how much of its side
-STUB, NUMBER = 9.0, 9.0  # of a way that goes on in the next line: its end, and room for its number
+STUB, NUMBER = 9.0, 12.0  # of a way that goes on in the next line: its end, and room for its number
 LINES = 12.0  # between lines
 
 Turn = Callable[[float, float], Point]
@@ -91,10 +91,6 @@ class Weave:
     def spread(self, by: float) -> None:
         """Puts more room between layers."""
         self.gap += by
-        self.forget()
-
-    def forget(self) -> None:
-        """Lets lengths be found anew."""
         for known in ("bands", "spans"):
             self.__dict__.pop(known, None)
 
@@ -114,19 +110,15 @@ class Weave:
 
     @cached_property
     def bands(self) -> list[tuple[float, float]]:
-        """Where each layer begins and ends along the axis."""
+        """Where each layer begins and ends along the axis, were it one line."""
         found, at = list[tuple[float, float]](), 0.0
+        places = self.lines[0].places
         for layer, hops in zip(self.found.layers, (*self.found.hops, ()), strict=True):
             deep = max(self.sizes[vertex].along for vertex in layer)
             found.append((at, at + deep))
-            slant = max((self.slant(a, b) for a, b in hops), default=0.0)
+            slant = max((abs(places[a] - places[b]) for a, b in hops), default=0.0)
             at += deep + self.gap + min(SLANTED, slant / 10)
         return found
-
-    def slant(self, a: int, b: int) -> float:
-        """How far a way leads across."""
-        places = next(line.places for line in self.lines if b in line.places and a in line.places)
-        return abs(places[a] - places[b])
 
     @property
     def length(self) -> float:
@@ -158,7 +150,6 @@ class Weave:
             low, high = (low, middle) if fits else (middle, high)
             lines = shorter if fits else lines
         self.lines, at = [self.line(first, end) for first, end in lines], 0.0
-        self.forget()
         for number, line in enumerate(self.lines):
             edge = self.before(line.first) + STUB + NUMBER if line.first else 0.0
             at += above(line.first, line.end)
@@ -215,11 +206,11 @@ class Weave:
             starts = {a: (self.spans[a][1], line.places[a]) for a, _ in hops}
             parts, end = starts, self.bands[layer][1]
             if layer + 1 == line.end:
-                self.leave(starts, end + STUB, turn)
+                self.leave(layer, starts, end + STUB, turn)
                 continue
             if layer < line.first:
                 end = self.bands[line.first][0] - self.before(line.first)
-                starts = self.come(starts, end - STUB, turn)
+                starts = self.come(layer, starts, end - STUB, turn)
                 parts = {a: (end, across) for a, (_, across) in starts.items()}
             for a, b, to in self.entries(hops, line.places):
                 way = starts[a], (end, starts[a][1]), (self.spans[b][0], to)
@@ -233,25 +224,29 @@ class Weave:
             for vertex in (vertex for vertex in inside if vertex >= self.count):
                 self.pen.line([turn(at, line.places[vertex]) for at in self.spans[vertex]])
 
-    def leave(self, starts: Mapping[int, Point], end: float, turn: Turn) -> None:
-        """Lines to the end of a line, each with its number, from above, if it is not alone."""
-        for number, (along, across) in enumerate(self.from_above(starts), 1):
+    def leave(self, layer: int, starts: Mapping[int, Point], end: float, turn: Turn) -> None:
+        """Arrows to the end of a line, each with its number, from above."""
+        for number, (along, across) in self.numbered(layer, starts):
             self.pen.arrow([turn(along, across), turn(end, across)])
-            self.mark(number, len(starts), turn(end + 1, across), "start")
+            self.mark(number, turn(end + 1, across), "start")
 
-    def come(self, starts: Mapping[int, Point], start: float, turn: Turn) -> dict[int, Point]:
+    def come(
+        self, layer: int, starts: Mapping[int, Point], start: float, turn: Turn
+    ) -> dict[int, Point]:
         """The same at the beginning of the next line; gives where the ways come from."""
-        for number, (_, across) in enumerate(self.from_above(starts), 1):
-            self.mark(number, len(starts), turn(start - 1, across), "end")
+        for number, (_, across) in self.numbered(layer, starts):
+            self.mark(number, turn(start - 1, across), "end")
         return {a: (start, across) for a, (_, across) in starts.items()}
 
-    def from_above(self, starts: Mapping[int, Point]) -> list[Point]:
-        return sorted(starts.values(), key=itemgetter(1))
+    def numbered(self, layer: int, starts: Mapping[int, Point]) -> Iterator[tuple[int, Point]]:
+        """What goes on after a layer, from above; no number of a figure stands for two ways."""
+        breaks = (line.first - 1 for line in self.lines if 0 < line.first <= layer)
+        before = sum(len({a for a, _ in self.found.hops[place]}) for place in breaks)
+        yield from enumerate(sorted(starts.values(), key=itemgetter(1)), before + 1)
 
-    def mark(self, number: int, of: int, at: Point, anchor: Anchor) -> None:
+    def mark(self, number: int, at: Point, anchor: Anchor) -> None:
         size, color = self.pen.theme.sizes.dimension, self.pen.theme.dimension
-        if of > 1:
-            self.pen.text(at[0], at[1] + MIDDLE * size, str(number), size, color, anchor)
+        self.pen.text(at[0], at[1] + MIDDLE * size, str(number), size, color, anchor)
 
     def entries(
         self, hops: Iterable[Hop], places: Mapping[int, float]

@@ -108,10 +108,10 @@ class Woven:
             weave.spread(min(SPREAD, (room - weave.length) / max(1, layers - 1)))
         else:
             weave.wrap(room, self.above)
-        if weave.length > room:
-            subject = f"the figure of {self.description.title}"
-            need = weave.length + 2 * LINE
-            raise NarrowError(subject, self.options.width, need, "or draw a part: --only")
+            if weave.length > room:
+                subject = f"the figure of {self.description.title}"
+                need = weave.length + 2 * LINE
+                raise NarrowError(subject, self.options.width, need, "or draw a part: --only")
         left = (self.options.width - weave.length) / 2
         first, last = weave.lines[0], weave.lines[-1]
         top = 2.0 - weave.reach_of(first)[0] + self.above(first.first, first.end)
