@@ -23,9 +23,10 @@ from archdsl.language import gallery
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path.append(str(DOCS))
-import examples  # noqa: E402 - which stand beside this file
 import links  # noqa: E402
 import network_pages  # noqa: E402
+
+import examples  # noqa: E402 - which stand beside this file
 
 OTHERS = {  # pages from outside of docs/
     "README.md": "index.md",
