@@ -96,6 +96,29 @@ class Exported:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise UsageError(f"{self.graph.name} cannot have any {what}: {lines[0]}") from None
 
+    @cached_property
+    def onnx(self) -> Any:
+        """The ONNX program, whose nodes have the paths of our modules."""
+        import torch
+
+        program = torch.onnx.export(
+            self.program,
+            dynamo=True,
+            verbose=False,
+            input_names=self.inputs,
+            output_names=self.outputs,
+        )
+        assert program is not None
+        taken: dict[str, int] = {}
+        for node in program.model.graph:
+            scopes = ast.literal_eval(node.metadata_props.get(_SCOPES, "['']"))
+            path = scopes[-2] if len(scopes) > 1 else ""
+            name = f"{path}.{node.op_type}" if path else node.op_type
+            taken[name] = taken.get(name, 0) + 1
+            node.name = name if taken[name] == 1 else f"{name}_{taken[name]}"
+        program.model.metadata_props.update(self.metadata)
+        return program
+
     @property
     def larger(self) -> list[Any]:
         """The example in another size, of which each axis has as much more."""
@@ -144,32 +167,8 @@ def quiet() -> Iterator[None]:
 
 
 def _onnx(made: Exported, path: Path) -> None:
-    program = onnx_program(made)
     with replacing(path) as aside:
-        program.save(aside)
-
-
-def onnx_program(made: Exported) -> Any:
-    """The ONNX program, whose nodes have the paths of our modules."""
-    import torch
-
-    program = torch.onnx.export(
-        made.program,
-        dynamo=True,
-        verbose=False,
-        input_names=made.inputs,
-        output_names=made.outputs,
-    )
-    assert program is not None
-    taken: dict[str, int] = {}
-    for node in program.model.graph:
-        scopes = ast.literal_eval(node.metadata_props.get(_SCOPES, "['']"))
-        path = scopes[-2] if len(scopes) > 1 else ""
-        name = f"{path}.{node.op_type}" if path else node.op_type
-        taken[name] = taken.get(name, 0) + 1
-        node.name = name if taken[name] == 1 else f"{name}_{taken[name]}"
-    program.model.metadata_props.update(made.metadata)
-    return program
+        made.onnx.save(aside)
 
 
 def openvino_model(made: Exported, folder: Path) -> Any:
@@ -177,7 +176,7 @@ def openvino_model(made: Exported, folder: Path) -> Any:
     import openvino
 
     source = folder / "model.onnx"
-    onnx_program(made).save(source)
+    made.onnx.save(source)
     return openvino.convert_model(source)
 
 

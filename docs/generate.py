@@ -38,7 +38,8 @@ from archdsl.yaml.limits import Limits
 
 DOCS = Path(__file__).parent
 sys.path.append(str(DOCS))
-import beside  # noqa: E402 - which stands beside this file
+import beside  # noqa: E402 - these stand beside this file
+import measured  # noqa: E402
 
 
 def ops() -> str:
@@ -264,6 +265,20 @@ def imports() -> str:
     return text.format(table="\n".join(rows), spec=specs["resnet50"])
 
 
+def exports() -> str:
+    """How networks are exported, and the gallery by all formats."""
+    return _filled("export.txt", measured.exports(len(networks.every())))
+
+
+def speed() -> str:
+    """How networks are made fast, and what was measured."""
+    return _filled("speed.txt", measured.speed())
+
+
+def _filled(name: str, table: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8").replace("{table}\n", table)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops,
     "gallery.md": gallery,
@@ -272,6 +287,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "safety.md": safety,
     "sources.md": sources,
     "import.md": imports,
+    "export.md": exports,
+    "speed.md": speed,
 }
 
 

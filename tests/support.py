@@ -4,6 +4,7 @@ A test writes the keys it is about; the required ones are added behind them, so 
 count in what the test shows.
 """
 
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from archdsl.ops import OPS, Op, construct
 from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.limits import Limits
 
+DOCS = Path(__file__).parent.parent / "docs"
 REQUIRED = {"archdsl": "1", "name": "net", "input": "[3, 8, 8]", "backbone": "[relu]"}
 
 
@@ -140,3 +142,12 @@ def require_network(source: str, graph: Graph) -> None:
     from archdsl.pytorch.proof import prove
 
     prove(source, graph)
+
+
+def page_module(name: str) -> Any:
+    """A module of `docs/` that makes a page."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

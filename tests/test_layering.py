@@ -74,6 +74,8 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "speed.network",
         "speed.optimize",
         "speed.simplify",
+        "speed.statistics",
+        "speed.worker",
     },
     "yaml": {"yaml.source"},
     "networkx": set(),
@@ -84,6 +86,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
     "numpy": set(),
     "rich": set(),
     "click": {
+        "cli.bench",
         "cli.build",
         "cli.check",
         "cli.console",

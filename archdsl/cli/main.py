@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from archdsl import __version__
+from archdsl.cli.bench import bench
 from archdsl.cli.build import build
 from archdsl.cli.check import check
 from archdsl.cli.console import (
@@ -48,12 +49,13 @@ def cli() -> None:
     """Convolutional networks said in YAML, compiled to PyTorch.
 
     SPEC is a file, or the name of a network in the gallery (`archdsl list`); `summary`, `draw`,
-    `diff` and `plot` take a PyTorch network, too (`torchvision:resnet50`; `archdsl import --help`).
+    `diff`, `plot`, `export` and `bench` take a PyTorch network, too (`torchvision:resnet50`;
+    `archdsl import --help`).
     """
 
 
 COMMANDS = (
-    check, build, export, import_, summary, diff, draw, plot, scale, sweep, partition, list_,
+    check, build, export, bench, import_, summary, diff, draw, plot, scale, sweep, partition, list_,
     weights, show_, explain, fmt, schema, new, serve, lsp, completion,
 )  # fmt: skip
 for command in COMMANDS:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.exporting import Exported, onnx_program, openvino_model, quiet
+from archdsl.exporting import Exported, openvino_model, quiet
 from archdsl.graph.graph import Graph
 from archdsl.ops.tensor import TensorSpec
 from archdsl.speed.timing import in_turns
@@ -94,7 +94,7 @@ def _onnxruntime(module: nn.Module, graph: Graph, example: Sequence[Tensor]) -> 
     folder = Path(mkdtemp(prefix="archdsl-"))
     path = str(folder / "model.onnx")
     made = Exported(module, graph)
-    onnx_program(made).save(path)
+    made.onnx.save(path)
 
     def form(images: int | None) -> Run:
         options = onnxruntime.SessionOptions()

@@ -1,6 +1,5 @@
 """The generated pages of the documentation are what the code says today."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 import archdsl
 from archdsl.study.plan import read_study
+from tests.support import page_module
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = {  # every spec that a page shows whole, but for the wrong ones of errors.md
@@ -20,10 +20,7 @@ EXAMPLES = {  # every spec that a page shows whole, but for the wrong ones of er
     if re.search(r"^(name|study): ", text, re.M)  # else it is a file of blocks
 }
 
-_spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-assert _spec is not None and _spec.loader is not None
-generate = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(generate)
+generate = page_module("generate")
 
 
 @pytest.mark.parametrize("page", generate.PAGES)

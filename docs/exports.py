@@ -1,0 +1,190 @@
+"""The gallery by all formats of `archdsl export`: python docs/exports.py [NAME...]
+
+Writes what it finds to `exports.json`, from which `export.md` is made, network by network, and goes
+on where it was stopped; networks that are named are tried again. A network has random weights and
+the statistics of two random images, so that its numbers stay in range, and is given two others.
+Each file is loaded in its own runtime, in a process without archdsl. An image is small where the
+spec allows it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import archdsl
+from archdsl.exporting import SUFFIXES
+from archdsl.language.gallery import every
+from archdsl.speed.statistics import with_statistics
+
+DOCS = Path(__file__).parent
+DATA = DOCS / "exports.json"
+RUNTIMES = ("torch", "onnx", "onnxruntime", "openvino", "safetensors")
+SMALL = 64  # pixels of a side
+TOLERANCE = 1e-4  # of the largest number
+RANGE = (1e-3, 1e3)  # of the largest number
+Given = dict[str, Tensor]
+
+
+class Elsewhere:
+    """The process that runs what is exported, which has no archdsl."""
+
+    def __init__(self) -> None:
+        call = [sys.executable, "-I", str(DOCS / "elsewhere.py")]
+        self._process = subprocess.Popen(
+            call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(
+        self, folder: Path, name: str, formats: list[str], given: list[Given]
+    ) -> dict[str, list[Given] | str]:
+        """What every format gives, or why it fails."""
+        torch.save(given, folder / "given.pt")
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(f"{folder} {name} {' '.join(formats)}\n")
+        process.stdin.flush()
+        if process.stdout.readline() != "done\n":
+            raise RuntimeError("the process has ended")
+        found: dict[str, list[Given] | str] = torch.load(folder / "found.pt")
+        return found
+
+    def close(self) -> None:
+        """Ends the process."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def made(name: str, seed: int = 0) -> nn.Module:
+    """The network with weights in range, for a small image if it takes one."""
+    torch.manual_seed(seed)
+    graph = archdsl.load(name)
+    if len(graph.inputs) == 1 and min(graph.input.spatial, default=0) > SMALL:
+        sides = [SMALL] * len(graph.input.spatial)
+        try:
+            smaller = archdsl.load(name, input=[graph.input.channels, *sides])
+            if smaller.state == graph.state:
+                graph = smaller
+        except archdsl.SpecError:
+            pass
+    return with_statistics(archdsl.compile(graph))
+
+
+def images(module: nn.Module, count: int = 3, larger: int = 0) -> Given:
+    """What it is given, in another size if it is to be `larger`."""
+    graph: Any = module.graph
+    shapes = {
+        name: (spec.shape[0], *(n + larger for n in spec.spatial))
+        for name, spec in graph.inputs.items()
+    }
+    return {name: torch.randn(count, *shape) for name, shape in shapes.items()}
+
+
+def differences(
+    module: nn.Module, folder: Path, formats: list[str], given: list[Given], elsewhere: Elsewhere
+) -> Iterator[tuple[str, float | str]]:
+    """By format the largest difference, as a share of the largest number, or what is wrong."""
+    graph: Any = module.graph
+    found = elsewhere.run(folder, graph.name, formats, given)
+    for format, results in found.items():
+        if isinstance(results, str):
+            yield format, results
+            continue
+        worst: float | str = 0.0
+        for one, result in zip(given, results, strict=True):
+            off = difference(result, expected(module, format, one))
+            if isinstance(off, str) or not off <= worst:
+                worst = off
+                break
+        yield format, worst
+
+
+def expected(module: nn.Module, format: str, given: Given) -> Given:
+    """What a format is to give: the results, or for weights these."""
+    if format == "safetensors":
+        return module.state_dict()
+    with torch.no_grad():
+        result = module(*given.values())
+    return result if isinstance(result, dict) else {"output": result}
+
+
+def difference(found: Given, wanted: Given) -> float | str:
+    """The largest difference, as a share of the largest number, or why there is none."""
+    if found.keys() != wanted.keys():
+        return f"gives {', '.join(sorted(found))} instead of {', '.join(sorted(wanted))}"
+    worst = 0.0
+    for name, tensor in wanted.items():
+        if found[name].shape != tensor.shape:
+            return f"{name} is {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+        if not tensor.numel():
+            continue
+        scale = float(tensor.abs().max())
+        off = float((found[name] - tensor).abs().max())
+        worst = max(worst, off / scale if scale else off)
+    return worst
+
+
+def tried(name: str, elsewhere: Elsewhere) -> dict[str, Any]:
+    """A row: the size of the image, and by format the difference or the reason."""
+    module = made(name)
+    graph: Any = module.graph
+    row: dict[str, Any] = {"size": graph.given, "nodes": len(graph.nodes)}
+    given = [images(module)]
+    results = expected(module, "onnx", given[0])
+    scales = [float(tensor.abs().max()) for tensor in results.values()]
+    if not all(RANGE[0] < scale < RANGE[1] for scale in scales):
+        row["range"] = f"the largest numbers are {', '.join(f'{s:.1e}' for s in scales)}"
+    with tempfile.TemporaryDirectory() as folder:
+        formats = [*SUFFIXES]
+        try:  # which makes what formats share once
+            archdsl.export(module, folder, to=formats)
+        except Exception:
+            formats = []
+        for format in SUFFIXES.keys() - {*formats}:
+            try:
+                archdsl.export(module, folder, to=[format])
+                formats.append(format)
+            except Exception as error:  # of any exporter
+                lines = str(error).strip().splitlines() or [""]
+                row[format] = f"{type(error).__name__}: {lines[0]}"
+        row |= differences(module, Path(folder), formats, given, elsewhere)
+    return row
+
+
+def effort(name: str) -> int:
+    """How long a network takes, about: exporters take time for nodes, files for parameters."""
+    total = archdsl.analyze(name).total
+    return total.nodes * 100_000 + total.parameters
+
+
+def main() -> None:
+    """Tries what is named, or all that has not been tried, those that take least first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("networks", nargs="*", default=[])
+    parser.add_argument("--data", type=Path, default=DATA)
+    asked = parser.parse_args()
+    data = json.loads(asked.data.read_text(encoding="utf-8"))
+    data["versions"] = {package: metadata.version(package) for package in RUNTIMES}
+    rows = data["networks"]
+    wanted = asked.networks or [name for name in every() if name not in rows]
+    elsewhere = Elsewhere()
+    for name in sorted(wanted, key=effort):
+        rows[name] = tried(name, elsewhere)
+        data["networks"] = {name: rows[name] for name in every() if name in rows}
+        asked.data.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        print(name, rows[name], flush=True)
+    elsewhere.close()
+
+
+if __name__ == "__main__":
+    main()

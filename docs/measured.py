@@ -1,0 +1,82 @@
+"""Pages from measurements, which are kept in files: `exports.json` and `speed.json`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+TOLERANCE = 1e-4  # of the largest number
+FORMATS = ("onnx", "openvino", "pt2", "safetensors", "torchscript")
+ALONE = ("inductor", "onnxruntime", "openvino")
+OURS = ("best", "torch")
+
+
+def _read(name: str) -> Any:
+    return json.loads((DOCS / name).read_text(encoding="utf-8"))
+
+
+def _versions(data: Any) -> str:
+    return ", ".join(f"{package} {version}" for package, version in data["versions"].items())
+
+
+def exports(total: int) -> str:
+    """What became of the gallery's networks in every format; `total` is how many there are."""
+    data = _read("exports.json")
+    rows, reasons = [], []
+    good = cells = 0
+    for name, row in data["networks"].items():
+        shown = []
+        for format in FORMATS:
+            value = row[format]
+            fine = isinstance(value, float) and value <= TOLERANCE and "range" not in row
+            cells, good = cells + 1, good + fine
+            shown.append(f"{value:.0e}" if fine and value else "0" if fine else "**no**")
+            if not fine:
+                why = value if isinstance(value, str) else f"off by {value:.1e}"
+                why = f"{row['range']}; {why}" if "range" in row else why
+                reasons.append(f"* `{name}`, {format}: {why}")
+        rows.append(f"| `{name}` | {row['size']} | {' | '.join(shown)} |")
+    head = [
+        f"{good} of {cells} cells are within 1e-4; {len(rows)} of {total} networks were tried, by",
+        f"{_versions(data)}. `python docs/exports.py` tries the others.",
+        "",
+        f"| network | image | {' | '.join(FORMATS)} |",
+        f"| --- | --- | {' | '.join(['---'] * len(FORMATS))} |",
+    ]
+    return "\n".join([*head, *rows, *(["", *reasons] if reasons else []), ""])
+
+
+def speed() -> str:
+    """A table for every network and number of images, and how ours stands in each."""
+    data = _read("speed.json")
+    parts = [f"Measured with {_versions(data)} by `python benchmarks/engines.py`.", ""]
+    parts += [
+        "| network | images | ours | of torchvision's eager | of the fastest engine alone |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for one in data["measured"]:
+        rows = {row["way"]: row for row in one["rows"]}
+        ours = rows["best"]
+        alone = max((rows[way] for way in ALONE if way in rows), key=lambda row: row["ratio"])
+        against = f"{ours['ratio'] / alone['ratio']:.2f} ({alone['way']})"
+        engine = ours["title"].partition(": ")[2]
+        name = f"| `{one['network']}` | {one['images']} | {engine} "
+        parts.append(f"{name}| {ours['ratio']:.2f} | {against} |")
+    for one in data["measured"]:
+        low, high = one["load"]
+        parts += [
+            "",
+            f"### {one['network']}, {one['images']} at a time\n",
+            f"{one['threads']} thread{'s' * (one['threads'] > 1)}, {one['turns']} turns, matrices "
+            f"at {one['rate'] / 1e9:.0f} GFLOP/s, load average {low:.1f} to {high:.1f}.\n",
+            "| | ms | spread | ratio | of matrix rate | memory |",
+            "| --- | --: | --: | --: | --: | --: |",
+        ]
+        for row in one["rows"]:
+            memory = "" if row["memory"] is None else f"{row['memory'] / 1e6:.0f} MB"
+            parts.append(
+                f"| {row['title']} | {1000 * row['seconds']:.1f} | {100 * row['spread']:.0f}% "
+                f"| {row['ratio']:.2f} | {100 * row['share']:.0f}% | {memory} |"
+            )
+        parts += [f"\nNot run: {way}: {why}" for way, why in one["failed"].items()]
+    return "\n".join([*parts, ""])
