@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from archdsl.ops.tensor import TensorSpec
     from archdsl.plugins import register
 
-__version__ = "0.1.0"
+try:  # which the build writes, of the tag
+    from archdsl._version import __version__
+except ImportError:
+    __version__ = "0+source"
 
 __all__ = [
     "CheckpointError",

@@ -3,6 +3,7 @@
 Everything here is plain data: what goes to the worker and what comes back.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from archdsl.analysis.summary import summarize
 from archdsl.api import load, read
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
+from archdsl.editor.completion import Offer, completion
 from archdsl.editor.fixes import fix
 from archdsl.editor.results import Results
 from archdsl.editor.view import View, visible
@@ -75,9 +77,56 @@ class Answer:
     sliders: tuple[Slider, ...] = ()
 
 
+class Seen:
+    """What the process has read last, so that a slider or another figure reads nothing again.
+
+    `view` is the newest text, with when the other files that it stands on were changed; `good` the
+    newest that could be read, whose names are offered while a text is none.
+    """
+
+    def __init__(self) -> None:
+        self.view: View | None = None
+        self.good: View | None = None
+        self.stamps: dict[str, int] = {}
+
+    def look(self, name: str, text: str) -> View:
+        view = self.view
+        if (
+            view is not None
+            and (view.name, view.text) == (name, text)
+            and self.stamps == _stamps(view)
+        ):
+            return view
+        self.view = view = View(name, text)
+        self.stamps = _stamps(view)
+        if view.document is not None:
+            self.good = view
+        return view
+
+    def names(self, view: View) -> View:
+        """The view whose names are offered in one: itself, or the last good one of its file."""
+        good = self.good
+        return good if good is not None and good.name == view.name else view
+
+
+def _stamps(view: View) -> dict[str, int]:
+    """When the other files that a text stands on were changed, in nanoseconds."""
+    others = {path for path in view.reading.sources if path != view.name and os.path.exists(path)}
+    return {path: os.stat(path).st_mtime_ns for path in others}
+
+
+SEEN = Seen()
+
+
+def offers(name: str, text: str, line: int, column: int) -> list[Offer]:
+    """What may be written at a place (from 1), as in editors."""
+    view = SEEN.look(name, text)
+    return completion(view, SEEN.names(view), line, column)
+
+
 def answer(question: Question) -> Answer:
     """Reads a text; draws and measures the network that it is."""
-    view = View(question.name, question.text)
+    view = SEEN.look(question.name, question.text)
     mistakes = tuple(_mistake(view, found) for found in view.reading.diagnostics)
     sliders = tuple(_sliders(view))
     graph = view.graph
@@ -111,6 +160,9 @@ def exported(question: Question, suffix: str) -> bytes | str:
 
 def _changed(question: Question) -> Graph | str:
     """The graph with what the sliders say, or what is wrong with that."""
+    seen = SEEN.look(question.name, question.text).graph
+    if seen is not None and not (question.settings or question.scale):
+        return seen
     try:
         said = question.settings, question.scale
         reading = read(question.name, *said, text=question.text)

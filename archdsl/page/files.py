@@ -26,6 +26,11 @@ class Open:
     saved: str = ""  # what the file said when it was last read or written
 
     @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.path) if self.path is not None else "untitled.yaml"
+
+    @property
     def unsaved(self) -> bool:
         return self.text != self.saved
 

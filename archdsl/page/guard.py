@@ -52,6 +52,8 @@ class Guard:
             return 403, "another page may not ask this one"
         if not (self.asked(scope) or self.known(headers)):
             return 403, "open the address that `archdsl serve` printed"
+        if "transfer-encoding" in headers:  # of a length that nobody knows yet
+            return 411, "say how much it is"
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MOST:
             return 413, "too much at once"

@@ -1,17 +1,20 @@
 """The page itself, on NiceGUI, whose wheel has the editor and all else that a browser needs."""
 
+import asyncio
 import json
 import secrets
 import socket
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from nicegui import app, ui
+from fastapi import Body
+from nicegui import app, background_tasks, ui
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.language import gallery
-from archdsl.page.answers import ONE, Answer, Question, Slider, answer, exported
+from archdsl.page.answers import ONE, Answer, Question, Slider, answer, exported, offers
 from archdsl.page.files import ChangedMeanwhile, Open, on_disk
 from archdsl.page.guard import Guard
 from archdsl.page.worker import Worker
@@ -49,6 +52,30 @@ document.querySelectorAll('.figure g.marked').forEach((box) => box.classList.rem
   if (box) box.classList.add('marked');
 });
 """
+COMPLETE = """
+const element = getElement(%d);
+await element.editorPromise;
+const code = await import('nicegui-codemirror');
+const source = async (context) => {
+  const line = context.state.doc.lineAt(context.pos), word = context.matchBefore(/[\\w$-]*/);
+  const before = context.state.sliceDoc(line.from, context.pos);
+  if (!context.explicit && !word.text && !/[:{[,-] $/.test(before)) return null;
+  const said = {text: context.state.doc.toString(), line: line.number};
+  const answer = await fetch('/offers', {
+    method: 'POST', headers: {'Content-Type': 'application/json'},
+    body: JSON.stringify({...said, column: [...before].length + 1}),
+  });
+  if (!answer.ok || context.aborted) return null;
+  const options = (await answer.json()).map((offer, place) => ({
+    label: offer.label, detail: offer.detail, info: offer.doc || undefined,
+    apply: offer.insert || offer.label, type: offer.kind.toLowerCase(),
+    boost: Math.max(99 - place, -99),
+  }));
+  return {from: word.from, options, validFor: /^[\\w$-]*$/};
+};
+const data = code.EditorState.languageData.of(() => [{autocomplete: source}]);
+element.editor.dispatch({effects: code.StateEffect.appendConfig.of(data)});
+"""
 KEEP = """
 window.addEventListener('beforeunload', (event) => {
   if (window.unsaved) { event.preventDefault(); event.returnValue = ''; }
@@ -66,8 +93,11 @@ class Page:
         self.scale: dict[str, str] = {}
         self.kind, self.other = "hero", ""
         self.sliders: tuple[Slider, ...] = ()
-        self.number = 0  # of the newest question
-        self.timer: Any = None
+        self.asked = self.answered = 0  # how many questions
+        self.busy = False
+        self.waiting: asyncio.TimerHandle | None = None
+        self.client = ui.context.client
+        self.told: bool | None = None
         ui.add_head_html(STYLE)
         self.bar()
         with ui.row().classes("w-full no-wrap gap-2").style("height: calc(100vh - 7rem)"):
@@ -88,6 +118,7 @@ class Page:
                 self.movers = ui.row().classes("w-full items-center gap-4 sliders")
                 self.table = ui.html("", sanitize=False).classes("stages w-full overflow-auto")
         ui.run_javascript(KEEP)
+        ui.run_javascript(COMPLETE % self.editor.id)
         ui.timer(0, self.refresh, once=True)
 
     def bar(self) -> None:
@@ -115,9 +146,15 @@ class Page:
     def typed(self, event: Any) -> None:
         self.held.text = event.value
         self.tell()
-        if self.timer is not None:
-            self.timer.cancel()
-        self.timer = ui.timer(PAUSE, self.refresh, once=True)
+        if self.waiting is not None:
+            self.waiting.cancel()
+        later = lambda: background_tasks.create(self.rested())  # noqa: E731 - a task, when it is time
+        self.waiting = asyncio.get_running_loop().call_later(PAUSE, later)
+
+    async def rested(self) -> None:
+        """No key for a while."""
+        with self.client:
+            await self.refresh()
 
     async def chosen(self, event: Any) -> None:
         self.kind = event.value
@@ -156,32 +193,54 @@ class Page:
         ui.run_javascript(MARK % json.dumps(ids))
 
     def question(self) -> Question:
-        name = str(self.held.path) if self.held.path is not None else "untitled.yaml"
         said = dict(self.settings), dict(self.scale)
-        return Question(self.held.text, name, self.kind, *said, self.other)
+        return Question(self.held.text, self.held.name, self.kind, *said, self.other)
 
     async def refresh(self) -> None:
-        """Asks for what there is to show, and shows it unless something newer was asked."""
-        self.number += 1
-        number, asked = self.number, self.question()
-        found = await self.worker.ask(answer, asked)
-        if number != self.number:
-            return
-        self.answer = Answer(why=found) if isinstance(found, str) else found
-        self.show()
+        """Asks for what there is to show, and shows it unless something newer was asked.
 
-    def show(self) -> None:
-        found = self.answer
+        One question is under way at a time: what was asked meanwhile is asked once, when it is
+        answered.
+        """
+        self.asked += 1
+        if self.busy:
+            return
+        self.busy = True
+        try:
+            while self.answered != self.asked:
+                number = self.asked
+                found = await self.worker.ask(answer, self.question())
+                self.answered = number
+        finally:
+            self.busy = False
+        self.show(Answer(why=found) if isinstance(found, str) else found)
+
+    def show(self, found: Answer) -> None:
+        """Shows what has changed."""
+        before, self.answer = self.answer, found
         if found.figure or not found.mistakes:
-            self.figure.content = found.figure
-        self.figure.classes(**{"remove" if found.figure else "add": "old"})  # is of a text before
+            self.figure.set_content(found.figure)
+        if bool(found.figure) != bool(before.figure):  # without one it is of a text before
+            self.figure.classes(**{"remove" if found.figure else "add": "old"})
         if found.table:
-            self.table.content = found.table
-        self.why.text = found.why
-        self.decorate()
+            self.table.set_content(found.table)
+        self.why.set_text(found.why)
+        if found.mistakes or before.mistakes:
+            self.decorate()
+        if found.mistakes != before.mistakes:
+            self.list()
+        if found.sliders != self.sliders:
+            self.sliders = found.sliders
+            self.settings.clear()
+            self.scale.clear()
+            self.move()
+        self.tell()
+
+    def list(self) -> None:
+        """The mistakes, one below the other."""
         self.wrong.clear()
         with self.wrong:
-            for mistake in found.mistakes:
+            for mistake in self.answer.mistakes:
                 with ui.row().classes("w-full items-center no-wrap gap-1"):
                     color = "text-red-800" if mistake.severity == "error" else "text-orange-800"
                     text = f"{mistake.line}: {mistake.code} {mistake.message}"
@@ -190,12 +249,6 @@ class Page:
                     if mistake.fix:
                         fixed = ui.button(f"write {mistake.fix}").props("flat dense no-caps")
                         fixed.classes("fix").on_click(lambda m=mistake: self.mend(m))
-        if found.sliders != self.sliders:
-            self.sliders = found.sliders
-            self.settings.clear()
-            self.scale.clear()
-            self.move()
-        self.tell()
 
     def decorate(self, line: int = 0) -> None:
         """Underlines what is wrong; a line that was asked for is coloured."""
@@ -268,8 +321,12 @@ class Page:
         self.editor.value = self.held.text
 
     def tell(self) -> None:
-        self.state.text = "not saved" if self.held.unsaved else ""
-        ui.run_javascript(f"window.unsaved = {str(self.held.unsaved).lower()}")
+        """Says whether something is unsaved, once."""
+        unsaved = self.held.unsaved
+        if unsaved != self.told:
+            self.told = unsaved
+            self.state.text = "not saved" if unsaved else ""
+            ui.run_javascript(f"window.unsaved = {str(unsaved).lower()}")
 
 
 def free_port() -> int:
@@ -285,7 +342,7 @@ def serve(path: Path | None, port: int = 0, show: bool = True) -> None:
     Raises UsageError for a file that cannot be read.
     """
     port, token = port or free_port(), secrets.token_urlsafe(24)
-    held, worker = Open(path), Worker()
+    held, worker, words = Open(path), Worker(), Worker()  # words do not wait for figures
     held.read()
     if path is None:
         from archdsl.language.starts import start
@@ -296,8 +353,16 @@ def serve(path: Path | None, port: int = 0, show: bool = True) -> None:
     def page() -> None:
         Page(held, worker)
 
+    @app.post("/offers")
+    async def offered(
+        text: Annotated[str, Body()], line: Annotated[int, Body()], column: Annotated[int, Body()]
+    ) -> list[dict[str, str]]:
+        found = await words.ask(offers, held.name, text, line, column)
+        return [] if isinstance(found, str) else [asdict(offer) for offer in found]
+
     app.add_middleware(Guard, token=token, port=port)
     app.on_shutdown(worker.close)
+    app.on_shutdown(words.close)
     address = f"http://{HOST}:{port}/?token={token}"
     print(address, flush=True)
     ui.run(
