@@ -16,6 +16,7 @@ from archdsl.editor.completion import Offer, completion
 from archdsl.editor.fixes import fix
 from archdsl.editor.results import Results
 from archdsl.editor.view import View, visible
+from archdsl.figures.canvas.svg import svg
 from archdsl.figures.draw import draw
 from archdsl.figures.options import KINDS, asked
 from archdsl.graph.graph import Graph
@@ -119,8 +120,10 @@ SEEN = Seen()
 
 
 def offers(name: str, text: str, line: int, column: int) -> list[Offer]:
-    """What may be written at a place (from 1), as in editors."""
+    """What may be written at a place (from 1), as in editors; nothing where there is no place."""
     view = SEEN.look(name, text)
+    if line < 1 or column < 1 or line > len(view.lines):
+        return []
     return completion(view, SEEN.names(view), line, column)
 
 
@@ -178,10 +181,10 @@ def _drawn(graph: Graph, question: Question) -> Any:
 
 
 def _figure(graph: Graph, question: Question) -> str:
-    shown: str | None = _drawn(graph, question)._repr_svg_()
-    if shown is None:
+    figure = _drawn(graph, question)
+    if figure.scene is None:
         raise UsageError(f"a figure of the kind {question.kind} is text, and no picture")
-    return shown
+    return svg(figure.scene)
 
 
 def _mistake(view: View, found: Diagnostic) -> Mistake:

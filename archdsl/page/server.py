@@ -1,18 +1,18 @@
 """The page itself, on NiceGUI, whose wheel has the editor and all else that a browser needs."""
 
-import asyncio
 import json
 import secrets
 import socket
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Body
-from nicegui import app, background_tasks, ui
+from fastapi import Body, Response
+from nicegui import app, ui
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.canvas.font import FAMILIES, font
 from archdsl.language import gallery
 from archdsl.page.answers import ONE, Answer, Question, Slider, answer, exported, offers
 from archdsl.page.files import ChangedMeanwhile, Open, on_disk
@@ -20,7 +20,6 @@ from archdsl.page.guard import Guard
 from archdsl.page.worker import Worker
 
 HOST = "127.0.0.1"
-PAUSE = 0.03  # seconds without a keystroke before a text is read
 STYLE = """
 <style>
   .cm-editor { height: 100%; font-size: 13px }
@@ -37,6 +36,12 @@ STYLE = """
   .mistake { font-family: monospace; font-size: 12px; white-space: pre-wrap }
 </style>
 """
+FONTS = "".join(  # of figures, fetched once, so that their letters need not be shapes
+    f"@font-face {{ font-family: '{name}'; font-weight: {weight};"
+    f" src: url(/fonts/{family}/{bold}) }}"
+    for family, name in FAMILIES.items()
+    for bold, weight in enumerate(("normal", "bold"))
+)
 CLICKED = """(event) => {
   const box = event.target.closest('.figure g[id]');
   if (box) emit(box.id);
@@ -95,10 +100,9 @@ class Page:
         self.sliders: tuple[Slider, ...] = ()
         self.asked = self.answered = 0  # how many questions
         self.busy = False
-        self.waiting: asyncio.TimerHandle | None = None
-        self.client = ui.context.client
         self.told: bool | None = None
         ui.add_head_html(STYLE)
+        ui.add_head_html(f"<style>{FONTS}</style>")
         self.bar()
         with ui.row().classes("w-full no-wrap gap-2").style("height: calc(100vh - 7rem)"):
             with ui.column().classes("w-2/5 h-full gap-1"):
@@ -143,18 +147,10 @@ class Page:
 
     # what happens
 
-    def typed(self, event: Any) -> None:
+    async def typed(self, event: Any) -> None:
         self.held.text = event.value
         self.tell()
-        if self.waiting is not None:
-            self.waiting.cancel()
-        later = lambda: background_tasks.create(self.rested())  # noqa: E731 - a task, when it is time
-        self.waiting = asyncio.get_running_loop().call_later(PAUSE, later)
-
-    async def rested(self) -> None:
-        """No key for a while."""
-        with self.client:
-            await self.refresh()
+        await self.refresh()
 
     async def chosen(self, event: Any) -> None:
         self.kind = event.value
@@ -251,7 +247,11 @@ class Page:
                         fixed.classes("fix").on_click(lambda m=mistake: self.mend(m))
 
     def decorate(self, line: int = 0) -> None:
-        """Underlines what is wrong; a line that was asked for is coloured."""
+        """Underlines what is wrong; a line that was asked for is coloured.
+
+        By a call, since a changed property would bring the text with it, as it was known here: what
+        was typed meanwhile would be lost.
+        """
         size = len(self.held.text)
         marks: list[dict[str, Any]] = [
             {"kind": "mark", "from": m.start, "to": m.end, "class": f"spec-{m.severity}"}
@@ -259,7 +259,7 @@ class Page:
             if m.start < m.end <= size
         ]
         marks += [{"kind": "line", "line": line, "class": "spec-line"}] if line else []
-        self.editor.decorations = marks
+        self.editor.run_method("setDecorations", marks)
 
     def mend(self, mistake: Any) -> None:
         text = self.held.text
@@ -360,6 +360,11 @@ def serve(path: Path | None, port: int = 0, show: bool = True) -> None:
         found = await words.ask(offers, held.name, text, line, column)
         return [] if isinstance(found, str) else [asdict(offer) for offer in found]
 
+    @app.get("/fonts/{family}/{bold}")
+    def letters(family: Literal["sans", "serif"], bold: bool) -> Response:
+        day = {"Cache-Control": "private, max-age=86400"}
+        return Response(font(family, bold).data, media_type="font/ttf", headers=day)
+
     app.add_middleware(Guard, token=token, port=port)
     app.on_shutdown(worker.close)
     app.on_shutdown(words.close)
@@ -367,5 +372,5 @@ def serve(path: Path | None, port: int = 0, show: bool = True) -> None:
     print(address, flush=True)
     ui.run(
         host=HOST, port=port, title="archdsl", reload=False, show_welcome_message=False,
-        show=f"/?token={token}" if show else False,
+        reconnect_timeout=60, show=f"/?token={token}" if show else False,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """The live page in a real browser, Debian's Chromium, and its server under attack."""
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -108,19 +109,38 @@ def test_a_socket_of_another_page_is_refused(served: Served) -> None:
     assert served.ask(f"{path}&{token}", Origin="http://example.com", **upgrade)[0] == 403
 
 
+def test_words_are_offered_to_the_page_alone_and_nonsense_is_refused(served: Served) -> None:
+    def ask(path: str, said: object, **headers: str) -> Any:
+        kind = "application/json"
+        return served.ask(path, "POST", json.dumps(said).encode(), Content_Type=kind, **headers)
+
+    path, text = "/offers?" + served.query[2:], "archdsl: 1\nbackbone:\n  - max_p"
+    said = {"text": text, "line": 3, "column": 10}
+    status, body = ask(path, said)
+    assert status == 200 and json.loads(body)[0]["label"] == "max_pool"
+    assert ask("/offers", said)[0] == 403
+    assert ask(path, said, Origin="http://example.com")[0] == 403
+    assert ask(path, {"text": text, "line": "x", "column": None})[0] == 422
+    for line, column in ((0, 0), (-5, 10**9), (10**9, -1)):
+        assert ask(path, {"text": text, "line": line, "column": column})[0] == 200
+    assert served.ask("/fonts/sans/1?" + served.query[2:])[0] == 200
+    assert served.ask("/fonts/..%2f..%2fsvg.py/1?" + served.query[2:])[0] in (404, 422)
+
+
 def test_much_at_once_is_refused_and_many_are_answered(served: Served) -> None:
-    status, _ = served.ask(served.query, "POST", Content_Length=str(100_000_000))
-    assert status == 413
+    for path in (served.query, "/offers?" + served.query[2:]):
+        assert served.ask(path, "POST", Content_Length=str(100_000_000))[0] == 413
+        assert served.ask(path, "POST", Transfer_Encoding="chunked")[0] == 411
     found: list[int] = []
     threads = [
         threading.Thread(target=lambda: found.append(served.ask(served.query)[0]))
-        for _ in range(50)
+        for _ in range(200)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [200] * 50
+    assert found == [200] * 200
 
 
 # in the browser
@@ -174,6 +194,43 @@ def test_a_mistake_is_shown_at_its_line_and_a_click_mends_it(served: Served, pag
     page.wait_for_selector(".mistake", state="detached")
     page.wait_for_function("!document.querySelector('.figure').classList.contains('old')")
     assert page.inner_text(".state") == ""
+
+
+def test_what_may_be_written_is_offered_as_one_types(page: Any) -> None:
+    page.click(".cm-line:has-text('bn1: batch_norm')")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.keyboard.type("more: max_p", delay=60)
+    offer = page.wait_for_selector(".cm-tooltip-autocomplete li[aria-selected]")
+    assert offer.inner_text().startswith("max_pool") and "largest" in offer.inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".cm-line:has-text('more: max_pool')")
+
+
+def test_no_letter_is_lost_while_mistakes_come_and_go(page: Any) -> None:
+    page.click(".cm-line:has-text('bn1: batch_norm')")
+    page.keyboard.press("End")
+    words = " # said at the pace of somebody who knows what to say, and goes on and on"
+    page.keyboard.press("Enter")
+    page.keyboard.type("wrong: nothing like it" + words, delay=30)
+    page.wait_for_selector(".mistake")
+    line = page.locator(".cm-line:has-text('at the pace')").inner_text()
+    assert line.strip() == "wrong: nothing like it" + words
+
+
+def test_two_tabs_show_one_text_and_neither_loses_what_was_typed(served: Served, page: Any) -> None:
+    write(page, spec() + "# first tab\n")
+    page.wait_for_function("document.querySelector('.state').innerText === 'not saved'")
+    other = page.context.new_page()
+    other.set_default_timeout(SECONDS)
+    other.goto(served.address)
+    other.wait_for_selector(".figure svg")
+    other.click(".cm-content")
+    other.keyboard.press("Control+End")
+    assert "# first tab" in other.inner_text(".cm-content")
+    write(other, spec())
+    other.wait_for_function("document.querySelector('.state').innerText === ''")
+    other.close()
 
 
 def test_a_box_leads_to_its_line_and_a_line_marks_its_boxes(page: Any) -> None:
