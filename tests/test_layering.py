@@ -110,6 +110,7 @@ MODULES = {
     .removesuffix("__init__")
     .rstrip("."): path
     for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "_version.py"  # which a build writes
 }
 
 
