@@ -63,6 +63,17 @@ class Reading:
         return self.graph
 
 
+def settings_of(texts: Iterable[str]) -> dict[str, str]:
+    """The settings that `name=value` says, one each. Raises UsageError for another form."""
+    settings = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not name or not sign:
+            raise UsageError(f"`{text}` is not of the form name=value.")
+        settings[name] = value
+    return settings
+
+
 def read(
     spec: str | os.PathLike[str],
     settings: Mapping[str, str] | None = None,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from archdsl.api import Reading, draw, read, summarize
+from archdsl.api import Reading, draw, read, settings_of, summarize
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.options import KINDS
 from archdsl.graph.graph import Graph
@@ -29,12 +29,17 @@ class Report:
 def register(shell: Any) -> None:
     """Adds the cell magic `%%archdsl` to an IPython shell."""
     from IPython.core import magic_arguments as magic
+    from IPython.core.error import UsageError as error_of_call
     from IPython.display import display
 
     def archdsl(line: str, cell: str) -> None:
         """Reads the spec in a cell: what is wrong with it, else its figure and its table."""
         said = magic.parse_argstring(command, line)
-        for shown in results(cell, said.kind, not said.no_figure, not said.no_table, said.set):
+        try:
+            found = results(cell, said.kind, not said.no_figure, not said.no_table, said.set)
+        except UsageError as error:
+            raise error_of_call(str(error)) from None
+        for shown in found:
             if isinstance(shown, Graph):
                 shell.push({said.variable or "graph": shown})
             else:
@@ -58,8 +63,7 @@ def results(
     text: str, kind: str, figure: bool, table: bool, settings: Sequence[str] | None = None
 ) -> list[Any]:
     """What a cell shows, in order: a report, then of a right spec its graph, figure and table."""
-    pairs = [one.partition("=") for one in settings or ()]
-    reading = read(CELL, {name: value for name, _, value in pairs}, lints=DEFAULT, text=text)
+    reading = read(CELL, settings_of(settings or ()), lints=DEFAULT, text=text)
     found: list[Any] = [Report(reading)] if reading.diagnostics else []
     if reading.graph is None:
         return found

@@ -46,6 +46,15 @@ def test_a_cell_gives_its_graph_its_figure_and_its_table(shell: Any) -> None:
     assert shell.user_ns["mine"].by_id["one"].op.out == 16
 
 
+def test_a_setting_of_another_form_is_told(shell: Any) -> None:
+    from IPython.utils.capture import capture_output
+
+    with capture_output() as captured:
+        shell.run_cell(f"%%archdsl --set width\n{SPEC}")
+    assert "`width` is not of the form name=value." in captured.stderr
+    assert not captured.outputs
+
+
 def test_a_wrong_cell_says_where(shell: Any) -> None:
     from IPython.utils.capture import capture_output
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from archdsl.api import Reading, read
+from archdsl.api import Reading, read, settings_of
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.sink import Sink
@@ -28,13 +28,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def pairs(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Settings:
     """The `name=value` of an option that can be given several times."""
-    settings = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not name or not sign:
-            raise click.BadParameter(f"`{text}` is not of the form name=value.")
-        settings[name] = value
-    return settings
+    try:
+        return settings_of(texts)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @dataclass(frozen=True)

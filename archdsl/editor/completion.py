@@ -18,6 +18,7 @@ from archdsl.language.loader import library_names
 from archdsl.language.syntax import (
     APART,
     COMBINATORS,
+    FLAGS,
     MODIFIERS,
     PARTS,
     SECTIONS,
@@ -30,6 +31,7 @@ from archdsl.language.syntax import (
 from archdsl.ops import JOINS, OPS, arguments, kind
 
 REFERRING = ("from", "each", "use", "inputs")
+NAMING = ("as", "tap")  # whose names are new
 HOLDING = (*SECTIONS, *PARTS, "seq", "inline", "paths")  # keys whose values are items
 
 
@@ -75,6 +77,12 @@ def _offers(here: Context, view: View, good: View) -> Iterator[Offer]:
         yield from _references(good, here) if last == "freeze" else ()
     elif len(path) > 1 and path[0] == "lint":
         yield from (Offer(word, "Value") for word in ("on", "off"))
+    elif last in FLAGS:
+        yield from (Offer(word, "EnumMember") for word in ("true", "false"))
+    elif path == ("output_stride",):
+        yield from (Offer(word, "Value", "pixels a position") for word in ("8", "16", "32"))
+    elif last in NAMING:
+        return
     elif holds_items(here):
         yield from _verbs(good.document)
     else:
@@ -105,6 +113,15 @@ def _keys(here: Context, good: View) -> Iterator[Offer]:
         yield from (Offer(c, "Constant", what) for c, what in CODES.items() if c[0] == "W")
     elif last == "defaults":
         yield from _verbs(document, ops_alone=True, colon=True)
+    elif path == ("replace",):
+        yield from _verbs(document, ops_alone=True, colon=True)
+        yield from _of_schema(
+            schema()["$defs"]["replaced"]["then"]["properties"], here.beside, "Property"
+        )
+    elif path == ("under",):
+        yield from (Offer(word, "Property", insert=f"{word}: ") for word in SECTIONS)
+    elif path[:1] == ("scaling",) and len(path) == 2:
+        yield from _of_schema(schema()["$defs"]["rule"]["properties"], here.beside, "Property")
     elif path[0] in ("cite", "expect") and len(path) == 1:
         properties = _inner(schema()["properties"][path[0]])
         yield from _of_schema(properties, here.beside, "Property")

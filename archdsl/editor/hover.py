@@ -11,7 +11,6 @@ from archdsl.editor.view import View
 from archdsl.expressions.expression import FUNCTIONS
 from archdsl.language.schema import spec_schema
 from archdsl.language.syntax import Block, Parameter, as_written
-from archdsl.ops import OPS
 
 COLUMNS = ("parameters", "macs", "field")
 MOST = 8  # parts of the network that one item lists
@@ -79,7 +78,7 @@ def about(mark: Mark) -> str:
 def verb(name: str) -> str:
     """An op or combinator: what it does, and its arguments."""
     definition = schema()["$defs"].get(name, {})
-    taken = definition.get("properties", {}) if name in OPS else {}
+    taken = definition.get("properties", {})
     rows = [f"- `{word}`: {said.get('description', '')}" for word, said in taken.items()]
     return "\n".join([_described(name, definition), *([""] if rows else []), *rows])
 

@@ -128,6 +128,10 @@ class _Finder:
             if output is not None:
                 yield from self.argument(output, None, None, bound)
         for replacement in document.replacements:
+            place, op = replacement.place, replacement.op
+            span = place.key if place.path[-1:] == (op,) else (place / "op").span
+            if span is not None:
+                yield Mark("verb", op, span)
             yield from self.argument(replacement.by, None, None, bound)
         for section in document.sections.values():
             yield from self.sequence(section, None, bound)

@@ -42,6 +42,7 @@ class Server(LanguageServer):
         self.views: dict[str, tuple[int | None, View, Results]] = {}
         self.good: dict[str, View] = {}  # the last version of each that could be read
         self.waiting: dict[str, asyncio.TimerHandle] = {}
+        self.paths: dict[str, str] = {}  # the real paths of what is open
 
     def view(self, uri: str) -> tuple[View, Results]:
         """The newest version of what is open under a name."""
@@ -56,7 +57,9 @@ class Server(LanguageServer):
     def opened(self) -> dict[str, str]:
         """The texts of all that is open, by real paths."""
         documents = self.workspace.text_documents
-        return {realpath(_path(uri)): document.source for uri, document in documents.items()}
+        for uri in documents.keys() - self.paths.keys():
+            self.paths[uri] = realpath(_path(uri))
+        return {self.paths[uri]: document.source for uri, document in documents.items()}
 
     def publish(self, uri: str) -> None:
         """Says what is wrong with a text, and with others that stand on it."""
@@ -170,6 +173,7 @@ def _documents(ls: Server) -> None:
         uri = params.text_document.uri
         ls.views.pop(uri, None)
         ls.good.pop(uri, None)
+        ls.paths.pop(uri, None)
         gone = lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[])
         ls.text_document_publish_diagnostics(gone)
 

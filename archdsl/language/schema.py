@@ -47,6 +47,20 @@ _COMBINED = {
     "split": "The channels of a map in parts, a list of maps.",
     "dense": "Layers that see the outputs of all layers before, or a chain whose links are joined.",
 }
+_TAKEN = {  # the arguments of those
+    "body": "What is done to the input.",
+    "shortcut": "What is done to it beside; without one it is added as it is.",
+    "when": "Whether the sum is made; else the body stands alone.",
+    "after": "What is done to the sum.",
+    "paths": "The paths by their names, each items.",
+    "join": "How their results become one; with `none` they stay a list.",
+    "split": "How many channels of the input each path gets.",
+    "parts": "How many parts of one size, or the channels of each.",
+    "layer": "The items of one layer.",
+    "repeat": "How many layers.",
+    "sees": "What a layer gets: `all` before it and the input, or the `last`.",
+    "gives": "`all` results and the input, the `last`, those of the `layers`, or a `list`.",
+}
 _CHANGED = {
     "for": "One copy for every row of these columns.",
     "if": "Without the item where this is false.",
@@ -298,6 +312,7 @@ def _combinator(verb: str) -> Schema:
     if "join" in keys:
         keys["join"] = {"enum": [*JOINS, APART]}
     keys |= {name: {"enum": [*WORDS[name]]} for name in names if name in WORDS}
+    keys = {name: {**said, "description": _TAKEN[name]} for name, said in keys.items()}
     if verb == "residual":  # which stand side by side, so that only one can be numbered
         both = {name: {"type": "array", "minItems": 1} for name in ("body", "shortcut")}
         heading["not"] = {"required": [*both], "properties": both}

@@ -159,3 +159,65 @@ def test_no_text_and_no_place_is_too_much(data: st.DataObject) -> None:
     for mark in seen.marks:
         where = seen.lines[mark.span.line - 1][mark.span.column - 1 : mark.span.end_column - 1]
         assert mark.kind == "file" or where == mark.text
+
+
+NEW = """\
+archdsl: 1
+name: net
+input: [3, 32, 32]
+replace: {relu: silu}
+backbone:
+  stem: {seq: [{conv: {out: 8, kernel: 3}}, relu], tap: c1}
+  chain: {dense: {layer: [{conv: {out: 8, kernel: 3}}], repeat: 2, sees: last, gives: list}, as: y}
+  again: {use: stem.0, from: y, if: false}
+  one: {concat: {}, from: ["*y"], checkpoint: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("replace", "Another op or block"),
+        ("relu: silu", "max(x, 0)"),
+        ("silu", "x * sigmoid(x)"),
+        ("dense", "- `sees`: What a layer gets"),
+        ("sees", "What a layer gets"),
+        ("gives", "or a `list`"),
+        ("use", "applied once more"),
+        ("checkpoint", "computes it again"),
+    ],
+)
+def test_the_words_of_the_language_are_explained(at: str, said: str) -> None:
+    view = View("net.yaml", NEW)
+    before = NEW[: NEW.index(at)].split("\n")
+    found = hover(view, Results(view), len(before), len(before[-1]) + 1)
+    assert found is not None and said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("replace: {", {"relu", "op", "with"}),
+        ("output_stride: ", {"8", "16", "32"}),
+        ("under: {", {"backbone", "head"}),
+        ("scaling: {width: {", {"factor", "multiple_of"}),
+        ("neck:\n  - {relu: {}, checkpoint: ", {"true", "false"}),
+        ("neck:\n  - {relu: {}, shared: ", {"true", "false"}),
+        ("neck:\n  - {relu: {}, from: ", {"stem", "chain", "y", "c1"}),
+        ("neck:\n  - {relu: {}, each: ", {"y"}),
+        ("neck:\n  - {use: ", {"stem"}),
+        ("neck:\n  - {dense: {sees: ", {"all", "last"}),
+        ("neck:\n  - {dense: {gives: ", {"all", "last", "layers", "list"}),
+        ("freeze: [", {"batch_norm", "stem"}),
+    ],
+)
+def test_the_words_of_the_language_are_offered(line: str, offered: set[str]) -> None:
+    view = View("net.yaml", NEW + line)
+    place = len(view.lines), len(view.lines[-1]) + 1
+    assert offered <= {offer.label for offer in completion(view, View("net.yaml", NEW), *place)}
+
+
+def test_a_new_name_is_left_to_who_gives_it() -> None:
+    view = View("net.yaml", NEW + "neck:\n  - {relu: {}, as: ")
+    place = len(view.lines), len(view.lines[-1]) + 1
+    assert completion(view, View("net.yaml", NEW), *place) == []
