@@ -301,7 +301,8 @@ class _Traced(_Recorder):
         for path, parameter in module.named_parameters():
             self.came(parameter, self.keys.number(("parameter", path)))
         inputs = [
-            self.came(_empty((BATCH, *spec.shape)), wanted.by_id[id]) for id, spec in given.items()
+            self.came(_empty((BATCH, *spec.shape)), wanted.by_id[name])
+            for name, spec in given.items()
         ]
         self.again: Counter[tuple[int, ...]] = Counter()  # the calls of recomputed parts
         training, helper = module.training, wanted.namespace.get("recomputed")
