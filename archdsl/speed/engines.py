@@ -38,6 +38,8 @@ def prepare(engine: str, module: nn.Module, graph: Graph, example: Sequence[Tens
     """
     if why := missing(engine):
         raise UsageError(f"{engine} cannot run: {why}")
+    if engine in ON_CPU and any(x.device.type != "cpu" for x in example):
+        raise UsageError(f"{engine} runs on the CPU here, and the module is on {example[0].device}")
     with quiet(), torch.no_grad():
         try:
             run = ENGINES[engine](module, graph, example)
@@ -177,6 +179,7 @@ ENGINES: dict[str, Callable[[nn.Module, Graph, Sequence[Tensor]], Run]] = {
     "onnxruntime": _onnxruntime,
     "openvino": _openvino,
 }
+ON_CPU = ("onnxruntime", "openvino")
 _NEEDS = {
     "torch": (),
     "onnxruntime": ("onnxscript", "onnxruntime"),

@@ -57,9 +57,8 @@ def simpler(module: nn.Module, graph: Graph) -> nn.Module:
     less, tensors = simplify(graph, state)
     with torch.random.fork_rng(devices=[]):
         made = compile_graph(less)
-    if tensors:
-        one = next(iter(tensors.values()))
-        made = made.to(one.device)
+    like = next((t for t in tensors.values() if t.is_floating_point()), None)
+    made = made if like is None else made.to(like.device, like.dtype)
     made.load_state_dict({k: t.clone() for k, t in tensors.items()}, assign=True)
     return made.eval().requires_grad_(False)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 import torch
 import yaml
 from hypothesis import given, note, settings
@@ -13,6 +14,7 @@ import archdsl
 from archdsl.graph.graph import Graph
 from archdsl.graph.verify import verify
 from archdsl.ops.conv import Conv
+from archdsl.pytorch.module import compile_graph
 from archdsl.speed.simplify import simplify
 from tests.built import graph as of_gallery
 from tests.examples import examples
@@ -24,10 +26,16 @@ FEW = settings(random_specs, max_examples=examples(20, 400))
 
 
 def state_of(graph: Graph) -> dict[str, Tensor]:
-    """Weights that are all different, variances above zero."""
+    """Weights that are all different, variances above zero; what is an index as modules have it."""
     generator = torch.Generator().manual_seed(0)
     state: dict[str, Tensor] = {}
-    for key, weight in graph.select(graph.outputs).state.items():
+    weights = graph.select(graph.outputs).state
+    whole = [key for key, w in weights.items() if w.whole and "num_batches" not in key]
+    made = compile_graph(graph).state_dict() if whole else {}
+    for key, weight in weights.items():
+        if key in whole:
+            state[key] = made[key]
+            continue
         noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
         state[key] = 1 + noise.abs() if "var" in key else 0.5 * noise
     return state
@@ -140,6 +148,36 @@ def test_branches_of_one_kind_are_one_convolution(
     (node,) = less.nodes
     assert isinstance(node.op, Conv) and node.op.bias
     assert node.op.kernel == (max([3, *sizes]),) * 2
+
+
+@pytest.mark.parametrize(
+    ("input", "items"),
+    [
+        ([3, 16], [{"conv": {"out": 4, "kernel": 3}}, "batch_norm"]),
+        ([3, 5, 6, 7], [{"conv": {"out": 4, "kernel": 3}}, "batch_norm"]),
+        ([4, 6, 7], [{"conv_transpose": {"out": 6, "kernel": 2, "groups": 2}}, "batch_norm"]),
+        ([4, 6, 7], [{"conv": {"out": 4, "kernel": 1}}, "layer_scale", {"scale": {"factor": 3}}]),
+        ([4, 6, 7], [{"std_conv": {"out": 4, "kernel": 3, "gain": True}}, "batch_norm"]),
+        ([5], [{"linear": {"out": 4}}, "dropout", "batch_norm"]),
+    ],
+)  # fmt: skip
+def test_every_kind_of_layer_takes_what_follows_it(input: list[int], items: list[Any]) -> None:
+    named = {f"i{n}": item for n, item in enumerate(items)}
+    spec = {"archdsl": 1, "name": "net", "input": input, "backbone": named}
+    (node,) = simpler(archdsl.loads(yaml.safe_dump(spec, sort_keys=False))).nodes
+    assert node.id == "i0" and node.op.verb in ("conv", "conv_transpose", "linear")
+
+
+def test_results_that_become_one_keep_their_names_and_the_input_is_never_one() -> None:
+    text = """
+archdsl: 1
+name: net
+input: [3, 8, 8]
+backbone: {a: dropout, b: {conv: {out: 4, kernel: 3}}, c: batch_norm, d: {dropout: {}, from: c}}
+outputs: {first: a, one: c, other: d}
+"""
+    less = simpler(archdsl.loads(text))
+    assert less.outputs == {"first": "a", "one": "b", "other": "b"}
 
 
 def test_a_norm_is_folded_only_where_nothing_else_reads_its_convolution() -> None:
