@@ -90,6 +90,10 @@ def test_every_network_takes_silu_for_relu() -> None:
     assert found > 45
 
 
+# A thousand layers that no statistics normalise yet pass the largest number of float32.
+DEEP = {"preresnet1001_cifar10"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", every())
 def test_every_network_with_silu_runs_as_translated(name: str) -> None:
@@ -98,8 +102,10 @@ def test_every_network_with_silu_runs_as_translated(name: str) -> None:
     graph = archdsl.load(name, replace={"relu": "silu"})
     translated(graph)
     module = archdsl.compile(graph).eval()
+    dtype = torch.float64 if name in DEEP else torch.float32
+    images = [torch.randn(1, *given.shape, dtype=dtype) for given in graph.inputs.values()]
     with torch.no_grad():
-        result = module(*(torch.randn(1, *given.shape) for given in graph.inputs.values()))
+        result = module.to(dtype)(*images)
     for value in result.values() if isinstance(result, dict) else [result]:
         assert value.isfinite().all()
 
