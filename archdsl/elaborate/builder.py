@@ -201,10 +201,11 @@ class Builder:
                 help = "say `checkpoint: true` where the module is made"
             fail(self.sink, "E0208", message, place.key, help)
         path = level.child(name)
-        last = self.nodes[-1] if self.nodes else None
-        if last is not None and last.path == path and not last.holds_weights:
+        last = self.nodes[-1] if self.nodes and self.nodes[-1].path == path else None
+        if not (last.holds_weights if last else path + level.application in self.opened):
+            verb = last.op.verb if last else item.verb
             help = "put it into a `seq` with what stands around it, and `checkpoint` beside that"
-            message = f"{last.op.verb} is no module with weights: alone it saves nothing"
+            message = f"{verb} is no module with weights: alone it saves nothing"
             fail(self.sink, "E0208", message, place.key, help)
         self.recomputed.append(path)
 

@@ -177,6 +177,28 @@ def test_a_backbone_keeps_its_checkpoints() -> None:
     assert graph.select({"low": "low.1"}).recomputed == {"low"}
 
 
+POSITIONS = {  # of an item, and the parts that are computed again
+    "[{seq: [unit, unit], checkpoint: true}]": {"0"},
+    "[{unit: {}, repeat: 3, checkpoint: true}]": {"0", "1", "2"},
+    "{'a{row}': {for: {r: [0.1, 0.2]}, unit: {rate: r}, checkpoint: true}}": {"a0", "a1"},
+    "{a: {branches: {paths: {x: {unit: {}, checkpoint: true}, y: unit}}}}": {"a.x"},
+    "{a: {residual: {body: {x: unit}, shortcut: {p: {conv: {kernel: 1}, checkpoint: true}}}}}":
+        {"a.p"},
+    "{a: {residual: {body: {x: unit}, after: {n: {batch_norm: {}, checkpoint: true}}}}}": {"a.n"},
+    "{a: {dense: {layer: {'l{i}': {unit: {}, checkpoint: true}}, repeat: 2}}}": {"a.l0", "a.l1"},
+    "{a: unit, b: {unit: {}, aux: true, checkpoint: true}, c: unit}": {"b"},
+    "{x.y: {unit: {}, checkpoint: true}}": {"x.y"},
+    "{a: {unit: {}, repeat: 2, shared: true, checkpoint: true}}": {"a"},
+    "{a: {seq: {x: {unit: {}, checkpoint: true}, y: unit}, checkpoint: true}}": {"a", "a.x"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("items", POSITIONS)
+def test_it_may_stand_beside_every_item_that_makes_a_module(items: str) -> None:
+    graph = graph_of(f"{BLOCKS}\nbackbone: {items}\n")
+    assert graph.recomputed == POSITIONS[items]
+
+
 MISTAKES = [
     ("_a: {seq: [{conv: {kernel: 3}}], checkpoint: true}", "E0208",
      "`_a` adds no level, so there is no module to compute again"),
@@ -186,6 +208,8 @@ MISTAKES = [
      "relu is no module with weights: alone it saves nothing"),
     ("a: {layer_scale: {}, checkpoint: true}", "E0208",
      "layer_scale is no module with weights: alone it saves nothing"),
+    ("a: {split: {parts: [1, 2]}, checkpoint: true}", "E0208",
+     "split is no module with weights: alone it saves nothing"),
     ("a: {conv: {kernel: 3}, checkpoint: false}", "E0203", "checkpoint must be true"),
     ("a: {conv: {kernel: 3}, checkpoint: 1}", "E0203", "checkpoint must be true"),
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from unittest import mock
 import segmentation_models_pytorch as smp
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import regnet
 
@@ -35,6 +35,8 @@ def build(name: str, device: str = "cpu") -> nn.Module:
         if name in models.list_models(module=models.segmentation):
             settings["weights_backbone"] = None
         make = _regnet(name) if name.startswith("regnet") else _torchvisions(name, settings)
+        if name in models.list_models(module=models.detection):
+            make = _detector(name)
     with torch.device(device):
         made: nn.Module = make()
     return made
@@ -49,3 +51,40 @@ def _regnet(name: str) -> Callable[[], Any]:
     with mock.patch.object(regnet, "_regnet") as made:
         models.get_model(name, weights=None)
     return lambda: regnet.RegNet(made.call_args.args[0])
+
+
+def _detector(name: str) -> Callable[[], nn.Module]:
+    """A detector of torchvision up to its last maps, without what takes images or regions."""
+
+    def make() -> nn.Module:
+        model: Any = models.get_model(name, weights=None, weights_backbone=None)
+        forward = _logits_of_heads
+        if hasattr(model, "rpn"):
+            del model.roi_heads
+            forward = _logits_of_proposals
+        elif name.startswith("ssd"):
+            forward = _logits_of_lists
+        model.forward = lambda image: forward(model, list(model.backbone(image).values()))
+        return model
+
+    return make
+
+
+def _logits_of_proposals(model: Any, maps: list[Tensor]) -> list[Tensor]:
+    logits, boxes = model.rpn.head(maps)
+    return [*logits, *boxes]
+
+
+def _logits_of_heads(model: Any, maps: list[Tensor]) -> list[Tensor]:
+    classes, boxes = model.head.classification_head, model.head.regression_head
+    logits = [classes.cls_logits(classes.conv(x)) for x in maps]
+    between = [boxes.conv(x) for x in maps]
+    sides = [boxes.bbox_reg(x) for x in between]
+    if not hasattr(boxes, "bbox_ctrness"):
+        return [*logits, *sides]
+    return [*logits, *(x.relu() for x in sides), *(boxes.bbox_ctrness(x) for x in between)]
+
+
+def _logits_of_lists(model: Any, maps: list[Tensor]) -> list[Tensor]:
+    heads = model.head.classification_head.module_list, model.head.regression_head.module_list
+    return [part(x) for head in heads for part, x in zip(head, maps, strict=True)]

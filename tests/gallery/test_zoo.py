@@ -14,6 +14,7 @@ from archdsl.graph.graph import Graph
 from archdsl.language.gallery import find, names, zoo
 from tests import built
 from tests.gallery import originals
+from tests.importing.same import listed
 from tests.pytorch.test_initialisation import difference
 from tests.reference.fill import fill_
 
@@ -58,9 +59,7 @@ def results(module: nn.Module, images: list[torch.Tensor]) -> list[torch.Tensor]
     """What it gives, in evaluation."""
     with torch.no_grad():
         found: Any = module(*images)
-    if isinstance(found, torch.Tensor):
-        return [found]
-    return list(found.values() if isinstance(found, dict) else found)
+    return [*listed(found)]
 
 
 def test_no_name_stands_twice() -> None:
