@@ -81,10 +81,11 @@ def _preset(name: str, transforms: Any) -> dict[str, Any]:
         )
     with torch.device("meta"):
         within = getattr(detection, name)(weights=None, weights_backbone=None).transform
+    fixed = within.fixed_size
     return _without_empty(
         {
-            "resize": within.min_size[0],
-            "longest": within.max_size,
+            "resize": within.min_size[0] if fixed is None else [*reversed(fixed)],
+            "longest": within.max_size if fixed is None else None,
             "antialias": False,
             "mean": within.image_mean,
             "std": within.image_std,

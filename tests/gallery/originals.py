@@ -7,6 +7,7 @@ from unittest import mock
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import regnet
@@ -16,6 +17,7 @@ from tests.gallery.written import efficientdet, pspnet, temporal, yolo
 # What is not to be had by our name alone.
 OTHERS: dict[str, Callable[[], nn.Module]] = {
     "cbam_resnet50": lambda: timm.create_model("resnet50", block_args={"attn_layer": "cbam"}),
+    "repvgg_a0_folded": lambda: reparameterize_model(timm.create_model("repvgg_a0")),
     "yolov5s": lambda: yolo.Yolo(yolo.V5, depth=0.33, width=0.5),
     "yolov8n": lambda: yolo.Yolo(yolo.V8, depth=0.33, width=0.25),
     "efficientdet_d0": efficientdet.EfficientDetD0,

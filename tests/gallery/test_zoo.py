@@ -97,8 +97,11 @@ def test_outputs_are_the_originals_to_the_ninth_digit(name: str) -> None:
         assert torch.allclose(found, wanted, rtol=0, atol=1e-9 * float(wanted.abs().max()))
 
 
+FOLDED = {"repvgg_a0_folded"}  # which starts from another network's weights, not on its own
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in zoo() if n not in HUGE])
+@pytest.mark.parametrize("name", [n for n in zoo() if n not in HUGE | FOLDED])
 def test_every_tensor_starts_as_the_originals(name: str) -> None:
     torch.manual_seed(1)
     state = originals.build(name).state_dict()

@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from torch import nn
 from torchvision import models
-from torchvision.models.detection import retinanet_resnet50_fpn
 
 import archdsl
 from archdsl.cli import main as cli
@@ -66,7 +65,8 @@ def presets() -> dict[str, tuple[str, Any]]:
     found: dict[str, tuple[str, Any]] = {}
     for name, weights in entries():
         form = table("torchvision")[name][weights.name].preprocess
-        if form is not None and not form.longest and not form.transform_input:
+        within = name in models.list_models(module=models.detection)  # the network does it there
+        if form is not None and not within and not form.transform_input:
             found.setdefault(str(form), (name, weights))
     return {f"{name}-{weights.name}": (name, weights) for name, weights in found.values()}
 
@@ -92,11 +92,13 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def test_images_of_a_detector_are_prepared_as_within_torchvisions() -> None:
-    form = table("torchvision")["retinanet_resnet50_fpn"]["COCO_V1"].preprocess
+@pytest.mark.parametrize("name", ["retinanet_resnet50_fpn", "ssd300_vgg16"])
+def test_images_of_a_detector_are_prepared_as_within_torchvisions(name: str) -> None:
+    form = table("torchvision")[name]["COCO_V1"].preprocess
     assert form is not None
     with torch.device("meta"):
-        within = retinanet_resnet50_fpn(weights=None, weights_backbone=None).transform.eval()
+        made: Any = models.get_model(name, weights=None, weights_backbone=None)
+    within = made.transform.eval()
     for size in ((61, 87), (40, 200)):
         image = torch.randint(256, (3, *size), dtype=torch.uint8, generator=seeded())
         expected = within([image / 255])[0].tensors[0]
