@@ -40,16 +40,20 @@ class Application:
 
 def shared(run: "Run", item: Item, times: int, here: Here) -> Flow:
     """`repeat` with `shared: true`: one module, applied to its own result."""
-    repeat = item.modifiers.repeat
+    said = item.modifiers
+    repeat = said.repeat
     assert repeat is not None
     run.count_turns(times, repeat, here)
     level, build, flow = here.frame.level, run.build, here.x
     maker = Maker(item, here, level.counter.next, len(build.nodes), len(build.nodes))
     for index in range(times):
-        turn = here.turn(index, times)
-        flow = Application(run, maker).to(flow, index, turn, item, "turns of a shared module")
+        turn = here.with_input(flow).turn(index, times)
+        if said.from_turns and said.from_ is not None:
+            turn = run.fed(said.from_, turn)
+        flow = Application(run, maker).to(turn.x, index, turn, item, "turns of a shared module")
         if flow is None:
             return run.lose(item, here)
+        run.named_turn(item, turn, flow)
         maker.end = maker.end if index else len(build.nodes)
     if times:
         name = str(maker.number)

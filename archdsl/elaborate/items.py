@@ -304,11 +304,16 @@ class Run:
                 flow = turn(item, there)
                 if flow is None:
                     return self.lose(item, here)
-                if said.as_turns and said.as_ is not None:
-                    self.lookup.label(said.as_, there, flow)
-                if said.tap_turns and said.tap is not None:
-                    self.tap(said.tap, there, flow)
+                self.named_turn(item, there, flow)
         return flow
+
+    def named_turn(self, item: Item, here: Here, flow: Flow) -> None:
+        """The label and the tap of one turn, where they name it."""
+        said = item.modifiers
+        if said.as_turns and said.as_ is not None:
+            self.lookup.label(said.as_, here, flow)
+        if said.tap_turns and said.tap is not None:
+            self.tap(said.tap, here, flow)
 
     def numbered(self, item: Item, here: Here) -> Flow:
         return self.placed(item, here, here.frame.level.number())

@@ -22,6 +22,10 @@ class Applying(Calling):
         """An item under its key or its number."""
         raise NotImplementedError
 
+    def call_it(self, item: Item, env: Env, result: Flow, turn: bool) -> None:
+        """Gives a result its label and its tap, those of an item or those of a turn."""
+        raise NotImplementedError
+
     def each_of(self, item: Item, maps: Listing, env: Env) -> Listing:
         """What one module gives on each of a list."""
         raise NotImplementedError
@@ -73,7 +77,11 @@ class Applying(Calling):
         for index in range(times):
             mark = f"@{index}" if self.again or index else ""
             turn = env.bind({"i": index, "first": index == 0, "last": index == times - 1})
-            flow = self.applied(maker, mark, turn.with_input(flow))
+            turn = turn.with_input(flow)
+            if item.modifiers.from_turns:
+                turn = turn.fed(self.references(item.modifiers.from_, turn, self.taps))
+            flow = self.applied(maker, mark, turn)
+            self.call_it(item, turn, flow, turn=True)
         if times:
             key = str(maker.number) if item.key is None else self.key(item.key, env)
             env.frame.keep(key, flow)

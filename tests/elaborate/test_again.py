@@ -10,6 +10,9 @@ import archdsl
 from archdsl.analysis.memory import memory
 from archdsl.figures.options import KINDS
 from archdsl.graph.graph import Graph
+from archdsl.pytorch.naming import class_name
+from archdsl.pytorch.proof import prove
+from archdsl.pytorch.source import translate
 from tests.allocations import peak_of_inference, saved_by_training
 from tests.support import check_error, errors, graph_of, verbs, wires
 
@@ -183,3 +186,21 @@ def test_a_module_is_not_another_block_when_it_is_applied_again() -> None:
     """
     (found,) = errors(text)
     assert found.endswith("E0503 one module cannot be one and two")
+
+
+def test_turns_of_a_shared_module_have_labels_taps_and_inputs_of_their_own() -> None:
+    graph = graph_of("""
+input: [9, 8, 8]
+backbone:
+  a: {conv: {kernel: 3}, repeat: 3, shared: true, as: "y[i]", tap: "t{i}"}
+  b: {concat: {}, from: y}
+  parts: {split: {parts: 3}}
+  c: {conv: {kernel: 1}, repeat: 3, shared: true, from: "parts[i]", as: "z{i}"}
+  d: {concat: {}, from: [z0, z2]}
+""")
+    inputs = {node.id: node.inputs for node in graph.nodes}
+    assert inputs["b"] == ("a", "a@1", "a@2")
+    assert [inputs[id] for id in ("c", "c@1", "c@2")] == [(f"parts.{n}",) for n in range(3)]
+    assert inputs["d"] == ("c", "c@2")
+    assert graph.taps == {"t0": "a", "t1": "a@1", "t2": "a@2"}
+    prove(translate(graph.select(graph.outputs), class_name(graph.name)), graph)
