@@ -196,11 +196,11 @@ backbone:
   b: {concat: {}, from: y}
   parts: {split: {parts: 3}}
   c: {conv: {kernel: 1}, repeat: 3, shared: true, from: "parts[i]", as: "z{i}"}
-  d: {concat: {}, from: [z0, z2]}
+  d: {concat: {}, from: [z2, z0, z1]}
 """)
     inputs = {node.id: node.inputs for node in graph.nodes}
     assert inputs["b"] == ("a", "a@1", "a@2")
     assert [inputs[id] for id in ("c", "c@1", "c@2")] == [(f"parts.{n}",) for n in range(3)]
-    assert inputs["d"] == ("c", "c@2")
+    assert inputs["d"] == ("c@2", "c", "c@1")
     assert graph.taps == {"t0": "a", "t1": "a@1", "t2": "a@2"}
     prove(translate(graph.select(graph.outputs), class_name(graph.name)), graph)
