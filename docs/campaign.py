@@ -1,7 +1,8 @@
 """Imports a sample of timm's networks, and all of torchvision's, and writes what became of each.
 
 `python docs/campaign.py timm` (or `torchvision`) writes `docs/imported/timm.csv`, a row a network;
-names after it do those alone, to the screen. Each network has a process of its own, which may take
+what stands there as a spec is kept, so that it goes on where it stopped, and names after the source
+do those alone. Each network has a process of its own, which may take
 `SECONDS` of processor and `MEMORY` bytes.
 
 A network of timm counts as convolutional, or as a hybrid, if at least two of its convolutions have
@@ -19,9 +20,8 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import timm
 import torch
@@ -29,8 +29,10 @@ import torchvision
 from torch import nn
 
 ROOT = Path(__file__).parent.parent
+DATA = ROOT / "docs" / "imported"
 sys.path.append(str(ROOT))
 import archdsl  # noqa: E402
+from archdsl.importing.sources import numbers_matter  # noqa: E402
 from tests.importing.same import difference, shared_weights  # noqa: E402
 
 SEED, COUNT = 17, 200
@@ -91,15 +93,16 @@ def imported(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
     row: dict[str, Any] = {"network": name}
     try:
         module = make(name)
+        if numbers_matter(module):
+            module = make(name, meta=False)
     except Exception:
         module = make(name, meta=False)
     row["parameters"] = sum(p.numel() for p in module.parameters())
     shape = next(s for s in shapes(name, module) if _runs(module, s))
     row["input"] = "x".join(map(str, shape))
-    started = time.process_time()
+    started, graph = time.process_time(), None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        graph = None
         try:
             graph = archdsl.from_torch(module, torch.empty(1, *shape, device="meta"), name=name)
             text = archdsl.to_spec(graph)
@@ -165,17 +168,33 @@ def main(source: str, *names: str) -> None:
     """Rows of a source's networks."""
     torch.set_num_threads(1)
     make = made_timm if source == "timm" else made_torchvision
-    every = names or (sample() if source == "timm" else zoo())
-    with nullcontext(sys.stdout) if names else _file(source) as out:
+    known = rows(source)
+    for name in names or (sample() if source == "timm" else zoo()):
+        if names or known.get(name, {}).get("result") != "spec":
+            row = apart(name, make)
+            print(name, row["result"], row.get("why", "")[:200], flush=True)
+            known = rows(source) | {name: row}
+            write(source, known)
+
+
+def rows(source: str) -> dict[str, dict[str, Any]]:
+    """What is known of a source's networks, by name."""
+    file = DATA / f"{source}.csv"
+    if not file.exists():
+        return {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        return {row["network"]: row for row in csv.DictReader(lines)}
+
+
+def write(source: str, known: dict[str, dict[str, Any]]) -> None:
+    """The rows of a source, in one go."""
+    DATA.mkdir(exist_ok=True)
+    part = DATA / f"{source}.part"
+    with part.open("w", encoding="utf-8", newline="") as out:
         table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
         table.writeheader()
-        for name in every:
-            table.writerow(apart(name, make))
-            out.flush()
-
-
-def _file(source: str) -> TextIO:
-    return (ROOT / f"docs/imported/{source}.csv").open("w", encoding="utf-8", newline="")
+        table.writerows(known.values())
+    part.replace(DATA / f"{source}.csv")
 
 
 def zoo() -> Iterator[str]:

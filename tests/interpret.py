@@ -250,6 +250,25 @@ def product(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     return result
 
 
+def relative_positions(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    rows, columns = op.window
+    grid = x[0].reshape(
+        x[0].shape[0], -1, 2 * columns - 1 if op.signed else columns, *x[0].shape[2:]
+    )
+    middle = (rows - 1, columns - 1) if op.signed else (0, 0)
+    keep = int if op.signed else abs
+    table = [
+        [
+            grid[:, keep(y - i) + middle[0], keep(z - j) + middle[1]]
+            for i in range(rows)
+            for j in range(columns)
+        ]
+        for y in range(0, rows, op.stride)
+        for z in range(0, columns, op.stride)
+    ]
+    return torch.stack([torch.stack(row, 1) for row in table], 1)
+
+
 RULES: dict[str, Rule] = {
     "conv": conv,
     "std_conv": std_conv,
@@ -320,6 +339,8 @@ RULES: dict[str, Rule] = {
     "tokens": lambda op, w, x: x[0].flatten(2).movedim(1, 2),
     "class_token": lambda op, w, x: torch.cat([w[""].repeat(len(x[0]), 1, 1), x[0]], 1),
     "position_embedding": lambda op, w, x: x[0] + w[""],
+    "learned": lambda op, w, x: torch.stack([w[""]] * len(x[0])),
+    "relative_positions": relative_positions,
     "token": lambda op, w, x: x[0].select(1, op.index),
     "attention": attention,
     "window_attention": window_attention,

@@ -475,6 +475,37 @@ def class_token(given: Given, shapes: list[Shape]) -> nn.Module:
     return Named(lambda x: torch.cat([token.expand(len(x), -1, -1), x], 1), own=token)
 
 
+def learned(given: Given, shapes: list[Shape]) -> nn.Module:
+    if not given["shape"] or min(given["shape"]) < 1:
+        raise Refusal("no shape of a tensor")
+    table = torch.zeros(given["shape"])
+    return Named(lambda x: torch.stack([table for _ in x]), own=table)
+
+
+def distances(given: Given) -> list[tuple[int, int]]:
+    """How far keys are from queries, down and across, in the order of a table's rows."""
+    rows, columns = given["window"]
+    if given.get("signed", True):
+        return [(y, x) for y in range(1 - rows, rows) for x in range(1 - columns, columns)]
+    return [(y, x) for y in range(rows) for x in range(columns)]
+
+
+def relative_positions(given: Given, shapes: list[Shape]) -> Any:
+    rows, columns = given["window"]
+    signed, stride = given.get("signed", True), given.get("stride", 1)
+    order = distances(given)
+    if shapes[0][0] != len(order):
+        raise Refusal("another table")
+
+    def row(x: Tensor, query: tuple[int, int], key: tuple[int, int]) -> Tensor:
+        apart = (query[0] - key[0], query[1] - key[1])
+        return x[:, order.index(apart if signed else (abs(apart[0]), abs(apart[1])))]
+
+    places = [(y, x) for y in range(rows) for x in range(columns)]
+    asked = [(y, x) for y, x in places if y % stride == x % stride == 0]
+    return lambda x: torch.stack([torch.stack([row(x, q, k) for k in places], 1) for q in asked], 1)
+
+
 def position_embedding(given: Given, shapes: list[Shape]) -> nn.Module:
     position = torch.zeros(1, *shapes[0])
     return Named(lambda x: x + position, own=position)

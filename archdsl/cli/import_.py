@@ -1,5 +1,6 @@
 """The command `import`: a PyTorch module to a spec."""
 
+import re
 from pathlib import Path
 
 import click
@@ -31,12 +32,15 @@ def import_(
     """Write the spec of a PyTorch network, and hold it to the network.
 
     SOURCE is `torchvision:NAME`, `timm:NAME`, `package.module:CALLABLE`, `FILE.py:CLASS`, or a file
-    of `torch.export` (`FILE.pt2`). Its Python code is run, which that of a spec never is.
+    of `torch.export` (`FILE.pt2`). Its Python code is run, which that of a spec never is. A table
+    of ultralytics (`yolov8n.yaml`, at `--arg scale=s`) is read, and nothing is run.
     """
     from archdsl.api import loads
-    from archdsl.files import write_text
     from archdsl.importing.specs import spec_of
 
+    if source.endswith((".yaml", ".yml")):
+        write(_of_rows(source, shapes, name, arguments), out)
+        return
     if not is_source(source):
         raise UsageError(f"{source} names no module: torchvision:resnet50, net.py:Net, net.pt2")
     with progress() as say:
@@ -44,9 +48,31 @@ def import_(
         graph = imported_graph(source, shapes, name, arguments)
         say(f"writing the spec of {graph.name}")
         text = spec_of(graph, loads)
+    write(text, out, ": the same weights in order, ops and connections")
+
+
+def write(text: str, out: Path | None, what: str = "") -> None:
+    """A spec to a file, or on the screen."""
+    from archdsl.files import write_text
+
     if out is None:
         show(text)
         return
     write_text(out, text)
     lines = text.count("\n")
-    show(f"{out}  {lines} lines: the same weights in order, ops and connections\n")
+    show(f"{out}  {lines} lines{what}\n")
+
+
+def _of_rows(source: str, shapes: tuple[str, ...], name: str | None, arguments: Settings) -> str:
+    """The spec of a table of rows; without a scale that which the file's name ends with."""
+    from archdsl.api import loads
+    from archdsl.importing.rows import spec_of_rows, table_of
+
+    if shapes or arguments.keys() - {"scale"}:
+        raise UsageError(f"{source} is a table of rows: of --arg it takes `scale` alone")
+    data, stem = table_of(source), Path(source).stem
+    said = arguments.get("scale", "")
+    scale = said or (stem[-1] if stem[-1] in (data.get("scales") or ()) else "")
+    text = spec_of_rows(data, name or re.sub(r"\W+", "_", stem), str(scale))
+    loads(text)
+    return text

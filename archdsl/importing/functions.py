@@ -23,6 +23,7 @@ from archdsl.ops import (
     attention,
     conv,
     join,
+    learned,
     linear,
     norm,
     pool,
@@ -128,10 +129,20 @@ def _batch_norm(
     if weight is not None and (owner(weight) != path or bias is None):
         raise Unread("a scale of another layer, or without an offset")
     own(path, bias)
-    return r.emit(
-        norm.BatchNorm, first(r, input), path=path, eps=eps, momentum=momentum,
+    if input.folded and len(input.shape) > 2:
+        raise Unread("maps that are in one axis with the batch")
+    count = len(input.spec.shape)
+    x = first(r, input)
+    if input.folded:  # vectors in one axis with the batch, whose channels stand last
+        order = [count - 1, *range(count - 1)]
+        x = first(r, r.emit(shape.Permute, x, order=order, name="permute"))
+    made = r.emit(
+        norm.BatchNorm, x, path=path, eps=eps, momentum=momentum,
         affine=weight is not None, frozen=isinstance(weight, Learned) and not weight.trained,
     )  # fmt: skip
+    if not input.folded:
+        return made
+    return r.emit(shape.Permute, made, order=[*range(1, count), 0], name="permute")
 
 
 @reads("batch_norm")
@@ -158,8 +169,13 @@ def _layer_norm(
     r: Recorder, input: Value, normalized_shape: Sequence[int], weight: Any = None,
     bias: Any = None, eps: float = 1e-5, cudnn_enable: bool = True,
 ) -> Value:  # fmt: skip
-    said = _affine(weight, bias, "layer norm")
     x = last(r, input)
+    if weight is not None and bias is None and tuple(normalized_shape) == x.spec.shape[-1:]:
+        made = r.emit(norm.LayerNorm, x, eps=eps, affine=False)
+        if not isinstance(weight, Learned) or not weight.key:
+            raise Unread("a scale that is computed")
+        return r.emit(regularize.LayerScale, made, path=weight.key)
+    said = _affine(weight, bias, "layer norm")
     if tuple(normalized_shape) != x.spec.shape[-1:]:
         raise Unread("a layer norm over several axes")
     return r.emit(norm.LayerNorm, x, eps=eps, **said)
@@ -272,7 +288,11 @@ def _softmax(
 ) -> Value:
     if dim is None or dtype is not None:
         raise Unread("a softmax without an axis, or in another precision")
-    return over_channels(r, input, dim, lambda x: r.emit(activation.Softmax, x, name="softmax"))
+    return over_channels(r, input, dim, _soft(r))
+
+
+def _soft(r: Recorder) -> Callable[[Value], Value]:
+    return lambda x: r.emit(activation.Softmax, x, name="softmax")
 
 
 # pools
@@ -391,6 +411,7 @@ def _scaled(r: Recorder, x: Value, factor: float) -> Value:
 
 def aligned(r: Recorder, *values: Value) -> list[Value]:
     """What is joined element by element, with as many axes and one layout."""
+    values = tuple(v if v.at is not None else _beside(r, v, values) for v in values)
     rank = max(len(v.spec.shape) for v in values)
     grown = [
         v
@@ -402,6 +423,19 @@ def aligned(r: Recorder, *values: Value) -> list[Value]:
         raise Unread("tensors with different numbers of axes")
     layouts = {v.spec.layout for v in grown}
     return grown if len(layouts) == 1 else [last(r, v) for v in grown]
+
+
+def _beside(r: Recorder, x: Value, values: Sequence[Value]) -> Value:
+    """A tensor of weights as one that has a batch, among others that have one."""
+    others = [v for v in values if v.at is not None]
+    if not others:
+        return x
+    count = len(others[0].shape)
+    sizes = (*(1,) * (count - len(x.spec.shape)), *x.spec.shape)
+    if len(sizes) != count or sizes[0] != 1:
+        raise Unread("weights along the batch")
+    folded = others[0].folded
+    return reshaped(r, x, (*(1,) * folded, *sizes[1:])).seen(0, folded)
 
 
 @reads("add", "__add__", "__iadd__", "__radd__")
@@ -494,7 +528,17 @@ def _to(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
     return input
 
 
-@reads("flatten", "squeeze", "unsqueeze", "reshape", "view", "unflatten", "ravel")
+@reads(
+    "flatten",
+    "squeeze",
+    "unsqueeze",
+    "reshape",
+    "view",
+    "unflatten",
+    "ravel",
+    "reshape_as",
+    "view_as",
+)
 def _reshape(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
     """The new shape is PyTorch's; the batch may be in one axis with the first of ours."""
     sizes = tuple(r.result.shape)
@@ -535,9 +579,16 @@ def _permute(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
 
 @reads("expand", "expand_as", "broadcast_to", "repeat", "tile")
 def _expand(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
-    if tuple(r.result.shape) != input.shape:
+    sizes = tuple(r.result.shape)
+    if sizes == input.shape:
+        return input
+    if input.at is None or len(sizes) != len(input.shape):
         raise Unread("values that are repeated")
-    return input
+    if r.called in ("repeat", "tile"):
+        raise Unread("values that are repeated")
+    seen = Value(input.spec, input.input, input.problem, input.at, input.folded, input.of or input)
+    seen.spread = sizes
+    return seen
 
 
 def _part(r: Recorder, x: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
@@ -612,6 +663,8 @@ def _slice(
 @reads("__getitem__")
 def _getitem(r: Recorder, input: Value, index: Any) -> Value:
     listed = list(index) if isinstance(index, tuple) else [index]
+    if input.at is None and any(isinstance(part, Fixed) for part in listed):
+        return _rows_of(r, input, listed)
     if Ellipsis in listed:
         at = listed.index(Ellipsis)
         used = sum(part is not None for part in listed) - 1
@@ -640,6 +693,57 @@ def _getitem(r: Recorder, input: Value, index: Any) -> Value:
     return x
 
 
+def _rows_of(r: Recorder, table: Value, index: Sequence[Any]) -> Value:
+    """Rows of a learned table by the distances in a window; raises Unread for others."""
+    *before, places = index
+    whole = all(isinstance(part, slice) and part == slice(None) for part in before)
+    if not whole or not isinstance(places, Fixed):
+        raise Unread("positions that a tensor says")
+    axis, count = len(before), len(table.spec.shape)
+    said = distances(places.numbers(), table.spec.shape[axis])
+    order = [axis, *(n for n in range(count) if n != axis)]
+    x = table.of or table
+    if axis:
+        x = r.emit(shape.Permute, x, order=order, name="permute")
+    x = r.emit(learned.RelativePositions, x, name="relative_positions", **said)
+    sizes = (*places.shape, *x.spec.shape[2:])
+    x = reshaped(r, x, sizes)
+    if axis:
+        many = len(places.shape)
+        back = [*range(many, many + axis), *range(many), *range(many + axis, len(sizes))]
+        x = r.emit(shape.Permute, x, order=back, name="permute")
+    return x.seen(None)
+
+
+def distances(index: Sequence[int], rows: int) -> dict[str, Any]:
+    """The window whose distances number the rows of a table so; raises Unread if none has them."""
+    for signed in (True, False):
+        for height in range(1, rows + 1):
+            across, rest = divmod(rows, 2 * height - 1 if signed else height)
+            width, odd = divmod(across + 1, 2) if signed else (across, 0)
+            if rest or odd or not width or len(index) % (height * width):
+                continue
+            for stride in (1, 2, 4):
+                if numbered(height, width, signed, stride) == index:
+                    return {"window": [height, width], "signed": signed, "stride": stride}
+    raise Unread("positions that a tensor says")
+
+
+def numbered(height: int, width: int, signed: bool, stride: int) -> list[int]:
+    """The rows of a table for every query and key of a window."""
+    found = []
+    for y in range(0, height, stride):
+        for x in range(0, width, stride):
+            for i in range(height):
+                for j in range(width):
+                    down, across = y - i, x - j
+                    if signed:
+                        found.append((down + height - 1) * (2 * width - 1) + across + width - 1)
+                    else:
+                        found.append(abs(down) * width + abs(across))
+    return found
+
+
 @reads("pad")
 def _pad(
     r: Recorder,
@@ -657,10 +761,20 @@ def _pad(
     if not kind or (kind == "zeros" and value):
         raise Unread(f"a border of {value if mode == 'constant' else mode}")
     channels, spatial = pairs[0], pairs[1:]
+    if any(channels) and not any(pairs[-1]) and len(pairs) > 2:  # channels stand last
+        count = len(pairs)
+        turned = r.emit(shape.Permute, x, order=[count - 1, *range(count - 1)], name="permute")
+        wide = _padded(r, turned, pairs[:-1], kind)
+        return r.emit(shape.Permute, wide, order=[*range(1, count), 0], name="permute")
     if any(channels):
         if channels[0] or any(map(any, spatial)) or kind != "zeros":
             raise Unread("channels padded in front, or with more than zeros")
         return r.emit(shape.PadChannels, x, out=x.spec.channels + channels[1], name="pad")
+    return _padded(r, x, spatial, kind)
+
+
+def _padded(r: Recorder, x: Value, spatial: Sequence[tuple[int, ...]], kind: str) -> Value:
+    """A border around the axes behind the channels."""
     if min(map(min, spatial)) < 0:
         if max(map(max, spatial)) > 0:
             raise Unread("a border that is added and cut off")
@@ -706,7 +820,7 @@ def _attention(
     dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Value:  # fmt: skip
-    if attn_mask is not None or dropout_p or is_causal or enable_gqa:
+    if dropout_p or is_causal or enable_gqa:
         raise Unread("attention with a mask, or with dropout")
     count = len(query.spec.shape)
     turned = r.emit(
@@ -714,5 +828,21 @@ def _attention(
     )
     factor = query.spec.shape[-1] ** -0.5 if scale is None else scale
     scores = r.emit(linear.MatMul, _scaled(r, query, factor), turned, name="scores")
-    weights = _softmax(r, scores, -1)
+    if attn_mask is not None:
+        if not isinstance(attn_mask, Value):
+            raise Unread("attention with a mask of its own")
+        scores = _add(r, scores, attn_mask)
+    weights = over_channels(r, scores.seen(), -1, _soft(r))
     return r.emit(linear.MatMul, weights, value, name="mix")
+
+
+@reads("square")
+def _square(r: Recorder, input: Value) -> Value:
+    return r.emit(join.Multiply, input, input, name="square")
+
+
+@reads("pow", "__pow__")
+def _pow(r: Recorder, input: Value, exponent: Any) -> Value:
+    if exponent != 2:
+        raise Unread(f"a power of {exponent}")
+    return _square(r, input)

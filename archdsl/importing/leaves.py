@@ -177,6 +177,26 @@ def _blur_pool(r: Recorder, path: str, module: Any, x: Value) -> Value:
     return r.emit(pool.BlurPool, x, kernel=module.filt_size, stride=module.stride, mode=mode)
 
 
+@reads("timm.PositionalEncodingFourier")
+def _position_grid_projected(r: Recorder, path: str, module: Any, *sizes: Any) -> Value:
+    _, *size = sizes[0] if len(sizes) == 1 else sizes
+    grid = r.emit(
+        attention.PositionGrid, r.map_of(tuple(size)), out=2 * module.hidden_dim,
+        temperature=float(module.temperature),
+    )  # fmt: skip
+    layer = module.token_projection
+    settings = _convolution(layer, _kept(layer))
+    return r.emit(conv.Conv, grid, path=f"{path}.token_projection", **settings)
+
+
+@reads("timm.MaxPool2dSame")
+def _timm_pool_same(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    if module.ceil_mode or set(module.dilation) != {1}:
+        raise Unread("a pool with gaps, or of parts")
+    sizes = {"kernel": module.kernel_size, "stride": module.stride, "padding": "same"}
+    return r.emit(pool.MaxPool, x, **sizes)
+
+
 @reads("prelude.MaxPoolSame", "prelude.AvgPoolSame")
 def _pool_same(r: Recorder, path: str, module: Any, x: Value) -> Value:
     sizes = {"kernel": module.kernel_size, "stride": module.stride, "padding": "same"}

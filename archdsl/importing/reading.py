@@ -18,7 +18,7 @@ from archdsl.importing.leaves import helpers, leaf
 from archdsl.importing.recording import BATCH, Recorder, Value, fake_mode
 from archdsl.importing.results import in_training, results_of
 from archdsl.names import name_problem
-from archdsl.ops import Op, Weight
+from archdsl.ops import Op, Weight, learned
 from archdsl.ops.opaque import Opaque, OpaqueJoin
 from archdsl.ops.tensor import TensorSpec
 
@@ -82,7 +82,7 @@ def _recorded(
     device = next((t.device for t in (*module.parameters(), *module.buffers())), None)
     floats = [t.dtype for t in module.parameters() if t.is_floating_point()]
     modes = {part: part.training for part in module.modules()}
-    recorder = Recorder(module, FUNCTIONS, leaf, _opaque, helpers)
+    recorder = Recorder(module, FUNCTIONS, leaf, _opaque, helpers, learned.Learned)
     with fake_mode():
         tensors, names = {}, _named(given, module)
         for title, tensor in given.items():

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     FakeTensorMode,
+    unset_fake_temporarily,
 )
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
@@ -63,15 +66,18 @@ class Value:
     at: int | None = 0
     folded: int = 0
     of: "Value | None" = None
+    spread: tuple[int, ...] = ()
 
     @property
     def plain(self) -> bool:
-        """Whether the batch is the first axis, alone."""
-        return self.at == 0 and not self.folded
+        """Whether the batch is the first axis, alone, and nothing is spread."""
+        return self.at == 0 and not self.folded and not self.spread
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of PyTorch's tensor."""
+        """That of PyTorch's tensor; it may be `spread` along axes of size 1."""
+        if self.spread:
+            return self.spread
         sizes = [*self.spec.shape[self.folded :]]
         if self.at is not None:
             sizes.insert(self.at, BATCH * prod(self.spec.shape[: self.folded]))
@@ -87,18 +93,38 @@ class Value:
 @dataclass(frozen=True, slots=True)
 class Learned:
     """A parameter or buffer, or one seen with other axes of size 1; without a key what was made
-    of some."""
+    of some: by the function `made` of what is known of its arguments."""
 
     key: str
     shape: tuple[int, ...]
     trained: bool = True
+    made: "Made | None" = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A call that made a tensor of weights alone."""
+
+    name: str
+    args: Any
+    kwargs: Any
+    result: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A tensor that depends on no input and on no weight."""
+    """A tensor that depends on no input and on no weight, and its numbers where they are known."""
 
     shape: tuple[int, ...]
+    values: Tensor | None = field(default=None, compare=False, repr=False)
+
+    def numbers(self) -> list[Any]:
+        """Its numbers in a row; raises Unread if they are not known."""
+        if self.values is None:
+            raise Unread("positions that a tensor says")
+        with unset_fake_temporarily():
+            found: list[Any] = self.values.flatten().tolist()
+        return found
 
 
 @dataclass(eq=False)
@@ -152,11 +178,14 @@ class Recorder(TorchFunctionMode):
         modules: Callable[[nn.Module], Reader | None],
         opaque: Callable[..., Op],
         helpers: Callable[[Iterable[nn.Module]], Iterable[Helper]],
+        source: type[Op],
     ) -> None:
         super().__init__()
+        self.source = source  # the op of a learned tensor that flows
         self.functions, self.modules, self.opaque = functions, modules, opaque
         self.helpers = helpers
         self.flows: dict[int, Value | Learned] = {}
+        self.constants: dict[int, Fixed] = {}
         self.alive: list[Tensor] = []  # so that no other tensor gets the id of one
         self.born: dict[int, int] = {}  # when a tensor was there first
         self.written: dict[int, tuple[int, int, str]] = {}  # by memory: when, which tensor, where
@@ -186,6 +215,7 @@ class Recorder(TorchFunctionMode):
             for holder, name, function, reader in self.helpers(part for _, part in parts):
                 called = partial(self.help, function, reader)
                 stack.enter_context(_patched(holder, called, name))
+            stack.enter_context(_unchanged(part for _, part in parts))
             with self:
                 return self._run(inputs, named)
 
@@ -334,7 +364,7 @@ class Recorder(TorchFunctionMode):
         if writes and tensors:
             self.write(name, tensors[0], bool(values))
         if not values:
-            return self.constant(name, result, made, flows)
+            return self.constant(name, result, made, flows, args, kwargs)
         if name == "__setitem__":
             problem = f"it writes into a part of a tensor ({place()})"
             self.came(tensors[0], Value(TensorSpec((1,)), problem=problem))
@@ -361,14 +391,63 @@ class Recorder(TorchFunctionMode):
             raise self.wrong(f"`{name}` writes over the input in place")
         self.written[_memory(tensor)] = (len(self.alive), id(tensor), place())
 
-    def constant(self, name: str, result: Any, made: Sequence[Tensor], flows: Any) -> Any:
+    def constant(
+        self, name: str, result: Any, made: Sequence[Tensor], flows: Any, args: Any, kwargs: Any
+    ) -> Any:
         """What depends on no input: of one weight with other axes of size 1 that is known."""
         learned = [flow for flow in flows if isinstance(flow, Learned)]
+        if not learned and name in SEEN and len(made) == 1:
+            self.fixed(name, made[0], args, kwargs)
         for tensor in made if learned else ():
             (first, shape) = learned[0], tuple(tensor.shape)
             alike = len(learned) == 1 and name in SEEN and _wide(shape) == _wide(first.shape)
-            self.came(tensor, Learned(first.key if alike else "", shape, first.trained))
+            call = Made(name, self.known(args), self.known(kwargs), result)
+            key = first.key if alike else ""
+            self.came(tensor, Learned(key, shape, first.trained, call))
         return result
+
+    def fixed(self, name: str, result: Tensor, args: Any, kwargs: Any) -> None:
+        """Keeps the numbers of a constant that is seen in another shape."""
+        given = self.known(args)
+        first = given[0] if given else None
+        if isinstance(first, Fixed) and first.values is not None and result.shape != first.shape:
+            with unset_fake_temporarily():
+                shaped = first.values.reshape(tuple(result.shape))
+            self.constants[id(result)] = Fixed(tuple(result.shape), shaped)
+            self.alive.append(result)
+
+    def flowing(self, learned: Any, beside: Value) -> Any:
+        """A learned tensor as one that flows beside another; raises Unread where it cannot."""
+        if not isinstance(learned, Learned):
+            return learned
+        if learned.made is None:
+            shape = self.state.get(learned.key)
+            if not shape or shape != learned.shape:
+                raise Unread(f"a computation with {learned.key or 'weights'}")
+            own = learned.key.rpartition(".")[2]
+            op = construct(self.source, {"shape": list(shape)}, beside.spec)
+            spec = op.infer(beside.spec)
+            weights = op.weights(beside.spec)
+            return self.step(op, [beside], spec, weights, learned.key, own).seen(None)
+        made = learned.made
+        reader = self.functions.get(
+            made.name if made.name.endswith("__") else made.name.rstrip("_")
+        )
+        if reader is None:
+            raise Unread(f"`{made.name}` of weights")
+        args, kwargs = tree_map(
+            lambda a: self.flowing(a, beside), (made.args, made.kwargs),
+            is_leaf=lambda a: isinstance(a, Learned),
+        )  # fmt: skip
+        outer = self.result, self.called
+        self.result, self.called = made.result, made.name
+        try:
+            read = reader(self, *args, **kwargs)
+        finally:
+            self.result, self.called = outer
+        if isinstance(read, Value):
+            return read.seen(None)
+        raise Unread("several tensors of weights")
 
     def read(
         self, func: Any, name: str, args: Any, kwargs: Any, values: Sequence[Value], over: bool
@@ -400,12 +479,25 @@ class Recorder(TorchFunctionMode):
     ) -> Any:
         """What a reader gives, which is laid out as what it was given."""
         name = self.called if not name.endswith("__") else name
+        if any(value.spread for value in values) and name not in SPREADING:
+            raise Unread("values that are repeated")
         marks = {(value.at, value.folded) for value in values if value.at is not None}
         if marks - {(0, 0)} and name not in ANYWHERE:
             (at, folded), *others = marks
             if at or others or name not in ALONG:
                 raise Unread("it has the batch in another place")
-        read = reader(self, *self.known(args), **self.known(kwargs))
+        before = len(self.frame.parts)
+        try:
+            read = reader(self, *self.known(args), **self.known(kwargs))
+        except (Unread, ArgumentError, ShapeError):
+            if name not in JOINING:
+                raise
+            del self.frame.parts[before:]
+            given = tree_map(
+                lambda a: self.flowing(a, values[0]), (self.known(args), self.known(kwargs)),
+                is_leaf=lambda a: isinstance(a, Learned),
+            )  # fmt: skip
+            read = reader(self, *given[0], **given[1])
         if name in ANYWHERE or len(marks) != 1:
             return read
         at, folded = marks.pop()
@@ -477,7 +569,9 @@ class Recorder(TorchFunctionMode):
         def seen(tensor: Any) -> Any:
             if not isinstance(tensor, Tensor):
                 return tensor
-            return self.flows.get(id(tensor)) or Fixed(tuple(tensor.shape))
+            found = self.flows.get(id(tensor)) or self.constants.get(id(tensor))
+            there = not isinstance(tensor, FakeTensor) and tensor.device.type != "meta"
+            return found or Fixed(tuple(tensor.shape), tensor if there else None)
 
         return tree_map(seen, given)
 
@@ -500,6 +594,14 @@ class Recorder(TorchFunctionMode):
                 raise Unread(f"{key} has the shape {found}, as an op {weight.shape}")
         return self.step(made, inputs, made.infer(*specs), weights, path, name or made.verb)
 
+    def map_of(self, size: tuple[int, ...]) -> Value:
+        """The last map of a size, whose positions something is told about."""
+        for step in reversed(list(self.root.steps())):
+            spec = step.output.spec
+            if spec.layout == "channels_first" and spec.spatial == size:
+                return step.output
+        raise Unread("positions of no map")
+
     def step(
         self, op: Op, inputs: Sequence[Value], spec: TensorSpec, weights: tuple[Weight, ...],
         path: str, name: str,
@@ -514,6 +616,7 @@ ANYWHERE = {  # readers that know where the batch is
     "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "unbind", "select",
     "__getitem__", "reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous",
     "clone", "detach", "to", "type", "alias", "type_as", "chunk", "split", "float",
+    "reshape_as", "view_as",
 }  # fmt: skip
 ALONG = {  # what acts on the last axes, on axes by number, or on every number for itself
     "linear", "layer_norm", "rms_norm", "softmax", "matmul", "__matmul__", "bmm", "add", "__add__",
@@ -521,7 +624,12 @@ ALONG = {  # what acts on the last axes, on axes by number, or on every number f
     "div", "__truediv__", "true_divide", "neg", "__neg__", "relu", "relu6", "silu", "mish",
     "hardswish", "hardsigmoid", "sigmoid", "tanh", "hardtanh", "clamp", "leaky_relu", "elu", "gelu",
     "dropout", "normalize", "scaled_dot_product_attention", "mean", "sum", "amax", "expand",
-    "narrow", "slice", "pow", "__pow__", "square", "cat", "stack",
+    "narrow", "slice", "batch_norm", "pow", "__pow__", "square", "cat", "stack",
+}  # fmt: skip
+SPREADING = {"add", "__add__", "__iadd__", "__radd__", "mul", "__mul__", "__imul__", "__rmul__"}
+JOINING = {  # what may have a weight, or what was made of some, in place of what flows
+    "add", "__add__", "__iadd__", "__radd__", "sub", "__sub__", "mul", "__mul__", "__imul__",
+    "__rmul__", "multiply", "matmul", "__matmul__", "cat", "scaled_dot_product_attention",
 }  # fmt: skip
 SEEN = {
     "contiguous", "expand", "reshape", "to", "unsqueeze", "view", "__getitem__", "repeat",
@@ -559,6 +667,28 @@ def _patched(holder: Any, function: Any, name: str = "forward") -> Iterator[None
             delattr(holder, name)
         else:
             setattr(holder, name, before)
+
+
+@contextmanager
+def _unchanged(parts: Iterable[nn.Module]) -> Iterator[None]:
+    """Modules that keep no tensors without values: attributes and what these hold are as before."""
+    kept = [
+        (vars(part), {**vars(part)}, {n: copy(v) for n, v in vars(part).items() if _holds(n, v)})
+        for part in parts
+    ]
+    try:
+        yield
+    finally:
+        for now, before, held in kept:
+            now.clear()
+            now.update(before)
+            for name, values in held.items():
+                now[name].clear()
+                (now[name].extend if isinstance(values, list) else now[name].update)(values)
+
+
+def _holds(name: str, value: Any) -> bool:
+    return not name.startswith("_") and type(value) in (dict, list, set)
 
 
 def _said(error: BaseException) -> str:

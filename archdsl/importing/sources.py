@@ -148,6 +148,8 @@ def _called(make: Callable[..., Any], source: str, given: Mapping[str, Any]) -> 
     try:
         with torch.device("meta"):
             module = make(**given)
+        if isinstance(module, nn.Module) and numbers_matter(module):
+            module = make(**given)
     except Exception:  # it needs numbers while it is made
         try:
             module = make(**given)
@@ -158,6 +160,13 @@ def _called(make: Callable[..., Any], source: str, given: Mapping[str, Any]) -> 
     if not isinstance(module, nn.Module):
         raise UsageError(f"{source} gives {type(module).__name__}, no torch.nn.Module")
     return module
+
+
+def numbers_matter(module: nn.Module) -> bool:
+    """Whether what a module does may depend on the numbers of a buffer: of positions, as those of
+    tables are."""
+    names = (name for name, buffer in module.named_buffers() if not buffer.is_floating_point())
+    return any(not name.endswith("num_batches_tracked") for name in names)
 
 
 def _takes(make: Callable[..., Any], given: Mapping[str, Any]) -> bool:

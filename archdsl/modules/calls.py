@@ -12,6 +12,7 @@ from archdsl.ops import (
     attention,
     conv,
     join,
+    learned,
     linear,
     norm,
     pool,
@@ -304,6 +305,23 @@ def _position_grid(op: attention.PositionGrid, x: tuple[TensorSpec, ...]) -> Cal
     return Call("position_grid({0}, {out}, {temperature}, {normalize})", settings, "function")
 
 
+@_writing("torch.full", "spread")
+def _learned(op: learned.Learned, x: tuple[TensorSpec, ...]) -> Call:
+    arguments = (
+        Argument("size", op.shape, keyword=False),
+        Argument("fill_value", op.start, keyword=False),
+    )
+    return Call("torch.full", arguments, "parameter", "spread({weight}, {0})")
+
+
+@_writing("relative_positions")
+def _relative_positions(op: learned.RelativePositions, x: tuple[TensorSpec, ...]) -> Call:
+    names = ("window", "signed", "stride")
+    settings = tuple(Argument(name, getattr(op, name)) for name in names)
+    use = "relative_positions({0}, {window}, {signed}, {stride})"
+    return Call(use, settings, "function")
+
+
 @_writing(".transpose", ".unflatten", ".shape")
 def _to_map(op: attention.ToMap, x: tuple[TensorSpec, ...]) -> Call:
     size = "{1}.shape[2:]" if op.like else "{size}"
@@ -573,6 +591,8 @@ TORCH: dict[type[Op], Row] = {
     attention.Tokens: table_module("Tokens"),
     attention.ToMap: _to_map,
     attention.PositionGrid: _position_grid,
+    learned.Learned: _learned,
+    learned.RelativePositions: _relative_positions,
     attention.ClassToken: _class_token,
     attention.PositionEmbedding: _position_embedding,
     attention.Token: _token,

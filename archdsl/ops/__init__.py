@@ -5,6 +5,7 @@ from archdsl.ops import (
     attention,
     conv,
     join,
+    learned,
     linear,
     norm,
     pool,
@@ -48,7 +49,9 @@ __all__ = [
     "kind",
 ]
 
-FAMILIES = (conv, linear, norm, activation, pool, reduce, join, regularize, shape, attention)
+FAMILIES = (
+    conv, linear, norm, activation, pool, reduce, join, regularize, shape, attention, learned,
+)  # fmt: skip
 OPS: dict[str, type[Op]] = {}
 JOINS: list[str] = []  # of paths, which give it no name for weights
 SIGNED: list[str] = []  # joins that are a sign: elementwise

@@ -19,6 +19,7 @@ from archdsl.ops import (
     join,
     kind,
     kinds,
+    learned,
     linear,
     pool,
     reduce,
@@ -198,6 +199,10 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
             return _spec(*halves, op.out, last=True)
         case linear.Linear():
             return x.with_channels(op.out)
+        case learned.Learned():
+            return _spec(*op.shape)
+        case learned.RelativePositions():
+            raise Fixed(names_in(op.window, op.stride), "positions of a window")
     if x.layout == "channels_last":
         return x.with_channels(_channels(op, x))
     return TensorSpec((_channels(op, x), *_spatial(op, inputs)))

@@ -485,6 +485,23 @@ def position_grid(x: Tensor, channels: int, temperature: float, normalize: bool)
     return torch.cat(parts, 1).to(x.dtype).repeat(x.shape[0], *[1] * (rank + 1))
 
 
+def spread(weight: Tensor, x: Tensor) -> Tensor:
+    """A tensor again for every image."""
+    return weight.repeat(x.shape[0], *[1] * weight.ndim)
+
+
+def relative_positions(table: Tensor, window: tuple[int, int], signed: bool, stride: int) -> Tensor:
+    """Rows of a table for every two positions of a window, by how far these are apart."""
+    height, width = window
+    queries = [(y, x) for y in range(0, height, stride) for x in range(0, width, stride)]
+    apart = [(y - i, x - j) for y, x in queries for i in range(height) for j in range(width)]
+    if signed:
+        rows = [(y + height - 1) * (2 * width - 1) + x + width - 1 for y, x in apart]
+    else:
+        rows = [abs(y) * width + abs(x) for y, x in apart]
+    return table[:, rows].reshape(-1, len(queries), height * width, *table.shape[2:])
+
+
 class Tokens(nn.Module):
     """A map as a sequence of vectors, one for every position."""
 

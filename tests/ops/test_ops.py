@@ -36,12 +36,14 @@ from tests.torch_modules import (
     crop,
     cut_axis,
     dim,
+    distances,
     flags,
     image,
     instance_norm,
     join,
     layer_norm,
     layer_scale,
+    learned,
     matmul,
     max_unpool,
     normalize,
@@ -58,6 +60,7 @@ from tests.torch_modules import (
     product,
     reduced,
     relative_attention,
+    relative_positions,
     resize,
     rms_norm,
     row_by_row,
@@ -94,6 +97,11 @@ def windows(given: Given, shapes: list[Shape]) -> list[Shape]:
     """Maps of as many positions along their last axis as the window has."""
     rows, columns = given["window"]
     return [(*shape[:-1], rows * columns) for shape in shapes]
+
+
+def tables(given: Given, shapes: list[Shape]) -> list[Shape]:
+    """Tables with a row for every distance in a window."""
+    return [(len(distances(given)), *shape[1:]) for shape in shapes]
 
 
 ROWS: dict[str, Row] = {
@@ -277,6 +285,18 @@ ROWS: dict[str, Row] = {
         },
     ),
     "class_token": Row(class_token, ranks=st.just(1), last=True),
+    "learned": Row(
+        learned, lambda rank: {"shape": st.lists(st.integers(0, 4), max_size=4),
+                               "start?": st.floats(-1, 1)},
+    ),
+    "relative_positions": Row(
+        relative_positions,
+        lambda rank: {
+            "window": st.lists(st.integers(1, 4), min_size=2, max_size=2), "signed?": flags,
+            "stride?": st.integers(1, 3),
+        },
+        fit=tables,
+    ),
     "position_embedding": Row(
         position_embedding, lambda rank: {"std?": st.floats(0, 1)}, st.just(1), last=True
     ),
