@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "modules": "diagnostics graph ops",
     "analysis": "diagnostics graph modules ops",
     "pytorch": "analysis diagnostics expressions files graph language modules names ops",
-    "importing": "analysis diagnostics graph language modules names ops pytorch",
+    "importing": "analysis diagnostics graph language modules names ops pytorch yaml",
     "figures": "analysis diagnostics files graph numbers ops yaml",
     "lint": "analysis diagnostics expressions graph language numbers ops yaml",
     "weights": "diagnostics elaborate expressions files graph language yaml",
