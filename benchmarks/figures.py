@@ -30,7 +30,8 @@ import archdsl
 from archdsl import UsageError
 from archdsl.figures.canvas.scene import Text
 from archdsl.figures.draw import PICTURES
-from archdsl.figures.network.description import describe, resolution
+from archdsl.figures.network.description import describe
+from archdsl.figures.network.units import resolution
 from archdsl.language import gallery
 
 NETWORKS = ("resnet50", "googlenet", "densenet121")

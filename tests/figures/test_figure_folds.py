@@ -14,8 +14,9 @@ from archdsl.figures.kinds.columns import Layers, folded, layers_of, rows_of
 from archdsl.figures.kinds.difference import marked
 from archdsl.figures.kinds.table_rows import compare
 from archdsl.figures.network.block_kinds import BlockKind, block_kinds
-from archdsl.figures.network.description import Description, Unit, describe
+from archdsl.figures.network.description import Description, describe
 from archdsl.figures.network.tree import boxes
+from archdsl.figures.network.units import Unit
 from archdsl.figures.options import WIDTHS, Options
 from archdsl.language import gallery
 from archdsl.ops import OPS

@@ -6,9 +6,10 @@ paths that it stands for), the caption and the graph.
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from math import hypot
 
 from archdsl import Graph
-from archdsl.figures.canvas.scene import Group, Scene, Text, flat, groups
+from archdsl.figures.canvas.scene import Group, Path, Scene, Text, flat, groups, magnified
 from archdsl.figures.figure import Figure
 from archdsl.graph.graph import Node
 from archdsl.ops.tensor import TensorSpec
@@ -17,6 +18,7 @@ from tests.figures.ways import wrong_insets, wrong_ways
 
 SMALLEST = 6.0  # points
 TALLEST = 14_400.0
+ARROW = 4.2  # points: how long a tip is in a paper
 COUNT = re.compile(r"^(?!resize|up-conv).* ×(\d+)$")
 SHAPE = re.compile(r"(\d+–)?\d+(×\d+)+(²|³)?")
 
@@ -29,24 +31,36 @@ def lies(figure: Figure, graphs: Sequence[Graph], kind: str, part: str = "") -> 
             if omission.words not in text:
                 yield f"the {place} does not say what is left out: {omission.words}"
     scene = figure.scene if kind != "table" else None
+    plain = _of_one_size(scene) if scene is not None else None
     for number, graph in enumerate(graphs):
         if len(graphs) == 1:  # else a path may be of one and not of another
             yield from _unnamed(figure, graph)
-        if scene is not None:
-            drawn = [group for group in groups(scene.items) if group.of == number]
+        if plain is not None:
+            drawn = [group for group in groups(plain.items) if group.of == number]
             yield from _unaccounted(drawn, graph, missing, part)
             yield from _other_shapes(drawn, graph)
             yield from _other_names(drawn, graph)
             yield from _other_forks(drawn, graph)
             yield from _other_counts(drawn, graph)
             if kind in ("block", "hero"):
-                yield from wrong_insets(scene.items, graph)
+                yield from wrong_insets(plain.items, graph)
             if kind == "pyramid" and not part:
-                yield from wrong_ways(drawn, scene.items, graph)
-    if scene is not None:
+                yield from wrong_ways(drawn, plain.items, graph)
+    if plain is not None and scene is not None:
         if kind != "graph":
-            yield from problems(scene, scene.width, TALLEST)
+            yield from problems(plain, plain.width, TALLEST)
         yield from _small(scene)
+
+
+def _of_one_size(scene: Scene) -> Scene:
+    """A slide, or a scene of large text, as small as one in a paper: by its arrows."""
+    heads = [p.commands for p in scene.flat() if isinstance(p, Path) and p.fill and not p.stroke
+             and len(p.commands) == 4]  # fmt: skip
+    if not heads:
+        return scene
+    (tip, a, b) = (numbers for _, numbers in heads[0][:3])
+    long = hypot(tip[0] - (a[0] + b[0]) / 2, tip[1] - (a[1] + b[1]) / 2)
+    return magnified(scene, ARROW / long)
 
 
 def _unnamed(figure: Figure, graph: Graph) -> Iterator[str]:

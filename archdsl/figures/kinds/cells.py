@@ -9,10 +9,11 @@ from archdsl.figures.canvas.pen import MIDDLE, PLUS, Pen
 from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description, Unit, vary
+from archdsl.figures.network.description import Description, vary
 from archdsl.figures.network.grid import Cell
 from archdsl.figures.network.modules import Repeated
 from archdsl.figures.network.tree import Mesh
+from archdsl.figures.network.units import Unit
 from archdsl.figures.options import Options
 from archdsl.ops import SIGNED
 from archdsl.ops.base import sum_of

@@ -10,9 +10,10 @@ from archdsl.figures.canvas.scene import Path, Run, polygon, words
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import ALIKE, Description, Unit, resolution
+from archdsl.figures.network.description import Description
 from archdsl.figures.network.labels import Term, word
 from archdsl.figures.network.tree import QUIET, Box, Element, Join, Mesh, boxes, loud
+from archdsl.figures.network.units import ALIKE, Unit, resolution
 from archdsl.figures.options import LARGEST, NarrowError, Options
 from archdsl.ops.tensor import TensorSpec
 

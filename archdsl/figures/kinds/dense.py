@@ -4,8 +4,9 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.pen import EDGE, LINE, MIDDLE, Pen, Slab
 from archdsl.figures.canvas.scene import Path, Run, words
 from archdsl.figures.canvas.theme import Paint, mixed
-from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.description import Description
 from archdsl.figures.network.tree import Join, boxes
+from archdsl.figures.network.units import Unit
 from archdsl.figures.options import Options
 
 SHOWN = 5  # layers that are drawn one by one; from the next on a bus carries the maps

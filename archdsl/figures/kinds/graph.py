@@ -19,8 +19,9 @@ from archdsl.figures.canvas.pen import LINE, MIDDLE, Pen
 from archdsl.figures.canvas.scene import Path, Run, words
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.description import Description
 from archdsl.figures.network.tree import signature
+from archdsl.figures.network.units import Unit
 from archdsl.figures.options import Options
 from archdsl.graph.graph import Node
 from archdsl.ops.tensor import TensorSpec

@@ -9,7 +9,8 @@ from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.kinds.legend import draw_legend, entries
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description, Stage, resolution
+from archdsl.figures.network.description import Description, Stage
+from archdsl.figures.network.units import resolution
 from archdsl.figures.options import Options
 from archdsl.numbers import quantity
 

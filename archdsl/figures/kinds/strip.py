@@ -15,15 +15,8 @@ from archdsl.figures.canvas.theme import Paint
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import (
-    Description,
-    Stage,
-    Unit,
-    grouped,
-    resolution,
-    sides,
-    vary,
-)
+from archdsl.figures.network.description import Description, Stage, grouped, vary
+from archdsl.figures.network.units import Unit, resolution, sides
 from archdsl.figures.options import NarrowError, Options
 from archdsl.ops.tensor import TensorSpec
 

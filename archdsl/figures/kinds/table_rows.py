@@ -9,9 +9,10 @@ from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.scene import words
 from archdsl.figures.kinds.columns import Layers, rows_of
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.description import Description
 from archdsl.figures.network.manner import quiet_of
 from archdsl.figures.network.tree import QUIET, Box, Chain, Join, Mesh, loud
+from archdsl.figures.network.units import Unit
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.ops.tensor import TensorSpec
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.description import Description
 from archdsl.figures.network.labels import Term
 from archdsl.figures.network.manner import Manner, words_of
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import signature
+from archdsl.figures.network.units import Unit
 
 FORMS = 200  # of a block, among which those that can be drawn as one are looked for
 

@@ -7,7 +7,8 @@ from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.pen import LOWEST, height_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
-from archdsl.figures.network.description import Description, Stage, resolution, sides, vary
+from archdsl.figures.network.description import Description, Stage, vary
+from archdsl.figures.network.units import resolution, sides
 from archdsl.figures.options import Options
 from archdsl.graph.graph import Graph
 from archdsl.numbers import quantity

@@ -1,112 +1,30 @@
 """What a figure tells of a network: its units, the stages they form, what repeats. Plain data."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, groupby, pairwise
-from math import sqrt
-from typing import Literal
 
 from archdsl.analysis.cost import Analysis, Cost, analyze
 from archdsl.figures.canvas.scene import Run
 from archdsl.figures.network import labels
-from archdsl.figures.network.labels import Term, word
-from archdsl.figures.network.manner import Manner, kinds_of, manner_of
+from archdsl.figures.network.cutting import Units
+from archdsl.figures.network.labels import Term
+from archdsl.figures.network.manner import Manner
 from archdsl.figures.network.names import Called, Names, unnamed
 from archdsl.figures.network.owners import is_dense, owners_of
-from archdsl.figures.network.quiet import asked_for, in_one, saying
+from archdsl.figures.network.quiet import asked_for
 from archdsl.figures.network.tree import (
-    Box,
-    Chain,
-    IrreducibleError,
-    Join,
-    Mesh,
     Reducer,
-    boxes,
-    folded,
-    numbers,
     signature,
 )
-from archdsl.graph.graph import Graph, Node, Scope
+from archdsl.figures.network.units import Unit
+from archdsl.graph.graph import Graph, Node
 from archdsl.ops.base import sum_of
 from archdsl.ops.tensor import TensorSpec
 
-UnitKind = Literal["op", "block", "dense"]
-ALIKE = 1.2  # sizes of maps this close are one resolution
 VARY = "widths vary"  # is said of blocks that are counted together and are not alike inside
 DIFFER = "activations or norms vary"
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One slab of a figure: an op, a block, or the layers of a dense block together.
-
-    `chain` is what a block holds, empty if its ways lead elsewhere; if it takes or gives several
-    things, or is empty, `ops` are its operations in order;
-    `manner` what no box says of them, with norms and activations, `after` of those that follow it;
-    `layers` counts those of a dense block; `outputs` are what it gives, several where its weights
-    are applied to several maps.
-    """
-
-    id: str
-    kind: UnitKind
-    block: str
-    role: str
-    input: TensorSpec
-    outputs: tuple[TensorSpec, ...]
-    cost: Cost
-    chain: Chain
-    layers: int = 1
-    container: str = ""
-    ops: tuple[Box, ...] = ()
-    manner: Manner = ()
-    after: Manner = ()
-
-    @property
-    def numbers(self) -> tuple[Term, ...]:
-        """Everything in which it may differ from a block of its kind, its input aside."""
-        return tuple(numbers(self.chain or self.ops))
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Its path, and those of what its only box says besides."""
-        said = (id for box in boxes(self.chain) for id in box.stands) if self.kind == "op" else ()
-        return (self.id, *said)
-
-    @property
-    def shown(self) -> bool:
-        """Whether strips, columns and tables show it: a join alone is seen by what it joins."""
-        return self.kind != "op" or self.role != "norm"
-
-    @property
-    def telling(self) -> Box | None:
-        """The box that gives it its color, if it is drawn at all."""
-        return next((b for b in boxes(self.chain or self.ops) if b.role == self.role), None)
-
-    @property
-    def output(self) -> TensorSpec:
-        return self.outputs[0]
-
-    @property
-    def projects(self) -> bool:
-        """Whether a block strides (a lost border is no stride), or its shortcut is no identity."""
-        if self.kind == "block" and resolution(self.input) > ALIKE * resolution(self.output):
-            return True
-        return any(isinstance(i, Join) and i.projects for i in self.chain)
-
-    @property
-    def residual(self) -> bool:
-        return any(isinstance(item, Join) and item.residual and item.skips for item in self.chain)
-
-    @property
-    def terms(self) -> tuple[Term, ...]:
-        """What its only box says, or the name of its block; and whose weights it applies again."""
-        first = self.chain[0] if len(self.chain) == 1 else None
-        name, _, again = self.id.partition("@")
-        shared = (word(f"weights of {name}"),) if again else ()
-        block = (word(self.block.replace("_", " ")),)
-        return (*(first.terms if isinstance(first, Box) else block), *shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,26 +240,6 @@ def _within(id: str, path: str) -> bool:
     return not path or f"{id}.".startswith(f"{path}.")
 
 
-def resolution(spec: TensorSpec) -> float:
-    """The side of a map; of tokens that of the square they would fill; 1 for a vector."""
-    if not spec.rank:
-        return 1.0
-    if spec.layout == "channels_last" and spec.rank == 1:
-        return sqrt(spec.spatial[0])
-    return float(max(spec.spatial))
-
-
-def sides(spec: TensorSpec) -> tuple[float, float]:
-    """The height and the width of a map; of one axis its length and 0, of three the last two.
-
-    Tokens are the square that they would fill.
-    """
-    if spec.layout == "channels_last" and spec.rank == 1:
-        return resolution(spec), resolution(spec)
-    high, wide = (*spec.spatial, 0)[:2] if spec.rank == 1 else spec.spatial[-2:]
-    return float(high), float(wide)
-
-
 def describe(graph: Graph, show: Collection[str] = ()) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs.
 
@@ -356,156 +254,12 @@ def describe(graph: Graph, show: Collection[str] = ()) -> Description:
         blocks = {scope: unit for scope, unit in owner.items() if not is_dense(served, unit)}
         inside = {id for id in quiet if owner[served.by_id[id].scope]}
         reducer = Reducer(served, blocks, inside)
-        cut = _Units(served, analysis, reducer, owner, apart, quiet - inside)
+        cut = Units(served, analysis, reducer, owner, apart, quiet - inside)
         units = tuple(cut.units())
         made = Description(served, graph, analysis, units, cut.unit_of, reducer)
         if made.ordered:
             break
     return made
-
-
-class _Units:
-    """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks.
-
-    What weights are applied to again (`@1`, `@2`...) is a unit of its own only if told `apart`. Ops
-    outside of blocks that are to be `said` are said by the op before them.
-    """
-
-    def __init__(
-        self, graph: Graph, analysis: Analysis, reducer: Reducer, owner: Mapping[str, str],
-        apart: bool, said: Collection[str],
-    ) -> None:  # fmt: skip
-        self.said = said
-        self.graph, self.analysis, self.reducer = graph, analysis, reducer
-        self.owner = owner
-        self.first: dict[str, str] = {}  # where a path is applied first
-        self.unit_of = {name: name for name in graph.inputs}
-        for node in graph.nodes:
-            id = self.application(node)
-            path = id if apart else id.partition("@")[0]
-            self.unit_of[node.id] = self.first.setdefault(path, id)
-
-    def application(self, node: Node) -> str:
-        """The scope that is a unit and holds a node, or the node itself."""
-        return self.owner[node.scope] or node.id
-
-    def units(self) -> list[Unit]:
-        members: dict[str, list[Node]] = {}
-        for node in self.graph.nodes:
-            members.setdefault(self.application(node), []).append(node)
-        units: dict[str, Unit] = {}
-        silent: dict[str, list[Node]] = {}  # norms and activations outside of units, by what before
-        for id, nodes in members.items():
-            drawn = [node for node in nodes if self.reducer.source[node.id] == node.id]
-            if not drawn:
-                before = self.unit_of[self.reducer.source[nodes[0].id]]
-                silent.setdefault(before, []).extend(nodes)
-                continue
-            scope, first = self.graph.scope_by_id.get(id), self.unit_of[nodes[0].id]
-            unit = self._scope(scope, nodes, drawn) if scope else self._op(nodes[0])
-            known = units.get(first)
-            if known:
-                outputs = (*known.outputs, unit.output)
-                unit = replace(known, outputs=outputs, cost=known.cost + unit.cost)
-            units[first] = unit
-        return [self._with_manner(unit, members, silent) for unit in units.values()]
-
-    def _with_manner(
-        self, unit: Unit, members: Mapping[str, list[Node]], silent: Mapping[str, list[Node]]
-    ) -> Unit:
-        """What no box says of it: of a dense block of its first layer, which stands for all."""
-        nodes = members.get(unit.id, [])
-        ends = [n for n, node in enumerate(nodes) if node.scope == unit.id]
-        inside = nodes[: ends[0] + 1] if unit.kind == "dense" and ends else nodes
-        given = next((n for n, spec in self.graph.inputs.items() if spec is unit.input), "")
-        before = silent.get(given, [])
-        after = silent.get(unit.id, [])
-        told = [node for node in after if node.id in self.said]
-        box = unit.chain[-1] if unit.kind == "op" else None
-        if told and isinstance(box, Box):
-            unit = replace(unit, chain=(saying(box, told),))
-        if unit.kind == "op":
-            return replace(unit, manner=manner_of(self.graph, [*before, *inside, *after]))
-        manner = manner_of(self.graph, [*before, *inside])
-        if any(box.verb == "more" for box in boxes(unit.chain)):
-            manner = kinds_of(manner)
-        return replace(unit, manner=manner, after=manner_of(self.graph, after))
-
-    def _op(self, node: Node) -> Unit:
-        box = self.reducer.box(node)
-        specs = self.graph.specs(node)
-        cost = self.analysis.costs[node.id]
-        block = node.op.verb.replace("_", " ")
-        given = (node.output,)
-        return Unit(node.id, "op", block, box.role, specs[0], given, cost, (box,), 1, node.scope)
-
-    def _scope(self, scope: Scope, nodes: list[Node], drawn: list[Node]) -> Unit:
-        inside = {node.id for node in nodes}
-        entry = next((i for n in nodes for i in n.inputs if i not in inside), "")
-        layers, chain = 1, ()  # type: tuple[int, Chain]
-        with suppress(IrreducibleError):
-            if scope.kind == "dense":
-                layers, chain = self._dense(scope, entry, nodes)
-            else:
-                chain = in_one(self._chain(entry, nodes, {node.id for node in drawn}))
-        single = len(chain) == 1 and isinstance(chain[0], Box) and scope.kind != "dense"
-        kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
-        block = scope.block or scope.kind
-        if single:
-            block = "conv" if boxes(chain)[0].verb in ("conv", "depthwise") else block
-        return Unit(
-            id=scope.id,
-            kind=kind,
-            block="dense layer" if kind == "dense" else block,
-            role=_role(chain, [self.reducer.roles[node.id] for node in drawn]),
-            input=self.graph.spec(entry),
-            outputs=(nodes[-1].output,),
-            cost=self.analysis.costs[scope.id],
-            chain=chain,
-            layers=layers,
-            container=scope.parent,
-            ops=tuple(map(self.reducer.box, drawn)) if not chain or _open(chain) else (),
-        )
-
-    def _chain(self, entry: str, nodes: list[Node], inside: set[str]) -> Chain:
-        """What a block holds: a tree, or all at once if it takes or gives several things."""
-        held = {node.id for node in nodes}
-        given = [id for node in nodes for id in node.inputs[: node.op.inputs] if id not in held]
-        inputs = {self.reducer.source[id]: self.graph.spec(id) for id in reversed(given)}
-        ends = [id for id in inside if self.reducer.leaves(id, inside)]
-        if len(inputs) == 1 and len(ends) < 2:
-            return folded(self.reducer.chain(entry, nodes[-1].id))
-        order = self.reducer.order.__getitem__
-        first = {id: inputs[id] for id in sorted(inputs, key=order)}
-        return (self.reducer.mesh(first, sorted(ends, key=order), ()),)
-
-    def _dense(self, scope: Scope, entry: str, nodes: list[Node]) -> tuple[int, Chain]:
-        """The number of layers, and the first of them joined to what it is given.
-
-        Raises IrreducibleError if the layers are not all alike.
-        """
-        joins = [n for n in nodes if n.scope == scope.id and n.op.verb == "concat"]
-        starts = [entry, *(join.id for join in joins)]
-        layers = [
-            self.reducer.chain(start, join.inputs[-1])
-            for start, join in zip(starts, joins, strict=False)
-        ]
-        if len({(signature(layer), *numbers(layer)) for layer in layers}) != 1:
-            raise IrreducibleError(scope.id)
-        return len(layers), (Join(joins[0].id, "concat", (layers[0], ()), joins[0].output),)
-
-
-def _open(chain: Chain) -> bool:
-    """Whether a block takes or gives several things."""
-    return any(isinstance(item, Mesh) and item.open for item in chain)
-
-
-def _role(chain: Chain, roles: list[str]) -> str:
-    """The color of a block: that of its most telling op."""
-    found = {box.role for box in boxes(chain)} or set(roles)
-    heads = {box.role for box in boxes(chain) if box.verb != "squeeze_excite"} or found
-    telling = ("attention", "conv", "depthwise", "pointwise", "pool", "linear")
-    return next((role for role in telling if role in heads), "norm")
 
 
 def _stage(units: list[Unit], names: Names) -> Stage:

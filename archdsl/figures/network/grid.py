@@ -7,9 +7,10 @@ from math import log2
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.network import labels
-from archdsl.figures.network.description import Description, Unit, resolution
+from archdsl.figures.network.description import Description
 from archdsl.figures.network.names import Names
 from archdsl.figures.network.tree import Box
+from archdsl.figures.network.units import Unit, resolution
 from archdsl.ops import SIGNED
 from archdsl.ops.tensor import TensorSpec
 

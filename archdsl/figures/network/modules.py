@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archdsl.figures.network.description import Description, Unit
+from archdsl.figures.network.description import Description
 from archdsl.figures.network.grid import Cell
 from archdsl.figures.network.labels import product
 from archdsl.figures.network.manner import Manner
+from archdsl.figures.network.units import Unit
 
 TIMES, LONGEST = 3, 12  # how often cells come again to be drawn once; how many these may be
 
