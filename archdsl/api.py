@@ -337,6 +337,7 @@ def draw(
     title: str | None = None,
     legend: bool | None = None,
     scale: Literal["sqrt", "linear", "log"] | None = None,
+    shape: Literal["boxes", "slabs"] | None = None,
     direction: Literal["auto", "down", "right"] | None = None,
     fold: str | None = None,
     label: Mapping[str, str] | None = None,
@@ -360,8 +361,8 @@ def draw(
 
     values = {
         "width": width, "theme": theme, "show": show, "only": only, "title": title,
-        "legend": legend, "scale": scale, "direction": direction, "fold": fold, "label": label,
-        "hide": hide, "mark": mark, "roles": roles, "note": note, "group": group,
+        "legend": legend, "scale": scale, "shape": shape, "direction": direction, "fold": fold,
+        "label": label, "hide": hide, "mark": mark, "roles": roles, "note": note, "group": group,
         "insets": insets, "rows": rows, "color": color,
     }  # fmt: skip
     given = {name: value for name, value in values.items() if value is not None}

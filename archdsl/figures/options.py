@@ -70,6 +70,10 @@ OPTIONS = (
         ("sqrt", "linear", "log"),
     ),
     Option(
+        "shape", "boxes", "What stands for maps: boxes, or slabs as high and thick as they are.",
+        "pyramid", ("boxes", "slabs"),
+    ),
+    Option(
         "direction", "auto", "Of blocks: auto, down or right.", "hero block",
         ("auto", "down", "right"),
     ),
@@ -126,6 +130,7 @@ class Options:
     title: str = ""
     legend: bool = True
     scale: str = "sqrt"
+    shape: str = "boxes"
     direction: Literal["auto", "down", "right"] = "auto"
     fold: int | None = 0
     theme: str = "paper"

@@ -23,7 +23,7 @@ DRAWN = {  # networks that a kind shows
 }
 ANOTHER: dict[str, Any] = {
     "width": "double", "theme": "dark", "show": "shapes", "title": "A title", "legend": False,
-    "scale": "linear", "direction": "right", "fold": "2", "label": {"**": "Part"},
+    "scale": "linear", "shape": "slabs", "direction": "right", "fold": "2", "label": {"**": "Part"},
     "hide": ["avgpool"], "mark": {"**": "ours"}, "roles": {"ours": {"fill": "#FFD966"}},
     "note": {"layer3": "dilated"}, "group": [{"label": "Stages", "parts": ["layer{s}"]}],
     "insets": ["layer3.0"], "rows": 2, "color": "macs",

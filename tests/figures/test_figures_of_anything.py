@@ -1,14 +1,17 @@
 """Figures and tables assume no chain: whatever is legal is drawn, or refused with a reason."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 import archdsl
 from archdsl import UsageError
+from archdsl.figures.canvas.pen import LINE
 from archdsl.figures.canvas.png import png
-from archdsl.figures.canvas.scene import Scene
+from archdsl.figures.canvas.scene import Path as Line
+from archdsl.figures.canvas.scene import Scene, Text, groups
 from archdsl.figures.network.description import describe
 from archdsl.figures.options import KINDS
 from tests.figures.truth import lies
@@ -152,3 +155,31 @@ def test_a_picture_of_too_many_pixels_is_refused() -> None:
 
 def texts(figure: Any) -> list[str]:
     return [item.plain for item in figure.scene.flat() if hasattr(item, "plain")]
+
+
+@pytest.mark.parametrize("name", ["unet", "resnet50_fpn", "retinanet_resnet50_fpn"])
+def test_slabs_of_a_network_that_branches_have_the_sizes_of_its_maps(name: str) -> None:
+    """Heights by the square root of resolution, thickness by that of channels, ways as of boxes."""
+    graph = archdsl.load(name)
+    figure = archdsl.draw(graph, kind="pyramid", shape="slabs", width="double")
+    assert figure.scene is not None
+    assert list(lies(figure, [graph], "pyramid")) == []
+    found = {}
+    for group in groups(figure.scene.items):
+        fronts = [item for item in group.items if isinstance(item, Line) and item.stroke]
+        bold = [item for item in group.items if isinstance(item, Text) and item.runs[0].bold]
+        if fronts and bold:
+            left, top, right, bottom = fronts[0].box()
+            found[group.id] = right - left - LINE, bottom - top - LINE
+    for (id, (thick, high)), (other, (thick2, high2)) in pairwise(found.items()):
+        a, b = (graph.spec([*graph.results_at(path)][-1]) for path in (id, other))
+        if min(thick, thick2) > 2.61:  # none is thinner
+            assert thick / thick2 == pytest.approx((a.channels / b.channels) ** 0.5, rel=0.01)
+        if min(high, high2) > 9.01:  # no slab is lower: it has a mark
+            assert high / high2 == pytest.approx((a.spatial[0] / b.spatial[0]) ** 0.5, rel=0.01)
+    assert len(found) > 5
+
+
+def test_slabs_of_ways_that_cross_are_refused_with_what_shows_them() -> None:
+    with pytest.raises(UsageError, match="shape boxes shows it"):
+        archdsl.draw("hrnet_w18", kind="pyramid", shape="slabs", width="double")

@@ -43,6 +43,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "title": ("", "a title"),
     "legend": (True, False),
     "scale": ("sqrt", "linear", "log"),
+    "shape": ("boxes", "slabs"),
     "direction": ("auto", "down", "right"),
     "fold": ("auto", "none", "2", "7"),
 }

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from math import ceil, sqrt
 from operator import itemgetter
 
 from archdsl.diagnostics.text import rest_of
-from archdsl.figures.canvas.pen import MIDDLE, PLUS, Pen
+from archdsl.figures.canvas.pen import MIDDLE, PLUS, Pen, Slab, slab_for
 from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.kinds.block_layout import hover
 from archdsl.figures.network import labels
@@ -13,12 +14,13 @@ from archdsl.figures.network.description import Description, vary
 from archdsl.figures.network.grid import Cell
 from archdsl.figures.network.modules import Repeated
 from archdsl.figures.network.tree import Mesh
-from archdsl.figures.network.units import Unit
+from archdsl.figures.network.units import Unit, resolution, sides
 from archdsl.figures.options import Options
 from archdsl.ops import SIGNED
 from archdsl.ops.base import sum_of
 
 LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
+NEAR = 2.5  # from a slab to its words
 OPS = 6  # of a block that is no tree and that a cell lists rather than names it
 
 
@@ -37,6 +39,7 @@ class CellPen:
         self.description, self.options, self.pen = description, options, pen
         self.letters, self.opened = letters or {}, letters is not None
         self.size = pen.theme.sizes.dimension
+        self.largest = max(resolution(spec) for spec in description.graph.inputs.values())
         self.lines: dict[str, list[tuple[Run, ...]]] = {}  # in cells that are written, by their ids
         self.repeated: dict[str, Repeated] = {}  # that cells are of, by their first units
 
@@ -90,7 +93,25 @@ class CellPen:
         verb = last.boxes[-1].verb if isinstance(last, Mesh) and opened and not others else ""
         return cell.sign or (verb if verb in SIGNED else "")
 
+    def slab(self, cell: Cell) -> Slab | None:
+        """What a cell is drawn as where slabs are asked for: a sheet, its words beside it."""
+        if self.options.shape != "slabs" or self.sign(cell):
+            return None
+        spec = cell.outputs[0]
+        if not spec.rank:
+            return Slab(5.0, max(9.0, min(40.0, 0.75 * sqrt(spec.channels))), 0.0)
+        high, _ = sides(spec)
+        return slab_for(spec.channels, (high, 0.0), 1.0, max(self.largest, high))
+
+    def beside_slab(self, cell: Cell) -> float:
+        """What the words of a slab take right of it."""
+        if self.slab(cell) is None:
+            return 0.0
+        return NEAR + max(self.pen.measure(line, self.size) for line in self.lines[cell.id])
+
     def width(self, cell: Cell) -> float:
+        if slab := self.slab(cell):
+            return slab.width
         if not self.sign(cell):
             widest = max(self.pen.measure(line, self.size) for line in self.lines[cell.id])
             return widest + 2 * INSIDE
@@ -98,6 +119,8 @@ class CellPen:
         return 2 * (PLUS + mark + 1) if self.beside and mark else max(2 * PLUS, mark)
 
     def height(self, cell: Cell) -> float:
+        if slab := self.slab(cell):
+            return max(slab.height, 2 * ceil(len(self.lines[cell.id]) / 2) * LINE_HEIGHT + 2)
         if not self.sign(cell):
             return len(self.lines[cell.id]) * LINE_HEIGHT + 5
         return 2 * (PLUS + bool(self.mark(cell)) * LINE_HEIGHT)
@@ -106,6 +129,8 @@ class CellPen:
         """From its middle to its border, to the right and down; a mark is outside of it."""
         if self.sign(cell):
             return PLUS, PLUS
+        if slab := self.slab(cell):
+            return slab.width / 2, slab.height / 2
         return self.width(cell) / 2, self.height(cell) / 2
 
     def mark(self, cell: Cell) -> str:
@@ -124,6 +149,8 @@ class CellPen:
                 self.pen.text(*place, self.mark(cell), self.size, anchor="start")
             else:
                 self.pen.text(x, y - PLUS - 2.4, self.mark(cell), self.size)
+        elif slab := self.slab(cell):
+            self.draw_slab(cell, slab, x, y)
         else:
             w, h = self.width(cell), self.height(cell)
             paint = self.pen.theme.paint(cell.main.role)
@@ -138,6 +165,16 @@ class CellPen:
         listed = [box for unit in cell.units if len(unit.ops) <= OPS for box in unit.ops]
         stands += [path for box in listed for path in (box.id, *box.stands)]
         self.pen.grouped(since, cell.id, title, stands)
+
+    def draw_slab(self, cell: Cell, slab: Slab, x: float, y: float) -> None:
+        """A sheet, half of its words above the way that leaves it, half below."""
+        self.pen.slab(x - slab.width / 2, y, slab, self.pen.theme.paint(cell.main.role))
+        lines = self.lines[cell.id]
+        above = ceil(len(lines) / 2)
+        for number, line in enumerate(lines):
+            base = y - 2.6 + LINE_HEIGHT * (number + 1 - above)
+            base += (number >= above) * 2.4
+            self.pen.text(x + slab.width / 2 + NEAR, base, line, self.size, anchor="start")
 
 
 def results_of(description: Description, cells: Sequence[Cell]) -> dict[str, str]:

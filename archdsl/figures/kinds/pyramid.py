@@ -40,10 +40,9 @@ class _Pyramid:
         for cell in cells:
             self.inner.write(cell, "" if self.free(cell) else self.outputs.get(cell.first, ""))
         columns = max(cell.column for cell in self.cells) + 1
-        self.widths = [
-            max(self.width(cell) for cell in self.cells if cell.column == n) if self.at(n) else 0.0
-            for n in range(columns)
-        ]
+        self.shapes = [max(map(self.width, self.at(n)), default=0.0) for n in range(columns)]
+        words = [max(map(self.inner.beside_slab, self.at(n)), default=0.0) for n in range(columns)]
+        self.widths = [sum(pair) for pair in zip(self.shapes, words, strict=True)]
         self.place()
 
     def at(self, column: int) -> list[Cell]:
@@ -75,8 +74,8 @@ class _Pyramid:
         free = min((self.options.width - need) / len(self.widths), SPREAD)
         x = (self.options.width - need - free * (len(self.widths) - 1)) / 2
         self.middles = []
-        for wide in self.widths:
-            self.middles.append(x + wide / 2)
+        for shape, wide in zip(self.shapes, self.widths, strict=True):
+            self.middles.append(x + shape / 2)
             x += wide + across + free
         self.axes, self.tops, y = [], [], 12.0
         for row in range(max(cell.row for cell in self.cells) + 1):
@@ -190,8 +189,9 @@ class _Pyramid:
         """An arrow out of the network, to the right."""
         x, y = self.spot(cell)
         right, size = x + self.inner.half(cell)[0], self.pen.theme.sizes.dimension
-        self.pen.arrow([(right, y), (right + OUT, y)])
-        place = right + OUT + 2, y + MIDDLE * size
+        end = right + self.inner.beside_slab(cell) + OUT
+        self.pen.arrow([(right, y), (end, y)])
+        place = end + 2, y + MIDDLE * size
         self.pen.text(*place, name, size, self.pen.theme.dimension, "start")
 
     def way(self, source: Cell, cell: Cell, text: str) -> None:
@@ -222,7 +222,7 @@ class _Pyramid:
 
     def bus(self, sources: Sequence[Cell], fed: Sequence[Cell]) -> None:
         """One line down that all sources run into, and that feeds what is applied to each."""
-        across = self.middles[fed[0].column] - self.widths[fed[0].column] / 2 - BUS
+        across = self.middles[fed[0].column] - self.shapes[fed[0].column] / 2 - BUS
         starts = [self.spot(source) for source in sources]
         heights = [y for _, y in (*starts, *map(self.spot, fed))]
         middle = (min(heights) + max(heights)) / 2
@@ -262,6 +262,11 @@ def draw_pyramid(
     if len(description.graph.inputs) == 1 and arranged(cells):
         with suppress(NarrowError):
             bottom = _Pyramid(description, options, pen, letters, cells).draw()
+    if bottom is None and options.shape == "slabs":
+        raise UsageError(
+            f"{description.title} has ways that cross, or is wider than {options.width:g} pt in"
+            " slabs; --shape boxes shows it"
+        )
     if bottom is None:
         del pen.items[since:]
         cells, repeated = once(description, cells, modules)

@@ -39,6 +39,8 @@ def caption_of(
         )
         text += _untrue(descriptions[0], options.scale)
     text += _EXPLAINED.get(kind, "")
+    if kind == "pyramid" and options.shape == "slabs":
+        text += " Height of a slab: the square root of resolution; thickness: of channels."
     if kind in ("hero", "block"):
         text += _of_blocks(descriptions[0], kind)
     text += f" {missing}" * bool(missing)
