@@ -45,7 +45,7 @@ class Option:
     @property
     def named(self) -> str:
         *first, last = self.kinds.split()
-        return f"{', '.join(first)} and {last}"
+        return f"{', '.join(first)} and {last}" if first else last
 
     def honoured(self, kind: str) -> bool:
         return kind in self.kinds.split()
@@ -188,8 +188,9 @@ def asked(kind: str, values: Mapping[str, Any]) -> Options:
         value = found[option.name]
         if option.choices and value not in option.choices:
             raise UsageError(f"{option.name} `{value}` is not one of {', '.join(option.choices)}")
+        verb = "have" if " " in option.kinds else "has"
         if option.name in given and kind in KINDS and not option.honoured(kind):
-            raise UsageError(f"--kind {kind} has no --{option.name}; {option.named} have")
+            raise UsageError(f"--kind {kind} has no --{option.name}; {option.named} {verb}")
     found["width"], zoom = width_of(found["width"])
     found |= {"show": shown_of(found["show"]), "fold": fold_of(str(found["fold"]))}
     found |= {"theme": os.fspath(found["theme"]), "rows": found["rows"] or 0}
