@@ -15,6 +15,7 @@ from archdsl.cli.main import run
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.elaborate.document import elaborate
+from archdsl.graph.graph import Graph
 from archdsl.language.gallery import find, names
 from archdsl.language.loader import Loader
 from archdsl.language.written import Written
@@ -132,6 +133,12 @@ def without(part: Any, block: str, parameter: str) -> None:
         part[block].pop(parameter, None)
 
 
+def structure(graph: Graph) -> list[Any]:
+    """Its nodes with their inputs by position: what is applied again has other marks behind `@`."""
+    order = {id: i for i, id in enumerate([*graph.inputs, *(node.id for node in graph.nodes)])}
+    return [(node.path, node.op, [order[id] for id in node.inputs]) for node in graph.nodes]
+
+
 @pytest.mark.parametrize(
     "seeds", [range(60), pytest.param(range(60, 1_000), marks=pytest.mark.slow)], ids=str
 )
@@ -154,8 +161,7 @@ def test_what_is_said_of_unused_parameters_can_be_done(seeds: range) -> None:
         assert after[1] == [], seed
         assert before is not None
         assert after[0] is not None
-        ops = [[(node.id, node.op) for node in graph.nodes] for graph in (before, after[0])]
-        assert ops[0] == ops[1], seed
+        assert structure(before) == structure(after[0]), seed
     assert followed > len(seeds)
 
 
