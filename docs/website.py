@@ -34,6 +34,7 @@ OTHERS = {  # pages from outside of docs/
     "CHANGELOG.md": "changes.md",
     "SECURITY.md": "security.md",
 }
+LANGUAGES = {".py": "python", ".yaml": "yaml", ".md": "markdown", ".toml": "toml"}
 
 
 def build(folder: Path) -> None:
@@ -106,11 +107,22 @@ def _there(target: Path, folder: Path) -> str:
     if inside == "specs":
         return "gallery.md"
     made = folder / f"code/{inside}.md"
-    made.parent.mkdir(parents=True, exist_ok=True)
-    made.write_text(
-        f"# {inside}\n\n```python\n{target.read_text(encoding='utf-8')}```\n", encoding="utf-8"
-    )
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.write_text("\n".join(_shown(target, inside, folder)), encoding="utf-8")
     return f"code/{inside}.md"
+
+
+def _shown(target: Path, inside: str, folder: Path) -> Iterator[str]:
+    """A page of a file of the repository, or of a folder with links to its files."""
+    yield f"# {inside}\n"
+    if target.is_dir():
+        for file in sorted(path for path in target.iterdir() if path.is_file()):
+            up = "../" * (1 + inside.count("/"))
+            yield f"* [{file.name}]({up}{_there(file, folder)})"
+    else:
+        word = LANGUAGES.get(target.suffix, "text")
+        yield f"````{word}\n{target.read_text(encoding='utf-8')}````\n"
 
 
 def _commands() -> Iterator[str]:
