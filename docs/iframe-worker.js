@@ -1,6 +1,11 @@
 // The search runs in a worker, which browsers allow no page that is read from a folder: there a
 // hidden frame does its work. (Zensical would fetch a package of that name from afar.)
 if (location.protocol === "file:") {
+  const later = (message, receive) => {  // a copy, and not at once, as between workers
+    const data = structuredClone(message);
+    setTimeout(() => receive({ data }));
+  };
+
   window.Worker = class {
     constructor(address) {
       this.frame = document.createElement("iframe");
@@ -14,7 +19,7 @@ if (location.protocol === "file:") {
 
     begin(address, done) {
       const inside = this.frame.contentWindow;
-      inside.postMessage = (data) => this.onmessage?.({ data });
+      inside.postMessage = (data) => later(data, (event) => this.onmessage?.(event));
       const script = inside.document.createElement("script");
       script.src = address;
       script.onload = () => done(inside);
@@ -23,7 +28,7 @@ if (location.protocol === "file:") {
     }
 
     postMessage(data) {
-      this.inside.then((inside) => inside.onmessage({ data }));
+      this.inside.then((inside) => later(data, (event) => inside.onmessage(event)));
     }
 
     terminate() {

@@ -74,7 +74,9 @@ def test_every_network_has_a_page_with_its_figure_source_and_spec(site: Path) ->
     for name in gallery.every():
         page = (site / f"networks/{name}.html").read_text(encoding="utf-8")
         assert (site / f"networks/{name}.svg").is_file(), name
-        assert "nn.Module" in page and 'id="the-spec"' in page and 'id="weights"' in page
+        for part in ("stages", "weights", "beside-the-paper", "the-spec", "the-source"):
+            assert f'id="{part}"' in page, (name, part)
+        assert page.count(">forward</span>") > 0, name
 
 
 @pytest.mark.slow
@@ -99,8 +101,9 @@ def test_it_reads_from_a_folder_without_a_network_and_finds_words(site: Path) ->
         page.goto((site / "networks/resnet50.html").as_uri())
         page.wait_for_function("document.querySelector('img[src=\"resnet50.svg\"]').naturalWidth")
         page.keyboard.press("Control+k")
-        page.wait_for_timeout(2000)  # the index is being read
-        page.keyboard.type("squeeze_excite", delay=50)
+        words = page.locator("input[role=combobox]")
+        words.press_sequentially("squeeze_excite", delay=50)
         page.wait_for_selector("a[href*='library.html#squeeze_excite']")
+        assert words.input_value() == "squeeze_excite"
         browser.close()
     assert not wrong and asked and all(url.startswith(("file:", "data:")) for url in asked)
