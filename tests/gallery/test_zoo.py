@@ -22,9 +22,6 @@ HUGE = {"regnet_y_128gf", "vit_h_14"}  # twice over, in float64, they take 10 GB
 # Whose originals make their modules in another order than they run them.
 ANOTHER_ORDER = {
     "fasternet_t0",
-    "swin_v2_b",
-    "swin_v2_s",
-    "swin_v2_t",
     "unetplusplus_resnet34",
     "yolov5s",
     "yolov8n",
