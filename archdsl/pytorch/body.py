@@ -238,6 +238,7 @@ class Body:
         self.steps: list[Step] = []
         self.methods: dict[str, ast.FunctionDef] = {}  # beside `forward`
         self.made: dict[str, Value | Listing] = {}  # by mark
+        self.whole: Entry | None = None  # the modules of a loop, of which the class is a list
         self.within: set[str] = set()  # the marks of what one member of a chain gives the next
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
         self.locals: set[str] = set()
@@ -353,6 +354,12 @@ class Body:
         """The statements of `__init__` behind `super().__init__()`."""
         kept = [assign(f"self.{key}", code) for key, code in self.kept.items()]
         kind, checks = self.top.kind, [of_length(*length) for length in self.lengths.values()]
+        if self.whole is not None:
+            if self.top.entries:
+                raise Fixed((), "modules beside those of a list")
+            assert isinstance(self.whole.code, ast.Call)
+            made_of = ast.Expr(call("super().__init__", *self.whole.code.args))
+            return [*checks, made_of, *kept]
         if kind == "self":
             made = [
                 s
@@ -457,6 +464,8 @@ class Body:
 
     def access(self, entry: "Entry | Holder") -> ast.expr:
         """`self.layers[0]`."""
+        if entry is self.whole:
+            return name("self")
         holder, owner = entry.owner, self.owner(entry)
         assert holder is not None
         kind = holder.kind

@@ -199,8 +199,11 @@ class Looping(Applying):
                 self.body.enter(holder, entry)
                 continue
             owner = holder.owner
-            if owner is None or holder.entries or env.level.count:
+            if holder.entries or env.level.count:
                 raise Fixed((), "numbers beside those of a loop")
+            if owner is None:  # the class is the list
+                self.body.whole = entry
+                continue
             entry.key, entry.owner = holder.key, owner
             owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
             env.level.uncertain = now.index

@@ -26,10 +26,11 @@ from archdsl.pytorch.operations import (
     torch_call,
     writing_over,
 )
-from archdsl.pytorch.python import choice, flat, name
+from archdsl.pytorch.python import call, choice, flat, name
 from archdsl.pytorch.regions import settle_regions
 from archdsl.pytorch.starts import is_known, scheme_of, wrap
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, negation, same
+from archdsl.pytorch.translator import assuming, excludes
 from archdsl.pytorch.turns import Loop
 
 if TYPE_CHECKING:
@@ -291,6 +292,10 @@ class Placing(Chains):
         x = env.x
         if not isinstance(x, Value):
             raise Fixed((), "a module of one input that gets several")
+        either = self.either(self.attribute(title, env), made, env)
+        if either is not None:
+            self.settle(path, either, env.level.holder)
+            return either
         entry = Entry(self.attribute(title, env), made.code, made.before, env.guard)
         entry = self.entered(env.level.holder, entry)
         if not self.again:
@@ -316,6 +321,43 @@ class Placing(Chains):
         self.step(env.level, value, code)
         self.settle(path, value, env.level.holder)
         return value
+
+    def either(self, key: str, made: Made, env: Env) -> Value | None:
+        """A module under a condition that never holds with that of the module before it.
+
+        Both have one name, and are one attribute. None where that is not so.
+        """
+        first, last = env.level.holder.keys.get(key), self.body.steps[-1:]
+        if not isinstance(first, Entry) or first.test is None or env.guard is None or not last:
+            return None
+        (step,) = last
+        called = isinstance(step.code, ast.Call) and step.accessed == [first]
+        x = env.otherwise or env.x
+        flows = isinstance(x, Value) and x.mark == step.target.mark
+        if not called or not flows or not excludes(first.test.syntax, env.guard.syntax):
+            return None
+        value, test, other = step.target, first.test, made.code
+        plain = not first.before and not made.before and made.use is None
+        if not plain or not isinstance(value, Value):
+            raise Fixed(env.guard.names, "one of two modules that cannot stand in an expression")
+        if not same(negation(test), env.guard):
+            other = choice(env.guard.syntax, other, call("nn.Identity"))
+        first.code, first.test = choice(test.syntax, first.code, other), None
+        (before,) = (self.body.made[mark] for mark in step.operands)
+        alike = value.under is not None and value.under[1] is made.maker
+        rest = Value(made.spec, maker=made.maker)
+        if isinstance(before, Value) and not same(negation(test), env.guard):
+            rest, alike = self.merge(env.guard, rest, before), False
+        value.spec = self.merge(test, Value(self.plain_spec(value, test)), rest).spec
+        value.maker, value.under = made.maker if alike else None, None
+        first.channels = value.spec.channels
+        return value
+
+    @staticmethod
+    def plain_spec(value: Value, test: Symbol) -> TensorSpec:
+        """The shape of a value where a condition holds."""
+        sizes = (assuming(size, test, True) for size in value.spec.shape)
+        return TensorSpec(tuple(sizes), value.spec.layout)
 
     def chosen(self, guard: Symbol, x: Value, other: Value) -> Value:
         """One value or another, as soon as there are both: what is not chosen can go."""

@@ -268,6 +268,15 @@ def lay_out(prefix: str, node: ast.expr, suffix: str, indent: int) -> list[str]:
             return _bracketed(f"{prefix}{flat(called)}(", _items(node), f"){suffix}", indent)
         case ast.List(elts=[_, *_]):
             return _bracketed(f"{prefix}[", _items(node), f"]{suffix}", indent, False)
+        case ast.Subscript(value=value, slice=ast.Tuple() as part):
+            return _bracketed(f"{prefix}{flat(value)}[", _items(part), f"]{suffix}", indent, False)
+        case ast.Slice(lower=lower, upper=ast.BinOp(left=left, op=op, right=right)):
+            start = f"{margin}{prefix}{flat(lower)} : " if lower else f"{margin}{prefix}:"
+            rest = f"{_SIGN[type(op)]} {flat(right, _STRENGTH[type(op)] + 1)}"
+            return [
+                start + flat(left, _STRENGTH[type(op)]),
+                f"{margin}{rest}{suffix}",
+            ]
         case ast.Tuple(elts=[_, _, *_]):
             return _bracketed(f"{prefix}(", _items(node), f"){suffix}", indent, False)
         case ast.Dict(keys=[_, *_]):
@@ -334,7 +343,7 @@ def _split(node: ast.expr, indent: int) -> list[str]:
         test, rest = f"if {flat(node.test, 2)}", node.orelse
         others: list[str] = []
         while isinstance(rest, ast.IfExp):
-            others += [f"{margin}else {flat(rest.body, 2)}", f"{margin}if {flat(rest.test, 2)}"]
+            others += [*lay_out("else ", rest.body, "", indent), f"{margin}if {flat(rest.test, 2)}"]
             rest = rest.orelse
         other = lay_out("else ", rest, "", indent)
         nested = isinstance(node.body, ast.IfExp | ast.Lambda)
@@ -345,11 +354,18 @@ def _split(node: ast.expr, indent: int) -> list[str]:
         parts = [flat(value, own + 1) for value in node.values]
         return [f"{margin}{word if n else ''}{part}" for n, part in enumerate(parts)]
     if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow | ast.BitOr):
-        own = _STRENGTH[type(node.op)]
-        alike = isinstance(node.left, ast.BinOp) and _STRENGTH[type(node.left.op)] == own
-        left = _split(node.left, indent) if alike else _operand("", node.left, own, indent)
-        return [*left, *_operand(f"{_SIGN[type(node.op)]} ", node.right, own + 1, indent)]
+        return _terms(node, indent)
     return [f"{margin}{flat(node)}"]
+
+
+def _terms(node: ast.BinOp, indent: int) -> list[str]:
+    """The operands of signs that bind alike, a line each."""
+    own = _STRENGTH[type(node.op)]
+    if isinstance(node.left, ast.BinOp) and _STRENGTH[type(node.left.op)] == own:
+        left = _terms(node.left, indent)
+    else:
+        left = _operand("", node.left, own, indent)
+    return [*left, *_operand(f"{_SIGN[type(node.op)]} ", node.right, own + 1, indent)]
 
 
 def _operand(prefix: str, node: ast.expr, strength: int, indent: int) -> list[str]:

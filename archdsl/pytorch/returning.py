@@ -65,6 +65,8 @@ def network_members(
 
 
 def base_of(body: Body) -> str:
+    if body.whole is not None:
+        return "nn.ModuleList"
     return {"self": "nn.Module", "list": "nn.ModuleList", "dict": "nn.ModuleDict"}[body.top.kind]
 
 

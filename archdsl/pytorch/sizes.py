@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import NTH, Flowing, Listing, Value
-from archdsl.pytorch.python import call, identifiers
+from archdsl.pytorch.python import as_syntax, call, identifiers
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, symbol
 from archdsl.pytorch.translator import substituted
 
@@ -75,7 +75,37 @@ def channels_of(flow: Value | Listing) -> Any:
     match channels.syntax:
         case ast.Subscript(value=ast.Name() as items, slice=ast.Name(id=place)) if place == NTH:
             return symbol(call("sum", items), "int", channels)
+        case ast.IfExp(test=test, body=then, orelse=other) if sign := _where_first(test):
+            first, rest = (then, other) if sign == "==" else (other, then)
+            if NTH not in identifiers(first, rest):
+                return _total(
+                    *(replace(channels, syntax=part) for part in (first, rest)), flow.count
+                )
     raise Fixed((), "channels that differ in a list")
+
+
+def _where_first(test: ast.expr) -> str:
+    """`==` if a test holds for the first of a list alone, `!=` for all others; "" of any other."""
+    match test:
+        case ast.Name(id=place) if place == NTH:
+            return "!="
+        case ast.Call(func=ast.Name(id="bool"), args=[ast.Name(id=place)]) if place == NTH:
+            return "!="
+        case ast.Compare(left=ast.Name(id=place), ops=[op], comparators=[ast.Constant(value=0)]):
+            if place == NTH:
+                return {ast.Eq: "==", ast.NotEq: "!=", ast.Gt: "!="}.get(type(op), "")
+    return ""
+
+
+def _total(first: Symbol, each: Symbol, count: Any) -> Any:
+    """The channels of a list in which the first map may have others than all that follow."""
+    rest = binary("*", binary("-", count, 1), each)
+    match first.syntax:
+        case ast.BinOp(left=whole, op=ast.Sub(), right=taken) if ast.dump(taken) == ast.dump(
+            as_syntax(rest)
+        ):
+            return replace(first, syntax=whole)  # what is left over, and the rest
+    return binary("+", first, rest)
 
 
 def channels_in(flows: Sequence[Value | Listing]) -> Any:

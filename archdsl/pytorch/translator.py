@@ -45,6 +45,13 @@ from archdsl.pytorch.symbols import (
 _COMPARES: dict[str, type[ast.cmpop]] = {
     "<": ast.Lt, ">": ast.Gt, "<=": ast.LtE, ">=": ast.GtE, "==": ast.Eq, "!=": ast.NotEq,
 }  # fmt: skip
+_APART = {  # comparisons of the same two of which only one can hold
+    frozenset(pair)
+    for pair in (
+        (ast.Gt, ast.Lt), (ast.Gt, ast.Eq), (ast.Lt, ast.Eq), (ast.Eq, ast.NotEq),
+        (ast.Gt, ast.LtE), (ast.GtE, ast.Lt),
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -202,6 +209,9 @@ class Translator:
             return evaluated(f"{function}({', '.join(given)})", given, self.functions)
         if rule is not None:
             return self.scaled(function, rule, values[0])
+        several = len(values) > 1 and function in ("max", "min")
+        if several and all(same(values[0], value) for value in values):
+            return values[0]
         if function == "len" and isinstance(values[0], list):
             return len(values[0])
         if function == "sum" and isinstance(values[0], list):
@@ -291,7 +301,11 @@ def excludes(one: ast.expr, other: ast.expr) -> bool:
             ast.Compare(left=c, ops=[second], comparators=[d]),
         ):
             alike = ast.dump(a) == ast.dump(c) and ast.dump(b) == ast.dump(d)
-            return alike and {type(first), type(second)} in ({ast.Gt, ast.Lt}, {ast.Eq, ast.NotEq})
+            return alike and frozenset({type(first), type(second)}) in _APART
+        case ast.UnaryOp(op=ast.Not(), operand=a), b:
+            return ast.dump(a) == ast.dump(b)
+        case a, ast.UnaryOp(op=ast.Not(), operand=b):
+            return ast.dump(a) == ast.dump(b)
     return False
 
 

@@ -1,7 +1,7 @@
 """Items in a class: what each is as a module, and the statements of `forward` that connect them."""
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -67,7 +67,7 @@ class Walk(Looping):
         self.turning |= test.names
         if not isinstance(env.x, Value):
             raise Fixed(test.names)
-        with self.under(test):
+        with self.asking(test.names):
             there = self.where_it_holds(test, env)
             result = self.single(item, replace(there, guard=self.both(env.guard, test)))
         if not isinstance(result, Value):
@@ -76,12 +76,12 @@ class Walk(Looping):
 
     @staticmethod
     @contextmanager
-    def under(test: Symbol) -> Iterator[None]:
-        """What cannot be said under a condition asks for the condition to be known."""
+    def asking(names: Iterable[str]) -> Iterator[None]:
+        """What cannot be said under a condition, or in a loop, asks for that to be known."""
         try:
             yield
         except Fixed as error:
-            raise Fixed(error.names or test.names, str(error)) from error
+            raise Fixed(error.names or names, str(error)) from error
 
     def single(self, item: Item, env: Env) -> Flow:
         said = item.modifiers
@@ -397,9 +397,13 @@ class Walk(Looping):
         x, holder = env.x, env.level.holder
         owner, join = holder.owner, self.evaluate(item.arguments.get("join"), env)
         plain = join in (None, "concat") and "split" not in item.arguments and not self.again
+        names = set(self.body.locals)
         made = self.abreast(item.parts["paths"], env) if plain and env.guard is None else None
-        if made is None or owner is None or holder.entries or not isinstance(x, Value):
-            raise Fixed((), "branches of which there may be any number")
+        self.body.locals = names if made is None else self.body.locals
+        if made is None or owner is None or holder.entries:
+            return self.gathered_branches(item, env)
+        if not isinstance(x, Value):
+            raise Fixed((), "branches of a list of any number")
         parts, spec = made
         _, code = self.expressed(parts, True)
         entry = Entry(holder.key, call("nn.ModuleList", ast.List(code)), [], owner=owner)
@@ -410,6 +414,26 @@ class Walk(Looping):
         self.step(env.level, value, call("torch.cat", maps, 1))
         self.settle(env.level.child("_concat"), value, owner)
         return value
+
+    def gathered_branches(self, item: Item, env: Env) -> Value:
+        """Branches of which there may be any number, gathered in a loop, and joined."""
+        join = self.evaluate(item.arguments.get("join"), env) or "concat"
+        if "split" in item.arguments or not isinstance(join, str) or join == APART:
+            raise Fixed((), "branches of which there may be any number")
+        flows: list[Value | Listing] = []
+        for path in item.parts["paths"].items:
+            loop = path.modifiers.for_
+            if loop is not None and self.any_number(path, env):
+                names = names_in(*(self.evaluate(c.cells, env) for c in loop.columns))
+                with self.asking(names):
+                    flows.append(self.gathered(path, env))
+                continue
+            for row in self.rows(path, env):
+                flow = self.conditional(path, env.bind(row))
+                if not isinstance(flow, Value | Listing):
+                    raise Fixed((), "a branch that gives no map")
+                flows.append(flow)
+        return self.joined_list(OPS[join](), flows, env, f"_{join}")
 
     def split(self, item: Item, env: Env, paths: int) -> list[Flow]:
         if "split" not in item.arguments:
