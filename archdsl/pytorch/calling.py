@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from archdsl.language.replacing import NONE, Replacements
-from archdsl.language.syntax import COMBINATORS, Block, Item, Replacement
+from archdsl.language.syntax import COMBINATORS, SPLIT, Block, Item, Replacement
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, activation, arguments, kind
 from archdsl.ops.tensor import TensorSpec
@@ -154,7 +154,7 @@ class Calling(Placing):
             after = self.chain(item.parts["items"], env, parts)
             return None if after is None else self.contained(parts, after.first, "layers")
         if item.verb in COMBINATORS:
-            return None
+            return self.part_module(item, env) if self.repeats else None
         verb, block, given, env = self.standing(item, env)
         if isinstance(verb, Symbol):
             return self.factory_call(verb, given, item, env)
@@ -167,6 +167,20 @@ class Calling(Placing):
         written = torch_call(made, [env.first.spec])
         whole = written.form == "module" and not written.use
         return self.op_module(made, written, item, env) if whole else None
+
+    def part_module(self, item: Item, env: Env) -> Made | None:
+        """What a loop repeats that is no chain, as a class of its own."""
+        if item.verb == SPLIT:
+            return None
+        try:
+            with self.attempt():
+                code, results = self.program.part(item, env, self.hint, None, self)
+        except Fixed as error:
+            if error.names:
+                raise
+            return None
+        one = len(results) == 1 and isinstance(results[0], Value)
+        return Made(code, [], results[0].spec, results[0].maker) if one else None
 
     def block_module(
         self, block: Block, given: Mapping[str, Any], item: Item, env: Env

@@ -50,6 +50,8 @@ class Chains(Containers):
 
     program: "Program"
     turning: set[str]
+    repeats = 0  # the loops of a constructor around what is translated
+    hint = "part"  # the name of the container that is translated
 
     def module(self, item: Item, env: Env) -> Made | None:
         raise NotImplementedError
@@ -191,7 +193,10 @@ class Chains(Containers):
         return self.member(item, env, parts, key)
 
     def member(self, item: Item, env: Env, parts: Parts, key: str | list[Any] | None) -> Env | None:
+        hint = self.hint
+        self.hint = key if isinstance(key, str) else hint
         made = self.module(item, env)
+        self.hint = hint
         if made is None:
             return None
         parts.append(Part(key, made))
@@ -205,6 +210,7 @@ class Chains(Containers):
             return self.unrolled(times, env, parts, turn)
         self.turning |= names_in(times)
         title = next(n for n in ("i", "j", "k", "m", "n") if n not in names_of(env))
+        self.repeats += 1
         i = replace(variable(title, "int"), counted=True)
         bound = {"i": i, "first": equal(i, 0), "last": equal(i, times - 1)}
         over = call("range", times)
@@ -219,6 +225,8 @@ class Chains(Containers):
             if not known(times) or not error.names & {title}:
                 raise Fixed(error.names - {title} | names_in(times), str(error)) from error
             return self.unrolled(times, env, parts, turn)
+        finally:
+            self.repeats -= 1
         parts += made
         return after
 

@@ -2,21 +2,20 @@
 
 import ast
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from typing import Any
 
 from archdsl.language.syntax import Block
 from archdsl.pytorch.body import Listing, Value, variable_name
-from archdsl.pytorch.chains import equal, with_channels
-from archdsl.pytorch.containers import Part, Parts, leaves
-from archdsl.pytorch.environment import Env, text_of
-from archdsl.pytorch.python import assign, call, function, name
-from archdsl.pytorch.regions import recomputed, type_of
+from archdsl.pytorch.chains import with_channels
+from archdsl.pytorch.containers import Parts, leaves
+from archdsl.pytorch.environment import Env
+from archdsl.pytorch.linking import LAYER, MAPS, links
+from archdsl.pytorch.python import call, function, name
+from archdsl.pytorch.regions import type_of
 from archdsl.pytorch.returning import base_of, initial
-from archdsl.pytorch.symbols import Fixed, binary, names_in, variable
-from archdsl.pytorch.translator import choose
+from archdsl.pytorch.symbols import Fixed, binary
 from archdsl.pytorch.variables import Naming, typed
-from archdsl.pytorch.walks import Walk, kept
+from archdsl.pytorch.walks import Walk
 
 CHANNELS = "in_channels"
 
@@ -91,56 +90,23 @@ def densely(
     """A block of densely connected layers, or of a chain whose links are joined, a module each."""
     item = block.body
     assert item is not None
-    sees, gives = walk.word(item, "sees"), walk.word(item, "gives")
+    gives = walk.word(item, "gives")
     if gives not in ("all", "layers"):
         return None
-    count = walk.whole(item.arguments["repeat"], env)
-    i = variable("i", "int")
-    bound = env.bind({"i": i, "first": equal(i, 0), "last": equal(i, count - 1)})
-    start = env.first.spec.channels
-    probe = variable("channels_seen", "int")
-    parts: Parts = []
-    layer = item.parts["layer"]
-    again = len(layer.items) == 1 and layer.items[0].modifiers.checkpoint
-    layer = replace(layer, items=(kept(layer.items[0]),)) if again else layer
-    after = walk.chain(layer, bound.with_input(with_channels(env.first, probe)), parts)
-    if after is None or len(parts) != 1:
+    made = links(walk, item, env, walk.whole(item.arguments["repeat"], env))
+    if made is None:
         return None
-    growth = after.first.spec.channels
-    if names_in(growth) & {"i", "channels_seen"}:
-        return None
-    seen = binary("+", start, binary("*", i, growth))
-    if sees == "last":
-        seen = choose(equal(i, 0), lambda: start, lambda: growth)
-    parts = []
-    walk.chain(layer, bound.with_input(with_channels(env.first, seen)), parts)
-    (part,) = parts
-    if not isinstance(part, Part) or part.made.before or part.test is not None:
-        return None
-    clause = ast.comprehension(name("i"), call("range", count), [], 0)
-    if part.key is None:
-        members: ast.expr = ast.ListComp(part.made.code, [clause])
-    else:
-        members = ast.DictComp(text_of(part.key), part.made.code, [clause])
-    over = name("self") if part.key is None else call("self.values")
-    base = "nn.ModuleList" if part.key is None else "nn.ModuleDict"
-    newest = ast.Subscript(name("maps"), ast.UnaryOp(ast.USub(), ast.Constant(1)))
-    later = ast.Subscript(name("maps"), ast.Slice(ast.Constant(1)))
-    joined = call("torch.cat", name("maps"), 1)
-    made: ast.expr = call("layer", joined if sees == "all" else newest)
-    made = recomputed(made) if again else made
-    body: list[ast.stmt] = [
-        assign("maps", ast.List([name("x")])),
-        ast.For(name("layer"), over, [ast.Expr(call("maps.append", made))], []),
-        ast.Return(joined if gives == "all" else call("torch.cat", later, 1)),
-    ]
+    body = made.loop("x", MAPS, LAYER, made.over(name("self")))
+    later = ast.Subscript(name(MAPS), ast.Slice(ast.Constant(1)))
+    whole = call("torch.cat", name(MAPS) if gives == "all" else later, 1)
     forward = function(
-        "forward", [ast.arg("self"), ast.arg("x", name("Tensor"))], [], name("Tensor"), body
-    )
-    constructor = initial([ast.Expr(ast.Call(name("super().__init__"), [members], []))])
-    grown = binary("*", count, growth)
-    total = binary("+", start, grown) if gives == "all" else grown
-    return base, [constructor, forward], [with_channels(env.first, total)]
+        "forward", [ast.arg("self"), ast.arg("x", name("Tensor"))], [], name("Tensor"),
+        [*body, ast.Return(whole)],
+    )  # fmt: skip
+    constructor = initial([ast.Expr(ast.Call(name("super().__init__"), [made.members], []))])
+    grown = binary("*", made.count, made.growth)
+    total = binary("+", made.start, grown) if gives == "all" else grown
+    return made.base, [constructor, forward], [with_channels(env.first, total)]
 
 
 def channel_names(block: Block, count: int) -> list[tuple[str, int]]:

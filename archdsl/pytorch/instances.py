@@ -12,7 +12,7 @@ from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.operations import function_of, module_of
 from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name, ordered
-from archdsl.pytorch.regions import recomputed
+from archdsl.pytorch.recomputing import recomputed
 from archdsl.pytorch.returning import base_of, documented, initial, network_members
 from archdsl.pytorch.starts import case_of, common, freezing, loop_of, scheme_of, wrap
 from archdsl.pytorch.variables import Naming, typed

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archdsl.language.syntax import APART, COMBINATORS, USE, Item, items_in
-from archdsl.ops import OPS, join
+from archdsl.ops import OPS, Op, join
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.applying import Applying
 from archdsl.pytorch.body import Access, Entry, Listing, Step, Value
 from archdsl.pytorch.chains import cell_variable, count_of, equal
 from archdsl.pytorch.containers import Made, Part, Turns, table
 from archdsl.pytorch.environment import Env, Flow, Level
-from archdsl.pytorch.operations import function_of, torch_call
+from archdsl.pytorch.operations import function_of, module_of, torch_call
 from archdsl.pytorch.python import call, choice, identifiers, name
 from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, names_in, same, symbol, variable
@@ -70,6 +70,8 @@ class Looping(Applying):
 
     def joined_list(self, op: Any, flows: Sequence[Value | Listing], env: Env, title: str) -> Value:
         """The sum, the product or the concatenation of maps, among them lists of any number."""
+        if isinstance(op, join.WeightedAdd) and env.guard is None and not self.rounds:
+            return self.weighted(op, flows, env, title)
         if env.guard is not None or not isinstance(op, join.Add | join.Multiply | join.Concat):
             raise Fixed((), f"{op.verb} of a list of any number")
         firsts = [nth_of(flow, 0) if isinstance(flow, Listing) else flow for flow in flows]
@@ -87,6 +89,22 @@ class Looping(Applying):
             code = call(SUMS[op.verb], maps)
         value = self.body.value(spec, title.lstrip("_"), type(op))
         self.step(env.level, value, code)
+        self.settle(env.level.child(title), value, env.level.holder)
+        return value
+
+    def weighted(self, op: Op, flows: Sequence[Value | Listing], env: Env, title: str) -> Value:
+        """A sum of any number of maps, each times a learned weight."""
+        first = nth_of(flows[0], 0) if isinstance(flows[0], Listing) else flows[0]
+        specs = [first.spec] * len(flows)  # all have the same, or there is no sum
+        counts = [flow.count if isinstance(flow, Listing) else 1 for flow in flows]
+        written = torch_call(op, specs)
+        (size,) = written.arguments
+        written = replace(written, arguments=(replace(size, value=total(counts)),))
+        entry = Entry(title, module_of(written), [], None, True)
+        entry = self.entered(env.level.holder, entry)
+        code = function_of(written, [name("maps")], self.body.reached(entry))
+        value = self.body.value(self.inferred(op, [Value(one) for one in specs]), title, type(op))
+        self.step(env.level, value, _Instead(self.of_list(flows)).visit(code))
         self.settle(env.level.child(title), value, env.level.holder)
         return value
 

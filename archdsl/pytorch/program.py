@@ -18,6 +18,7 @@ from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import NTH, Listing, Value, is_taken, variable_name
+from archdsl.pytorch.calling import Calling
 from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
@@ -239,13 +240,17 @@ class Program(Factories):
         return walk.body.listing(spec, many, variable_name(block.rest))
 
     def part(
-        self, item: Item, env: Env, title: str, path: str, walk: Walk
+        self, item: Item, env: Env, title: str, path: str | None, walk: Calling
     ) -> tuple[ast.expr, list[Value]]:
-        """A call of a class of its own for a part that holds parameters, and what it gives."""
+        """A call of a class of its own for a part, and what it gives.
+
+        It stands under a title, at a path if it stands there alone.
+        """
         spec = env.first.spec
-        part = part_name(path)
+        part, paths = part_name(path or title), [] if path is None else [path]
         block = Block(part, env.file, item.place, body=replace(item, modifiers=NO_MODIFIERS))
-        inner = Walk(self, [*self.paths(path, walk.prefixes)], frozenset(env.values), {})
+        prefixes = [full for one in paths for full in self.paths(one, walk.prefixes)]
+        inner = Walk(self, prefixes, frozenset(env.values), {})
         inner.block, inner.file, inner.standards = block, env.file, walk.standards
         inner.replacing = walk.replaced_at(env, title)
         arguments, values = [], {}
@@ -426,7 +431,7 @@ class Program(Factories):
         for other in self.order:
             if isinstance(other, Group) and ast.dump(other.node.body[1]) == ast.dump(made):
                 return other.title
-        title = self.free(class_name(key))
+        title = self.free(class_name(part_name(key) if key.isdecimal() else key))
         doc = documented([f"The modules of `{key}`."])
         node = ast.ClassDef(title, [name("nn.Module")], [], [doc, made], [])
         self.order.append(Group(title, node))

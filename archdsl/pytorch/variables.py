@@ -8,6 +8,7 @@ from typing import Any
 
 from archdsl.modules.lifetimes import last_uses
 from archdsl.pytorch.body import Body, Listing, Step, Value, is_attribute, is_taken
+from archdsl.pytorch.linking import Linking
 from archdsl.pytorch.python import annotated, assign, call, identifiers
 from archdsl.pytorch.symbols import Fixed
 from archdsl.pytorch.turns import Loop
@@ -81,6 +82,9 @@ class Naming:
             if isinstance(step, Loop):
                 statements += self.looped(step, number)
                 continue
+            if isinstance(step, Linking):
+                statements += self.linked(step)
+                continue
             mark = step.target.mark
             chosen = self.choose(step, number, wanted.get(mark, ""))
             code = self.filled(step.code)
@@ -88,6 +92,17 @@ class Naming:
             statements.append(_statement(chosen, code, step.adds))
         end = len(statements) - len(late)
         return statements[:end], statements[end:]
+
+    def linked(self, step: Linking) -> list[ast.stmt]:
+        """The list of what layers give that see the maps before them."""
+        assert step.links is not None and isinstance(step.code, ast.Tuple)
+        x, over = (self.filled(part) for part in step.code.elts)
+        assert isinstance(x, ast.Name)
+        gathered, layer = self.fresh(step.target.hint, "maps"), self.fresh("layer", "layer")
+        self.lists.add(gathered)
+        self.reserved.add(layer)
+        self.variables[step.target.mark], self.holders[gathered] = gathered, step.target.mark
+        return step.links.loop(x.id, gathered, layer, over)
 
     def looped(self, loop: Loop, number: float) -> list[ast.stmt]:
         """The list that a loop makes, and the loop."""

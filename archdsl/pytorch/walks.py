@@ -26,10 +26,11 @@ from archdsl.pytorch.body import Entry, Holder, Listing, Value
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
+from archdsl.pytorch.linking import Linking, links
 from archdsl.pytorch.looping import Looping
 from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.python import call, name
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in
+from archdsl.pytorch.symbols import Fixed, Symbol, binary, known, names_in
 
 PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that are no modules
 KINDS = ("seq", "residual", "branches", "dense")
@@ -223,12 +224,15 @@ class Walk(Looping):
         rules = self.replaced_at(env, title)
         if not rules.uniform:
             return None
+        hint, self.hint = self.hint, title
         try:
             with self.attempt():
                 after = chain(replace(env, replacing=rules), parts)
                 return None if after is None else self.contained(parts, after.first, title)
         except Fixed:
             return None
+        finally:
+            self.hint = hint
 
     def below(self, title: str, env: Env) -> Env:
         """Inside a container of a name."""
@@ -473,7 +477,8 @@ class Walk(Looping):
     def dense(self, item: Item, env: Env) -> Flow:
         count = self.whole(item.arguments["repeat"], env)
         if not known(count):
-            raise Fixed(names_in(count))
+            with self.asking(names_in(count)):
+                return self.linked(item, env, count)
         maps, sees, gives = [env.x], self.word(item, "sees"), self.word(item, "gives")
         for i in range(count):
             seen = maps[-1]
@@ -485,6 +490,38 @@ class Walk(Looping):
             return maps[-1] if gives == "last" else self.together(maps)
         joined = maps if gives == "all" else maps[1:]
         return joined[0] if len(joined) == 1 else self.joined("concat", joined, env, "_concat")
+
+    def linked(self, item: Item, env: Env, count: Any) -> Flow:
+        """Layers of any number that see the maps before them: a loop over their modules."""
+        holder, x, gives = env.level.holder, env.x, self.word(item, "gives")
+        owner = holder.owner
+        made = None if owner is None or holder.entries else links(self, item, env, count)
+        plain = env.guard is None and not self.again and not self.rounds
+        if made is None or owner is None or not plain or not isinstance(x, Value):
+            raise Fixed((), "layers of any number that are no modules")
+        entry = Entry(holder.key, call(made.base, made.members), [], owner=owner)
+        owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
+        over = made.over(self.body.reached(entry))
+        maps = self.body.listing(made.spec(x.spec), binary("+", count, 1), holder.key)
+        code = ast.Tuple([self.body.read(x), over])
+        step = Linking(maps, code, scopes=self.scopes(env.level), links=made)
+        self.body.steps.append(step)
+        if gives == "list":
+            return maps
+        grown = binary("*", count, made.growth)
+        channels = {
+            "last": made.growth, "all": binary("+", made.start, grown), "layers": grown
+        }[gives]  # fmt: skip
+        end = ast.UnaryOp(ast.USub(), ast.Constant(1))
+        place = (
+            end if gives == "last" else ast.Slice(ast.Constant(1)) if gives == "layers" else None
+        )
+        read = self.body.read(maps)
+        read = read if place is None else ast.Subscript(read, place)
+        value = self.body.value(x.spec.with_channels(channels), holder.key)
+        self.step(env.level, value, read if gives == "last" else call("torch.cat", read, 1))
+        self.settle(env.level.child("_concat"), value, owner)
+        return value
 
     def word(self, item: Item, title: str) -> str:
         """The word that an argument of a combinator is."""
