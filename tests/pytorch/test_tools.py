@@ -137,7 +137,8 @@ def test_every_class_is_of_one_block_or_of_a_part_by_its_name(spec: str | Path) 
     classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
     blocks = [class_name(title) for title in graph.written.document.titles.values()]
     inner = [scope for scope in graph.scopes if not scope.block]
-    parts = {class_name(part_name(s)) for scope in inner for s in (scope.path, scope.name)}
+    keys = {key for node in graph.nodes for key in node.path.split(".")}
+    parts = {class_name(part_name(p)) for p in (*keys, *(scope.path for scope in inner))}
     own = classes.keys() - helpers - {class_name(graph.name)}
     assert len(classes) == len([n for n in tree.body if isinstance(n, ast.ClassDef)])
     assert own <= {*blocks, *parts}
