@@ -158,6 +158,9 @@ def tried(name: str, elsewhere: Elsewhere) -> dict[str, Any]:
                 lines = str(error).strip().splitlines() or [""]
                 row[format] = f"{type(error).__name__}: {lines[0]}"
         row |= differences(module, Path(folder), formats, given, elsewhere)
+    if any(isinstance(row[format], float) and row[format] > TOLERANCE for format in SUFFIXES):
+        exact = {name: x.double() for name, x in given[0].items()}
+        row["rounding"] = difference(results, expected(module.double(), "onnx", exact))
     return row
 
 

@@ -34,6 +34,8 @@ def exports(total: int) -> str:
             if not fine:
                 why = value if isinstance(value, str) else f"off by {value:.1e}"
                 why = f"{row['range']}; {why}" if "range" in row else why
+                if "rounding" in row:
+                    why += f"; PyTorch itself is off by {row['rounding']:.1e} of double precision"
                 reasons.append(f"* `{name}`, {format}: {why}")
         rows.append(f"| `{name}` | {row['size']} | {' | '.join(shown)} |")
     head = [
@@ -49,6 +51,13 @@ def exports(total: int) -> str:
 def speed() -> str:
     """A table for every network and number of images, and how ours stands in each."""
     data = _read("speed.json")
+    if not data["measured"]:
+        return (
+            "No numbers are kept here yet: they want a quiet machine.\n"
+            "`python benchmarks/engines.py` measures resnet50, densenet121, mobilenet_v2,\n"
+            "efficientnet_b0 and googlenet at 1 and 8 images by every engine, and writes them\n"
+            "to where this page takes them from.\n"
+        )
     parts = [f"Measured with {_versions(data)} by `python benchmarks/engines.py`.", ""]
     parts += [
         "| network | images | ours | of torchvision's eager | of the fastest engine alone |",
