@@ -245,12 +245,13 @@ def titled(pen: Pen, options: Options, height: float) -> tuple[tuple[Item, ...],
     """The items under the title, if there is one."""
     if not options.title:
         return tuple(pen.items), height
-    size = pen.theme.sizes.caption * 1.25
-    top = size * 1.7
-    items = moved(pen.items, 0, top)
+    size, runs = pen.theme.sizes.caption * 1.25, words(options.title, bold=True)
     heading = Pen(pen.theme)
-    heading.text(options.width / 2, size, words(options.title, bold=True), size)
-    need = heading.measure(words(options.title, bold=True), size)
+    up = max(size, *(run.set(size, pen.theme.family).up for run in runs))  # formulas are higher
+    top = up + 0.7 * size
+    items = moved(pen.items, 0, top)
+    heading.text(options.width / 2, up, runs, size)
+    need = heading.measure(runs, size)
     if need > options.width:
         raise NarrowError("the title", options.width, need, "or a shorter one")
     return (*heading.items, *items), height + top

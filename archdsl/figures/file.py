@@ -10,6 +10,7 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.figures.canvas.scene import words
 from archdsl.figures.canvas.theme import theme_names
 from archdsl.figures.draw import draw
 from archdsl.figures.figure import Figure
@@ -240,16 +241,32 @@ def _check_values(
             kind = next(o.kinds.split()[0] for o in OPTIONS if o.name == name)
         else:
             kind = form.kind or "hero"
+        texts = value.items() if isinstance(value, dict) else ()
+        right = [_readable(text, place / name / of, sink) for of, text in texts]
         try:
-            asked(kind, {name: value})
+            asked(kind, {name: value} if all(right) else {})
         except UsageError as error:
-            message, _, help = str(error).partition("; ")
-            sink.error("E0305", message.replace("--", ""), (place / name).span, help=help)
+            _refuse(error, place / name, sink)
     theme = values.get("theme")
     if folder is not None and theme is not None and theme not in theme_names():
         _expect_inside(theme, place / "theme", folder, sink)
         values["theme"] = os.path.join(folder, theme)
     return values
+
+
+def _readable(text: Any, place: Place, sink: Sink) -> bool:
+    """Whether a text can be shown; reports math that is none."""
+    try:
+        words(text if isinstance(text, str) else "")
+    except UsageError as error:
+        _refuse(error, place, sink)
+        return False
+    return True
+
+
+def _refuse(error: UsageError, place: Place, sink: Sink) -> None:
+    message, _, help = str(error).partition("; ")
+    sink.error("E0305", message.replace("--", ""), place.span, help=help)
 
 
 def _panels(
@@ -278,6 +295,7 @@ def _panels(
             sink.error("E0203", f"panel `{letter}` must be a mapping", at.span)
         if form is None:
             continue
+        _readable(form.caption, at / "caption", sink)
         own = _check_values(form, at, sink, folder)
         of = specs if form.figure is None else _specs(form.figure, at / "figure", folder, sink)
         usual = {name: values[name] for name in ("theme",) if name in values}

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, make_dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from pydantic_core import ValidationError
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.figures import forms
+from archdsl.figures.canvas.scene import words
 from archdsl.yaml.mistakes import mistakes
 from archdsl.yaml.models import key, made
 
@@ -191,12 +192,23 @@ def asked(kind: str, values: Mapping[str, Any]) -> Options:
         verb = "have" if " " in option.kinds else "has"
         if option.name in given and kind in KINDS and not option.honoured(kind):
             raise UsageError(f"--kind {kind} has no --{option.name}; {option.named} {verb}")
+    for text in _texts(found):
+        words(text)  # math that is none is an error
     found["width"], zoom = width_of(found["width"])
     found |= {"show": shown_of(found["show"]), "fold": fold_of(str(found["fold"]))}
     found |= {"theme": os.fspath(found["theme"]), "rows": found["rows"] or 0}
     found |= {name: found[name] or {} for name in ("label", "mark", "roles", "note")}
     found |= {name: tuple(found[name]) for name in ("hide", "group", "insets")}
     return Options(**found, zoom=zoom, given=frozenset(given))
+
+
+def _texts(found: Mapping[str, Any]) -> Iterator[str]:
+    """What the author writes that is shown."""
+    yield found["title"] or ""
+    for name in ("label", "note"):
+        yield from (found[name] or {}).values()
+    yield from (role.legend for role in (found["roles"] or {}).values())
+    yield from (group.label for group in found["group"] or ())
 
 
 STRUCTURED = tuple(option.name for option in OPTIONS if option.type not in (str, bool))

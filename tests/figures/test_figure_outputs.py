@@ -192,7 +192,7 @@ def test_every_wish_of_the_page_is_a_line_that_draws(command: str, tmp_path: Pat
 
 
 def test_the_page_has_the_wishes_and_two_files() -> None:
-    assert len(WISHES) == 13 and len(FILES) == 2
+    assert len(WISHES) == 14 and len(FILES) == 2
 
 
 @pytest.mark.parametrize("text", FILES)

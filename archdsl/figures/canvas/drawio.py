@@ -222,10 +222,10 @@ def _font(text: Text) -> dict[str, str]:
 def _html(text: Text) -> str:
     """A text as draw.io has it: HTML, of which it knows a little."""
     said = ""
-    for run, _, rise, size in text.placed():
+    for run in text.lines():
         words = escape(_plain(run.text))
-        if rise:
-            name = "sup" if rise > 0 else "sub"
+        if run.rise:
+            name, size = "sup" if run.sup else "sub", run.size(text.size, text.least)
             words = f'<{name} style="font-size:{number(size)}px;line-height:0">{words}</{name}>'
         said += f"<b>{words}</b>" if run.bold else words
     return said

@@ -63,7 +63,9 @@ def _text(canvas: Any, text: Text, height: float) -> None:
     if text.angle:
         canvas.rotate(-text.angle)
     canvas.setFillColor(text.color)
-    for run, dx, rise, size in text.placed():
-        canvas.setFont(_name(FAMILIES[text.family], run.bold), size)
-        canvas.drawString(dx, rise, run.text)
+    for piece in text.letters():
+        canvas.setFont(_name(FAMILIES[text.family], piece.bold), piece.size)
+        canvas.drawString(piece.x, piece.rise, piece.text)
     canvas.restoreState()
+    for bar in text.bars():
+        _path(canvas, bar, height)

@@ -7,29 +7,72 @@ from typing import Literal
 from unicodedata import normalize
 
 from archdsl.figures.canvas.font import font
+from archdsl.figures.canvas.formula import (
+    CAPITALS,
+    DESCENT,
+    LOWERED,
+    MATH,
+    RAISED,
+    SHRUNK,
+    Block,
+    Piece,
+    formula,
+)
+from archdsl.figures.canvas.formula import placed as set_formula
 
 Anchor = Literal["start", "middle", "end"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]  # M, L, C (two control points and the end) or Z
 Form = Literal["", "box", "sign", "arms", "dot", "top", "side", "front", "line", "head"]
-RAISED, LOWERED, SHRUNK = 0.34, 0.16, 0.68  # of super- and subscripts, relative to the text
 TURNED = 0.5523  # of a quarter circle: how far its control points are from its ends
 LEAST = 6.0  # points: no letter is smaller, raised ones neither
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A piece of a text in one style; `sup` and `sub` make it small, and raise or lower it."""
+    """A piece of a text in one style; `sup` and `sub` make it small, and raise or lower it.
+
+    One of `math` is what stands between dollars: `C_3`.
+    """
 
     text: str
     bold: bool = False
     sup: bool = False
     sub: bool = False
+    math: bool = False
 
     def size(self, text: float, least: float = LEAST) -> float:
         """Its size in a text of a size."""
         return max(SHRUNK * text, min(text, least)) if self.sup or self.sub else text
+
+    def width(self, size: float, family: str, least: float = LEAST) -> float:
+        """Its width in a text of a size."""
+        if self.math:
+            return self.set(size, family, least).width
+        return font(family, self.bold).width(self.text, self.size(size, least))
+
+    @property
+    def rise(self) -> float:
+        """How far it is raised, a part of the size of the text."""
+        return RAISED if self.sup else -LOWERED if self.sub else 0.0
+
+    def set(self, size: float, family: str, least: float = LEAST) -> Block:
+        """Its letters in a text of a size; raises UsageError for what is no math."""
+        if self.math:
+            return set_formula(self.text, size, family, self.bold, least)
+        own, rise = self.size(size, least), self.rise * size
+        wide = self.width(size, family, least)
+        piece = Piece(self.text, self.bold, 0.0, rise, own)
+        return Block(wide, CAPITALS * own + rise, DESCENT * size, (piece,))
+
+    @property
+    def lines(self) -> "tuple[Run, ...]":
+        """Itself where there are no formulas: in one line of letters, raised and lowered ones."""
+        if not self.math:
+            return (self,)
+        said = formula(self.text).linear("")
+        return tuple(Run(text, self.bold, level == "sup", level == "sub") for text, level in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +94,43 @@ class Text:
 
     @property
     def plain(self) -> str:
-        return "".join(run.text for run in self.runs)
+        return "".join(run.text for run in self.lines())
 
     @property
     def width(self) -> float:
         return width(self.runs, self.size, self.family, self.least)
 
-    def placed(self) -> Iterator[tuple[Run, float, float, float]]:
-        """Every run with its offset along the baseline, its rise and its size."""
-        shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor]
-        x = -self.width * shift
+    def placed(self) -> Iterator[Piece]:
+        """Everything in it from the left, offset from its place; bars of formulas have no text."""
+        x = -self.width * {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor]
         for run in self.runs:
-            size = run.size(self.size, self.least)
-            rise = RAISED if run.sup else -LOWERED if run.sub else 0.0
-            yield run, x, self.size * rise, size
-            x += font(self.family, run.bold).width(run.text, size)
+            block = run.set(self.size, self.family, self.least)
+            yield from block.at(x, 0.0).pieces
+            x += block.width
+
+    def lines(self) -> Iterator[Run]:
+        """The runs, formulas as raised and lowered letters in one line."""
+        return (line for run in self.runs for line in run.lines)
+
+    def letters(self) -> Iterator[Piece]:
+        """What is placed but the bars of formulas."""
+        return (piece for piece in self.placed() if piece.text)
+
+    def bars(self) -> Iterator["Path"]:
+        """The bars of formulas, in their place."""
+        for piece in self.placed():
+            if not piece.text:
+                shape = rectangle(piece.x, -piece.rise - piece.thick / 2, piece.wide, piece.thick)
+                if self.angle:
+                    shape = tuple(("Z", ()) if not n else (a, (n[1], -n[0])) for a, n in shape)
+                yield from moved((Path(shape, self.color),), self.x, self.y)  # type: ignore[misc]
 
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the ink, by the height of capitals and descenders."""
         shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor] * self.width
-        raised = [0.74 * size + rise for _, _, rise, size in self.placed()]
-        up, down = max(raised, default=0.74 * self.size), 0.21 * self.size
+        blocks = [run.set(self.size, self.family, self.least) for run in self.runs]
+        up = max((block.up for block in blocks), default=CAPITALS * self.size)
+        down = max((block.down for block in blocks), default=DESCENT * self.size)
         if self.angle:
             return self.x - up, self.y - self.width + shift, self.x + down, self.y + shift
         return self.x - shift, self.y - up, self.x - shift + self.width, self.y + down
@@ -235,14 +294,21 @@ def _moved(item: Item, dx: float, dy: float) -> Item:
 
 
 def words(text: str, bold: bool = False) -> tuple[Run, ...]:
-    """A text of the user's as one run, composed and in one line."""
+    """A text of the user's, composed and in one line; what stands between dollars is math.
+
+    Raises UsageError for math that is none.
+    """
     line = " ".join("".join(c if c.isprintable() else " " for c in normalize("NFC", text)).split())
-    return (Run(line, bold),) if line else ()
+    pieces = [Run(part, bold, math=bool(n % 2)) for n, part in enumerate(MATH.split(line)) if part]
+    for piece in pieces:
+        if piece.math:
+            formula(piece.text)
+    return tuple(pieces)
 
 
 def width(runs: Sequence[Run], size: float, family: str = "sans", least: float = LEAST) -> float:
     """The width of a line in points."""
-    return sum(font(family, run.bold).width(run.text, run.size(size, least)) for run in runs)
+    return sum(run.width(size, family, least) for run in runs)
 
 
 def polygon(points: Sequence[tuple[float, float]], closed: bool = True) -> tuple[Command, ...]:

@@ -114,7 +114,7 @@ def _text(shapes: Any, text: Text, name: str) -> None:
     line = frame.paragraphs[0]
     aligned = {"start": PP_ALIGN.LEFT, "middle": PP_ALIGN.CENTER, "end": PP_ALIGN.RIGHT}
     line.alignment = aligned[text.anchor]
-    for run in text.runs:
+    for run in text.lines():
         made = line.add_run()
         made.text = "".join(letter for letter in run.text if letter.isprintable())
         made.font.size, made.font.bold = _emu(text.size), run.bold

@@ -48,7 +48,8 @@ def _item(item: Item, mode: str, used: set[str]) -> list[str]:
     if isinstance(item, Path):
         return [_path(item)]
     if isinstance(item, Text):
-        return [_outlined(item) if mode == "outlines" else _live(item)]
+        text = _outlined(item) if mode == "outlines" else _live(item)
+        return [text, *map(_path, item.bars())]
     name = f' id="{escape(item.id)}"' if item.id and item.id not in used else ""
     used.add(item.id)
     title = [f"<title>{_text(item.title)}</title>"] if item.title else []
@@ -72,11 +73,11 @@ def _live(text: Text) -> str:
     if text.angle:
         turn = f' transform="rotate({number(text.angle)} {number(text.x)} {number(text.y)})"'
     runs = ""
-    for run, dx, rise, size in text.placed():
-        style = ' font-weight="bold"' if run.bold else ""
-        style += f' font-size="{number(size)}"' if size != text.size else ""
-        place = f'x="{number(text.x + dx)}" y="{number(text.y - rise)}"'
-        runs += f"<tspan {place}{style}>{_text(run.text)}</tspan>"
+    for piece in text.letters():
+        style = ' font-weight="bold"' if piece.bold else ""
+        style += f' font-size="{number(piece.size)}"' if piece.size != text.size else ""
+        place = f'x="{number(text.x + piece.x)}" y="{number(text.y - piece.rise)}"'
+        runs += f"<tspan {place}{style}>{_text(piece.text)}</tspan>"
     look = f'font-family="{family}" font-size="{number(text.size)}" fill="{text.color}"'
     return f'<text xml:space="preserve" {look}{turn}>{runs}</text>'
 
@@ -84,16 +85,16 @@ def _live(text: Text) -> str:
 def _outlined(text: Text) -> str:
     """Every letter as a use of its glyph, of which the file has one."""
     runs = ""
-    for run, dx, rise, size in text.placed():
-        face, scale, x = font(text.family, run.bold), size / font(text.family, run.bold).units, 0.0
-        letters = ""
-        for letter in run.text:
+    for piece in text.letters():
+        face, x, letters = font(text.family, piece.bold), 0.0, ""
+        scale = piece.size / face.units
+        for letter in piece.text:
             if face.outline(letter):
-                name = _glyph_name(text.family, run.bold, letter)
+                name = _glyph_name(text.family, piece.bold, letter)
                 place = f' x="{number(x / scale)}"' if x else ""
                 letters += f'<use xlink:href="#{name}"{place}/>'
-            x += face.width(letter, size)
-        moved = f"matrix({scale:.6g} 0 0 {scale:.6g} {number(dx)} {number(-rise)})"
+            x += face.width(letter, piece.size)
+        moved = f"matrix({scale:.6g} 0 0 {scale:.6g} {number(piece.x)} {number(-piece.rise)})"
         runs += f'<g transform="{moved}">{letters}</g>'
     turn = " rotate(-90)" if text.angle else ""
     place = f'transform="translate({number(text.x)} {number(text.y)}){turn}"'
@@ -109,11 +110,11 @@ def _glyph_name(family: str, bold: bool, letter: str) -> str:
 def _glyphs(scene: Scene) -> str:
     """The outlines of all letters of a scene, in the units of their fonts."""
     used = {
-        (item.family, run.bold, letter)
+        (item.family, piece.bold, letter)
         for item in scene.flat()
         if isinstance(item, Text)
-        for run in item.runs
-        for letter in run.text
+        for piece in item.letters()
+        for letter in piece.text
     }
     paths = ""
     for family, bold, letter in sorted(used):
@@ -145,10 +146,10 @@ def _contour(contour: Contour) -> str:
 
 def _font_faces(scene: Scene) -> str:
     used = {
-        (item.family, run.bold)
+        (item.family, piece.bold)
         for item in scene.flat()
         if isinstance(item, Text)
-        for run in item.runs
+        for piece in item.letters()
     }
     rules = ""
     for family, bold in sorted(used):

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from math import dist
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.figures.canvas.scene import Command, Path, Point, Run, Scene, Text
+from archdsl.figures.canvas.scene import Command, Path, Point, Run, Scene, Text, words
 from archdsl.figures.canvas.shapes import Link, Node, Part, Port, Shape, links, shapes
 from archdsl.figures.canvas.svg import number
+from archdsl.figures.canvas.symbols import GREEK, SIGNS
 
 _ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -17,28 +18,13 @@ _ESCAPES = {
     "−": r"\ensuremath{-}", "≤": r"\ensuremath{\leq}", "≥": r"\ensuremath{\geq}",
     "…": r"\ldots{}", "–": "--", "\u00a0": "~", "`": r"\symbol{96}",
 }  # fmt: skip
-_GREEK_NAMES = (
-    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau"
-    " upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
-)
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        _GREEK_NAMES.split(),
-        strict=True,
-    )
-)
-_SYMBOL_NAMES = {
-    "∂": "partial", "∆": "Delta", "∏": "prod", "∑": "sum", "√": "surd", "∞": "infty", "∩": "cap",
-    "∫": "int", "≈": "approx", "≠": "neq", "≡": "equiv", "∙": "cdot", "↔": "leftrightarrow",
-    "↕": "updownarrow", "ς": "varsigma", "ϑ": "vartheta", "ϕ": "phi", "ϖ": "varpi",
-    "ϱ": "varrho", "ϵ": "epsilon", "′": "prime",
-}  # fmt: skip
+_NAMED = {letter: name for name, letter in (GREEK | SIGNS).items()} | {"∆": "Delta", "∙": "cdot"}
 _LATIN = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo")  # Greek letters of the same shape
 _T1 = frozenset("ĄąĘęĮįŲųÐðÞþĐđŊŋ«»‹›‚„")  # LaTeX sets these in the encoding T1 only
 _PLAIN = (
     {chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x180))} - set("ĦħĸĿŀŉŦŧſ")
 ) | set("‐‒–—―‖‘’‚“”„†‡•‰‹›€™←↑↓ȘșȚț")  # what LaTeX knows without packages
+_IN_WORDS = re.compile(r"\\text\{([^}]*)\}")
 _SLACK = 0.5  # points by which text may be wider than in our font; then it is squeezed
 _CAPITALS = 0.72  # of its size: how high the text of a box counts
 _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
@@ -99,10 +85,15 @@ def escaped(text: str) -> str:
     return "".join(map(_letter, text.translate(_LATIN)))
 
 
+def texed(text: str) -> str:
+    """Text of the user's for LaTeX, math as such; raises UsageError as `escaped` does."""
+    return "".join(f"${_math(run.text)}$" if run.math else escaped(run.text) for run in words(text))
+
+
 def _letter(letter: str) -> str:
     if letter in _ESCAPES:
         return _ESCAPES[letter]
-    name = _GREEK.get(letter) or _SYMBOL_NAMES.get(letter)
+    name = _NAMED.get(letter)
     if name:
         return rf"\ensuremath{{\{name}}}"
     if letter not in _PLAIN:
@@ -344,14 +335,28 @@ def _pair(x: float, y: float) -> str:
 
 
 def _words(text: Text) -> str:
-    return "".join(_run(run, rise, size) for run, _, rise, size in text.placed())
+    return "".join(_run(run, text) for run in text.runs)
 
 
-def _run(run: Run, rise: float, size: float) -> str:
-    text = escaped(run.text).replace("  ", "~~")  # TeX would make one space of several
-    if rise:
-        text = rf"\raised{{{number(rise)}bp}}{{{number(size)}bp}}{{{text}}}"
-    return rf"\textbf{{{text}}}" if run.bold else text
+def _run(run: Run, text: Text) -> str:
+    if run.math:
+        return f"${_math(run.text)}$"
+    said = escaped(run.text).replace("  ", "~~")  # TeX would make one space of several
+    if run.rise:
+        size = run.size(text.size, text.least)
+        said = rf"\raised{{{number(run.rise * text.size)}bp}}{{{number(size)}bp}}{{{said}}}"
+    return rf"\textbf{{{said}}}" if run.bold else said
+
+
+def _math(source: str) -> str:
+    """Math as TeX reads it without packages: but for letters that it has names for, and words."""
+    source = _IN_WORDS.sub(lambda found: rf"\mathrm{{{found[1].replace(' ', '~')}}}", source)
+    return "".join(letter if letter.isascii() else _named(letter) for letter in source)
+
+
+def _named(letter: str) -> str:
+    said = _letter(letter).removeprefix(r"\ensuremath{").removesuffix("}")
+    return f"{{{said}}}"
 
 
 def _font(size: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from archdsl.figures.canvas.tikz import escaped
+from archdsl.figures.canvas.tikz import texed
 from archdsl.figures.kinds.table_rows import Cell, Column, Comparison, Entry, entries, in_words
 from archdsl.figures.network.description import describe
 from archdsl.graph.graph import Graph
@@ -16,9 +16,9 @@ def latex(table: Comparison) -> str:
     lines = [
         r"% \usepackage{booktabs}",
         rf"\begin{{tabular}}{{l{'c' * count}}}",
-        *([rf"\multicolumn{{{count + 1}}}{{c}}{{\textbf{{{escaped(table.title)}}}}} \\"] * titled),
+        *([rf"\multicolumn{{{count + 1}}}{{c}}{{\textbf{{{texed(table.title)}}}}} \\"] * titled),
         r"\toprule",
-        " & ".join(["Output", *map(escaped, table.names)]) + r" \\",
+        " & ".join(["Output", *map(texed, table.names)]) + r" \\",
     ]
     for row in table.rows:
         lines += [r"\midrule"] if row.size else []
@@ -26,7 +26,7 @@ def latex(table: Comparison) -> str:
             cells = [rf"\multicolumn{{{count}}}{{c}}{{{_latex_cell(row.cells[0])}}}"]
         else:
             cells = [_latex_cell(cell) for cell in row.cells]
-        lines.append(" & ".join([escaped(row.size), *cells]) + r" \\")
+        lines.append(" & ".join([texed(row.size), *cells]) + r" \\")
     totals = [f"{quantity(t.parameters)} / {quantity(t.macs)}" for t in table.totals]
     total = " & ".join(["Params / MACs", *totals]) + r" \\"
     return "\n".join([*lines, r"\midrule", total, r"\bottomrule", r"\end{tabular}", ""])
@@ -40,7 +40,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _latex_entry(entry: Entry) -> str:
-    lines = [escaped(line) for line in (*entry.lines, *filter(None, [entry.end]))]
+    lines = [texed(line) for line in (*entry.lines, *filter(None, [entry.end]))]
     if len(lines) == 1 and entry.count == 1:
         return lines[0]
     inner = r" \\ ".join(rf"\mbox{{{line}}}" for line in lines)
