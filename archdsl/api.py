@@ -347,6 +347,8 @@ def draw(
     note: Mapping[str, str] | None = None,
     group: Sequence[Mapping[str, Any]] | None = None,
     insets: Sequence[str] | None = None,
+    input_image: str | os.PathLike[str] | None = None,
+    output_image: str | os.PathLike[str] | None = None,
     rows: int | None = None,
     color: Literal["role", "macs", "params", "memory"] | None = None,
 ) -> "Figure":
@@ -363,7 +365,8 @@ def draw(
         "width": width, "theme": theme, "show": show, "only": only, "title": title,
         "legend": legend, "scale": scale, "shape": shape, "direction": direction, "fold": fold,
         "label": label, "hide": hide, "mark": mark, "roles": roles, "note": note, "group": group,
-        "insets": insets, "rows": rows, "color": color,
+        "insets": insets, "input_image": input_image, "output_image": output_image, "rows": rows,
+        "color": color,
     }  # fmt: skip
     given = {name: value for name, value in values.items() if value is not None}
     graphs = {f"graph {n}": spec for n, spec in enumerate(specs) if isinstance(spec, Graph)}

@@ -97,7 +97,7 @@ _READ: dict[Any, dict[str, Any]] = {  # how options of a type are read, and what
 
 def _click(option: Option) -> Callable[[Command], Command]:
     """An option of the command, from its row of the table."""
-    name, words = f"--{option.name}", [option.help]
+    name, words = option.flag, [option.help]
     settings: dict[str, Any] = {"default": None}
     if option.name == "scale":
         words.append("Or a scaling rule: width=1.4.")

@@ -8,7 +8,8 @@ from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.figures.canvas.scene import Group, Item, Path
+from archdsl.figures.canvas.pictures import Picture, read_picture
+from archdsl.figures.canvas.scene import Group, Item, Path, flat
 from archdsl.figures.canvas.theme import Paint, Theme, mixed
 from archdsl.figures.forms import GroupForm
 from archdsl.figures.network.description import Description
@@ -204,6 +205,34 @@ def _own(paint: Paint, theme: Theme) -> dict[str, str]:
         "light": mixed(paint.fill, theme.light, 0.5),
         "dark": mixed(paint.fill, paint.stroke, 0.2),
     }
+
+
+def pictured(items: Sequence[Item], options: Options) -> tuple[Item, ...]:
+    """The items with the author's pictures on the sides of the first slab and of the last.
+
+    Raises UsageError if there are no such slabs.
+    """
+    wanted = {0: options.input_image, -1: options.output_image}
+    slabs = [n for n, item in enumerate(items) if isinstance(item, Group) and _sides(item)]
+    found = list(items)
+    for which, name in wanted.items():
+        if name and not slabs:
+            raise UsageError(f"there is no slab that {name} could be on; --kind strip has slabs")
+        if name:
+            place = slabs[which]
+            found[place] = _with(found[place], _sides(items[place])[which], read_picture(name))
+    return tuple(found)
+
+
+def _sides(item: Item) -> list[Path]:
+    """The sides of the slabs in a group."""
+    return [one for one in flat([item]) if isinstance(one, Path) and one.form == "side"]
+
+
+def _with(item: Item, side: Path, picture: Picture) -> Item:
+    if isinstance(item, Group):
+        return replace(item, items=tuple(_with(one, side, picture) for one in item.items))
+    return replace(side, picture=picture) if item == side else item
 
 
 def color_names(theme: Theme, options: Options) -> dict[str, str]:

@@ -8,7 +8,7 @@ from math import ceil
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.figures.author import authored, color_names, colored, expect_known, told
+from archdsl.figures.author import authored, color_names, colored, expect_known, pictured, told
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import (
     Item,
@@ -199,6 +199,7 @@ def _scene(
         height = PICTURES[kind](descriptions, asked, pen)
         missing = [*pen.left_out, *left_out(descriptions, pen.items)]
         pen.items = list(colored(pen.items, descriptions, options, pen.theme))
+        pen.items = list(pictured(pen.items, options))
         items, height = titled(pen, asked, height)
         right = bounds(items)[2]
         width = max(asked.width, right) if kind == "graph" else asked.width

@@ -248,6 +248,13 @@ def _check_values(
         except UsageError as error:
             _refuse(error, place / name, sink)
     theme = values.get("theme")
+    for name in ("input_image", "output_image"):
+        if name in values and folder is None:
+            message = "pictures are for figure files and calls, which know where they lie"
+            sink.error("E0305", message, (place / name).span)
+        elif name in values and folder is not None:
+            _expect_inside(values[name], place / name, folder, sink)
+            values[name] = os.path.join(folder, values[name])
     if folder is not None and theme is not None and theme not in theme_names():
         _expect_inside(theme, place / "theme", folder, sink)
         values["theme"] = os.path.join(folder, theme)

@@ -44,6 +44,11 @@ class Option:
     type: Any = str
 
     @property
+    def flag(self) -> str:
+        """As it stands on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
     def named(self) -> str:
         *first, last = self.kinds.split()
         return f"{', '.join(first)} and {last}" if first else last
@@ -107,6 +112,8 @@ OPTIONS = (
         "hero strip", type=forms.Groups,
     ),
     Option("insets", "", "The blocks to show: layer3.0,layer3.1.", "hero block", type=forms.Paths),
+    Option("input_image", "", "A PNG or JPEG on the slab of the input.", "hero strip"),
+    Option("output_image", "", "A PNG or JPEG on the last slab.", "hero strip"),
     Option("rows", "", "In how many rows the stages stand.", "hero strip", type=forms.Rows),
     Option(
         "color", "role", "What color tells: role, or the share of a cost: macs, params, memory.",
@@ -142,6 +149,8 @@ class Options:
     note: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     group: tuple[forms.GroupForm, ...] = ()
     insets: tuple[str, ...] = ()
+    input_image: str = ""
+    output_image: str = ""
     rows: int = 0
     color: str = "role"
     given: frozenset[str] = frozenset()
@@ -191,12 +200,13 @@ def asked(kind: str, values: Mapping[str, Any]) -> Options:
             raise UsageError(f"{option.name} `{value}` is not one of {', '.join(option.choices)}")
         verb = "have" if " " in option.kinds else "has"
         if option.name in given and kind in KINDS and not option.honoured(kind):
-            raise UsageError(f"--kind {kind} has no --{option.name}; {option.named} {verb}")
+            raise UsageError(f"--kind {kind} has no {option.flag}; {option.named} {verb}")
     for text in _texts(found):
         words(text)  # math that is none is an error
     found["width"], zoom = width_of(found["width"])
     found |= {"show": shown_of(found["show"]), "fold": fold_of(str(found["fold"]))}
-    found |= {"theme": os.fspath(found["theme"]), "rows": found["rows"] or 0}
+    found |= {name: os.fspath(found[name]) for name in ("theme", "input_image", "output_image")}
+    found |= {"rows": found["rows"] or 0}
     found |= {name: found[name] or {} for name in ("label", "mark", "roles", "note")}
     found |= {name: tuple(found[name]) for name in ("hide", "group", "insets")}
     return Options(**found, zoom=zoom, given=frozenset(given))

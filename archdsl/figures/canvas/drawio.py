@@ -3,12 +3,14 @@
 import base64
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from archdsl.figures.canvas.font import FALLBACKS
 from archdsl.figures.canvas.pen import MIDDLE
+from archdsl.figures.canvas.pictures import Picture
 from archdsl.figures.canvas.scene import Box, Path, Point, Scene, Text
 from archdsl.figures.canvas.shapes import Link, Node, Part, Shape, bare, links, shapes
 from archdsl.figures.canvas.svg import number
@@ -111,13 +113,21 @@ class _Writer:
         front = bare(node.front)
         thick = front[2] - front[0]
         for part in node.parts:
-            style = _paint(part)
-            box = bare(part)
+            style, box = _paint(part), bare(part)
+            if part.picture is not None:
+                self.picture(part, part.picture, node.name, node.box[:2])
+                style["fillColor"] = "none"
             if part.form in _ENDS:
                 back = right - left - thick if part.form == "top" else front[1] - top
                 style |= {"shape": "parallelogram", "perimeter": "parallelogramPerimeter"}
                 style |= {"fixedSize": "1", "size": number(back), **_ENDS[part.form]}
             self.cell({**style, "connectable": "0"}, box, node.name, node.box[:2])
+
+    def picture(self, path: Path, picture: Picture, parent: str, origin: Point) -> None:
+        """A picture on its area, sheared before: one of draw.io is a rectangle."""
+        data = base64.b64encode(picture.sheared(path.corners)).decode()
+        style = {"shape": "image", "imageAspect": "0", "image": f"data:image/png,{data}"}
+        self.cell(style, bare(path), parent, origin)
 
     def text(self, text: Text, parent: str, origin: Point) -> None:
         """A text of its own, as wide as it is, turned about its middle."""
@@ -133,6 +143,9 @@ class _Writer:
 
     def path(self, path: Path, parent: str, origin: Point) -> None:
         """What is no shape of draw.io, as one of ours in its style."""
+        if path.picture is not None:
+            self.picture(path, path.picture, parent, origin)
+            path = replace(path, fill="", picture=None)
         left, top, right, bottom = bare(path)
         wide, high = max(right - left, 0.01), max(bottom - top, 0.01)
         shape = Element("shape", w=number(wide), h=number(high), aspect="variable")

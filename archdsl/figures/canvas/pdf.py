@@ -1,9 +1,11 @@
 """A scene as PDF, its fonts embedded."""
 
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 from archdsl.figures.canvas.font import FAMILIES, font
+from archdsl.figures.canvas.pictures import Picture
 from archdsl.figures.canvas.scene import Path, Scene, Text
 
 
@@ -43,7 +45,21 @@ def _name(family: str, bold: bool) -> str:
     return family.replace(" ", "") + ("Bold" if bold else "")
 
 
+def _picture(canvas: Any, path: Path, picture: Picture, height: float) -> None:
+    """On its area: a square of 1 that is sheared."""
+    from reportlab.lib.utils import ImageReader
+
+    (x0, y0), (x1, y1), (x2, y2) = path.corners
+    canvas.saveState()
+    canvas.transform(x1 - x0, y0 - y1, x0 - x2, y2 - y0, x2, height - y2)
+    canvas.drawImage(ImageReader(BytesIO(picture.png)), 0, 0, 1, 1, mask="auto")
+    canvas.restoreState()
+
+
 def _path(canvas: Any, path: Path, height: float) -> None:
+    if path.picture is not None:
+        _picture(canvas, path, path.picture, height)
+        path = replace(path, fill="", picture=None)
     line = canvas.beginPath()
     for letter, numbers in path.commands:
         points = [n if i % 2 == 0 else height - n for i, n in enumerate(numbers)]

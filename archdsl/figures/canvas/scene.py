@@ -19,6 +19,7 @@ from archdsl.figures.canvas.formula import (
     formula,
 )
 from archdsl.figures.canvas.formula import placed as set_formula
+from archdsl.figures.canvas.pictures import Picture
 
 Anchor = Literal["start", "middle", "end"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -149,6 +150,13 @@ class Path:
     width: float = 0.0
     dash: tuple[float, ...] = ()
     form: Form = ""
+    picture: Picture | None = None  # on the area, a parallelogram
+
+    @property
+    def corners(self) -> tuple[Point, Point, Point]:
+        """The upper left, the upper right and the lower left of a parallelogram."""
+        (_, (x0, y0)), (_, (x1, y1)), _, (_, (x2, y2)) = self.commands[:4]
+        return (x0, y0), (x1, y1), (x2, y2)
 
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom, with half of the line."""

@@ -1,15 +1,18 @@
 """A scene as a slide of PowerPoint, every path a shape and every line a text box (python-pptx)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.font import FALLBACKS
-from archdsl.figures.canvas.scene import Group, Item, Path, Point, Scene, Text, curve
+from archdsl.figures.canvas.pictures import Picture
+from archdsl.figures.canvas.scene import Group, Item, Path, Point, Run, Scene, Text, curve
 
 EMU = 12_700  # of a point
 LEAST, MOST = 72.0, 4032.0  # points: the sides that a slide may have
+SCRIPT = 2 / 3  # of its size: how large PowerPoint shows what is raised or lowered
 STEPS = 8  # straight pieces of a curve: shapes of PowerPoint's builder have no others
 
 
@@ -52,7 +55,11 @@ def _named(items: Sequence[Item], name: str) -> Iterator[tuple[Path | Text, str]
 
 def _path(shapes: Any, path: Path, name: str) -> None:
     from pptx.enum.dml import MSO_LINE
+    from pptx.oxml.ns import qn
 
+    if path.picture is not None:
+        _picture(shapes, path, path.picture, name)
+        path = replace(path, fill="", picture=None)
     builder = None
     for points, closed in _polygons(path):
         first, *rest = ((_emu(x), _emu(y)) for x, y in points)
@@ -64,7 +71,8 @@ def _path(shapes: Any, path: Path, name: str) -> None:
     if builder is None:
         return
     shape = builder.convert_to_shape()
-    shape.name, shape.shadow.inherit = name or shape.name, False
+    shape.name = name or shape.name
+    shape._element.remove(shape._element.find(qn("p:style")))  # of the theme: it has shadows
     if path.fill:
         shape.fill.solid()
         shape.fill.fore_color.rgb = _color(path.fill)
@@ -77,6 +85,13 @@ def _path(shapes: Any, path: Path, name: str) -> None:
             shape.line.dash_style = MSO_LINE.DASH
     else:
         shape.line.fill.background()
+
+
+def _picture(shapes: Any, path: Path, picture: Picture, name: str) -> None:
+    """On its area, sheared before: a picture of PowerPoint is a rectangle."""
+    left, top, right, bottom = replace(path, stroke="").box()
+    place = (_emu(left), _emu(top), _emu(right - left), _emu(bottom - top))
+    shapes.add_picture(BytesIO(picture.sheared(path.corners)), *place).name = name
 
 
 def _polygons(path: Path) -> Iterator[tuple[list[Point], bool]]:
@@ -103,7 +118,9 @@ def _text(shapes: Any, text: Text, name: str) -> None:
 
     wide, high = text.width + 4, 1.4 * text.size
     shift = {"start": 2.0, "middle": wide / 2, "end": wide - 2}[text.anchor]
-    left, top = text.x - shift, text.y - 1.02 * text.size
+    sizes = [_size(run, text) for run in text.lines()]
+    higher = max(0.0, *sizes) - text.size  # a line is as high as its largest letters
+    left, top = text.x - shift, text.y - 1.02 * text.size - 0.905 * max(0.0, higher)
     if text.angle:  # a box is turned about its middle
         left, top = text.x - 0.32 * text.size - wide / 2, text.y - wide / 2 + shift - high / 2
     box = shapes.add_textbox(_emu(left), _emu(top), _emu(wide), _emu(high))
@@ -117,11 +134,17 @@ def _text(shapes: Any, text: Text, name: str) -> None:
     for run in text.lines():
         made = line.add_run()
         made.text = "".join(letter for letter in run.text if letter.isprintable())
-        made.font.size, made.font.bold = _emu(text.size), run.bold
+        size = _size(run, text)
+        made.font.size, made.font.bold = _emu(size), run.bold
         made.font.name = FALLBACKS[text.family].split(",")[0].strip("'")
         made.font.color.rgb = _color(text.color)
-        if run.sup or run.sub:
-            made.font._element.set("baseline", "30000" if run.sup else "-25000")
+        if run.rise:
+            made.font._element.set("baseline", str(round(run.rise * text.size / size * 100_000)))
+
+
+def _size(run: Run, text: Text) -> float:
+    """The size to say, so that letters are shown as large as in other formats."""
+    return run.size(text.size, text.least) / (SCRIPT if run.rise else 1)
 
 
 def _color(color: str) -> Any:

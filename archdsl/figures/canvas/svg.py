@@ -1,9 +1,11 @@
 """A scene as SVG, its text live, embedded (with the fonts) or as outlines."""
 
 from base64 import b64encode
+from dataclasses import replace
 from html import escape
 
 from archdsl.figures.canvas.font import FALLBACKS, FAMILIES, Contour, font
+from archdsl.figures.canvas.pictures import Picture
 from archdsl.figures.canvas.scene import Command, Item, Path, Scene, Text
 
 _XLINK = "http://www.w3.org/1999/xlink"  # as programs read it that know no `href` of SVG 2
@@ -14,7 +16,7 @@ def svg(scene: Scene, mode: str = "live") -> str:
     """The text of an SVG file; `mode` is one of MODES."""
     size = f'width="{number(scene.width)}pt" height="{number(scene.height)}pt"'
     view = f'viewBox="0 0 {number(scene.width)} {number(scene.height)}"'
-    links = f' xmlns:xlink="{_XLINK}"' if mode == "outlines" else ""
+    links = f' xmlns:xlink="{_XLINK}"' if mode == "outlines" or _pictures(scene) else ""
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg"{links} {size} {view} role="img"'
         ' aria-labelledby="title desc">',
@@ -31,6 +33,10 @@ def svg(scene: Scene, mode: str = "live") -> str:
     for item in scene.items:
         lines += _item(item, mode, used)
     return "\n".join([*lines, "</svg>", ""])
+
+
+def _pictures(scene: Scene) -> bool:
+    return any(isinstance(item, Path) and item.picture is not None for item in scene.flat())
 
 
 def number(value: float) -> str:
@@ -58,6 +64,8 @@ def _item(item: Item, mode: str, used: set[str]) -> list[str]:
 
 
 def _path(path: Path) -> str:
+    if path.picture is not None:
+        return f"{_picture(path, path.picture)}{_path(replace(path, fill='', picture=None))}"
     stroke = ""
     if path.stroke:
         stroke = f' stroke="{path.stroke}" stroke-width="{number(path.width)}"'
@@ -65,6 +73,15 @@ def _path(path: Path) -> str:
     if path.dash:
         stroke += f' stroke-dasharray="{" ".join(map(number, path.dash))}"'
     return f'<path d="{path_data(path.commands)}" fill="{path.fill or "none"}"{stroke}/>'
+
+
+def _picture(path: Path, picture: Picture) -> str:
+    (x0, y0), (x1, y1), (x2, y2) = path.corners
+    turned = " ".join(map(number, (x1 - x0, y1 - y0, x2 - x0, y2 - y0, x0, y0)))
+    return (
+        f'<image xlink:href="{picture.url}" width="1" height="1" preserveAspectRatio="none"'
+        f' transform="matrix({turned})"/>'
+    )
 
 
 def _live(text: Text) -> str:

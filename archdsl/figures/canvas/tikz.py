@@ -2,9 +2,11 @@ r"""A scene as TikZ that can be edited: a fragment to `\input` that takes the pa
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import dist
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.canvas.pictures import Picture
 from archdsl.figures.canvas.scene import Command, Path, Point, Run, Scene, Text, words
 from archdsl.figures.canvas.shapes import Link, Node, Part, Port, Shape, links, shapes
 from archdsl.figures.canvas.svg import number
@@ -160,6 +162,10 @@ class _Writer:
             yield r"\end{scope}"
         elif isinstance(shape, Node):
             yield self.node(shape)
+            for part in shape.parts:
+                if part.picture is not None:
+                    yield _picture(part, part.picture)
+                    yield self.path(replace(part, fill="", picture=None), shape)
             label = shape.label
             yield from (self.text(text, shape) for text in shape.texts if text is not label)
         elif isinstance(shape, Text):
@@ -255,6 +261,15 @@ class _Writer:
         if link.turn:
             look += f",rounded corners={number(link.turn)}bp"
         return rf"\draw[{look}] {_port(link.source, link.start)}{_way(link)};"
+
+
+def _picture(path: Path, picture: Picture) -> str:
+    """A picture on its area, read from its file."""
+    (x0, y0), (x1, y1), (x2, y2) = path.corners
+    turned = ",".join(map(number, (x1 - x0, y0 - y1, x0 - x2, y2 - y0)))
+    file = rf"\includegraphics[width=1bp,height=1bp]{{{picture.name}}}"
+    place = f"cm={{{turned},({_pair(x2, y2)})}}"
+    return rf"\node[anchor=south west,transform shape,{place}] at (0,0) {{{file}}};"
 
 
 def _way(link: Link) -> str:
