@@ -1,9 +1,12 @@
 """The examples run as their first lines say, from any folder."""
 
+import importlib.util
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -52,3 +55,44 @@ def test_lightning_trains_a_network(tmp_path: Path) -> None:
     assert float(accuracy) > 90
     model = archdsl.compile(EXAMPLES / "specs" / "digits.yaml", weights=tmp_path / checkpoint)
     assert not model.loaded.missing
+
+
+def ratio(kind: str, depth: int, seed: int = 0) -> float:
+    """How many times larger the gradient of the first layer is than that of the last."""
+    norms = degradation().gradients(kind, depth, seed)["norms"]
+    return float(norms[0] / norms[-1])
+
+
+def degradation() -> Any:
+    pytest.importorskip("sklearn")
+    spec = importlib.util.spec_from_file_location("degradation", EXAMPLES / "degradation.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_gradients_at_the_start_explode_in_plain_nets_alone() -> None:
+    assert ratio("plain", 56) > 10 * ratio("plain", 20)
+    assert ratio("plain", 56) > 10 * ratio("residual", 56) > 10 * ratio("pre-activation", 56) / 3
+    assert ratio("pre-activation", 56) < 10
+
+
+@pytest.mark.slow  # trains for some epochs
+def test_a_deeper_plain_net_trains_worse_and_a_residual_one_does_not() -> None:
+    train = degradation().train
+    losses = {
+        (kind, depth): train(kind, depth, 0, epochs=5)["losses"][-1]
+        for kind in ("plain", "residual")
+        for depth in (20, 56)
+    }
+    assert losses["plain", 56] > 2 * losses["plain", 20]
+    assert losses["residual", 56] < losses["plain", 56] / 2
+
+
+def test_the_results_are_of_at_least_three_seeds() -> None:
+    results = json.loads((EXAMPLES / "results" / "degradation.json").read_text())
+    for kind in ("plain", "residual"):
+        for depth in (20, 56):
+            runs = [r for r in results["train"] if (r["kind"], r["depth"]) == (kind, depth)]
+            assert len({run["seed"] for run in runs}) >= 3
