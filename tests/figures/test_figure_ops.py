@@ -63,6 +63,7 @@ MEAN, TWO = "global_avg_pool", "{conv: {out: 2, kernel: 1}}, relu, {conv: {out: 
         (f"{{adaptive_avg_pool: {{size: 2}}}}, {TWO}, {{resize: {{size: 8}}}}", False),
         (f"global_max_pool, {TWO}", False),
         (f"{MEAN}, {{conv: {{kernel: 1}}}}", False),
+        ("tanh", False),
         (f"{MEAN}, {TWO}, {{conv: {{kernel: 1}}}}", False),
         (f"{MEAN}, {{conv: {{kernel: 1, groups: 2}}}}, {{conv: {{kernel: 1}}}}", False),
     ],

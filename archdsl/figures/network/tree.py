@@ -411,7 +411,7 @@ def _excited(item: Element) -> Element:
     gate = [part for part in item.body if isinstance(part, Box)]
     layers = [box for box in gate[1:] if box.verb != QUIET]
     dense = all(_mixes(box) for box in layers) and len(layers) == 2
-    if len(gate) < len(item.body) or not _averages(gate[0]) or not dense:
+    if not dense or len(gate) < len(item.body) or not _averages(gate[0]):
         return item
     terms = word("SE"), Term("out", (layers[0].output.channels,))
     stands = (*(box.id for box in gate), item.id)
