@@ -355,7 +355,7 @@ def test_reduction_takes_no_time() -> None:
         (lambda: draw([graph("resnet18")], "scaling"), "give two specs or more"),
         (
             lambda: draw([graph("vgg16")], "strip", Options(30.0)),
-            "in 6 rows does not fit a width of 30 pt",
+            "in 10 rows does not fit a width of 30 pt",
         ),
         (lambda: draw([graph("inception_v3")], "block", Options(180)), "give a larger --width"),
         (

@@ -212,6 +212,6 @@ def _within(graph: Graph, id: str, inset: Group) -> bool:
 def _small(scene: Scene) -> Iterator[str]:
     for item in flat(scene.items):
         if isinstance(item, Text):
-            for run, _, _, size in item.placed():
-                if size < SMALLEST - 1e-6:
-                    yield f"small: {run.text!r} of {size:.2f} pt"
+            for piece in item.letters():
+                if piece.size < SMALLEST - 1e-6:
+                    yield f"small: {piece.text!r} of {piece.size:.2f} pt"

@@ -27,7 +27,7 @@ SPREAD = 34.0  # most distance of slabs, when there is room
 LINE_HEIGHT = 8.6
 BRACE, LETTER = 14.0, 9.0  # room for a brace; for letters between it and the slabs
 THICKNESS = (1.0, 0.85, 0.7, 0.55, 0.42)
-ROWS = 6
+ROWS, MORE, FEW = 6, 10, 60  # of a strip at most, and of one of few stages
 WIDER = 1.2  # what is tried next where the width needed is not known
 
 Label = tuple[tuple[Run, ...], float, str]
@@ -208,7 +208,8 @@ def arrange(
             f"{description.title} has no layers to draw as slabs; --kind graph shows its ops"
         )
     fewest = ceil(make.least(levels[-1]) / options.width)
-    for rows in (options.rows,) if options.rows else range(fewest, ROWS + 1):
+    most = options.rows or (MORE if len(make.stages(0)) <= FEW else ROWS)
+    for rows in (options.rows,) if options.rows else range(fewest, most + 1):
         for level in levels:
             for thickness in THICKNESS:
                 cells = make.at(level, thickness)
@@ -216,7 +217,6 @@ def arrange(
                 middles = [_middles(line, options.width) for line in lines]
                 if all(middles):
                     return lines, [m for m in middles if m]
-    most = options.rows or ROWS
     subject = f"{description.title} in {counted(most, 'row')}"
     need = max(options.width * WIDER, make.least(levels[-1]) / most)
     instead = "show less (--show names) or draw a part (--only)"
