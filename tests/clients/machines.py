@@ -35,14 +35,16 @@ def batch(network: nn.Module, step: int) -> tuple[Tensor, Tensor]:
     return images, torch.randint(graph.spec(result).channels, (2 * WORLD,), generator=generator)
 
 
-def made(text: str) -> nn.Module:
+def made(spec: str) -> nn.Module:
+    """The network of a spec, its text or its name, with the same weights in every process."""
     torch.manual_seed(0)
-    return archdsl.compile(archdsl.loads(text)).double().train()
+    graph = archdsl.loads(spec) if "\n" in spec else archdsl.load(spec)
+    return archdsl.compile(graph).double().train()
 
 
-def alone(text: str) -> list[float]:
+def alone(spec: str) -> list[float]:
     """The losses of one process, which gives the network a half after the other."""
-    network = made(text)
+    network = made(spec)
     optimizer = torch.optim.SGD(network.parameters(), RATE)
     losses = []
     for step in range(STEPS):
@@ -72,13 +74,13 @@ def _by_halves(network: nn.Module, wrapped: nn.Module) -> list[float]:
     return losses
 
 
-def replicated(text: str) -> list[float]:
-    network = made(text)
+def replicated(spec: str) -> list[float]:
+    network = made(spec)
     return _by_halves(network, DistributedDataParallel(network))
 
 
-def sharded(text: str) -> list[float]:
-    network = made(text)
+def sharded(spec: str) -> list[float]:
+    network = made(spec)
     mesh = init_device_mesh("cpu", (WORLD,))
     blocks = archdsl.torch.blocks(network)
     for block in blocks.values():
@@ -91,8 +93,8 @@ def sharded(text: str) -> list[float]:
     return _by_halves(network, network)
 
 
-def staged(text: str) -> list[float]:
-    network = made(text)
+def staged(spec: str) -> list[float]:
+    network = made(spec)
     plain = copy.deepcopy(network)
     x, _ = batch(network, 0)
     split = archdsl.torch.split_spec(network, WORLD)
@@ -136,8 +138,8 @@ def work(rank: int, folder: str, specs: dict[str, str]) -> None:
     dist.init_process_group("gloo", store=store, rank=rank, world_size=WORLD)
     try:
         found = {
-            name: {mode: train(text) for mode, train in MODES.items()}
-            for name, text in specs.items()
+            name: {mode: train(spec) for mode, train in MODES.items()}
+            for name, spec in specs.items()
         }
     finally:
         dist.destroy_process_group()
