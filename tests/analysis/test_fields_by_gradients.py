@@ -138,10 +138,15 @@ CONSTANT = [verb for verb, op in OPS.items() if op.constant]
 
 @pytest.mark.parametrize("verb", CONSTANT)
 def test_an_op_that_is_the_same_for_every_image_sees_nothing(verb: str) -> None:
-    graph = network([{"conv": {"out": 4, "kernel": 3}}, verb], [4, 13, 16])
+    item = {verb: {"shape": [2, 5, 5]} if verb == "learned" else {}}
+    graph = network([{"conv": {"out": 4, "kernel": 3}}, item], [4, 13, 16])
     field = receptive_fields(graph)[graph.nodes[-1].id]
     assert (field.size, field.through) == ((0, 0), "")
-    assert not archdsl.compile(graph)(torch.rand(1, 4, 13, 16)).requires_grad
+    images = torch.rand(2, 4, 13, 16, requires_grad=True)
+    result = archdsl.compile(graph)(images)
+    assert torch.equal(result[0], result[1])
+    if result.requires_grad:  # by what is learned
+        assert torch.autograd.grad(result.sum(), images, allow_unused=True) == (None,)
 
 
 @pytest.mark.parametrize("verb", [verb for verb in OPS if verb not in CONSTANT])
