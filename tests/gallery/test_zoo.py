@@ -23,8 +23,6 @@ HUGE = {"regnet_y_128gf", "vit_h_14"}  # twice over, in float64, they take 10 GB
 ANOTHER_ORDER = {
     "fasternet_t0",
     "unetplusplus_resnet34",
-    "yolov5s",
-    "yolov8n",
 }
 # One of every kind; `pytest -m slow` makes all and runs them.
 FIRST = {
