@@ -9,8 +9,11 @@ from itertools import pairwise, permutations
 from math import factorial
 from statistics import fmean, median
 
+from archdsl.diagnostics.errors import UsageError
+
 SWEEPS = 12  # over all layers, down and up
 EXACT = 3_000  # pairs of orders of layers that follow one another: fewer are all tried
+MANY = 4_000  # vertices; more are no picture, and which lines can be straight is tried for all
 ROUNDS = 8  # of moving lines to where they lead
 
 Order = tuple[int, ...]
@@ -39,7 +42,8 @@ def layered(count: int, edges: Iterable[Hop], rows: Sequence[int] = ()) -> Layer
     """The layers of nodes from 0 to `count`; every edge leads from a lower number to a higher one.
 
     A way over several layers passes each of them once for its source. Nodes of `rows` stand in the
-    order of these, and where a way passes stays in the row of its source.
+    order of these, and where a way passes stays in the row of its source. Raises UsageError if
+    there are more than MANY of both.
     """
     edges = sorted(set(edges))
     rank = _ranks(count, edges)
@@ -60,6 +64,11 @@ def layered(count: int, edges: Iterable[Hop], rows: Sequence[int] = ()) -> Layer
                 hops[level - 1].append((at, vertex))
             at = vertex
         hops[rank[b] - 1].append((at, b))
+    if len(source) > MANY:
+        raise UsageError(
+            f"ways pass layers {len(source) - count:,} times, and with {count:,} parts that is more"
+            f" than the {MANY:,} that are laid out; --only draws a part, --kind graph the ops"
+        )
     found = tuple(tuple(between) for between in hops)
     row = [rows[node] for node in source] if rows else [0] * len(source)
     return Layering(_ordered(layers, found, row), found, tuple(source))
@@ -172,7 +181,7 @@ def _exact(layers: Sequence[Sequence[int]], hops: Sequence[Sequence[Hop]]) -> tu
 def straightened(
     found: Layering, sizes: Sequence[float], gap: float, joined: Iterable[Hop] = (),
     wide: Container[int] = (),
-) -> list[float]:  # fmt: skip
+) -> dict[int, float]:  # fmt: skip
     """The place of every vertex across its layer, as many ways straight as can be.
 
     Vertices stand `gap` apart; those that are `joined` stand on one line with one another. Where an
@@ -206,23 +215,25 @@ class _Columns:
 
     def __init__(self, found: Layering) -> None:
         self.found = found
-        self.column = list(range(len(found.source)))
+        self.column = {vertex: vertex for layer in found.layers for vertex in layer}
         self.members = {vertex: [vertex] for vertex in self.column}
         self.right: dict[int, set[int]] = {vertex: set() for vertex in self.column}
+        self.left: dict[int, set[int]] = {vertex: set() for vertex in self.column}
         for layer in found.layers:
             for a, b in pairwise(layer):
                 self.right[a].add(b)
+                self.left[b].add(a)
 
     def unite(self, a: int, b: int) -> None:
         """Makes one line of those of two vertices, unless something stands between them."""
         a, b = self.column[a], self.column[b]
         if a == b or self.leads(a, b) or self.leads(b, a):
             return
-        self.right[a] |= self.right.pop(b)
-        for others in self.right.values():
-            if b in others:
-                others.remove(b)
-                others.add(a)
+        for to, back in ((self.right, self.left), (self.left, self.right)):
+            for other in to.pop(b):
+                to[a].add(other)
+                back[other].remove(b)
+                back[other].add(a)
         for vertex in self.members[b]:
             self.column[vertex] = a
         self.members[a] += self.members.pop(b)
@@ -238,7 +249,7 @@ class _Columns:
             todo += new
         return False
 
-    def places(self, sizes: Sequence[float], gap: float) -> list[float]:
+    def places(self, sizes: Sequence[float], gap: float) -> dict[int, float]:
         """The lines as near to what they lead to as they can be: each in turn, to and fro."""
         apart: dict[Hop, float] = {}
         for layer in self.found.layers:
@@ -264,4 +275,4 @@ class _Columns:
                     low = (place[a] + apart[a, column] for a in left[column])
                     high = (place[b] - apart[column, b] for b in self.right[column])
                     place[column] = max((min((wish, *high)), *low))
-        return [place[column] for column in self.column]
+        return {vertex: place[column] for vertex, column in self.column.items()}
