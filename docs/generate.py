@@ -22,10 +22,10 @@ from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.explanations import explain
 from archdsl.expressions import expression, parser
 from archdsl.figures import options
-from archdsl.figures.canvas import png, theme
+from archdsl.figures.canvas import pictures, png, theme
 from archdsl.figures.kinds import block as block_figure
 from archdsl.figures.kinds import graph as graph_figure
-from archdsl.figures.network import block_kinds, grid, tree
+from archdsl.figures.network import block_kinds, grid, layering, tree
 from archdsl.language import gallery as networks
 from archdsl.language.gallery import find, zoo
 from archdsl.language.standard import standard_blocks
@@ -186,6 +186,9 @@ FIXED = {  # limits that no option raises
     (suggest, "LONG"): "characters of such a name",
     (theme, "DEPTH"): "themes that extend one another",
     (grid, "MANY"): "cells of a pyramid",
+    (layering, "MANY"): "parts of a picture whose ways cross, and layers that these pass",
+    (pictures, "BYTES"): "bytes of a picture at an input or output",
+    (pictures, "PIXELS"): "pixels of such a picture",
     (block_figure, "BOXES"): "boxes of a block",
     (tree, "WOVEN"): "boxes whose ways cross",
     (block_kinds, "FORMS"): "forms of a block, among which those drawn as one are looked for",

@@ -86,6 +86,7 @@ def _preset(name: str, transforms: Any) -> dict[str, Any]:
         {
             "resize": within.min_size[0] if fixed is None else [*reversed(fixed)],
             "longest": within.max_size if fixed is None else None,
+            "as_numbers": True,
             "antialias": False,
             "mean": within.image_mean,
             "std": within.image_std,

@@ -248,7 +248,7 @@ def titled(pen: Pen, options: Options, height: float) -> tuple[tuple[Item, ...],
         return tuple(pen.items), height
     size, runs = pen.theme.sizes.caption * 1.25, words(options.title, bold=True)
     heading = Pen(pen.theme)
-    up = max(size, *(run.set(size, pen.theme.family).up for run in runs))  # formulas are higher
+    up = max([size, *(run.set(size, pen.theme.family).up for run in runs)])  # formulas are higher
     top = up + 0.7 * size
     items = moved(pen.items, 0, top)
     heading.text(options.width / 2, up, runs, size)

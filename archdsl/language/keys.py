@@ -101,6 +101,10 @@ class PreprocessForm:
 
     resize: int | list[int] | None = key("The length of its shorter side, or height and width.")
     longest: int | None = key("What the longer side is at most.")
+    as_numbers: bool = key(
+        "Whether it is resized as numbers, as detectors do, and not as bytes, which are rounded.",
+        False,
+    )
     crop: list[int] | None = key("Height and width of what is cut out of its middle.")
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
     antialias: bool = True

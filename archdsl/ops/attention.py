@@ -331,9 +331,10 @@ class CosineWindowAttention(WindowAttention):
     hidden: int = argument(WHOLE, "hidden features of the network of the offsets", 512)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        output = super().infer(*inputs)
         if min(self.window) < 2:
             raise ShapeError("a window of one position has no distances", "window")
-        return super().infer(*inputs)
+        return output
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         _, index, *projections = super().weights(*inputs)

@@ -23,7 +23,7 @@ def transform_of(form: PreprocessForm) -> "nn.Module":
     from torchvision.transforms import InterpolationMode, Resize, v2
 
     values: list[Any] = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
-    steps: list[Any] = values if form.longest else []  # a detector's images are resized as values
+    steps: list[Any] = values if form.as_numbers else []
     if form.resize is not None:
         size = [form.resize] if isinstance(form.resize, int) else form.resize
         how = InterpolationMode(form.interpolation)
@@ -31,7 +31,7 @@ def transform_of(form: PreprocessForm) -> "nn.Module":
         steps += [Resize(size, how, max_size=form.longest, antialias=form.antialias)]
     if form.crop is not None:
         steps += [v2.CenterCrop(form.crop)]
-    if not form.longest:
+    if not form.as_numbers:
         steps += values
     if form.mean:  # (x - mean) / std, taken back and done with 0.5, is done with 0.5
         steps += [v2.Normalize(*([HALF, HALF] if form.transform_input else [form.mean, form.std]))]

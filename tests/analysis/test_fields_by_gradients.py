@@ -5,6 +5,7 @@ image, so that nothing cancels. Where only the largest value of a window has a g
 is the largest in one of many random images.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from archdsl.analysis.receptive_field import pixels, receptive_fields
 from archdsl.diagnostics.errors import SpecError
 from archdsl.graph.graph import Graph
 from archdsl.ops import JOINS, OPS
-from tests.ops.test_ops import ROWS
+from tests.ops import test_ops
 
 Span = tuple[int, int] | None
 Position = tuple[int, ...]
@@ -126,6 +127,13 @@ def covered(graph: Graph) -> list[tuple[int, int]]:
 
 
 SIZES = {1: [24], 2: [13, 16], 3: [5, 8, 7]}
+WINDOWS = {1: [4, 6], 2: [2, 8]}  # with as many positions as a sequence has
+ROWS = test_ops.ROWS | {
+    "relative_attention": replace(
+        test_ops.ROWS["relative_attention"],
+        draw=lambda rank: test_ops.heads | {"window": st.just(WINDOWS[rank])},
+    )
+}
 SHAPES = {  # to which `reshape` takes a map
     1: [["C", "L // 2", 2], ["C // 2", "2 * L"], ["C * L"]],
     2: [["C * H", "W"], ["C", "H * W"], ["C", "W", "H"], ["C // 2", 2, "H", "W"], [-1, "H", 4]],

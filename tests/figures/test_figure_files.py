@@ -688,10 +688,10 @@ def test_notebooks_show_a_graph_and_a_figure() -> None:
 
 
 def test_a_notebook_shows_what_needs_two_columns_of_a_paper() -> None:
+    name = "a_convolution_with_a_long_name_" * 3
     convs = "".join(
-        f"  a_convolution_with_a_long_name_{n}: {{conv: {{kernel: 3}}, from: input}}\n"
-        f"  add{n}: {{add: {{}}, from: [{f'add{n - 1}' if n else 'input'},"
-        f" a_convolution_with_a_long_name_{n}]}}\n"
+        f"  {name}{n}: {{conv: {{kernel: 3}}, from: input}}\n"
+        f"  add{n}: {{add: {{}}, from: [{f'add{n - 1}' if n else 'input'}, {name}{n}]}}\n"
         for n in range(3)
     )
     network = archdsl.loads(f"archdsl: 1\nname: wide\ninput: [8, 32, 32]\nbackbone:\n{convs}")

@@ -205,7 +205,8 @@ def hold_figure(suffix: str, data: bytes) -> None:
         return
     assert not CONTROL.search(text.replace("\t", "")), "control characters in a figure"
     if suffix == ".tex":
-        lines = [line for line in text.splitlines() if not line.startswith("%")]
+        own = "%", r"\def\slab#1"
+        lines = [line for line in text.splitlines() if not line.startswith(own)]
         found = set(re.findall(r"\\(input|write|end\{document|include|openout|catcode|def)\b",
                                "\n".join(lines)))  # fmt: skip
         assert not found, found

@@ -50,6 +50,8 @@ def readers(file: str) -> Iterator[list[str]]:
     yield ["export", file, "--to", "safetensors", "-o", "exported"]
     for format in ("text", "json"):
         yield ["weights", file, "--format", format]
+    yield ["partition", file, "--stages", "2"]
+    yield ["bench", file, "--engines", "none"]  # refused, as it would measure for minutes
 
 
 def others(file: str) -> Iterator[list[str]]:
@@ -114,6 +116,10 @@ def spoken(text: str) -> Iterator[list[str]]:
         yield ["export", "tiny.yaml", option, text, "-o", "exported"]
     for option in ("--input", "--name", "--arg"):
         yield ["import", "none.py:Net", option, text]
+    for option in ("--stages", "--by"):
+        yield ["partition", "tiny.yaml", "--stages", "2", option, text]
+    for option in ("--engines", "--batch", "--turns"):
+        yield ["bench", "none.yaml", option, text]  # no such file, so nothing is measured
     yield ["new", "started", "--like", text]
     yield ["new", "started", "-o", f"{text}/none"]
     yield ["serve", f"{text}.none", "--no-show"]  # no such file, so no server
