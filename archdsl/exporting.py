@@ -134,8 +134,8 @@ def export(
     dynamic_size: bool = False,
 ) -> dict[str, Path]:
     """Writes a compiled module in formats; the arguments are those of `archdsl.export`."""
-    graph = module.__dict__.get("graph")
-    if not isinstance(graph, Graph):
+    graph = Graph.of(module)
+    if graph is None:
         raise UsageError("export is for a module that archdsl compiled, which has a graph")
     for name in to:
         if name not in SUFFIXES:

@@ -75,6 +75,6 @@ def from_pretrained(repository: str | os.PathLike[str], **said: Any) -> "nn.Modu
 
 
 def _held(module: "nn.Module") -> Any:
-    if not isinstance(module.__dict__.get("graph"), Graph):
+    if Graph.of(module) is None:
         raise UsageError("a module that archdsl compiled has a graph, which is kept; this has none")
     return _mixin()(module)

@@ -80,7 +80,7 @@ def _called(path: str, module: "nn.Module") -> "Iterator[tuple[str, nn.Module]]"
 
 
 def _graph_of(module: "nn.Module") -> Graph:
-    graph = module.__dict__.get("graph")
-    if not isinstance(graph, Graph):
+    graph = Graph.of(module)
+    if graph is None:
         raise UsageError("a module that archdsl compiled has a graph; this has none")
     return graph

@@ -27,6 +27,19 @@ DOCS = Path(__file__).parent.parent / "docs"
 REQUIRED = {"archdsl": "1", "name": "net", "input": "[3, 8, 8]", "backbone": "[relu]"}
 
 
+TWO = """
+archdsl: 1
+name: two
+input: {rgb: [3, 16, 16], depth: [1, 16, 16]}
+backbone:
+  a: {seq: {conv: {conv: {out: 8, kernel: 3}}, bn: batch_norm, relu: relu}, from: rgb}
+  b: {seq: {conv: {conv: {out: 8, kernel: 3}}, bn: batch_norm}, from: depth}
+  sum: {add: {}, from: [a, b]}
+head: {pool: global_avg_pool, flatten: flatten, fc: {linear: {out: 5}}}
+outputs: {map: sum, classes: fc}
+"""
+
+
 def whole(text: str) -> str:
     """The spec with its required keys."""
     text = dedent(text).lstrip("\n").rstrip() + "\n"

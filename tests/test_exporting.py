@@ -17,20 +17,9 @@ import archdsl
 from archdsl.cli import main as cli
 from archdsl.exporting import SUFFIXES
 from archdsl.speed.statistics import with_statistics
-from tests.support import page_module
+from tests.support import TWO, page_module
 
 exports = page_module("exports")
-TWO = """
-archdsl: 1
-name: two
-input: {rgb: [3, 16, 16], depth: [1, 16, 16]}
-backbone:
-  a: {seq: {conv: {conv: {out: 8, kernel: 3}}, bn: batch_norm, relu: relu}, from: rgb}
-  b: {seq: {conv: {conv: {out: 8, kernel: 3}}, bn: batch_norm}, from: depth}
-  sum: {add: {}, from: [a, b]}
-head: {pool: global_avg_pool, flatten: flatten, fc: {linear: {out: 5}}}
-outputs: {map: sum, classes: fc}
-"""
 
 
 @pytest.fixture(scope="module")

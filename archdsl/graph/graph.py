@@ -154,6 +154,12 @@ class Graph:
         """Itself, since nothing in it changes."""
         return self
 
+    @staticmethod
+    def of(module: object) -> "Graph | None":
+        """The graph of a module that was compiled from one, None for any other."""
+        graph = vars(module).get("graph")
+        return graph if isinstance(graph, Graph) else None
+
     @cached_property
     def by_id(self) -> dict[str, Node]:
         return {node.id: node for node in self.nodes}

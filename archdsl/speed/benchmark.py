@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -16,6 +17,7 @@ from archdsl.analysis.cost import analyze
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.graph.graph import Graph
+from archdsl.speed.timing import all_turns
 
 WAYS = {  # by what `--engines` calls them
     "eager": "eager",
@@ -102,10 +104,7 @@ def benchmark(
                 failed[way] = worker.failed
             else:
                 workers[way] = worker
-        seconds: dict[str, list[float]] = {way: [] for way in workers}
-        for turn in range(turns):
-            for way in [*workers][:: 1 if turn % 2 else -1]:
-                seconds[way].append(float(workers[way].ask("run")))
+        seconds = all_turns({way: partial(one.ask, "run") for way, one in workers.items()}, turns)
         memory = {way: worker.ask("memory") for way, worker in workers.items()}
         chosen = {way: worker.chosen for way, worker in workers.items()}
     macs = analyze(graph).total.macs

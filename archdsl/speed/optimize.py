@@ -14,6 +14,7 @@ from archdsl.graph.graph import Graph
 from archdsl.pytorch.module import compile_graph
 from archdsl.speed.engines import ENGINES, Run, prepare
 from archdsl.speed.simplify import simplify
+from archdsl.speed.statistics import random_images
 from archdsl.speed.timing import in_turns
 
 BEST = "best"
@@ -71,8 +72,8 @@ def optimize(
     tolerance: float = TOLERANCE,
 ) -> Optimized:
     """A compiled module made fast; the arguments are those of `archdsl.optimize`."""
-    graph = module.__dict__.get("graph")
-    if not isinstance(graph, Graph):
+    graph = Graph.of(module)
+    if graph is None:
         raise UsageError("optimize is for a module that archdsl compiled, which has a graph")
     if engine != BEST and engine not in ENGINES:
         raise UsageError(f"no engine {engine}; {did_you_mean(engine, [*ENGINES, BEST])}")
@@ -101,9 +102,7 @@ def optimize(
 def example_of(module: nn.Module, graph: Graph, images: int) -> list[Tensor]:
     """Random images, as a module takes them; the same every time."""
     tensor = next((t for t in module.state_dict().values() if t.is_floating_point()), torch.ones(1))
-    generator = torch.Generator().manual_seed(0)
-    shapes = [(images, *spec.shape) for spec in graph.inputs.values()]
-    return [torch.randn(s, generator=generator).to(tensor) for s in shapes]
+    return [given.to(tensor) for given in random_images(graph, images)]
 
 
 def _expected(module: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import median
 
 TURNS = 7
@@ -19,10 +20,16 @@ def measure(action: Callable[[], object]) -> float:
     return median(found)
 
 
+def all_turns(takers: Mapping[str, Callable[[], float]], turns: int) -> dict[str, list[float]]:
+    """The seconds of every turn, as those that take it say."""
+    found: dict[str, list[float]] = {name: [] for name in takers}
+    for turn in range(turns):
+        for name in [*takers][:: 1 if turn % 2 else -1]:  # whoever came last is first
+            found[name].append(takers[name]())
+    return found
+
+
 def in_turns(actions: Mapping[str, Callable[[], object]], turns: int = TURNS) -> dict[str, float]:
     """The median seconds of each of some actions, which take turns."""
-    found: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(turns):
-        for name in [*actions][:: 1 if turn % 2 else -1]:  # whoever came last is first
-            found[name].append(measure(actions[name]))
-    return {name: median(seconds) for name, seconds in found.items()}
+    takers = {name: partial(measure, action) for name, action in actions.items()}
+    return {name: median(seconds) for name, seconds in all_turns(takers, turns).items()}

@@ -27,7 +27,7 @@ def load_given(
     `preprocess`.
     """
     require_source(source)
-    graph: Graph | None = module.__dict__.get("graph")
+    graph = Graph.of(module)
     if isinstance(source, Mapping) or (name := os.fspath(source)) == "":
         report = load_weights(module, source, **said)
     elif is_remote(name):

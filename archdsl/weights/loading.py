@@ -73,7 +73,7 @@ def load_weights(
         file = name or ("the mapping" if isinstance(source, Mapping) else os.fspath(source))
         raise CheckpointError(f"{file} is for another network: {renames.unmet}")
     content = read_content(source, inside, name)
-    graph: Graph | None = module.__dict__.get("graph")
+    graph = Graph.of(module)
     wanted = _wanted(module.state_dict(), graph, tuple(skip), under, tuple(adapt))
     known = _names(content.name, graph, renames)
     reading, found = _fitting(content, wanted, graph, known)

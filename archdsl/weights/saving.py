@@ -30,7 +30,7 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
         if path.endswith(".safetensors"):
             from safetensors.torch import save_file
 
-            save_file(state, temporary, described(module.__dict__.get("graph")))
+            save_file(state, temporary, described(Graph.of(module)))
         else:
             import torch
 

@@ -1,7 +1,6 @@
 """The site is whole, its pages show what happens, and it reads without a network."""
 
 import importlib.util
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 import pytest
 
 from archdsl.language import gallery
+from tests.browser import chromium
 
 DOCS = Path(__file__).parents[2] / "docs"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _of_docs(name: str) -> Any:
@@ -87,13 +86,9 @@ def test_every_page_of_docs_is_on_it(site: Path) -> None:
 
 @pytest.mark.slow
 def test_it_reads_from_a_folder_without_a_network_and_finds_words(site: Path) -> None:
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
     asked: list[str] = []
     wrong: list[str] = []
-    with api.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page()
         page.set_default_timeout(60_000)
         page.on("request", lambda request: asked.append(request.url))
@@ -105,5 +100,4 @@ def test_it_reads_from_a_folder_without_a_network_and_finds_words(site: Path) ->
         words.press_sequentially("squeeze_excite", delay=50)
         page.wait_for_selector("a[href*='library.html#squeeze_excite']")
         assert words.input_value() == "squeeze_excite"
-        browser.close()
     assert not wrong and asked and all(url.startswith(("file:", "data:")) for url in asked)

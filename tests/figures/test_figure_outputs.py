@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,9 +16,9 @@ from archdsl.cli import main as cli
 from archdsl.figures.canvas.scene import Path as Line
 from archdsl.figures.canvas.scene import Scene, Text, flat, groups
 from archdsl.figures.canvas.slides import slides
+from tests.browser import chromium
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "figures" / "published"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.mark.parametrize(("name", "theme"), [("resnet18", "paper"), ("unet", "dark")])
@@ -77,19 +76,14 @@ def test_a_page_opens_blocks_that_are_wider_than_papers() -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, list[str], list[str]]]:
     """A page in Chromium, with the errors of its scripts and what it fetched."""
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright drives Chromium")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium to open the page in")
     errors: list[str] = []
     fetched: list[str] = []
-    with sync.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1100, "height": 900})
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: fetched.append(request.url))
         page.goto(path.as_uri())
         yield page, errors, fetched
-        browser.close()
 
 
 def test_a_page_opens_stages_into_blocks_into_ops_and_fetches_nothing(tmp_path: Path) -> None:

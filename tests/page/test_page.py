@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from archdsl.language import gallery
+from tests.browser import chromium
 
 pytest.importorskip("nicegui", reason="needs the extra `page`")
 pytest.importorskip("pebble", reason="needs the extra `page`")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 60_000  # milliseconds: how long a loaded machine may take
 
 
@@ -148,13 +148,8 @@ def test_much_at_once_is_refused_and_many_are_answered(served: Served) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with api.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import archdsl
 from archdsl.speed.engines import ENGINES, missing
+from tests.support import TWO
 
 SMALL = """
 archdsl: 1
@@ -19,17 +20,6 @@ backbone:
   b: {branches: {join: add, paths: {
         x: {seq: [{conv: {out: 8, kernel: 3}}, batch_norm]}, y: batch_norm}}}
 head: {pool: global_avg_pool, flatten: flatten, drop: dropout, fc: {linear: {out: 5}}}
-"""
-TWO = """
-archdsl: 1
-name: two
-input: {rgb: [3, 16, 16], depth: [1, 16, 16]}
-backbone:
-  a: {seq: {conv: {conv: {out: 8, kernel: 3}}, bn: batch_norm, relu: relu}, from: rgb}
-  b: {seq: {conv: {conv: {out: 8, kernel: 3}}, bn: batch_norm}, from: depth}
-  sum: {add: {}, from: [a, b]}
-head: {pool: global_avg_pool, flatten: flatten, fc: {linear: {out: 5}}}
-outputs: {map: sum, classes: fc}
 """
 HERE = [
     pytest.param(
