@@ -100,7 +100,7 @@ def _there(target: Path, folder: Path) -> str:
     inside = target.relative_to(ROOT).as_posix()
     if inside in OTHERS:
         return OTHERS[inside]
-    if target.suffix == ".yaml" and "specs" in target.parts:
+    if target.suffix == ".yaml" and inside.startswith("specs/"):
         return f"networks/{target.stem}.md"
     if target.is_relative_to(DOCS):
         return target.relative_to(DOCS).as_posix()
