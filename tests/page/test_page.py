@@ -33,6 +33,12 @@ class Served:
     process: subprocess.Popen[str]
     address: str
     spec: Path
+    log: Path
+
+    def ended(self) -> str:
+        """How the server ended, with what it wrote; nothing where it runs."""
+        status = self.process.poll()
+        return "" if status is None else f"status {status}: {self.log.read_text('utf-8')}"
 
     @property
     def port(self) -> int:
@@ -58,10 +64,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     shutil.copy(gallery.path("resnet50"), spec)
     command = [sys.executable, "-m", "archdsl", "serve", str(spec), "--no-show"]
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    process = subprocess.Popen(command, env=own, stdout=subprocess.PIPE, text=True)
+    log = spec.with_suffix(".log")
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command, env=own, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True
+        )
     assert process.stdout is not None
-    made = Served(process, process.stdout.readline().strip(), spec)
-    for _ in range(120):
+    made = Served(process, process.stdout.readline().strip(), spec, log)
+    for _ in range(240):
+        assert not made.ended()
         try:
             made.ask()
             break
@@ -69,7 +80,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             time.sleep(0.25)
     yield made
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 # who is let in
@@ -155,6 +166,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(served: Served, browser: Any) -> Iterator[Any]:
     """A tab with the spec as its file says it, drawn; errors of its scripts fail the test."""
+    assert not served.ended()
     context = browser.new_context(viewport={"width": 1500, "height": 900}, accept_downloads=True)
     tab, wrong = context.new_page(), []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
@@ -196,9 +208,10 @@ def test_what_may_be_written_is_offered_as_one_types(page: Any) -> None:
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     page.keyboard.type("more: max_p", delay=60)
-    offer = page.wait_for_selector(".cm-tooltip-autocomplete li[aria-selected]")
+    first = ".cm-tooltip-autocomplete li[aria-selected]:has-text('max_pool')"
+    offer = page.wait_for_selector(first)  # what was offered for `m` alone may show before it
     assert offer.inner_text().startswith("max_pool") and "largest" in offer.inner_text()
-    page.keyboard.press("Enter")
+    page.click(first)
     page.wait_for_selector(".cm-line:has-text('more: max_pool')")
 
 
