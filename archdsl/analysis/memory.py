@@ -205,6 +205,8 @@ class _Training:
         storage = self.storages[node.id]
         if self.learning.isdisjoint(node.inputs):
             storage = storage.alone or storage
+        elif node.path in self.graph.frozen:
+            storage = storage.fixed or storage
         factors = zip(storage.partial, node.inputs[2:], strict=False)
         between = sum(numbers for numbers, id in factors if id in self.learning)
         size = (storage.kept + between) * self.element + storage.indices * INDEX

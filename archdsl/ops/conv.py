@@ -152,7 +152,8 @@ class StandardConv(Conv):
         """The weight as it is used, and the means and deviations that it took."""
         made = super().weights(*inputs)[0].elements
         held = made + (3 if self.gain else 2) * self.out
-        return replace(super().storage(output, *inputs), made=made, held=held)
+        usual = super().storage(output, *inputs)
+        return replace(usual, made=made, held=held, fixed=replace(usual, held=made))
 
 
 def window_sizes(

@@ -139,4 +139,5 @@ class WeightedAdd(Op):
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """The products are added two by two; the weights are kept at every step to their shares."""
         shares = {"relu": 2 * len(inputs) + 1, "softmax": len(inputs), "none": 0}[self.normalize]
-        return replace(INPUTS, scratch=2 * output.elements, held=shares)
+        fixed = Storage(held=0 if self.normalize == "none" else len(inputs))
+        return replace(INPUTS, scratch=2 * output.elements, held=shares, fixed=fixed)

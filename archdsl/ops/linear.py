@@ -6,7 +6,7 @@ from typing import ClassVar
 from archdsl.ops.base import CHANNELS, FLAG, WHOLE, Op, ShapeError, Weight, argument
 from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import SAME, Reach
-from archdsl.ops.storage import INPUTS, Storage
+from archdsl.ops.storage import FACTOR, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -16,7 +16,7 @@ class Linear(Op):
 
     verb: ClassVar[str] = "linear"
     lends: ClassVar[bool] = True
-    stores: ClassVar[Storage] = INPUTS
+    stores: ClassVar[Storage] = FACTOR
     drawn: ClassVar[str] = "linear"
     mixes: ClassVar[bool] = True
     out: int = argument(WHOLE, "output features", CHANNELS)

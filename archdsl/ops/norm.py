@@ -202,7 +202,13 @@ class RmsNorm(Op):
         divided = output.elements * self.affine
         again = self.affine or (output.rank > 0 and output.layout == "channels_first")
         scratch = roots + (output.elements if again else roots)
-        return replace(INPUTS, kept=roots + divided, scratch=scratch, alone=Storage(kept=divided))
+        return replace(
+            INPUTS,
+            kept=roots + divided,
+            scratch=scratch,
+            alone=Storage(kept=divided),
+            fixed=replace(INPUTS, kept=roots),
+        )
 
 
 @dataclass(frozen=True)

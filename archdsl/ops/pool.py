@@ -245,9 +245,8 @@ class BlurPool(Op):
         (x,) = inputs
         wide = x.channels * prod(size + 2 * self.border for size in x.spatial)
         padding = NEW if self.mode == "zeros" else INPUTS
-        filters = self.kernel**x.rank
-        row = self.kernel if x.rank > 1 else 0
-        return replace(padding, kept=wide, scratch=wide, held=filters, made=filters + row)
+        filters = [self.kernel**rank for rank in range(1, x.rank + 1)]  # each made of that before
+        return replace(padding, kept=wide, scratch=wide, held=filters[-1], made=sum(filters))
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return windows(self.kernel, self.stride, self.border)

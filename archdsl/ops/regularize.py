@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ops.base import FLAG, NUMBER, RATE, Op, Weight, argument
-from archdsl.ops.storage import NEW, VIEW, Storage
+from archdsl.ops.storage import FACTOR, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -44,6 +44,7 @@ class LayerScale(Op):
     """Multiplies every channel by a learned factor; the item's name is the parameter's."""
 
     verb: ClassVar[str] = "layer_scale"
+    stores: ClassVar[Storage] = FACTOR
     start: float = argument(NUMBER, "where the factors start", 1e-6)
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
@@ -57,6 +58,7 @@ class LearnedWeight(Op):
     """Multiplies by a learned number, or one per channel; the item's name is the parameter's."""
 
     verb: ClassVar[str] = "weight"
+    stores: ClassVar[Storage] = FACTOR
     start: float = argument(NUMBER, "where it starts", 1.0)
     shared: bool = argument(FLAG, "one for all channels", True)
 

@@ -16,7 +16,7 @@ class Storage:
     how many numbers it keeps besides, `scratch` how many it needs while it runs, `indices` how many
     whole numbers it does both with. However many images there are: `made` is how many numbers it
     needs while it runs, `held` how many it keeps. `alone` is what is true where no gradient goes to
-    its inputs, None if that makes no difference. `partial` are the numbers of what it computes of
+    its inputs, `fixed` where its weights do not learn, None if that makes no difference. `partial` are the numbers of what it computes of
     its first two inputs, of its first three...: each is kept if what it is multiplied with learns.
     """
 
@@ -29,6 +29,7 @@ class Storage:
     made: int = 0
     held: int = 0
     alone: "Storage | None" = None
+    fixed: "Storage | None" = None
     partial: tuple[int, ...] = ()
 
 
@@ -36,4 +37,5 @@ NEW = Storage()
 VIEW = Storage("view")
 INPUTS = Storage(saves="inputs")
 OUTPUT = Storage(saves="output")
+FACTOR = Storage(saves="inputs", fixed=NEW)  # multiplies by its weight, whose gradient reads both
 OVER_COPY = Storage(saves="inputs", over="inputs")  # saves a copy where it writes over its input

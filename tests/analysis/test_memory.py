@@ -63,7 +63,7 @@ UNARY = [
     "{conv: {kernel: 3, stride: 2, padding: same}}", "rms_norm", "{rms_norm: {affine: false}}",
     "{instance_norm: {affine: true}}", "normalize", "{normalize: {p: 1, axis: 1}}",
     "global_max_pool", "{max_pool: {kernel: 2, dilation: 2}}", "blur_pool",
-    "{blur_pool: {stride: 1, mode: zeros}}", "{mean: {axis: 1, keepdim: true}}",
+    "{blur_pool: {stride: 1, mode: zeros}}", "{blur_pool: {kernel: 5, stride: 1}}", "{mean: {axis: 1, keepdim: true}}",
     "{max: {axis: [1, 2], keepdim: true}}", "{sum: {keepdim: true}}", "weight",
     "{weight: {shared: false}}", "{slice: {axis: 2, step: 2}}", "{pad: {border: [[1, 0], 0]}}",
     "{crop: {border: [[1, 0], 3]}}", "{resize: {scale: [2, 1]}}",
@@ -74,6 +74,25 @@ UNARY = [
 @pytest.mark.parametrize("item", UNARY)
 def test_an_op_keeps_what_pytorch_keeps(item: str) -> None:
     check(f"backbone:\n{FIRST}  second: {item}\n  third: {{conv: {{out: 8, kernel: 1}}}}\n")
+
+
+LEARNING = [
+    "{conv: {kernel: 1}}", "{conv: {kernel: 3, stride: 2, padding: same}}",
+    "{conv_transpose: {kernel: 2, stride: 2}}", "{std_conv: {kernel: 3}}",
+    "{std_conv: {kernel: 3, gain: true}}", "batch_norm", "layer_norm", "{group_norm: {groups: 4}}",
+    "{instance_norm: {affine: true}}", "rms_norm", "prelu", "layer_scale", "weight",
+    "{seq: [channels_last, layer_norm, {linear: {out: 6}}, channels_first]}",
+    "{weighted_add: {normalize: relu}, from: [first, other]}",
+    "{weighted_add: {normalize: softmax}, from: [first, other]}",
+    "{weighted_add: {normalize: none}, from: [first, other]}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("item", LEARNING)
+def test_what_does_not_learn_keeps_no_more_than_pytorch_keeps(item: str) -> None:
+    other = "  other: {conv: {kernel: 3}}\n"
+    last = "  third: {conv: {out: 8, kernel: 1}}\n"
+    check(f"backbone:\n{FIRST}{other}  second: {item}\n{last}freeze: [second]\n")
 
 
 SEVERAL = {  # behind `first`, the last of them before `third`
