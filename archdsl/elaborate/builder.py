@@ -85,6 +85,7 @@ class Builder:
         self.tapped: list[str] = []  # names of taps as they were given, some again
         self.meant: set[str] = set()  # names of taps that references meant
         self.labels: dict[Span, Span] = {}  # where labels are written, with where each is first
+        self.ended: dict[str, Span | None] = {}  # labels of the sections before, with where each is
         self.labels_meant: set[Span] = set()  # where those are first that references meant
         self.journal: list[Placed | Replayed] = []  # what items give, looked at only by paths
         self.results: dict[str, Flow] = {}  # of so many of them as were looked at

@@ -79,6 +79,7 @@ def _elaborate(run: Run) -> Graph | None:
         else:
             here = here.with_input(run.sequence(sequence, there))
             frame.labels |= there.frame.labels  # which `outputs` sees
+            run.build.ended |= {name: at for name, (_, at) in there.frame.labels.items()}
         if is_inherited:
             inherited.update(node.id for node in run.build.nodes[start:])
     graph = _graph(run, _outputs(run, here), frame.aux)

@@ -311,16 +311,20 @@ class References:
         known += here.frame.labels
         help = did_you_mean(name, [*known, *taps, *near])
         labels = self.named_near(nearest(name, [*known, *taps]) or "", here)
-        if self.document.file.written.could_be(name):
+        message = f"unknown reference `{name}`"
+        if name in self.build.ended and not here.frame.calls:
+            message = f"`{name}` is a label of another section"
+            help = "labels end with their section; a `tap` there is known in those that follow, too"
+            span = self.build.ended[name]
+            labels = [Label(span, "stands here")] if span else []
+        elif self.document.file.written.could_be(name):
             help = (
                 "a reference names an earlier item of this or an enclosing part, a label of this "
             )
             help += "block or section, or a tap"
             spans = (at for template, at in here.file.written if template.text == name)
             labels = [Label(span, "stands here") for span in spans if span][:1]
-        self.sink.error(
-            "E0402", f"unknown reference `{name}`", place.span, help=help, labels=labels
-        )
+        self.sink.error("E0402", message, place.span, help=help, labels=labels)
 
     def unknown_inside(self, name: str, known: list[str], place: Place, here: Here) -> None:
         """Reports a path to something in an item: what is there, as far as it leads."""
