@@ -1,7 +1,7 @@
 """A graph without a spec to classes: one for each structure that its scopes have, in numbers."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archdsl.graph.graph import Graph, Node, Scope
@@ -9,11 +9,11 @@ from archdsl.modules.calls import Call
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops.init import Init
 from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
-from archdsl.pytorch.naming import class_name
+from archdsl.pytorch.naming import class_name, part_name
 from archdsl.pytorch.operations import function_of, module_of
 from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name, ordered
 from archdsl.pytorch.recomputing import recomputed
-from archdsl.pytorch.returning import base_of, documented, initial, network_members
+from archdsl.pytorch.returning import base_of, documented, group_class, initial, network_members
 from archdsl.pytorch.starts import case_of, common, freezing, loop_of, scheme_of, wrap
 from archdsl.pytorch.variables import Naming, typed
 
@@ -65,7 +65,7 @@ class _Instances:
     def class_of(self, scope: Scope) -> str:
         """The class of a scope: that of any other with the same source."""
         structure = self.structure
-        body = Body()
+        body = Body(self.grouped)
         inputs = [body.value(self.graph.spec(id)) for id in structure.inputs[scope.id]]
         values = dict(zip(structure.inputs[scope.id], inputs, strict=True))
         self.fill(scope, body, values, inputs)
@@ -91,6 +91,15 @@ class _Instances:
             )
             self.classes.append(node)
         return self.titles[key]
+
+    def grouped(self, key: str, types: Mapping[str, str]) -> str:
+        """The class of a container of containers: that of any other which holds the same."""
+        node = group_class(key, types)
+        held = "\n".join(lines_of(node.body[1:]))
+        if held not in self.titles:
+            node.name = self.titles[held] = self.free(class_name(part_name(key)))
+            self.classes.append(node)
+        return self.titles[held]
 
     def free(self, title: str) -> str:
         title = f"Part{title}" if title[:1].isdecimal() else title
@@ -185,7 +194,7 @@ class _Instances:
     # the network
 
     def network(self, title: str) -> ast.ClassDef:
-        graph, body = self.graph, Body()
+        graph, body = self.graph, Body(self.grouped)
         values = {id: body.value(spec) for id, spec in graph.inputs.items()}
         given = [*values.values()]
         self.fill(ROOT, body, values, given)

@@ -37,7 +37,7 @@ from archdsl.pytorch.parameters import (
 )
 from archdsl.pytorch.placing import Placing, all_lent
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
-from archdsl.pytorch.returning import documented
+from archdsl.pytorch.returning import documented, group_class
 from archdsl.pytorch.sizes import expanded
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol, type_of, variable
 from archdsl.pytorch.translator import Translator
@@ -424,18 +424,13 @@ class Program(Factories):
 
     def grouped(self, key: str, types: Mapping[str, str]) -> str:
         """The class of a container of containers: that of any other which holds the same."""
-        arguments = [ast.arg("self"), *(ast.arg(k, name(kind)) for k, kind in types.items())]
-        holds = [assign(f"self.{member}", name(member)) for member in types]
-        body: list[ast.stmt] = [ast.Expr(call("super().__init__")), *holds]
-        made = function("__init__", arguments, [], ast.Constant(None), body)
+        node = group_class(key, types)
         for other in self.order:
-            if isinstance(other, Group) and ast.dump(other.node.body[1]) == ast.dump(made):
+            if isinstance(other, Group) and dumped(other.node.body[1:]) == dumped(node.body[1:]):
                 return other.title
-        title = self.free(class_name(part_name(key) if key.isdecimal() else key))
-        doc = documented([f"The modules of `{key}`."])
-        node = ast.ClassDef(title, [name("nn.Module")], [], [doc, made], [])
-        self.order.append(Group(title, node))
-        return title
+        node.name = self.free(class_name(part_name(key) if key.isdecimal() else key))
+        self.order.append(Group(node.name, node))
+        return node.name
 
     def constructor(
         self, channels: Sequence[tuple[str, int]], arguments: Sequence[Argument],

@@ -8,7 +8,7 @@ from typing import Any
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.pytorch.body import Body, Value, variable_name
-from archdsl.pytorch.python import as_syntax, call, function, name, negated
+from archdsl.pytorch.python import as_syntax, assign, call, function, name, negated
 from archdsl.pytorch.sizes import expanded
 from archdsl.pytorch.symbols import Fixed
 from archdsl.pytorch.variables import Naming, typed
@@ -128,6 +128,16 @@ def _features(graph: Graph, named: list[str], values: list[Value]) -> ast.expr:
 
 def initial(body: list[ast.stmt]) -> ast.FunctionDef:
     return function("__init__", [ast.arg("self")], [], ast.Constant(None), body)
+
+
+def group_class(key: str, types: Mapping[str, str]) -> ast.ClassDef:
+    """The class, without a name, of a container of containers: it has its members by key."""
+    arguments = [ast.arg("self"), *(ast.arg(k, name(kind)) for k, kind in types.items())]
+    holds: list[ast.stmt] = [assign(f"self.{member}", name(member)) for member in types]
+    body = [ast.Expr(call("super().__init__")), *holds]
+    made = function("__init__", arguments, [], ast.Constant(None), body)
+    doc = documented([f"The modules of `{key}`."])
+    return ast.ClassDef("", [name("nn.Module")], [], [doc, made], [])
 
 
 def documented(paragraphs: Sequence[str]) -> ast.stmt:

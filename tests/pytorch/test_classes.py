@@ -102,6 +102,26 @@ ROLES = """
 """
 
 
+NUMBERED = """
+    input: [3, 8, 8]
+    backbone:
+      "0": {conv: {out: 8, kernel: 1}}
+      "3.left.x": {conv: {out: 4, kernel: 1}}
+      "3.left.y": {conv: {out: 4, kernel: 1}, from: "0"}
+      "3.right.0": {conv: {out: 4, kernel: 1}, from: "3.left.x"}
+      "5.1.left.x": {conv: {out: 4, kernel: 1}}
+      sum: {add: {}, from: ["3.left.y", "5.1.left.x"]}
+"""
+
+
+def test_containers_under_numbers_are_the_same_with_the_spec_and_without() -> None:
+    graph = graph_of(NUMBERED)
+    for given in (graph, archdsl.Graph.from_json(graph.to_json())):
+        assert "self['3'].left['x'](" in ast.unparse(ast.parse(archdsl.emit(given)))
+        paths = dict.fromkeys(key.rpartition(".")[0] for key in archdsl.compile(given).state_dict())
+        assert list(paths) == ["0", "3.left.x", "3.left.y", "3.right.0", "5.1.left.x"]
+
+
 def test_what_is_one_value_in_one_use_of_a_module_is_two_in_another() -> None:
     graph = archdsl.Graph.from_json(graph_of(ROLES).to_json())
     assert_computes(graph)
