@@ -90,3 +90,45 @@ def test_layers_of_which_only_some_are_taken_are_all_drawn() -> None:
 def test_every_network_of_the_zoo_has_a_hero_of_two_columns(name: str) -> None:
     figure = archdsl.draw(archdsl.load(name), width="double")
     assert figure.scene is not None and figure.scene.width == WIDTHS["double"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """
+input: {x: [3, 32, 32], y: [3, 32, 32]}
+backbone:
+  stem: {conv: {out: 8, kernel: 3}, from: x}
+  what_is_called_by_a_name_so_long_that_its_box_is_very_wide:
+    seq: [{conv: {out: 8, kernel: 3}}, {conv: {out: 8, kernel: 5}}, {conv: {out: 7, kernel: 3}}]
+  a_box_that_is_less_wide: {conv: {out: 8, kernel: 3}, from: stem}
+  end:
+    concat: {}
+    from: [what_is_called_by_a_name_so_long_that_its_box_is_very_wide, a_box_that_is_less_wide, y]
+""",
+        """
+input: [3, 32, 32]
+backbone:
+  stem: {conv: {out: 8, kernel: 3}}
+  left: {conv: {out: 8, kernel: 3}, from: stem}
+  sum: {add: {}, from: [stem, left]}
+head:
+  both: {conv: {out: 4, kernel: 1}, each: [sum, stem]}
+""",
+        """
+input: {rgb: [3, 32, 32], depth: [3, 32, 32]}
+backbone:
+  stem: {conv: {out: 3, kernel: 3}, from: rgb}
+  cut: {edge: {}, each: [stem, depth, depth]}
+  sum: {concat: {}}
+blocks:
+  edge: {seq: [{crop: {border: 1}}, relu]}
+""",
+    ],
+    ids=["wide beside narrow", "two maps of one row", "drawn where it is applied again"],
+)
+def test_no_way_is_hidden_or_lost(text: str) -> None:
+    """Behind a wide box of its layer; behind what is between two maps of one row; from what is quiet."""
+    graph = archdsl.loads(f"archdsl: 1\nname: ways\n{text}")
+    figure = archdsl.draw(graph, kind="pyramid", width="double")
+    assert list(lies(figure, [graph], "pyramid")) == []

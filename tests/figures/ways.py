@@ -17,12 +17,14 @@ Point = tuple[float, float]
 NEAR, HEAD = 0.75, 4.6  # points: what touches; from the end of a line to the tip of its arrow
 
 
-def wrong_ways(drawn: Sequence[Group], items: Sequence[Item], graph: Graph) -> Iterator[str]:
+def wrong_ways(
+    drawn: Sequence[Group], items: Sequence[Item], graph: Graph, part: str = ""
+) -> Iterator[str]:
     """Ways between groups that are no edges of the graph, and edges that are no ways."""
-    shown, edges = _ways(drawn, items), edges_of(drawn, graph, _repeated(items))
-    for a, b in sorted(shown - edges):
+    shown, edges = _ways(drawn, items), edges_of(drawn, graph, _repeated(items), part)
+    for a, b in sorted(shown.difference(*edges)):
         yield f"a way from {a} to {b} is none of the graph"
-    for a, b in sorted(edges - shown):
+    for a, b in sorted({min(ways) for ways in edges if not ways & shown}):
         yield f"no way from {a} to {b}"
     yield from _crossed(drawn, items)
 
@@ -35,31 +37,34 @@ def _repeated(items: Sequence[Item]) -> list[tuple[str, int]]:
 
 
 def edges_of(
-    drawn: Sequence[Group], graph: Graph, repeated: Collection[tuple[str, int]] = ()
-) -> set[tuple[str, str]]:
-    """What feeds what, ops that are not drawn passed over; a block is drawn where it is first.
+    drawn: Sequence[Group], graph: Graph, repeated: Collection[tuple[str, int]] = (), part: str = ""
+) -> list[set[tuple[str, str]]]:
+    """What feeds what, in all or in one part; weights that are applied again are where they are.
 
-    Of what is `repeated`, the ways from one time to the next are not drawn.
+    An edge from a norm, an activation or the like that is in a box may be drawn from there, or from
+    what is before it. Of what is `repeated`, the ways from one time to the next are not drawn.
     """
     holder = {path: group.id for group in drawn for path in (group.id, *group.stands)}
-    owner = {node.id: _owner(graph, node, holder) for node in graph.nodes}
-    found = set()
-    stands = {group.id: group.stands for group in drawn}
-    again = any("@" in id for group in drawn for id in (group.id, *group.stands))
-    again = again or any(group.id in graph.scope_by_id for group in drawn)
+    owner = {node.id: _owner(graph, node, holder, part) for node in graph.nodes}
+    stands, found = {group.id: group.stands for group in drawn}, []
     for node in graph.nodes:
-        shown = owner[node.id] and ("@" not in node.id or again)
-        for id in node.inputs[: node.op.inputs] if shown else ():
-            while id in owner and not owner[id] and not graph.by_id[id].op.role():
-                id = graph.by_id[id].inputs[0]
-            source = owner.get(id, "")
-            if not source or source == owner[node.id]:
+        for id in node.inputs[: node.op.inputs] if owner[node.id] else ():
+            ways = [(at, owner[at]) for at in _before(graph, id) if owner.get(at)]
+            if not ways or any(source == owner[node.id] for _, source in ways):
                 continue
-            ends = (id, stands[source]), (node.id, stands[owner[node.id]])
+            ends = (ways[0][0], stands[ways[0][1]]), (node.id, stands[owner[node.id]])
             times = [[_time(graph, *end, *one) for end in ends] for one in repeated]
             if not any(None not in pair and pair[0] != pair[1] for pair in times):
-                found.add((source, owner[node.id]))
+                found.append({(source, owner[node.id]) for _, source in ways})
     return found
+
+
+def _before(graph: Graph, id: str) -> Iterator[str]:
+    """What gives a value: ops that need not be drawn, and what they are applied to."""
+    yield id
+    while id in graph.by_id and not graph.by_id[id].op.role():
+        id = graph.by_id[id].inputs[0]
+        yield id
 
 
 def _time(graph: Graph, id: str, stands: Sequence[str], part: str, count: int) -> int | None:
@@ -73,10 +78,15 @@ def _time(graph: Graph, id: str, stands: Sequence[str], part: str, count: int) -
     return stands.index(id) if alone else None
 
 
-def _owner(graph: Graph, node: Node, holder: Mapping[str, str]) -> str:
-    """The group that holds an op: itself, or a part around it."""
+def _owner(graph: Graph, node: Node, holder: Mapping[str, str], part: str) -> str:
+    """The group that holds an op: itself or a part around it, else what applies its weights first.
+
+    In a part that is drawn every application is drawn.
+    """
     around = [node.id, *(scope.id for scope in graph.around(node.scope))]
-    places = [place for path in around for place in (path, path.partition("@")[0])]
+    if part:
+        return next((holder[p] for p in around if p in holder), "") if part in around else ""
+    places = (*around, *(path.partition("@")[0] for path in around))
     return next((holder[place] for place in places if place in holder), "")
 
 
@@ -192,4 +202,4 @@ def wrong_insets(items: Sequence[Item], graph: Graph) -> Iterator[str]:
         path = group.id.removesuffix(".block")
         if path != group.id and path in group.stands and path not in dense:
             inside = [one for one in groups(group.items) if one is not group]
-            yield from wrong_ways(inside, group.items, graph)
+            yield from wrong_ways(inside, group.items, graph, path)

@@ -143,17 +143,23 @@ class Pen:
         self.head((x, y), (dx, dy), length, color)
 
     def curve(self, points: Sequence[Point], level: bool, tip: bool = True) -> None:
-        """Straight from the first point to the second, then bent to the third along the axis."""
-        start, (x0, y0), (x, y) = points
+        """Straight from the first point to the second, bent to the third along the axis, straight.
+
+        The third and the last lie on one line along the axis.
+        """
+        start, (x0, y0), (x1, y1), (x, y) = points
         back = 0.8 * ARROW_LENGTH if tip else 0.0
         end = (x - back, y) if level else (x, y - back)
-        bent: Command = ("L", end)
+        bend = (min(x1, end[0]), y) if level else (x, min(y1, end[1]))
+        bent: list[Command] = []
         if abs(y - y0 if level else x - x0) > 0.05:
-            half = ((end[0] - x0) / 2, 0.0) if level else (0.0, (end[1] - y0) / 2)
-            near, far = (x0 + half[0], y0 + half[1]), (end[0] - half[0], end[1] - half[1])
-            bent = ("C", (*near, *far, *end))
+            half = ((bend[0] - x0) / 2, 0.0) if level else (0.0, (bend[1] - y0) / 2)
+            near, far = (x0 + half[0], y0 + half[1]), (bend[0] - half[0], bend[1] - half[1])
+            bent = [("C", (*near, *far, *bend))]
+        if not bent or bend != end:
+            bent.append(("L", end))
         path = polygon(_without_repeats([start, (x0, y0)]), closed=False)
-        self.items.append(Path((*path, bent), "", self.theme.edge, EDGE, form="line"))
+        self.items.append(Path((*path, *bent), "", self.theme.edge, EDGE, form="line"))
         if tip:
             self.head((x, y), (1.0, 0.0) if level else (0.0, 1.0))
 

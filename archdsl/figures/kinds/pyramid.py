@@ -129,6 +129,8 @@ class _Pyramid:
         fed = [c for c in self.cells if any(id not in self.by_first for id in c.sources)]
         if any(a.column == b.column and a.row < b.row for a in self.cells for b in fed):
             return None
+        if self.tangled():
+            return None
         since = len(self.pen.items)
         self.draw_ways()
         for cell in self.cells:
@@ -156,19 +158,40 @@ class _Pyramid:
                 return True
         return False
 
+    @property
+    def buses(self) -> dict[tuple[int, tuple[str, ...]], list[Cell]]:
+        """What is applied to each of several maps, by its column and what gives them."""
+        found: dict[tuple[int, tuple[str, ...]], list[Cell]] = {}
+        for cell in (cell for cell in self.cells if cell.shared):
+            found.setdefault((cell.column, tuple(cell.sources)), []).append(cell)
+        return found
+
+    def tangled(self) -> bool:
+        """Whether a bus would meet another one, or on its way something in a row it comes from."""
+        met: list[tuple[int, int, int]] = []  # the columns and rows of buses
+        for (column, sources), fed in self.buses.items():
+            feeding = [self.by_first[id] for id in sources if id in self.by_first]
+            rows = [cell.row for cell in (*feeding, *fed)]
+            low, high = min(rows), max(rows)
+            between = any(
+                cell.row == source.row and source.column < cell.column < column
+                for source in feeding
+                for cell in self.cells
+            )
+            if between or any(c == column and a <= high and low <= b for c, a, b in met):
+                return True
+            met.append((column, low, high))
+        return False
+
     def draw_ways(self) -> None:
-        buses: dict[tuple[int, tuple[str, ...]], list[Cell]] = {}
-        for cell in self.cells:
-            if cell.shared:
-                buses.setdefault((cell.column, tuple(cell.sources)), []).append(cell)
-                continue
+        for cell in (cell for cell in self.cells if not cell.shared):
             for id, text in cell.sources.items():
                 source = self.by_first.get(id)
                 if source:
                     self.way(source, cell, text)
                 else:
                     self.input(cell, id, text)
-        for (_, sources), fed in buses.items():
+        for (_, sources), fed in self.buses.items():
             feeding = [self.by_first[id] for id in sources if id in self.by_first]
             if feeding:
                 self.bus(feeding, fed)
@@ -226,8 +249,11 @@ class _Pyramid:
         starts = [self.spot(source) for source in sources]
         heights = [y for _, y in (*starts, *map(self.spot, fed))]
         middle = (min(heights) + max(heights)) / 2
+        ahead = [self.spot(cell)[1] for cell in fed]
         for source, (x, y) in zip(sources, starts, strict=True):
-            self.pen.line([(x + self.inner.half(source)[0], y), (across, y), (across, middle)])
+            turn = [(x + self.inner.half(source)[0], y), (across, y), (across, middle)]
+            for points in pairwise(turn) if y in ahead else [turn]:  # one goes on as it comes
+                self.pen.line(points)
         for cell in fed:
             x, y = self.spot(cell)
             if y not in [height for _, height in starts]:

@@ -213,7 +213,9 @@ class Weave:
                 starts = self.come(layer, starts, end - STUB, turn)
                 parts = {a: (end, across) for a, (_, across) in starts.items()}
             for a, b, to in self.entries(hops, line.places):
-                way = starts[a], (end, starts[a][1]), (self.spans[b][0], to)
+                across = starts[a][1]
+                bend = self.free(b, line.places, min(across, to), max(across, to))
+                way = starts[a], (end, across), (bend, to), (self.spans[b][0], to)
                 self.pen.curve(
                     [turn(*at) for at in way], self.level, tip=self.sizes[b].door is not None
                 )
@@ -223,6 +225,19 @@ class Weave:
         for inside in self.found.layers[line.first : line.end]:
             for vertex in (vertex for vertex in inside if vertex >= self.count):
                 self.pen.line([turn(at, line.places[vertex]) for at in self.spans[vertex]])
+
+    def free(self, b: int, places: Mapping[int, float], low: float, high: float) -> float:
+        """Where along the axis a way to a thing, between two places across it, has to be there.
+
+        What is wider in the same layer would hide it.
+        """
+
+        def meets(v: int) -> bool:
+            half = self.sizes[v].across / 2
+            return v < self.count and places[v] - half < high and low < places[v] + half
+
+        beside = self.found.layers[self.layer_of[b]]
+        return min(self.spans[v][0] for v in beside if v == b or meets(v))
 
     def leave(self, layer: int, starts: Mapping[int, Point], end: float, turn: Turn) -> None:
         """Arrows to the end of a line, each with its number, from above."""

@@ -37,12 +37,13 @@ class Units:
         self.said = said
         self.graph, self.analysis, self.reducer = graph, analysis, reducer
         self.owner = owner
-        self.first: dict[str, str] = {}  # where a path is applied first
+        applied = {node.id: self.application(node) for node in graph.nodes}
+        path = {id: id if apart else id.partition("@")[0] for id in applied.values()}
+        first: dict[str, str] = {}  # where something of a path is drawn first
+        for id in reducer.drawn:
+            first.setdefault(path[applied[id]], applied[id])
         self.unit_of = {name: name for name in graph.inputs}
-        for node in graph.nodes:
-            id = self.application(node)
-            path = id if apart else id.partition("@")[0]
-            self.unit_of[node.id] = self.first.setdefault(path, id)
+        self.unit_of |= {node: first.get(path[id], id) for node, id in applied.items()}
 
     def application(self, node: Node) -> str:
         """The scope that is a unit and holds a node, or the node itself."""

@@ -54,7 +54,7 @@ def aside(description: Description) -> Iterator[Omission]:
         yield Omission(f"{', '.join(whole.aux)} (in training only)", frozenset(helping))
     others = [node.id for node in whole.nodes if node.id in rest - helping]
     if others:
-        parts = dict.fromkeys(id.partition(".")[0].partition("@")[0] for id in others)
+        parts = dict.fromkeys(id.partition(".")[0].partition("@")[0].lstrip("_") for id in others)
         yield Omission(f"{', '.join(parts)} (for no output)", frozenset(others))
 
 
