@@ -128,7 +128,7 @@ blocks:
     ids=["wide beside narrow", "two maps of one row", "drawn where it is applied again"],
 )
 def test_no_way_is_hidden_or_lost(text: str) -> None:
-    """Behind a wide box of its layer; behind what is between two maps of one row; from what is quiet."""
+    """Behind a wide box of its layer, or what is between two maps of a row; nor a quiet one."""
     graph = archdsl.loads(f"archdsl: 1\nname: ways\n{text}")
     figure = archdsl.draw(graph, kind="pyramid", width="double")
     assert list(lies(figure, [graph], "pyramid")) == []
