@@ -181,8 +181,8 @@ class Frame:
     `input` is what the network or block is given, `taps` how many taps there were before, `calls`
     the blocks whose calls are open, `aux` the results in training only, `homes` the paths of the
     items in `names`, each with the mark of its application, `labels` those of the block or
-    section, `makers` what made the modules that can be used again. Where it does not `replace`,
-    ops are what is written: in what stands for another.
+    section, `makers` what made the modules that can be used again, `dropped` the items that an
+    `if` left out. Where it does not `replace`, ops are what is written: in what stands for another.
     """
 
     level: Level
@@ -195,10 +195,12 @@ class Frame:
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
     labels: dict[str, tuple[Flow, Span | None]] = field(default_factory=dict)
     makers: dict[str, Maker] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
     replaces: bool = True
 
     def inside(self, level: Level) -> "Frame":
-        return replace(self, level=level, outer=self, names={}, homes={}, makers={})
+        here: dict[str, Any] = {"names": {}, "homes": {}, "makers": {}, "dropped": set()}
+        return replace(self, level=level, outer=self, **here)
 
     def beside(self, level: Level) -> "Frame":
         """The same items, the next ones standing at another level."""
@@ -245,6 +247,10 @@ class Frame:
             return self.find(name)
         except KeyError:
             return self.labels.get(name, (None, None))[0]
+
+    def drops(self, name: str) -> bool:
+        """Whether an `if` left out an earlier item of this name."""
+        return name in self.dropped or (self.outer is not None and self.outer.drops(name))
 
     def visible(self) -> list[str]:
         return [*self.names, *(self.outer.visible() if self.outer else ())]

@@ -324,6 +324,8 @@ class References:
             help += "block or section, or a tap"
             spans = (at for template, at in here.file.written if template.text == name)
             labels = [Label(span, "stands here") for span in spans if span][:1]
+            if here.frame.drops(name):
+                help = f"the `if` of `{name}` is false here, so that there is none"
         self.sink.error("E0402", message, place.span, help=help, labels=labels)
 
     def unknown_inside(self, name: str, known: list[str], place: Place, here: Here) -> None:

@@ -115,7 +115,11 @@ class Run:
 
     def copy(self, item: Item, here: Here) -> Flow:
         """One copy of an item, unless its `if` drops it."""
-        return self.single(item, here) if self.kept(item, here) else here.x
+        if self.kept(item, here):
+            return self.single(item, here)
+        if item.key is not None and not item.key.expressions:
+            here.frame.dropped.add(item.key.text)
+        return here.x
 
     def copies(self, item: Item, here: Here) -> list[Here]:
         """The copies of an item that stand side by side, each given the same."""
@@ -168,6 +172,8 @@ class Run:
             return nullcontext()
         name = self.values.format(said.template, said.place.span, here)
         home = here.frame.homes.get(name)
+        if home is None and name in here.frame.dropped:
+            return nullcontext()
         place = None if home is None else self.build.first_made(*home)
         if place is None:
             known = [

@@ -16,8 +16,9 @@ class Storage:
     how many numbers it keeps besides, `scratch` how many it needs while it runs, `indices` how many
     whole numbers it does both with. However many images there are: `made` is how many numbers it
     needs while it runs, `held` how many it keeps. `alone` is what is true where no gradient goes to
-    its inputs, `fixed` where its weights do not learn, None if that makes no difference. `partial` are the numbers of what it computes of
-    its first two inputs, of its first three...: each is kept if what it is multiplied with learns.
+    its inputs, `fixed` where its weights do not learn, None if that makes no difference. `partial`
+    are the numbers of what it computes of its first two inputs, of its first three...: each is kept
+    if what it is multiplied with learns.
     """
 
     lies: Literal["new", "view", "passed"] = "new"

@@ -109,6 +109,23 @@ class Let:
     used: bool = False
 
 
+def reads(part: "Entry | Holder | Let") -> set[str]:
+    """The names in what makes a part."""
+    if isinstance(part, Holder):
+        return set().union(*map(reads, part.entries))
+    return identifiers(part.code, *(part.before if isinstance(part, Entry) else ()))
+
+
+def sets(part: "Entry | Holder | Let") -> set[str]:
+    """The variables that what makes a part leaves with values."""
+    if isinstance(part, Holder):
+        return set().union(*map(sets, part.entries))
+    if isinstance(part, Let):
+        return {part.key}
+    places = [n.targets[0] for n in walk(*part.before) if isinstance(n, ast.Assign)]
+    return {place.id for place in places if isinstance(place, ast.Name)}
+
+
 @dataclass(eq=False)
 class Holder:
     """The class itself, or a container in it, whose members `forward` calls one by one."""

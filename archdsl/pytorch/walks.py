@@ -22,7 +22,7 @@ from archdsl.language.syntax import (
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
 from archdsl.ops.shape import Slice
-from archdsl.pytorch.body import Entry, Holder, Listing, Value
+from archdsl.pytorch.body import Entry, Holder, Let, Listing, Value, reads, sets
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
@@ -113,9 +113,15 @@ class Walk(Looping):
         if said is not None:
             key = self.key(said.template, env)
             places = [n for n, e in enumerate(entries[:start]) if getattr(e, "key", "") == key]
-            if not places:
+            if not places and "." in key:
                 raise Fixed((), "an order of weights")
-            entries[places[0] :] = [*entries[start:], *entries[places[0] : start]]
+            place = places[0] if places else start  # none where an `if` left it out
+            made, passed = entries[start:], entries[place:start]
+            lets = [entry for entry in passed if isinstance(entry, Let)]  # which it may read
+            others = [entry for entry in passed if not isinstance(entry, Let)]
+            if any(sets(one) & reads(other) for one in others for other in [*lets, *made]):
+                raise Fixed((), "an order of weights")
+            entries[place:] = [*lets, *made, *others]
 
     def call_it(self, item: Item, env: Env, result: Flow, turn: bool) -> None:
         """Gives a result its label and its tap, those of an item or those of a turn."""

@@ -63,9 +63,10 @@ UNARY = [
     "{conv: {kernel: 3, stride: 2, padding: same}}", "rms_norm", "{rms_norm: {affine: false}}",
     "{instance_norm: {affine: true}}", "normalize", "{normalize: {p: 1, axis: 1}}",
     "global_max_pool", "{max_pool: {kernel: 2, dilation: 2}}", "blur_pool",
-    "{blur_pool: {stride: 1, mode: zeros}}", "{blur_pool: {kernel: 5, stride: 1}}", "{mean: {axis: 1, keepdim: true}}",
-    "{max: {axis: [1, 2], keepdim: true}}", "{sum: {keepdim: true}}", "weight",
-    "{weight: {shared: false}}", "{slice: {axis: 2, step: 2}}", "{pad: {border: [[1, 0], 0]}}",
+    "{blur_pool: {stride: 1, mode: zeros}}", "{blur_pool: {kernel: 5, stride: 1}}",
+    "{mean: {axis: 1, keepdim: true}}", "{max: {axis: [1, 2], keepdim: true}}",
+    "{sum: {keepdim: true}}", "weight", "{weight: {shared: false}}",
+    "{slice: {axis: 2, step: 2}}", "{pad: {border: [[1, 0], 0]}}",
     "{crop: {border: [[1, 0], 3]}}", "{resize: {scale: [2, 1]}}",
     "{std_conv: {kernel: 3, gain: true}}", "{std_conv: {kernel: 3, padding: same, stride: 2}}",
 ]  # fmt: skip

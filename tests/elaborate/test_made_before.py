@@ -45,6 +45,28 @@ def test_several_that_come_before_one_keep_their_order() -> None:
     assert list(archdsl.compile(graph).state_dict()) == list(graph.state)
 
 
+def test_what_is_made_before_has_the_channels_that_the_other_gives() -> None:
+    """The variable for them is set before either."""
+    graph = archdsl.loads(HEADER + """\
+blocks:
+  unit:
+    params: {wide: int}
+    body:
+      a: {conv: {kernel: 1, out: wide // 3 + C}}
+      b: {seq: [{conv: {kernel: 1, out: 2 * C}}, {conv: {kernel: 3}}], made_before: a}
+backbone: [{unit: {wide: 9}}, {unit: {wide: 6}}]
+""")
+    assert keys(graph)[:3] == ["0.b.0", "0.b.1", "0.a"]
+    assert list(archdsl.compile(graph).state_dict()) == list(graph.state)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_an_if_left_out_has_no_place_to_come_before(deep: bool) -> None:
+    a = f"  a: {{conv: {{kernel: 1}}, if: {str(deep).lower()}}}\n"
+    items = "  s: {conv: {kernel: 1}}\n" + a + "  b: {conv: {kernel: 1}, made_before: a}\n"
+    assert keys(archdsl.loads(HEADER + PLAIN + items)) == (["s", "b", "a"] if deep else ["s", "b"])
+
+
 @pytest.mark.parametrize(
     ("item", "code", "said"),
     [
