@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes of tests share the cores, not threads
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each that a test starts compiles all anew
 
 import pytest
 from hypothesis import settings

@@ -11,6 +11,7 @@ import archdsl
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import Graph
 from archdsl.language.gallery import find, names
+from tests import built
 
 PAGE = (Path(__file__).parents[2] / "docs" / "heads.md").read_text(encoding="utf-8")
 LEVELS = ["c1", "c2", "c3", "c4", "c5"]
@@ -35,7 +36,7 @@ BACKBONES = [
 
 @pytest.mark.parametrize("name", names())
 def test_maps_are_named_by_their_reduction(name: str) -> None:
-    graph = archdsl.load(name)
+    graph = built.graph(name)
     strides = reductions(graph, graph.taps.values())
     found = {tap: strides[id] for tap, id in graph.taps.items() if re.fullmatch("c[0-9]", tap)}
     lacking = CIFAR if name.endswith("cifar10") else LACKING.get(name, set())

@@ -20,15 +20,11 @@ from archdsl.figures.network.units import Unit
 from archdsl.figures.options import WIDTHS, Options
 from archdsl.language import gallery
 from archdsl.ops import OPS
+from tests.built import graph as network
 from tests.figures.test_figure_geometry import LINES, PLAIN, SUITS
 
 WEIGHTED = ("conv", "conv_transpose", "linear", "attention", "window_attention")
 Numbers = list[tuple[object, ...]]
-
-
-@cache
-def network(name: str) -> Graph:
-    return archdsl.load(name)
 
 
 @cache

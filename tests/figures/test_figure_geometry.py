@@ -1,20 +1,20 @@
 """Every network of the gallery in every kind that suits it, held to what a page demands."""
 
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-import archdsl
-from archdsl import Graph, UsageError
+from archdsl import UsageError
 from archdsl.figures.canvas.scene import Path as Line
 from archdsl.figures.canvas.scene import Scene, Text
 from archdsl.figures.draw import draw
 from archdsl.figures.options import WIDTHS, Options
 from archdsl.language import gallery
+from tests import built
+from tests.built import graph as load
 
 FLOOR = 6.0  # points
 PAGE, SHEET = 9.0 * 72, 11.0 * 72  # height of the text of a page, and of all of it
@@ -39,16 +39,18 @@ SUITS = {  # kind: the networks that it draws; all others are refused
 }
 
 
-@cache
-def load(name: str) -> Graph:
-    return archdsl.load(name)
-
-
 @pytest.mark.parametrize("kind", SUITS)
-def test_every_network_of_the_gallery(kind: str) -> None:
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        pytest.param(built.VARIED | BRANCHING, id="varied"),
+        pytest.param(gallery.names(), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_every_network_of_the_gallery(kind: str, chosen: Collection[str]) -> None:
     """Drawn well or refused with a reason, and never anything between."""
     drawn = set()
-    for name in gallery.names():
+    for name in chosen:
         try:
             scene = draw([load(name)], kind, Options(WIDTHS["double"])).scene
         except UsageError as error:
@@ -58,7 +60,7 @@ def test_every_network_of_the_gallery(kind: str) -> None:
         drawn.add(name)
         found = list(problems(scene, WIDTHS["double"], SHEET if name in WIDE else PAGE))
         assert not found, (name, found)
-    assert drawn == SUITS[kind]
+    assert drawn == SUITS[kind] & {*chosen}
 
 
 @pytest.mark.parametrize("name", sorted(LINES)[::3])

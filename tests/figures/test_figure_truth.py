@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 
 import pytest
 
@@ -21,6 +20,7 @@ from archdsl.figures.canvas.scene import (
 from archdsl.figures.figure import Figure
 from archdsl.figures.options import WIDTHS
 from archdsl.language import gallery
+from tests.built import graph as load
 from tests.figures.truth import lies
 from tests.fuzz.figures import network
 
@@ -40,11 +40,6 @@ SEVERAL = {
     "diff": ("resnet50", "resnet50d"),
     "table": ("resnet18", "resnet50"),
 }
-
-
-@cache
-def load(name: str) -> Graph:
-    return archdsl.load(name)
 
 
 def found(graphs: list[Graph], kind: str, **options: str) -> list[str]:

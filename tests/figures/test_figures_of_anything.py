@@ -33,7 +33,9 @@ NOTHING = """
 """
 
 
-@pytest.mark.parametrize("number", [*range(24), 494])
+@pytest.mark.parametrize(
+    "number", [*range(8), 494, *(pytest.param(n, marks=pytest.mark.slow) for n in range(8, 24))]
+)
 def test_random_networks_are_drawn_or_refused_with_a_reason(number: int) -> None:
     """More of them: `python -m tests.fuzz.figures`."""
     record = judge(number)

@@ -57,7 +57,7 @@ backbone:
     "a volume": "archdsl: 1\nname: n\ninput: [1, 4, 4, 4]\n"
     "backbone: [{conv: {out: 2, kernel: 3}}]\n",
     "positions": "archdsl: 1\nname: n\ninput: [1, 1000000]\n"
-    "backbone: [{adaptive_avg_pool: {size: 100000 - i}, repeat: 5}]\n",
+    "backbone: [{adaptive_avg_pool: {size: 100000 - i}, repeat: 2}]\n",
     "free text": TINY + 'doc: "\\e[31m\\u202e\\r\\n]]>"\n'
     'cite: {title: "\\"\\"\\" + exit() \\\\", venue: "{} %s $x | <b>", authors: "=1+1, \\ud7ff"}\n',
     "values": TINY.replace("out: 4", "out: 10 ** 12"),

@@ -22,6 +22,7 @@ from archdsl.cli.main import run
 from archdsl.diagnostics.errors import CheckpointError, SpecError, UsageError
 from archdsl.figures.canvas.theme import load_theme
 from archdsl.study.results import read_records
+from tests.examples import pairs, some
 from tests.support import graph_of
 
 ARCHDSL = [sys.executable, "-m", "archdsl"]
@@ -213,7 +214,9 @@ def wait_until(holds: Callable[[], Any], seconds: float = 60) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "ending", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_nothing_outlives_a_sweep_that_is_killed(here: Path, ending: signal.Signals) -> None:
     mark = f"{os.getpid()}{time.monotonic_ns()}"
     study(f"sh -c 'sleep 300; echo {mark}'")
@@ -364,27 +367,31 @@ def files() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_output_that_cannot_be_written_is_one_line_and_status_2(command: list[str]) -> None:
+@pytest.mark.parametrize("command", some(map(" ".join, COMMANDS), 3))
+def test_output_that_cannot_be_written_is_one_line_and_status_2(command: str) -> None:
     files()
+    call = [*ARCHDSL, *command.split()]
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*ARCHDSL, *command], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True)
     if done.stderr.startswith("error[") or "E0205" in done.stderr:
         assert done.returncode == 1  # `check` says what is wrong where it can
     else:
         assert (done.returncode, one_line(done.stderr)) == (2, True), done.stderr
 
 
-@pytest.mark.parametrize("command", [["summary", "tiny.yaml"], ["check", "wrong.yaml"], ["show"]])
-def test_closed_streams_are_no_bug(command: list[str]) -> None:
+CLOSED = (">&-", "2>&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-", "2>/dev/full")
+
+
+@pytest.mark.parametrize(
+    ("command", "closed"), pairs(("summary tiny.yaml", "check wrong.yaml", "show"), CLOSED, 3)
+)
+def test_closed_streams_are_no_bug(command: str, closed: str) -> None:
     files()
-    words = " ".join([*ARCHDSL, *command])
-    for closed in (">&-", "2>&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-", "2>/dev/full"):
-        shell = ["sh", "-c", f"exec {words} {closed}"]
-        done = subprocess.run(shell, capture_output=True, text=True)
-        assert done.returncode in (0, 1, 2) and "Traceback" not in done.stderr
-        if closed == ">&-":
-            assert (done.returncode, one_line(done.stderr)) == (2, True)
+    shell = ["sh", "-c", f"exec {' '.join(ARCHDSL)} {command} {closed}"]
+    done = subprocess.run(shell, capture_output=True, text=True)
+    assert done.returncode in (0, 1, 2) and "Traceback" not in done.stderr
+    if closed == ">&-":
+        assert (done.returncode, one_line(done.stderr)) == (2, True)
 
 
 def test_the_standard_input_may_be_closed() -> None:

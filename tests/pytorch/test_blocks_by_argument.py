@@ -24,7 +24,8 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.module import compile_graph
 from archdsl.pytorch.naming import class_name
 from archdsl.pytorch.running import import_source
-from archdsl.pytorch.source import emit
+from tests import built
+from tests.built import graph as network
 from tests.examples import examples
 from tests.reference import fill
 
@@ -40,13 +41,8 @@ MANY = 4_000_000  # parameters of a draw that is left out
 
 
 @cache
-def network(name: str) -> Graph:
-    return archdsl.load(name)
-
-
-@cache
 def source(name: str) -> Any:
-    return import_source(emit(network(name)), name)
+    return import_source(built.source(name), name)
 
 
 @cache

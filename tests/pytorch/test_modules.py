@@ -37,11 +37,13 @@ TORCHVISION = {
 }
 
 PAIRS = list(TORCHVISION.items())
-LARGE = {"vgg16", "wide_resnet50_2", "inception_v3", "densenet161", "resnext50_32x4d"}
+LARGE = {
+    "alexnet", "densenet161", "efficientnet_b3", "inception_v3", "resnext50_32x4d", "vgg16",
+    "wide_resnet50_2",
+}  # fmt: skip
 
 COMPILED = {  # of every kind the one that is compiled soonest; `pytest -m slow` compiles all
-    "densenet40_k12_cifar10", "googlenet", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x1_0",
-    "squeezenet1_1", "unet", "vit_b_16",
+    "googlenet", "resnet18", "squeezenet1_1", "unet", "vit_b_16",
 }  # fmt: skip
 
 
@@ -215,8 +217,15 @@ print("whole")
 """
 
 
-def test_every_module_of_the_gallery_is_pickled(tmp_path: Path) -> None:
-    modules = [built.module(name) for name in names()]
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        pytest.param(sorted(built.VARIED), id="varied"),
+        pytest.param(names(), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_every_module_of_the_gallery_is_pickled(chosen: list[str], tmp_path: Path) -> None:
+    modules = [built.module(name) for name in chosen]
     rows = [(module, list(module.state_dict()), str(module)) for module in modules]
     in_a_fresh_process(RELOAD_ALL, rows, tmp_path)
 

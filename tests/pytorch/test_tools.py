@@ -75,10 +75,10 @@ def test_a_network_is_exported_for_other_batches_and_images(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sources of the gallery, and those of its backbones."""
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources of some of the gallery, and those of their backbones."""
     folder = tmp_path_factory.mktemp("sources")
-    for name in names():
+    for name in request.param:
         (folder / f"{name}.py").write_text(built.source(name), encoding="utf-8")
         if built.levels(name):
             (folder / f"{name}_features.py").write_text(built.backbone(name), encoding="utf-8")
@@ -90,6 +90,14 @@ def checked(*command: str) -> str:
     return run.stdout if run.returncode else ""
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(sorted(built.VARIED), id="varied"),
+        pytest.param(names(), id="all", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 def test_the_sources_are_laid_out_as_ruff_does_and_have_nothing_it_minds(written: Path) -> None:
     rules = ["--isolated", "--line-length", "100"]
     assert not checked("ruff", "format", "--check", *rules, str(written))
@@ -99,15 +107,8 @@ def test_the_sources_are_laid_out_as_ruff_does_and_have_nothing_it_minds(written
     assert not checked("ruff", "check", *rules, *chosen, str(written))
 
 
-TYPED = ("retinanet_resnet50_fpn", "deeplabv3_resnet50", "inception_resnet_v2", "googlenet")
-
-
-def test_sources_with_containers_in_containers_are_typed(written: Path) -> None:
-    files = [str(written / f"{name}.py") for name in TYPED]
-    assert not checked("mypy", "--strict", "--no-incremental", *files)
-
-
 @pytest.mark.slow
+@pytest.mark.parametrize("written", [names()], ids=["all"], indirect=True)
 def test_the_sources_are_typed(written: Path) -> None:
     assert not checked("mypy", "--strict", "--no-incremental", str(written))
 
