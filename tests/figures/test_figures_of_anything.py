@@ -159,7 +159,17 @@ def texts(figure: Any) -> list[str]:
     return [item.plain for item in figure.scene.flat() if hasattr(item, "plain")]
 
 
-@pytest.mark.parametrize("name", ["unet", "resnet50_fpn", "retinanet_resnet50_fpn"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unet",
+        "resnet50_fpn",
+        "retinanet_resnet50_fpn",
+        "hrnet_w18",
+        "efficientdet_d0",
+        "yolov8n",
+    ],
+)
 def test_slabs_of_a_network_that_branches_have_the_sizes_of_its_maps(name: str) -> None:
     """Heights by the square root of resolution, thickness by that of channels, ways as of boxes."""
     graph = archdsl.load(name)
@@ -175,13 +185,10 @@ def test_slabs_of_a_network_that_branches_have_the_sizes_of_its_maps(name: str) 
             found[group.id] = right - left - LINE, bottom - top - LINE
     for (id, (thick, high)), (other, (thick2, high2)) in pairwise(found.items()):
         a, b = (graph.spec([*graph.results_at(path)][-1]) for path in (id, other))
+        if not (a.spatial and b.spatial):  # a vector is no map
+            continue
         if min(thick, thick2) > 2.61:  # none is thinner
             assert thick / thick2 == pytest.approx((a.channels / b.channels) ** 0.5, rel=0.01)
         if min(high, high2) > 9.01:  # no slab is lower: it has a mark
             assert high / high2 == pytest.approx((a.spatial[0] / b.spatial[0]) ** 0.5, rel=0.01)
     assert len(found) > 5
-
-
-def test_slabs_of_ways_that_cross_are_refused_with_what_shows_them() -> None:
-    with pytest.raises(UsageError, match="shape boxes shows it"):
-        archdsl.draw("hrnet_w18", kind="pyramid", shape="slabs", width="double")

@@ -68,7 +68,7 @@ class CellPen:
     def name(self, cell: Cell) -> str:
         """Its name; that of what is in a repeated part is short."""
         name, repeated = cell.name(self.description.names), self.repeated.get(cell.first)
-        return name.removeprefix(f"{repeated.root}.") if repeated else name
+        return name.removeprefix(f"{repeated.root}.").lstrip("_") if repeated else name
 
     def parts(self, units: Sequence[Unit]) -> list[str]:
         """What is in a cell, equals in a row counted: `concat`, `3×3, 64 ×2`."""

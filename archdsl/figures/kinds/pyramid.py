@@ -288,11 +288,6 @@ def draw_pyramid(
     if len(description.graph.inputs) == 1 and arranged(cells):
         with suppress(NarrowError):
             bottom = _Pyramid(description, options, pen, letters, cells).draw()
-    if bottom is None and options.shape == "slabs":
-        raise UsageError(
-            f"{description.title} has ways that cross, or is wider than {options.width:g} pt in"
-            " slabs; --shape boxes shows it"
-        )
     if bottom is None:
         del pen.items[since:]
         cells, repeated = once(description, cells, modules)

@@ -85,8 +85,9 @@ class Woven:
     def extent(self, thing: _Thing) -> Size:
         cell = thing.cell
         if cell is not None:
-            tall = self.inner.height(cell)
-            return Size(self.inner.width(cell), tall, 0.0 if self.inner.sign(cell) else DOOR * tall)
+            wide = self.inner.width(cell) + self.inner.beside_slab(cell)
+            door = 0.0 if self.inner.sign(cell) else 2 * DOOR * self.inner.half(cell)[1]
+            return Size(wide, self.inner.height(cell), door)
         wide = self.pen.measure(thing.words, self.size)
         if thing.passed:
             return Size(wide + 4, 2 * LOW, None)
@@ -145,9 +146,17 @@ class Woven:
         text = (*words(one.path, bold=True), Run(f" ×{one.count}"))
         self.pen.text((start + end) / 2, y + 7, text, self.size)
 
+    def leads_on(self, thing: _Thing) -> bool:
+        """Whether a way leaves a thing."""
+        return any(self.things[source] is thing for source, _ in self.edges)
+
     def thing(self, thing: _Thing, x: float, y: float) -> None:
         if thing.cell is not None:
-            self.inner.draw(thing.cell, x, y)
+            beside = self.inner.beside_slab(thing.cell)
+            if beside and self.leads_on(thing):  # between the words of a slab
+                end = x + (self.inner.width(thing.cell) + beside) / 2
+                self.pen.line([(end - beside, y), (end, y)])
+            self.inner.draw(thing.cell, x - beside / 2, y)
             return
         if thing.passed:
             half = self.extent(thing).along / 2
