@@ -2,13 +2,18 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
+from PIL import ImageChops, ImageStat
+from pypdf import PdfReader
 
 import archdsl
 from archdsl import SpecError
@@ -51,6 +56,36 @@ def test_a_slide_has_every_path_as_a_shape_and_every_text_as_it_stands(
             assert str(shape.fill.fore_color.rgb) == line.fill[1:].upper()
     named = {group.id for group in groups(scene.items)} & {shape.name for shape in slide.shapes}
     assert len(named) > 5
+
+
+@pytest.mark.slow  # an office takes seconds to start
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="no LibreOffice here")
+@pytest.mark.parametrize("name", ["resnet50", "unet", "hrnet_w18"])
+def test_an_office_shows_a_slide_as_the_figure_is(tmp_path: Path, name: str) -> None:
+    """LibreOffice: one page of its size with all of its words, and of each color about as much."""
+    pytest.importorskip("pptx", reason="python-pptx writes slides")
+    figure = archdsl.draw(name, width="double")
+    figure.save(tmp_path / "figure.pptx")
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    command = ["soffice", profile, "--headless", "--convert-to", "pdf", "figure.pptx"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    scene, (page,) = figure.scene, PdfReader(tmp_path / "figure.pdf").pages
+    assert scene is not None
+    assert abs(float(page.mediabox.width) - scene.width) < 1
+    assert abs(float(page.mediabox.height) - scene.height) < 1
+    shown = "".join(page.extract_text().split())
+    for item in scene.flat():
+        if isinstance(item, Text):
+            assert "".join(item.plain.split()) in shown
+    pages = (
+        pypdfium2.PdfDocument(tmp_path / "figure.pdf"),
+        pypdfium2.PdfDocument(figure.render(".pdf")),
+    )
+    theirs, ours = (
+        page[0].render(scale=1).to_pil().convert("RGB").resize((40, 40)) for page in pages
+    )
+    apart = ImageStat.Stat(ImageChops.difference(theirs, ours)).mean
+    assert max(apart) < 8, apart
 
 
 def test_a_slide_is_an_inch_at_least_and_a_larger_figure_than_slides_is_refused() -> None:

@@ -127,7 +127,7 @@ def test_every_format_shows_math() -> None:
     for left, top, right, bottom in (bar, over):  # bars are drawn where they are said to be
         assert image.getpixel((2 * (left + right), 2 * (top + bottom))) < 90
     tex = figure.render(".tex").decode()
-    assert r"$\frac{1}{4}$\textbf{ of }$\sqrt{x_1^2+1}$" in tex and "{$C_{3}$}" in tex
+    assert r"{\frac{1}{4}}\textbf{ of }\formula{" in tex and r"}{C_{3}}};" in tex
     root = ElementTree.fromstring(figure.render(".drawio"))
     values = [cell.get("value", "") for cell in root.iter("mxCell")]
     assert any(re.fullmatch("<b>C</b><sub[^>]*><b>3</b></sub>|.*C.*<sub.*3.*", v) for v in values)
@@ -167,3 +167,24 @@ def test_tex_knows_all_math_that_figures_know(tmp_path: Path) -> None:
     (tmp_path / "page.tex").write_text(page)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
+def test_tex_sets_nothing_in_a_figure_under_six_points(tmp_path: Path) -> None:
+    """In its own fonts, with exponents and indices of shapes and of math, of any depth."""
+    title = r"$C_{3}^{2}$ $x_{1^{4}}$ $\frac{5}{6}$"
+    figure = archdsl.draw("resnet50", kind="strip", title=title, label={"layer1": r"Stage $s^{7}$"})
+    figure.save(tmp_path / "figure.tex")
+    page = r"\documentclass{article}\usepackage{tikz}\begin{document}\input{figure}\end{document}"
+    (tmp_path / "page.tex").write_text(page)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    sizes: dict[float, str] = {}
+
+    def letters(text: str, outer: list[float], inner: list[float], _: object, size: float) -> None:
+        if text.strip():
+            sizes.setdefault(round(abs(size * inner[3] * outer[3]), 2), text)
+
+    PdfReader(tmp_path / "page.pdf").pages[0].extract_text(visitor_text=letters)
+    assert len(sizes) > 1
+    assert {size: text for size, text in sizes.items() if size < 5.97} == {}  # 6 points of TeX

@@ -28,6 +28,11 @@ _SPACED = {**dict.fromkeys("+−×·±÷∩", 0.2), **dict.fromkeys("=<>≤≥�
 _FORMS = ("frac", "sqrt", "text", "mathrm", "mathbf")
 
 
+def script(size: float, least: float) -> float:
+    """The size of what is raised or lowered in a text of a size, where `least` can be read."""
+    return max(SHRUNK * size, min(size, least))
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Letters of one size, or a bar `thick` high, `x` and `rise` from where the text begins."""
@@ -69,7 +74,7 @@ class Look:
 
     @property
     def smaller(self) -> "Look":
-        return replace(self, size=max(SHRUNK * self.size, min(self.size, self.least)))
+        return replace(self, size=script(self.size, self.least))
 
 
 Level = Literal["", "sup", "sub"]

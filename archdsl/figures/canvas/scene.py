@@ -13,10 +13,10 @@ from archdsl.figures.canvas.formula import (
     LOWERED,
     MATH,
     RAISED,
-    SHRUNK,
     Block,
     Piece,
     formula,
+    script,
 )
 from archdsl.figures.canvas.formula import placed as set_formula
 from archdsl.figures.canvas.pictures import Picture
@@ -45,7 +45,7 @@ class Run:
 
     def size(self, text: float, least: float = LEAST) -> float:
         """Its size in a text of a size."""
-        return max(SHRUNK * text, min(text, least)) if self.sup or self.sub else text
+        return script(text, least) if self.sup or self.sub else text
 
     def width(self, size: float, family: str, least: float = LEAST) -> float:
         """Its width in a text of a size."""

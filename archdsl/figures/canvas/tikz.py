@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import dist
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.figures.canvas.formula import script
 from archdsl.figures.canvas.pictures import Picture
 from archdsl.figures.canvas.scene import Command, Path, Point, Run, Scene, Text, words
 from archdsl.figures.canvas.shapes import Link, Node, Part, Port, Shape, links, shapes
@@ -33,6 +34,8 @@ _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 _SIDES = {(0.5, 0.0): "north", (0.5, 1.0): "south", (0.0, 0.5): "west", (1.0, 0.5): "east"}
 _PREAMBLE = r"""
 \newcommand\raised[3]{\raisebox{#1}{\fontsize{#2}{#2}\selectfont #3}}% by, size, text
+\newcommand\formula[2]{{% size of scripts in it, math
+  \def\defaultscriptratio{#1}\def\defaultscriptscriptratio{#1}$#2$}}
 \tikzset{
   at most/.style={% text of a wider font is squeezed
     execute at begin node={\setbox0\hbox\bgroup},
@@ -355,7 +358,8 @@ def _words(text: Text) -> str:
 
 def _run(run: Run, text: Text) -> str:
     if run.math:
-        return f"${_math(run.text)}$"
+        small = number(script(text.size, text.least) / text.size)  # TeX's own is 0.7, then 0.5
+        return rf"\formula{{{small}}}{{{_math(run.text)}}}"
     said = escaped(run.text).replace("  ", "~~")  # TeX would make one space of several
     if run.rise:
         size = run.size(text.size, text.least)
