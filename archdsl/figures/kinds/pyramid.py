@@ -254,6 +254,8 @@ class _Pyramid:
             turn = [(x + self.inner.half(source)[0], y), (across, y), (across, middle)]
             for points in pairwise(turn) if y in ahead else [turn]:  # one goes on as it comes
                 self.pen.line(points)
+            if y in ahead:  # it is no crossing
+                self.pen.dot(across, y)
         for cell in fed:
             x, y = self.spot(cell)
             if y not in [height for _, height in starts]:
