@@ -397,8 +397,8 @@ def _slice(op: shape.Slice, x: tuple[TensorSpec, ...]) -> Call:
     return Call("{0}[" + (":, " * axis if axis > 0 else "..., ") + part + "]", ends, "function")
 
 
-def _numbers(target: str, field: str) -> Row:
-    """A row whose arguments are the numbers of one field."""
+def _numbers(target: str, field: str, *writes: str) -> Row:
+    """A row whose arguments are the numbers of one field; `writes` is what else may stand there."""
 
     def row(op: Op, x: tuple[TensorSpec, ...]) -> Call:
         numbers = getattr(op, field)
@@ -406,7 +406,7 @@ def _numbers(target: str, field: str) -> Row:
             target, tuple(Argument(f"{field}{n}", v, keyword=False) for n, v in enumerate(numbers))
         )
 
-    return Row(row, (target,))
+    return Row(row, (target, *writes))
 
 
 @_writing("Permute")
@@ -584,7 +584,7 @@ TORCH: dict[type[Op], Row] = {
     shape.ChannelShuffle: table_module("nn.ChannelShuffle", ("groups", "groups", None)),
     shape.PixelShuffle: table_module("nn.PixelShuffle", ("upscale_factor", "factor", None)),
     shape.SpaceToDepth: table_module("nn.PixelUnshuffle", ("downscale_factor", "factor", None)),
-    shape.Reshape: _numbers("Reshape", "shape"),
+    shape.Reshape: _numbers("Reshape", "shape", ".reshape", ".shape"),
     shape.Permute: _permute,
     attention.ChannelsLast: _axes("last"),
     attention.ChannelsFirst: _axes("first"),

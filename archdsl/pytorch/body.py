@@ -264,6 +264,7 @@ class Body:
         self.lengths: dict[str, tuple[ast.expr, int]] = {}  # of lists, by how they are written
         self.turning: set[str] = set()  # the variables of loops in `forward`
         self.turns: set[str] = set()  # all that there have been
+        self.numbers: dict[str, ast.expr] = {}  # what `forward` computes first, from sizes of maps
         self.cells: set[str] = set()  # those that the constructor's loops alone have
         self._marks = count()
 
@@ -302,7 +303,7 @@ class Body:
         found = identifiers(value.syntax)
         if found & self.cells:
             raise Fixed(value.names, "a cell of a table in forward")
-        if found & self.turning:
+        if self.varies(value.syntax):
             code: ast.expr = Kept(self, hint).visit(deepcopy(value.syntax))
             return code
         for known, code in self.kept.items():
@@ -314,6 +315,29 @@ class Body:
             free, number = f"{hint}_{number}", number + 1
         self.kept[free] = value.syntax
         return ast.Attribute(ast.Name("self"), free)
+
+    def varies(self, *trees: ast.AST) -> bool:
+        """Whether only `forward` knows what something is: it depends on a turn or on a map."""
+        return any(title[0] == "%" or title in self.turning for title in identifiers(*trees))
+
+    def measured(self, title: str, value: Symbol) -> Symbol:
+        """A number that `forward` computes before all else."""
+        self.numbers[title] = Kept(self, title).visit(deepcopy(value.syntax))
+        self.turning.add(title)
+        self.turns.add(title)
+        return Symbol(name(title), value.type, None, frozenset())
+
+    def computed(self, statements: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+        """The numbers that statements need, each behind those that it is computed from."""
+        used = identifiers(*statements)
+        for title in reversed(self.numbers):
+            used |= identifiers(self.numbers[title]) if title in used else set()
+        return ((title, code) for title, code in self.numbers.items() if title in used)
+
+    def require_constant(self, *trees: ast.AST) -> None:
+        """Raises Fixed if the constructor would need what only `forward` knows."""
+        if any(title[0] == "%" or title in self.numbers for title in identifiers(*trees)):
+            raise Fixed((), "a module that depends on the size of a map")
 
     def local(self, hint: str, taken: Iterable[str]) -> str:
         """A name for a variable of the constructor."""

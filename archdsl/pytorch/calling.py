@@ -13,7 +13,6 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Entry, Holder, Listing, Value
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level
-from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.placing import Lent, Placing
 from archdsl.pytorch.python import call
 from archdsl.pytorch.sizes import channels_in
@@ -164,7 +163,7 @@ class Calling(Placing):
         if op.inputs != 1 or any(kind(op, title).form == "reference" for title in given):
             return None
         made, _ = self.settled(op, given, env)
-        written = torch_call(made, [env.first.spec])
+        written = self.call_of(made, [env.first.spec])
         whole = written.form == "module" and not written.use
         return self.op_module(made, written, item, env) if whole else None
 

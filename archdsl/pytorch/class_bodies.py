@@ -10,7 +10,7 @@ from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Parts, leaves
 from archdsl.pytorch.environment import Env
 from archdsl.pytorch.linking import LAYER, MAPS, links
-from archdsl.pytorch.python import call, function, name
+from archdsl.pytorch.python import assign, call, function, name
 from archdsl.pytorch.regions import type_of
 from archdsl.pytorch.returning import base_of, initial
 from archdsl.pytorch.symbols import Fixed, binary
@@ -48,6 +48,8 @@ def class_body(
     names = ["x"] if len(inputs) == 1 else apart(variable_name(n) for n in named)
     naming = Naming(walk.body, inputs, names)
     statements, _ = naming.finish(values)
+    numbers = [assign(title, naming.filled(code)) for title, code in walk.body.computed(statements)]
+    statements = [*numbers, *statements]
     returned = [naming.read(value) for value in values]
     whole = returned[0] if len(returned) == 1 else ast.Tuple(returned)
     if not isinstance(values[0], Listing):

@@ -215,8 +215,7 @@ class Reading:
         lists = env.frame.lists()
         if env.x is None or env.x == ():
             return {**lists, **env.values}
-        shape = env.first.spec.names()
-        return {**lists, **{n: v for n, v in shape.items() if v is not None}, **env.values}
+        return {**lists, **sizes_of(env.first), **env.values}
 
     def expression(self, expression: Expression, env: Env) -> Any:
         return Translator(self.names(env), self.functions, self.rules)(expression)
@@ -390,6 +389,17 @@ class Reading:
             case Formula(text) if text in declared.words:
                 return text
         return self.evaluate(written, env)
+
+
+def sizes_of(x: Value) -> dict[str, Any]:
+    """The shape of a map as expressions have it; what is not known is what `forward` is given."""
+    found: dict[str, Any] = x.spec.names()
+    for axis, title in enumerate(found):
+        if found[title] is None:
+            shape = ast.Attribute(ast.Name(x.mark or "%"), "shape")
+            place = ast.Constant(axis + 1)  # behind the batch
+            found[title] = Symbol(ast.Subscript(shape, place), "int", None, frozenset())
+    return {title: size for title, size in found.items() if size is not None}
 
 
 def count_of(flow: Flow) -> Any:

@@ -3,7 +3,6 @@
 import ast
 from typing import TYPE_CHECKING, Any
 
-from archdsl.pytorch.python import identifiers
 from archdsl.pytorch.symbols import Symbol
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class Kept(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, ast.expr) or isinstance(node, ast.Constant):
             return node
-        if not identifiers(node) & self.body.turning:
+        if not self.body.varies(node):
             return self.body.keep(self.hint, Symbol(node))
         if isinstance(node, ast.Call):
             return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])

@@ -304,7 +304,7 @@ class Looping(Applying):
         inputs = [*(flow for flow in flows if flow is not None), *likes]
         if any(isinstance(flow, Listing) for flow in inputs):
             return self.joined_list(made, inputs, env, "")
-        written = torch_call(made, [value.spec for value in inputs])
+        written = self.call_of(made, [value.spec for value in inputs])
         if written.form == "module":
             return self.each_turns(item, env, not self.weighs(made, env.first.spec))
         hint = "" if item.key is None else plain_text(item, env)

@@ -175,6 +175,7 @@ def _class(
     made += [*starting(program), *freezing(graph)]
     info = [] if members.features is None else [assign("self.feature_info", members.features)]
     body = initial([*made, *info]).body
+    walk.body.require_constant(*body)
     constructor, kept = _constructor(program, walk, arguments, body)
     doc = _docstring(program, kept, members.doc)
     parts: list[ast.stmt] = [doc, constructor, *methods, members.forward]

@@ -7,7 +7,7 @@ from dataclasses import MISSING, replace
 from functools import cache
 from typing import Any
 
-from archdsl.modules.calls import Call, call, convolution, plain
+from archdsl.modules.calls import Argument, Call, call, convolution, plain
 from archdsl.ops import (
     ArgumentError,
     Op,
@@ -52,6 +52,7 @@ from archdsl.pytorch.symbols import (
     symbol,
     whole,
 )  # fmt: skip
+from archdsl.pytorch.translator import assuming, choose
 
 _PER_AXIS = (AXES, BORDERS, CONV_PADDING, POOL_PADDING)
 
@@ -88,7 +89,7 @@ def _argument(op: type[Op], title: str, value: Any, x: TensorSpec) -> Any:
     if declared is kinds.SIDES and isinstance(value, list | tuple):
         return _sides(value, x.rank)
     if declared is SHAPE:
-        return tuple(whole(part) for part in value)
+        return tuple(whole(part) for part in either_of(value))
     if declared in (WHOLE, INDEX):
         return whole(value)
     return value
@@ -178,8 +179,10 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
         case shape.Permute():
             channels_at = 0 if x.layout == "channels_first" else x.rank
             last = x.rank > 0 and op.order[-1] == channels_at
-            moved = tuple(x.shape[axis] for axis in op.order)
-            return TensorSpec(moved, "channels_last" if last else "channels_first")
+            if not known(op.order[0 if not last else -1]):
+                raise Fixed(names_in(*op.order), "an order that moves the channels or not")
+            moved = [x.shape[axis] if known(axis) else None for axis in op.order]
+            return _spec(*moved, last=last)
         case attention.ChannelsLast():
             return TensorSpec((*x.spatial, x.channels), "channels_last")
         case attention.ChannelsFirst():
@@ -383,6 +386,57 @@ def torch_call(op: Op, inputs: Sequence[TensorSpec]) -> Call:
     return made
 
 
+def reshaping(op: shape.Reshape) -> Call:
+    """What gives a map a shape that only `forward` knows."""
+    found: dict[str, Any] = {}
+
+    def listed(sizes: Sequence[Any]) -> str:
+        titles = [f"size{len(found) + place}" for place in range(len(sizes))]
+        found.update(zip(titles, sizes, strict=True))
+        return ", ".join(["{0}.shape[0]", *(f"{{{title}}}" for title in titles)])
+
+    test = common_test(op.shape)
+    if test is None:
+        template = f"{{0}}.reshape({listed(op.shape)})"
+    else:
+        arms = (
+            listed([assuming(size, test, holds) for size in op.shape]) for holds in (True, False)
+        )
+        template = "{{0}}.reshape([{}] if {{test}} else [{}])".format(*arms)
+        found["test"] = test
+    arguments = tuple(Argument(title, size, keyword=False) for title, size in found.items())
+    return Call(template, arguments, "function")
+
+
+def either_of(value: Any) -> Sequence[Any]:
+    """A list that is one of two of a length, part by part."""
+    match value:
+        case Symbol(syntax=ast.IfExp(test=test, body=ast.List(elts=a), orelse=ast.List(elts=b))):
+            if len(a) == len(b):
+                return [
+                    _either(replace(value, type="bool", syntax=test), *p)
+                    for p in zip(a, b, strict=True)
+                ]
+    return value  # type: ignore[no-any-return]
+
+
+def _either(test: Symbol, one: ast.expr, other: ast.expr) -> Any:
+    sides: list[Any] = [
+        part.value if isinstance(part, ast.Constant) else replace(test, type="int", syntax=part)
+        for part in (one, other)
+    ]
+    return choose(test, lambda: sides[0], lambda: sides[1])
+
+
+def common_test(values: Sequence[Any]) -> Symbol | None:
+    """The test that several values depend on; None if there is none."""
+    choices = [v for v in values if isinstance(v, Symbol) and isinstance(v.syntax, ast.IfExp)]
+    tests = [replace(v, type="bool", syntax=v.syntax.test) for v in choices
+             if isinstance(v.syntax, ast.IfExp)]  # fmt: skip
+    alike = len(tests) > 1 and all(same(tests[0], test) for test in tests)
+    return tests[0] if alike else None
+
+
 def vars_of(op: Op) -> list[Any]:
     return [getattr(op, title) for title in arguments(type(op))]
 
@@ -444,13 +498,22 @@ def _dilated(sizes: list[Any]) -> list[Any]:
 
 def module_of(made: Call) -> ast.Call:
     """The expression that makes a module or a tensor."""
-    given = [as_syntax(a.value) for a in made.arguments if not a.keyword]
+    given = positional([a.value for a in made.arguments if not a.keyword])
     keywords = {
         a.name: as_syntax(a.value)
         for a in made.arguments
         if a.keyword and not _is_default(a.value, a.default)
     }
     return written_call(made.target, *given, **keywords)
+
+
+def positional(values: Sequence[Any]) -> list[ast.expr]:
+    """Arguments by place; those that one test decides are one of two lists."""
+    test = common_test(values)
+    if test is None:
+        return [as_syntax(value) for value in values]
+    arms = [as_syntax(tuple(assuming(v, test, holds) for v in values)) for holds in (True, False)]
+    return [ast.Starred(ast.IfExp(test.syntax, *arms))]
 
 
 def _is_default(value: Any, default: Any) -> bool:

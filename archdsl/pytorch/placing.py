@@ -22,6 +22,7 @@ from archdsl.pytorch.operations import (
     infer,
     module_of,
     pads_evenly,
+    reshaping,
     settle,
     torch_call,
     writing_over,
@@ -117,6 +118,14 @@ class Placing(Chains):
                 taken = self.floats if kind(op, title) in FRACTIONS else self.wholes
                 taken |= value.names
         return settle(op, values, env.first.spec), likes
+
+    def call_of(self, op: Op, inputs: Sequence[TensorSpec]) -> Call:
+        """The PyTorch call for an op; a function where only `forward` knows what it depends on."""
+        if isinstance(op, shape.Reshape):
+            sizes: list[Any] = [size for size in op.shape if isinstance(size, Symbol)]
+            if self.body.varies(*(size.syntax for size in sizes)):
+                return reshaping(op)
+        return torch_call(op, inputs)
 
     def op_module(self, op: Op, written: Call, item: Item, env: Env) -> Made:
         code, x = module_of(written), env.first
@@ -227,7 +236,9 @@ class Placing(Chains):
         return value
 
     def kept_number(self, hint: str, value: Any) -> Any:
-        return self.body.keep(hint, value) if isinstance(value, Symbol) else value
+        if not isinstance(value, Symbol):
+            return value
+        return self.body.keep(hint.rstrip("0123456789"), value)
 
     @staticmethod
     def flag(guard: Symbol) -> str:

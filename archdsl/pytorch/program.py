@@ -11,6 +11,7 @@ from archdsl.language.replacing import Replacements
 from archdsl.language.syntax import (
     NO_MODIFIERS,
     Block,
+    Formula,
     Item,
     Parameter,
 )
@@ -102,6 +103,8 @@ class Program(Factories):
         made = self.classes[key]
         if made is None:
             raise Fixed((), f"{block.name} has no class: {self.reasons.get(block.name)}")
+        if made.walk.body.numbers.keys() & given.keys():
+            raise Fixed((), "what a class computes from the size of its map")
         for title, value in made.fixed.items():
             if not same(values[title], value):
                 raise Fixed(names_in(values[title]) - {*block.parameters})
@@ -215,6 +218,9 @@ class Program(Factories):
                 continue
             defining = Env(block.file, Frame(level, x), dict(env_values), x)
             argument = self.argument(parameter, values[title], defining, walk, block)
+            if argument.computed is not None and walk.body.varies(argument.computed.syntax):
+                env_values[title] = walk.body.measured(title, argument.computed)
+                continue
             arguments.append(argument)
             env_values[title] = self.symbol_of(argument)
         for source, value in document.items():
@@ -274,6 +280,7 @@ class Program(Factories):
         there = Env(env.file, Frame(Level(inner.body.top, ""), x), values, x)
         made = self.finished(block, inner, there, [x], [(CHANNELS, 0)], arguments, {})
         passed = {a.name: as_syntax(given[a.name]) for a in made.arguments}
+        walk.body.require_constant(*passed.values())
         fractions = [given[a.name] for a in made.arguments if a.type == "float"]
         walk.floats |= names_in(*fractions)
         code = call(made.title, *[spec.channels for _ in made.channels], **passed)
@@ -356,8 +363,9 @@ class Program(Factories):
         seen |= {title: variable(title, "int") for title in (*channels_of(channels), BEFORE, NTH)}
         listed = any(isinstance(value, Listing) for value in inputs)
         seen |= {rest_title(block): variable(rest_title(block), "list")} if listed else {}
+        walk.body.require_constant(*body[0].body)
         results = [
-            replace(self.plainly(expanded(value, lets), seen), homes=paths)
+            replace(self.plainly(expanded(unmeasured(walk, value), lets), seen), homes=paths)
             for value, paths in zip(results, homes, strict=True)
         ]
         said = seen.keys() - {BEFORE}
@@ -383,12 +391,7 @@ class Program(Factories):
         kept.sort(key=lambda argument: not argument.required)
         rest = rest_title(block) if listed and rest_title(block) in used else ""
         is_part = block not in self.document.titles
-        what = "part" if is_part else "block"
-        notes = [block.form.doc or f"The {what} `{block.name}`."]
-        if fixed:
-            order = sorted(fixed, key=lambda n: ([*block.parameters, n].index(n), n))
-            shown = ", ".join(f"{n} {shown_value(fixed[n])}" for n in order)
-            notes += ["", f"Fixed: {shown}."]
+        notes = described(block, walk, fixed, "part" if is_part else "block")
         constructor = self.constructor(taken, kept, body[0].body, walk, rest)
         members: list[ast.stmt] = [documented(notes), constructor, *body[1:]]
         node = ast.ClassDef("", [name(base)], [], members, [])
@@ -477,6 +480,29 @@ def rest_title(block: Block) -> str:
     while title in taken:
         title += "_"
     return title
+
+
+def described(block: Block, walk: Walk, fixed: Mapping[str, Any], what: str) -> list[str]:
+    """What a class says of itself: what it is, and which parameters cannot vary in it."""
+    said = {title: shown_value(value) for title, value in fixed.items()}
+    for title in walk.body.numbers:
+        default = block.parameters[title].default
+        said[title] = default.text if isinstance(default, Formula) else title
+    order = sorted(said, key=lambda n: ([*block.parameters, n].index(n), n))
+    shown = ", ".join(f"{n} {said[n]}" for n in order)
+    notes = [block.form.doc or f"The {what} `{block.name}`."]
+    return [*notes, "", f"Fixed: {shown}."] if said else notes
+
+
+def unmeasured(walk: Walk, value: Any) -> Any:
+    """A result without the sizes that only `forward` knows."""
+    sizes = [
+        None if isinstance(size, Symbol) and walk.body.varies(size.syntax) else size
+        for size in value.spec.spatial
+    ]
+    last, channels = value.spec.layout == "channels_last", value.spec.channels
+    shape = (*sizes, channels) if last else (channels, *sizes)
+    return replace(value, spec=TensorSpec(tuple(shape), value.spec.layout))
 
 
 def dumped(statements: list[ast.stmt]) -> str:

@@ -24,9 +24,11 @@ from archdsl.graph.graph import INPUT, Graph, Node
 from archdsl.modules.calls import OTHER_NAMES, TORCH, Argument, Call, call
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.init import PER_GROUP, Init
+from archdsl.ops.shape import Reshape
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import prelude
 from archdsl.pytorch.first_values import FirstValues, Steps
+from archdsl.pytorch.operations import reshaping
 
 BATCH = 2  # the fewest that batch norm can train on
 SHOWN = 300  # characters of a call in a message
@@ -134,6 +136,8 @@ class _Recorder(TorchFunctionMode):
         name = func.__name__.rstrip("_")  # a sum is the same in place
         if name == "cat" and len(args[0]) == 1:
             return args[0][0]
+        if name == "reshape":  # to a list of sizes, or to one after another
+            args = args[0], *(args[1] if isinstance(args[1], list) else args[1:])
         number = self.keys.number((name, self.shown(args), self.shown(kwargs or {})))
         result = self.result(number, func, args, kwargs or {})
         self.calls.append(number)
@@ -200,6 +204,8 @@ class _Wanted(_Recorder):
     def number(self, node: Node, row: Call) -> int:
         if row.target == "nn.Identity":
             return self.by_id[node.inputs[0]]
+        if isinstance(node.op, Reshape):
+            row = reshaping(node.op)
         if row.form != "module":
             return self.function(node, row)
         extra = (Argument("inplace", value=True),) if node.id in self.over else ()
@@ -414,6 +420,6 @@ def _is_called(part: nn.Module) -> bool:
         return False
     name = type(part).__name__
     ours = type(part) is not getattr(nn, name, None)
-    if ours:
-        return name in OURS or name in OTHER_NAMES
+    if ours:  # what a `Reshape` does is a function elsewhere
+        return (name in OURS and name != Reshape.__name__) or name in OTHER_NAMES
     return f"nn.{name}" in WRITTEN or f"nn.{name}" in OTHER_NAMES

@@ -130,6 +130,12 @@ def binary(sign: str, a: Any, b: Any) -> Any:
     """`a sign b`, without what adds nothing."""
     if known(a, b):
         return evaluated(f"a {sign} b", {"a": a, "b": b}, {})
+    match a:
+        case Symbol(syntax=ast.IfExp(test, ast.Constant(int(one)), ast.Constant(int(other)))) if (
+            type(b) is int and sign in ("+", "-")
+        ):
+            sides = (ast.Constant(evaluated(f"{n} {sign} {b}", {}, {})) for n in (one, other))
+            return replace(a, syntax=ast.IfExp(test, *sides))
     types = {type_of(a), type_of(b)}
     if "list" in types:
         lengths = [len(v) if isinstance(v, list) else v.length for v in (a, b)]

@@ -544,7 +544,7 @@ class Walk(Looping):
             return self.joined_list(made, inputs, env, title)
         if op.inputs is not None and len(inputs) != op.inputs + len(likes):
             raise Fixed((), f"another number of inputs of {op.verb}")
-        written = torch_call(made, [value.spec for value in inputs])
+        written = self.call_of(made, [value.spec for value in inputs])
         if written.form == "module":
             self.where = env.level.child(title)
             module = self.op_module(made, written, item, env)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 import archdsl
 from archdsl.graph.graph import Graph, Scope
 from archdsl.language.gallery import names
+from archdsl.language.syntax import Block, Formula
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.module import compile_graph
 from archdsl.pytorch.naming import class_name
@@ -96,7 +97,10 @@ TRIED = {
     "xception": "separable_conv xception_block",
 }
 # Blocks of other networks that say what none of the gallery does.
-OTHERS = {"mixnet_s": "gate inverted mixed"}
+OTHERS = {
+    "maxvit_t": "axis_attention layer",
+    "mixnet_s": "gate inverted mixed",
+}
 INSIDE = {"aspp_pooling": "aspp"}  # which nothing but the block of its file can call
 # Parameters of the document that a block sees; its input has `width` channels.
 DOCUMENT = {
@@ -155,6 +159,7 @@ def calls(
     first = use.inputs[0].channels
     narrow = document.get("width", first if first <= WIDE else first // (first // 64))
     given = {key: narrow if value == first else value for key, value in use.arguments}
+    given = {key: value for key, value in given.items() if key not in of_map(name, block)}
     free = given.keys() - fixed(name, block)
     arguments = {
         key: draw(variants(value)) if key in free and draw(st.integers(0, 2)) == 2 else value
@@ -276,9 +281,24 @@ def build(
 
 def named_inputs(name: str, block: str) -> int:
     """How many inputs a block has by their names, beside those of which there may be any number."""
-    written: Any = network(name).written
-    found = next(b for b, title in written.document.titles.items() if title == block)
+    found = block_of(name, block)
     return len(found.inputs) if found.rest else ALL
+
+
+def block_of(name: str, block: str) -> Block:
+    """A block as its spec says it."""
+    written: Any = network(name).written
+    return next(b for b, title in written.document.titles.items() if title == block)
+
+
+def of_map(name: str, block: str) -> set[str]:
+    """The parameters that come from the size of the map, which the class computes."""
+    defaults = {n: p.default for n, p in block_of(name, block).parameters.items()}
+    return {
+        title
+        for title, default in defaults.items()
+        if isinstance(default, Formula) and default.expression.names.keys() & {"H", "W"}
+    }
 
 
 def factory(name: str, value: Any) -> Any:
