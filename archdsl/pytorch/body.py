@@ -175,12 +175,16 @@ class Holder:
 class Region:
     """A part of `forward` that the backward pass computes again; `scopes` are those around it.
 
-    One of turns is a sequence of modules, each of which is computed again by itself.
+    One of turns is a sequence of modules, each of which is computed again by itself. One with a
+    test is not computed again: it is there where that holds, and gives what `otherwise` marks
+    elsewhere.
     """
 
     title: str
     scopes: Scopes
     turns: bool = False
+    test: ast.expr | None = None
+    otherwise: str = ""
 
 
 @dataclass(eq=False)
@@ -370,11 +374,14 @@ class Body:
             if step.target.mark in needed:
                 needed.update(step.operands)
                 kept.append(step)
+                needed.update(region.otherwise for region in step.regions)
                 for entry in step.accessed:
                     if isinstance(entry, Entry):
                         entry.used = True
         self.steps = kept[::-1]
-        used = {n.attr for s in self.steps for n in s.parts if isinstance(n, ast.Attribute)}
+        tests = [r.test for s in self.steps for r in s.regions if r.test is not None]
+        read = (*walk(*tests), *(part for step in self.steps for part in step.parts))
+        used = {part.attr for part in read if isinstance(part, ast.Attribute)}
         self.kept = {key: code for key, code in self.kept.items() if key in used}
         self.find_lets(self.top, identifiers(*self.kept.values()))
 

@@ -28,7 +28,7 @@ from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
 from archdsl.ops.base import whole_number
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.body import Holder, Listing, Value
-from archdsl.pytorch.python import call
+from archdsl.pytorch.python import call, identifiers
 from archdsl.pytorch.sizes import nth_of
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, symbol, variable, whole
 from archdsl.pytorch.translator import Translator
@@ -222,7 +222,11 @@ class Reading:
 
     def test(self, raw: Any, env: Env) -> Any:
         value = self.evaluate(raw, env)
-        return value if isinstance(value, Symbol) else bool(value)
+        if not isinstance(value, Symbol):
+            return bool(value)
+        if any(title[0] == "%" for title in identifiers(value.syntax)):
+            raise Fixed(value.names, "a condition on the size of a map")
+        return value
 
     def whole(self, raw: Any, env: Env) -> Any:
         value = self.evaluate(raw, env)

@@ -80,7 +80,9 @@ class Looping(Applying):
             spec = firsts[0].spec
             if op != join.Concat():
                 raise Fixed((), "a list along another axis")
-            spec = spec.with_channels(total([channels_of(flow) for flow in flows]))
+            parts = [channels_of(flow) for flow in flows]
+            parts = [self.written_out(n) if isinstance(n, Symbol) else n for n in parts]
+            spec = spec.with_channels(total(parts))
             written = torch_call(op, [spec])
             code: ast.expr = _Instead(maps).visit(function_of(written, [name("maps")]))
         else:

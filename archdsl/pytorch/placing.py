@@ -261,11 +261,14 @@ class Placing(Chains):
         steps.append(Step(value, code, adds and not self.rounds, self.scopes(level)))
 
     @contextmanager
-    def region(self, title: str, level: Level, turns: bool = False) -> Iterator[None]:
-        """What is entered inside is computed again by the backward pass."""
+    def region(
+        self, title: str, level: Level, turns: bool = False, test: ast.expr | None = None,
+        otherwise: str = "",
+    ) -> Iterator[None]:  # fmt: skip
+        """What is entered inside is computed again by the backward pass, or only under a test."""
         before = {*map(id, self.body.steps)}
         yield
-        region = Region(title, self.scopes(level), turns)
+        region = Region(title, self.scopes(level), turns, test, otherwise)
         for step in reversed(self.body.steps):
             if id(step) in before:
                 break

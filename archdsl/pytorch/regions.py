@@ -1,4 +1,4 @@
-"""Parts of `forward` that the backward pass computes again: calls of modules, or methods."""
+"""Parts of `forward` that the backward pass computes again, or that a condition guards."""
 
 import ast
 from collections.abc import Collection, Iterator, Sequence
@@ -15,8 +15,9 @@ from archdsl.pytorch.body import (
     is_attribute,
     is_taken,
 )
-from archdsl.pytorch.python import call, function, name
+from archdsl.pytorch.python import call, choice, function, name
 from archdsl.pytorch.recomputing import recomputed
+from archdsl.pytorch.symbols import Fixed
 from archdsl.pytorch.variables import Naming, typed
 
 
@@ -39,7 +40,11 @@ class _Regions:
             own = list(group)
             inner = [*self.settled(own, depth + 1)]
             first, *others = inner
-            if _is_call(first.code) and all(_is_part_of(step, first) for step in others):
+            if (
+                region.test is None
+                and _is_call(first.code)
+                and all(_is_part_of(step, first) for step in others)
+            ):
                 helper = "recomputed_in_turn" if region.turns else "recomputed"
                 yield replace(first, code=recomputed(first.code, helper))
                 yield from others
@@ -55,7 +60,13 @@ class _Regions:
         results = [value for mark, value in made.items() if mark in outside]
         given = [self.body.made[mark] for mark in dict.fromkeys(read)]
         method = self.method(region, steps, given, results)
-        code = recomputed(call(f"self.{method}", *(ast.Name(value.mark) for value in given)))
+        code: ast.expr = call(f"self.{method}", *(ast.Name(value.mark) for value in given))
+        if region.test is None:
+            code = recomputed(code)
+        elif len(results) == 1:
+            code = choice(region.test, code, ast.Name(region.otherwise))
+        else:
+            raise Fixed((), "several results under a condition")
         if len(results) == 1:
             yield Step(results[0], code, scopes=region.scopes)
             return

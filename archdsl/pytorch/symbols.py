@@ -136,6 +136,10 @@ def binary(sign: str, a: Any, b: Any) -> Any:
         ):
             sides = (ast.Constant(evaluated(f"{n} {sign} {b}", {}, {})) for n in (one, other))
             return replace(a, syntax=ast.IfExp(test, *sides))
+    match b:
+        case Symbol(syntax=ast.BinOp(left=whole, op=ast.Sub(), right=rest)) if sign == "+":
+            if ast.dump(rest) == ast.dump(as_syntax(a)) and not isinstance(whole, ast.Constant):
+                return replace(b, syntax=whole)  # what is left of it, and the rest
     types = {type_of(a), type_of(b)}
     if "list" in types:
         lengths = [len(v) if isinstance(v, list) else v.length for v in (a, b)]

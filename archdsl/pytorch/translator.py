@@ -1,5 +1,6 @@
 import ast
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -338,7 +339,7 @@ def says_all(settled: Any, other: Any, test: Symbol, sign: type[ast.cmpop]) -> b
         case ast.Compare(left=ast.Name(id=p), ops=[op], comparators=[q]) if isinstance(op, sign):
             if not isinstance(settled, Symbol):
                 return False
-            tree = Replaced(p, q).visit(ast.parse(ast.unparse(settled.syntax), mode="eval").body)
+            tree = Replaced(p, q).visit(deepcopy(settled.syntax))
             free = {n.id: symbol(ast.Name(n.id), settled.type, settled)
                     for n in walk(tree) if isinstance(n, ast.Name)}  # fmt: skip
             try:

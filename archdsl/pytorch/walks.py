@@ -70,9 +70,52 @@ class Walk(Looping):
             raise Fixed(test.names)
         with self.asking(test.names):
             there = self.where_it_holds(test, env)
-            result = self.single(item, replace(there, guard=self.both(env.guard, test)))
+            try:
+                with self.undoing(env):
+                    result = self.single(item, replace(there, guard=self.both(env.guard, test)))
+            except Fixed:
+                result = self.apart(item, there, env.x, test)
         if not isinstance(result, Value):
             raise Fixed(test.names)
+        return result
+
+    @contextmanager
+    def undoing(self, env: Env) -> Iterator[None]:
+        """Inside, what is given up leaves nothing behind, in the class neither."""
+        level, frame, holder, body = env.level, env.frame, env.level.holder, self.body
+        places = (level.count, level.trail, level.uncertain, len(body.steps))
+        entries = list(holder.entries)
+        maps: list[Any] = [holder.keys, holder.titles, level.inner, self.taps, self.values]
+        maps += [frame.names, frame.homes, frame.labels, frame.makers, body.kept]
+        before = [dict(found) for found in maps]
+        try:
+            with self.attempt():
+                yield
+        except Fixed:
+            level.count, level.trail, level.uncertain = places[:3]
+            del body.steps[places[3] :]
+            holder.entries[:] = entries
+            for found, kept in zip(maps, before, strict=True):
+                found.clear()
+                found.update(kept)
+            raise
+
+    def apart(self, item: Item, env: Env, x: Value, test: Symbol) -> Value:
+        """What stands under a condition as a method, which is called where that holds."""
+        if env.guard is not None or self.rounds or self.again or names_inside(item):
+            raise Fixed(test.names, "what is under a condition has names, or stands in a loop")
+        holder, start = env.level.holder, len(env.level.holder.entries)
+        title = "part" if item.key is None else self.key(item.key, env).strip("_")
+        asked = self.body.keep(self.flag(test), test)
+        with self.region(title, env.level, test=asked, otherwise=x.mark):
+            result = self.single(item, replace(env, otherwise=None))
+        if not isinstance(result, Value) or result is x:
+            raise Fixed(test.names, "what is under a condition gives no map of its own")
+        for entry in entries_in(holder.entries[start:]):
+            if entry.parameter or entry.test is not None:
+                raise Fixed(test.names, "a parameter under a condition")
+            entry.test = test
+        result.spec, result.maker = self.merge(test, result, x).spec, None
         return result
 
     @staticmethod
@@ -551,6 +594,15 @@ class Walk(Looping):
             self.where = ""
             return self.enter(title, env.level.child(title), module, env)
         return self.function(made, written, inputs, env, title, title.lstrip("_"), item.span)
+
+
+def entries_in(entries: Iterable[Any]) -> Iterator[Entry]:
+    """The modules and parameters among entries and in their containers."""
+    for entry in entries:
+        if isinstance(entry, Holder):
+            yield from entries_in(entry.entries)
+        elif isinstance(entry, Entry):
+            yield entry
 
 
 def names_inside(item: Item) -> bool:

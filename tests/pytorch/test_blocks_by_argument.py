@@ -98,6 +98,7 @@ TRIED = {
 }
 # Blocks of other networks that say what none of the gallery does.
 OTHERS = {
+    "edgenext_xx_small": "channel_attention conv_block mlp split_block",
     "maxvit_t": "axis_attention layer",
     "mixnet_s": "gate inverted mixed",
 }

@@ -113,21 +113,11 @@ def test_the_sources_are_typed(written: Path) -> None:
     assert not checked("mypy", "--strict", "--no-incremental", str(written))
 
 
-# Blocks here are under a condition with other inputs, or count what has names that are no numbers:
-# they are written out in classes that no block names.
-WRITTEN_OUT = {"edgenext_xx_small"}
-
-
-def marks(name: str) -> list[pytest.MarkDecorator]:
-    expected = [pytest.mark.xfail(strict=True)] if name in WRITTEN_OUT else []
-    return [pytest.mark.slow, *expected]
-
-
 ZOO = sorted(Path(__file__).parents[2].joinpath("specs", "zoo").glob("*.yaml"))
 
 
 @pytest.mark.parametrize(
-    "spec", [*built.quick(), *(pytest.param(p, marks=marks(p.stem), id=p.stem) for p in ZOO)]
+    "spec", [*built.quick(), *(pytest.param(p, marks=pytest.mark.slow, id=p.stem) for p in ZOO)]
 )
 def test_every_class_is_of_one_block_or_of_a_part_by_its_name(spec: str | Path) -> None:
     """At most one class a block, no number that the spec did not give, nothing by a text."""
