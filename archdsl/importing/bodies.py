@@ -86,15 +86,18 @@ class Bodies:
         self.blocks = {name for name, count in uses.items() if name and count > 1}
         self.labels: dict[str, str] = {}  # of nodes that cannot be called by their names
         self.again: dict[str, tuple[str, str]] = {}  # what has another key, and in which scope
+        self.named: set[str] = set()  # what was called by its path
+        self.stale = False  # whether something of that turned out to have another key
 
     def network(self) -> Body:
         """The items of the whole; raises ModuleError for what no spec can say."""
         while True:
-            before = len(self.labels)
+            before, self.stale = len(self.labels), False
+            self.named.clear()
             inputs = {id: id for id in self.graph.inputs}
             flow = next(iter(inputs)) if len(inputs) == 1 else ""
             body = self.body(ROOT, flow, Around("", inputs))
-            if len(self.labels) == before:
+            if len(self.labels) == before and not self.stale:
                 return body
 
     def last(self) -> str:
@@ -138,6 +141,7 @@ class Bodies:
             for inner, _ in entry.inner(""):
                 if inner.parts:
                     self.again[inner.result] = inner.key, scope.id
+                    self.stale |= inner.result in self.named
         for entry in entries:
             before = flow
             for inner, given in entry.inner(flow):
@@ -155,9 +159,10 @@ class Bodies:
         run = [one for entry in entries for one, _ in entry.inner("") if not one.parts]
         for n, entry in enumerate(run):
             if entry.place is not None:
-                first = next((e for e in run[:n] if (e.place or entry.place) > entry.place), None)
-                if first is not None:
-                    entry.item.modifiers["made_before"] = first.key
+                later = [e for e in run[:n] if (e.place or entry.place) > entry.place]
+                if later:  # the one right behind it, which may itself be made before another
+                    following = min(later, key=lambda e: e.place or 0)
+                    entry.item.modifiers["made_before"] = following.key
 
     def entries(self, scope: Scope, around: Around) -> list[Entry]:
         """The children of a scope as items, with what each takes and gives."""
@@ -251,6 +256,7 @@ class Bodies:
             label = _free(re.sub(r"\W", "_", node.path.rpartition(".")[2]), taken, "r")
             self.labels[id] = label
             return label
+        self.named.add(id)
         return path
 
     def inside(self, scope: str) -> list[Node | Scope]:

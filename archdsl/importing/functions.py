@@ -198,8 +198,16 @@ def _group_norm(
     r: Recorder, input: Value, num_groups: int, weight: Any = None, bias: Any = None,
     eps: float = 1e-5, cudnn_enabled: bool = True,
 ) -> Value:  # fmt: skip
+    x = first(r, input)
+    if weight is not None and bias is None:
+        made = r.emit(norm.GroupNorm, x, groups=num_groups, eps=eps, affine=False)
+        if not isinstance(weight, Learned) or not weight.key:
+            raise Unread("a scale that is computed")
+        return gathered(
+            r, made, 0, True, lambda y: r.emit(regularize.LayerScale, y, path=weight.key)
+        )
     said = _affine(weight, bias, "group norm")
-    return r.emit(norm.GroupNorm, first(r, input), groups=num_groups, eps=eps, **said)
+    return r.emit(norm.GroupNorm, x, groups=num_groups, eps=eps, **said)
 
 
 @reads("F.instance_norm")
@@ -359,11 +367,15 @@ def _reduction(op: type[Any], *names: str) -> None:
             raise Unread(f"a {op.verb} over the whole batch, or in another precision")
         listed = [dim] if isinstance(dim, int) else list(dim)
         places = tuple(sorted(axis_of(input, d) for d in listed))
-        spec = input.spec
+        spec, at = input.spec, input.at
+        if at is not None and not keepdim:
+            at -= sum(d % len(input.shape) < at for d in listed)
         whole = 1 <= spec.rank <= 3 and places == tuple(range(1, spec.rank + 1))
         if op is reduce.Mean and keepdim and spec.layout == "channels_first" and whole:
-            return r.emit(pool.GlobalAvgPool, input, name="avgpool")
-        return r.emit(op, input, axis=places, keepdim=keepdim, name=op.verb)
+            made = r.emit(pool.GlobalAvgPool, input, name="avgpool")
+        else:
+            made = r.emit(op, input, axis=places, keepdim=keepdim, name=op.verb)
+        return made.seen(at, input.folded)
 
 
 _reduction(reduce.Mean, "mean")
@@ -394,11 +406,18 @@ def _cat(r: Recorder, tensors: Sequence[Any], dim: int = 0, *, axis: int | None 
 @reads("stack")
 def _stack(r: Recorder, tensors: Sequence[Any], dim: int = 0) -> Value:
     flows = list(tensors)
-    axis = axis_of(flows[0], dim, more=1)
+    if len({(v.at, v.folded) if isinstance(v, Value) else None for v in flows}) > 1:
+        raise Unread("a stack of tensors that are laid out otherwise")
+    x = flows[0]
+    at, place = x.at, dim % (len(x.shape) + 1)
+    if at is not None and not x.folded and place <= at:  # the new axis stands before the batch
+        axis, at = place, at + 1
+    else:
+        axis = axis_of(x, dim, more=1)
     shapes = [(*v.spec.shape[:axis], 1, *v.spec.shape[axis:]) for v in flows]
     parts = [reshaped(r, v, s) for v, s in zip(flows, shapes, strict=True)]
-    place: dict[str, Any] = {} if axis == channel_axis(parts[0]) else {"axis": axis}
-    return r.emit(join.Concat, *parts, name="concat", **place)
+    along: dict[str, Any] = {} if axis == channel_axis(parts[0]) else {"axis": axis}
+    return r.emit(join.Concat, *parts, name="concat", **along).seen(at, x.folded)
 
 
 def _number(value: Any) -> bool:
@@ -634,6 +653,8 @@ def _chosen(r: Recorder, x: Value, axis: int, index: int) -> Value:
         return r.emit(attention.Token, x, index=index, name="token")
     part = _part(r, x, axis, index, index + 1)
     left = (*x.spec.shape[:axis], *x.spec.shape[axis + 1 :])
+    if not left:
+        return part  # a number, which is a tensor of one for us
     keeps = x.spec.layout == "channels_last" and axis < x.spec.rank
     return reshaped(r, part, left, channels_last=keeps)
 

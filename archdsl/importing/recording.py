@@ -191,6 +191,7 @@ class Recorder(TorchFunctionMode):
         self.written: dict[int, tuple[int, int, str]] = {}  # by memory: when, which tensor, where
         self.state: dict[str, tuple[int, ...]] = {}
         self.quiet = False
+        self.flown: dict[tuple[Frame, int], tuple[Learned, Value]] = {}  # learned tensors by module
         self.result: Any = None
         self.called = ""
         self.failed: tuple[Exception, str] | None = None  # the first error, and in which module
@@ -417,9 +418,18 @@ class Recorder(TorchFunctionMode):
             self.alive.append(result)
 
     def flowing(self, learned: Any, beside: Value) -> Any:
-        """A learned tensor as one that flows beside another; raises Unread where it cannot."""
+        """A learned tensor as one that flows beside another, once in a module; raises Unread where
+        it cannot."""
         if not isinstance(learned, Learned):
             return learned
+        _, known = self.flown.get((self.frame, id(learned)), (learned, None))
+        there = {step.output for step in self.frame.steps()} if known is not None else set()
+        if known is None or (known.of or known) not in there:  # a reader that gave up takes it away
+            known = self._flowing(learned, beside)
+            self.flown[self.frame, id(learned)] = learned, known
+        return known
+
+    def _flowing(self, learned: Learned, beside: Value) -> Value:
         if learned.made is None:
             shape = self.state.get(learned.key)
             if not shape or shape != learned.shape:
@@ -616,15 +626,15 @@ ANYWHERE = {  # readers that know where the batch is
     "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "unbind", "select",
     "__getitem__", "reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous",
     "clone", "detach", "to", "type", "alias", "type_as", "chunk", "split", "float",
-    "reshape_as", "view_as",
+    "reshape_as", "view_as", "stack", "mean", "sum", "amax",
 }  # fmt: skip
 ALONG = {  # what acts on the last axes, on axes by number, or on every number for itself
     "linear", "layer_norm", "rms_norm", "softmax", "matmul", "__matmul__", "bmm", "add", "__add__",
     "__iadd__", "__radd__", "sub", "__sub__", "mul", "__mul__", "__imul__", "__rmul__", "multiply",
     "div", "__truediv__", "true_divide", "neg", "__neg__", "relu", "relu6", "silu", "mish",
     "hardswish", "hardsigmoid", "sigmoid", "tanh", "hardtanh", "clamp", "leaky_relu", "elu", "gelu",
-    "dropout", "normalize", "scaled_dot_product_attention", "mean", "sum", "amax", "expand",
-    "narrow", "slice", "batch_norm", "pow", "__pow__", "square", "cat", "stack",
+    "dropout", "normalize", "scaled_dot_product_attention", "expand", "narrow", "slice",
+    "batch_norm", "pow", "__pow__", "square", "cat",
 }  # fmt: skip
 SPREADING = {"add", "__add__", "__iadd__", "__radd__", "mul", "__mul__", "__imul__", "__rmul__"}
 JOINING = {  # what may have a weight, or what was made of some, in place of what flows

@@ -153,3 +153,55 @@ def test_weights_that_nothing_uses_are_told_and_keep_a_network_from_being_a_spec
         graph = archdsl.from_torch(Unused(), image(3, 16, 16))
     with pytest.raises(archdsl.ModuleError, match=r"no result needs left.weight, left.bias"):
         archdsl.to_spec(graph)
+
+
+class Heads(nn.Module):
+    """Several heads, weighed by learned numbers and summed over an axis before the batch; norms
+    with a scale alone; weights that stand in another order than they are used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.randn(2))
+        self.late = nn.Conv2d(4, 4, 3, padding=1)
+        self.middle = nn.GroupNorm(1, 4)
+        self.middle.bias = None
+        self.early = nn.Conv2d(4, 4, 1)
+        self.heads = nn.ModuleList([nn.Linear(4, 5), nn.Linear(4, 5)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.late(self.middle(self.early(x))).mean((2, 3))
+        shares = self.share.softmax(-1)
+        return torch.stack([shares[n] * head(x) for n, head in enumerate(self.heads)]).sum(0)
+
+
+def test_weights_are_made_in_their_order_and_flow_once_into_what_they_weigh() -> None:
+    text = spec_of(Heads(), (4, 6, 6))
+    assert text.count("learned:") == text.count(": softmax\n") == 1
+    assert "use:" not in text
+
+
+class Gate(nn.Module):
+    """A gate on a sum that the part around it made, which is a residual there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(4, 4, 1)
+        self.fc2 = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.fc2(self.fc1(x.mean((2, 3), keepdim=True)).relu()).sigmoid()
+
+
+class Gated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.gate = Gate()
+
+    def forward(self, x: Tensor) -> Tensor:
+        gated: Tensor = self.gate(self.conv(x) + x)
+        return gated
+
+
+def test_a_part_in_a_residuals_wake_takes_its_sum_by_the_name_that_this_has() -> None:
+    assert "from: [_residual, " in spec_of(Gated(), (4, 6, 6))
