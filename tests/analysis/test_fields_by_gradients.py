@@ -42,11 +42,17 @@ def possible(items: list[Any], input: list[int]) -> Graph:
         raise
 
 
-def positive(module: nn.Module) -> nn.Module:
-    """The module with weights under which everything that is read counts and nothing cancels."""
+def positive(module: nn.Module, apart: bool) -> nn.Module:
+    """The module with weights under which everything that is read counts and nothing cancels.
+
+    Channels that are to be `apart` are largest in different places: each is mostly one of those
+    before it.
+    """
     torch.manual_seed(0)
     for weight in module.parameters():
         nn.init.uniform_(weight, 0.05, 0.1)
+        if apart:
+            weight.data.copy_(torch.rand_like(weight) ** 8 + 1e-3)
     return module.double().eval()
 
 
@@ -72,7 +78,7 @@ def by_gradients(graph: Graph, positions: list[Position]) -> list[list[Span]]:
     count = 8 * IMAGES if unpooled else IMAGES if largest else 2
     images = torch.rand(count, *graph.input.shape, dtype=torch.float64, generator=generator)
     images.requires_grad_()
-    result = positive(archdsl.compile(graph))(images)
+    result = positive(archdsl.compile(graph), unpooled)(images)
     if node.output.layout == "channels_first":
         result = result.movedim(1, -1)
     return [touched(result[:, *position], images) for position in positions]

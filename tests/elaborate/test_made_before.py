@@ -47,7 +47,9 @@ def test_several_that_come_before_one_keep_their_order() -> None:
 
 def test_what_is_made_before_has_the_channels_that_the_other_gives() -> None:
     """The variable for them is set before either."""
-    graph = archdsl.loads(HEADER + """\
+    graph = archdsl.loads(
+        HEADER
+        + """\
 blocks:
   unit:
     params: {wide: int}
@@ -55,7 +57,8 @@ blocks:
       a: {conv: {kernel: 1, out: wide // 3 + C}}
       b: {seq: [{conv: {kernel: 1, out: 2 * C}}, {conv: {kernel: 3}}], made_before: a}
 backbone: [{unit: {wide: 9}}, {unit: {wide: 6}}]
-""")
+"""
+    )
     assert keys(graph)[:3] == ["0.b.0", "0.b.1", "0.a"]
     assert list(archdsl.compile(graph).state_dict()) == list(graph.state)
 
