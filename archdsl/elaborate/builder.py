@@ -188,6 +188,9 @@ class Builder:
         elif isinstance(key, str) and item.modifiers.copies:
             number = "{row + 1}" if item.modifiers.for_ is not None else "{i + 1}"
             help = f"copies need different names: {key}{number}"
+        elif isinstance(key, str) and first and first == item.span:
+            help = f"it stands in copies, whose names need what differs: {key}{{row + 1}} where"
+            help += f" they are of a `for`, {key}{{i + 1}} where of a `repeat`"
         fail(self.sink, "E0401", f"two things are named {id}", item.place.key, help, labels)
 
     def recompute(self, level: Level, name: str, item: Item) -> None:

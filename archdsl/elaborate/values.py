@@ -151,6 +151,8 @@ class Evaluator:
                 first = first_shape(here.x)
                 message, help = f"there is no `{error.name}` here", "no input has a shape yet"
                 help = f"the input is {first}" if first else help
+                if first and first.layout == "channels_last":
+                    help += ", its channels last: only a map with channels first has `H` and `W`"
         fail(self.sink, error.code, message, span, help, self.explain.origins(written, here))
 
     # numbers

@@ -322,7 +322,8 @@ class Checker:
         """One reference: `x`, `x[0]`, `x[1:]`, and in a list also `*x`."""
         star, base, brackets = _split(text)
         if star and not isinstance(place.path[-1], int):
-            help = f"a list of references has it: [a, {as_yaml(text)}]"
+            help = f"write `{text.lstrip('*')}` for the list, or put it among others: "
+            help += f"[a, {as_yaml(text)}]"
             self.error("E0404", f"`{text}` stands alone", place.span, help)
             return None
         template = self.template_names(base, place.span, visible, len(star))

@@ -452,6 +452,9 @@ def _body(reader: Reader, block: Block) -> Item | None:
         help = did_you_mean(key, (*BLOCK_KEYS, "body", *COMBINATORS))
         if key in MODIFIERS:
             help = f"`{key}` is a modifier: it stands beside a verb, in the block's `body`"
+        elif owners := [verb for verb, words in COMBINATORS.items() if key in words]:
+            help = f"`{key}` is an argument of `{owners[0]}` and stands inside it;"
+            help += " what follows a verb is the next item under `body:`"
         reader.error("E0201", f"unknown key `{key}` in a block", (place / key).key, help)
     if not rest:
         message = f"block {block.name} has no body"

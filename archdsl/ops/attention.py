@@ -384,7 +384,9 @@ class RelativeAttention(Op):
         _check_heads(self.heads, x.channels)
         if len(self.window) != 2 or min(self.window) < 1 or prod(self.window) != x.spatial[-1]:
             shown = times(self.window) or "nothing"
-            raise ShapeError(f"{x.spatial[-1]} positions are no window of {shown}", "window")
+            message = f"{x.spatial[-1]} positions are no window of {shown}"
+            help = "`tokens` makes one sequence of a map" if x.spatial == self.window else ""
+            raise ShapeError(message, "window", help)
         return x
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:

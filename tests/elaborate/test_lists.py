@@ -147,7 +147,7 @@ def test_labels_are_lists_that_grow_item_by_item() -> None:
         ('concat: {}, from: [a, b]', 129, "E0404", "`b` is a list of 3 tensors already",
          'name it alone, or write `"*b"` for its parts'),
         ('relu: {}, from: "*b"', 124, "E0404", "`*b` stands alone",
-         'a list of references has it: [a, "*b"]'),
+         'write `b` for the list, or put it among others: [a, "*b"]'),
         ('concat: {}, from: "b[3:]"', 126, "E0404", "`b[3:]` is an empty list", ""),
         ('relu: {}, from: "b[n]"', 126, "E0302", "unknown name `n`", None),
         ('relu: {}, from: "b[0"', 124, "E0402", "unknown reference `b[0`", None),
