@@ -471,7 +471,8 @@ def weighted_sum(weight: Tensor, maps: Sequence[Tensor], normalize: str, eps: fl
 def position_grid(x: Tensor, channels: int, temperature: float, normalize: bool) -> Tensor:
     """Sines and cosines of the places along every axis of a map, in single precision."""
     rank = x.ndim - 2
-    each, parts = channels // rank, []
+    each, parts, sizes = channels // rank, [], [-1, -1]
+    sizes += list(x.shape[2:])
     power = torch.arange(each, device=x.device).to(torch.float32)
     power = temperature ** (2 * torch.div(power, 2, rounding_mode="floor") / each)
     for axis, size in enumerate(x.shape[2:]):
@@ -480,9 +481,9 @@ def position_grid(x: Tensor, channels: int, temperature: float, normalize: bool)
             places = places / (size + 1e-6) * (2 * math.pi)
         angles = places[:, None] / power
         waves = torch.stack((angles[:, 0::2].sin(), angles[:, 1::2].cos()), 2).flatten(1)
-        shape = [1, each, *[size if axis == other else 1 for other in range(rank)]]
-        parts.append(waves.t().reshape(shape).expand(-1, -1, *x.shape[2:]))
-    return torch.cat(parts, 1).to(x.dtype).repeat(x.shape[0], *[1] * (rank + 1))
+        shape = [1, each] + [size if axis == other else 1 for other in range(rank)]
+        parts.append(waves.t().reshape(shape).expand(sizes))
+    return torch.cat(parts, 1).to(x.dtype).repeat([x.shape[0]] + [1] * (rank + 1))
 
 
 def spread(weight: Tensor, x: Tensor) -> Tensor:
