@@ -150,13 +150,18 @@ class Walk(Looping):
     @contextmanager
     def making(self, item: Item, env: Env) -> Iterator[None]:
         """`made_before`: what an item makes is made before another of the same sequence."""
-        said, entries = item.modifiers.made_before, env.level.holder.entries
-        start = len(entries)
+        said, holder = item.modifiers.made_before, env.level.holder
+        *names, key = [""] if said is None else self.key(said.template, env).split(".")
+        for title in names:
+            inner = holder.keys.get(title)
+            if not isinstance(inner, Holder):
+                raise Fixed((), "an order of weights")
+            holder = inner
+        entries, start = holder.entries, len(holder.entries)
         yield
         if said is not None:
-            key = self.key(said.template, env)
             places = [n for n, e in enumerate(entries[:start]) if getattr(e, "key", "") == key]
-            if not places and "." in key:
+            if names and (not places or len(entries) == start):
                 raise Fixed((), "an order of weights")
             place = places[0] if places else start  # none where an `if` left it out
             made, passed = entries[start:], entries[place:start]
