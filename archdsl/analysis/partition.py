@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from math import inf
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from archdsl.analysis.cost import node_costs
 from archdsl.diagnostics.errors import UsageError
@@ -25,7 +25,7 @@ from archdsl.ops.base import Cost, sum_of
 BYTES = 4  # of an element
 DEEPEST = 10**6  # levels of a path: of cuts that as much crosses, that of a larger part is taken
 Measure = Literal["macs", "parameters", "activations"]
-MEASURES: tuple[Measure, ...] = ("macs", "parameters", "activations")
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
 class Cut(NamedTuple):

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from archdsl.analysis.cost import Analysis, Cost
-from archdsl.analysis.measures import Device, Facts, Value, column, measure
+from archdsl.analysis.measures import Device, Facts, Measure, Value, column, measure
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.text import counted, rest_of
 from archdsl.graph.graph import Graph, Node, Scope
@@ -104,16 +104,6 @@ def summarize(
             f"{len(table):,} rows of {len(show)} columns are more than {MOST_VALUES:,} values;"
             " leave out columns, or show less depth"
         )
-
-    def measured(rows: Rows) -> tuple[Stage, ...]:
-        found = [
-            replace(row, values={name: one.of(facts, nodes) for name, one in further.items()})
-            for row, nodes in rows
-        ]
-        if sort:
-            found.sort(key=lambda row: _rank(row.value(sort)), reverse=True)
-        return tuple(found)
-
     folded = _folded(table) if by == "stage" else table
     return Summary(
         graph.name,
@@ -121,13 +111,26 @@ def summarize(
         graph.citation,
         graph.inputs,
         {name: graph.spec(id) for name, id in graph.outputs.items()},
-        measured(table),
+        _measured(table, facts, further, sort),
         facts.analysis.total,
         {name: one.of(facts, graph.nodes) for name, one in further.items()},
         show,
         by,
-        measured(folded) if len(folded) < len(table) else (),
+        _measured(folded, facts, further, sort) if len(folded) < len(table) else (),
     )
+
+
+def _measured(
+    rows: "Rows", facts: Facts, columns: Mapping[str, Measure], sort: str | None
+) -> tuple[Stage, ...]:
+    """The rows with the values of further columns, the largest of one first."""
+    found = [
+        replace(row, values={name: one.of(facts, nodes) for name, one in columns.items()})
+        for row, nodes in rows
+    ]
+    if sort:
+        found.sort(key=lambda row: _rank(row.value(sort)), reverse=True)
+    return tuple(found)
 
 
 def _rank(value: Value) -> Any:

@@ -2,7 +2,7 @@
 
 import click
 
-from archdsl.cli.console import Changes, changes, graph_of, networks, show
+from archdsl.cli.console import Changes, changes, graph_of, names, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
@@ -22,6 +22,7 @@ def counts(_: click.Context, option: click.Parameter, text: str) -> tuple[int, .
     "--engines",
     default="all",
     show_default=True,
+    callback=names,
     metavar="NAME,...",
     help="Some of eager, torch, inductor, onnxruntime, openvino and best, with commas between.",
 )
@@ -45,7 +46,7 @@ def counts(_: click.Context, option: click.Parameter, text: str) -> tuple[int, .
 @changes
 def bench(
     specs: tuple[str, ...],
-    engines: str,
+    engines: tuple[str, ...],
     batch: tuple[int, ...],
     turns: int,
     threads: int | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.cli.console import Changes, changes, color, graph_of, networks, show
+from archdsl.cli.console import Changes, changes, color, graph_of, into, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
@@ -20,15 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("spec", shell_complete=networks)
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    metavar="DIR",
-    help="Where to make a folder for the network.",
-)
+@into("Where to make a folder for the network.")
 @click.option(
     "--features",
     metavar="NAMES",

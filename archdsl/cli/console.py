@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -32,6 +33,13 @@ def pairs(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> 
         return settings_of(texts)
     except UsageError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def names(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """The names of an option that takes several, separated by commas."""
+    if text is None:
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,14 @@ def changes(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in _CHANGES:
         called = change(option)(called)
     return output_stride(called)
+
+
+def into(help: str) -> Callable[[Command], Command]:
+    """The folder that a command writes to."""
+    kind = click.Path(path_type=Path)
+    return click.option(
+        "-o", "--out", type=kind, default=Path("out"), show_default=True, metavar="DIR", help=help
+    )
 
 
 def output_stride(command: Command) -> Command:

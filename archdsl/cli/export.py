@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.console import Changes, changes, graph_of, networks, show
+from archdsl.cli.console import Changes, changes, graph_of, into, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.packages import require
 from archdsl.exporting import SUFFIXES
@@ -19,15 +19,7 @@ from archdsl.exporting import SUFFIXES
     metavar="FORMATS",
     help=f"Some of {', '.join(SUFFIXES)}, with commas between.",
 )
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    metavar="DIR",
-    help="The folder of the files.",
-)
+@into("The folder of the files.")
 @click.option(
     "--weights",
     metavar="FILE|NAME|URL",

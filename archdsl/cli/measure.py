@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Changes, changes, color, graph_of, networks, show
+from archdsl.cli.console import Changes, changes, color, graph_of, names, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 
@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from archdsl.analysis.measures import Device
 
 FORMATS = click.Choice(["table", "markdown", "latex", "html", "json", "csv"])
-
-
-def names(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    """The names of an option that takes several, separated by commas."""
-    if text is None:
-        return None
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @click.command()

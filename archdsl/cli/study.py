@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Changes, Settings, change, changes, graph_of, networks, pairs, show
-from archdsl.cli.measure import names
+from archdsl.cli.console import (
+    Changes,
+    Settings,
+    change,
+    changes,
+    graph_of,
+    names,
+    networks,
+    pairs,
+    show,
+)
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 

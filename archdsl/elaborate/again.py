@@ -1,11 +1,13 @@
 """Modules that are applied again: to their own result, or where another item uses them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archdsl.diagnostics.diagnostic import Label
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.elaborate.env import Flow, Here, Maker, fail
-from archdsl.language.syntax import USE, Item, Name
+from archdsl.elaborate.env import Flow, Here, Maker, Tensor, fail
+from archdsl.language.syntax import USE, Item, Listed, Name
 
 if TYPE_CHECKING:
     from archdsl.elaborate.items import Run
@@ -83,3 +85,12 @@ def used(run: "Run", item: Item, here: Here) -> Flow:
     maker.count += 1
     again = Application(run, maker)
     return again.to(here.x, maker.count - 1, maker.here, item, "uses of one module")
+
+
+def given_by(said: Name | Listed, inputs: Iterable[tuple[int, Flow]]) -> tuple[Label, ...]:
+    """Where some of the inputs that an `each` names are named, with what they give."""
+    return tuple(
+        Label(span, f"this gives {one.spec}")
+        for number, one in inputs
+        if isinstance(one, Tensor) and (span := (said.place / number).span)
+    )

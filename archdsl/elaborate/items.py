@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.elaborate.again import shared, used
+from archdsl.elaborate.again import given_by, shared, used
 from archdsl.elaborate.budget import Budget
 from archdsl.elaborate.builder import Builder
 from archdsl.elaborate.env import (
@@ -230,12 +230,7 @@ class Run:
                     fail(self.sink, "E0404", message, span, "use another name inside")
             if index and result is not None:
                 first, again = nodes[starts[0] : starts[1]], nodes[starts[index] :]
-                pairs = ((0, inputs[0]), (index, value))
-                both = tuple(
-                    Label(span, f"this gives {one.spec}")
-                    for n, one in pairs
-                    if isinstance(one, Tensor) and (span := (said.place / n).span)
-                )
+                both = given_by(said, ((0, inputs[0]), (index, value)))
                 self.build.check_shared(first, again, item, both)
             level.counter.next = max(level.counter.next, applied.counter.next)
         for name, flows in names.items():

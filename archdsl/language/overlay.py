@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from archdsl.language.document import is_long_form
+from archdsl.language.blocks import is_long_form
 from archdsl.yaml.source import Path, Source
 
 MERGED = {  # key -> depth

@@ -265,6 +265,16 @@ class Reader(ArgumentChecker):
                 read["made_before"] = named
                 if not isinstance(raw, str):
                     self.error("E0203", "made_before must be the name of an item", at.span)
+        read |= self.flags(said, place)
+        if "from" in said and "each" in said:
+            message = "`from` and `each` both say what the input is"
+            self.error("E0404", message, (place / "each").key, "keep one of the two")
+            return None
+        return None if None in read.values() else Modifiers(**read)
+
+    def flags(self, said: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        """The modifiers that are there or not; None for one that cannot be so."""
+        read: dict[str, Any] = {}
         if "shared" in said:
             read["shared"] = (said["shared"] is True and "repeat" in said) or None
             if read["shared"] is None:
@@ -280,11 +290,7 @@ class Reader(ArgumentChecker):
             if not said["checkpoint"]:
                 help = "write `checkpoint: true`, or leave it out"
                 self.error("E0203", "checkpoint must be true", (place / "checkpoint").span, help)
-        if "from" in said and "each" in said:
-            message = "`from` and `each` both say what the input is"
-            self.error("E0404", message, (place / "each").key, "keep one of the two")
-            return None
-        return None if None in read.values() else Modifiers(**read)
+        return read
 
     def count(self, raw: Any, place: Place, visible: Visible) -> Argument | None:
         """A number of copies; what is no number yet is one later."""

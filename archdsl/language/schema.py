@@ -11,7 +11,7 @@ from typing import Any
 
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.sink import Sink
-from archdsl.language.document import BLOCK_KEYS
+from archdsl.language.blocks import BLOCK_KEYS
 from archdsl.language.keys import VERSION, BlockForm, DocumentForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, Loader, library_names
 from archdsl.language.syntax import (

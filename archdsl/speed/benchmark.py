@@ -72,15 +72,14 @@ class Benchmark:
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
-def ways_of(text: str) -> list[str]:
-    """The ways that `--engines` names: `all`, or some with commas between."""
-    if text == "all":
+def ways_of(names: Sequence[str]) -> list[str]:
+    """The ways that `--engines` names: `all`, or some."""
+    if [*names] == ["all"]:
         return [*WAYS]
-    names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in WAYS:
             raise UsageError(f"no engine {name}; {did_you_mean(name, [*WAYS, 'all'])}")
-    return names
+    return [*names]
 
 
 def benchmark(

@@ -16,7 +16,7 @@ from archdsl.elaborate.document import elaborate
 from archdsl.elaborate.replay import Records
 from archdsl.expressions.scaling import RULES
 from archdsl.graph.graph import Graph
-from archdsl.language.document import with_defaults
+from archdsl.language.blocks import with_defaults
 from archdsl.language.gallery import find
 from archdsl.language.loader import Loader
 from archdsl.language.syntax import Document, Literal, ScalingRule

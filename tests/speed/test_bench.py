@@ -36,10 +36,10 @@ def test_a_table_has_ratios_spread_share_memory_and_what_did_not_run() -> None:
 
 
 def test_engines_are_named_or_all() -> None:
-    assert ways_of("all") == [*WAYS]
-    assert ways_of("eager, best") == ["eager", "best"]
+    assert ways_of(["all"]) == [*WAYS]
+    assert ways_of(("eager", "best")) == ["eager", "best"]
     with pytest.raises(archdsl.UsageError, match="no engine tourch; did you mean `torch`"):
-        ways_of("tourch")
+        ways_of(["tourch"])
 
 
 def test_the_command_measures_a_users_spec(
