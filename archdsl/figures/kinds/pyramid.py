@@ -124,7 +124,7 @@ class _Pyramid:
     def draw(self) -> float | None:
         """Draws everything; gives the bottom, or None if there is no room for words on a way.
 
-        Nor if an input would come in where something stands above.
+        Nor if an input would come in where something stands above, or a bus would meet something.
         """
         fed = [c for c in self.cells if any(id not in self.by_first for id in c.sources)]
         if any(a.column == b.column and a.row < b.row for a in self.cells for b in fed):
@@ -254,7 +254,7 @@ class _Pyramid:
             turn = [(x + self.inner.half(source)[0], y), (across, y), (across, middle)]
             for points in pairwise(turn) if y in ahead else [turn]:  # one goes on as it comes
                 self.pen.line(points)
-            if y in ahead:  # it is no crossing
+            if y in ahead and len({*heights}) > 1:  # it is no crossing
                 self.pen.dot(across, y)
         for cell in fed:
             x, y = self.spot(cell)
