@@ -19,7 +19,7 @@ from archdsl.yaml.models import key, made
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "": 1.0}
 WIDTHS = {"single": 3.25 * 72, "neurips": 5.5 * 72, "double": 6.875 * 72, "slide": 480.0}
 ZOOM = {"slide": 2.0}  # a slide is read from afar: laid out at 480 pt, shown at 960
-SHOWN = ("names", "shapes", "params", "macs", "norms", "acts", "aux", "all")
+SHOWN = ("names", "shapes", "params", "macs", "norms", "acts", "acts=fused", "aux", "all")
 NARROWEST, WIDEST = 72.0, 7200.0
 LARGEST = 14_400.0  # points: the most that a page of a PDF may have
 KINDS = (

@@ -57,6 +57,24 @@ def test_norms_and_activations_are_boxes_in_blocks_and_words_elsewhere(
     assert figure.left_out == f"Not drawn: {left_out}."
 
 
+def test_norms_and_activations_are_words_of_the_op_before_them() -> None:
+    """In a block and out of it; what ends in a sum, or begins a block, has a box of its own."""
+    text = BLOCKS.replace("body: [", "after: relu\n          body: [tanh, ")
+    found = words(figure := shown(graph_of(text), "names,acts=fused"))
+    assert {"3×3, batch norm, silu", "tanh", "3×3, 4, batch norm, relu", "relu"} <= {*found}
+    assert "3×3, 4, batch norm" in found and "batch norm" not in found
+    assert figure.left_out == "Not drawn: dropout."
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet50", "densenet121", "mobilenet_v3_large", "dla34", "convnext_tiny", "vit_b_16"]
+)
+def test_fused_or_not_a_figure_says_what_is_so(name: str) -> None:
+    graph = archdsl.load(name)
+    for kind in ("hero", "block"):
+        shown(graph, "names,shapes,acts=fused", kind)
+
+
 def test_all_shows_class_tokens_and_position_embeddings() -> None:
     found = words(shown(archdsl.load("vit_b_16"), "names,all", "strip"))
     assert {"class_token", "pos_embedding", "16×16, /16, tokens"} <= {*found}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from archdsl.analysis.cost import Analysis
 from archdsl.figures.network.manner import kinds_of, manner_of
-from archdsl.figures.network.quiet import in_one, saying
+from archdsl.figures.network.quiet import fused, in_one, saying
 from archdsl.figures.network.tree import (
     Box,
     Chain,
@@ -27,14 +27,15 @@ class Units:
     """Cuts a graph into units: the outermost blocks that do not hold residual or dense blocks.
 
     What weights are applied to again (`@1`, `@2`...) is a unit of its own only if told `apart`. Ops
-    outside of blocks that are to be `said` are said by the op before them.
+    outside of blocks that are to be `said` are said by the op before them, those in blocks, too, if
+    it `fuses`.
     """
 
     def __init__(
         self, graph: Graph, analysis: Analysis, reducer: Reducer, owner: Mapping[str, str],
-        apart: bool, said: Collection[str],
+        apart: bool, said: Collection[str], fuses: bool,
     ) -> None:  # fmt: skip
-        self.said = said
+        self.said, self.fuses = said, fuses
         self.graph, self.analysis, self.reducer = graph, analysis, reducer
         self.owner = owner
         applied = {node.id: self.application(node) for node in graph.nodes}
@@ -108,6 +109,7 @@ class Units:
                 layers, chain = self._dense(scope, entry, nodes)
             else:
                 chain = in_one(self._chain(entry, nodes, {node.id for node in drawn}))
+        chain = fused(chain) if self.fuses else chain
         single = len(chain) == 1 and isinstance(chain[0], Box) and scope.kind != "dense"
         kind: UnitKind = "dense" if scope.kind == "dense" else "op" if single else "block"
         block = scope.block or scope.kind

@@ -13,7 +13,7 @@ from archdsl.figures.network.labels import Term
 from archdsl.figures.network.manner import Manner
 from archdsl.figures.network.names import Called, Names, unnamed
 from archdsl.figures.network.owners import is_dense, owners_of
-from archdsl.figures.network.quiet import asked_for
+from archdsl.figures.network.quiet import FUSED, asked_for
 from archdsl.figures.network.tree import (
     Reducer,
     signature,
@@ -244,7 +244,7 @@ def describe(graph: Graph, show: Collection[str] = ()) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs.
 
     Weights that are applied again are one unit, and blocks are units, unless something would then
-    feed what stands before it. `show` may ask for `norms`, `acts`, `aux` and `all`.
+    feed what stands before it. `show` may ask for `norms`, `acts`, `acts=fused`, `aux` and `all`.
     """
     aux = graph.aux if {"aux", "all"} & {*show} else {}
     served = graph.select({**graph.outputs, **aux})
@@ -254,7 +254,7 @@ def describe(graph: Graph, show: Collection[str] = ()) -> Description:
         blocks = {scope: unit for scope, unit in owner.items() if not is_dense(served, unit)}
         inside = {id for id in quiet if owner[served.by_id[id].scope]}
         reducer = Reducer(served, blocks, inside)
-        cut = Units(served, analysis, reducer, owner, apart, quiet - inside)
+        cut = Units(served, analysis, reducer, owner, apart, quiet - inside, FUSED in show)
         units = tuple(cut.units())
         made = Description(served, graph, analysis, units, cut.unit_of, reducer)
         if made.ordered:

@@ -4,16 +4,20 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from archdsl.figures.network.labels import word
-from archdsl.figures.network.tree import QUIET, Box, Chain
+from archdsl.figures.network.tree import QUIET, Box, Chain, Element, Join
 from archdsl.graph.graph import Graph, Node
 from archdsl.ops import activation, norm
 
 FAMILIES = {"norms": norm.__name__, "acts": activation.__name__}
+FUSED = "acts=fused"  # norms and activations are said by the op before them, in blocks, too
 
 
 def asked_for(graph: Graph, show: Collection[str]) -> frozenset[str]:
-    """The ops among those that are not drawn which are to be shown: `norms`, `acts` or `all`."""
-    families = {module for name, module in FAMILIES.items() if name in show}
+    """The ops among those that are not drawn which are to be shown.
+
+    Those of `norms`, of `acts`, of both by `acts=fused`, or `all`.
+    """
+    families = {module for name, module in FAMILIES.items() if name in show or FUSED in show}
     return frozenset(
         node.id
         for node in graph.nodes
@@ -26,6 +30,21 @@ def saying(box: Box, nodes: Iterable[Node]) -> Box:
     told = [*nodes]
     terms = (*box.terms, *(word(node.op.verb.replace("_", " ")) for node in told))
     return replace(box, terms=terms, stands=(*box.stands, *(node.id for node in told)))
+
+
+def fused(chain: Chain) -> Chain:
+    """A chain in which norms and activations are said by the box before them, on every path."""
+    found: list[Element] = []
+    for item in chain:
+        last = found[-1] if found else None
+        if isinstance(item, Join):
+            item = replace(item, paths=tuple(map(fused, item.paths)))
+        if isinstance(item, Box) and isinstance(last, Box) and item.verb == QUIET != last.verb:
+            terms, stands = (*last.terms, *item.terms), (*last.stands, *item.stands)
+            found[-1] = replace(last, terms=terms, stands=stands, output=item.output)
+        else:
+            found.append(item)
+    return tuple(found)
 
 
 def in_one(chain: Chain) -> Chain:
