@@ -420,7 +420,7 @@ def max_unpool(
 @torch.fx.wrap
 def blurred(x: Tensor, row: list[float], stride: int) -> Tensor:
     """A map behind a filter, which is the row times itself along every axis, with a stride."""
-    along = torch.tensor(row, dtype=x.dtype, device=x.device)
+    along = torch.tensor(row, dtype=x.dtype).to(x.device)
     weight, rank = along, x.dim() - 2
     for _ in range(rank - 1):
         weight = weight.unsqueeze(-1) * along
