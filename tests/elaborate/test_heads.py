@@ -12,6 +12,7 @@ from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import Graph
 from archdsl.language.gallery import find, names
 from tests import built
+from tests.examples import pairs
 
 PAGE = (Path(__file__).parents[2] / "docs" / "heads.md").read_text(encoding="utf-8")
 LEVELS = ["c1", "c2", "c3", "c4", "c5"]
@@ -67,8 +68,7 @@ outputs: {logits: logits, boxes: boxes}
 """
 
 
-@pytest.mark.parametrize("head", ["fcn_head", "deeplab_head"])
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(("backbone", "head"), pairs(BACKBONES, ("fcn_head", "deeplab_head"), 2))
 def test_a_segmentation_head_attaches_to(backbone: str, head: str) -> None:
     graph = attached(backbone, SEGMENT.replace("BLOCK", head))
     with torch.device("meta"):

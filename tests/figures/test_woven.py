@@ -13,6 +13,7 @@ from archdsl.figures.figure import Figure
 from archdsl.figures.options import WIDTHS
 from archdsl.language import gallery
 from archdsl.ops import OPS
+from tests.examples import some
 from tests.figures.truth import lies
 
 
@@ -86,7 +87,7 @@ def test_layers_of_which_only_some_are_taken_are_all_drawn() -> None:
     assert not any(word.startswith("layers ×") for word in words(figure))
 
 
-@pytest.mark.parametrize("name", gallery.zoo())
+@pytest.mark.parametrize("name", some(gallery.zoo(), 3))
 def test_every_network_of_the_zoo_has_a_hero_of_two_columns(name: str) -> None:
     figure = archdsl.draw(archdsl.load(name), width="double")
     assert figure.scene is not None and figure.scene.width == WIDTHS["double"]
