@@ -64,6 +64,8 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "importing.results",
         "importing.graphs",
         "importing.sources",
+        "importing.patches",
+        "importing.values",
         "compiled",  # which only types need
         "pytorch.first_values",  # which only a build imports
         "pytorch.prelude",  # which is emitted, not imported

@@ -3,7 +3,8 @@ channels is known here."""
 
 from collections.abc import Callable
 
-from archdsl.importing.recording import Recorder, Unread, Value
+from archdsl.importing.recording import Recorder
+from archdsl.importing.values import Unread, Value
 from archdsl.ops import attention, shape
 from archdsl.ops.tensor import TensorSpec
 

@@ -11,8 +11,9 @@ from archdsl.diagnostics.errors import ModuleError
 from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.graph.returns import Returns
 from archdsl.graph.verify import verify
-from archdsl.importing.recording import Frame, Recorder, Step, Value
+from archdsl.importing.recording import Recorder
 from archdsl.importing.simpler import simplify
+from archdsl.importing.values import Frame, Step, Value
 from archdsl.names import identifier_problem, name_problem
 from archdsl.ops.tensor import TensorSpec
 

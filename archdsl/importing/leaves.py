@@ -12,7 +12,8 @@ from typing import Any
 from torch import nn
 
 from archdsl.importing.axes import first, last
-from archdsl.importing.recording import Helper, Learned, Reader, Recorder, Unread, Value
+from archdsl.importing.recording import Helper, Recorder
+from archdsl.importing.values import Learned, Reader, Unread, Value
 from archdsl.ops import attention, conv, join, norm, pool, regularize
 from archdsl.pytorch.allowed import prelude
 

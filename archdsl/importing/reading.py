@@ -15,8 +15,9 @@ from archdsl.importing.functions import FUNCTIONS
 from archdsl.importing.graphs import assembled, named_by_parts
 from archdsl.importing.imported import Imported
 from archdsl.importing.leaves import helpers, leaf
-from archdsl.importing.recording import BATCH, Recorder, Value, fake_mode
+from archdsl.importing.recording import Recorder, fake_mode
 from archdsl.importing.results import in_training, results_of
+from archdsl.importing.values import BATCH, Value
 from archdsl.names import name_problem
 from archdsl.ops import Op, Weight, learned
 from archdsl.ops.opaque import Opaque, OpaqueJoin

@@ -8,12 +8,9 @@ apart.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from copy import copy
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -31,129 +28,22 @@ from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.diagnostics.errors import ModuleError
+from archdsl.importing.calls import (
+    ALONG,
+    ANYWHERE,
+    JOINING,
+    QUESTIONS,
+    READ,
+    SEEN,
+    SPREADING,
+    WRITING,
+)
+from archdsl.importing.patches import patched, unchanged
+from archdsl.importing.values import BATCH, Fixed, Frame, Learned, Made, Reader, Step, Unread, Value
 from archdsl.ops import ArgumentError, Op, ShapeError, Weight, construct
 from archdsl.ops.tensor import TensorSpec
 
-BATCH = 61  # a prime, and no size of a map, of a window or of channels
 NOT_THEIRS = tuple(f"{Path(file).parent}{os.sep}" for file in (__file__, str(torch.__file__)))
-READ = {  # what asks a tensor for its values
-    "__bool__", "__complex__", "__contains__", "__float__", "__index__", "__int__", "__array__",
-    "item", "numpy", "tolist",
-}  # fmt: skip
-QUESTIONS = {  # what makes no tensor, or none that flows
-    "__get__", "_assert", "_set_grad_enabled", "dim", "get_device", "is_complex",
-    "is_floating_point", "numel", "size", "stride",
-}  # fmt: skip
-WRITING = {"__iadd__", "__imul__", "__isub__", "__itruediv__", "__setitem__"}
-
-
-class Unread(Exception):
-    """No op of ours says what a call does; the message is why."""
-
-
-@dataclass(eq=False, slots=True)
-class Value:
-    """A tensor that came from the inputs; `problem` is why no op of ours gives it, if none does.
-
-    PyTorch's tensor may have the axis of the batch elsewhere (`at`), or in one with the first
-    `folded` axes of ours, as windows have; None for `at` is a weight's, without a batch. `of` is
-    the value that is seen so.
-    """
-
-    spec: TensorSpec
-    input: str = ""
-    problem: str = ""
-    at: int | None = 0
-    folded: int = 0
-    of: "Value | None" = None
-    spread: tuple[int, ...] = ()
-
-    @property
-    def plain(self) -> bool:
-        """Whether the batch is the first axis, alone, and nothing is spread."""
-        return self.at == 0 and not self.folded and not self.spread
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """That of PyTorch's tensor; it may be `spread` along axes of size 1."""
-        if self.spread:
-            return self.spread
-        sizes = [*self.spec.shape[self.folded :]]
-        if self.at is not None:
-            sizes.insert(self.at, BATCH * prod(self.spec.shape[: self.folded]))
-        return tuple(sizes)
-
-    def seen(self, at: int | None = 0, folded: int = 0) -> "Value":
-        """The same value with the batch elsewhere."""
-        if (at, folded) == (self.at, self.folded):
-            return self
-        return Value(self.spec, self.input, self.problem, at, folded, self.of or self)
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """A parameter or buffer, or one seen with other axes of size 1; without a key what was made
-    of some: by the function `made` of what is known of its arguments."""
-
-    key: str
-    shape: tuple[int, ...]
-    trained: bool = True
-    made: "Made | None" = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Made:
-    """A call that made a tensor of weights alone."""
-
-    name: str
-    args: Any
-    kwargs: Any
-    result: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """A tensor that depends on no input and on no weight, and its numbers where they are known."""
-
-    shape: tuple[int, ...]
-    values: Tensor | None = field(default=None, compare=False, repr=False)
-
-    def numbers(self) -> list[Any]:
-        """Its numbers in a row; raises Unread if they are not known."""
-        if self.values is None:
-            raise Unread("positions that a tensor says")
-        with unset_fake_temporarily():
-            found: list[Any] = self.values.flatten().tolist()
-        return found
-
-
-@dataclass(eq=False)
-class Step:
-    """One op: on what, what it gives, and the path of its weights if it has some."""
-
-    op: Op
-    inputs: tuple[Value, ...]
-    output: Value
-    weights: tuple[Weight, ...]
-    path: str
-    name: str  # what to call it where nothing else does
-
-
-@dataclass(eq=False)
-class Frame:
-    """A call of a module, with the steps and calls in it in order."""
-
-    path: str
-    module: nn.Module
-    parent: "Frame | None"
-    parts: "list[Frame | Step]" = field(default_factory=list)
-
-    def steps(self) -> Iterator[Step]:
-        for part in self.parts:
-            if isinstance(part, Step):
-                yield part
-            else:
-                yield from part.steps()
 
 
 def place() -> str:
@@ -164,7 +54,6 @@ def place() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-Reader = Callable[..., Any]
 Helper = tuple[Any, str, Any, Reader]  # where a function stands, its name, itself, its reader
 
 
@@ -212,11 +101,11 @@ class Recorder(TorchFunctionMode):
         parts = [(path, part) for path, part in module.named_modules() if path]
         with ExitStack() as stack:
             for path, part in parts:
-                stack.enter_context(_patched(part, partial(self.call, path, part, part.forward)))
+                stack.enter_context(patched(part, partial(self.call, path, part, part.forward)))
             for holder, name, function, reader in self.helpers(part for _, part in parts):
                 called = partial(self.help, function, reader)
-                stack.enter_context(_patched(holder, called, name))
-            stack.enter_context(_unchanged(part for _, part in parts))
+                stack.enter_context(patched(holder, called, name))
+            stack.enter_context(unchanged(part for _, part in parts))
             with self:
                 return self._run(inputs, named)
 
@@ -622,31 +511,6 @@ class Recorder(TorchFunctionMode):
         return output
 
 
-ANYWHERE = {  # readers that know where the batch is
-    "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "unbind", "select",
-    "__getitem__", "reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous",
-    "clone", "detach", "to", "type", "alias", "type_as", "chunk", "split", "float",
-    "reshape_as", "view_as", "stack", "mean", "sum", "amax",
-}  # fmt: skip
-ALONG = {  # what acts on the last axes, on axes by number, or on every number for itself
-    "linear", "layer_norm", "rms_norm", "softmax", "matmul", "__matmul__", "bmm", "add", "__add__",
-    "__iadd__", "__radd__", "sub", "__sub__", "mul", "__mul__", "__imul__", "__rmul__", "multiply",
-    "div", "__truediv__", "true_divide", "neg", "__neg__", "relu", "relu6", "silu", "mish",
-    "hardswish", "hardsigmoid", "sigmoid", "tanh", "hardtanh", "clamp", "leaky_relu", "elu", "gelu",
-    "dropout", "normalize", "scaled_dot_product_attention", "expand", "narrow", "slice",
-    "batch_norm", "pow", "__pow__", "square", "cat",
-}  # fmt: skip
-SPREADING = {"add", "__add__", "__iadd__", "__radd__", "mul", "__mul__", "__imul__", "__rmul__"}
-JOINING = {  # what may have a weight, or what was made of some, in place of what flows
-    "add", "__add__", "__iadd__", "__radd__", "sub", "__sub__", "mul", "__mul__", "__imul__",
-    "__rmul__", "multiply", "matmul", "__matmul__", "cat", "scaled_dot_product_attention",
-}  # fmt: skip
-SEEN = {
-    "contiguous", "expand", "reshape", "to", "unsqueeze", "view", "__getitem__", "repeat",
-    "type_as",
-}  # fmt: skip
-
-
 def _wide(shape: Sequence[int]) -> list[int]:
     """The axes that are larger than 1; that of the batch is one that a weight was spread over."""
     return [size for size in shape if size not in (1, BATCH)]
@@ -663,42 +527,6 @@ def _shown(tensor: Tensor) -> str:
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, tuple | list) else [value]
-
-
-@contextmanager
-def _patched(holder: Any, function: Any, name: str = "forward") -> Iterator[None]:
-    """A module whose `forward`, or another attribute, is another for a while."""
-    before = vars(holder).get(name)
-    setattr(holder, name, function)
-    try:
-        yield
-    finally:
-        if before is None:
-            delattr(holder, name)
-        else:
-            setattr(holder, name, before)
-
-
-@contextmanager
-def _unchanged(parts: Iterable[nn.Module]) -> Iterator[None]:
-    """Modules that keep no tensors without values: attributes and what these hold are as before."""
-    kept = [
-        (vars(part), {**vars(part)}, {n: copy(v) for n, v in vars(part).items() if _holds(n, v)})
-        for part in parts
-    ]
-    try:
-        yield
-    finally:
-        for now, before, held in kept:
-            now.clear()
-            now.update(before)
-            for name, values in held.items():
-                now[name].clear()
-                (now[name].extend if isinstance(values, list) else now[name].update)(values)
-
-
-def _holds(name: str, value: Any) -> bool:
-    return not name.startswith("_") and type(value) in (dict, list, set)
 
 
 def _said(error: BaseException) -> str:

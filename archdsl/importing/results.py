@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from archdsl.graph.returns import Returns
-from archdsl.importing.recording import Recorder, Value
+from archdsl.importing.recording import Recorder
+from archdsl.importing.values import Value
 from archdsl.names import name_problem
 
 

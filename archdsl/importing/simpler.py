@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from archdsl.importing.recording import Frame, Step, Value
+from archdsl.importing.values import Frame, Step, Value
 from archdsl.ops import Op, attention, norm, shape
 from archdsl.ops.tensor import TensorSpec
 
