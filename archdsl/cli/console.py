@@ -1,9 +1,11 @@
 """What the commands share: exit statuses, options that change a spec, reading one, printing."""
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -202,12 +204,29 @@ def color(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty() and not plain
 
 
+@contextmanager
+def readers_end() -> Iterator[None]:
+    """Where a reader closes the output (`| head`) the program ends by the signal, as others do.
+
+    At no other time: the signal would also end it when a browser or a worker of it goes away.
+    """
+    if not hasattr(signal, "SIGPIPE") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
 def show(text: str, err: bool = False) -> None:
     """Writes to the output; raises UsageError if that is closed, or the disk behind it full."""
     if text and (sys.stderr if err else sys.stdout) is None:
         raise UsageError("there is no standard output to write to")
     try:
-        click.echo(text, nl=False, err=err)
+        with readers_end():
+            click.echo(text, nl=False, err=err)
     except OSError as error:
         give_up(sys.stderr if err else sys.stdout)
         raise UsageError(f"cannot write the output: {error.strerror or error}") from error

@@ -4,7 +4,6 @@ wrong), 2 (the call is wrong), 3 (a bug in archdsl)."""
 import errno
 import gc
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -114,10 +113,8 @@ YOUNG = 1_000_000  # objects between two searches for cycles, of which specs and
 
 
 def main() -> NoReturn:
-    """The program `archdsl`. A reader that closes the pipe (`| head`) ends it quietly."""
+    """The program `archdsl`."""
     gc.set_threshold(YOUNG)
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -152,6 +153,15 @@ def test_much_at_once_is_refused_and_many_are_answered(served: Served) -> None:
     for thread in threads:
         thread.join()
     assert found == [200] * 200
+
+
+def test_browsers_that_leave_in_the_middle_of_an_answer_end_nothing(served: Served) -> None:
+    asked = f"GET {served.query} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n"
+    for _ in range(200):
+        with closing(socket.create_connection(("127.0.0.1", served.port))) as connection:
+            connection.sendall(3 * asked.encode())
+    assert served.ask(served.query)[0] == 200
+    assert not served.ended()
 
 
 # in the browser
