@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from archdsl.tables.summary import Table
     from archdsl.weights.report import Report
     from archdsl.yaml.limits import Limits
+    from archdsl.yaml.source import Source
 
     Spec = str | os.PathLike[str] | Graph
 
@@ -84,16 +85,16 @@ def read(
     output_stride: str | None = None,
     *,
     input: str | None = None,
-    text: str | None = None,
+    text: "str | Source | None" = None,
     opened: Mapping[str, str] | None = None,
 ) -> Reading:
     """Reads the spec at a path or of a name; `settings` and `scale` are as on the command line.
 
     `replaced` are texts of `--replace`, `output_stride` is one, too, and `input` what the key has.
-    `lints` are the codes of those that look at it if it is right. With a `text` that is read, as if
-    it stood at the path; `opened` are texts that stand for those of other files, by real paths, as
-    an editor has them. Raises UsageError for a file that is not there or a setting that the spec
-    does not have.
+    `lints` are the codes of those that look at it if it is right. With a `text`, or what was parsed
+    of one, that is read, as if it stood at the path; `opened` are texts that stand for those of
+    other files, by real paths, as an editor has them. Raises UsageError for a file that is not
+    there or a setting that the spec does not have.
     """
     from archdsl.language.gallery import find
     from archdsl.yaml.limits import Limits

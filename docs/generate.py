@@ -278,6 +278,18 @@ def speed() -> str:
     return _filled("speed.txt", measured.speed())
 
 
+def editors() -> str:
+    """How editors are set up, and how long they wait."""
+    page = (DOCS / "editors.md").read_text(encoding="utf-8")
+    return _between(page, "<!-- editor: python docs/generate.py -->\n", measured.editor())
+
+
+def ecosystem() -> str:
+    """Other packages, and what became of the gallery's networks in each."""
+    page = (DOCS / "ecosystem.md").read_text(encoding="utf-8")
+    return _between(page, "<!-- clients: python docs/generate.py -->\n", measured.clients())
+
+
 def _filled(name: str, table: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8").replace("{table}\n", table)
 
@@ -292,6 +304,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "import.md": imports,
     "export.md": exports,
     "speed.md": speed,
+    "editors.md": editors,
+    "ecosystem.md": ecosystem,
 }
 
 

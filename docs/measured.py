@@ -1,4 +1,4 @@
-"""Pages from measurements, which are kept in files: `exports.json` and `speed.json`."""
+"""Pages from measurements, which are kept in files: `exports.json`, `clients.json`, and others."""
 
 import json
 from pathlib import Path
@@ -89,3 +89,48 @@ def speed() -> str:
             )
         parts += [f"\nNot run: {way}: {why}" for way, why in one["failed"].items()]
     return "\n".join([*parts, ""])
+
+
+def editor() -> str:
+    """What an editor waits for, and what the server works for it."""
+    data = _read("editor.json")
+    rows = []
+    for row in data["rows"]:
+        worked = row["worked"] or ["", ""]
+        shown = " | ".join(str(one) for one in (*row["waited"], *worked))
+        rows.append(f"| `{row['network']}` | {row['asked']} | {shown} |")
+    low, high = data["load"]
+    head = [
+        f"Milliseconds over {data['edits']} edits of each, with Python {data['python']} at a load",
+        f"average of {low} to {high}: what the client waits, and the processor time of the server.",
+        "",
+        "| network | asked | waits, p50 | p95 | works, p50 | p95 |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    return "\n".join([*head, *rows])
+
+
+def clients() -> str:
+    """Which network works in which package; the reasons where one does not are below the table."""
+    data = _read("clients.json")
+    names = [*next(iter(data["networks"].values()))]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    rows = []
+    for network, row in data["networks"].items():
+        for client, said in row.items():
+            if said:
+                reasons.setdefault((client, said.replace(network, "NETWORK")), []).append(network)
+        shown = " | ".join("**no**" if row[client] else "yes" for client in names)
+        rows.append(f"| `{network}` | {shown} |")
+    good = sum(not said for row in data["networks"].values() for said in row.values())
+    head = [
+        f"{good} of {len(names) * len(rows)} work, by {_versions(data)}.",
+        "",
+        f"| network | {' | '.join(names)} |",
+        f"| --- | {' | '.join(['---'] * len(names))} |",
+    ]
+    why = [
+        f"* {client}, {', '.join(f'`{network}`' for network in networks)}: {said}"
+        for (client, said), networks in reasons.items()
+    ]
+    return "\n".join([*head, *rows, *(["", *why] if why else [])])

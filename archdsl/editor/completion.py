@@ -10,8 +10,10 @@ from archdsl.diagnostics.codes import CODES
 from archdsl.editor.context import Context, context_at
 from archdsl.editor.hover import ROWS, schema
 from archdsl.editor.marks import Mark
+from archdsl.editor.results import pattern_of
 from archdsl.editor.view import View
 from archdsl.expressions.expression import FUNCTIONS
+from archdsl.graph.graph import Graph
 from archdsl.language import gallery
 from archdsl.language.keys import VERSION
 from archdsl.language.loader import library_names
@@ -46,20 +48,23 @@ class Offer:
     insert: str = ""  # what is written, if that is not the label
 
 
-def completion(view: View, good: View, line: int, column: int) -> list[Offer]:
+def completion(
+    view: View, good: View, line: int, column: int, graph: Graph | None = None
+) -> list[Offer]:
     """The offers at a place (from 1), those that fit what is typed already.
 
-    `good` is the last version of the spec that could be read, whose names are offered.
+    `good` is the last version of the spec that could be read, whose names are offered; `graph` is
+    that of the last that was right, which has the names that keys with expressions became.
     """
     here = context_at(view.lines, line, column)
-    offers = [*_offers(here, view, good)]
+    offers = [*_offers(here, view, good, graph)]
     typed = here.word.lower()
     unique = {offer.label: offer for offer in reversed(offers)}
     fitting = [o for o in unique.values() if o.label.lower().startswith(typed) or not typed]
     return sorted(fitting or unique.values(), key=lambda o: (o.kind != "EnumMember", o.label))
 
 
-def _offers(here: Context, view: View, good: View) -> Iterator[Offer]:
+def _offers(here: Context, view: View, good: View, graph: Graph | None) -> Iterator[Offer]:
     path, last = here.path, here.path[-1] if here.path else ""
     if here.position == "key":
         yield from _keys(here, good)
@@ -68,13 +73,13 @@ def _offers(here: Context, view: View, good: View) -> Iterator[Offer]:
     elif last == "archdsl":
         yield Offer(str(VERSION), "Value")
     elif last in REFERRING or path[:1] == ("outputs",):
-        yield from _references(good, here)
+        yield from _references(good, here, graph)
     elif path[:1] == ("params",) or "params" in path[2:3]:
         yield from (Offer(word, "TypeParameter", "a type") for word in TYPES)
         yield from _names(good, here)
     elif last in ("freeze", "replace") or path[:1] == ("replace",):
         yield from _verbs(good.document, ops_alone=last == "freeze")
-        yield from _references(good, here) if last == "freeze" else ()
+        yield from _references(good, here, graph) if last == "freeze" else ()
     elif len(path) > 1 and path[0] == "lint":
         yield from (Offer(word, "Value") for word in ("on", "off"))
     elif last in FLAGS:
@@ -225,26 +230,47 @@ def _names(good: View, here: Context) -> Iterator[Offer]:
         for parameter in owner.values():
             yield Offer(parameter.name, "Variable", parameter.form.doc or "a parameter")
     for mark in _near(good.marks, block):
-        if mark.kind == "column":
+        if mark.kind == "column" and _is_around(mark, here):
             yield Offer(mark.text, "Variable", "a column of `for`")
     yield from (Offer(name, "Variable", what) for name, what in ROWS.items())
     for name in (*FUNCTIONS, *document.rules):
         yield Offer(name, "Function", "", insert=f"{name}(")
 
 
-def _references(good: View, here: Context) -> Iterator[Offer]:
-    """Items, labels and taps."""
+def _references(good: View, here: Context, graph: Graph | None) -> Iterator[Offer]:
+    """Items, labels and taps; of a key with expressions the names that it became."""
     block = _block(good.document, here.block) if here.block else None
     what = {"item": "an item", "label": "a label or tap"}
     for mark in _near(good.marks, block):
         if mark.kind in what:
-            yield Offer(mark.text, "Reference", what[mark.kind])
+            names = _became(mark, graph) if graph is not None and block is None else []
+            yield from (Offer(name, "Reference", what[mark.kind]) for name in names or [mark.text])
     if block is not None:
         yield from (Offer(name, "Reference", "an input") for name in block.inputs)
 
 
+def _became(mark: Mark, graph: Graph) -> list[str]:
+    """The names of the document's own that a key or label with expressions became."""
+    if mark.item is None or "{" not in mark.text:
+        return []
+    written = [name.template for name in mark.item.modifiers.names]
+    if mark.kind == "item" and mark.item.key is not None:
+        written = [mark.item.key]
+    patterns = [pattern_of(template) for template in written if template.text == mark.text]
+    scopes = [scope.name for scope in graph.scopes if not scope.parent]
+    nodes = [node.name for node in graph.nodes if not node.scope]
+    names = graph.taps if mark.kind == "label" else [*scopes, *nodes]
+    return [name for name in names if any(pattern.fullmatch(name) for pattern in patterns)]
+
+
 def _near(marks: Iterable[Mark], block: Block | None) -> Iterator[Mark]:
     return (mark for mark in marks if mark.block is block)
+
+
+def _is_around(mark: Mark, here: Context) -> bool:
+    """Whether the item of a mark is around a place; in a list any element of that list is."""
+    keys = [key for key in mark.item.place.path if isinstance(key, str)] if mark.item else []
+    return [*here.path[: len(keys)]] == keys
 
 
 def _block(document: Document | None, name: str | None) -> Block | None:

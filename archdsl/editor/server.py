@@ -25,11 +25,13 @@ from archdsl.editor.hover import hover
 from archdsl.editor.marks import Mark
 from archdsl.editor.results import Results
 from archdsl.editor.view import View, visible
+from archdsl.graph.graph import Graph
 from archdsl.language.formatting import formatted
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import lines_of, read_text
 
-PAUSE = 0.03  # seconds without a keystroke before a text is read
+PAUSE = 0.005  # seconds without a keystroke before a text is read: what came together counts once
+OTHERS = 0.3  # before others that are open are read again, which may stand on it
 KINDS = ["keyword", "class", "function", "method", "parameter", "property", "variable", "string",
          "label"]  # fmt: skip
 
@@ -41,6 +43,7 @@ class Server(LanguageServer):
         super().__init__("archdsl", __version__)
         self.views: dict[str, tuple[int | None, View, Results]] = {}
         self.good: dict[str, View] = {}  # the last version of each that could be read
+        self.graphs: dict[str, Graph] = {}  # of the last version of each that was right
         self.waiting: dict[str, asyncio.TimerHandle] = {}
         self.paths: dict[str, str] = {}  # the real paths of what is open
 
@@ -69,6 +72,8 @@ class Server(LanguageServer):
         view, _ = self.view(uri)
         if view.is_spec and view.document is not None:
             self.good[uri] = view
+            if view.graph is not None:
+                self.graphs[uri] = view.graph
         wrong = view.reading.diagnostics if view.is_spec else []
         found = [self.diagnostic(view, d) for d in wrong]
         version = self.workspace.get_text_document(uri).version
@@ -81,7 +86,7 @@ class Server(LanguageServer):
         for name in {uri, *self.workspace.text_documents}:
             if name in self.waiting:
                 self.waiting.pop(name).cancel()
-            wait = PAUSE if name == uri else 10 * PAUSE
+            wait = PAUSE if name == uri else OTHERS
             loop = asyncio.get_running_loop()
             self.waiting[name] = loop.call_later(wait, self.publish, name)
 
@@ -172,8 +177,8 @@ def _documents(ls: Server) -> None:
     def closed(params: lsp.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
         ls.views.pop(uri, None)
-        ls.good.pop(uri, None)
-        ls.paths.pop(uri, None)
+        for held in (ls.good, ls.graphs, ls.paths):
+            held.pop(uri, None)
         gone = lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[])
         ls.text_document_publish_diagnostics(gone)
 
@@ -220,7 +225,8 @@ def _words(ls: Server) -> None:
         uri = params.text_document.uri
         view, _ = ls.view(uri)
         place = ls.place(view, params.position)
-        offers = completion(view, ls.good.get(uri, view), *place) if view.is_spec else []
+        good, graph = ls.good.get(uri, view), ls.graphs.get(uri)
+        offers = completion(view, good, *place, graph) if view.is_spec else []
         return lsp.CompletionList(
             is_incomplete=False, items=[_item(*one) for one in enumerate(offers)]
         )

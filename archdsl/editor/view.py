@@ -42,10 +42,17 @@ class View:
         """Whether it is a spec at all, and no other YAML that an editor has open."""
         return any(line.startswith("archdsl") for line in self.lines)
 
-    @cached_property
+    @property
     def source(self) -> Source | None:
         """This file alone as plain data, None where it is no YAML."""
-        return parse(self.text, self.name, Sink(), self.limits)
+        return self._parsed[0]
+
+    @cached_property
+    def _parsed(self) -> tuple[Source | None, Source | str]:
+        """Its data, and what is read on: the data, or the text where that has mistakes to say."""
+        sink = Sink()
+        source = parse(self.text, self.name, sink, self.limits)
+        return source, self.text if source is None or sink.diagnostics else source
 
     @cached_property
     def reading(self) -> Reading:
@@ -53,14 +60,13 @@ class View:
         data = self.source.data if self.source is not None else None
         if isinstance(data, dict) and "blocks" in data and not data.keys() & set(NETWORK):
             return self._blocks()
-        return read(
-            self.name, limits=self.limits, lints=DEFAULT, text=self.text, opened=self.opened
-        )
+        said = self._parsed[1]
+        return read(self.name, limits=self.limits, lints=DEFAULT, text=said, opened=self.opened)
 
     def _blocks(self) -> Reading:
         """What is wrong with a file that only others import."""
         loader = Loader(Sink(), self.limits, opened=self.opened)
-        document = loader.library(self.text, self.name)
+        document = loader.library(self._parsed[1], self.name)
         found = in_order(loader.sink.diagnostics)
         return Reading(None, found, loader.sources, document)
 

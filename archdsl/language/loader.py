@@ -64,7 +64,7 @@ class Loader:
 
     def loads(
         self,
-        text: str,
+        text: str | Source,
         name: str = "<text>",
         settings: Mapping[str, str] | None = None,
         scale: Mapping[str, str] | None = None,
@@ -72,7 +72,10 @@ class Loader:
         output_stride: str | None = None,
         input: str | None = None,
     ) -> Document | None:
-        """The document in a string; other files are relative to where `name` would be."""
+        """The document in a string, or in what was parsed of it without a mistake.
+
+        Other files are relative to where `name` would be.
+        """
         self.home = os.path.dirname(name)
         self.sink.library, self.sink.most = str(LIBRARY), self.limits.mistakes
         try:
@@ -103,10 +106,11 @@ class Loader:
             return read_text(path, self.limits, self.sink)
         return decoded(opened.encode(errors="replace"), path, self.limits, self.sink)
 
-    def parsed(self, text: str, name: str) -> Source | None:
-        self.sources[name] = text
+    def parsed(self, said: str | Source, name: str) -> Source | None:
+        known = said if isinstance(said, Source) else None
+        self.sources[name] = text = said.text if isinstance(said, Source) else said
         self.bytes += len(text.encode(errors="replace"))
-        source = parse(text, name, self.sink, self.limits, self.values)
+        source = known or parse(text, name, self.sink, self.limits, self.values)
         if source is not None:
             self.values += source.values
         elif self.sink.diagnostics[-1].code == "E0106":
@@ -267,7 +271,7 @@ class Loader:
         read_library(source, file, self.sink)
         return file
 
-    def library(self, text: str, name: str) -> Document | None:
+    def library(self, text: str | Source, name: str) -> Document | None:
         """A file of blocks, which is no network, as a document that has only these."""
         self.home = os.path.dirname(name)
         self.sink.most = self.limits.mistakes

@@ -82,12 +82,14 @@ class Seen:
     """What the process has read last, so that a slider or another figure reads nothing again.
 
     `view` is the newest text, with when the other files that it stands on were changed; `good` the
-    newest that could be read, whose names are offered while a text is none.
+    newest that could be read, whose names are offered while a text is none, `graph` that of the
+    newest that was right.
     """
 
     def __init__(self) -> None:
         self.view: View | None = None
         self.good: View | None = None
+        self.graph: Graph | None = None
         self.stamps: dict[str, int] = {}
 
     def look(self, name: str, text: str) -> View:
@@ -101,7 +103,8 @@ class Seen:
         self.view = view = View(name, text)
         self.stamps = _stamps(view)
         if view.document is not None:
-            self.good = view
+            before = self.graph if self.good is not None and self.good.name == name else None
+            self.good, self.graph = view, view.graph or before
         return view
 
     def names(self, view: View) -> View:
@@ -124,7 +127,7 @@ def offers(name: str, text: str, line: int, column: int) -> list[Offer]:
     view = SEEN.look(name, text)
     if line < 1 or column < 1 or line > len(view.lines):
         return []
-    return completion(view, SEEN.names(view), line, column)
+    return completion(view, SEEN.names(view), line, column, SEEN.graph)
 
 
 def answer(question: Question) -> Answer:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archdsl.api import read
 from archdsl.diagnostics.errors import UsageError
 from archdsl.editor import navigation, outline
 from archdsl.editor.completion import completion
@@ -16,6 +17,7 @@ from archdsl.editor.results import Results
 from archdsl.editor.view import View
 from archdsl.language import gallery
 from archdsl.language.loader import LIBRARY
+from archdsl.lint.rules import DEFAULT
 
 SPECS = {name: Path(gallery.path(name)).read_text("utf-8") for name in ("resnet50", "dla34")}
 LINES = SPECS["resnet50"].splitlines()
@@ -46,6 +48,17 @@ def test_a_file_of_blocks_is_no_wrong_network(path: Path) -> None:
     seen = View(str(path), path.read_text("utf-8"))
     assert not seen.reading.diagnostics
     assert path.stem in [mark.text for mark in seen.marks if mark.kind == "block"]
+
+
+WRONG = sorted((Path(__file__).parents[1] / "bad").glob("E010*.yaml"))
+
+
+@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+def test_an_editor_says_of_broken_yaml_what_the_command_says(path: Path) -> None:
+    text = path.read_bytes().decode(errors="ignore").lstrip("\ufeff")
+    seen = View(str(path), text).reading.diagnostics
+    assert seen == read(str(path), lints=DEFAULT, text=text).diagnostics
+    assert seen or not text.isascii()
 
 
 def test_a_stage_is_told_with_its_numbers() -> None:
