@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archdsl.analysis.diff import compare
 from archdsl.analysis.summary import summarize
 from archdsl.api import load, read
 from archdsl.diagnostics.diagnostic import Diagnostic
@@ -21,6 +22,7 @@ from archdsl.figures.draw import draw
 from archdsl.figures.options import KINDS, asked
 from archdsl.graph.graph import Graph
 from archdsl.language.syntax import Literal
+from archdsl.tables import changes
 from archdsl.tables.summary import html
 
 COLUMNS = ("parameters", "macs", "memory", "field")
@@ -144,7 +146,7 @@ def answer(question: Question) -> Answer:
         if isinstance(changed, str):
             return Answer(mistakes, why=changed, sliders=sliders)
         graph = changed
-    table = html(summarize(graph, show=COLUMNS))
+    table = _table(graph, question)
     try:
         figure = _figure(graph, question)
     except UsageError as error:
@@ -181,6 +183,13 @@ def _drawn(graph: Graph, question: Question) -> Any:
     if question.other:
         return draw([graph, load(question.other)], "diff", asked("diff", {}))
     return draw([graph], question.kind, asked(question.kind, {}))
+
+
+def _table(graph: Graph, question: Question) -> str:
+    """The stages, or what another network that is compared has differently."""
+    if question.other:
+        return changes.html(compare(graph, load(question.other)))
+    return html(summarize(graph, show=COLUMNS))
 
 
 def _figure(graph: Graph, question: Question) -> str:

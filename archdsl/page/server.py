@@ -20,6 +20,7 @@ from archdsl.page.guard import Guard
 from archdsl.page.worker import Worker
 
 HOST = "127.0.0.1"
+WAITING = "The figure and the table come once what is wrong is mended."
 STYLE = """
 <style>
   .cm-editor { height: 100%; font-size: 13px }
@@ -28,7 +29,7 @@ STYLE = """
   .spec-line { background: #fff3c4 }
   .figure svg { width: 100%; height: auto; max-height: 62vh }
   .figure g[id] { cursor: pointer }
-  .figure.old { opacity: 0.35 }
+  .figure.old, .stages.old { opacity: 0.35 }
   .figure g.marked > * { filter: drop-shadow(0 0 1.5px #d35400) drop-shadow(0 0 1.5px #d35400) }
   .stages table { border-collapse: collapse; font-size: 12px; width: 100% }
   .stages td, .stages th { padding: 1px 8px; border-bottom: 1px solid #eee; white-space: nowrap }
@@ -133,8 +134,9 @@ class Page:
             self.state = ui.label("").classes("text-grey state")
             kinds = ui.select([*ONE], value=self.kind, label="figure", on_change=self.chosen)
             kinds.classes("kind w-24")
-            names = {"": "no other", **{one: one for one in gallery.every()}}
-            compare = ui.select(names, value="", label="compare with", on_change=self.compared)
+            compare = ui.select(
+                gallery.every(), label="compare with", clearable=True, on_change=self.compared
+            )
             compare.props("use-input").classes("compare w-40")
             menu = ui.select(gallery.every(), label="open", on_change=self.opened)
             menu.props("use-input").classes("open w-40")
@@ -216,11 +218,16 @@ class Page:
         before, self.answer = self.answer, found
         if found.figure or not found.mistakes:
             self.figure.set_content(found.figure)
-        if bool(found.figure) != bool(before.figure):  # without one it is of a text before
-            self.figure.classes(**{"remove" if found.figure else "add": "old"})
         if found.table:
             self.table.set_content(found.table)
-        self.why.set_text(found.why)
+        for shown, new, last in (
+            (self.figure, found.figure, before.figure),
+            (self.table, found.table, before.table),
+        ):
+            if bool(new) != bool(last):  # without one it is of a text before
+                shown.classes(**{"remove" if new else "add": "old"})
+        empty = found.mistakes and not self.figure.content
+        self.why.set_text(found.why or (WAITING if empty else ""))
         if found.mistakes or before.mistakes:
             self.decorate()
         if found.mistakes != before.mistakes:

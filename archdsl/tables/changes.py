@@ -1,7 +1,8 @@
-"""A difference of two networks as text, Markdown or JSON."""
+"""A difference of two networks as text, Markdown, HTML or JSON."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 from archdsl.analysis.diff import Change, Difference, Side
@@ -29,6 +30,22 @@ def markdown(difference: Difference) -> str:
     rows = [HEADINGS, ["---"] * len(HEADINGS), *_rows(difference)]
     lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     return "\n".join([title, "", *lines, ""])
+
+
+def html(difference: Difference) -> str:
+    """A table of HTML without styles: a page's own apply."""
+    title = f"{difference.before.path} to {difference.after.path}"
+    if difference.same:
+        return f"<p>{escape(title)}: the same network</p>\n"
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        look = 'style="text-align: left"'
+        return f"<tr>{''.join(f'<{tag} {look}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    *body, total = _rows(difference)
+    head = f'<tr><th colspan="{len(HEADINGS)}" style="text-align: left">{escape(title)}</th></tr>'
+    rows = [head, row(HEADINGS, "th"), *(row(cells, "td") for cells in body), row(total, "th")]
+    return "\n".join(["<table>", *rows, "</table>", ""])
 
 
 def to_json(difference: Difference) -> str:

@@ -52,6 +52,8 @@ def create(
     model: TimmModel | FeatureModel
     if features_only:
         levels = Parts(graph).levels
+        if not levels:
+            raise UsageError(f"{graph.name} has no maps with names (`tap`), which features are")
         taken, _ = feature_take_indices(len(levels), out_indices)
         names = [levels[n] for n in taken]
         module = compile(graph, features=names)

@@ -68,7 +68,9 @@ class Parts:
 
 def single(graph: Graph) -> Graph:
     """A network for images without what only training computes; raises UsageError for others."""
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1 or len(graph.input.shape) != 3:
+    shapes = [graph.spec(id).spatial for id in graph.outputs.values()]
+    many = len(graph.inputs) > 1 or len(shapes) > 1 or len(graph.input.shape) != 3
+    if many or prod(shapes[0]) > 1:
         raise UsageError(f"{graph.name} is no classifier of images, which timm asks for")
     return graph.select(graph.outputs)
 

@@ -6,7 +6,7 @@ import re
 import archdsl
 from archdsl.analysis.diff import compare
 from archdsl.graph.graph import Graph
-from archdsl.tables.changes import FORMATS, markdown, text
+from archdsl.tables.changes import FORMATS, html, markdown, text
 
 BASE = """
 archdsl: 1
@@ -86,6 +86,9 @@ def test_the_text_has_both_shapes_and_both_costs() -> None:
 def test_markdown_and_json_say_the_same() -> None:
     difference = compare(*changed("repeat: 3", "repeat: 4"))
     assert "| + | stage.3 | unit | 4x8x8 | 144 | 9.22 K |" in markdown(difference)
+    cells = re.findall(r"<td [^>]*>([^<]*)</td>", html(difference))
+    at = cells.index("stage.3")
+    assert cells[at - 1 : at + 5] == ["+", "stage.3", "unit", "4x8x8", "144", "9.22 K"]
     data = json.loads(FORMATS["json"](difference))
     assert data["changes"][0]["before"] is None
     assert data["changes"][0]["after"]["macs"] == 144 * 64

@@ -129,6 +129,20 @@ def test_features_only_gives_the_levels_in_a_list(name: str, model: nn.Module) -
     assert copy.deepcopy(features)(IMAGE)[1].shape == maps[1].shape
 
 
+@pytest.mark.parametrize(
+    ("spec", "options", "why"),
+    [
+        ("unet_resnet34", {}, "is no classifier of images"),
+        ("unet_resnet34", {"features_only": True}, "is no classifier of images"),
+        ("vit_b_16", {"features_only": True}, "has no maps with names"),
+    ],
+)
+def test_what_timm_cannot_be_given_is_refused(spec: str, options: Any, why: str) -> None:
+    archdsl.timm.register(spec)
+    with torch.device("meta"), pytest.raises(archdsl.UsageError, match=why):
+        timm.create_model(f"archdsl_{spec}", **options)
+
+
 def test_parameters_are_grouped_in_the_order_in_which_they_run(model: Any) -> None:
     groups = group_parameters(model, model.group_matcher())
     assert groups == {

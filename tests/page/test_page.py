@@ -207,6 +207,8 @@ def test_a_mistake_is_shown_at_its_line_and_a_click_mends_it(served: Served, pag
     assert "39: E0205 unknown verb `batch_normx`" in mistake.inner_text()
     assert page.wait_for_selector(".spec-error").inner_text() == "batch_normx"
     assert "not saved" in page.inner_text(".state")
+    page.wait_for_selector(".figure.old")
+    page.wait_for_selector(".stages.old")  # both are of the text before
     page.click(".fix")
     page.wait_for_selector(".mistake", state="detached")
     page.wait_for_function("!document.querySelector('.figure').classList.contains('old')")
@@ -246,6 +248,10 @@ def test_two_tabs_show_one_text_and_neither_loses_what_was_typed(served: Served,
     other.click(".cm-content")
     other.keyboard.press("Control+End")
     assert "# first tab" in other.inner_text(".cm-content")
+    write(other, spec().replace("bn1: batch_norm", "bn1: batch_normx"))
+    other.wait_for_selector(".mistake")
+    other.reload()
+    other.wait_for_selector(".why:has-text('once what is wrong is mended')")
     write(other, spec())
     other.wait_for_function("document.querySelector('.state').innerText === ''")
     other.close()
@@ -292,6 +298,7 @@ def test_another_network_is_compared_and_files_are_exported(page: Any, tmp_path:
         "(old) => document.querySelector('.figure').innerHTML !== old", arg=before
     )
     assert page.query_selector(".figure svg") and not page.inner_text(".why")
+    page.wait_for_selector(".stages th:has-text('resnet50 to resnet50d')")
 
 
 def test_what_is_typed_outlives_a_reload_and_is_saved_when_asked(served: Served, page: Any) -> None:
