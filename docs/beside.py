@@ -50,7 +50,7 @@ def of_torchvision(name: str) -> str:
     import torchvision
     from torchvision.models._api import WeightsEnum
 
-    open_: list[Any] = [inspect.unwrap(getattr(torchvision.models, name))]
+    open_: list[Any] = [inspect.unwrap(torchvision.models.get_model_builder(name))]
     found: dict[Any, str] = {}
     while open_:
         made = open_.pop()

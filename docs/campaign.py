@@ -14,6 +14,7 @@ import csv
 import json
 import os
 import random
+import re
 import resource
 import sys
 import time
@@ -29,17 +30,20 @@ import torchvision
 from torch import nn
 
 ROOT = Path(__file__).parent.parent
-DATA = ROOT / "docs" / "imported"
 sys.path.append(str(ROOT))
+import beside  # noqa: E402 - this and the next but one stand beside this file
+from importing import COUNT, DATA, rows, zoo  # noqa: E402
+
 import archdsl  # noqa: E402
 from archdsl.importing.sources import numbers_matter  # noqa: E402
 from tests.importing.same import difference, shared_weights  # noqa: E402
 
-SEED, COUNT = 17, 200
+SEED = 17
 SECONDS, MEMORY = 240, 12 << 30
-SIZES = (96, 128, 224, 0)  # the side of the image: the first that a network takes, 0 its own
+SIZES = (96, 128, 224, 299, 0)  # the side of the image: the first that a network takes, 0 its own
 COLUMNS = (
-    "network", "result", "lines", "seconds", "memory", "parameters", "input", "difference", "why",
+    "network", "result", "lines", "theirs", "seconds", "memory", "parameters", "input",
+    "difference", "why",
 )  # fmt: skip
 
 
@@ -98,24 +102,26 @@ def imported(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
     except Exception:
         module = make(name, meta=False)
     row["parameters"] = sum(p.numel() for p in module.parameters())
-    shape = next(s for s in shapes(name, module) if _runs(module, s))
-    row["input"] = "x".join(map(str, shape))
-    started, graph = time.process_time(), None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            graph = archdsl.from_torch(module, torch.empty(1, *shape, device="meta"), name=name)
-            text = archdsl.to_spec(graph)
-        except archdsl.ModuleError as error:
-            row |= {"result": "graph", "why": str(error).replace("\n", " ")}
+        for shape in shapes(name, module):  # of errors that of the last stands
+            row |= {"input": "x".join(map(str, shape)), "why": ""}
+            started, graph = time.process_time(), None
+            try:
+                graph = archdsl.from_torch(module, torch.empty(1, *shape, device="meta"), name=name)
+                text = archdsl.to_spec(graph)
+            except archdsl.ModuleError as error:
+                row["why"] = told(error)
+            if graph is not None:
+                break
     row["seconds"] = round(time.process_time() - started, 1)
     row["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     if graph is None:
         return row | {"result": "refused"}
-    if "result" in row:  # a graph alone: it is drawn and counted
+    if row["why"]:  # a graph alone: it is drawn and counted
         archdsl.digraph(graph)
         archdsl.summarize(graph)
-        return row
+        return row | {"result": "graph"}
     row["lines"] = text.count("\n")
     del module
     spec = archdsl.loads(text)
@@ -129,16 +135,9 @@ def imported(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
     return row | {"result": "spec" if worst <= 1e-9 else "differs"}
 
 
-def _runs(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    from archdsl.importing.recording import fake_mode
-
-    try:
-        with fake_mode(), torch.no_grad():
-            device = next((p.device for p in module.parameters()), None)
-            module.eval()(torch.empty(2, *shape, device=device))
-    except Exception:
-        return False
-    return True
+def told(error: Exception) -> str:
+    """What an error says, in one line; files without the folders of packages around them."""
+    return re.sub(r"[^\s(]*site-packages/", "", str(error).replace("\n", " "))
 
 
 def apart(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
@@ -153,8 +152,11 @@ def apart(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
         except BaseException as error:
             if os.environ.get("TRACE"):
                 traceback.print_exc()
-            said = f"{type(error).__name__}: {error}".replace("\n", " ")
-            row = {"network": name, "result": "failed", "why": said}
+            row = {
+                "network": name,
+                "result": "failed",
+                "why": f"{type(error).__name__}: {told(error)}",
+            }
         os.write(write, json.dumps(row).encode())
         os._exit(0)
     os.close(write)
@@ -172,18 +174,11 @@ def main(source: str, *names: str) -> None:
     for name in names or (sample() if source == "timm" else zoo()):
         if names or known.get(name, {}).get("result") != "spec":
             row = apart(name, make)
+            if source == "torchvision":
+                row["theirs"] = beside.counted(beside.of_torchvision(name))[0]
             print(name, row["result"], row.get("why", "")[:200], flush=True)
             known = rows(source) | {name: row}
             write(source, known)
-
-
-def rows(source: str) -> dict[str, dict[str, Any]]:
-    """What is known of a source's networks, by name."""
-    file = DATA / f"{source}.csv"
-    if not file.exists():
-        return {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        return {row["network"]: row for row in csv.DictReader(lines)}
 
 
 def write(source: str, known: dict[str, dict[str, Any]]) -> None:
@@ -195,13 +190,6 @@ def write(source: str, known: dict[str, dict[str, Any]]) -> None:
         table.writeheader()
         table.writerows(known.values())
     part.replace(DATA / f"{source}.csv")
-
-
-def zoo() -> Iterator[str]:
-    """torchvision's classifiers, then those that segment, then those of videos."""
-    models = torchvision.models
-    for part in (models, models.segmentation, models.video):
-        yield from models.list_models(module=part)
 
 
 if __name__ == "__main__":

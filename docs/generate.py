@@ -259,13 +259,9 @@ def imports() -> str:
     """The page on modules as graphs and specs, with what comes of some."""
     import importing
 
-    specs = {name: importing.spec_of(name) for name in importing.NETWORKS}
-    rows = [
-        f"| `{name}` | {len(text.splitlines())} | {importing.by_hand(name)} |"
-        for name, text in specs.items()
-    ]
     text = (DOCS / "import.txt").read_text(encoding="utf-8")
-    return text.format(table="\n".join(rows), spec=specs["resnet50"])
+    tables = {"torchvision": importing.of_torchvision(), "timm": importing.of_timm()}
+    return text.format(**tables, spec=importing.spec_of("resnet50"))
 
 
 def exports() -> str:

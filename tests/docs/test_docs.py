@@ -20,13 +20,19 @@ EXAMPLES = {  # every spec that a page shows whole, but for the wrong ones of er
     if re.search(r"^(name|study): ", text, re.M)  # else it is a file of blocks
 }
 
-generate = page_module("generate")
+generate, importing = page_module("generate"), page_module("importing")
 
 
 @pytest.mark.parametrize("page", generate.PAGES)
 def test_a_generated_page_is_current(page: str) -> None:
     written = (DOCS / page).read_text(encoding="utf-8")
     assert written == generate.PAGES[page](), "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("name", ["convnext_tiny", "densenet121"])
+def test_an_imported_networks_row_has_the_lines_of_its_spec_today(name: str) -> None:
+    row = importing.rows("torchvision")[name]
+    assert importing.spec_of(name).count("\n") == int(row["lines"])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
