@@ -238,7 +238,7 @@ class Run:
         name = str(number)
         if item.key is not None:
             name = self.values.name(item.key, item.place, here)
-        if item.modifiers.repeat is None and not self.inlines(item, here):
+        if starts and item.modifiers.repeat is None and not self.inlines(item, here):
             end = starts[1] if len(starts) > 1 else len(nodes)
             here.frame.makers[name] = Maker(item, here, number, starts[0], end, len(inputs))
         for name, (flows, span) in labels.items():
