@@ -73,7 +73,11 @@ class Values:
             return ""
         known = {**shape_names(here.x), **here.names}
         cell, path = origin.written, origin.written.place.path
-        if not isinstance(cell.value, str) or cell.value not in known or path[-3:-1] != ("for", name):
+        if (
+            not isinstance(cell.value, str)
+            or cell.value not in known
+            or path[-3:-1] != ("for", name)
+        ):
             return ""
         column = Place(cell.place.source, path[:-1]).data
         text = as_yaml(as_yaml(column).replace('"', "'"))
