@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import archdsl
+from archdsl.analysis.memory import memory
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = sorted((EXAMPLES / "specs").glob("*.yaml"))
@@ -96,3 +97,16 @@ def test_the_results_are_of_at_least_three_seeds() -> None:
         for depth in (20, 56):
             runs = [r for r in results["train"] if (r["kind"], r["depth"]) == (kind, depth)]
             assert len({run["seed"] for run in runs}) >= 3
+
+
+def test_a_step_of_training_takes_what_the_analysis_says_and_little_more() -> None:
+    """Of the process's memory; what else it holds at the peak is less than half as much again."""
+    results = json.loads((EXAMPLES / "results" / "checkpointed.json").read_text())
+    specs = {"kept": "densenet121", "computed again": EXAMPLES / "specs/densenet_checkpointed.yaml"}
+    bytes = {(step["kind"], step["depth"]): step["bytes"] for step in results["steps"]}
+    for step in results["steps"]:
+        graph = archdsl.load(specs[step["kind"]], params={"layers": step["layers"]})
+        said = memory(graph, batch=results["batch"]).saved
+        assert 1 < step["bytes"] / said < 1.5, step
+    for depth in (121, 169, 201):
+        assert bytes["computed again", depth] < 0.6 * bytes["kept", depth]

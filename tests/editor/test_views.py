@@ -50,15 +50,21 @@ def test_a_file_of_blocks_is_no_wrong_network(path: Path) -> None:
     assert path.stem in [mark.text for mark in seen.marks if mark.kind == "block"]
 
 
-WRONG = sorted((Path(__file__).parents[1] / "bad").glob("E010*.yaml"))
+BAD = Path(__file__).parents[1] / "bad"
+# An editor has a text, of the limits that everybody has; those of the others are smaller.
+WRONG = sorted(
+    path
+    for code in ("E0101", "E0102", "E0103", "E0104", "E0105")
+    for path in BAD.glob(f"{code}*.yaml")
+    if path.stem != "E0102-latin-1"
+)
 
 
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
 def test_an_editor_says_of_broken_yaml_what_the_command_says(path: Path) -> None:
     text = path.read_bytes().decode(errors="ignore").lstrip("\ufeff")
     seen = View(str(path), text).reading.diagnostics
-    assert seen == read(str(path), lints=DEFAULT, text=text).diagnostics
-    assert seen or not text.isascii()
+    assert seen == read(str(path), lints=DEFAULT, text=text).diagnostics != []
 
 
 def test_a_stage_is_told_with_its_numbers() -> None:

@@ -71,15 +71,16 @@ PARTLY = {  # files of other codes, and why a schema does not see them
     "E0203-column-of-a-number": "the value of an expression",
     "E0203-groups-a-flag": "what the base does with its parameter",
     "E0203-inherited-flag": "what the base does with its parameter",
+    "E0203-list-in-a-cell": "the value of an expression",
     "E0203-parameter-type": "what the spec's own block takes",
     "E0203-stride-a-comparison": "the value of an expression",
     "E0205-no-such-op": "a spec may have a block of its own of that name",
     "E0206-block-parameter": "a spec may have a block of its own of that name",
     "E0206-expand-ratio": "a spec may have a block of its own of that name",
-    "E0206-modifier-inside": "a spec may have a block of its own of that name",
-    "E0206-own-block": "what the spec's own block takes",
     "E0206-in-extended-file": "another file",
     "E0206-inherited-call": "another file",
+    "E0206-modifier-inside": "a spec may have a block of its own of that name",
+    "E0206-own-block": "what the spec's own block takes",
     "E0207-block-argument": "a spec may have a block of its own of that name",
     "E0207-kernel-missing": "`defaults` may say it",
     "E0207-own-block": "what the spec's own block takes",
@@ -87,6 +88,7 @@ PARTLY = {  # files of other codes, and why a schema does not see them
     "E0212-depths-for-stages": "the value of an expression",
     "E0212-short-row": "that two lists are equally long",
     "E0212-unequal-columns": "that two lists are equally long",
+    "E0401-key-in-copies": "what keys become in copies",
     **dict.fromkeys(
         (
             f"E0205-{name}"

@@ -35,7 +35,7 @@ _SIDES = {(0.5, 0.0): "north", (0.5, 1.0): "south", (0.0, 0.5): "west", (1.0, 0.
 _PREAMBLE = r"""
 \newcommand\raised[3]{\raisebox{#1}{\fontsize{#2}{#2}\selectfont #3}}% by, size, text
 \newcommand\formula[2]{{% size of scripts in it, math
-  \def\defaultscriptratio{#1}\def\defaultscriptscriptratio{#1}$#2$}}
+  \renewcommand\defaultscriptratio{#1}\renewcommand\defaultscriptscriptratio{#1}$#2$}}
 \tikzset{
   at most/.style={% text of a wider font is squeezed
     execute at begin node={\setbox0\hbox\bgroup},
