@@ -338,6 +338,7 @@ def draw(
     title: str | None = None,
     legend: bool | None = None,
     scale: Literal["sqrt", "linear", "log"] | None = None,
+    dims: Literal["under", "edges"] | None = None,
     shape: Literal["boxes", "slabs"] | None = None,
     direction: Literal["auto", "down", "right"] | None = None,
     fold: str | None = None,
@@ -364,10 +365,10 @@ def draw(
 
     values = {
         "width": width, "theme": theme, "show": show, "only": only, "title": title,
-        "legend": legend, "scale": scale, "shape": shape, "direction": direction, "fold": fold,
-        "label": label, "hide": hide, "mark": mark, "roles": roles, "note": note, "group": group,
-        "insets": insets, "input_image": input_image, "output_image": output_image, "rows": rows,
-        "color": color,
+        "legend": legend, "scale": scale, "dims": dims, "shape": shape, "direction": direction,
+        "fold": fold, "label": label, "hide": hide, "mark": mark, "roles": roles, "note": note,
+        "group": group, "insets": insets, "input_image": input_image, "output_image": output_image,
+        "rows": rows, "color": color,
     }  # fmt: skip
     given = {name: value for name, value in values.items() if value is not None}
     graphs = {f"graph {n}": spec for n, spec in enumerate(specs) if isinstance(spec, Graph)}

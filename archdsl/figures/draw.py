@@ -67,16 +67,17 @@ def figure_of(descriptions: Sequence[Description], kind: str, options: Options) 
     """A figure of what is described; raises UsageError as `draw` does."""
     theme = load_theme(options.theme)
     texts = TEXTS[kind](descriptions, options) if kind in TEXTS else {}
+    bare: Scene | None = None
     if texts:
         missing = [one for d in descriptions for one in OMITTED[kind](d)]
     else:  # what cannot be drawn is said now
         bare, missing = fitted(descriptions, kind, options, theme)
     words = not_drawn(missing)
-    caption = caption_of(descriptions, kind, options, words)
+    caption = caption_of(descriptions, kind, options, words, bare)
     seen = description_of(descriptions, words)
 
     def picture() -> Scene:
-        scene = fitted(descriptions, kind, options, theme)[0] if texts else bare
+        scene = bare or fitted(descriptions, kind, options, theme)[0]
         return replace(scene, caption=caption, description=seen)
 
     omissions = tuple(missing)

@@ -76,6 +76,10 @@ OPTIONS = (
         ("sqrt", "linear", "log"),
     ),
     Option(
+        "dims", "under", "Where the size of a map stands: under its slab or at the edges.",
+        "hero strip", ("under", "edges"),
+    ),
+    Option(
         "shape", "boxes", "What stands for maps: boxes, or slabs as high and thick as they are.",
         "pyramid", ("boxes", "slabs"),
     ),
@@ -138,6 +142,7 @@ class Options:
     title: str = ""
     legend: bool = True
     scale: str = "sqrt"
+    dims: str = "under"
     shape: str = "boxes"
     direction: Literal["auto", "down", "right"] = "auto"
     fold: int | None = 0

@@ -60,7 +60,7 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
             plain = replace(theme, background="")
             scene, left = fitted(networks, one.kind, asked, plain, collected)
             missing.append(({graph.name for graph in one.graphs}, left))
-            captions.append(f"({letter}) {caption_of(networks, one.kind, asked, '')}")
+            captions.append(f"({letter}) {caption_of(networks, one.kind, asked, '', scene)}")
             seen.append(f"({letter}) {description_of(networks, '')}")
             drawn.append((letter, share * count, scene))
         top = _row(pen, drawn, made, top)

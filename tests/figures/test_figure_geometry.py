@@ -129,15 +129,30 @@ def _over_one_another(texts: list[Text]) -> Iterator[str]:
 
 def _across(texts: list[Text], paths: list[Line]) -> Iterator[str]:
     """Text lies inside an area or outside; outside of all of them no line goes through it."""
-    areas = [path.box() for path in paths if path.fill and path.stroke and not path.dash]
+    areas = [path for path in paths if path.fill and path.stroke and not path.dash]
     lines = [segment for path in paths if not path.fill for segment in segments(path)]
     for text in texts:
         box = text.box()
-        touched = [area for area in areas if overlap(box, area) > 0.6]
+        near = [area for area in areas if overlap(box, area.box()) > 0.6]
+        touched = [area.box() for area in near if not beyond(box, area)]
         if not all(inside(box, area) for area in touched):
             yield f"across a border: {text.plain}"
         if not touched and any(overlap(box, grown(line, 0.35)) > 0.69 for line in lines):
             yield f"a line through: {text.plain}"
+
+
+def beyond(box: Extent, area: Line) -> bool:
+    """Whether a side of an area of four straight sides parts it from the box."""
+    if "".join(letter for letter, _ in area.commands) != "MLLLZ":
+        return False
+    points = [numbers for _, numbers in area.commands[:4]]
+    corners = [(x, y) for x in (box[0], box[2]) for y in (box[1], box[3])]
+    for (x0, y0), (x1, y1) in pairwise([*points, points[0]]):
+        hands = [[(x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) for x, y in of]
+                 for of in (points, corners)]  # fmt: skip
+        if max(hands[0]) <= min(hands[1]) + 1e-6 or max(hands[1]) <= min(hands[0]) + 1e-6:
+            return True
+    return False
 
 
 def _loose(texts: list[Text], paths: list[Line]) -> Iterator[str]:

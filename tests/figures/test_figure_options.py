@@ -24,7 +24,8 @@ DRAWN = {  # networks that a kind shows
 PICTURE = Path(__file__).parent / "picture.png"
 ANOTHER: dict[str, Any] = {
     "width": "double", "theme": "dark", "show": "shapes", "title": "A title", "legend": False,
-    "scale": "linear", "shape": "slabs", "direction": "right", "fold": "2", "label": {"**": "Part"},
+    "scale": "linear", "dims": "edges", "shape": "slabs", "direction": "right", "fold": "2",
+    "label": {"**": "Part"},
     "hide": ["avgpool"], "mark": {"**": "ours"}, "roles": {"ours": {"fill": "#FFD966"}},
     "note": {"layer3": "dilated"}, "group": [{"label": "Stages", "parts": ["layer{s}"]}],
     "insets": ["layer3.0"], "rows": 2, "color": "macs",
@@ -83,7 +84,7 @@ def test_what_is_shown_can_be_chosen_word_by_word(kind: str) -> None:
 
 
 def test_the_hero_of_a_network_that_is_no_line_has_no_slabs_to_scale_or_fold() -> None:
-    for name in ("scale", "fold"):
+    for name in ("scale", "dims", "fold"):
         with pytest.raises(UsageError, match=f"{name} does nothing here: unet is no line"):
             archdsl.draw("unet", kind="hero", **{name: ANOTHER[name]})
 

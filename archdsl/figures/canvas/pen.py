@@ -41,13 +41,15 @@ Point = tuple[float, float]
 class Slab:
     """A cuboid: the front is `thick` wide and `height` high; it goes back by a part of `depth`.
 
-    One that is `broken` is larger than its scale says; without depth it is a sheet.
+    One that is `broken` is higher or deeper than its scale says, one that is `thin` thicker;
+    without depth it is a sheet.
     """
 
     thick: float
     height: float
     depth: float
     broken: bool = False
+    thin: bool = False
 
     @property
     def width(self) -> float:
@@ -220,6 +222,12 @@ class Pen:
         lines = tuple(step for edge in (upper, lower) for step in polygon(edge, closed=False))
         self.items.append(Path(lines, "", paint.stroke, HATCH))
 
+    def strokes(self, x: float, y: float, paint: Paint) -> None:
+        """The break of a thickness: two short slanted strokes through the lower edge of a front."""
+        ends = [[(x + by - 0.6, y + 1.4), (x + by + 0.6, y - 1.4)] for by in (-0.7, 0.7)]
+        lines = tuple(step for edge in ends for step in polygon(edge, closed=False))
+        self.items.append(Path(lines, "", paint.stroke, HATCH, form="strokes"))
+
     def grouped(
         self, since: int, id: str, title: str, stands: Iterable[str] = (), of: int = 0
     ) -> None:
@@ -257,8 +265,8 @@ def slab_for(
     high, deep = (
         max(size, LOWEST) if side else 0.0 for size, side in zip(true, sides, strict=True)
     )
-    thick = max(THIN, 0.40 * wide * thickness)
-    return Slab(thick, high, deep, [high, deep] != true)
+    thick = 0.40 * wide * thickness
+    return Slab(max(THIN, thick), high, deep, [high, deep] != true, thick < THIN)
 
 
 def height_of(part: float, scale: str) -> float:

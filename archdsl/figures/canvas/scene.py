@@ -25,7 +25,7 @@ Anchor = Literal["start", "middle", "end"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Point = tuple[float, float]
 Command = tuple[str, tuple[float, ...]]  # M, L, C (two control points and the end) or Z
-Form = Literal["", "box", "sign", "arms", "dot", "top", "side", "front", "line", "head"]
+Form = Literal["", "box", "sign", "arms", "dot", "top", "side", "front", "line", "head", "strokes"]
 TURNED = 0.5523  # of a quarter circle: how far its control points are from its ends
 LEAST = 6.0  # points: no letter is smaller, raised ones neither
 

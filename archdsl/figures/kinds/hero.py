@@ -59,7 +59,7 @@ def _over_pyramid(
 ) -> tuple[float, list[Entry], list[Row]]:
     """The same with a pyramid, whose height is known when it was drawn: first with all letters."""
     options.refuse(
-        "scale fold rows group note",
+        "scale dims fold rows group note",
         f"{description.title} is no line of stages, its hero a pyramid",
     )
     marked = {unit.id: kind.letter for kind in kinds for unit in kind.units}

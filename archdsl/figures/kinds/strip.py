@@ -13,6 +13,7 @@ from archdsl.figures.canvas.pen import LINE, THIN, Pen, Slab, slab_for
 from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.canvas.theme import Paint
 from archdsl.figures.kinds.block_layout import hover
+from archdsl.figures.kinds.edges import NO_EDGES, Edges, draw_edges, edges_of
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, Stage, grouped, vary
@@ -54,6 +55,7 @@ class Cell:
     lines: tuple[Label, ...]
     text_width: float
     stands: tuple[str, ...] = ()
+    edges: Edges = NO_EDGES
 
     @property
     def slab_width(self) -> float:
@@ -64,6 +66,24 @@ class Cell:
     @property
     def height(self) -> float:
         return max(piece.slab.height + piece.slab.rise for piece in self.pieces)
+
+    @property
+    def left(self) -> float:
+        """What it takes to the left of its middle; `right` to the right."""
+        return max(self.slab_width / 2 + self.edges.left, self.text_width / 2)
+
+    @property
+    def right(self) -> float:
+        return max(self.slab_width / 2 + self.edges.right, self.text_width / 2)
+
+    @property
+    def above(self) -> float:
+        """What its slabs and their sizes take above the axis; `below` under it."""
+        return self.height / 2 + self.edges.over
+
+    @property
+    def below(self) -> float:
+        return self.height / 2 + self.edges.under
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,8 @@ class _Cells:
 
     def __init__(self, description: Description, options: Options, pen: Pen) -> None:
         self.description, self.options, self.pen = description, options, pen
+        if options.dims == "edges" and "shapes" not in options.show:
+            options.refuse("dims", "no shapes are shown")
         self.analysis: Analysis = description.analysis
         specs = [description.graph.input, *(unit.output for unit in description.units)]
         self.largest = max(resolution(spec) for spec in specs)
@@ -122,23 +144,33 @@ class _Cells:
     def input(self) -> Cell:
         spec = self.description.graph.input
         piece = Piece(None, self.slab(spec, 1.0), self.pen.theme.paint("plain"), 0.0)
-        lines = self.lines("input", labels.shape(spec), "", None)
-        return Cell("input", f"input: {spec}", (piece,), lines, self.widest(lines))
+        edges = self.edges([spec], [piece])
+        lines = self.lines("input", () if edges.channels else labels.shape(spec), "", None)
+        return Cell("input", f"input: {spec}", (piece,), lines, self.widest(lines), edges=edges)
+
+    def edges(self, specs: Sequence[TensorSpec], pieces: Sequence[Piece]) -> Edges:
+        """The sizes at the edges of slabs, none where they stand under them."""
+        if self.options.dims == "under":
+            return NO_EDGES
+        return edges_of(specs, pieces[0].slab, pieces[-1].slab, self.pen)
 
     def stage(self, stage: Stage, level: int, thickness: float) -> Cell:
         key = stage.id, level
+        pieces = tuple(self.pieces(stage, thickness))
+        bare = level == 2 and stage.units[0].role == "pool"
+        specs = [] if bare else [unit.output for unit in stage.units]
+        edges = self.edges(specs, pieces)
         if key not in self.written:
-            bare = level == 2 and stage.units[0].role == "pool"
-            lines = () if bare else self.lines(stage.name, stage.shape, stage.what, stage)
+            shape = () if edges.channels else stage.shape
+            lines = () if bare else self.lines(stage.name, shape, stage.what, stage)
             title = (
                 f"{stage.name}: {stage.what}, {stage.output}, {stage.cost.parameters:,} parameters,"
                 f" {stage.cost.macs:,} MACs"
             )
             self.written[key] = title, lines
         title, lines = self.written[key]
-        pieces = tuple(self.pieces(stage, thickness))
         stands = tuple(path for unit in stage.units for path in unit.paths)
-        return Cell(stage.id, title, pieces, lines, self.widest(lines), stands)
+        return Cell(stage.id, title, pieces, lines, self.widest(lines), stands, edges)
 
     def lines(
         self, name: str, shape: tuple[Run, ...], what: str, stage: Stage | None
@@ -148,7 +180,7 @@ class _Cells:
         lines: list[Label] = []
         if "names" in show:
             lines.append((words(name, bold=True), theme.sizes.name, theme.ink))
-        if "shapes" in show:
+        if "shapes" in show and shape:
             lines.append((shape, small, grey))
         if what:
             lines.append((words(what), small, grey))
@@ -184,7 +216,8 @@ class _Cells:
             slab = self.slab(unit.output, thickness)
             if unit.layers > 1:
                 part = (number + 2) / (len(units) + 1)
-                slab = replace(slab, thick=max(THIN, slab.thick * part * 0.5))
+                thick = slab.thick * part * 0.5
+                slab = replace(slab, thick=max(THIN, thick), thin=thick < THIN)
             role = unit.role
             deeper = unit.kind == "block" and unit.projects and (differs or len(units) == 1)
             paint = self.pen.theme.deeper(role) if deeper else self.pen.theme.paint(role)
@@ -225,7 +258,11 @@ def arrange(
 
 def _split(cells: list[Cell], rows: int) -> list[list[Cell]]:
     """The cells in rows of nearly equal width, none empty."""
-    sizes = [max(cell.slab_width + ARROW, cell.text_width + BETWEEN) for cell in cells]
+    sizes = [
+        max(cell.slab_width + max(ARROW, cell.edges.left + cell.edges.right + BETWEEN),
+            cell.text_width + BETWEEN)
+        for cell in cells
+    ]  # fmt: skip
     total, lines, filled = sum(sizes), [[]], 0.0  # type: tuple[float, list[list[Cell]], float]
     for cell, size in zip(cells, sizes, strict=True):
         if lines[-1] and len(lines) < rows and filled + size / 2 > total * len(lines) / rows:
@@ -238,8 +275,7 @@ def _split(cells: list[Cell], rows: int) -> list[list[Cell]]:
 def _middles(cells: Sequence[Cell], width: float) -> list[float] | None:
     """Where the cells of a row stand, spread over the width; None if they do not fit."""
     steps = [_least(a, b) for a, b in pairwise(cells)]
-    first = max(cells[0].slab_width, cells[0].text_width) / 2
-    last = max(cells[-1].slab_width, cells[-1].text_width) / 2
+    first, last = cells[0].left, cells[-1].right
     free = width - 2 * LINE - first - last - sum(steps)
     if free < 0:
         return None
@@ -256,7 +292,8 @@ def _middles(cells: Sequence[Cell], width: float) -> list[float] | None:
 
 
 def _least(a: Cell, b: Cell) -> float:
-    slabs = (a.slab_width + b.slab_width) / 2 + ARROW
+    room = a.edges.right + b.edges.left
+    slabs = (a.slab_width + b.slab_width) / 2 + max(ARROW, room and room + BETWEEN)
     if not a.lines or not b.lines:
         return max(slabs, (a.text_width + b.slab_width) / 2, (a.slab_width + b.text_width) / 2)
     return max(slabs, (a.text_width + b.text_width) / 2 + BETWEEN)
@@ -283,16 +320,16 @@ def draw_strip(pen: Pen, description: Description, options: Options, top: float)
     rows, middles = arrange(description, options, pen)
     strip = Strip(top)
     for number, (cells, places) in enumerate(zip(rows, middles, strict=True)):
-        height = max(cell.height for cell in cells)
+        above, below = (max(getattr(cell, way) for cell in cells) for way in ("above", "below"))
         if options.group:
             _braces(pen, cells, places, strip.bottom, description, options)
             strip.bottom += BRACE
-        axis = strip.bottom + height / 2
+        axis = strip.bottom + above
         _arrows(pen, cells, places, axis, number > 0, number + 1 < len(rows), options.width)
         lines = max(len(cell.lines) for cell in cells)
         for cell, middle in zip(cells, places, strict=True):
-            _draw_cell(pen, cell, middle, axis, axis + height / 2 + 9, strip, description)
-        strip.bottom = axis + height / 2 + 4 + LINE_HEIGHT * lines
+            _draw_cell(pen, cell, middle, axis, axis + below + 9, strip, description)
+        strip.bottom = axis + below + 4 + LINE_HEIGHT * lines
         strip.bottom += 9 if number + 1 < len(rows) else 0
     strip.entries = _entries(pen, [piece for row in rows for cell in row for piece in cell.pieces])
     return strip
@@ -342,11 +379,17 @@ def _draw_cell(
         if piece.unit:
             top = axis - (piece.slab.height + piece.slab.rise) / 2
             across = x + (piece.slab.thick + piece.slab.width - piece.slab.thick) / 2
-            strip.places.setdefault(piece.unit.id, Place(across, top, cell.id))
+            strip.places.setdefault(piece.unit.id, Place(across, top - cell.edges.over, cell.id))
             title = hover(piece.unit.id, piece.unit.output, description.analysis)
             if len(cell.pieces) > 1:
                 pen.grouped(inside, piece.unit.id, title)
+        if cell.edges.channels and piece.slab.thin:
+            foot = axis + (piece.slab.height + piece.slab.rise) / 2
+            pen.strokes(x + piece.slab.thick / 2, foot, piece.paint)
         x += piece.slab.thick
+    left, foot = middle - cell.slab_width / 2, axis + cell.height / 2
+    below = middle if "–" in cell.edges.channels else x - cell.pieces[-1].slab.thick / 2
+    draw_edges(pen, cell.edges, cell.pieces[0].slab, left, below, axis, foot)
     for number, (runs, size, color) in enumerate(cell.lines):
         pen.text(middle, baseline + number * LINE_HEIGHT, runs, size, color)
     pen.grouped(since, cell.id, cell.title, cell.stands)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.pen import LOWEST, height_of
+from archdsl.figures.canvas.scene import Path, Scene
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, Stage, vary
@@ -24,9 +25,10 @@ _SCALES = {"sqrt": "the square root of", "linear": "", "log": "the logarithm of"
 
 
 def caption_of(
-    descriptions: Sequence[Description], kind: str, options: Options, missing: str
-) -> str:
-    """A few sentences: what is drawn, to which scale, and what is `missing`."""
+    descriptions: Sequence[Description], kind: str, options: Options, missing: str,
+    scene: Scene | None = None,
+) -> str:  # fmt: skip
+    """A few sentences: what is drawn in a scene, to which scale, and what is `missing`."""
     *first, last = [description.title for description in descriptions]
     names = f"{', '.join(first)} and {last}" if first else last
     total = descriptions[0].total
@@ -38,6 +40,7 @@ def caption_of(
             ":  ", ": "
         )
         text += _untrue(descriptions[0], options.scale)
+        text += _at_edges(scene) if options.dims == "edges" else ""
     text += _EXPLAINED.get(kind, "")
     if kind == "pyramid" and options.shape == "slabs":
         text += " Height of a slab: the square root of resolution; thickness: of channels."
@@ -60,6 +63,13 @@ def _untrue(description: Description, scale: str) -> str:
     if any(spec.rank == 3 for spec in maps):
         said += " Of maps of three axes the last two are drawn."
     return said
+
+
+def _at_edges(scene: Scene | None) -> str:
+    """Which number stands at which edge, and what the strokes through the lower ones mean."""
+    strokes = scene and any(isinstance(i, Path) and i.form == "strokes" for i in scene.flat())
+    thicker = " Two strokes mark slabs that are thicker than their channels say."
+    return " At the edges of slabs: height, width and, below, channels." + thicker * bool(strokes)
 
 
 def _source(graph: Graph) -> str:
