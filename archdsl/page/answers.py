@@ -13,20 +13,25 @@ from archdsl.analysis.summary import summarize
 from archdsl.api import load, read
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.sink import Sink
 from archdsl.editor.completion import Offer, completion
 from archdsl.editor.fixes import fix
 from archdsl.editor.results import Results
 from archdsl.editor.view import View, visible
 from archdsl.figures.canvas.svg import svg
+from archdsl.figures.canvas.theme import theme_names
 from archdsl.figures.draw import draw
-from archdsl.figures.options import KINDS, asked
+from archdsl.figures.options import KINDS, OPTIONS, Option, Options, asked
 from archdsl.graph.graph import Graph
+from archdsl.language.standard import standard_block
 from archdsl.language.syntax import Literal
 from archdsl.tables import changes
 from archdsl.tables.summary import html
+from archdsl.yaml.source import parse
 
 COLUMNS = ("parameters", "macs", "memory", "field")
 ONE = tuple(kind for kind in KINDS if kind not in ("diff", "scaling"))  # kinds of one network
+FILES = {"input_image", "output_image"}  # options that name files, of which a page reads none
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Question:
     settings: dict[str, str] = field(default_factory=dict)
     scale: dict[str, str] = field(default_factory=dict)
     other: str = ""  # a network of the gallery to compare with
+    options: dict[str, Any] = field(default_factory=dict)  # of the figure, lists and so on as YAML
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Slider:
 
 @dataclass(frozen=True)
 class Answer:
-    """What there is to show; `figure` is SVG, `table` HTML, "" where there is none, `why` says why.
+    """What there is to show; `figure` is SVG or a table, `table` HTML, "" where there is none, `why` says why.
 
     `lines` are the lines of this text by the ids of figures' boxes.
     """
@@ -179,10 +185,43 @@ def _changed(question: Question) -> Graph | str:
     return reading.graph if reading.graph is not None else reading.report()
 
 
+def options_of(kind: str) -> list[Option]:
+    """The options that a figure of a kind honours, and a page has."""
+    return [option for option in OPTIONS if option.honoured(kind) and option.name not in FILES]
+
+
+def block_of(name: str) -> tuple[str, str, str]:
+    """What a block of the library is, its file, and a call of it to be filled in."""
+    block = standard_block(name)
+    wanted = ", ".join(f"{one.name}: " for one in block.arguments if one.default is None)
+    return block.doc, block.text, f"{name}: {{{wanted}}}" if wanted else name
+
+
 def _drawn(graph: Graph, question: Question) -> Any:
     if question.other:
-        return draw([graph, load(question.other)], "diff", asked("diff", {}))
-    return draw([graph], question.kind, asked(question.kind, {}))
+        return draw([graph, load(question.other)], "diff", _asked("diff", question))
+    return draw([graph], question.kind, _asked(question.kind, question))
+
+
+def _asked(kind: str, question: Question) -> Options:
+    """The options of a figure; raises UsageError for what is none, or would read a file."""
+    known = {option.name: option for option in options_of(kind)}
+    given = {name: value for name, value in question.options.items() if name in known}
+    if given.get("theme", "paper") not in theme_names():
+        raise UsageError(f"a page has the themes {', '.join(theme_names())}")
+    for name, value in given.items():
+        if known[name].type not in (str, bool):
+            given[name] = _data(name, value)
+    return asked(kind, given)
+
+
+def _data(name: str, text: str) -> Any:
+    """A value in YAML, as a figure file has it."""
+    sink = Sink()
+    source = parse(str(text), name, sink)
+    if source is None:
+        raise UsageError(f"{name}: {sink.diagnostics[0].message}")
+    return source.data
 
 
 def _table(graph: Graph, question: Question) -> str:
@@ -194,8 +233,9 @@ def _table(graph: Graph, question: Question) -> str:
 
 def _figure(graph: Graph, question: Question) -> str:
     figure = _drawn(graph, question)
-    if figure.scene is None:
-        raise UsageError(f"a figure of the kind {question.kind} is text, and no picture")
+    if figure.scene is None:  # a table
+        written: bytes = figure.render(".html")
+        return written.decode()
     return svg(figure.scene)
 
 

@@ -13,8 +13,21 @@ from nicegui import app, ui
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.font import FAMILIES, font
+from archdsl.figures.canvas.theme import theme_names
+from archdsl.figures.options import Option
 from archdsl.language import gallery
-from archdsl.page.answers import ONE, Answer, Question, Slider, answer, exported, offers
+from archdsl.language.loader import library_names
+from archdsl.page.answers import (
+    ONE,
+    Answer,
+    Question,
+    Slider,
+    answer,
+    block_of,
+    exported,
+    offers,
+    options_of,
+)
 from archdsl.page.files import ChangedMeanwhile, Open, on_disk
 from archdsl.page.guard import Guard
 from archdsl.page.worker import Worker
@@ -31,6 +44,7 @@ STYLE = """
   .figure g[id] { cursor: pointer }
   .figure.old, .stages.old { opacity: 0.35 }
   .figure g.marked > * { filter: drop-shadow(0 0 1.5px #d35400) drop-shadow(0 0 1.5px #d35400) }
+  .figure td, .figure th { padding: 1px 8px; border-bottom: 1px solid #eee; text-align: left }
   .stages table { border-collapse: collapse; font-size: 12px; width: 100% }
   .stages td, .stages th { padding: 1px 8px; border-bottom: 1px solid #eee; white-space: nowrap }
   .stages caption { text-align: left; padding: 4px 8px; color: #555 }
@@ -82,6 +96,11 @@ const source = async (context) => {
 const data = code.EditorState.languageData.of(() => [{autocomplete: source}]);
 element.editor.dispatch({effects: code.StateEffect.appendConfig.of(data)});
 """
+INSERT = """
+const view = getElement(%d).editor;
+view.dispatch(view.state.replaceSelection(%s));
+view.focus();
+"""
 KEEP = """
 window.addEventListener('beforeunload', (event) => {
   if (window.unsaved) { event.preventDefault(); event.returnValue = ''; }
@@ -92,12 +111,13 @@ window.addEventListener('beforeunload', (event) => {
 class Page:
     """One tab: the editor, and what is shown beside it."""
 
-    def __init__(self, held: Open, worker: Worker) -> None:
-        self.held, self.worker = held, worker
+    def __init__(self, held: Open, worker: Worker, words: Worker) -> None:
+        self.held, self.worker, self.words = held, worker, words
         self.answer = Answer()
         self.settings: dict[str, str] = {}
         self.scale: dict[str, str] = {}
         self.kind, self.other = "hero", ""
+        self.options: dict[str, Any] = {}
         self.sliders: tuple[Slider, ...] = ()
         self.asked = self.answered = 0  # how many questions
         self.busy = False
@@ -117,11 +137,14 @@ class Page:
                 self.wrong = ui.column().classes("w-full gap-0 overflow-auto mistakes")
                 self.wrong.style("max-height: 30%")
             with ui.column().classes("w-3/5 h-full gap-1 overflow-auto"):
+                self.controls = ui.row().classes("w-full items-center gap-3 controls")
+                self.controls.visible = False
                 self.figure = ui.html("", sanitize=False).classes("figure w-full")
                 self.figure.on("click", lambda e: self.clicked(e.args), js_handler=CLICKED)
                 self.why = ui.label("").classes("text-orange-800 why")
                 self.movers = ui.row().classes("w-full items-center gap-4 sliders")
                 self.table = ui.html("", sanitize=False).classes("stages w-full overflow-auto")
+        self.control()
         ui.run_javascript(KEEP)
         ui.run_javascript(COMPLETE % self.editor.id)
         ui.timer(0, self.refresh, once=True)
@@ -134,12 +157,17 @@ class Page:
             self.state = ui.label("").classes("text-grey state")
             kinds = ui.select([*ONE], value=self.kind, label="figure", on_change=self.chosen)
             kinds.classes("kind w-24")
+            ui.button("options", on_click=self.reveal).props("flat dense no-caps").classes(
+                "options"
+            )
             compare = ui.select(
                 gallery.every(), label="compare with", clearable=True, on_change=self.compared
             )
             compare.props("use-input").classes("compare w-40")
             menu = ui.select(gallery.every(), label="open", on_change=self.opened)
             menu.props("use-input").classes("open w-40")
+            blocks = ui.select(sorted(library_names()), label="library", on_change=self.looked)
+            blocks.props("use-input").classes("library w-40")
             ui.space()
             for suffix in ("svg", "pdf", "png", "tex"):
                 ui.button(suffix, on_click=lambda s=suffix: self.export(f".{s}")).props(
@@ -156,11 +184,66 @@ class Page:
 
     async def chosen(self, event: Any) -> None:
         self.kind = event.value
+        self.control()
         await self.refresh()
 
     async def compared(self, event: Any) -> None:
         self.other = event.value or ""
+        self.control()
         await self.refresh()
+
+    def reveal(self) -> None:
+        self.controls.visible = not self.controls.visible
+
+    def control(self) -> None:
+        """Controls for the options of the kind of figure, all as they are by default."""
+        self.options.clear()
+        self.controls.clear()
+        with self.controls:
+            for option in options_of("diff" if self.other else self.kind):
+                self.shown(option).classes(f"option-{option.name}").tooltip(option.help)
+
+    def shown(self, option: Option) -> Any:
+        """A switch, a list to choose from, or a line to write in."""
+
+        async def said(event: Any) -> None:
+            value = event.value if hasattr(event, "value") else event.sender.value
+            self.options[option.name] = value
+            if value in ("", option.default):
+                self.options.pop(option.name)
+            await self.refresh()
+
+        if isinstance(option.default, bool):
+            return ui.switch(option.name, value=option.default, on_change=said)
+        choices = theme_names() if option.name == "theme" else option.choices
+        if choices:
+            chosen = ui.select([*choices], value=option.default, label=option.name, on_change=said)
+            return chosen.props("dense").style("min-width: 6rem")
+        written = ui.input(option.name, value=option.default).props("dense")
+        return written.on("change", said)  # when it is left, or by the key Enter
+
+    async def looked(self, event: Any) -> None:
+        """Shows a block of the library, and writes a call of it where the cursor is."""
+        if event.value is None:
+            return
+        found = await self.words.ask(block_of, event.value)
+        event.sender.value = None
+        if isinstance(found, str):
+            ui.notify(found, type="negative")
+            return
+        doc, text, call = found
+        with ui.dialog(value=True) as dialog, ui.card().classes("block").style("max-width: none"):
+            ui.label(doc)
+            ui.label(text).style("font: 12px monospace; white-space: pre; overflow: auto")
+            with ui.row():
+                insert = INSERT % (self.editor.id, json.dumps(call))
+                for words, do in (
+                    ("Insert a call", lambda: ui.run_javascript(insert)),
+                    ("Close", None),
+                ):
+                    ui.button(words, on_click=lambda d=do: (d and d(), dialog.close())).props(
+                        "flat"
+                    )
 
     async def opened(self, event: Any) -> None:
         """Shows a network of the gallery, without its file: what is typed is never saved there."""
@@ -192,7 +275,8 @@ class Page:
 
     def question(self) -> Question:
         said = dict(self.settings), dict(self.scale)
-        return Question(self.held.text, self.held.name, self.kind, *said, self.other)
+        options = dict(self.options)
+        return Question(self.held.text, self.held.name, self.kind, *said, self.other, options)
 
     async def refresh(self) -> None:
         """Asks for what there is to show, and shows it unless something newer was asked.
@@ -358,7 +442,7 @@ def serve(path: Path | None, port: int = 0, show: bool = True) -> None:
 
     @ui.page("/")
     def page() -> None:
-        Page(held, worker)
+        Page(held, worker, words)
 
     @app.post("/offers")
     async def offered(

@@ -24,6 +24,8 @@ from tests.browser import chromium
 
 pytest.importorskip("nicegui", reason="needs the extra `page`")
 pytest.importorskip("pebble", reason="needs the extra `page`")
+from archdsl.page.answers import Question, answer
+
 SECONDS = 60_000  # milliseconds: how long a loaded machine may take
 
 
@@ -164,6 +166,21 @@ def test_browsers_that_leave_in_the_middle_of_an_answer_end_nothing(served: Serv
     assert not served.ended()
 
 
+def test_options_of_a_figure_read_no_file(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("base: paper\n")
+
+    def why(**options: str) -> str:
+        found = answer(Question(spec(), "resnet50.yaml", options=options))
+        assert bool(found.figure) != bool(found.why)
+        return found.why
+
+    assert why(theme="dark") == ""
+    assert why(theme=str(own)) == "a page has the themes dark, grey, paper"
+    assert why(input_image="/etc/passwd", output_image="/etc/passwd") == ""  # no such options
+    assert "12x" in why(width="12x")
+
+
 # in the browser
 
 
@@ -280,6 +297,41 @@ def test_figure_table_and_sliders_follow_what_is_typed(page: Any) -> None:
         ".slider-width .q-slider__track"
     )
     page.wait_for_function("!document.querySelector('.stages').innerText.includes('25.56 M')")
+
+
+def test_a_figure_has_controls_for_its_options(page: Any) -> None:
+    page.click("button.options")
+    before = page.inner_html(".figure")
+    page.click(".option-theme")
+    page.click(".q-item:has-text('dark')")
+    page.wait_for_function(
+        "(old) => document.querySelector('.figure').innerHTML !== old", arg=before
+    )
+    page.fill(".option-label input", "{layer2: 'Stage <b>two</b>'}")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "document.querySelector('.figure').textContent.includes('Stage <b>two</b>')"
+    )
+    page.fill(".option-label input", "{layer2: [")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".why:has-text('label: the file is not YAML')")
+    page.click(".kind")
+    page.click(".q-item:has-text('table')")  # which has another set, none of them given
+    page.wait_for_selector(".option-theme", state="detached")
+    page.wait_for_selector(".figure td:has-text('7×7 conv, 64, /2')")
+
+
+def test_a_block_of_the_library_is_shown_and_a_call_of_it_written(page: Any) -> None:
+    page.click(".cm-line:has-text('bn1: batch_norm')")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.keyboard.type("more: {")
+    page.click(".library")
+    page.keyboard.type("squeeze")
+    page.click(".q-item:has-text('squeeze_excite')")
+    page.wait_for_selector(".block:has-text('A gate per channel')")
+    page.click("text=Insert a call")
+    page.wait_for_selector(".cm-line:has-text('more: {squeeze_excite: {squeeze: ')")
 
 
 def test_another_network_is_compared_and_files_are_exported(page: Any, tmp_path: Path) -> None:
