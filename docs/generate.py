@@ -32,7 +32,7 @@ from archdsl.language.standard import standard_blocks
 from archdsl.ops import OPS, Op, arguments, join
 from archdsl.ops.base import CHANNELS
 from archdsl.ops.pool import KERNEL
-from archdsl.tables import plots
+from archdsl.tables import axes, plots
 from archdsl.yaml import source as yaml_source
 from archdsl.yaml.limits import Limits
 
@@ -197,6 +197,7 @@ FIXED = {  # limits that no option raises
     (graph_figure, "SECONDS"): "seconds for Graphviz",
     (options, "LARGEST"): "points of a picture, either way",
     (png, "PIXELS"): "pixels of a PNG",
+    (axes, "NETWORKS"): "networks in one plot",
     (plots, "BARS"): "bars of a plot; the last gathers the others",
 }
 

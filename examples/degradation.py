@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 import archdsl
-from archdsl.tables.plots import Figure
+from archdsl.tables.axes import Figure
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "plugins": "diagnostics modules ops pytorch",
     "study": "analysis diagnostics elaborate expressions files graph language numbers plugins"
     " pytorch yaml",
-    "tables": "analysis diagnostics files graph numbers ops study",
+    "tables": "analysis diagnostics figures files graph numbers ops study",
     "build": "analysis diagnostics figures files graph pytorch tables",
     "page": "analysis api diagnostics editor figures files graph language tables yaml",
     "notebook": "api diagnostics figures graph lint",
@@ -100,6 +100,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "cli.import_",
         "cli.main",
         "cli.measure",
+        "cli.plot",
         "cli.schema",
         "cli.show",
         "cli.study",

@@ -195,6 +195,12 @@ def _stages(graph: Graph, depth: int | None, analysis: Analysis) -> Rows:
     return result
 
 
+def stages_of(graph: Graph) -> dict[str, str]:
+    """The stage in whose row of the summary each node stands, by their paths."""
+    rows = _stages(graph, None, Facts(graph).analysis)
+    return {node.id: stage.path for stage, nodes in rows for node in nodes}
+
+
 def _nameless(node: Node) -> bool:
     return node.name.startswith("_")
 

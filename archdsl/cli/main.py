@@ -35,9 +35,10 @@ from archdsl.cli.export import export
 from archdsl.cli.fmt import fmt
 from archdsl.cli.import_ import import_
 from archdsl.cli.measure import diff, partition, summary
+from archdsl.cli.plot import plot
 from archdsl.cli.schema import schema
 from archdsl.cli.show import list_, show_
-from archdsl.cli.study import plot, scale, sweep
+from archdsl.cli.study import scale, sweep
 from archdsl.cli.weights import weights
 from archdsl.diagnostics.errors import InternalError, ModuleError, SpecError, UsageError
 

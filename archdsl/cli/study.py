@@ -1,4 +1,4 @@
-"""The commands for many networks at once, and the plots; none of them imports torch."""
+"""The commands for many networks at once; none of them imports torch."""
 
 import math
 import sys
@@ -14,7 +14,6 @@ from archdsl.cli.console import (
     Settings,
     change,
     changes,
-    graph_of,
     names,
     networks,
     pairs,
@@ -220,45 +219,3 @@ def _told(outcome: "Outcome") -> str:
         rate = outcome.now / max(outcome.seconds, 1e-9)
         text += f"; {outcome.now:,} now in {outcome.seconds:.1f} s, {rate:.0f} per second"
     return text + "\n"
-
-
-@click.group()
-def plot() -> None:
-    """Draw what analysis finds; vectors, readable in grey."""
-
-
-def _plotted(kind: str, doc: str) -> None:
-    @plot.command(name=kind, help=doc)
-    @click.argument("spec", shell_complete=networks)
-    @click.option("-o", "--out", type=PATH, help="*.svg, *.pdf or *.png; NAME_KIND.svg without it.")
-    @changes
-    def command(spec: str, out: Path | None, changed: Changes) -> None:
-        from archdsl.tables import plots as plot
-
-        graph = graph_of(spec, changed)
-        path = out or Path(f"{graph.name}_{kind}.svg")
-        getattr(plot, kind)(graph, path)
-        show(f"{path}\n")
-
-
-_plotted("memory", "Memory of activations over the execution.")
-_plotted("field", "Receptive field over depth.")
-_plotted("cost", "Parameters and MACs by stage.")
-
-
-@plot.command()
-@click.argument("results", type=click.Path(exists=True, path_type=Path))
-@click.option("-x", default="macs", show_default=True, help="A column; less is better.")
-@click.option("-y", required=True, help="A column; more is better.")
-@click.option("--smallest", is_flag=True, help="Less of y is better.")
-@click.option("-o", "--out", type=PATH, help="*.svg, *.pdf or *.png.")
-def frontier(results: Path, x: str, y: str, smallest: bool, out: Path | None) -> None:
-    """The frontier of two columns of a sweep's results."""
-    from archdsl.analysis.measures import column
-    from archdsl.study.results import read_records
-    from archdsl.tables import plots as plot
-
-    x, y = column(x), column(y)
-    path = out or results.with_name(f"{results.stem}_frontier.svg")
-    plot.frontier(read_records(results), x, y, path, smallest)
-    show(f"{path}\n")

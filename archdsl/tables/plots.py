@@ -1,157 +1,256 @@
 """Plots of what analysis finds: vectors, told apart without colour (matplotlib, extra `plot`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archdsl.analysis.measures import MEASURES, Facts, Kind, Value
-from archdsl.analysis.summary import Stage, Summary, summarize
+from archdsl.analysis.summary import stages_of, summarize
 from archdsl.diagnostics.errors import UsageError
-from archdsl.diagnostics.packages import require
-from archdsl.files import make_folder, replacing
 from archdsl.graph.graph import Graph
-from archdsl.ops.base import sum_of
+from archdsl.tables.axes import HEIGHT, NETWORKS, Figure, Look, broken, label
 from archdsl.tables.summary import cell
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-GREYS = ("black", "0.45", "0.65", "0.25")
 BARS = 60  # that a page has room for
-LINE, TITLE = 40, 72  # characters of a name beside an axis, and above it, before it is broken
+LEGEND = 12.0  # points of height for each network in it
 LARGEST = 1e300  # number that an axis has a place for
-SUFFIXES = (".svg", ".pdf", ".png")
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "0.9",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "archdsl",
-}
 
 
-class Figure:
-    """A figure with axes to draw on, written to a file at the end of the block."""
+def memory(graphs: Sequence[Graph], path: Path, look: Look | None = None) -> None:
+    """Bytes alive while every op runs, in the order in which they run.
 
-    def __init__(self, path: Path, width: float = 6.0, height: float = 3.6) -> None:
-        """Raises UsageError for a name that is no picture's, or without matplotlib."""
-        if path.suffix not in SUFFIXES:
-            raise UsageError(f"--out {path}: a plot is a file {', '.join(SUFFIXES)}")
-        require("a plot", "matplotlib")
-        import matplotlib
-
-        matplotlib.use("agg")
-        self.path, self.size = path, (width, height)
-
-    def __enter__(self) -> "Axes":
-        import matplotlib
-        from matplotlib.figure import Figure as Canvas
-
-        self.style = matplotlib.rc_context(STYLE)
-        self.style.__enter__()
-        self.canvas = Canvas(self.size, layout="constrained")
-        return self.canvas.add_subplot()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None:
-            make_folder(self.path.parent)
-            metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-            with replacing(self.path) as aside:
-                self.canvas.savefig(aside, metadata=metadata.get(self.path.suffix), dpi=200)
-        self.style.__exit__(kind, error, trace)
-
-
-def memory(graph: Graph, path: Path) -> None:
-    """Bytes alive while every op runs, in the order in which they run."""
-    live = list(Facts(graph).live.items())
-    if not live:
-        raise UsageError(f"{graph.name} has no ops, and so no memory to plot")
-    with Figure(path) as axes:
-        axes.fill_between(range(len(live)), [size for _, size in live], color="0.85", step="mid")
-        axes.step(range(len(live)), [size for _, size in live], color="black", where="mid", lw=1)
-        top = max(range(len(live)), key=lambda n: live[n][1])
-        words = f"{live[top][0]}: {cell(live[top][1], 'bytes')}"
-        side = "left" if top < len(live) / 2 else "right"
-        axes.annotate(
-            _broken(words), (top, live[top][1]), (0, 3), textcoords="offset points", ha=side
-        )
-        axes.set_ylim(0, 1.1 * live[top][1])
-        axes.set_title(_broken(graph.name, TITLE))
-        _label(axes, "op, in order", "memory of activations", y_kind="bytes")
+    One network stands over its stages; of several each has its line and says where it peaks.
+    """
+    lives = [list(Facts(graph).live.items()) for graph in graphs]
+    for graph, live in zip(graphs, lives, strict=True):
+        if not live:
+            raise UsageError(f"{graph.name} has no ops, and so no memory to plot")
+    figure = _figure(graphs, path, look)
+    with figure as axes:
+        for n, (name, live) in enumerate(zip(_names(graphs), lives, strict=True)):
+            top = max(range(len(live)), key=lambda n: live[n][1])
+            peak = cell(live[top][1], "bytes")
+            sizes, places = [size for _, size in live], range(len(live))
+            if len(graphs) == 1:
+                shade = figure.look.shade(0.8)
+                axes.fill_between(places, sizes, color=shade, step="mid", lw=0)
+                side, above = "left" if top < len(live) / 2 else "right", figure.points(3)
+                axes.annotate(
+                    broken(f"{live[top][0]}: {peak}"), (top, sizes[top]), (0, above),
+                    textcoords="offset points", ha=side, parse_math=False,
+                )  # fmt: skip
+                figure.bands(runs([id for id, _ in live], places, stages_of(graphs[0]), 0.5))
+            line = figure.look.line(n, len(graphs) > 1)
+            axes.step(
+                places, sizes, where="mid", label=broken(f"{name}: {peak} at {live[top][0]}", 64),
+                markevery=_every(n, len(live)), **line,
+            )  # fmt: skip
+        axes.set_xlim(-0.5, max(map(len, lives)) - 0.5)
+        axes.set_ylim(0, 1.1 * max(size for live in lives for _, size in live) or 1)
+        _told(figure, graphs)
+        label(axes, "op, in order", "memory of activations", y_kind="bytes")
 
 
-def field(graph: Graph, path: Path) -> None:
-    """The receptive field against depth, with the size of the image."""
-    facts = Facts(graph)
+def field(graphs: Sequence[Graph], path: Path, look: Look | None = None) -> None:
+    """The receptive field against depth, with the size of the image.
+
+    One network stands over the stages in which its field is largest; of several each has its line.
+    """
+    fields = [_largest_fields(graph) for graph in graphs]
+    figure = _figure(graphs, path, look)
+    with figure as axes:
+        for n, (name, seen) in enumerate(zip(_names(graphs), fields, strict=True)):
+            depths = sorted(seen)
+            if len(graphs) == 1:
+                ids = [seen[depth][1] for depth in depths]
+                figure.bands(runs(ids, depths, stages_of(graphs[0])))
+            sizes = [seen[depth][0] for depth in depths]
+            line = figure.look.line(n, len(graphs) > 1)
+            axes.step(
+                [*depths, depths[-1] + 1], [*sizes, sizes[-1]], where="post", label=broken(name),
+                markevery=_every(n, len(depths)), **line,
+            )  # fmt: skip
+        start = min(depth for seen in fields for depth in seen)
+        largest = max(size for seen in fields for size, _ in seen.values())
+        images = Counter(graph.input.spatial[0] for graph in graphs)
+        for size in images:
+            axes.axhline(size, color=figure.look.shade(0.4), linestyle="--", lw=figure.points(0.6))
+            words = "image" if len(images) == 1 else f"image of {size}"
+            axes.annotate(words, (start, size), (2, figure.points(2)), textcoords="offset points")
+        axes.set_ylim(0, 1.12 * max(largest, *images))
+        axes.set_xlim(start, max(depth for seen in fields for depth in seen) + 1)
+        _told(figure, graphs)
+        label(axes, "depth (weighted layers)", "receptive field (pixels)")
+
+
+def _largest_fields(graph: Graph) -> dict[int, tuple[int, str]]:
+    """At every depth the largest receptive field, and what has it."""
+    facts, seen = Facts(graph), dict[int, tuple[int, str]]()
     if len(graph.inputs) > 1:
         help = "`archdsl summary --show field` has the fields of each"
         raise UsageError(f"{graph.name} has several inputs; {help}")
-    seen: dict[int, int] = {}
     for id, found in facts.fields[next(iter(graph.inputs))].items():
         depth = facts.depths[id]
-        seen[depth] = max(seen.get(depth, 0), found.size[0])
+        if depth not in seen or found.size[0] > seen[depth][0]:
+            seen[depth] = (found.size[0], id)
     if not seen:
         raise UsageError(f"{graph.name} has no image, and so no receptive field")
-    with Figure(path) as axes:
-        depths = sorted(seen)
-        axes.step(depths, [seen[n] for n in depths], color="black", where="post")
-        axes.axhline(graph.input.spatial[0], color="0.45", linestyle="--", lw=1)
-        size = graph.input.spatial[0]
-        axes.annotate("image", (depths[0], size), (0, 3), textcoords="offset points")
-        axes.set_title(_broken(graph.name, TITLE))
-        _label(axes, "depth (weighted layers)", "receptive field (pixels)")
+    return seen
 
 
-def cost(graph: Graph, path: Path, columns: Sequence[str] = ("parameters", "macs")) -> None:
-    """The share of every stage in some costs; past BARS those of the least together."""
-    summary = summarize(graph, show=columns)
-    stages = _largest(summary, columns)
-    if not stages:
-        raise UsageError(f"{graph.name} has no costs to plot")
-    names = [_broken(stage.path) for stage in stages]
-    tallest = max(name.count("\n") for name in names)
-    with Figure(path, height=1 + (0.32 + 0.15 * tallest) * len(stages)) as axes:
-        bar = 0.8 / len(columns)
-        for n, column in enumerate(columns):
-            whole = _number(summary.value(column)) or 1
-            axes.barh(
-                [row + n * bar for row in range(len(stages))],
-                [100 * _number(stage.value(column)) / whole for stage in stages],
-                bar,
-                label=MEASURES[column].heading,
-                color="white" if n % 2 else "0.4",
-                edgecolor="black",
-                hatch="////" if n % 2 else None,
-            )
-        axes.set_yticks([row + 0.4 - bar / 2 for row in range(len(stages))])
-        axes.set_yticklabels(names)
-        axes.invert_yaxis()
-        axes.legend(frameon=False)
-        axes.set_title(_broken(graph.name, TITLE))
-        _label(axes, "share (%)", "")
+def runs(
+    ids: Sequence[str], places: Sequence[int], stages: Mapping[str, str], before: float = 0.0
+) -> list[tuple[float, float, str]]:
+    """From where to where the things at some places are of one stage, and which."""
+    found: list[tuple[float, float, str]] = []
+    ends = [*(place - before for place in places), places[-1] + 1 - before]
+    for stage, run in groupby(range(len(ids)), key=lambda n: stages.get(ids[n], "")):
+        first, *more = run
+        found.append((ends[first], ends[(more or [first])[-1] + 1], stage))
+    return found
 
 
-def _largest(summary: Summary, columns: Sequence[str]) -> list[Stage]:
-    """The stages that cost anything, in order; if they are many, the smaller ones as one."""
-    found = [s for s in summary.stages if any(_number(s.value(c)) for c in columns)]
-    if len(found) <= BARS:
-        return found
-    whole = {column: _number(summary.value(column)) or 1 for column in columns}
-    shares = [max(_number(s.value(c)) / whole[c] for c in columns) for s in found]
-    large = set(sorted(range(len(found)), key=lambda n: -shares[n])[: BARS - 1])
-    rest = [stage for n, stage in enumerate(found) if n not in large]
-    values = {column: sum(_number(stage.value(column)) for stage in rest) for column in columns}
-    cost = sum_of(stage.cost for stage in rest)
-    others = Stage(f"{len(rest):,} others", "", (), cost, values)
-    return [*(stage for n, stage in enumerate(found) if n in large), others]
+def cost(
+    graphs: Sequence[Graph],
+    path: Path,
+    look: Look | None = None,
+    columns: Sequence[str] = ("parameters", "macs"),
+) -> None:
+    """Some costs by stages; past BARS those of the least together.
+
+    Of one network the shares; of several what each costs, side by side, a panel for each cost.
+    """
+    table, wholes = costs(graphs, columns)
+    if not table:
+        raise UsageError(f"{' and '.join(graph.name for graph in graphs)}: no costs to plot")
+    several = len(graphs) > 1
+    names = [broken(stage, 24 if several else 40) for stage in table]
+    each = len(graphs) if several else len(columns)
+    tall = max(10.8 * max(name.count("\n") for name in names) + 23, 7.0 * each + 9)
+    height = 72 + tall * len(names)
+    figure = _figure(graphs, path, look, height, len(columns) if several else 1)
+    with figure as axes:
+        bar = 0.8 / each
+        for c, column in enumerate(columns):
+            heading, panel = MEASURES[column].heading, figure.axes[c if several else 0]
+            for g, name in enumerate(_names(graphs)):
+                values, n = [row[g][c] for row in table.values()], g if several else c
+                whole = 1.0 if several else wholes[g][c] / 100 or 1.0
+                panel.barh(
+                    [row + n * bar for row in range(len(values))],
+                    [value / whole for value in values], bar,
+                    label=broken(name) if several else heading, **figure.look.fill(n),
+                )  # fmt: skip
+            if several:
+                label(panel, heading, "", MEASURES[column].kind)
+                panel.locator_params(axis="x", nbins=4)
+        axes.set_yticks([row + 0.4 - bar / 2 for row in range(len(names))])
+        axes.set_yticklabels(names, parse_math=False)
+        axes.set_ylim(len(names) - bar / 2, -0.2 - bar / 2)
+        for panel in figure.axes:
+            panel.grid(visible=False, axis="y")
+        _told(figure, graphs)
+        if not several:
+            label(axes, "share (%)", "")
+            figure.legend(len(columns))
+
+
+Costs = dict[str, list[list[float]]]  # by stages, networks and columns
+
+
+def costs(graphs: Sequence[Graph], columns: Sequence[str]) -> tuple[Costs, list[list[float]]]:
+    """The stages that cost anything, in order, and what whole networks cost.
+
+    If they are many, the smaller ones are one.
+    """
+    table, order, wholes = Costs(), list[str](), list[list[float]]()
+    for n, graph in enumerate(graphs):
+        summary = summarize(graph, show=columns)
+        wholes.append([_number(summary.value(column)) for column in columns])
+        rows = {s.path: [_number(s.value(column)) for column in columns] for s in summary.stages}
+        own = [stage for stage, values in rows.items() if any(values)]
+        for stage in own:
+            zeros = [[0.0] * len(columns) for _ in graphs]
+            table.setdefault(stage, zeros)[n] = rows[stage]
+        order = list(merged(order, own))
+    table = {stage: table[stage] for stage in order}
+    return (table if len(table) <= BARS else _gathered(table, wholes)), wholes
+
+
+def merged(order: Sequence[str], own: Sequence[str]) -> Iterator[str]:
+    """All stages: those that only `own` has after the one that they follow there, or at the end."""
+    known, following = set(order), dict[str, list[str]]()
+    before = "" if known.intersection(own) or not order else order[-1]
+    for stage in own:
+        if stage in known:
+            before = stage
+        else:
+            following.setdefault(before, []).append(stage)
+    for stage in ("", *order):
+        yield from (stage,) if stage else ()
+        yield from following.get(stage, ())
+
+
+def _gathered(table: Costs, wholes: Sequence[Sequence[float]]) -> Costs:
+    """The stages with the largest shares of any cost of any network, the others as one."""
+    shares = {
+        stage: max(
+            value / (whole or 1)
+            for values, total in zip(row, wholes, strict=True)
+            for value, whole in zip(values, total, strict=True)
+        )
+        for stage, row in table.items()
+    }
+    large = set(sorted(shares, key=lambda stage: -shares[stage])[: BARS - 1])
+    rest = [row for stage, row in table.items() if stage not in large]
+    others = [[sum(column) for column in zip(*of, strict=True)] for of in zip(*rest, strict=True)]
+    kept = {stage: row for stage, row in table.items() if stage in large}
+    return kept | {f"{len(rest):,} others": others}
+
+
+def _figure(
+    graphs: Sequence[Graph], path: Path, look: Look | None, height: float = 0.0, panels: int = 1
+) -> Figure:
+    """A figure with room for a legend of the networks, if there are several."""
+    if len(graphs) > NETWORKS:
+        raise UsageError(f"{len(graphs)} networks are more than the {NETWORKS} that a plot holds")
+    look = look or Look()
+    height = height or HEIGHT * look.width
+    return Figure(path, look, height + (LEGEND * len(graphs) if len(graphs) > 1 else 0.0), panels)
+
+
+def _names(graphs: Sequence[Graph]) -> list[str]:
+    """What the networks are called; those of one name are counted in their order."""
+    counts, seen, names = Counter(graph.name for graph in graphs), Counter[str](), list[str]()
+    for graph in graphs:
+        seen[graph.name] += 1
+        number = f" ({seen[graph.name]})" if counts[graph.name] > 1 else ""
+        names.append(f"{graph.name}{number}")
+    return names
+
+
+def _told(figure: Figure, graphs: Sequence[Graph]) -> None:
+    """The title of one network, or the legend of several."""
+    figure.title(graphs[0].name if len(graphs) == 1 else "")
+    if len(graphs) > 1:
+        figure.legend()
+
+
+def _every(number: int, count: int) -> tuple[int, int]:
+    """Which points have marks: some eight, not those of the other lines."""
+    step = max(1, count // 8)
+    return (number * step // NETWORKS, step)
 
 
 def frontier(
-    records: Sequence[Mapping[str, Any]], x: str, y: str, path: Path, smallest: bool = False
+    records: Sequence[Mapping[str, Any]],
+    x: str,
+    y: str,
+    path: Path,
+    smallest: bool = False,
+    look: Look | None = None,
 ) -> None:
     """Two columns of results against each other, and those that no other beats in both.
 
@@ -165,12 +264,15 @@ def frontier(
     if not points:
         raise UsageError(f"no results with numbers in both {x} and {y}")
     best = undominated(points, smallest)
-    with Figure(path) as axes:
+    figure = Figure(path, look)
+    with figure as axes:
         all_x, all_y = zip(*points, strict=True)
-        axes.scatter(all_x, all_y, s=14, facecolors="none", edgecolors="0.55")
+        size, shade = figure.points(3.5) ** 2, figure.look.shade(0.45)
+        axes.scatter(all_x, all_y, s=size, facecolors="none", edgecolors=shade)
         best_x, best_y = zip(*best, strict=True)
-        axes.plot(best_x, best_y, "o-", color="black", ms=4, lw=1)
-        _label(axes, _heading(x), _heading(y), _kind(x), _kind(y))
+        axes.plot(best_x, best_y, **figure.look.line(0))
+        figure.title()
+        label(axes, _heading(x), _heading(y), _kind(x), _kind(y))
 
 
 def undominated(
@@ -188,47 +290,16 @@ def family(
     labels: Sequence[float], columns: Mapping[str, Sequence[Value]], axis: str, path: Path
 ) -> None:
     """Costs against phi, each relative to the first, on a scale of doublings."""
-    with Figure(path) as axes:
+    figure = Figure(path)
+    with figure as axes:
         for n, (column, values) in enumerate(columns.items()):
             first = _number(values[0]) or 1
-            axes.plot(
-                labels,
-                [_number(value) / first for value in values],
-                marker=MARKS[n % len(MARKS)],
-                color=GREYS[n % len(GREYS)],
-                linestyle=("-", "--", "-.", ":")[n % 4],
-                ms=4,
-                lw=1,
-                label=MEASURES[column].heading,
-            )
+            sizes = [_number(value) / first for value in values]
+            axes.plot(labels, sizes, label=MEASURES[column].heading, **figure.look.line(n))
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
-        axes.legend(frameon=False)
-        _label(axes, axis, "relative to the first")
-
-
-def _label(
-    axes: "Axes", x: str, y: str, x_kind: Kind | None = None, y_kind: Kind | None = None
-) -> None:
-    axes.set_xlabel(_broken(x, TITLE), parse_math=False)
-    axes.set_ylabel(_broken(y), parse_math=False)
-    for axis, kind in ((axes.xaxis, x_kind), (axes.yaxis, y_kind)):
-        if kind is not None:
-            axis.set_major_formatter(_ticks(kind))
-
-
-def _broken(name: str, length: int = LINE) -> str:
-    """A name in lines that leave the axes their room."""
-    return "\n".join(name[n : n + length] for n in range(0, len(name), length))
-
-
-def _ticks(kind: Kind) -> Callable[[float, float], str]:
-    def tick(value: float, position: float) -> str:
-        if kind == "number" or value <= 0:
-            return f"{value:g}"
-        return cell(value, kind).replace(".00 ", " ")
-
-    return tick
+        figure.legend(min(4, len(columns)))
+        label(axes, axis, "relative to the first")
 
 
 def _heading(column: str) -> str:

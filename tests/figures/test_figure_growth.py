@@ -145,9 +145,9 @@ def drawn_once(kind: str) -> None:
 @pytest.mark.parametrize("plot", [plots.memory, plots.field, plots.cost])
 def test_plots_of_many_stages_take_steps_as_these_are(plot: Any, tmp_path: Path) -> None:
     """Of 9,000 stages the smaller ones are one bar: 72 s, when each had its own."""
-    plot(network("line", 4), tmp_path / "a.svg")
+    plot([network("line", 4)], tmp_path / "a.svg")
     small, large = (
-        steps(lambda n=n: plot(network("line", n), tmp_path / "a.svg"))  # type: ignore[misc]
+        steps(lambda n=n: plot([network("line", n)], tmp_path / "a.svg"))  # type: ignore[misc]
         for n in (4 * N, 8 * N)
     )
     assert large < 2.2 * small
@@ -160,7 +160,7 @@ def test_the_largest_pyramid_takes_few_steps() -> None:
 
 
 def test_a_plot_of_costs_says_how_many_stages_its_last_bar_is(tmp_path: Path) -> None:
-    plots.cost(network("line", 100), tmp_path / "a.svg")
+    plots.cost([network("line", 100)], tmp_path / "a.svg")
     text = (tmp_path / "a.svg").read_text()
     assert ">41 others<" in text
 

@@ -89,7 +89,7 @@ def drawings(number: int, graphs: list[Graph]) -> Iterator[tuple[str, Callable[[
     if number % 10 < 2:
         with tempfile.TemporaryDirectory() as folder:
             for plot in (plots.memory, plots.field, plots.cost):
-                yield f"plot {plot.__name__}", partial(plot, graph, Path(folder) / "a.svg")
+                yield f"plot {plot.__name__}", partial(plot, graphs[:2], Path(folder) / "a.svg")
 
 
 def rendered(graphs: list[Graph], kind: str, options: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ def readers(file: str) -> Iterator[list[str]]:
     yield ["draw", file, "--only", "0", "--title", "t", "--fold", "none", "-o", "only.svg"]
     for kind in ("memory", "field", "cost"):
         yield ["plot", kind, file, "-o", "p.svg"]
+        yield ["plot", kind, file, "tiny.yaml", "--width", "single", "-o", "p.png", "--dpi", "50"]
     yield ["scale", file, "--phi", "0..1"]
     yield ["scale", file, "--budget", "macs=4G"]
     yield ["scale", file, "--search", "2x macs", "--grid", "1,1.2,0.1"]
@@ -58,6 +59,7 @@ def others(file: str) -> Iterator[list[str]]:
     """The commands to which a file comes in at some other place, or is none of theirs."""
     yield from (["check", name] for name in ("extends.yaml", "import.yaml"))
     yield ["draw", "tiny.yaml", "--theme", file, "-o", "themed.svg"]
+    yield ["plot", "cost", "tiny.yaml", "--theme", file, "-o", "themed.svg"]
     yield ["sweep", file, "-o", "a.csv", "--workers", "1"]
     yield ["sweep", "of.yaml", "-o", "b.csv", "--workers", "1"]
     yield ["plot", "frontier", file, "-y", "macs"]
@@ -110,6 +112,8 @@ def spoken(text: str) -> Iterator[list[str]]:
         yield ["draw", "tiny.yaml", option, text, "-o", "said.svg"]
     yield ["draw", "tiny.yaml", "-o", f"{text}.svg"]
     yield ["plot", "frontier", "tiny.yaml", "-y", text]
+    for option in ("--width", "--theme", "--title", "--dpi"):
+        yield ["plot", "memory", "tiny.yaml", option, text, "-o", "said.svg"]
     for option in ("--phi", "--budget", "--search", "--grid"):
         yield ["scale", "tiny.yaml", option, text]
     for option in ("--to", "--weights"):

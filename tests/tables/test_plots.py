@@ -1,13 +1,21 @@
 """Plots of names as long as they may be, and of columns that somebody else has named."""
 
+import re
 import warnings
+from itertools import combinations, pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 import archdsl
+from archdsl.analysis.summary import stages_of
 from archdsl.cli.main import run
+from archdsl.graph.graph import Graph
 from archdsl.tables import plots
+from archdsl.tables.axes import Look, look_of
 
 LONG = "v" * 200
 
@@ -19,7 +27,7 @@ def test_long_names_are_broken_and_leave_the_axes_their_room(kind: object, tmp_p
     graph = archdsl.loads(spec + "{conv: {kernel: 3}}, z: {conv: {kernel: 1}}}\n")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        kind(graph, tmp_path / "p.svg")
+        kind([graph], tmp_path / "p.svg")
     drawn = (tmp_path / "p.svg").read_text()
     assert drawn.count("v" * 40) >= 2 and "v" * 73 not in drawn
 
@@ -39,3 +47,175 @@ def test_numbers_that_have_no_place_are_left_out_of_a_frontier(number: str, tmp_
     results.write_text(f"key,status,a,macs,spec\na,ok,1,2,n\nb,ok,{number},3,n\n")
     out = str(tmp_path / "p.svg")
     assert run(["plot", "frontier", str(results), "-x", "a", "-y", "macs", "-o", out]) == 0
+
+
+def loaded(name: str, *stages: str) -> Graph:
+    """A network of convolutions in named stages, the n-th of n convolutions."""
+    backbone = "".join(
+        f"  {stage}: {{seq: [{', '.join(['{conv: {out: 4, kernel: 3}}'] * n)}]}}\n"
+        for n, stage in enumerate(stages, 1)
+    )
+    return archdsl.loads(f"archdsl: 1\nname: {name}\ninput: [4, 32, 32]\nbackbone:\n{backbone}")
+
+
+def texts(path: Path) -> list[str]:
+    """What stands in an SVG, element by element."""
+    root = ElementTree.parse(path).getroot()
+    return ["".join(found.itertext()).strip() for found in root.iter() if found.tag[-5:] == "}text"]
+
+
+def plotted(folder: Path, *call: str) -> Path:
+    path = folder / "p.svg"
+    assert run(["plot", *call, "-o", str(path)]) == 0
+    return path
+
+
+@pytest.mark.parametrize("kind", ["memory", "field", "cost"])
+@pytest.mark.parametrize(
+    ("width", "points"), [("single", 234), ("neurips", 396), ("slide", 960), ("5in", 360)]
+)
+def test_a_plot_is_as_wide_as_is_asked_in_the_words_of_figures(
+    kind: str, width: str, points: int, tmp_path: Path
+) -> None:
+    drawn = plotted(tmp_path, kind, "resnet18", "--width", width).read_text()
+    assert f' width="{points}pt"' in drawn
+
+
+def test_a_plot_without_options_is_as_wide_as_a_figure(tmp_path: Path) -> None:
+    assert ' width="396pt"' in plotted(tmp_path, "cost", "resnet18").read_text()
+
+
+def test_a_plot_has_the_colors_of_its_theme_and_the_letters_of_figures(tmp_path: Path) -> None:
+    drawn = plotted(tmp_path, "memory", "resnet18", "--theme", "dark").read_text()
+    assert "fill: #16191f" in drawn and "fill: #f4f6f8" in drawn  # its paper, its ink
+    family = "font-family: 'Figure Sans', Arial, Helvetica, sans-serif;"
+    assert drawn.count("font-family") == drawn.count(family) > 5
+    own = tmp_path / "own.yaml"
+    own.write_text('extends: paper\nfamily: serif\nink: "#123456"\nsizes: {caption: 11}\n')
+    drawn = plotted(tmp_path, "memory", "resnet18", "--theme", str(own)).read_text()
+    assert "#123456" in drawn and "font-size: 11px" in drawn and "'Figure Serif'" in drawn
+    assert "#ffffff" not in drawn  # no paper behind it
+
+
+def test_a_title_stands_above_any_plot_with_its_math_set(tmp_path: Path) -> None:
+    results = tmp_path / "r.csv"
+    results.write_text("key,status,a,macs,spec\na,ok,1,2,n\nb,ok,2,3,n\n")
+    calls = [[kind, *nets] for kind in ("memory", "field", "cost")
+             for nets in (["resnet18"], ["resnet18", "alexnet"])]  # fmt: skip
+    for call in [*calls, ["frontier", str(results), "-y", "a"]]:
+        assert "costs 5 $ or 6" in texts(plotted(tmp_path, *call, "--title", "costs 5 $ or 6"))
+    drawn = plotted(tmp_path, "field", "resnet18", "--title", "field of $C_5$").read_text()
+    assert "<!-- field of $C_5$ -->" in drawn
+
+
+def test_dpi_is_that_of_a_png(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    call = ["plot", "cost", "resnet18", "--width", "5in", "-o", str(path)]
+    for dpi, pixels in ((["--dpi", "72"], 360), ([], 1500)):
+        assert run([*call, *dpi]) == 0
+        assert int.from_bytes(path.read_bytes()[16:20]) == pixels  # the width in its header
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--dpi", "72"], "--dpi is for .png alone, which -o does not name"),
+        (["--width", "wide"], "width `wide` is neither a name nor a length like 12cm; "),
+        (["--width", "1in"], "the plot does not fit a width of 72 pt; give a larger --width"),
+        (["--theme", "drk"], "there is no theme `drk`, nor a file of that name; did you mean"),
+        (["--title", "日"], "figures cannot show `日`"),
+        (["--title", "$\\frac{$"], "math `$\\frac{$`, letter 7: a `}` is missing"),
+        (["resnet18"] * 8, "9 networks are more than the 8 that a plot holds"),
+        (["-o", "p.tex"], "--out p.tex: plots are not written as TeX; save it as .pdf, which"),
+        (["-o", "p.png", "--width", "100in", "--dpi", "2400"], "a plot of 34,560 million pixels"),
+    ],
+)
+def test_what_a_plot_cannot_be_is_one_error_and_no_file(
+    given: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run(["plot", "memory", "resnet18", *given]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [plots.memory, plots.field])
+def test_stages_are_shaded_and_named_where_their_names_fit(kind: object, tmp_path: Path) -> None:
+    assert callable(kind)
+    path = tmp_path / "p.svg"
+    graph = loaded("n", "first", "second", "third", "fourth")
+    kind([graph], path, look_of("12cm"))
+    (band,) = re.findall(r'<g id="stages">(.*?)</g>', path.read_text(), re.DOTALL)
+    assert band.count("<path") == 2  # every other one
+    assert [text for text in texts(path) if text in ("second", "third", "fourth")] == [
+        "second", "third", "fourth",
+    ]  # fmt: skip
+    kind([loaded("n", "a" * 30, "b", "c" * 120)], path, look_of("12cm"))
+    assert "b" in texts(path) and "a" * 30 not in texts(path) and "c" * 120 not in texts(path)
+
+
+def test_bands_end_where_the_stage_of_the_next_op_is_another() -> None:
+    stages = stages_of(loaded("n", "one", "two", "three"))
+    assert list(stages)[1:4] == ["two.0", "two.1", "three.0"]
+    assert list(stages.values()) == ["one", "two", "two", "three", "three", "three"]
+    runs = plots.runs(list(stages), range(6), stages, 0.5)
+    assert runs == [(-0.5, 0.5, "one"), (0.5, 2.5, "two"), (2.5, 5.5, "three")]
+
+
+@pytest.mark.parametrize("kind", ["memory", "field", "cost"])
+def test_several_networks_stand_in_one_plot_with_a_legend(kind: str, tmp_path: Path) -> None:
+    path = plotted(tmp_path, kind, "resnet18", "alexnet", "resnet18")
+    told = [re.split("[:]", text)[0] for text in texts(path)]
+    assert [text for text in told if text in ("resnet18 (1)", "alexnet", "resnet18 (2)")] == [
+        "resnet18 (1)", "alexnet", "resnet18 (2)",
+    ]  # fmt: skip
+    assert 'id="stages"' not in path.read_text()
+
+
+def test_the_legend_of_memory_says_where_each_peaks(tmp_path: Path) -> None:
+    found = texts(plotted(tmp_path, "memory", "resnet50", "alexnet"))
+    assert "resnet50: 11.04 MB at layer1.0.downsample.1" in found
+
+
+def test_eight_lines_and_eight_bars_are_told_apart_without_color() -> None:
+    look = Look()
+    for one, other in combinations(range(8), 2):
+        assert look.line(one)["marker"] != look.line(other)["marker"]
+        a, b = look.fill(one), look.fill(other)
+        assert (a["color"], a["hatch"]) != (b["color"], b["hatch"])
+
+
+def test_costs_of_several_stand_side_by_side_in_numbers_not_shares() -> None:
+    a, b = loaded("a", "one", "two", "three"), loaded("b", "one", "new", "three")
+    table, wholes = plots.costs([a, b], ["parameters"])
+    of = 4 * 4 * 9 + 4  # of a convolution
+    assert list(table.items()) == [
+        ("one", [[of], [of]]),
+        ("new", [[0], [2 * of]]),
+        ("two", [[2 * of], [0]]),
+        ("three", [[3 * of], [3 * of]]),
+    ]
+    assert wholes == [[6 * of], [6 * of]]
+
+
+@given(
+    some.lists(some.sampled_from("abcdefgh"), unique=True),
+    some.lists(some.sampled_from("abcdefgh"), unique=True),
+)
+def test_stages_of_two_networks_keep_the_order_of_the_first(one: list[str], two: list[str]) -> None:
+    merged = list(plots.merged(one, two))
+    assert sorted(merged) == sorted({*one, *two})
+    assert [stage for stage in merged if stage in one] == one
+    for before, stage in pairwise(two):
+        if stage not in one:  # it comes next, or after others that came so
+            between = merged[merged.index(before) + 1 : merged.index(stage)]
+            assert merged.index(before) < merged.index(stage) and not {*between} & {*one}
+
+
+def test_stages_past_sixty_are_one_bar_of_the_sum_of_each_network() -> None:
+    stages = [f"s{n}" for n in range(70)]
+    table, wholes = plots.costs([loaded("a", *stages), loaded("b", *stages[:65])], ["macs"])
+    assert len(table) == 60 and list(table)[-1] == "11 others"
+    sums = [sum(row[n][0] for row in table.values()) for n in (0, 1)]
+    assert sums == [whole for (whole,) in wholes]
