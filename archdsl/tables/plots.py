@@ -48,7 +48,7 @@ def memory(graphs: Sequence[Graph], path: Path, look: Look | None = None) -> Non
                 markevery=_every(n, len(live)), **line,
             )  # fmt: skip
         axes.set_xlim(-0.5, max(map(len, lives)) - 0.5)
-        axes.set_ylim(0, 1.1 * max(size for live in lives for _, size in live) or 1)
+        axes.set_ylim(0, 1.2 * max(size for live in lives for _, size in live) or 1)
         _told(figure, graphs)
         label(axes, "op, in order", "memory of activations", y_kind="bytes")
 
@@ -79,7 +79,7 @@ def field(graphs: Sequence[Graph], path: Path, look: Look | None = None) -> None
             axes.axhline(size, color=figure.look.shade(0.4), linestyle="--", lw=figure.points(0.6))
             words = "image" if len(images) == 1 else f"image of {size}"
             axes.annotate(words, (start, size), (2, figure.points(2)), textcoords="offset points")
-        axes.set_ylim(0, 1.12 * max(largest, *images))
+        axes.set_ylim(0, 1.15 * max(largest, *images))
         axes.set_xlim(start, max(depth for seen in fields for depth in seen) + 1)
         _told(figure, graphs)
         label(axes, "depth (weighted layers)", "receptive field (pixels)")
