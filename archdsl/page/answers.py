@@ -69,13 +69,14 @@ class Slider:
     value: float
     whole: bool
     rule: bool = False
+    choices: tuple[float, ...] = ()  # all that it may be, if the spec says so
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What there is to show; `figure` is SVG or a table, `table` HTML, "" where there is none, `why` says why.
+    """What there is to show; `figure` is SVG or a table, `table` HTML, "" where there is none.
 
-    `lines` are the lines of this text by the ids of figures' boxes.
+    `why` says why there is none; `lines` are the lines of this text by the ids of figures' boxes.
     """
 
     mistakes: tuple[Mistake, ...] = ()
@@ -281,6 +282,7 @@ def _sliders(view: View) -> Sequence[Slider]:
     for parameter in document.parameters.values():
         value = parameter.default.value if isinstance(parameter.default, Literal) else None
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            found.append(Slider(parameter.name, value, isinstance(value, int)))
+            choices = tuple(parameter.form.choices or ())
+            found.append(Slider(parameter.name, value, isinstance(value, int), choices=choices))
     found += [Slider(name, 1, False, True) for name in document.rules]
     return found

@@ -361,15 +361,19 @@ class Page:
         self.movers.clear()
         with self.movers:
             for one in self.sliders:
-                low, high = (
-                    (1, max(4 * one.value, 4)) if one.whole else (one.value / 4, 4 * one.value)
-                )
-                step = 1 if one.whole else one.value / 20
                 with ui.row().classes("items-center gap-3"):
                     ui.label(one.name).classes("text-caption")
-                    mover = ui.slider(min=low, max=high, step=step, value=one.value)
-                    mover.props("label").style("width: 9rem").classes(f"slider-{escape(one.name)}")
-                    mover.on("change", lambda e, o=one: self.moved(o, e.args))
+                    self.mover(one).classes(f"slider-{escape(one.name)}")
+
+    def mover(self, one: Slider) -> Any:
+        if one.choices:
+            chosen = ui.toggle([*one.choices], value=one.value).props("dense")
+            return chosen.on_value_change(lambda e: self.moved(one, e.value))
+        low, high = (1, max(4 * one.value, 4)) if one.whole else (one.value / 4, 4 * one.value)
+        step = 1 if one.whole else one.value / 20
+        mover = ui.slider(min=low, max=high, step=step, value=one.value)
+        mover.on("change", lambda e: self.moved(one, e.args))
+        return mover.props("label").style("width: 9rem")
 
     async def moved(self, slider: Slider, value: float) -> None:
         said = self.scale if slider.rule else self.settings

@@ -299,6 +299,13 @@ def test_figure_table_and_sliders_follow_what_is_typed(page: Any) -> None:
     page.wait_for_function("!document.querySelector('.stages').innerText.includes('25.56 M')")
 
 
+def test_a_parameter_of_some_values_has_a_button_for_each(page: Any) -> None:
+    page.click(".slider-output_stride >> text=8")
+    page.wait_for_selector(".stages td:has-text('2048x28x28')")
+    page.click(".slider-output_stride >> text=32")
+    page.wait_for_selector(".stages td:has-text('2048x7x7')")
+
+
 def test_a_figure_has_controls_for_its_options(page: Any) -> None:
     page.click("button.options")
     before = page.inner_html(".figure")
