@@ -353,6 +353,7 @@ def draw(
     output_image: str | os.PathLike[str] | None = None,
     rows: int | None = None,
     color: Literal["role", "macs", "params", "memory"] | None = None,
+    with_: Sequence[Literal["caption", "label", "bib"]] | None = None,
 ) -> "Figure":
     """A figure of specs or graphs, which shows itself in a notebook; `fig.save("x.pdf")` writes it.
 
@@ -368,7 +369,7 @@ def draw(
         "legend": legend, "scale": scale, "dims": dims, "shape": shape, "direction": direction,
         "fold": fold, "label": label, "hide": hide, "mark": mark, "roles": roles, "note": note,
         "group": group, "insets": insets, "input_image": input_image, "output_image": output_image,
-        "rows": rows, "color": color,
+        "rows": rows, "color": color, "with_": with_,
     }  # fmt: skip
     given = {name: value for name, value in values.items() if value is not None}
     graphs = {f"graph {n}": spec for n, spec in enumerate(specs) if isinstance(spec, Graph)}

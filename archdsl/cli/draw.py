@@ -89,6 +89,7 @@ def _yaml(_: click.Context, option: click.Parameter, text: str | None) -> Any:
 _READ: dict[Any, dict[str, Any]] = {  # how options of a type are read, and what their value is
     forms.Label: {"multiple": True, "callback": _pairs, "metavar": "PATH=TEXT"},
     forms.Paths: {"callback": _names, "metavar": "PATH,..."},
+    forms.With: {"callback": _names, "metavar": "caption,label,bib"},
     forms.Roles: {"callback": _yaml, "metavar": "YAML"},
     forms.Groups: {"callback": _yaml, "metavar": "YAML"},
     forms.Rows: {"type": click.IntRange(1, 6)},
@@ -114,7 +115,7 @@ def _click(option: Option) -> Callable[[Command], Command]:
         words.append(f"Not for {', '.join(others)}." if few else f"For {option.named}.")
     if option.default:
         words.append(f"[default: {option.default if option.default is not True else option.name}]")
-    return click.option(name, help=" ".join(words), **settings)
+    return click.option(name, option.name, help=" ".join(words), **settings)
 
 
 def figure_options(command: Command) -> Command:
@@ -190,14 +191,15 @@ def _drawn(job: Job) -> tuple[int, list[Reading]]:
     if not job.outs and figure.draw is None:
         show(figure.render(figure.formats()[0]).decode())
         return 0, readings
-    outs = job.outs or [Path(f"{_stem(job, graphs)}.svg")]
+    outs = job.outs or [Path(_stem(job, graphs) + (".tex" if figure.paper else ".svg"))]
     for out in outs:
         figure.expect(out.suffix.lower())
     for out in outs:
         figure.save(out, job.text or "live", job.dpi or DPI)
     if figure.left_out:
         show(f"{figure.left_out}\n", err=True)
-    show(f"wrote {', '.join(map(str, outs))}\n{figure.caption}\n")
+    wrote = [file for out in outs for file in (out, *figure.beside(out))]
+    show(f"wrote {', '.join(map(str, wrote))}\n{figure.caption}\n")
     return 0, readings
 
 

@@ -39,6 +39,7 @@ from archdsl.figures.network.captions import caption_of, description_of
 from archdsl.figures.network.description import Description, describe
 from archdsl.figures.network.omissions import aside, left_out, omitted
 from archdsl.figures.options import KINDS, LARGEST, WIDEST, WIDTHS, NarrowError, Options
+from archdsl.figures.paper import paper_of
 from archdsl.graph.graph import Graph
 
 TRIES = 12  # of widths, until one is enough
@@ -73,7 +74,8 @@ def figure_of(descriptions: Sequence[Description], kind: str, options: Options) 
     else:  # what cannot be drawn is said now
         bare, missing = fitted(descriptions, kind, options, theme)
     words = not_drawn(missing)
-    caption = caption_of(descriptions, kind, options, words, bare)
+    captioned = caption_of(descriptions, kind, options, words, bare)
+    caption, paper = str(captioned), paper_of([captioned], kind, options)
     seen = description_of(descriptions, words)
 
     def picture() -> Scene:
@@ -81,7 +83,7 @@ def figure_of(descriptions: Sequence[Description], kind: str, options: Options) 
         return replace(scene, caption=caption, description=seen)
 
     omissions = tuple(missing)
-    return Figure(caption, seen, omissions, texts, picture if kind in PICTURES else None)
+    return Figure(caption, seen, omissions, texts, picture if kind in PICTURES else None, paper)
 
 
 def described(

@@ -15,6 +15,7 @@ from archdsl.figures.canvas.scene import Omission, Scene, not_drawn
 from archdsl.figures.canvas.slides import slides
 from archdsl.figures.canvas.svg import svg
 from archdsl.figures.canvas.tikz import tikz
+from archdsl.figures.paper import Paper, save_entries
 from archdsl.files import make_folder, replacing
 
 
@@ -24,7 +25,8 @@ class Figure:
 
     `caption` is a draft of one, in plain text, `description` alternative text: what one sees, and
     `omissions` what one does not, which both say, too; `texts` write it as text, by suffix; `draw`
-    makes the scene, where it is a picture.
+    makes the scene, where it is a picture; `paper` is what its .tex has besides, and it has then no
+    other format.
     """
 
     caption: str
@@ -32,6 +34,7 @@ class Figure:
     omissions: tuple[Omission, ...]
     texts: Mapping[str, Callable[[], str]]
     draw: Callable[[], Scene] | None
+    paper: Paper | None = None
 
     @property
     def left_out(self) -> str:
@@ -45,7 +48,7 @@ class Figure:
 
     def formats(self) -> tuple[str, ...]:
         """The suffixes that this kind of figure can be saved with."""
-        return (*self.texts, *(FORMATS if self.draw else ()))
+        return (".tex",) if self.paper else (*self.texts, *(FORMATS if self.draw else ()))
 
     def render(self, suffix: str, text: str = "live", dpi: int = DPI) -> bytes:
         """The bytes of a file with this suffix (`.svg`); raises UsageError if there is none such.
@@ -53,6 +56,8 @@ class Figure:
         `text` is how an SVG holds its text: live, embedded (with its fonts) or outlines.
         """
         self.expect(suffix)
+        if self.paper and self.scene:
+            return tikz(self.scene, self.paper.frame).encode()
         if suffix in self.texts:
             return self.texts[suffix]().encode()
         scene = self.scene
@@ -65,6 +70,9 @@ class Figure:
 
     def expect(self, suffix: str) -> None:
         """Raises UsageError if this kind of figure is not written with a suffix."""
+        if self.paper and suffix != ".tex":
+            found = suffix or "a file without a suffix"
+            raise UsageError(f"{self.paper.asked} is for .tex alone, not for {found}")
         if suffix not in self.formats():
             known = ", ".join(self.formats())
             wrong = f"cannot be written as `{suffix}`, only" if suffix else "needs a suffix:"
@@ -75,13 +83,20 @@ class Figure:
     def save(self, path: str | Path, text: str = "live", dpi: int = DPI) -> None:
         """Writes the file, whole or not at all; the suffix chooses the format.
 
-        The folder is made if there is none.
+        The folder is made if there is none. Entries of BibTeX are written beside it.
         """
         path = Path(path)
         data = self.render(path.suffix.lower(), text, dpi)
         make_folder(path.parent)
+        for entries in self.beside(path):
+            assert self.paper
+            save_entries(entries, self.paper.entries)
         with replacing(path) as aside, open(aside, "xb") as file:
             file.write(data)
+
+    def beside(self, path: Path) -> list[Path]:
+        """The file of BibTeX that is written with one of TeX, if there is one."""
+        return [path.with_suffix(".bib")] if self.paper and self.paper.entries else []
 
     def _repr_svg_(self) -> str | None:
         return svg(self.scene, "outlines") if self.scene else None

@@ -32,7 +32,8 @@ def _keys() -> Iterator[tuple[str, Any, Any]]:
     """The options of the table as fields of a model, with `kind`."""
     yield "kind", Kind | None, key("The kind of figure.")
     for option in OPTIONS:
-        yield option.name, (Prose if option.type is str else option.type) | None, key(option.help)
+        kind = Prose if option.type is str else option.type
+        yield option.name, kind | None, key(option.help, alias=option.key)
 
 
 FigureKeys = make_dataclass("FigureKeys", _keys(), frozen=True)
@@ -76,7 +77,7 @@ def figure_schema() -> dict[str, Any]:
     return schema_of(FigureForm, "A figure in archdsl")
 
 
-WHOLE = {"width", "theme", "title", "legend"}  # options of a figure of panels as a whole
+WHOLE = {"width", "theme", "title", "legend", "with_"}  # options of a figure of panels as a whole
 
 
 @dataclass(frozen=True)
@@ -241,12 +242,15 @@ def _check_values(
             kind = next(o.kinds.split()[0] for o in OPTIONS if o.name == name)
         else:
             kind = form.kind or "hero"
-        texts = value.items() if isinstance(value, dict) else ()
-        right = [_readable(text, place / name / of, sink) for of, text in texts]
+        texts, at = value.items() if isinstance(value, dict) else (), place / name.rstrip("_")
+        right = [_readable(text, at / of, sink) for of, text in texts]
         try:
             asked(kind, {name: value} if all(right) else {})
         except UsageError as error:
-            _refuse(error, place / name, sink)
+            _refuse(error, at, sink)
+    if folder is None and "with_" in values:
+        message = "what a paper has is for figure files and calls, which know that it is TeX"
+        sink.error("E0305", message, (place / "with").span)
     theme = values.get("theme")
     for name in ("input_image", "output_image"):
         if name in values and folder is None:
@@ -304,6 +308,8 @@ def _panels(
             continue
         _readable(form.caption, at / "caption", sink)
         own = _check_values(form, at, sink, folder)
+        if "with_" in own:
+            sink.error("E0305", "with is for the figure as a whole", (at / "with").span)
         of = specs if form.figure is None else _specs(form.figure, at / "figure", folder, sink)
         usual = {name: values[name] for name in ("theme",) if name in values}
         found.append(PanelRequest(letter, form.caption, Request(of, form.kind, usual | own)))

@@ -46,7 +46,12 @@ class Option:
     @property
     def flag(self) -> str:
         """As it stands on the command line."""
-        return f"--{self.name.replace('_', '-')}"
+        return f"--{self.key.replace('_', '-')}"
+
+    @property
+    def key(self) -> str:
+        """As it stands in a figure file: Python alone has `with` for itself."""
+        return self.name.rstrip("_")
 
     @property
     def named(self) -> str:
@@ -62,7 +67,8 @@ OPTIONS = (
     Option("theme", "paper", "paper, grey, dark or a file of your own.", PICTURES),
     Option(
         "show", "names,shapes",
-        "Any of names, shapes, params, macs; norms, acts, aux (classifiers of training) or all.",
+        "Any of names, shapes, params, macs; norms, acts (acts=fused: both in the words of the op"
+        " before), aux (classifiers of training) or all.",
         "hero strip block pyramid",
     ),
     Option("only", "", "The path of a part to draw: layer3.", " ".join(KINDS)),
@@ -123,6 +129,10 @@ OPTIONS = (
         "color", "role", "What color tells: role, or the share of a cost: macs, params, memory.",
         "hero strip block columns pyramid", ("role", "macs", "params", "memory"),
     ),
+    Option(
+        "with_", "", "Of caption, label (fig:NAME), bib (FILE.bib, cited): what .tex has besides.",
+        PICTURES, type=forms.With,
+    ),
 )  # fmt: skip
 
 
@@ -158,6 +168,7 @@ class Options:
     output_image: str = ""
     rows: int = 0
     color: str = "role"
+    with_: tuple[str, ...] = ()
     given: frozenset[str] = frozenset()
     room: float = 1.0
 
@@ -213,7 +224,7 @@ def asked(kind: str, values: Mapping[str, Any]) -> Options:
     found |= {name: os.fspath(found[name]) for name in ("theme", "input_image", "output_image")}
     found |= {"rows": found["rows"] or 0}
     found |= {name: found[name] or {} for name in ("label", "mark", "roles", "note")}
-    found |= {name: tuple(found[name]) for name in ("hide", "group", "insets")}
+    found |= {name: tuple(found[name]) for name in ("hide", "group", "insets", "with_")}
     return Options(**found, zoom=zoom, given=frozenset(given))
 
 
@@ -229,14 +240,14 @@ def _texts(found: Mapping[str, Any]) -> Iterator[str]:
 STRUCTURED = tuple(option.name for option in OPTIONS if option.type not in (str, bool))
 _Structured = make_dataclass(
     "_Structured",
-    [(o.name, o.type | None, key(o.help)) for o in OPTIONS if o.name in STRUCTURED],
+    [(o.name, o.type | None, key(o.help, alias=o.key)) for o in OPTIONS if o.name in STRUCTURED],
     frozen=True,
 )
 
 
 def _made(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of options that are lists and mappings; raises UsageError for others."""
-    plain = {name: _plain(value) for name, value in values.items()}
+    plain = {name.rstrip("_"): _plain(value) for name, value in values.items()}
     try:
         form: Any = made(_Structured, plain)
     except ValidationError as error:

@@ -12,8 +12,9 @@ from archdsl.figures.canvas.theme import load_theme
 from archdsl.figures.draw import MARGIN, described, fitted, titled
 from archdsl.figures.figure import Figure
 from archdsl.figures.kinds.legend import Entry, draw_legend
-from archdsl.figures.network.captions import caption_of, description_of
+from archdsl.figures.network.captions import Caption, caption_of, description_of
 from archdsl.figures.options import Options
+from archdsl.figures.paper import paper_of
 from archdsl.graph.graph import Graph
 
 BETWEEN, BELOW = 14.0, 18.0  # beside one another; for the words under a panel
@@ -41,7 +42,7 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
     top, collected, captions, seen, missing, letters = (
         0.0,
         list[Entry](),
-        [],
+        list[Caption](),
         [],
         [],
         set[str](),
@@ -60,7 +61,8 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
             plain = replace(theme, background="")
             scene, left = fitted(networks, one.kind, asked, plain, collected)
             missing.append(({graph.name for graph in one.graphs}, left))
-            captions.append(f"({letter}) {caption_of(networks, one.kind, asked, '', scene)}")
+            under = caption_of(networks, one.kind, asked, "", scene)
+            captions.append(replace(under, said=f"({letter}) {under.said}"))
             seen.append(f"({letter}) {description_of(networks, '')}")
             drawn.append((letter, share * count, scene))
         top = _row(pen, drawn, made, top)
@@ -75,13 +77,15 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
         dict.fromkeys(g.name for p in made.values() for g in p.graphs)
     )
     size = options.width, height + 0.5 + 2 * margin
-    caption = " ".join(filter(None, [*captions, said]))
+    captions += [Caption(said)] * bool(said)
+    caption = " ".join(map(str, captions))
     roles = {name: role for panel in made.values() for name, role in panel.options.roles.items()}
     scene = Scene(
         *size, moved(items, margin, margin), title, caption, "\n".join([*seen, said]),
         theme.background, color_names(theme, replace(options, roles=roles)),
     )  # fmt: skip
-    return Figure(caption, scene.description, tuple(never), {}, lambda: scene)
+    paper = paper_of(captions, "panels", options)
+    return Figure(caption, scene.description, tuple(never), {}, lambda: scene, paper)
 
 
 Left = tuple[set[str], list[Omission]]  # what a panel of some networks does not show

@@ -144,6 +144,15 @@ class Graph:
         document: Any = getattr(self.written, "document", None)
         return document and (document.form.doc or "")
 
+    @property
+    def cited(self) -> Mapping[str, Any] | None:
+        """Where its spec says that it was published, by key; None if there is no spec."""
+        document: Any = getattr(self.written, "document", None)
+        if document is None:
+            return None
+        said = vars(document.form.cite) if document.form.cite else {}
+        return {name: value for name, value in said.items() if value is not None}
+
     def __repr__(self) -> str:
         """`<Graph resnet50: 3x224x224 to 1000, 126 nodes>`."""
         results = [f"{name} {self.spec(id)}".strip() for name, id in self.outputs.items()]

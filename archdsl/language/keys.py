@@ -37,7 +37,7 @@ class Cite:
     """Where the network was published."""
 
     title: Line | None = None
-    authors: Line | None = None
+    authors: Line | None = key("Their names, with commas or `and` between: `K. He, X. Zhang`.")
     year: int | None = None
     venue: Line | None = None
     arxiv: Line | None = key("The number on arXiv: `1512.03385`.")

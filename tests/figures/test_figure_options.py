@@ -29,6 +29,7 @@ ANOTHER: dict[str, Any] = {
     "hide": ["avgpool"], "mark": {"**": "ours"}, "roles": {"ours": {"fill": "#FFD966"}},
     "note": {"layer3": "dilated"}, "group": [{"label": "Stages", "parts": ["layer{s}"]}],
     "insets": ["layer3.0"], "rows": 2, "color": "macs",
+    "with_": ["caption"],
 }  # fmt: skip
 ANOTHER |= dict.fromkeys(("input_image", "output_image"), str(PICTURE))
 WITH: dict[str, dict[str, Any]] = {  # what an option does nothing without
@@ -41,10 +42,10 @@ HONOURED = [(kind, option.name) for option in OPTIONS for kind in KINDS if optio
 REFUSED = [(kind, option.name) for option in OPTIONS for kind in KINDS if not option.honoured(kind)]
 
 
-def rendered(kind: str, **options: Any) -> bytes:
+def rendered(kind: str, suffix: str, **options: Any) -> bytes:
     options = {**USUAL.get(kind, {}), **options}
     figure = archdsl.draw(*DRAWN.get(kind, ["resnet50"]), kind=kind, **options)
-    return figure.render(".md" if kind == "table" else ".svg")
+    return figure.render(suffix)
 
 
 def test_python_and_the_command_have_the_options_of_the_table() -> None:
@@ -67,19 +68,21 @@ def test_an_option_that_a_kind_honours_changes_the_figure(kind: str, name: str) 
         values["label"] = {"resnet18": "Ours"}
     others = WITH.get(name, {})
     usual = {"mark": {"roles": WITH["mark"]["roles"]}, "roles": {}}.get(name, others)
-    assert rendered(kind, **others, **{name: values[name]}) != rendered(kind, **usual)
+    suffix = ".md" if kind == "table" else ".tex" if name == "with_" else ".svg"
+    drawn = rendered(kind, suffix, **others, **{name: values[name]})
+    assert drawn != rendered(kind, suffix, **usual)
 
 
 @pytest.mark.parametrize(("kind", "name"), REFUSED)
 def test_an_option_that_a_kind_does_not_honour_is_refused_by_name(kind: str, name: str) -> None:
-    flag = name.replace("_", "-")
+    flag = name.rstrip("_").replace("_", "-")
     with pytest.raises(UsageError, match=f"--kind {kind} has no --{flag}; .* (have|has)$"):
         asked(kind, {name: ANOTHER[name]})
 
 
 @pytest.mark.parametrize("kind", ["hero", "strip", "block", "pyramid"])
 def test_what_is_shown_can_be_chosen_word_by_word(kind: str) -> None:
-    figures = {rendered(kind, show=word) for word in SHOWN}
+    figures = {rendered(kind, ".svg", show=word) for word in SHOWN}
     assert len(figures) == len(SHOWN)
 
 
@@ -98,6 +101,11 @@ def test_an_option_of_another_format_is_refused_by_name(
     assert cli.run(command) == 2
     assert f"--{option} is for " in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_help_names_every_word_to_show() -> None:
+    (show,) = (option for option in OPTIONS if option.name == "show")
+    assert all(re.search(rf"\b{word}\b", show.help) for word in SHOWN)
 
 
 @pytest.mark.parametrize("theme", ["paper", "dark"])

@@ -181,7 +181,7 @@ def test_a_figure_file_is_its_options(tmp_path: Path) -> None:
 
 
 def test_every_option_can_be_said_in_a_file_and_on_the_command_line(tmp_path: Path) -> None:
-    assert {option.name for option in OPTIONS} < figure_schema()["properties"].keys()
+    assert {option.key for option in OPTIONS} < figure_schema()["properties"].keys()
     write(tmp_path, SPEC, "tiny.yaml")
     file = write(tmp_path, "figure: tiny.yaml\nkind: strip\nhide: [pool]\nrows: 1\ncolor: params\n"
         "label: {stem: A}\nnote: {stem: b}\ngroup: [{section: head, label: H}]\n")  # fmt: skip

@@ -46,6 +46,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "shape": ("boxes", "slabs"),
     "direction": ("auto", "down", "right"),
     "fold": ("auto", "none", "2", "7"),
+    "with_": (["caption"], ["caption", "label"]),
 }
 COUNTS = {"diff": 2, "scaling": 2}
 

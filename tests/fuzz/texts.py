@@ -242,6 +242,9 @@ def table(graph: Graph, format: str) -> None:
 def figure(graph: Graph, kind: str, left_out: tuple[str, ...]) -> None:
     wide: dict[str, Any] = {} if kind == "table" else {"width": "60in"}
     made = archdsl.draw(*[graph, harmless()][: COUNTS.get(kind, 1)], kind=kind, **wide)
+    if kind == "hero":
+        asked: Any = ("caption", "label", "bib")
+        hold_figure(".tex", archdsl.draw(graph, with_=asked, **wide).render(".tex"))
     for suffix in made.formats():
         if suffix in (*SUFFIXES, ".md", ".html", ".mmd") and suffix not in left_out:
             hold_figure(suffix, made.render(suffix))

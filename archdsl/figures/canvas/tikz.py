@@ -2,7 +2,7 @@ r"""A scene as TikZ that can be edited: a fragment to `\input` that takes the pa
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import dist
 
 from archdsl.diagnostics.errors import UsageError
@@ -56,23 +56,42 @@ _HEAD = r"""\pgfdeclarearrow{name=figure,
 """
 
 
-def tikz(scene: Scene) -> str:
+@dataclass(frozen=True)
+class Frame:
+    """The environment around a picture, with caption and label in LaTeX; empty is left out."""
+
+    environment: str
+    caption: str
+    label: str
+
+    def around(self, picture: Sequence[str]) -> list[str]:
+        """The lines of a picture, in the environment."""
+        under = [rf"\caption{{{self.caption}}}"] * bool(self.caption)
+        under += [rf"\label{{{self.label}}}"] * bool(self.label)
+        name = self.environment
+        return [rf"\begin{{{name}}}", r"\centering", *picture, *under, rf"\end{{{name}}}"]
+
+
+def tikz(scene: Scene, frame: Frame | None = None) -> str:
     """The text of a `tikzpicture` that needs only the package tikz.
 
     Every node has a name, made of its path; arrows run between names. How things look is said once,
-    at the top.
+    at the top. A frame is the environment that it stands in.
     """
     found = shapes(scene)
     writer = _Writer(scene)
     drawn = [line for shape in found for line in writer.shape(shape, None)]
     arrows = [writer.link(link) for link in links(found)]
     texts = "".join(item.plain for item in scene.flat() if isinstance(item, Text))
+    texts += frame.caption if frame else ""
     packages = r"\usepackage[T1]{fontenc}" * bool(_T1 & set(texts)) + r"\usepackage{tikz}"
     corner = f"({_pair(scene.width, scene.height)})"
     ground = [rf"\fill[{writer.color(scene.background)}] (0,0) rectangle {corner};"]
-    lines = [
+    about = [
         f"% {_comment(scene.title)}: {_comment(scene.caption)}",
         rf"% {packages}; \input this file; the text takes the font of the paper.",
+    ]
+    picture = [
         r"\begin{tikzpicture}[x=1bp,y=-1bp,line join=round,inner sep=0pt,outer sep=0pt]",
         *_PREAMBLE.strip().splitlines(),
         *_head(scene),
@@ -82,7 +101,8 @@ def tikz(scene: Scene) -> str:
         *drawn,
         *arrows,
     ]
-    return "\n".join([*lines, r"\end{tikzpicture}%", ""])
+    picture.append(r"\end{tikzpicture}%")
+    return "\n".join([*about, *(frame.around(picture) if frame else picture), ""])
 
 
 def escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.pen import LOWEST, height_of
@@ -24,10 +25,27 @@ _EXPLAINED = {
 _SCALES = {"sqrt": "the square root of", "linear": "", "log": "the logarithm of"}
 
 
+@dataclass(frozen=True)
+class Caption:
+    """What is said of a figure, or of a panel of one, and the networks in it."""
+
+    said: str
+    graphs: tuple[Graph, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """` After K. He, ...`, of one network that is cited."""
+        cited = _source(self.graphs[0]) if len(self.graphs) == 1 else ""
+        return f" After {cited}." if cited else ""
+
+    def __str__(self) -> str:
+        return self.said + self.source
+
+
 def caption_of(
     descriptions: Sequence[Description], kind: str, options: Options, missing: str,
     scene: Scene | None = None,
-) -> str:  # fmt: skip
+) -> Caption:  # fmt: skip
     """A few sentences: what is drawn in a scene, to which scale, and what is `missing`."""
     *first, last = [description.title for description in descriptions]
     names = f"{', '.join(first)} and {last}" if first else last
@@ -47,8 +65,7 @@ def caption_of(
     if kind in ("hero", "block"):
         text += _of_blocks(descriptions[0], kind)
     text += f" {missing}" * bool(missing)
-    source = _source(descriptions[0].graph)
-    return f"{text} After {source}." if source and len(descriptions) == 1 else text
+    return Caption(text, tuple(description.graph for description in descriptions))
 
 
 def _untrue(description: Description, scale: str) -> str:
