@@ -72,8 +72,9 @@ def _said(caption: Caption, keys: Mapping[str, str]) -> str:
     if not keys or not caption.graphs:
         return texed(caption.said) + escaped(caption.source)
     note = escaped(_place(caption.graphs[0])) if len(caption.graphs) == 1 else ""
+    note = note.replace("]", r"\symbol{93}")  # it would end there, braces or not
     cited = ",".join(dict.fromkeys(keys[_fields(graph)] for graph in caption.graphs))
-    return texed(caption.said) + rf" After \cite{f'[{{{note}}}]' * bool(note)}{{{cited}}}."
+    return texed(caption.said) + rf" After \cite{f'[{note}]' * bool(note)}{{{cited}}}."
 
 
 def _keys(graphs: Sequence[Graph]) -> dict[str, str]:

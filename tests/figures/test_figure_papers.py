@@ -99,7 +99,7 @@ def test_a_figure_wider_than_a_column_has_a_star() -> None:
 def test_an_entry_has_what_the_spec_says_and_the_caption_cites_it() -> None:
     assert entries(net(HE)) == ENTRY
     (caption,) = (line for line in tex(net(HE), with_=ALL) if line.startswith(r"\caption"))
-    assert caption.endswith(r"of channels. After \cite[{table 1}]{he2016net}.}")
+    assert caption.endswith(r"of channels. After \cite[table 1]{he2016net}.}")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_nothing_that_a_stranger_cites_acts_in_tex_or_bibtex(tmp_path: Path) -> 
         words = ("title", "authors", "venue", "arxiv", "url", "table", "doi")
         cite = {word: "t" + "".join(filter(str.isascii, texts(random))) for word in words}
         graph = net({**cite, "year": number})
-        for asked in (ALL, ["caption"]):
+        for asked in (ALL, ALL[:1]):
             paper = archdsl.draw(graph, with_=asked).paper
             assert paper and paper.frame
             captions += [*paper.frame.around([]), r"\clearpage"]
