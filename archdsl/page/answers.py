@@ -31,7 +31,7 @@ from archdsl.yaml.source import parse
 
 COLUMNS = ("parameters", "macs", "memory", "field")
 ONE = tuple(kind for kind in KINDS if kind not in ("diff", "scaling"))  # kinds of one network
-FILES = {"input_image", "output_image"}  # options that name files, of which a page reads none
+FILES = {"input_image", "output_image", "with_"}  # options of files, of which a page has none
 
 
 @dataclass(frozen=True)
