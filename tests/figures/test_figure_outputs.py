@@ -213,15 +213,15 @@ FILES = [text for text in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.S) if "f
 @pytest.mark.parametrize("command", WISHES)
 def test_every_wish_of_the_page_is_a_line_that_draws(command: str, tmp_path: Path) -> None:
     words = shlex.split(command)[1:]
-    if words[-2] == "-o":
-        words[-1] = str(tmp_path / words[-1])
-    else:
-        words += ["-o", str(tmp_path / "fig.svg")]
-    assert cli.run(words) == 0 and len(list(tmp_path.iterdir())) == 1
+    if words[-2] != "-o":
+        words += ["-o", "fig.svg"]
+    wanted = {words[-1]} | ({"fig.bib"} if "caption,label,bib" in words else set())
+    words[-1] = str(tmp_path / words[-1])
+    assert cli.run(words) == 0 and {path.name for path in tmp_path.iterdir()} == wanted
 
 
 def test_the_page_has_the_wishes_and_two_files() -> None:
-    assert len(WISHES) == 14 and len(FILES) == 2
+    assert len(WISHES) == 15 and len(FILES) == 2
 
 
 @pytest.mark.parametrize("text", FILES)
