@@ -1,13 +1,13 @@
 """A difference of two networks as text, Markdown, HTML or JSON."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 from archdsl.analysis.diff import Change, Difference, Side
 from archdsl.numbers import quantity
-from archdsl.tables.text import aligned
+from archdsl.tables.text import aligned, html_table
 
 HEADINGS = ("", "part", "what", "output", "parameters", "MACs")
 MARKS = {"changed": "~", "added": "+", "removed": "-", "renamed": "="}
@@ -38,14 +38,8 @@ def html(difference: Difference) -> str:
     if difference.same:
         return f"<p>{escape(title)}: the same network</p>\n"
 
-    def row(cells: Sequence[str], tag: str) -> str:
-        look = 'style="text-align: left"'
-        return f"<tr>{''.join(f'<{tag} {look}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
     *body, total = _rows(difference)
-    head = f'<tr><th colspan="{len(HEADINGS)}" style="text-align: left">{escape(title)}</th></tr>'
-    rows = [head, row(HEADINGS, "th"), *(row(cells, "td") for cells in body), row(total, "th")]
-    return "\n".join(["<table>", *rows, "</table>", ""])
+    return html_table([title], HEADINGS, body, total, "l" * len(HEADINGS))
 
 
 def to_json(difference: Difference) -> str:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from archdsl.analysis.cost import Cost
@@ -15,7 +14,7 @@ from archdsl.analysis.summary import Stage, Summary
 from archdsl.diagnostics.text import one_line
 from archdsl.graph.graph import INPUT, named_shapes
 from archdsl.numbers import quantity, share
-from archdsl.tables.text import aligned
+from archdsl.tables.text import aligned, html_table
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -68,19 +67,9 @@ def markdown(summary: Summary) -> str:
 
 def html(summary: Summary) -> str:
     """A table of HTML without styles: a page's or a notebook's own apply."""
-    sides = {"l": "left", "r": "right"}
-    align = [f' style="text-align: {sides[side]}"' for side in _sides(summary)]
-
-    def row(cells: Sequence[str], tag: str) -> str:
-        said = zip(cells, align, strict=True)
-        return f"<tr>{''.join(f'<{tag}{look}>{escape(cell)}</{tag}>' for cell, look in said)}</tr>"
-
     about = [f"{summary.name}: {_signature(summary)}", *filter(None, [one_line(summary.citation)])]
-    said = "<br>".join(map(escape, about))
-    title = f'<tr><th colspan="{len(align)}"{align[0]}>{said}</th></tr>'
-    body = [row(cells, "td") for cells in _rows(summary)]
-    rows = [title, row(_headings(summary), "th"), *body, row(_total(summary), "th")]
-    return "\n".join(["<table>", *rows, "</table>", ""])
+    headings, total = _headings(summary), _total(summary)
+    return html_table(about, headings, _rows(summary), total, _sides(summary))
 
 
 def latex(summary: Summary, blocks: Mapping[str, str] | None = None) -> str:
