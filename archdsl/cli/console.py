@@ -102,6 +102,13 @@ def into(help: str) -> Callable[[Command], Command]:
     )
 
 
+def dpi(command: Command) -> Command:
+    """The option for how fine a PNG is; what is drawn knows the default."""
+    return click.option("--dpi", type=click.IntRange(36, 2400), help="Of PNG. [default: 300]")(
+        command
+    )
+
+
 def output_stride(command: Command) -> Command:
     """The option for the output stride of the backbone."""
     text = "Strides behind this one become dilation: 8, 16."

@@ -23,6 +23,7 @@ from archdsl.cli.console import (
     show,
     status_of,
 )
+from archdsl.cli.console import dpi as resolution
 from archdsl.cli.console import output_stride as stride
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
@@ -140,7 +141,7 @@ def figure_options(command: Command) -> Command:
     "--text", type=click.Choice(["live", "embedded", "outlines"]),
     help="How an SVG holds its text: for the reader's fonts, with ours, or as shapes.",
 )  # fmt: skip
-@click.option("--dpi", type=click.IntRange(36, 2400), help="Of PNG. [default: 300]")
+@resolution
 @click.option("--watch", is_flag=True, help="Draw again whenever a spec changes.")
 @change("--set")
 @change("--replace")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Changes, changes, graph_of, networks, show
+from archdsl.cli.console import Changes, changes, dpi, graph_of, networks, show
 from archdsl.figures.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ def plot() -> None:
 
 def look(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of figures that plots have, too."""
-    command = click.option(
-        "--dpi", type=click.IntRange(36, 2400), help="Of PNG. [default: 300]"
-    )(command)  # fmt: skip
+    command = dpi(command)
     for option in reversed(OPTIONS):
         if option.name in OF_FIGURES:
             settings: dict[str, Any] = {"default": option.default}
