@@ -54,9 +54,7 @@ def main() -> None:
         for kind in SPECS:
             call = [sys.executable, __file__, kind, str(depth)]
             said = subprocess.run(call, check=True, capture_output=True, text=True).stdout
-            found.append(
-                {"kind": kind, "depth": depth, "layers": DEPTHS[depth], **json.loads(said)}
-            )
+            found.append({"kind": kind, "depth": depth, **json.loads(said)})
             print(found[-1], flush=True)
     RESULTS.write_text(json.dumps({"batch": BATCH, "steps": found}, indent=1) + "\n")
 

@@ -66,7 +66,12 @@ def ratio(kind: str, depth: int, seed: int = 0) -> float:
 
 def degradation() -> Any:
     pytest.importorskip("sklearn")
-    spec = importlib.util.spec_from_file_location("degradation", EXAMPLES / "degradation.py")
+    return example("degradation")
+
+
+def example(name: str) -> Any:
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -102,11 +107,10 @@ def test_the_results_are_of_at_least_three_seeds() -> None:
 def test_a_step_of_training_takes_what_the_analysis_says_and_little_more() -> None:
     """Of the process's memory; what else it holds at the peak is less than half as much again."""
     results = json.loads((EXAMPLES / "results" / "checkpointed.json").read_text())
-    specs = {"kept": "densenet121", "computed again": EXAMPLES / "specs/densenet_checkpointed.yaml"}
+    net = example("checkpointed").net
     bytes = {(step["kind"], step["depth"]): step["bytes"] for step in results["steps"]}
     for step in results["steps"]:
-        graph = archdsl.load(specs[step["kind"]], params={"layers": step["layers"]})
-        said = memory(graph, batch=results["batch"]).saved
+        said = memory(net(step["kind"], step["depth"]), batch=results["batch"]).saved
         assert 1 < step["bytes"] / said < 1.5, step
     for depth in (121, 169, 201):
         assert bytes["computed again", depth] < 0.6 * bytes["kept", depth]
