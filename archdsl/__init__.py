@@ -31,10 +31,10 @@ if TYPE_CHECKING:
         summarize,
         to_spec,
     )
+    from archdsl.api.hub import from_pretrained, push_to_hub, save_pretrained
     from archdsl.diagnostics.diagnostic import Diagnostic
     from archdsl.diagnostics.errors import CheckpointError, ModuleError, SpecError, UsageError
     from archdsl.graph.graph import Graph, Node, Scope
-    from archdsl.hub import from_pretrained, push_to_hub, save_pretrained
     from archdsl.ops.tensor import TensorSpec
     from archdsl.plugins import register
 
@@ -88,15 +88,15 @@ _LATER = {
     "draw": "api",
     "emit": "api",
     "export": "api",
-    "from_pretrained": "hub",
+    "from_pretrained": "api.hub",
     "from_torch": "api",
     "load": "api",
     "load_weights": "api",
     "loads": "api",
     "optimize": "api",
-    "push_to_hub": "hub",
+    "push_to_hub": "api.hub",
     "register": "plugins",
-    "save_pretrained": "hub",
+    "save_pretrained": "api.hub",
     "save_weights": "api",
     "summarize": "api",
     "to_spec": "api",
@@ -125,7 +125,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: "Any") -> None:
     """`%load_ext archdsl` in a notebook: cells that begin with `%%archdsl` are specs."""
-    from archdsl.notebook import register
+    from archdsl.api.notebook import register
 
     register(shell)
 

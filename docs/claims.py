@@ -13,8 +13,8 @@ from typing import Any
 import archdsl
 from archdsl.analysis.measures import totals
 from archdsl.analysis.memory import memory
+from archdsl.expressions.numbers import number, quantity
 from archdsl.graph.graph import Graph
-from archdsl.numbers import number, quantity
 from archdsl.tables.summary import cell
 
 PAGE = Path(__file__).parent / "claims.md"

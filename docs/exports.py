@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 import archdsl
-from archdsl.exporting import SUFFIXES
 from archdsl.language.gallery import every
+from archdsl.pytorch.exporting import SUFFIXES
 from archdsl.speed.statistics import with_statistics
 
 DOCS = Path(__file__).parent

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from archdsl import emit, load
-from archdsl import names as allowed
 from archdsl.analysis import positions, summary
 from archdsl.analysis.measures import totals
 from archdsl.analysis.receptive_field import reductions
@@ -21,6 +20,7 @@ from archdsl.diagnostics import suggest
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.explanations import explain
 from archdsl.expressions import expression, parser
+from archdsl.expressions import names as allowed
 from archdsl.figures import options
 from archdsl.figures.canvas import pictures, png, theme
 from archdsl.figures.kinds import block as block_figure

@@ -18,41 +18,31 @@ PACKAGE = Path(__file__).parent.parent / "archdsl"
 MAY_IMPORT = {
     # what everything may know
     "diagnostics": "",
-    "numbers": "diagnostics",
-    "files": "diagnostics",
-    "expressions": "",
+    "expressions": "diagnostics ops",
     "ops": "",
-    "names": "ops",
     # text to data
     "yaml": "diagnostics",
     # the waist
-    "graph": "diagnostics expressions names ops yaml",
+    "graph": "diagnostics expressions ops yaml",
     # data to typed nodes
-    "language": "diagnostics expressions names ops yaml",
+    "language": "diagnostics expressions ops yaml",
     # typed nodes to a graph
-    "elaborate": "diagnostics expressions graph language names ops yaml",
+    "elaborate": "diagnostics expressions graph language ops yaml",
     # from a graph to everything else
     "modules": "diagnostics graph ops",
     "analysis": "diagnostics graph modules ops",
-    "pytorch": "analysis diagnostics expressions files graph language modules names ops",
-    "importing": "analysis diagnostics graph language modules names ops pytorch yaml",
-    "figures": "analysis diagnostics files graph numbers ops yaml",
-    "lint": "analysis diagnostics expressions graph language numbers ops yaml",
-    "weights": "diagnostics elaborate expressions files graph language yaml",
-    "compiled": "graph weights",
-    "exporting": "analysis diagnostics files graph weights",
-    "speed": "analysis diagnostics exporting graph ops pytorch",
+    "pytorch": "analysis diagnostics expressions graph language modules ops weights",
+    "importing": "analysis diagnostics expressions graph language modules ops pytorch yaml",
+    "figures": "analysis diagnostics expressions graph ops yaml",
+    "lint": "analysis diagnostics expressions graph language ops yaml",
+    "weights": "diagnostics elaborate expressions graph language yaml",
+    "speed": "analysis diagnostics graph ops pytorch",
     "plugins": "diagnostics modules ops pytorch",
-    "study": "analysis diagnostics elaborate expressions files graph language numbers plugins"
-    " pytorch yaml",
-    "tables": "analysis diagnostics figures files graph numbers ops study",
-    "build": "analysis diagnostics figures files graph pytorch tables",
-    "page": "analysis api diagnostics editor figures files graph language tables yaml",
-    "notebook": "api diagnostics figures graph lint",
-    "editor": "api analysis diagnostics expressions graph language lint names numbers ops tables"
-    " yaml",
+    "study": "analysis diagnostics elaborate expressions graph language plugins pytorch yaml",
+    "tables": "analysis diagnostics expressions figures graph ops study",
+    "editor": "api analysis diagnostics expressions figures graph language lint ops tables yaml",
 }
-ANYTHING = ("", "__main__", "api", "cli", "hub", "timm", "torch")
+ANYTHING = ("", "__main__", "api", "cli", "timm", "torch")
 
 HEAVY = {  # module -> who imports it at the top, if anybody
     "torch": {
@@ -66,7 +56,7 @@ HEAVY = {  # module -> who imports it at the top, if anybody
         "importing.sources",
         "importing.patches",
         "importing.values",
-        "compiled",  # which only types need
+        "api.compiled",  # which only types need
         "pytorch.first_values",  # which only a build imports
         "pytorch.prelude",  # which is emitted, not imported
         "pytorch.settings",  # which only a build imports

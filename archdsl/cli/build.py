@@ -13,7 +13,7 @@ from archdsl.diagnostics.packages import require
 
 if TYPE_CHECKING:
     from archdsl.analysis.summary import Summary
-    from archdsl.build import Files
+    from archdsl.api.build import Files
     from archdsl.graph.graph import Graph
     from archdsl.yaml.limits import Limits
 
@@ -42,8 +42,8 @@ def build(
     changed: Changes,
 ) -> None:
     """Write a network as PyTorch source, run it once, and hold it to the spec."""
-    from archdsl import build as steps
     from archdsl.analysis.summary import summarize
+    from archdsl.api import build as steps
     from archdsl.tables.summary import text
 
     with progress() as say:

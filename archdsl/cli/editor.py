@@ -27,7 +27,7 @@ STARTS = ("resnet", "inception", "densenet", "mobilenet", "unet", "empty")
 @click.option("-o", "--out", default=".", metavar="DIR", help="The folder for it.  [default: .]")
 def new(name: str, like: str, out: str) -> int:
     """Start a spec that is right, with comments, and the schema for editors beside it."""
-    from archdsl.files import write_text
+    from archdsl.diagnostics.files import write_text
     from archdsl.language.starts import start
 
     folder = Path(out)
@@ -67,7 +67,7 @@ def serve(spec: str | None, port: int, no_show: bool) -> int:
     """
     require("the page", "nicegui")
     require("the page", "pebble")
-    from archdsl.page.server import serve
+    from archdsl.editor.page.server import serve
 
     if spec is not None and not os.path.isfile(spec):
         raise UsageError(f"no file {spec}; networks of the gallery are in the page's menu")

@@ -7,7 +7,7 @@ import click
 from archdsl.cli.console import Changes, changes, graph_of, into, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.packages import require
-from archdsl.exporting import SUFFIXES
+from archdsl.pytorch.exporting import SUFFIXES
 
 
 @click.command()

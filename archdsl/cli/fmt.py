@@ -126,7 +126,7 @@ def _range(start: int, end: int) -> str:
 
 
 def _write(spec: str, before: str, after: str) -> None:
-    from archdsl.files import write_text
+    from archdsl.diagnostics.files import write_text
 
     if spec == STDIN:
         show(after)

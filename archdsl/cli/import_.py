@@ -53,7 +53,7 @@ def import_(
 
 def write(text: str, out: Path | None, what: str = "") -> None:
     """A spec to a file, or on the screen."""
-    from archdsl.files import write_text
+    from archdsl.diagnostics.files import write_text
 
     if out is None:
         show(text)

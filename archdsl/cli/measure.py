@@ -73,7 +73,7 @@ def summary(
 def device_of(text: str) -> "Device":
     """`flops=19.5T,bandwidth=900G`; raises UsageError for anything else."""
     from archdsl.analysis.measures import Device
-    from archdsl.numbers import number
+    from archdsl.expressions.numbers import number
 
     given = dict(part.partition("=")[::2] for part in text.split(","))
     if set(given) != {"flops", "bandwidth"}:

@@ -67,7 +67,7 @@ def described(block: "StandardBlock") -> list[str]:
 def list_() -> int:
     """Show the networks of the gallery."""
     from archdsl.analysis.cost import analyze
-    from archdsl.numbers import quantity
+    from archdsl.expressions.numbers import quantity
     from archdsl.tables.text import aligned
 
     rows, status = [["name", "parameters", "MACs", "input", "paper"]], OK

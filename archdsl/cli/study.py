@@ -130,7 +130,7 @@ def _scaled(
     say: Any,
 ) -> Any:
     from archdsl.analysis.measures import column, device_free
-    from archdsl.numbers import number
+    from archdsl.expressions.numbers import number
     from archdsl.study import scale as scaling
 
     shown = tuple(map(column, columns or scaling.COLUMNS))

@@ -9,9 +9,9 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.editor.marks import Mark, declared_at
 from archdsl.editor.results import pattern_of
 from archdsl.editor.view import View
+from archdsl.expressions.names import identifier_problem, key_problem
 from archdsl.language import gallery
 from archdsl.language.syntax import Block, Parameter
-from archdsl.names import identifier_problem, key_problem
 from archdsl.yaml.source import Place
 
 

@@ -17,12 +17,12 @@ from archdsl.elaborate.returns import returns
 from archdsl.elaborate.scaling import _functions
 from archdsl.elaborate.weights import _renames
 from archdsl.expressions.expression import Value
+from archdsl.expressions.names import name_problem
 from archdsl.graph.graph import Graph, holding, paths_of
 from archdsl.language.keys import Cite
 from archdsl.language.patterns import ANYWHERE, fits
 from archdsl.language.syntax import Argument, Document, Item, Sequence, as_written
 from archdsl.language.written import Written
-from archdsl.names import name_problem
 from archdsl.ops.base import times
 from archdsl.ops.tensor import INPUT, TensorSpec
 from archdsl.yaml.limits import Limits

@@ -11,9 +11,9 @@ from archdsl.elaborate.env import Flow, Here, Poison, Tensor, fail
 from archdsl.elaborate.explain import References
 from archdsl.elaborate.values import Evaluator
 from archdsl.expressions.expression import MAX_ITEMS, ExpressionError, Names
+from archdsl.expressions.names import name_problem
 from archdsl.language.syntax import PLACES, Listed, Name
 from archdsl.language.templates import Templates
-from archdsl.names import name_problem
 from archdsl.ops.tensor import INPUT
 from archdsl.yaml.source import Place
 

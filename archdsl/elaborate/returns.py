@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.elaborate.items import Run
+from archdsl.expressions.names import other_name
 from archdsl.graph.returns import ONLY, Returns
 from archdsl.language.syntax import items_in
-from archdsl.names import other_name
 
 EXAMPLE = "`returns: {dict: {out: output, aux: side}}`, or a name instead of `dict` for a tuple"
 

@@ -28,6 +28,7 @@ from archdsl.expressions.expression import (
     Value,
     describe,
 )
+from archdsl.expressions.names import key_problem
 from archdsl.expressions.template import Template
 from archdsl.language.keys import ParameterForm
 from archdsl.language.syntax import (
@@ -43,7 +44,6 @@ from archdsl.language.syntax import (
     Text,
     Verb,
 )
-from archdsl.names import key_problem
 from archdsl.ops import OPS, ArgumentError, Kind, kind
 from archdsl.ops.base import kind_of, whole_number
 from archdsl.yaml.source import Path, Place

@@ -8,6 +8,7 @@ from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.pictures import Picture, read_picture
 from archdsl.figures.canvas.scene import Group, Item, Path, flat
 from archdsl.figures.canvas.theme import Paint, Theme, mixed
@@ -15,7 +16,6 @@ from archdsl.figures.forms import GroupForm
 from archdsl.figures.network.description import Description
 from archdsl.figures.options import Options
 from archdsl.graph.graph import INPUT, Graph
-from archdsl.numbers import quantity
 
 _PIECES = re.compile(r"\{([A-Za-z_]\w*)\}|(\*\*)|(\*)")
 _SHADES = {"stroke": "line", "light": "top", "dark": "side"}  # of a role's color

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.files import make_folder, replacing
 from archdsl.diagnostics.packages import require
 from archdsl.figures.canvas.drawio import drawio
 from archdsl.figures.canvas.pdf import pdf
@@ -16,7 +17,6 @@ from archdsl.figures.canvas.slides import slides
 from archdsl.figures.canvas.svg import svg
 from archdsl.figures.canvas.tikz import tikz
 from archdsl.figures.paper import Paper, save_entries
-from archdsl.files import make_folder, replacing
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from unicodedata import normalize
 from urllib.parse import quote
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.files import write_text
 from archdsl.figures.canvas.tikz import Frame, escaped, texed
 from archdsl.figures.network.captions import Caption
 from archdsl.figures.options import WIDTHS, Options
-from archdsl.files import write_text
 from archdsl.graph.graph import Graph
 
 MADE = "% Entries of figures, written by archdsl draw: what is added here is lost.\n"

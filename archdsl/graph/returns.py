@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from archdsl.names import field_problem, identifier_problem, name_problem
+from archdsl.expressions.names import field_problem, identifier_problem, name_problem
 
 DICT = "dict"
 ONLY = "output"  # what a spec calls its only result, which has no name

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from typing import NoReturn
 
 from archdsl.diagnostics.text import one_line
+from archdsl.expressions.names import identifier_problem, name_problem
 from archdsl.graph.graph import INPUT, Graph, Node, Scope, levels_of, paths_of
-from archdsl.names import identifier_problem, name_problem
 from archdsl.ops import Op, ShapeError, arguments, kind
 from archdsl.ops.tensor import AXES, TensorSpec
 

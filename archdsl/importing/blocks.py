@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archdsl.expressions.names import identifier_problem
 from archdsl.importing.items import ANY, WAITING, Body, Code, Item, plain_body, value_of
 from archdsl.importing.unify import Apart, Unifier
-from archdsl.names import identifier_problem
 from archdsl.ops import OPS
 
 _SIZES = ("out", "groups", "width", "channels", "start", "stop")

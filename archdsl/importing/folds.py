@@ -7,10 +7,10 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+from archdsl.expressions.names import identifier_problem
 from archdsl.importing.blocks import TAKEN, Known, alike, is_size, multiple
 from archdsl.importing.items import ANY, Body, Code, First, Item, Ramp, expression, is_list
 from archdsl.importing.unify import Apart, Unifier, shape
-from archdsl.names import identifier_problem
 
 ROWS = 3  # the fewest that make a table
 COLUMNS = 3  # the most that stand in one line each

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from archdsl.diagnostics.errors import ModuleError
+from archdsl.expressions.names import identifier_problem, name_problem
 from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.graph.returns import Returns
 from archdsl.graph.verify import verify
 from archdsl.importing.recording import Recorder
 from archdsl.importing.simpler import simplify
 from archdsl.importing.values import Frame, Step, Value
-from archdsl.names import identifier_problem, name_problem
 from archdsl.ops.tensor import TensorSpec
 
 

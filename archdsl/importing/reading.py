@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.diagnostics.errors import ModuleError, UsageError
+from archdsl.expressions.names import name_problem
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.importing.functions import FUNCTIONS
 from archdsl.importing.graphs import assembled, named_by_parts
@@ -18,7 +19,6 @@ from archdsl.importing.leaves import helpers, leaf
 from archdsl.importing.recording import Recorder, fake_mode
 from archdsl.importing.results import in_training, results_of
 from archdsl.importing.values import BATCH, Value
-from archdsl.names import name_problem
 from archdsl.ops import Op, Weight, learned
 from archdsl.ops.opaque import Opaque, OpaqueJoin
 from archdsl.ops.tensor import TensorSpec

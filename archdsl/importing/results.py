@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
+from archdsl.expressions.names import name_problem
 from archdsl.graph.returns import Returns
 from archdsl.importing.recording import Recorder
 from archdsl.importing.values import Value
-from archdsl.names import name_problem
 
 
 def results_of(result: Any) -> dict[str, Tensor]:

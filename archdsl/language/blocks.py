@@ -8,6 +8,7 @@ from typing import Any
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.expressions.expression import FUNCTIONS
+from archdsl.expressions.names import identifier_problem, name_problem, other_name
 from archdsl.expressions.parser import WORDS
 from archdsl.expressions.scaling import RULES
 from archdsl.language.checker import Either, Visible
@@ -30,7 +31,6 @@ from archdsl.language.syntax import (
     Parameter,
     is_modifier,
 )
-from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.ops import OPS
 from archdsl.ops.tensor import INPUT
 from archdsl.yaml.fitting import fitted, fitting

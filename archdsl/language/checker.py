@@ -11,6 +11,7 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml, counted
 from archdsl.expressions.expression import Expression, ExpressionError
+from archdsl.expressions.names import identifier_problem, key_problem, name_problem, other_name
 from archdsl.expressions.parser import WORDS, parse
 from archdsl.expressions.template import Template, parse_template
 from archdsl.language.syntax import (
@@ -28,7 +29,6 @@ from archdsl.language.syntax import (
     Parameter,
     Text,
 )
-from archdsl.names import identifier_problem, key_problem, name_problem, other_name
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import Place
 

@@ -10,6 +10,7 @@ from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
 from archdsl.expressions.expression import FUNCTIONS
+from archdsl.expressions.names import identifier_problem, name_problem, other_name
 from archdsl.expressions.scaling import RULES
 from archdsl.language.arguments import whole
 from archdsl.language.blocks import (
@@ -44,7 +45,6 @@ from archdsl.language.syntax import (
     ScalingRule,
 )
 from archdsl.language.weights import read_weights
-from archdsl.names import identifier_problem, name_problem, other_name
 from archdsl.ops import OPS
 from archdsl.ops.tensor import INPUT
 from archdsl.yaml.fitting import fitted

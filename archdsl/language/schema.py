@@ -11,6 +11,7 @@ from typing import Any
 
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.sink import Sink
+from archdsl.expressions.names import RESERVED
 from archdsl.language.blocks import BLOCK_KEYS
 from archdsl.language.keys import VERSION, BlockForm, DocumentForm, ParameterForm, RuleForm
 from archdsl.language.loader import LIBRARY, Loader, library_names
@@ -25,7 +26,6 @@ from archdsl.language.syntax import (
     USE,
     WORDS,
 )
-from archdsl.names import RESERVED
 from archdsl.ops import JOINS, OPS, arguments, kind
 from archdsl.yaml.json_schema import described, schema_of
 

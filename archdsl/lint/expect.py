@@ -4,9 +4,9 @@ from typing import Any
 
 from archdsl.analysis.cost import analyze
 from archdsl.diagnostics.sink import Sink
+from archdsl.expressions.numbers import read_quantity, rounded
 from archdsl.graph.graph import Graph
 from archdsl.language.syntax import Document
-from archdsl.numbers import read_quantity, rounded
 from archdsl.yaml.source import Place
 
 

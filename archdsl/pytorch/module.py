@@ -13,7 +13,7 @@ from archdsl.pytorch.source import emit
 SHOWN = 6  # maps that a message names
 
 if TYPE_CHECKING:
-    from archdsl.compiled import Network
+    from archdsl.api.compiled import Network
 
 
 def compile_graph(

@@ -8,9 +8,9 @@ from keyword import kwlist
 
 from archdsl.analysis.cost import analyze
 from archdsl.diagnostics.errors import Difference, UsageError
+from archdsl.expressions.names import identifier_problem
 from archdsl.graph.graph import Graph
 from archdsl.modules.calls import IMPORTED, OTHER_NAMES, OTHERS, REQUIRES
-from archdsl.names import identifier_problem
 from archdsl.ops.opaque import Opaque
 from archdsl.pytorch import naming
 from archdsl.pytorch.allowed import prelude

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.exporting import Exported, openvino_model, quiet
 from archdsl.graph.graph import Graph
 from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.exporting import Exported, openvino_model, quiet
 from archdsl.speed.timing import in_turns
 
 Run = Callable[[Sequence[Tensor]], list[Tensor]]  # tensors by the order of inputs and of results

@@ -16,8 +16,8 @@ import torch
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
-from archdsl.exporting import quiet
 from archdsl.graph.graph import Graph
+from archdsl.pytorch.exporting import quiet
 from archdsl.pytorch.module import compile_graph
 from archdsl.speed.benchmark import MATRIX, REFERENCE, SIDE
 from archdsl.speed.engines import eager, prepare

@@ -13,8 +13,8 @@ from archdsl.analysis.measures import column, device_free
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.report import failure
 from archdsl.diagnostics.sink import Sink
+from archdsl.expressions.numbers import number
 from archdsl.language.keys import VERSION, check_version
-from archdsl.numbers import number
 from archdsl.study.candidates import Point
 from archdsl.yaml.fitting import fitted
 from archdsl.yaml.json_schema import schema_of

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.files import make_folder, replacing
 from archdsl.diagnostics.packages import require
-from archdsl.files import make_folder, replacing
 from archdsl.study.candidates import Point
 
 Record = dict[str, Any]

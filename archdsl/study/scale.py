@@ -12,10 +12,10 @@ from pathlib import Path
 
 from archdsl.analysis.measures import Value, column, device_free, totals
 from archdsl.diagnostics.errors import SpecError, UsageError
+from archdsl.diagnostics.files import write_text
 from archdsl.diagnostics.text import as_yaml
-from archdsl.files import write_text
+from archdsl.expressions.numbers import number
 from archdsl.language import gallery
-from archdsl.numbers import number
 from archdsl.study.candidates import PHI, Candidates, Point
 from archdsl.yaml.limits import Limits
 
@@ -253,7 +253,7 @@ def write_specs(candidates: Candidates, result: Family, count: int, folder: Path
     """
     from os.path import relpath
 
-    from archdsl.files import make_folder
+    from archdsl.diagnostics.files import make_folder
 
     base, stem = Path(candidates.path).resolve(), Path(candidates.path).stem
     extended = Path(relpath(candidates.path, folder)).as_posix()

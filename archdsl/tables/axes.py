@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.analysis.measures import Kind
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.files import make_folder, replacing
 from archdsl.diagnostics.packages import require
 from archdsl.figures.canvas.font import FALLBACKS, FAMILIES, font
 from archdsl.figures.canvas.png import DPI, PIXELS
 from archdsl.figures.canvas.scene import words
 from archdsl.figures.canvas.theme import Theme, load_theme, mixed
 from archdsl.figures.options import LARGEST, WIDTHS, width_of
-from archdsl.files import make_folder, replacing
 from archdsl.tables.summary import cell
 
 if TYPE_CHECKING:

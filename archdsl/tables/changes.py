@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from archdsl.analysis.diff import Change, Difference, Side
-from archdsl.numbers import quantity
+from archdsl.expressions.numbers import quantity
 from archdsl.tables.text import aligned, html_table
 
 HEADINGS = ("", "part", "what", "output", "parameters", "MACs")

@@ -1,7 +1,7 @@
 """A network in stages as text."""
 
 from archdsl.analysis.partition import Partition, Stage
-from archdsl.numbers import quantity, share
+from archdsl.expressions.numbers import quantity, share
 from archdsl.tables.text import aligned
 
 HEADINGS = ("stage", "begins with", "parameters", "%", "MACs", "%", "receives")

@@ -12,8 +12,8 @@ from archdsl.analysis.cost import Cost
 from archdsl.analysis.measures import MEASURES, Kind, Measure, Value
 from archdsl.analysis.summary import Stage, Summary
 from archdsl.diagnostics.text import one_line
+from archdsl.expressions.numbers import quantity, share
 from archdsl.graph.graph import INPUT, named_shapes
-from archdsl.numbers import quantity, share
 from archdsl.tables.text import aligned, html_table
 
 _LATEX = {

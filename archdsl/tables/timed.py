@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from archdsl.numbers import quantity
+from archdsl.expressions.numbers import quantity
 from archdsl.tables.text import aligned
 
 if TYPE_CHECKING:

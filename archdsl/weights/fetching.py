@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from archdsl.diagnostics.errors import CheckpointError, UsageError
+from archdsl.diagnostics.files import make_folder
 from archdsl.diagnostics.packages import require
-from archdsl.files import make_folder
 
 HASH = re.compile(r"-([0-9a-f]{8,64})\.\w+$")  # in the name of a file, as torch.hub has it
 HUB = "hf-hub:"  # before the repository of a file of the Hugging Face Hub

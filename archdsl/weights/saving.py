@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archdsl import __version__
+from archdsl.diagnostics.files import replacing, require_text
 from archdsl.diagnostics.packages import require
-from archdsl.files import replacing, require_text
 from archdsl.graph.graph import Graph
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from archdsl.analysis.measures import MEASURES, Device, Facts, totals
 from archdsl.analysis.summary import summarize
 from archdsl.cli import main as cli
 from archdsl.diagnostics.errors import UsageError
+from archdsl.expressions.numbers import number
 from archdsl.figures.options import shown_of
-from archdsl.numbers import number
 from archdsl.tables.plots import undominated
 from archdsl.tables.summary import cell, text
 

@@ -10,6 +10,7 @@ import pytest
 import archdsl
 from archdsl import Graph, UsageError
 from archdsl.cli import main as cli
+from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.pen import Pen
 from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
 from archdsl.figures.canvas.theme import ROLES, load_theme
@@ -19,7 +20,6 @@ from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, describe
 from archdsl.figures.network.tree import Box, Join, Mesh, Reducer, boxes
 from archdsl.figures.options import KINDS, WIDTHS, Options, fold_of, shown_of, width_of
-from archdsl.numbers import quantity
 from archdsl.ops import OPS
 from tests.support import graph_of
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import archdsl
-from archdsl.names import name_problem
+from archdsl.expressions.names import name_problem
 from archdsl.pytorch.allowed import prelude
 from tests.examples import examples
 from tests.support import read, require_network

@@ -7,7 +7,7 @@ import pytest
 
 import archdsl
 from archdsl.cli.main import run as command
-from archdsl.names import LONGEST
+from archdsl.expressions.names import LONGEST
 from tests.support import check_error, errors, graph_of, require_network, whole
 
 

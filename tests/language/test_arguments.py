@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from archdsl.expressions.names import identifier_problem, name_problem
 from archdsl.language.syntax import BROKEN, COMBINATORS, MODIFIERS
-from archdsl.names import identifier_problem, name_problem
 from archdsl.ops import OPS, ArgumentError, ShapeError, arguments, construct, kind
 from archdsl.ops.base import window
 from archdsl.ops.tensor import TensorSpec

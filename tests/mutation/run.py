@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.mutation.mutations import Mutation, sample
 
 ROOT = Path(__file__).parents[2]
-WIDER = ["tests/test_random_specs.py", "tests/test_api.py", "tests/cli", "tests/gallery"]
+WIDER = ["tests/test_random_specs.py", "tests/api/test_api.py", "tests/cli", "tests/gallery"]
 SECONDS = 3600  # tests that run longer have caught it: all take a third in one process
 
 

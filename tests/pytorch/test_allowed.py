@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import archdsl
 import archdsl.pytorch
 from archdsl.analysis.summary import summarize
-from archdsl.build import run
+from archdsl.api.build import run
 from archdsl.cli.main import run as command
 from archdsl.diagnostics.errors import InternalError
 from archdsl.modules.calls import TORCH

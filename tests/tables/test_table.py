@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import archdsl
 from archdsl.analysis.cost import Cost
 from archdsl.analysis.summary import Stage, Summary, summarize
-from archdsl.numbers import quantity, share
+from archdsl.expressions.numbers import quantity, share
 from archdsl.ops.tensor import TensorSpec
 from archdsl.tables.summary import FORMATS, Table, text
 from archdsl.tables.text import aligned

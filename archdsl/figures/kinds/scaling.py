@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.pen import LINE, Pen
 from archdsl.figures.canvas.scene import Run, words
 from archdsl.figures.kinds.block_layout import hover
@@ -12,7 +13,6 @@ from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description, Stage
 from archdsl.figures.network.units import resolution
 from archdsl.figures.options import Options
-from archdsl.numbers import quantity
 
 BLOCK, GAP = 4.0, 1.6  # height of one block; between stages
 WIDEST, THINNEST = 46.0, 5.0  # of a bar

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
+from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.tikz import texed
 from archdsl.figures.kinds.table_rows import Cell, Column, Comparison, Entry, entries, in_words
 from archdsl.figures.network.description import describe
 from archdsl.graph.graph import Graph
-from archdsl.numbers import quantity
 
 
 def latex(table: Comparison) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.diagnostics.text import one_line
+from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.pen import LOWEST, height_of
 from archdsl.figures.canvas.scene import Path, Scene
 from archdsl.figures.network import labels
@@ -13,7 +14,6 @@ from archdsl.figures.network.description import Description, Stage, vary
 from archdsl.figures.network.units import resolution, sides
 from archdsl.figures.options import Options
 from archdsl.graph.graph import Graph
-from archdsl.numbers import quantity
 
 _EXPLAINED = {
     "columns": " Rows by resolution; a dashed shortcut projects.",

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal, NamedTuple
 
+from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.scene import Run
 from archdsl.graph.graph import Node
-from archdsl.numbers import quantity
 from archdsl.ops import Cost
 from archdsl.ops.tensor import TensorSpec
 

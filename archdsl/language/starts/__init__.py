@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.names import identifier_problem, other_name
+from archdsl.expressions.names import identifier_problem, other_name
 
 NAME = "NAME"  # what stands for the network's name in them
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.files import make_folder, write_text
+from archdsl.diagnostics.files import make_folder, write_text
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
@@ -19,7 +19,7 @@ def after(statements: str, path: Path) -> subprocess.CompletedProcess[str]:
     program = (
         "import os, resource, signal\n"
         "from pathlib import Path\n"
-        "from archdsl.files import write_text\n"
+        "from archdsl.diagnostics.files import write_text\n"
         f"{statements}\n"
         f"write_text(Path({str(path)!r}), 'new' * 100_000)\n"
     )

@@ -12,12 +12,7 @@ from fastapi import Body, Response
 from nicegui import app, ui
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.figures.canvas.font import font
-from archdsl.figures.canvas.theme import theme_names
-from archdsl.figures.options import Option
-from archdsl.language import gallery
-from archdsl.language.loader import library_names
-from archdsl.page.answers import (
+from archdsl.editor.page.answers import (
     ONE,
     Answer,
     Question,
@@ -28,10 +23,15 @@ from archdsl.page.answers import (
     offers,
     options_of,
 )
-from archdsl.page.browser import CLICKED, COMPLETE, CURSOR, FONTS, INSERT, KEEP, MARK, STYLE
-from archdsl.page.files import ChangedMeanwhile, Open, on_disk
-from archdsl.page.guard import Guard
-from archdsl.page.worker import Worker
+from archdsl.editor.page.browser import CLICKED, COMPLETE, CURSOR, FONTS, INSERT, KEEP, MARK, STYLE
+from archdsl.editor.page.files import ChangedMeanwhile, Open, on_disk
+from archdsl.editor.page.guard import Guard
+from archdsl.editor.page.worker import Worker
+from archdsl.figures.canvas.font import font
+from archdsl.figures.canvas.theme import theme_names
+from archdsl.figures.options import Option
+from archdsl.language import gallery
+from archdsl.language.loader import library_names
 
 HOST = "127.0.0.1"
 WAITING = "The figure and the table come once what is wrong is mended."

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.numbers import number, read_quantity, rounded
+from archdsl.expressions.numbers import number, read_quantity, rounded
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from torch import nn
 
 import archdsl
 from archdsl.cli import main as cli
-from archdsl.exporting import SUFFIXES
+from archdsl.pytorch.exporting import SUFFIXES
 from archdsl.speed.statistics import with_statistics
 from tests.support import TWO, page_module
 

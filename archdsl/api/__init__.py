@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from archdsl.analysis.cost import Analysis
     from archdsl.analysis.summary import Summary
-    from archdsl.compiled import Backbone, Network
+    from archdsl.api.compiled import Backbone, Network
     from archdsl.figures.figure import Figure
     from archdsl.graph.graph import Graph
     from archdsl.graph.renames import Renames
@@ -550,7 +550,7 @@ def export(
     """
     from torch import nn
 
-    from archdsl.exporting import export
+    from archdsl.pytorch.exporting import export
 
     if isinstance(network, nn.Module):
         if weights is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from archdsl.analysis.summary import Summary
 from archdsl.diagnostics.diagnostic import Span
 from archdsl.diagnostics.errors import InternalError, UsageError
+from archdsl.diagnostics.files import make_folder, write_text
 from archdsl.figures.draw import draw, hero
-from archdsl.files import make_folder, write_text
 from archdsl.graph.graph import Graph
 from archdsl.tables.summary import markdown
 

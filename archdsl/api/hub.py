@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.api import compile, load_weights, save_weights
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.files import write_text
 from archdsl.diagnostics.packages import require
-from archdsl.files import write_text
 from archdsl.graph.graph import Graph
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from tests.browser import chromium
 
 pytest.importorskip("nicegui", reason="needs the extra `page`")
 pytest.importorskip("pebble", reason="needs the extra `page`")
-from archdsl.page.answers import Question, answer
+from archdsl.editor.page.answers import Question, answer
 
 SECONDS = 60_000  # milliseconds: how long a loaded machine may take
 

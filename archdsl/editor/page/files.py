@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.files import write_text
 from archdsl.diagnostics.sink import Sink
-from archdsl.files import write_text
 from archdsl.yaml.limits import Limits
 from archdsl.yaml.source import read_text
 

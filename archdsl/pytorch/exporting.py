@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.analysis.cost import analyze
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.files import make_folder, replacing
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.suggest import did_you_mean
-from archdsl.files import make_folder, replacing
 from archdsl.graph.graph import Graph
 from archdsl.weights.saving import described, save_weights
 
