@@ -26,7 +26,7 @@ pytest.importorskip("nicegui", reason="needs the extra `page`")
 pytest.importorskip("pebble", reason="needs the extra `page`")
 from archdsl.editor.page.answers import Question, answer
 
-SECONDS = 60_000  # milliseconds: how long a loaded machine may take
+SECONDS = 300_000  # milliseconds: how long a loaded machine may take
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Served:
 
     def ask(self, path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Any:
         """The status and the body of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS / 1000)
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         with closing(connection):
             connection.request(method, path, body or None, said)
