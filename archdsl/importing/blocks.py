@@ -3,20 +3,25 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archdsl.expressions.names import identifier_problem
 from archdsl.importing.items import ANY, WAITING, Body, Code, Item, plain_body, value_of
+from archdsl.importing.sizes import (
+    Columns,
+    alike,
+    axis,
+    columns,
+    is_axis,
+    is_size,
+    multiple,
+    pairs,
+    products,
+    root,
+)
 from archdsl.importing.unify import Apart, Unifier
 from archdsl.ops import OPS
-
-_SIZES = ("out", "groups", "width", "channels", "start", "stop")
-
-
-def is_size(name: str) -> bool:
-    """Whether an argument of this name is a number of channels."""
-    return name.rstrip("0123456789").endswith(_SIZES)
 
 
 @dataclass
@@ -58,25 +63,26 @@ def _type(values: Sequence[Any]) -> Any:
 class Parameters:
     """What stands for the numbers of a block: the same number, something of `C`, a parameter.
 
-    `channels` are those of every call; a parameter whose values follow from them, or from others,
+    `sizes` are those of every call; a parameter whose values follow from them, or from others,
     has an expression as its default.
     """
 
-    def __init__(self, channels: list[int]) -> None:
-        self.channels = channels
+    def __init__(self, sizes: Sequence[Any]) -> None:
+        self.given = columns(sizes)
         self.found: dict[str, list[Any]] = {}
         self.derived: dict[str, Code] = {}
         self.widths: set[str] = set()  # parameters that are numbers of channels
         self.flags: list[tuple[Code, str, list[bool]]] = []
         self.unifier: Unifier
 
-    def leaf(self, name: str, values: list[Any], channels: list[int]) -> Any:
+    def leaf(self, name: str, values: list[Any], sizes: list[Any]) -> Any:
         known = [value for value in values if value is not ANY]
         whole = is_size(name) and all(type(v) is int for v in known)
         varies = any(value != known[0] for value in known)
+        counts = name in ("groups", "heads")  # parts of the channels
         if whole and (varies or name == "groups"):
-            made = multiple(values, {"C": channels}) or (
-                multiple(values, self.sizes()) if name != "groups" else None
+            made = multiple(values, self._of(name, columns(sizes))) or (
+                multiple(values, self.sizes()) if not counts else None
             )
             if made is not None and (varies or made.text == "C"):
                 return made
@@ -84,20 +90,34 @@ class Parameters:
             return known[0]
         if any(isinstance(value, Code | dict) for value in known):
             raise Apart
+        made = root(values, self._of(name, columns(sizes)))
+        if made is not None:
+            return made
         for title, others in self.found.items():
             if title.startswith(name) and alike(values, others):
-                self.found[title] = [b if a is ANY else a for a, b in _pairs(others, values)]
+                self.found[title] = [b if a is ANY else a for a, b in pairs(others, values)]
                 return Code(title)
-        made = multiple(values, {"C": self.channels}) if whole else None
+        made = multiple(values, self._of(name, self.given)) if whole else None
+        made = made or root(values, self._of(name, self.given))
         if made is not None:
             title = self.free("channels" if made.text == "C" else name)
             self.derived[title] = made
         else:
             title = self.free("depth" if name == "repeat" else name)
         self.found[title] = values
-        if whole and name != "groups":
+        if whole and not counts:
             self.widths.add(title)
         return Code(title)
+
+    def _of(self, name: str, known: Columns) -> Columns:
+        """What a number of this name may be a multiple of: channels, an axis of any size."""
+        known = known if is_axis(name) else {n: v for n, v in known.items() if n == "C"}
+        return known | products(known) if is_axis(name) else known
+
+    def fit(self, values: list[Any], sizes: list[Any], used: Collection[str]) -> Any:
+        """An axis of a shape, by what comes in or by other parameters."""
+        made = axis(values, columns(sizes), used)
+        return axis(values, self.sizes(), used) if made is None else made
 
     def sizes(self) -> dict[str, list[Any]]:
         """What other sizes may be multiples of."""
@@ -143,7 +163,7 @@ class Parameters:
             simple[f"{name} == 1"] = [v == 1 for v in values]
             if name in self.widths:
                 for k in (1, 2, 4):
-                    differs = [k * v != c for v, c in _pairs(values, self.channels)]
+                    differs = [k * v != c for v, c in pairs(values, self.given["C"])]
                     times = f"{k} * {name}" if k > 1 else name
                     simple[f"{times} != C"] = differs
                     simple[f"{times} == C"] = [not d for d in differs]
@@ -151,37 +171,11 @@ class Parameters:
         for word, both in (("or", any), ("and", all)):
             for a, one in simple.items():
                 for b, other in simple.items():
-                    if a != b and [both(p) for p in _pairs(one, other)] == flags:
+                    if a != b and [both(p) for p in pairs(one, other)] == flags:
                         yield f"{a} {word} {b}"
 
 
-def _pairs(one: Sequence[Any], other: Sequence[Any]) -> list[tuple[Any, Any]]:
-    return list(zip(one, other, strict=True))
-
-
-def alike(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    """Whether values are equal where both are known."""
-    return all(
-        a is ANY or b is ANY or (a == b and type(a) is type(b)) for a, b in _pairs(one, other)
-    )
-
-
 TAKEN = {"C", "H", "W", "D", "L", "i", "first", "last", "row", "input", "true", "false"}
-
-
-def multiple(values: Sequence[int], known: dict[str, list[Any]]) -> Code | None:
-    """Sizes as a multiple, or a part, of what is known; the first that does."""
-    for name, others in known.items():
-        pairs = [(a, b) for a, b in _pairs(values, others) if a is not ANY and b is not ANY]
-        if not pairs or any(b is ANY and a is not ANY for a, b in _pairs(values, others)):
-            continue
-        if all(a == b for a, b in pairs):
-            return Code(name)
-        if all(b and a % b == 0 for a, b in pairs) and len({a // b for a, b in pairs}) == 1:
-            return Code(f"{pairs[0][0] // pairs[0][1]} * {name}")
-        if all(a and b % a == 0 for a, b in pairs) and len({b // a for a, b in pairs}) == 1:
-            return Code(f"{name} // {pairs[0][1] // pairs[0][0]}")
-    return None
 
 
 Fold = Callable[[Body, "Known", bool], Body]
@@ -198,8 +192,8 @@ class Known(dict[str, Block]):
 
     def is_deep(self, verb: str) -> bool:
         """Whether a block is more than a few layers in a row."""
-        held = self[verb].body.values() if verb in self else ()
-        return any(item.verb in self or item.verb in COMBINED for item in held)
+        held = self[verb].body if verb in self else {}
+        return any(item.verb in self or item.verb in COMBINED for item in _all(held))
 
 
 COMBINED = ("residual", "dense", "concat", "add", "multiply")
@@ -221,9 +215,37 @@ def called(
         name, items = waiting
         for item in items:
             item.parts["items"] = fold(item.parts["items"], blocks, False)
+        _even([item.parts for item in items])
         for group in _groups(items, blocks.defaults):
             title = _title(name, {*blocks, *taken})
             blocks[title] = _block(title, *group)
+
+
+def _even(parts: Sequence[dict[str, Body]]) -> None:
+    """Bodies of one class with one turn of what others have several turns of, under its key."""
+    repeated = {
+        turn: (key, item)
+        for part in parts
+        for key, item in part["items"].items()
+        if "repeat" in item.modifiers and (turn := _first_of(key))
+    }
+    for part in parts:
+        found = {}
+        for key, item in part["items"].items():
+            title, other = repeated.get(key, (key, item))
+            if other is not item and other.verb == item.verb and not item.modifiers:
+                key, item = title, replace(item, modifiers={"repeat": 1})
+            found[key] = item
+        part["items"] = found
+
+
+_TURN = re.compile(r"(.*)\{i(?: \+ ([0-9]+))?\}")  # the key of what repeats
+
+
+def _first_of(key: str) -> str:
+    """The key of the first turn, "" of what has none."""
+    match = _TURN.fullmatch(key)
+    return f"{match[1]}{match[2] or 0}" if match else ""
 
 
 Group = tuple[Body, Parameters, list[Item]]
@@ -293,8 +315,8 @@ def _skeleton(body: Body) -> Any:
 def _unified(items: Sequence[Item], defaults: Any) -> tuple[Body, Parameters]:
     if len({len(item.sources) > 1 and len(item.sources) for item in items}) > 1:
         raise Apart
-    parameters = Parameters([item.channels for item in items])
-    parameters.unifier = Unifier(parameters.leaf, defaults, parameters.missing)
+    parameters = Parameters([item.sizes for item in items])
+    parameters.unifier = Unifier(parameters.leaf, parameters.fit, defaults, parameters.missing)
     body = parameters.unifier.body([item.parts["items"] for item in items])
     parameters.settle()
     return body, parameters

@@ -150,7 +150,7 @@ class Bodies:
                     inner.item.arguments["like"] = self.reference(taken.pop(), scope, around)
                 if taken != [given]:
                     inner.item.sources = tuple(self.reference(id, scope, around) for id in taken)
-                inner.item.channels = self.graph.spec(inner.taken[0]).channels
+                inner.item.sizes = self.graph.spec(inner.taken[0]).names()
             flow = entry.result if not entry.item.modifiers.get("aux") else before
         return _numbered({entry.key: entry.item for entry in entries})
 

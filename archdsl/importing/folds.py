@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from archdsl.expressions.names import identifier_problem
-from archdsl.importing.blocks import TAKEN, Known, alike, is_size, multiple
+from archdsl.importing.blocks import TAKEN, Known
 from archdsl.importing.items import ANY, Body, Code, First, Item, Ramp, expression, is_list
+from archdsl.importing.sizes import Columns, alike, axis, columns, is_axis, is_size, multiple
 from archdsl.importing.unify import Apart, Unifier, shape
 
 ROWS = 3  # the fewest that make a table
@@ -48,7 +49,7 @@ def _as_group(item: Item, says: set[str]) -> None:
     only = body["0"]
     if only.modifiers.keys() == says and not only.sources:
         item.verb, item.arguments, item.parts = only.verb, only.arguments, only.parts
-        item.modifiers, item.channels = {"repeat": 1, **only.modifiers}, only.channels
+        item.modifiers, item.sizes = {"repeat": 1, **only.modifiers}, only.sizes
 
 
 # runs
@@ -114,14 +115,16 @@ def _turns(items: Sequence[Item], known: Known) -> Item:
         raise Apart
     if items[0].verb == "seq" and any(item != items[0] for item in items[1:]):
         raise Apart  # parts of their own, as stages are
-    made = Unifier(partial(_turn, known), known.defaults).item(_unsourced(items))
-    changes = sum(isinstance(v, First) for part in made.walk() for v in part.arguments.values())
-    if changes > 1 and len(items) < 3:
+    made = Unifier(partial(_turn, known), _fit, known.defaults).item(_unsourced(items))
+    said = [value for part in made.walk() for value in part.arguments.values()]
+    changes = [value for value in said if isinstance(value, First)]
+    flags = [value for value in changes if isinstance(value.first, bool)]  # which say one change
+    if len(changes) - len(flags[1:]) > 1 and len(items) < 3:
         raise Apart  # two that differ in several ways are two
     made.sources = items[0].sources
     made.modifiers["repeat"] = len(items)
     for part in made.walk():
-        part.channels = ANY  # another turn has others
+        part.sizes = ANY  # another turn has others
     return made
 
 
@@ -130,7 +133,18 @@ def _unsourced(items: Sequence[Item]) -> list[Item]:
     return [replace(items[0], sources=()), *items[1:]]
 
 
-def _turn(known: Known, name: str, values: list[Any], channels: list[int]) -> Any:
+def _fit(values: list[Any], sizes: list[Any], used: Collection[str]) -> Any:
+    """An axis of a shape, by what comes in."""
+    return axis(values, columns(sizes), used)
+
+
+def _of(name: str, sizes: list[Any]) -> Columns:
+    """What a number of this name may be a multiple of."""
+    known = columns(sizes)
+    return known if is_axis(name) else {n: v for n, v in known.items() if n == "C"}
+
+
+def _turn(known: Known, name: str, values: list[Any], sizes: list[Any]) -> Any:
     """What a value is in every turn."""
     top, steps = known.steps
     some = {n: value for n, value in enumerate(values) if isinstance(value, float)}
@@ -147,7 +161,7 @@ def _turn(known: Known, name: str, values: list[Any], channels: list[int]) -> An
         raise Apart
     varies = any(value != values[0] for value in values)
     if is_size(name):
-        made = multiple(values, {"C": channels})
+        made = multiple(values, _of(name, sizes))
         if made is not None and (varies or name == "groups"):
             return made
         if varies:
@@ -186,13 +200,13 @@ def steps_of(rates: Collection[float]) -> tuple[float, int]:
 def _rows(items: Sequence[Item], known: Known) -> Item:
     """Items as the rows of a table."""
     given = _with_repeats(items)
-    columns: dict[str, list[Any]] = {}
-    unifier = Unifier(partial(_column, columns), known.defaults)
+    found: Columns = {}
+    unifier = Unifier(partial(_column, found), _fit, known.defaults)
     made = unifier.item(_unsourced(given))
-    if not columns or items[0].sources or (len(columns) > COLUMNS and len(items) < LONG):
+    if not found or items[0].sources or (len(found) > COLUMNS and len(items) < LONG):
         raise Apart
     made.sources = items[0].sources
-    made.modifiers = {"for": _table(columns, len(items)), **made.modifiers}
+    made.modifiers = {"for": _table(found, len(items)), **made.modifiers}
     return made
 
 
@@ -219,9 +233,7 @@ def _repeated(item: Item) -> Item:
     return replace(item, modifiers={"repeat": 1, **item.modifiers})
 
 
-def _column(
-    columns: dict[str, list[Any]], name: str, values: list[Any], channels: list[int]
-) -> Any:
+def _column(found: Columns, name: str, values: list[Any], sizes: list[Any]) -> Any:
     values = _filled(values)
     if any(isinstance(value, Code | list | dict) for value in values):
         if all(value == values[0] for value in values):
@@ -229,25 +241,25 @@ def _column(
         raise Apart
     if all(value == values[0] for value in values):
         return values[0]
-    made = multiple(values, {"C": channels}) if is_size(name) else None
+    made = multiple(values, _of(name, sizes)) if is_size(name) else None
     if made is not None:
         return made
-    for title, others in columns.items():
+    for title, others in found.items():
         if alike(others, values) and title.startswith(name):
             return Code(title)
     base = "depth" if name == "repeat" else name
     title, number = base, 2
-    while title in columns or title in TAKEN or identifier_problem(title):
+    while title in found or title in TAKEN or identifier_problem(title):
         title, number = f"{base}{number}", number + 1
-    columns[title] = values
+    found[title] = values
     return Code(title)
 
 
-def _table(columns: dict[str, list[Any]], count: int) -> dict[str, Any]:
-    if len(columns) <= COLUMNS:
-        return dict(columns)
-    rows = [[values[n] for values in columns.values()] for n in range(count)]
-    return {"columns": list(columns), "rows": rows}
+def _table(found: Columns, count: int) -> dict[str, Any]:
+    if len(found) <= COLUMNS:
+        return dict(found)
+    rows = [[values[n] for values in found.values()] for n in range(count)]
+    return {"columns": list(found), "rows": rows}
 
 
 # dense
@@ -262,14 +274,14 @@ def _dense(body: Body, known: Known) -> Body:
             continue
         prefix, start = _numbered(keys[place])
         try:
-            layer = Unifier(partial(_turn, known), known.defaults).item(_unsourced(layers))
+            layer = Unifier(partial(_turn, known), _fit, known.defaults).item(_unsourced(layers))
         except Apart:
             continue
         key = _template(_turns, prefix, start) if prefix != keys[place] else "{i}"
         for part in layer.walk():
-            part.channels = ANY
+            part.sizes = ANY
         made = Item("dense", {"repeat": len(layers)}, {"layer": {key: layer}})
-        made.channels = items[place].channels
+        made.sizes = items[place].sizes
         before = dict(zip(keys[:place], items[:place], strict=True))
         after = dict(zip(keys[stop:], items[stop:], strict=True))
         return before | {"_dense": made} | after

@@ -52,8 +52,8 @@ ANY = Any_()
 class Item:
     """One item: `parts` are the bodies of a combinator by the names of its arguments.
 
-    `channels` are those that come in; `sources` are the references of `from`, empty where it takes
-    what flows.
+    `sizes` are those that come in, by their names in expressions; `sources` are the references of
+    `from`, empty where it takes what flows.
     """
 
     verb: str
@@ -61,9 +61,14 @@ class Item:
     parts: "dict[str, Body]" = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     modifiers: dict[str, Any] = field(default_factory=dict)
-    channels: Any = 0
+    sizes: Any = field(default_factory=dict)  # or ANY
     there: bool = True
     free: frozenset[str] = frozenset()  # arguments that may have any value
+
+    @property
+    def channels(self) -> Any:
+        """The channels that come in."""
+        return ANY if self.sizes is ANY else self.sizes.get("C", 0)
 
     def walk(self) -> "Iterator[Item]":
         """The item and all in it."""

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from archdsl.importing.axes import first, last
+from archdsl.importing.readers import owner
 from archdsl.importing.recording import Helper, Recorder
 from archdsl.importing.values import Learned, Reader, Unread, Value
 from archdsl.ops import attention, conv, join, norm, pool, regularize
@@ -38,18 +39,25 @@ def leaf(module: nn.Module) -> Reader | None:
 
 
 def helpers(modules: Iterable[nn.Module]) -> Iterator[Helper]:
-    """The functions of our sources beside the classes of these modules, with their readers."""
+    """The functions that are one op beside the classes of these modules, with their readers."""
     seen: set[str] = set()
     for module in modules:
         place = type(module).__module__
         if place in seen or place not in sys.modules:
             continue
         seen.add(place)
-        for name in prelude().keys() & vars(sys.modules[place]).keys():
-            reader = LEAVES.get(f"prelude.{name}")
-            found = vars(sys.modules[place])[name]
-            if reader is not None and inspect.isfunction(found) and _is_prelude(found):
+        for name, found in [*vars(sys.modules[place]).items()]:
+            reader = _of_function(found) if inspect.isfunction(found) else None
+            if reader is not None:
                 yield sys.modules[place], name, found, reader
+
+
+def _of_function(found: Any) -> Reader | None:
+    """What reads a call of a function as one op: one of our sources, or of a package."""
+    name = found.__name__
+    if name in prelude() and _is_prelude(found):
+        return LEAVES.get(f"prelude.{name}")
+    return LEAVES.get(f"{(found.__module__ or '').partition('.')[0]}.{name}")
 
 
 def _is_prelude(kind: Any) -> bool:
@@ -85,6 +93,14 @@ def _frozen(r: Recorder, path: str, module: Any, x: Value) -> Value:
     return r.emit(
         norm.BatchNorm, first(r, x), path=path, eps=module.eps, affine=affine, frozen=True
     )
+
+
+@reads("timm.rms_norm2d", "timm.fast_rms_norm2d")
+def _rms_norm_of_maps(
+    r: Recorder, x: Value, normalized_shape: Sequence[int], weight: Any = None, eps: float = 1e-5
+) -> Value:
+    path = "" if weight is None else owner(weight)
+    return r.emit(norm.RmsNorm, first(r, x), path=path, eps=eps, affine=weight is not None)
 
 
 @reads("torch.MultiheadAttention")

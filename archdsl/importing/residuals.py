@@ -88,14 +88,15 @@ def _begin(entries: Sequence[Entry], end: int) -> int:
 def _residual(
     entries: Sequence[Entry], at: int, outside: set[str]
 ) -> tuple[int, int, Entry] | None:
-    """The residual whose sum stands at a place, and the entries that it is made of."""
+    """The residual whose sum stands at a place, and the entries that it is made of.
+
+    Of two ways the longer is the body.
+    """
     add = entries[at]
     if len(add.taken) != 2:
         return None
-    for main, short in (add.taken, add.taken[::-1]):
-        ways = _ways(entries, at, main, short)
-        if ways is None:
-            continue
+    found = (_ways(entries, at, *pair) for pair in (add.taken, add.taken[::-1]))
+    for ways in sorted(filter(None, found), key=lambda ways: -_length(entries, ways)):
         (start, stop), (first, last), source = ways
         held = {n for pair in ((start, stop), (first, last)) for n in range(*pair)}
         if not held or held != set(range(min(held), at)):
@@ -131,6 +132,11 @@ def _residual(
 
 
 Ways = tuple[tuple[int, int], tuple[int, int], str]
+
+
+def _length(entries: Sequence[Entry], ways: Ways) -> int:
+    """How much a way does beside its shortcut."""
+    return sum(1 for entry in entries[slice(*ways[0])] for _ in entry.item.walk())
 
 
 def _ways(entries: Sequence[Entry], at: int, main: str, short: str) -> Ways | None:

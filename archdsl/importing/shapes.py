@@ -77,6 +77,8 @@ def _expand(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
     sizes = tuple(r.result.shape)
     if sizes == input.shape:
         return input
+    if input.at is None and input.shape[:1] == (1,) and sizes == (BATCH, *input.shape[1:]):
+        return reshaped(r, input, sizes[1:]).seen()  # a learned tensor beside every image
     if input.at is None or len(sizes) != len(input.shape):
         raise Unread("values that are repeated")
     if r.called in ("repeat", "tile"):

@@ -117,7 +117,8 @@ def _results(graph: Graph, numbers: dict[Hashable, int]) -> Iterator[tuple[bool,
         inputs = [found[id] for id in node.inputs]
         if isinstance(node.op, join.Add | join.Multiply):
             inputs.sort()  # which is the same sum
-        key = (node.op, node.path if node.weights else "", tuple(inputs))
+        what = graph.spec(node.id) if isinstance(node.op, shape.Reshape) else node.op  # for its -1
+        key = (what, node.path if node.weights else "", tuple(inputs))
         found[node.id] = numbers.setdefault(key, len(numbers))
     for aside, results in ((False, graph.outputs), (True, graph.aux)):
         for name, id in results.items():

@@ -1,14 +1,15 @@
 """Items that differ in numbers alone as one: what stands for the numbers is the caller's to say."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from archdsl.importing.items import ANY, WAITING, Body, First, Item, Ramp, is_list
+from archdsl.importing.items import ANY, WAITING, Body, Code, First, Item, Ramp, is_list
 from archdsl.ops import OPS, arguments
 from archdsl.ops.base import CHANNELS, KERNEL
 
+SHAPES = ("shape", "size")  # arguments that are said axis by axis
 MOST = 60  # ways in which lists of different lengths are laid beside each other
 
 
@@ -17,21 +18,25 @@ class Apart(Exception):
 
 
 Leaf = Callable[[str, list[Any], list[Any]], Any]
+Fit = Callable[[list[Any], list[Any], Collection[str]], Any]
 Defaults = Callable[[str], "dict[str, Any]"]
 
 
 @dataclass
 class Unifier:
-    """Joins items; `leaf` gives what stands for values, of an argument, on these channels.
+    """Joins items; `leaf` gives what stands for values, of an argument, on inputs of these sizes.
 
+    `fit` says an axis of shapes by those sizes, or by what stands for others, None if it cannot.
     `missing` says what stands for whether an item is there, None where every one has to be;
     `defaults` are those of the parameters of blocks.
     """
 
     leaf: Leaf
+    fit: Fit
     defaults: Defaults
     missing: "Callable[[str, list[bool]], Any] | None" = None
     key: str = field(default="", init=False)  # of the item at hand
+    verb: str = field(default="", init=False)
 
     def body(self, bodies: Sequence[Body]) -> Body:
         """Bodies as one; raises Apart."""
@@ -87,7 +92,7 @@ class Unifier:
                 raise Apart
             if other.sources != first.sources or other.modifiers.keys() != first.modifiers.keys():
                 raise Apart
-        channels = [item.channels if item.there else ANY for item in items]
+        sizes = [item.sizes if item.there else ANY for item in items]
         parts = {name: self.body([item.parts[name] for item in items]) for name in first.parts}
         if first.verb in OPS:
             given = self.op(items)
@@ -106,13 +111,13 @@ class Unifier:
                     else ANY
                     for item in items
                 ]
-                given[name] = self.value(name, values, channels)
+                given[name] = self.value(name, values, sizes)
             given = {n: v for n, v in given.items() if n not in defaults or v != defaults[n]}
         modifiers = {
-            name: self.value(name, [i.modifiers[name] if i.there else ANY for i in items], channels)
+            name: self.value(name, [i.modifiers[name] if i.there else ANY for i in items], sizes)
             for name in first.modifiers
         }
-        return Item(first.verb, given, parts, first.sources, modifiers, first.channels)
+        return Item(first.verb, given, parts, first.sources, modifiers, first.sizes)
 
     def residual(self, items: Sequence[Item]) -> Item:
         """Residuals, of which some add nothing."""
@@ -129,13 +134,14 @@ class Unifier:
             given = {"when": self.missing("shortcut", flags)}
         if len({item.sources for item in items}) > 1:
             raise Apart
-        return Item("residual", given, parts, first.sources, {}, first.channels)
+        return Item("residual", given, parts, first.sources, {}, first.sizes)
 
     def op(self, items: Sequence[Item]) -> dict[str, Any]:
         """The arguments of an op, without those that are its defaults."""
-        declared: dict[str, Any] = arguments(OPS[items[0].verb])
+        self.verb = items[0].verb
+        declared: dict[str, Any] = arguments(OPS[self.verb])
         given: dict[str, Any] = {}
-        channels = [item.channels if item.there else ANY for item in items]
+        sizes = [item.sizes if item.there else ANY for item in items]
         for name, one in declared.items():
             if not any(name in item.arguments for item in items):
                 continue
@@ -147,7 +153,7 @@ class Unifier:
                 elif value is KERNEL:
                     value = item.arguments["kernel"]
                 values.append(value)
-            made = self.value(name, values, channels)
+            made = self.value(name, values, sizes)
             plain = not isinstance(made, First | Ramp) and str(made)
             if one.default is CHANNELS and plain == "C":
                 continue
@@ -156,7 +162,7 @@ class Unifier:
             given[name] = made
         return given
 
-    def value(self, name: str, values: Sequence[Any], channels: list[Any]) -> Any:
+    def value(self, name: str, values: Sequence[Any], sizes: list[Any]) -> Any:
         """What stands for values; what has parts is one part by part."""
         listed = list(values)
         known = [value for value in listed if value is not ANY]
@@ -167,23 +173,54 @@ class Unifier:
         if all(value == known[0] and type(value) is type(known[0]) for value in known):
             if not isinstance(known[0], int) or isinstance(known[0], bool) or len(listed) == 1:
                 return known[0]
-            return self.leaf(name, listed, channels)
+            return self.leaf(name, listed, sizes)
         if any(isinstance(value, First) for value in listed):
             pairs = [v if isinstance(v, First) else First(v, v) for v in listed]
             return First(
-                self.value(name, [pair.first for pair in pairs], channels),
-                self.value(name, [pair.other for pair in pairs], channels),
+                self.value(name, [pair.first for pair in pairs], sizes),
+                self.value(name, [pair.other for pair in pairs], sizes),
             )
         if any(isinstance(value, Ramp) for value in listed):
-            if not all(isinstance(v, Ramp) for v in known):
-                raise Apart
-            whole = [v if isinstance(v, Ramp) else Ramp(ANY, ANY, ANY) for v in listed]
+            whole = [_ramp(v, known) for v in listed]
             return Ramp(
-                self.value(name, [v.top for v in whole], channels),
-                self.value("before", [v.before for v in whole], channels),
-                self.value("steps", [v.steps for v in whole], channels),
+                self.value(name, [v.top for v in whole], sizes),
+                self.value("before", [v.before for v in whole], sizes),
+                self.value("steps", [v.steps for v in whole], sizes),
             )
-        return self.leaf(name, listed, channels)
+        lists = name in SHAPES and all(isinstance(value, list) for value in known)
+        if lists and len({*map(len, known)}) == 1:
+            return self.shape(listed, sizes)
+        return self.leaf(name, listed, sizes)
+
+    def shape(self, values: Sequence[Any], sizes: list[Any]) -> list[Any]:
+        """What stands for shapes, axis by axis; in a `reshape` one that nothing says is -1."""
+        count = next(len(value) for value in values if value is not ANY)
+        columns = [[ANY if v is ANY else v[n] for v in values] for n in range(count)]
+        made: list[Any] = []
+        for column in columns:
+            used = {part.text for part in made if isinstance(part, Code)}
+            made.append(self.fit(column, sizes, used))
+        open = [n for n, part in enumerate(made) if part is None]
+        if self.verb == "reshape" and len(open) == 1:
+            made[open[0]] = -1
+        for n in open:
+            if made[n] is None:
+                made[n] = self.leaf("size", columns[n], sizes)
+        return made
+
+
+def _ramp(value: Any, known: Sequence[Any]) -> Ramp:
+    """A rate as a step of the others' ramp; raises Apart if it is none."""
+    if value is ANY or isinstance(value, Ramp):
+        return Ramp(ANY, ANY, ANY) if value is ANY else value
+    like = next(one for one in known if isinstance(one, Ramp))
+    try:
+        before = round(value * like.steps / like.top)
+    except TypeError:
+        raise Apart from None
+    if like.top * before / like.steps != value:
+        raise Apart
+    return Ramp(like.top, before, like.steps)
 
 
 def _ghost(item: Item) -> Item:
@@ -192,9 +229,7 @@ def _ghost(item: Item) -> Item:
         name: {key: _ghost(inner) for key, inner in body.items()}
         for name, body in item.parts.items()
     }
-    return Item(
-        item.verb, item.arguments, parts, item.sources, item.modifiers, item.channels, False
-    )
+    return Item(item.verb, item.arguments, parts, item.sources, item.modifiers, item.sizes, False)
 
 
 def _all_residual(bodies: Sequence[Body]) -> Sequence[Body]:
@@ -214,7 +249,7 @@ def _all_residual(bodies: Sequence[Body]) -> Sequence[Body]:
         made = {"body": rest, "shortcut": {}, "after": after}
         first = next(iter(body.values()))
         item = Item("residual", {"when": False}, {n: made[n] for n in parts})
-        item.channels = first.channels
+        item.sizes = first.sizes
         return {key: item}
 
     return [body if kind else without(body) for body, kind in zip(bodies, kinds, strict=True)]
