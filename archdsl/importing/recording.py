@@ -346,7 +346,7 @@ class Recorder(TorchFunctionMode):
             self.result, self.called = outer
         if isinstance(read, Value):
             whole = tuple(made.result.shape)[1:] == read.spec.shape  # it has the batch in front
-            return read.seen(0 if made.result.shape[0] == BATCH and whole else None)
+            return read.seen(0 if made.result.shape[:1] == (BATCH,) and whole else None)
         raise Unread("several tensors of weights")
 
     def read(

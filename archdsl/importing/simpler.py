@@ -1,10 +1,10 @@
 """Ops in a row that one op of ours says: of a recording, before it is a graph."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from archdsl.importing.values import Frame, Step, Value
-from archdsl.ops import Op, attention, norm, shape
+from archdsl.ops import Op, attention, join, norm, shape
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -29,6 +29,24 @@ def simplify(root: Frame, results: Iterable[Value]) -> None:
                 gone.update(other for other in few if other is not few[_KEPT[count]])
                 break
     _without(root, gone)
+    _alike(steps, gone)
+
+
+def _alike(steps: Sequence[Step], gone: set[Step]) -> None:
+    """Says of a cut-out that meets another map of its size that it is cut to the size of that."""
+    places = {step.output: n for n, step in enumerate(steps)}
+    for step in steps:
+        if step in gone or not isinstance(step.op, join.Concat | join.Add | join.Multiply):
+            continue
+        for x in step.inputs:
+            cut = steps[places[x]] if x in places else None
+            if cut is None or not isinstance(cut.op, shape.Crop) or cut.op.size is None:
+                continue
+            for y in step.inputs:
+                there = y is not x and places.get(y, -1) < places[x]
+                if there and y.spec.layout == x.spec.layout and y.spec.spatial == cut.op.size:
+                    cut.op, cut.inputs = shape.Crop(like=True), (*cut.inputs, y)
+                    break
 
 
 _KEPT = {3: 1, 2: 1}  # the step of a row that stays: the one in the middle, which may have weights
@@ -47,6 +65,8 @@ def _joined(steps: list[Step]) -> bool:
         if x.spec.layout != "channels_first" or last.output.spec != x.spec:
             return False
         op = ops[1]
+    elif len(steps) == x.spec.rank and (size := _cut(steps)):
+        op = shape.Crop(size=size)
     elif len(steps) == 3:
         groups = _shuffled(steps)
         if not groups:
@@ -63,6 +83,18 @@ def _joined(steps: list[Step]) -> bool:
     kept.op, kept.inputs, kept.output = op, (x,), last.output
     kept.name = op.verb if not kept.path else kept.name
     return True
+
+
+def _cut(steps: list[Step]) -> tuple[int, ...]:
+    """The size of the middle of a map that steps cut out along one axis after the other."""
+    x = steps[0].inputs[0].spec
+    ops = [step.op for step in steps if isinstance(step.op, shape.Slice)]
+    if len(ops) < len(steps) or x.layout != "channels_first":
+        return ()
+    size = steps[-1].output.spec.spatial
+    middles = [(whole - left) // 2 for whole, left in zip(x.spatial, size, strict=True)]
+    asked = [(axis, 1, start) for axis, start in enumerate(middles, 1)]
+    return size if [(op.axis, op.step, op.start) for op in ops] == asked else ()
 
 
 def _order(step: Step) -> tuple[int, ...]:

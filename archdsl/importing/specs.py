@@ -1,6 +1,7 @@
 """A graph to the text of a spec that is the graph again."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from archdsl.analysis.cost import analyze
@@ -17,6 +18,7 @@ from archdsl.ops.opaque import Opaque
 from archdsl.ops.tensor import INPUT
 
 Loads = Callable[[str], Graph]
+NONE: Mapping[str, Item] = {}
 RESULT = "result"  # the key of an item that gives again what stands before others
 SHOWN = 4  # parts that a message names
 ENDS = ("adaptive_avg_pool", "flatten", "global_avg_pool", "mean", "token")  # a head begins with
@@ -43,13 +45,25 @@ def spec_of(graph: Graph, loads: Loads) -> str:
     rates = {node.op.rate for node in graph.nodes if isinstance(node.op, regularize.DropPath)}
     bodies = Bodies(graph)
     network, blocks = called(bodies.network(), (), folded, steps_of(rates))
+    beside = {key: item for key, item in network.items() if "aux" in item.modifiers}
+    if beside and all(i.sources and [*i.modifiers] == ["aux"] for i in beside.values()):
+        rest = {key: item for key, item in network.items() if key not in beside}
+        text = _document(bodies, rest, blocks, beside)
+        try:
+            require_equal(graph, text, loads)
+        except ModuleError:  # its weights are made in another order than those of sections
+            pass
+        else:
+            return text
     text = _document(bodies, network, blocks)
     require_equal(graph, text, loads)
     return text
 
 
-def _document(bodies: Bodies, network: Body, blocks: Sequence[Block]) -> str:
-    """The text of a whole spec."""
+def _document(
+    bodies: Bodies, network: Body, blocks: Sequence[Block], beside: Mapping[str, Item] = NONE
+) -> str:
+    """The text of a whole spec; what is `beside` the network is there in training only."""
     graph = bodies.graph
     data: dict[str, Any] = {"archdsl": 1, "name": graph.name, "input": _inputs(graph)}
     if blocks:
@@ -58,6 +72,8 @@ def _document(bodies: Bodies, network: Body, blocks: Sequence[Block]) -> str:
     if list(graph.outputs) == [""] and bodies.last() != graph.outputs[""]:
         (head or backbone)[RESULT] = Item("identity", sources=(bodies.called(graph.outputs[""]),))
     data["backbone"] = plain_body(backbone)
+    if beside:
+        data["aux"] = plain_body({n: replace(i, modifiers={}) for n, i in beside.items()})
     if head:
         data["head"] = plain_body(head)
     results = {name: bodies.called(id) for name, id in graph.outputs.items()}

@@ -211,8 +211,10 @@ class Unifier:
 
 def _ramp(value: Any, known: Sequence[Any]) -> Ramp:
     """A rate as a step of the others' ramp; raises Apart if it is none."""
-    if value is ANY or isinstance(value, Ramp):
-        return Ramp(ANY, ANY, ANY) if value is ANY else value
+    if value is ANY:
+        return Ramp(ANY, ANY, ANY)
+    if isinstance(value, Ramp):
+        return value
     like = next(one for one in known if isinstance(one, Ramp))
     try:
         before = round(value * like.steps / like.top)

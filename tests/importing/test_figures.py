@@ -12,7 +12,9 @@ from archdsl.graph.graph import Graph
 from tests import built
 
 QUICK = {"resnet18", "squeezenet1_1"}
-OTHERS = {"mobilenet_v2", "resnet50", "densenet121", "vgg16", "shufflenet_v2_x1_0"}
+OTHERS = {
+    "mobilenet_v2", "resnet50", "densenet121", "vgg16", "shufflenet_v2_x1_0", "googlenet", "unet",
+}  # fmt: skip
 NAMES = re.compile(r' id="[^"]*"| aria-label="[^"]*"|<title>.*?</title>', re.DOTALL)
 
 
