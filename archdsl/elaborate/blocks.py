@@ -388,20 +388,22 @@ def _scope(run: Run, call: _Call, name: str) -> Flow:
     build, block, item, frame = run.build, call.block, call.item, call.here.frame
     assert block.body is not None
     level, records, inputs = frame.level, run.records(), _as_tuple(call.inputs)
+    path = level.child(name)
     specs = tuple([tensor.spec for tensor in inputs])
     own = {name: call.names[name] for name in block.parameters}
-    around, replacing = run.setting, run.replacements(level.child(name), call.here)
+    around, replacing = run.setting, run.replacements(path, call.here)
     lattices = tuple(build.dilating.of([tensor]) for tensor in inputs)
     beside = replacing, build.dilating.most, lattices
     key = records.key(block, own, specs, around.parameters, around.functions, beside)
     run.budget.read(item, 0, len(key.around))
-    known = records.kept.get(key)
-    if known and not level.application and call.inputs is not None and build.fits(known):
-        return build.replay(known, level.child(name), level.scope, inputs, item)
+    if not level.application and call.inputs is not None:
+        known = records.find(key, run.budget)
+        if known is not None and build.fits(known, path):
+            return build.replay(known, path, level.scope, inputs, item)
     kind, title = kind_of(block.body), run.document.titles[block]
     shown = _shown_arguments(run, own, replacing, lattices)
     before = (len(build.tapped), len(frame.aux))
-    with build.recording(level.child(name), inputs) as recorded:
+    with build.recording(path, inputs) as recorded:
         result = _enter(run, call, build.open(level, name, kind, item, title, shown, specs))
     distinct = len({tensor.id for tensor in inputs}) == len(inputs)
     alone = before == (len(build.tapped), len(frame.aux))

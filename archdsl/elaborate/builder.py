@@ -31,7 +31,11 @@ class Recorded(NamedTuple):
     placed: Sequence["Placed | Replayed"]
     replaced: Sequence[tuple[Replacement, str]]
     recomputed: Sequence[str]
-    lattices: Sequence[tuple[Lattice | None, Op | None]]  # of every node, and what its op was
+    lattices: Sequence[
+        tuple[Lattice | None, Op | None]
+    ]  # of every node, and what its op was, if any
+    reads: int  # that its elaboration took
+    longest: int  # characters of an id behind the path
 
 
 class Placed(NamedTuple):
@@ -363,23 +367,29 @@ class Builder:
         """What is added inside under a path, given with its result behind it."""
         nodes, scopes, placed = len(self.nodes), len(self.scopes), len(self.journal)
         replaced, recomputed = len(self.replaced), len(self.recomputed)
+        reads = self.budget.reads
 
         def recorded(result: Flow) -> Recorded:
             added = self.nodes[nodes:], self.made[nodes:], self.scopes[scopes:]
             journal, dilating = self.journal[placed:], self.dilating
             ids = [node.id for node in added[0]]
-            lattices = [(dilating.known.get(id), dilating.said.get(id)) for id in ids]
+            lattices = [
+                (dilating.known.get(id), dilating.said.get(id)) for id in ids if dilating.most
+            ]
             others = self.replaced[replaced:], self.recomputed[recomputed:], lattices
-            return Recorded(path, inputs, *added, spent, result, journal, *others)
+            longest = max(map(len, [*ids, *(scope.id for scope in added[2])])) - len(path)
+            counted = self.budget.reads - reads, longest
+            return Recorded(path, inputs, *added, spent, result, journal, *others, *counted)
 
         with self.budget.measured() as spent:
             yield recorded
 
-    def fits(self, recorded: Recorded) -> bool:
+    def fits(self, recorded: Recorded, path: str) -> bool:
         """Whether a replay reaches no limit; elaborating it again would say where it does."""
         return (
             len(self.nodes) + len(recorded.nodes) <= self.budget.limits.nodes
             and len(self.scopes) + len(recorded.scopes) <= self.budget.limits.nodes
+            and len(path) + recorded.longest <= self.budget.limits.path
             and self.budget.allows(recorded.spent)
         )
 
@@ -409,7 +419,7 @@ class Builder:
         self.made += [renamed[id] for id in recorded.made]
         self.replaced += [(rule, path + at[cut:]) for rule, at in recorded.replaced]
         self.recomputed += [path + at[cut:] for at in recorded.recomputed]
-        for node, (lattice, said) in zip(recorded.nodes, recorded.lattices, strict=True):
+        for node, (lattice, said) in zip(recorded.nodes, recorded.lattices, strict=False):
             if lattice is not None:
                 self.dilating.known[renamed[node.id]] = lattice
             if said is not None:

@@ -199,8 +199,10 @@ class Frame:
     replaces: bool = True
 
     def inside(self, level: Level) -> "Frame":
-        here: dict[str, Any] = {"names": {}, "homes": {}, "makers": {}, "dropped": set()}
-        return replace(self, level=level, outer=self, **here)
+        calls, aux, labels = self.calls, self.aux, self.labels
+        inner = Frame(level, self.input, self.taps, self, {}, calls, aux, {}, labels)
+        inner.replaces = self.replaces
+        return inner
 
     def beside(self, level: Level) -> "Frame":
         """The same items, the next ones standing at another level."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 
 from archdsl.diagnostics.diagnostic import Label, Span
 from archdsl.diagnostics.sink import Sink
@@ -71,8 +72,7 @@ class Run:
         self.values = Evaluator(sink, self.budget, self.setting, Values(sink, self.setting))
         self.loops = Loops(sink, self.budget, self.values)
         self.shapes = Shapes(sink, self.build)
-        self.shared = records or Records(document)
-        self.own = Records(document)
+        self.shared = records or Records(document, limits)
         self.replacing = Replacements.of_all(document)
         # names that would stand for something had it not failed
         self.lost = Templates(template for template, _ in document.lost)
@@ -82,12 +82,17 @@ class Run:
         self.circular: set[Block] = set()  # found to contain themselves
         self.wrong: set[Place] = set()  # arguments of ops that cannot be taken
 
+    @cached_property
+    def own(self) -> Records:
+        """What is recorded after an error, good for this run only."""
+        return Records(self.document)
+
     def outer(self, file: File) -> Mapping[str, Value]:
         """The document's parameters, which the blocks of other files do not see."""
         return self.setting.parameters if file is self.document.file else {}
 
     def records(self) -> Records:
-        """What may be replayed; what is recorded after an error is good for this run only."""
+        """What may be replayed."""
         return self.own if self.sink.failed else self.shared
 
     def sequence(self, sequence: Sequence, here: Here) -> Flow:

@@ -3,44 +3,77 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from archdsl.elaborate.budget import Budget
 from archdsl.elaborate.builder import Recorded
 from archdsl.elaborate.env import ItemValue
 from archdsl.expressions.expression import Value
 from archdsl.expressions.scaling import RULES, Function
 from archdsl.language.mentions import Mentions, of_block, of_surroundings
-from archdsl.language.syntax import Block, Document
+from archdsl.language.syntax import USE, Block, Document, as_written, items_in
 from archdsl.ops.tensor import TensorSpec
+from archdsl.yaml.limits import Limits
 
-MAX_NODES = 200_000  # in all that is kept
+MAX_NODES = 200_000  # in all that is kept of a document
+MAX_COMMON = 5_000  # in all that is kept of the library for documents of one kind
+MAX_KINDS = 16  # of documents, by what acts on all ops
 
 
 class Around(NamedTuple):
-    """The document's parameters and scaling rules that a block, or one it calls, might use."""
+    """The document's parameters and scaling rules that a block, or one it calls, might use.
+
+    `common` says whether they are of the library and give a document nothing but nodes.
+    """
 
     parameters: tuple[str, ...]
     functions: tuple[str, ...]
+    common: bool = False
 
 
 class Key(NamedTuple):
-    """What the nodes of a block follow from: `around` is what it mentions of the document."""
+    """What the nodes of a block follow from: `around` is what it mentions of the document.
+
+    `common` says whether that is all, so that they are the same in other documents.
+    """
 
     block: Block
     arguments: tuple[Any, ...]
     inputs: tuple[TensorSpec, ...]
     around: tuple[Any, ...]
+    common: bool
+
+
+class Store:
+    """Elaborated blocks by their keys, of so many nodes at most."""
+
+    def __init__(self, most: int) -> None:
+        self.kept: dict[Any, Recorded] = {}
+        self.most, self.nodes = most, 0
+
+    def keep(self, key: Any, recorded: Recorded) -> None:
+        """Keeps an elaborated block; where that is too much, those before it are forgotten."""
+        self.nodes += len(recorded.nodes)
+        if self.nodes > self.most:
+            self.kept.clear()
+            self.nodes = len(recorded.nodes)
+        self.kept[key] = recorded
+
+
+# blocks of the library, which all documents of a process share, by what acts on all of their ops
+COMMON: dict[Any, Store] = {}
 
 
 class Records:
     """Elaborated blocks of a document, by all that their nodes follow from.
 
     That is the block, its arguments, the shapes of its inputs, and the values of what it mentions
-    of the document; so they are good for every setting of it, under the same limits.
+    of the document; so they are good for every setting of it, under the same limits. Those of the
+    library are good for other documents, too, that have the same default arguments: with `limits`,
+    they are taken from what all have in common, and added to it.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, limits: Limits | None = None) -> None:
         self.document = document
-        self.kept: dict[Any, Recorded] = {}
-        self.nodes = 0
+        self.own = Store(MAX_NODES)
         self.mentioned: dict[Block, Around] = {}
         self.said: dict[Block, Mentions] = {}  # by a block alone
         self.rules = {**RULES, **document.rules}
@@ -51,6 +84,7 @@ class Records:
             self.everywhere.names.update(around.parameters)
             self.everywhere.functions.update(around.functions)
         self.mentioned.clear()  # that of the first does not have what the others mention
+        self.common = None if limits is None else self._common(limits)
 
     def key(
         self,
@@ -63,20 +97,49 @@ class Records:
     ) -> Key:
         """What the nodes of a block follow from; `beside` is what acts on all of its ops."""
         around: list[Any] = [*beside]
+        common = self.common is not None
         verbs = [value for value in arguments.values() if isinstance(value, ItemValue | list)]
         for called in (block, *_blocks_in(verbs)):
             mentions = self.mentions(called)
+            common &= mentions.common
+            around.append(mentions)
             around += [_frozen(parameters.get(name)) for name in mentions.parameters]
             around += [functions.get(name) for name in mentions.functions]
-        return Key(block, tuple(map(_frozen, arguments.values())), inputs, tuple(around))
+        said = tuple([_frozen(value) for value in arguments.values()])
+        return Key(block, said, inputs, tuple(around), common)
 
-    def keep(self, key: Any, recorded: Recorded) -> None:
-        """Keeps an elaborated block; where that is too much, those before it are forgotten."""
-        self.nodes += len(recorded.nodes)
-        if self.nodes > MAX_NODES:
-            self.kept.clear()
-            self.nodes = len(recorded.nodes)
-        self.kept[key] = recorded
+    def keep(self, key: Key, recorded: Recorded) -> None:
+        """Keeps an elaborated block."""
+        self.own.keep(key, recorded)
+        if key.common and self.common is not None:
+            self.common.keep(key, recorded)
+
+    def find(self, key: Key, budget: Budget) -> Recorded | None:
+        """What is kept of a block; what it took to read is spent where it is new to a document."""
+        known = self.own.kept.get(key)
+        if known is None and key.common and self.common is not None:
+            known = self.common.kept.get(key)
+            if known is not None:
+                self.own.keep(key, known)
+                budget.reads += known.reads
+        return known
+
+    def _common(self, limits: Limits) -> Store | None:
+        """What documents share that do the same to all ops; None where that is one's own."""
+        document, file = self.document, self.document.file
+        if document.replacements or document.settled:
+            return None
+        if not self.everywhere.verbs.isdisjoint(file.blocks):
+            return None
+        arguments = (
+            (verb, name, one) for verb in file.defaults for name, one in file.defaults[verb].items()
+        )
+        said = tuple([(verb, name, _frozen(as_written(one))) for verb, name, one in arguments])
+        known = ((b, title) for b, title in document.titles.items() if b.file.common)
+        titles = tuple([(block, title) for block, title in known if title != block.name])
+        if len(COMMON) > MAX_KINDS:
+            COMMON.clear()
+        return COMMON.setdefault((limits, said, titles), Store(MAX_COMMON))
 
     def mentions(self, block: Block) -> Around:
         """Those of the block, of the blocks that it names, of default arguments and replacements.
@@ -127,14 +190,28 @@ class Records:
         for block in ring:
             names |= self.said[block].names
             functions |= self.said[block].functions
+        common = all(_gives_nodes_only(block) for block in ring)
         names &= self.document.parameters.keys()
         functions &= self.rules.keys()
         for other in (other for block in ring for other in self._named(block)):
             if other in self.mentioned:
                 names.update(self.mentioned[other].parameters)
                 functions.update(self.mentioned[other].functions)
-        around = Around(tuple(sorted(names)), tuple(sorted(functions)))
+                common &= self.mentioned[other].common
+        around = Around(tuple(sorted(names)), tuple(sorted(functions)), common)
         self.mentioned.update(dict.fromkeys(ring, around))
+
+
+def _gives_nodes_only(block: Block) -> bool:
+    """Whether a block is of the library, and nothing in it has a name in the document or counts."""
+    return (
+        block.file.common
+        and block.body is not None
+        and not any(
+            item.verb == USE or item.modifiers.aux or item.modifiers.names
+            for item in items_in(block.body)
+        )
+    )
 
 
 def _blocks_in(value: Value) -> Iterator[Block]:
@@ -150,6 +227,8 @@ def _blocks_in(value: Value) -> Iterator[Block]:
 
 def _frozen(value: Value) -> Any:
     """The value in a form that is hashable and tells `1` from `true`."""
+    if isinstance(value, int | float | str):
+        return type(value), value
     if isinstance(value, ItemValue):
         return value.verb, value.block, _frozen(dict(value.arguments))
     if isinstance(value, dict):

@@ -226,6 +226,7 @@ class Loader:
             for found in loader.sink.diagnostics:  # as where limits are too low for the library
                 self.sink.error(found.code, found.message, found.span, help=found.help)
             if file is not None and not loader.sink.diagnostics:
+                file.common = True
                 _LIBRARY_BLOCKS[key] = file.blocks[name], loader.sources
         if key not in _LIBRARY_BLOCKS:
             return None

@@ -274,7 +274,7 @@ class File:
 
     `written` are the keys of its items and its taps, each with its place. `blocks` are its own,
     those that it imports, and those of the library that something in it names; `library` reads one
-    of `elsewhere`, all that the library has.
+    of `elsewhere`, all that the library has. A `common` one is read once for all documents.
     """
 
     source: Source
@@ -284,6 +284,7 @@ class File:
     blocks: dict[str, "Block"] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()
     library: Callable[[str], "Block | None"] = lambda name: None
+    common: bool = False
 
     def block(self, name: str) -> "Block | None":
         """The block of a name, read from the library if it is one of those."""

@@ -64,7 +64,7 @@ class Candidates:
             raise failure(loader.sink, loader.sources)
         self.document = replace(document, renamings={})  # no weights fit another size
         self.sources, self.sink = loader.sources, loader.sink
-        self.records = Records(document)
+        self.records = Records(document, self.limits)
 
     def graph(self, point: Point) -> Graph:
         """The network at a point; raises SpecError if there is none."""

@@ -202,7 +202,7 @@ def test_records_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     document = Candidates("efficientnet_b0").document
     shared = Records(document)
     assert elaborated(document, shared) == elaborated(document, Forgetful(document))
-    assert sum(len(recorded.nodes) for recorded in shared.kept.values()) <= 100
+    assert sum(len(recorded.nodes) for recorded in shared.own.kept.values()) <= 100
 
 
 def test_an_error_is_said_again_for_the_next_network() -> None:
@@ -217,6 +217,95 @@ def test_an_error_is_said_again_for_the_next_network() -> None:
         alone = elaborated(varied, Forgetful(varied))
         assert alone[0] is None
         assert elaborated(varied, shared) == alone
+
+
+@st.composite
+def of_library(draw: st.DrawFn) -> str:
+    """A document of blocks of the library, with default arguments and blocks of their names."""
+    calls = draw(st.lists(st.sampled_from(CALLS), min_size=1, max_size=5))
+    parts = ["input: [8, 16, 16]", f"params: {{n: {draw(st.integers(3, 5))}, stride: 2}}"]
+    for key, among in {"defaults": DEFAULTS, "blocks": BLOCKS, "lines": OTHERS}.items():
+        chosen = draw(st.lists(st.sampled_from(among), max_size=2, unique_by=lambda x: x[:8]))
+        if chosen:
+            parts += chosen if key == "lines" else [f"{key}: {{{', '.join(chosen)}}}"]
+    return "\n".join([*parts, "backbone:", *(f"  - {call}" for call in calls)])
+
+
+CALLS = (
+    "conv_bn_act: {out: 8}", "conv_bn_act: {out: 8, act: silu}", "conv_bn_act: {out: width(n)}",
+    "conv_bn_act: {out: 8, act: {leaky_relu: {slope: 0.1}}}", "conv_bn_act: {out: 8, act: own}",
+    "conv_bn_act: {out: n / 2}", "basic: {width: 8}", "{basic: {width: 8}, repeat: 2}",
+    "bottleneck: {width: 4}", "bottleneck: {width: 4, stride: 2}", "basic_conv: {out: 8}",
+    "inverted_residual: {out: 8, hidden: 16}", "{relu: {}, as: own_name}",
+    "inverted_residual: {out: 8, hidden: 16, squeeze: 4, drop_path: n / 10}",
+    "squeeze_excite: {squeeze: n}", "aspp: {rates: [1, 2], out: 8}", "projection: {out: 8}",
+)  # fmt: skip
+DEFAULTS = (
+    "batch_norm: {eps: 0.01}", "batch_norm: {eps: n / 100}", "conv: {init: {normal: {std: 0.1}}}",
+    "conv: {stride: stride - 1}", "leaky_relu: {slope: 0.3}",
+)  # fmt: skip
+BLOCKS = (
+    "own: {seq: [relu]}", "own: {seq: [{elu: {alpha: n}}]}", "own_too: {seq: [own]}",
+    "conv_bn_act: {params: {out: 8, act: relu}, seq: [{conv: {out: out, kernel: 1}}, $act]}",
+    "projection: {params: {out: int, stride: 1}, seq: [{conv: {out: out, kernel: 1}}]}",
+)  # fmt: skip
+OTHERS = (
+    "replace: {relu: silu}", "freeze: [batch_norm]", "output_stride: 2", "replace: {conv: own}",
+    "scaling: {width: {factor: 2}}", "scaling: {width: {factor: n}}",
+)  # fmt: skip
+
+
+@settings(max_examples=examples(60, 600), derandomize=True, database=None, deadline=None)
+@given(of_library())
+def test_what_documents_share_of_the_library_changes_none_of_them(text: str) -> None:
+    """The one store is that of all examples, and of all that ran before."""
+    sink = Sink()
+    document = Loader(sink).loads(f"archdsl: 1\nname: n\n{text}")
+    if document is not None and not sink.failed:
+        alone = elaborated(document, Forgetful(document))
+        for _ in range(2):
+            assert elaborated(document, Records(document, Limits())) == alone
+
+
+def test_a_block_of_the_library_is_elaborated_once_for_all_documents() -> None:
+    def kept(text: str) -> int:
+        document = document_of(text)
+        elaborated(document, shared := Records(document, Limits()))
+        assert shared.common is not None
+        return len(shared.common.kept)
+
+    records.COMMON.clear()
+    call = "[{conv_bn_act: {out: 16, act: silu}}]"
+    assert kept(f"backbone: {{a: {call}}}") == kept(f"params: {{n: 4}}\nbackbone: {{b: {call}}}")
+    assert kept("backbone: [{conv_bn_act: {out: 8, act: silu}}]") == 2
+    assert kept(f"defaults: {{conv: {{bias: true}}}}\nbackbone: {call}") == 1
+    own = "blocks: {own: {seq: [relu]}}\nbackbone: [{conv_bn_act: {out: 16, act: own}}]"
+    assert kept(own) == 2
+    assert (
+        Records(document_of(f"replace: {{relu: elu}}\nbackbone: {call}"), Limits()).common is None
+    )
+
+
+def test_names_that_happen_to_be_those_of_arguments_do_not_mix_up_two_documents() -> None:
+    """`eps` follows from the first value of the one, and from the second of the other."""
+    for names in ("n: 4, stride: 2", "dilation: 4, n: 2"):
+        document = document_of(f"""
+            params: {{{names}}}
+            defaults: {{batch_norm: {{eps: n / 100}}}}
+            backbone: [{{conv_bn_act: {{out: 8}}}}]
+        """)
+        alone = elaborated(document, Forgetful(document))
+        assert elaborated(document, Records(document, Limits())) == alone
+
+
+@pytest.mark.parametrize("item", ["{relu: {}, as: x}", "{relu: {}, tap: x}", "{use: a}", "{v: {}}"])
+def test_a_block_with_names_for_the_document_is_not_for_others(item: str) -> None:
+    document = document_of(f"""
+        blocks: {{u: {{seq: {{a: relu, b: {item}}}}}, v: {{seq: {{a: relu, b: {{relu: {{}}, as: x}}}}}}}}
+        backbone: [u, {{v: {{}}, as: other}}]
+    """)  # noqa: E501
+    document.file.common = True
+    assert not Records(document).mentions(document.file.blocks["u"]).common
 
 
 DEEP = """

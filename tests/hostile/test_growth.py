@@ -14,6 +14,7 @@ from archdsl.analysis.summary import summarize
 from archdsl.api import table
 from archdsl.diagnostics.sink import Sink
 from archdsl.elaborate.document import elaborate
+from archdsl.elaborate.replay import COMMON
 from archdsl.graph.graph import Graph
 from archdsl.language.loader import Loader
 from archdsl.lint.expect import expectations
@@ -56,7 +57,8 @@ USES: dict[str, Callable[[Graph, str, int], object]] = {
 
 
 def checked(text: str) -> None:
-    """All that `check --pedantic` does with a spec."""
+    """All that `check --pedantic` does with a spec, nothing kept of others."""
+    COMMON.clear()
     sink = Sink()
     loader = Loader(sink, Limits())
     document = loader.loads(text, "spec.yaml")
