@@ -24,6 +24,7 @@ from archdsl.language.syntax import (
 from archdsl.ops import OPS, construct
 from archdsl.ops.tensor import TensorSpec
 
+LARGEST_STRIDE = 4  # of a projection that is worth proposing
 KINDS: dict[str, ScopeKind] = {
     "seq": "sequence", "residual": "residual", "branches": "branches", "dense": "dense",
 }  # fmt: skip
@@ -114,6 +115,11 @@ def _projection(run: Run, item: Item, here: Here, body: TensorSpec, verb: str) -
     if body.rank != input.rank or not sizes or any(s % b for s, b in sizes):
         return "give the shortcut the body's shape"
     strides = [s // b for s, b in sizes]
+    if max(strides) > LARGEST_STRIDE:  # a mean of rows, columns or all, not steps
+        return (
+            "end the body with a resize that is like the input; or join the two by an add of its "
+            "own, which takes what has size 1 everywhere"
+        )
     stride: Any = strides[0] if len(set(strides)) == 1 else strides
     wanted = {"out": body.channels, **({} if stride == 1 else {"stride": stride})}
     said = {name: _said(run, item, here, name, value) for name, value in wanted.items()}

@@ -115,7 +115,7 @@ def _odd_width(subject: Subject) -> Iterator[Finding]:
 
 
 def _kernel_larger_than_map(subject: Subject) -> Iterator[Finding]:
-    """Padding makes it fit, and some of its weights never meet the map."""
+    """Padding makes it fit, and at no place do all of its weights meet the map."""
     for node in subject.graph.nodes:
         op: Any = node.op
         if op.verb not in ("conv", "max_pool", "avg_pool"):

@@ -454,7 +454,7 @@ class BlurPool(nn.Module):
         return blurred(x, self.row, self.stride)
 
 
-def weighted_sum(weight: Tensor, maps: Sequence[Tensor], normalize: str, eps: float) -> Tensor:
+def weighted_sum(weight: Tensor, maps: list[Tensor], normalize: str, eps: float) -> Tensor:
     """Maps times their weights, which are made to have the sum 1."""
     if normalize == "relu":
         weight = weight.relu()

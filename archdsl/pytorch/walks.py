@@ -516,7 +516,7 @@ class Walk(Looping):
     def parted(self, item: Item, env: Env, title: str) -> Flow:
         """The channels of a map in parts, a list."""
         x, value = env.x, self.evaluate(item.arguments["parts"], env)
-        if not isinstance(x, Value) or not known(value):
+        if not isinstance(x, Value) or not (isinstance(value, list) or known(value)):
             raise Fixed(names_in(value), "a list of parts")
         counts = value if isinstance(value, list) else [x.spec.channels // value] * value
         if not title.startswith("_"):

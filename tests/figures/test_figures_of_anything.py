@@ -143,6 +143,42 @@ def test_several_inputs_stand_beside_one_another() -> None:
     assert {"left  1×162", "right  1×162", "on each of 2 maps"} <= {*words}
 
 
+TRIPLET = """
+    input: {anchor: [1, 28, 28], positive: [1, 28, 28], negative: [1, 28, 28]}
+    backbone:
+      conv: {conv: {kernel: 3, stride: 2, out: 8}, each: [anchor, positive, negative]}
+      pool: {global_avg_pool: {}, each: ["*conv"]}
+    outputs: %s
+"""
+PLAIN = '{a: "pool[0]", p: "pool[1]", n: "pool[2]"}'
+COUNTED = '{x8: "pool[0]", x9: "pool[1]", x10: "pool[2]"}'
+
+
+@pytest.mark.parametrize(("outputs", "said"), [(PLAIN, "a, p, n"), (COUNTED, "x8–10")])
+def test_sizes_and_results_have_a_range_only_where_they_differ_and_count(
+    outputs: str, said: str
+) -> None:
+    graph = graph_of(TRIPLET % outputs)
+    words = texts(archdsl.draw(graph))
+    assert {"8×142", "8", said} <= {*words}
+
+
+def test_a_result_from_which_a_way_goes_on_is_named_inside_its_box() -> None:
+    figure = archdsl.draw(
+        graph_of("""
+        input: [3, 32, 32]
+        backbone:
+          a: {conv: {kernel: 3, out: 8, stride: 2}}
+          b: {conv: {kernel: 3, out: 8, stride: 2}}
+        neck:
+          up: {resize: {like: a}}
+          n: {add: {}, from: [up, a]}
+        outputs: {large: n, small: b}
+    """)
+    )
+    assert {"large", "→ small"} <= {*texts(figure)}
+
+
 def test_weights_that_are_used_again_are_said_so() -> None:
     graph = graph_of(AGAIN)
     figure = archdsl.draw(graph, kind="strip")

@@ -168,3 +168,26 @@ def test_a_size_that_a_pool_settles_lets_parameters_vary() -> None:
     made = network(archdsl.emit(graph_of(text)))
     assert made(kernel=5).conv.kernel_size == (5, 5)
     assert made(kernel=5).fc.in_features == 8
+
+
+SPLIT = """
+    input: [6, 12]
+    params: {n: 3}
+    backbone:
+      d: {dense: {layer: [{conv: {out: 4, kernel: 3}}], repeat: n}}
+      s: {split: {parts: [4, n, C - 4 - n]}}
+      left: {conv: {out: 4, kernel: 1}, from: "s[1]"}
+      right: {conv: {out: 4, kernel: 1}, from: "s[2]"}
+      sum: {add: {}, from: [left, right, "s[0]"]}
+"""
+
+
+def test_parts_of_a_split_follow_the_channels_that_arguments_give() -> None:
+    made = network(archdsl.emit(graph_of(SPLIT)))(n=5).double().eval()
+    assert (made.left.in_channels, made.right.in_channels) == (5, 6 + 5 * 4 - 4 - 5)
+    graph = graph_of(SPLIT.replace("n: 3", "n: 5"))
+    fill.fill_(made.state_dict())
+    signal = torch.randn(2, 6, 12, dtype=torch.float64)
+    with torch.no_grad():
+        expected = run(graph, dict(made.state_dict()), signal).values[graph.outputs[""]]
+        torch.testing.assert_close(made(signal), expected, rtol=1e-9, atol=1e-9)

@@ -22,6 +22,7 @@ from archdsl.pytorch.naming import class_name, part_name
 from tests import built
 from tests.pytorch.test_modules import promised, shapes
 from tests.pytorch.test_parameters import network
+from tests.support import graph_of
 
 FIXED_SIZE = {  # weights are of one size of image
     "alexnet_paper": "its first linear layer is of 6x6 positions",
@@ -59,6 +60,22 @@ def test_a_network_is_scripted(name: str) -> None:
     scripted = torch.jit.script(module.eval())
     assert [k for k, _ in scripted.named_parameters()] == [k for k, _ in module.named_parameters()]
     assert shapes(scripted(image)) == promised(graph)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_learned_sum_of_maps_is_scripted() -> None:
+    """Of two, and of any number."""
+    graph = graph_of("""
+        input: [4, 6]
+        blocks:
+          fuse: {inputs: [a, "*others"], body: {w: {weighted_add: {}, from: [a, "*others"]}}}
+        backbone:
+          a: {conv: {kernel: 1}}
+          b: {fuse: {}, from: [a, input, a]}
+          c: {weighted_add: {normalize: softmax}, from: [a, b]}
+    """)
+    module, signal = archdsl.compile(graph).eval(), torch.randn(2, 4, 6)
+    torch.testing.assert_close(torch.jit.script(module)(signal), module(signal))
 
 
 @pytest.mark.parametrize("name", built.quick(EXPORTED))

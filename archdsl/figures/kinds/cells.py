@@ -1,7 +1,7 @@
 """Cells of pyramids and of networks that are woven: what they say, their size, their box."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import ceil, sqrt
 from operator import itemgetter
 
@@ -18,6 +18,7 @@ from archdsl.figures.network.units import Unit, resolution, sides
 from archdsl.figures.options import Options
 from archdsl.ops import SIGNED
 from archdsl.ops.base import sum_of
+from archdsl.ops.tensor import TensorSpec
 
 LINE_HEIGHT, INSIDE = 8.4, 5.0  # of text in a cell; margin in a cell
 NEAR = 2.5  # from a slab to its words
@@ -56,11 +57,9 @@ class CellPen:
         lines = [title, *map(words, self.parts(cell.units))]
         if cell.first in self.repeated:
             lines.append(words(self.repeated[cell.first].varies.get(cell.first, "")))
-        shape = labels.shape(cell.outputs[0])
         if cell.shared:
             lines.append(words(f"on each of {len(cell.outputs)} maps"))
-            shape = (*shape, Run("–"), *labels.size(cell.outputs[-1]))
-        lines.append(shape if "shapes" in show else ())
+        lines.append(_shape(cell.outputs) if "shapes" in show else ())
         lines += map(words, labels.amounts(sum_of(unit.cost for unit in cell.units), show))
         lines.append(words(f"→ {result}") if result else ())
         self.lines[cell.id] = [line for line in lines if line]
@@ -185,7 +184,25 @@ def results_of(description: Description, cells: Sequence[Cell]) -> dict[str, str
         for cell in cells:
             if any(unit.id == owner for unit in cell.units):
                 names.setdefault(cell.first, []).append(name)
-    return {
-        first: f"{found[0]}–{rest_of(found[0], found[-1])}" if len(found) > 1 else found[0]
-        for first, found in names.items()
-    }
+    return {first: _in_short(found) for first, found in names.items()}
+
+
+def _shape(maps: Sequence[TensorSpec]) -> tuple[Run, ...]:
+    """`256×56²`; `256×56²–7²` of maps that differ in size."""
+    first, *others = dict.fromkeys(maps)
+    if not others:
+        return labels.shape(first)
+    last = others[-1]
+    alike = first.rank == last.rank > 0 and first.channels == last.channels
+    end = labels.size if alike else labels.shape
+    return (*labels.shape(first), Run("–"), *end(last))
+
+
+def _in_short(names: Sequence[str]) -> str:
+    """`logits0–4` for names that count, else all of them."""
+    stems = [name.rstrip("0123456789") for name in names]
+    numbers = [name[len(stem) :] for name, stem in zip(names, stems, strict=True)]
+    counted = len(names) > 1 and len({*stems}) == 1 and all(numbers)
+    if counted and all(int(b) == int(a) + 1 for a, b in pairwise(numbers)):
+        return f"{names[0]}–{rest_of(names[0], names[-1])}"
+    return ", ".join(names)

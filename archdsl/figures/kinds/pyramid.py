@@ -49,8 +49,9 @@ class _Pyramid:
         return [cell for cell in self.cells if cell.column == column]
 
     def free(self, cell: Cell) -> bool:
-        """Whether nothing stands right of a cell."""
-        return not any(c.row == cell.row and c.column > cell.column for c in self.cells)
+        """Whether nothing stands right of a cell, and no way leaves it there."""
+        right = (c for c in self.cells if c.column > cell.column)
+        return not any(c.row == cell.row or cell.first in c.sources for c in right)
 
     def width(self, cell: Cell) -> float:
         return self.inner.width(cell)
