@@ -9,10 +9,12 @@ spec allows it.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ RUNTIMES = ("torch", "onnx", "onnxruntime", "openvino", "safetensors")
 SMALL = 64  # pixels of a side
 TOLERANCE = 1e-4  # of the largest number
 RANGE = (1e-3, 1e3)  # of the largest number
+LARGE = 600_000_000  # of what `effort` says: these come last
 Given = dict[str, Tensor]
 
 
@@ -167,11 +170,23 @@ def tried(name: str, elsewhere: Elsewhere) -> dict[str, Any]:
 def effort(name: str) -> int:
     """How long a network takes, about: exporters take time for nodes, files for parameters."""
     total = archdsl.analyze(name).total
-    return total.nodes * 100_000 + total.parameters
+    return total.nodes * 1_000_000 + total.parameters
+
+
+def turns(names: Sequence[str]) -> list[str]:
+    """One of each family after another, those that take least first, so that kinds differ early."""
+    efforts = {name: effort(name) for name in names}
+    seen: Counter[str] = Counter()
+    ranks = {}
+    for name in sorted(efforts, key=efforts.__getitem__):
+        family = re.split(r"[^a-z]", name, maxsplit=1)[0]
+        ranks[name] = (efforts[name] > LARGE, seen[family], efforts[name])
+        seen[family] += 1
+    return sorted(ranks, key=ranks.__getitem__)
 
 
 def main() -> None:
-    """Tries what is named, or all that has not been tried, those that take least first."""
+    """Tries what is named, or all that has not been tried."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=[])
     parser.add_argument("--data", type=Path, default=DATA)
@@ -181,7 +196,7 @@ def main() -> None:
     rows = data["networks"]
     wanted = asked.networks or [name for name in every() if name not in rows]
     elsewhere = Elsewhere()
-    for name in sorted(wanted, key=effort):
+    for name in turns(wanted):
         rows[name] = tried(name, elsewhere)
         data["networks"] = {name: rows[name] for name in every() if name in rows}
         asked.data.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

@@ -1,12 +1,17 @@
 """Writes the tables of published weights from torchvision and timm: `python docs/published.py`.
 
-They are as the installed packages say; a test holds every entry of torchvision's to it.
+They are as the installed packages say; a test holds every entry of torchvision's to it. timm does
+not install what its weights reach: that is in `results/results-imagenet.csv` of its repository, of
+which `--results FILE --commit HASH` takes the rows whose image is that of an entry; without it the
+numbers of the table stay.
 """
 
+import argparse
+import csv
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +26,7 @@ from archdsl.language.gallery import every
 
 TABLES = Path(__file__).parent.parent / "archdsl" / "weights" / "tables"
 HASH = re.compile(r"-([0-9a-f]{8,})\.\w+$")  # in the name of a file, as torch.hub has it
+RESULTS = "huggingface/pytorch-image-models:results/results-imagenet.csv"
 NAMES_AT_TIMM = {  # of networks that have another name there; the others have their own or none
     "xception": "legacy_xception",
     "mobilenet_v2": "mobilenetv2_100",
@@ -102,13 +108,13 @@ def _transforming() -> Iterator[str]:
                 yield name
 
 
-def from_timm() -> dict[str, Any]:
-    """The table of timm: what it has at the hub."""
+def from_timm(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of timm: what it has at the hub, with what is claimed by the hub's names."""
     known, found = set(timm.list_models()), {}
     for ours in every():
         theirs = NAMES_AT_TIMM.get(ours, ours)
         entries = {
-            tag: _of_timm(config)
+            tag: _of_timm(config, metrics.get(config.hf_hub_id, {}))
             for tag, config in _configs(theirs)
             if config.hf_hub_id and not config.custom_load
         }
@@ -125,7 +131,32 @@ def _configs(name: str) -> Iterator[tuple[str, Any]]:
         yield tag, timm.get_pretrained_cfg(f"{name}.{tag}")
 
 
-def _of_timm(config: Any) -> dict[str, Any]:
+def kept(networks: Mapping[str, Any]) -> dict[str, Any]:
+    """What a table has of accuracies, by the names at the hub."""
+    return {
+        entry["hub"]: entry["metrics"]
+        for entries in networks.values()
+        for entry in entries.values()
+        if "metrics" in entry
+    }
+
+
+def claimed(results: Path) -> dict[str, Any]:
+    """timm's results, by the names at the hub: those on images as an entry prepares them."""
+    found = {}
+    with open(results, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            config = timm.get_pretrained_cfg(row["model"], allow_unregistered=True)
+            if config is None or config.input_size is None:
+                continue
+            image = config.input_size[1], round(config.crop_pct, 3), config.interpolation
+            if image == (int(row["img_size"]), float(row["crop_pct"]), row["interpolation"]):
+                top = {"acc@1": float(row["top1"]), "acc@5": float(row["top5"])}
+                found[config.hf_hub_id] = {"ImageNet-1K": top}
+    return found
+
+
+def _of_timm(config: Any, metrics: Any) -> dict[str, Any]:
     _, height, width = config.input_size
     assert config.crop_mode in ("center", "squash"), config
     resize = [math.floor(height / config.crop_pct), math.floor(width / config.crop_pct)]
@@ -134,6 +165,7 @@ def _of_timm(config: Any) -> dict[str, Any]:
         {
             "hub": config.hf_hub_id,
             "classes": config.num_classes,
+            "metrics": metrics,
             "licence": config.license,
             "preprocess": _without_empty(
                 {
@@ -158,13 +190,31 @@ def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
     } | {key: False for key in usual if data.get(key) is False}
 
 
-def write(package: str, networks: dict[str, Any]) -> None:
-    data = {"package": package, "version": version(package), "networks": networks}
+def read(package: str) -> Any:
+    """A table as it is."""
+    return json.loads((TABLES / f"{package}.json").read_text(encoding="utf-8"))
+
+
+def write(package: str, networks: dict[str, Any], **more: str) -> None:
+    data = {"package": package, "version": version(package), **more, "networks": networks}
     text = json.dumps(data, indent=1, sort_keys=False) + "\n"
     (TABLES / f"{package}.json").write_text(text, encoding="utf-8")
 
 
-if __name__ == "__main__":
-    TABLES.mkdir(exist_ok=True)
+def main() -> None:
+    """Writes both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, help="timm's results-imagenet.csv")
+    parser.add_argument("--commit", help="of the repository that it is from")
+    asked = parser.parse_args()
+    if bool(asked.results) != bool(asked.commit):
+        parser.error("--results and --commit go together")
+    before = read("timm")
+    metrics = claimed(asked.results) if asked.results else kept(before["networks"])
+    source = f"{RESULTS}@{asked.commit}" if asked.results else before["metrics"]
     write("torchvision", torchvision())
-    write("timm", from_timm())
+    write("timm", from_timm(metrics), metrics=source)
+
+
+if __name__ == "__main__":
+    main()

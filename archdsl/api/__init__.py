@@ -495,16 +495,17 @@ def load_weights(
 ) -> "Report":
     """Loads weights into a module, whole or not at all, and reports what became of every key.
 
-    `source` is the path of a safetensors or PyTorch file, a mapping of tensors, published weights
-    ("torchvision", "timm/a1_in1k"), a url, or a repository of the Hugging Face Hub
+    `source` is the path of a safetensors or PyTorch file, a mapping of tensors or arrays, published
+    weights ("torchvision", "timm/a1_in1k"), a url, or a repository of the Hugging Face Hub
     ("hf-hub:timm/resnet50.a1_in1k"); what is elsewhere is fetched once, held to its SHA-256 and
     kept where `torch.hub` does. `model.preprocess` is what published weights want of an image. A
     file may be what a training loop saved (`state_dict`, `model`, `network`, `teacher`, `model_ema`
-    or `state_dict_ema`, in this order; `inside` says another key), with the prefix that a wrapper
-    puts before keys, by the names of a source that the spec knows (`renames="timm"`), and the file
-    of a network that this one is cut from or extends: of these readings the first is taken that
-    fits. A file of a part says with `under` where the part is: "backbone.body". What begins with a
-    path in `skip` is left out, of the module (a new classifier) and of the file (another's).
+    or `state_dict_ema`, in this order; `inside` says another key, or a path before keys), with the
+    prefix that a wrapper puts before keys, by the names of a source that the spec knows
+    (`renames="timm"`), and the file of a network that this one is cut from or extends: of these
+    readings the first is taken that fits. A file of a part says with `under` where the part is:
+    "backbone.body". What begins with a path in `skip` is left out, of the module (a new classifier)
+    and of the file (another's).
 
     `adapt=["classes"]` leaves the classifier as it is where the numbers of classes differ,
     `"channels"` takes the first convolution over to other channels as timm does: their sum for one,

@@ -143,19 +143,32 @@ def export(
     for package in dict.fromkeys(package for name in to for package in _NEEDS[name]):
         require("export", package)
     make_folder(Path(folder))
-    was_training = {part: part.training for part in module.modules()}
-    made = Exported(module.eval(), graph, dynamic_size)
     written = {}
-    try:
-        with quiet():
-            for name in dict.fromkeys(to):
-                path = Path(folder) / f"{graph.name}{SUFFIXES[name]}"
-                _WRITERS[name](made, path)
-                written[name] = path
-    finally:
-        for part, training in was_training.items():
-            part.training = training
+    with _evaluating(module), quiet():
+        made = Exported(module, graph, dynamic_size)
+        for name in dict.fromkeys(to):
+            path = Path(folder) / f"{graph.name}{SUFFIXES[name]}"
+            _WRITERS[name](made, path)
+            written[name] = path
     return written
+
+
+@contextmanager
+def _evaluating(module: "nn.Module") -> Iterator[None]:
+    """In evaluation, and nothing in place, which exporters take long to write out of place."""
+    before = [
+        (part, name, getattr(part, name))
+        for part in module.modules()
+        for name in ("training", "inplace")
+        if hasattr(part, name)
+    ]
+    try:
+        for part, name, _ in before:
+            setattr(part, name, False)
+        yield
+    finally:
+        for part, name, value in before:
+            setattr(part, name, value)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from archdsl.diagnostics.errors import CheckpointError, UsageError
@@ -12,9 +12,9 @@ from archdsl.graph.graph import Graph
 from archdsl.graph.renames import Renames
 from archdsl.weights.adapting import classifiers, require_kinds, stems
 from archdsl.weights.ancestry import Target, ancestors
-from archdsl.weights.matching import Match, Wanted, differences, match
+from archdsl.weights.matching import Match, Wanted, differences, insides, match
 from archdsl.weights.reading import Content, Held, read_content, require_source
-from archdsl.weights.report import Report
+from archdsl.weights.report import Report, listed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -161,6 +161,10 @@ def _unfit(
     """What is wrong with a reading of a file, and what could be asked for."""
     words = f" ({', '.join(reading.words)})" if reading.words else ""
     lines = [f"{content.name} does not fit the module{words}:", *differences(found)]
+    lines += listed("left in the file", reading.dropped)
+    if places := insides(found):
+        said = " or ".join(f"inside='{reading.prefix}{place}'" for place in places)
+        lines.append(f"  the keys of the module may lie at a path in the file: {said}")
     if origin := _origin(content):
         lines.append(f"  the file was saved from {origin}")
     keys = {text.partition(":")[0] for text in found.shapes}
@@ -196,6 +200,12 @@ def _stripped(held: Held) -> Iterator[Reading]:
         ]  # fmt: skip
         for before, tensors, dropped in ready:
             yield Reading(held, tensors, dropped, before, inner)
+    levels = zip(*(key.split(".")[:-1] for key in plain), strict=False)
+    before = ""
+    for level in takewhile(lambda parts: len({*parts}) == 1, islice(levels, DEPTH)):
+        before += f"{level[0]}."  # of another name, if all keys have it
+        rest = {key[len(before) :]: tensor for key, tensor in plain.items()}
+        yield Reading(held, rest, (), before, inner)
 
 
 def _starting(prefix: str) -> Any:
@@ -218,7 +228,7 @@ def _report(content: Content, reading: Reading, found: Match, graph: Graph | Non
         tuple(taken),
         renamed,
         found.adapted,
-        (*(prefix + key for key in found.left), *reading.dropped),
+        (*(prefix + key for key in found.left), *reading.dropped, *reading.held.left),
         tuple(key for key in found.absent if key not in found.adapted),
         _origin(content),
     )

@@ -193,6 +193,18 @@ def _place(missing: list[str], over: list[str]) -> str:
     return place if most > len(over) / 2 else ""
 
 
+def insides(result: Match) -> list[str]:
+    """The paths in the file below which lies most of what is missing: of an average, a student."""
+    starts: Counter[str] = Counter()
+    missing = set(result.missing)
+    for key in result.over:
+        parts = key.split(".")
+        for depth in range(1, len(parts)):
+            if ".".join(parts[depth:]) in missing:
+                starts[".".join(parts[:depth])] += 1
+    return [place for place, found in starts.items() if found > len(missing) / 2]
+
+
 def _hint(key: str, candidates: Iterable[str]) -> str:
     close = nearest(key, list(candidates)[:500]) if candidates else None
     return f"{key} (nearest: {close})" if close else key

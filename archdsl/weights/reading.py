@@ -25,15 +25,24 @@ SHOWN = 8  # keys that a message names
 DEPTH = 4  # of a state_dict in mappings
 TENSORS = 1_000_000  # of one file
 SWELL = 4  # how much more than its size a file may be unpacked
+_PROGRAMS = (  # a file in archives of others, what they are, and who reads them
+    (".npy", "NumPy's", "numpy.load(path)"),
+    ("/constants.pkl", "TorchScript's, which could run", "torch.jit.load(path).state_dict()"),
+    ("/archive_format", "torch.export's, which could run", "torch.export.load(path).state_dict"),
+)
 
 
 @dataclass(frozen=True)
 class Held:
-    """A state_dict, the key of the file `inside` of which it lies, and the `others` that do."""
+    """A state_dict, what of the file it lies `inside` of, and the `others` that do.
+
+    `left` are the keys beside it.
+    """
 
     tensors: Mapping[str, "Tensor"]
     inside: str = ""
     others: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,8 @@ def read_content(
 ) -> Content:
     """The state_dicts of a safetensors or PyTorch file, or of a mapping in memory.
 
-    With `inside` it is what the file has at that key. Raises CheckpointError if there is none.
+    With `inside` it is what the file has at that key, or what has that before its keys. Raises
+    CheckpointError if there is none.
     """
     metadata: Mapping[str, str] = {}
     data: Any = source
@@ -62,16 +72,38 @@ def read_content(
         name = name or path
         data, metadata = _read(path)
     name = name or "the mapping"
-    if inside is not None:
-        data = data.get(inside) if isinstance(data, Mapping) else None
-        if not isinstance(data, Mapping):
-            raise CheckpointError(f"{name} has no state_dict inside of `{inside}`")
-    held = tuple(_held(name, data, inside or ""))
+    if inside is None:
+        held = tuple(_held(name, data, ""))
+    elif isinstance(data, Mapping) and isinstance(data.get(inside), Mapping):
+        held = tuple(_held(name, data[inside], inside))
+    else:
+        held = tuple(_below(name, data, inside))
     return Content(name, held, metadata)
+
+
+def _below(name: str, data: Any, inside: str) -> Iterator[Held]:
+    """What has a path before its keys, in each of the state_dicts of a file that have any."""
+    try:
+        held = [*_held(name, data, "")]
+    except CheckpointError:
+        held = []
+    start, some = f"{inside}.", False
+    for one in held:
+        tensors = {k[len(start) :]: t for k, t in one.tensors.items() if k.startswith(start)}
+        left = tuple(key for key in one.tensors if not key.startswith(start))
+        if tensors:
+            some = True
+            yield Held(
+                tensors, f"{one.inside}.{inside}" if one.inside else inside, one.others, left
+            )
+    if not some:
+        raise CheckpointError(f"{name} has no state_dict inside of `{inside}`")
 
 
 def _read(path: str) -> tuple[Any, Mapping[str, str]]:
     """What is in a file, and the metadata of safetensors."""
+    if os.path.isdir(path):
+        raise CheckpointError(f"{path} is a folder, not a file of weights")
     if not os.path.isfile(path):
         raise CheckpointError(f"no file {path}")
     if path.endswith(".safetensors"):
@@ -98,17 +130,24 @@ def _read(path: str) -> tuple[Any, Mapping[str, str]]:
     except CheckpointError:
         raise
     except Exception as error:  # each library has its own, and any of them means the same
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise CheckpointError(f"{path} is not a file of weights: {lines[0]}") from None
+        line = (str(error).strip().splitlines() or [""])[0]
+        reason = line if " " in line else "it is damaged, or of another kind"  # for a lone number
+        raise CheckpointError(f"{path} is not a file of weights: {reason}") from None
 
 
 def _require_plain(path: str) -> None:
-    """Raises CheckpointError for an archive that is far larger unpacked, as no weights are."""
+    """Raises CheckpointError for an archive of something else, or one far larger unpacked."""
     try:
         with ZipFile(path) as archive:
+            names = archive.namelist()
             unpacked = sum(member.file_size for member in archive.infolist())
     except (BadZipFile, ValueError):
         return  # of the format before, or damaged, which its reader says
+    for made, by, load in _PROGRAMS:
+        if any(name.endswith(made) for name in names):
+            raise CheckpointError(
+                f"{path} is not a file of weights: it is {by}; give what `{load}` makes of it"
+            )
     if unpacked > SWELL * os.path.getsize(path):
         raise CheckpointError(
             f"{path} is not a file of weights: it would unpack to {unpacked:,} bytes"
@@ -132,40 +171,54 @@ def _held(name: str, data: Any, inside: str, depth: int = 0) -> Iterator[Held]:
 
 def _required(name: str, data: Mapping[Any, Any]) -> dict[str, "Tensor"]:
     """The mapping as tensors by key; raises CheckpointError if it holds anything else."""
-    from torch import Tensor
-
     if len(data) > TENSORS:
         raise CheckpointError(f"{name} holds more than {TENSORS:,} tensors")
     for key, value in data.items():
         if not isinstance(key, str):
             raise CheckpointError(f"{name} does not hold a state_dict: the key {key!r} is no text")
-        if not isinstance(value, Tensor):
+        if not _numbers(value):
             within = _wrapping(data)
             found = f"`{key}` is a {type(value).__name__}"
             if within:
                 found = f"it lies inside of a key; say `inside={within[0]!r}`"
                 found += "".join(f", or {k!r}" for k in within[1:SHOWN])
             raise CheckpointError(f"{name} does not hold a state_dict: {found}")
-    return dict(data)
+    return {key: _tensor(f"`{key}` of {name}", value) for key, value in data.items()}
+
+
+def _numbers(value: object) -> bool:
+    """Whether it is a tensor, or an array as NumPy has them."""
+    from torch import Tensor
+
+    return isinstance(value, Tensor) or hasattr(value, "__array__")
+
+
+def _tensor(name: str, value: Any) -> "Tensor":
+    """A tensor as it is, an array copied; raises CheckpointError for one of other than numbers."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value
+    try:
+        return torch.tensor(value.__array__())
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{name} is no tensor: {error}") from None
 
 
 def _wrapping(data: Mapping[Any, Any]) -> list[str]:
     """The keys inside of which a state_dict lies."""
-    from torch import Tensor
-
     return [
         str(key)
         for key, value in data.items()
-        if isinstance(value, Mapping)
-        and value
-        and all(isinstance(tensor, Tensor) for tensor in value.values())
+        if isinstance(value, Mapping) and value and all(map(_numbers, value.values()))
     ]
 
 
 def require_source(source: object) -> None:
     """Raises UsageError for what cannot hold weights."""
     if not isinstance(source, str | Path | os.PathLike | Mapping):
+        help = ": give its `state_dict()`" if hasattr(source, "state_dict") else ""
         raise UsageError(
             "weights are the path or url of a file, the name of a source or a mapping, "
-            f"not a {type(source).__name__}"
+            f"not a {type(source).__name__}{help}"
         )

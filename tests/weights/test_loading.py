@@ -2,12 +2,14 @@
 
 import json
 import pickle
+import re
 import warnings
 import zipfile
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -95,6 +97,60 @@ def test_a_file_whose_state_dicts_have_names_of_its_own_says_them(tmp_path: Path
     said = r"does not hold a state_dict: it lies inside of a key; say `inside='student'`, or 'ema'"
     with pytest.raises(archdsl.CheckpointError, match=f"epoch.pth {said}"):
         archdsl.load_weights(net(), path)
+
+
+def test_an_average_among_the_keys_is_named_and_can_be_asked_for() -> None:
+    model, average, loaded = net(), net(), net()
+    state = prefixed(model.state_dict(), "online.") | prefixed(average.state_dict(), "ema.model.")
+    with pytest.raises(archdsl.CheckpointError) as caught:
+        archdsl.load_weights(loaded, {"state_dict": state})
+    last = str(caught.value).splitlines()[-1]
+    assert last.endswith("path in the file: inside='online' or inside='ema.model'")
+    report = archdsl.load_weights(loaded, {"state_dict": state}, inside="ema.model")
+    assert same(average, loaded)
+    assert report.reading == ("what is inside of `state_dict.ema.model`",)
+    assert report.left == tuple(f"online.{key}" for key in model.state_dict())
+    with pytest.raises(archdsl.CheckpointError, match=r"has no state_dict inside of `ema\.mod`"):
+        archdsl.load_weights(loaded, {"state_dict": state}, inside="ema.mod")
+
+
+def test_arrays_are_loaded_as_tensors_are(tmp_path: Path) -> None:
+    first, second = net(), net()
+    arrays = {key: tensor.numpy() for key, tensor in first.state_dict().items()}
+    archdsl.load_weights(second, {"state_dict": arrays})
+    assert same(first, second)
+    np.savez(tmp_path / "net.npz", **arrays)
+    third = net()
+    with np.load(tmp_path / "net.npz") as file:
+        archdsl.load_weights(third, file)
+    assert same(first, third)
+    with pytest.raises(archdsl.CheckpointError, match=r"`fc\.bias` of the mapping is no tensor"):
+        archdsl.load_weights(third, {**arrays, "fc.bias": np.array(["one"])})
+
+
+def test_archives_of_others_are_called_what_they_are(tmp_path: Path) -> None:
+    model, example = net(), torch.rand(2, 3, 8, 8)
+    np.savez(tmp_path / "net.npz", weight=np.ones(3))
+    made = archdsl.export(model, tmp_path, to=["torchscript", "pt2"])
+    files = {
+        tmp_path / "net.npz": "it is NumPy's; give what `numpy.load",
+        made["torchscript"]: "it is TorchScript's, which could run; give what `torch.jit.load",
+        made["pt2"]: "it is torch.export's, which could run; give what `torch.export.load",
+    }
+    for path, said in files.items():
+        with pytest.raises(archdsl.CheckpointError, match=re.escape(f"of weights: {said}")):
+            archdsl.load_weights(net(), path)
+    again = net()
+    archdsl.load_weights(again, torch.export.load(made["pt2"]).state_dict)
+    with torch.no_grad():
+        assert torch.equal(again.eval()(example), model.eval()(example))
+
+
+def test_what_is_no_file_of_weights_is_called_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(archdsl.CheckpointError, match="is a folder, not a file of weights"):
+        archdsl.load_weights(net(), tmp_path)
+    with pytest.raises(archdsl.UsageError, match=r"not a Net: give its `state_dict\(\)`"):
+        archdsl.load_weights(net(), net())  # type: ignore[arg-type]
 
 
 def test_torchvisions_own_file_is_loaded(tmp_path: Path) -> None:
@@ -286,7 +342,7 @@ def prefixed(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
     return {prefix + key: tensor for key, tensor in state.items()}
 
 
-@pytest.mark.parametrize("prefix", [*PREFIXES, "module.model.", "model.backbone."])
+@pytest.mark.parametrize("prefix", [*PREFIXES, "module.model.", "model.backbone.", "net.", "a.b."])
 def test_a_prefix_is_taken_off_where_that_makes_it_fit(prefix: str) -> None:
     first, second = net(), net()
     state = prefixed(first.state_dict(), prefix)
