@@ -27,11 +27,8 @@ from archdsl.cli.console import dpi as resolution
 from archdsl.cli.console import output_stride as stride
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
-from archdsl.diagnostics.report import failure
-from archdsl.diagnostics.sink import Sink
 from archdsl.figures import forms
-from archdsl.figures.options import KINDS, OPTIONS, Option
-from archdsl.yaml.source import parse
+from archdsl.figures.options import KINDS, OPTIONS, Option, data_of
 
 if TYPE_CHECKING:
     from archdsl.graph.graph import Graph
@@ -77,14 +74,8 @@ def _pairs(
 
 
 def _yaml(_: click.Context, option: click.Parameter, text: str | None) -> Any:
-    """A value in YAML, as a figure file has it."""
-    if text is None:
-        return None
-    sink, name = Sink(), f"--{option.name}"
-    source = parse(text, name, sink)
-    if source is None:
-        raise failure(sink, {name: text})
-    return source.data
+    (table,) = (one for one in OPTIONS if one.name == option.name)
+    return None if text is None else data_of(table, text)
 
 
 _READ: dict[Any, dict[str, Any]] = {  # how options of a type are read, and what their value is
@@ -97,8 +88,8 @@ _READ: dict[Any, dict[str, Any]] = {  # how options of a type are read, and what
 }
 
 
-def _click(option: Option) -> Callable[[Command], Command]:
-    """An option of the command, from its row of the table."""
+def click_option(option: Option, kinds: bool = True) -> Callable[[Command], Command]:
+    """An option of a command, from its row of the table; its help says for which `kinds` it is."""
     name, words = option.flag, [option.help]
     settings: dict[str, Any] = {"default": None}
     if option.name == "scale":
@@ -111,7 +102,7 @@ def _click(option: Option) -> Callable[[Command], Command]:
     elif option.type in _READ:
         settings |= _READ[option.type]
     others = [kind for kind in KINDS if not option.honoured(kind)]
-    if others:
+    if others and kinds:
         few = len(others) < len(KINDS) / 2
         words.append(f"Not for {', '.join(others)}." if few else f"For {option.named}.")
     if option.default:
@@ -122,7 +113,7 @@ def _click(option: Option) -> Callable[[Command], Command]:
 def figure_options(command: Command) -> Command:
     """All options of the table, in its order."""
     for option in reversed(OPTIONS):
-        command = _click(option)(command)
+        command = click_option(option)(command)
     return command
 
 

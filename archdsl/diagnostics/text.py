@@ -32,9 +32,18 @@ def counted(number: int, noun: str) -> str:
 
 
 def rest_of(first: str, last: str) -> str:
-    """The part of `last` that tells it from `first`, numbers whole."""
+    """The part of `last` that tells it from `first`: names and numbers whole.
+
+    What begins inside a name is its number and the end: `3b` after `conv3a`, but `fpn2.out`.
+    """
     pairs = zip(first, last, strict=False)
-    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    while alike and first[alike - 1].isdigit():
-        alike -= 1
-    return last[alike:]
+    at = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    while at and not _begins(last, at):
+        at -= 1
+    return last[at:]
+
+
+def _begins(name: str, at: int) -> bool:
+    """Whether a name, or the number that ends the whole, begins at a place of a path."""
+    before, rest = name[at - 1], name[at:]
+    return not before.isalnum() or (not before.isdigit() and rest[:1].isdigit() and "." not in rest)

@@ -10,11 +10,13 @@ from typing import Any, Literal
 from pydantic_core import ValidationError
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.figures import forms
 from archdsl.figures.canvas.scene import words
 from archdsl.yaml.mistakes import mistakes
 from archdsl.yaml.models import key, made
+from archdsl.yaml.source import parse
 
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "": 1.0}
 WIDTHS = {"single": 3.25 * 72, "neurips": 5.5 * 72, "double": 6.875 * 72, "slide": 480.0}
@@ -263,6 +265,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def data_of(option: Option, text: str) -> Any:
+    """The value of an option that is said in YAML, as a figure file has it.
+
+    Raises UsageError, which names the option, for what is no YAML.
+    """
+    sink = Sink()
+    source = parse(text, option.flag, sink)
+    if source is None:
+        raise UsageError(f"{option.flag}: {sink.diagnostics[0].message}")
+    return source.data
 
 
 def width_of(text: str) -> tuple[float, float]:

@@ -11,11 +11,12 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.files import make_folder, replacing
 from archdsl.diagnostics.packages import require
 from archdsl.figures.canvas.font import FALLBACKS, FAMILIES, font
-from archdsl.figures.canvas.png import DPI, PIXELS
+from archdsl.figures.canvas.png import DPI, expect_pixels
 from archdsl.figures.canvas.scene import words
 from archdsl.figures.canvas.theme import Theme, load_theme, mixed
 from archdsl.figures.options import LARGEST, WIDTHS, width_of
 from archdsl.tables.summary import cell
+from archdsl.tables.tex import pgfplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ FILLS = ((0.45, ""), (1.0, "////"), (0.8, ""), (1.0, "...."), (0.1, ""), (1.0, "
          (0.8, "----"), (0.8, "++++"))  # fmt: skip
 LINE, TITLE = 40, 72  # characters of a name beside an axis, and above it, before it is broken
 HEIGHT = 0.6  # of a plot, in its widths
-SUFFIXES = (".svg", ".pdf", ".png")
+SUFFIXES = (".svg", ".pdf", ".png", ".tex")
 OTHER = "DejaVu Sans"  # which comes with matplotlib, for letters that our fonts have not
 LENGTHS = {  # points
     "lines.linewidth": 1.0,
@@ -143,9 +144,6 @@ class Figure:
     ) -> None:
         """Raises UsageError for a name that is no picture's, too large a one, or no matplotlib."""
         self.path, self.look, self.panels = path, look or Look(), panels
-        if path.suffix == ".tex":
-            help = r"save it as .pdf, which \includegraphics takes"
-            raise UsageError(f"--out {path}: plots are not written as TeX; {help}")
         if path.suffix not in SUFFIXES:
             raise UsageError(f"--out {path}: a plot is a file {', '.join(SUFFIXES)}")
         if self.look.dpi and path.suffix != ".png":
@@ -155,19 +153,15 @@ class Figure:
             raise UsageError(f"a plot of {height / 72:,.0f} inches is higher than any page")
         self.size = (width * self.look.zoom / 72, height * self.look.zoom / 72)
         self.dpi = self.look.dpi or DPI
-        pixels = self.size[0] * self.size[1] * self.dpi**2
-        if path.suffix == ".png" and pixels > PIXELS:
-            most = f"more than the {PIXELS // 10**6} million of a PNG"
-            raise UsageError(
-                f"a plot of {pixels / 1e6:,.0f} million pixels is {most}; give a lower --dpi,"
-                " or save it as .svg or .pdf"
-            )
+        if path.suffix == ".png":
+            expect_pixels(72 * self.size[0], 72 * self.size[1], self.dpi)
         require("a plot", "matplotlib")
         import matplotlib
 
         matplotlib.use("agg")
         self.names: list[tuple[Text, float, float]] = []  # that go where they do not fit
         self.above = 5.0  # points between the axes and the title
+        self.key: int | None = None  # the columns of the legend, if there is one
 
     def __enter__(self) -> "Axes":
         import matplotlib
@@ -210,6 +204,9 @@ class Figure:
         metadata: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
         ground = self.look.theme.background or ("#FFFFFF" if suffix == ".png" else "none")
         with replacing(self.path) as aside:
+            if suffix == ".tex":
+                aside.write_text(pgfplots(self), "utf-8")
+                return
             self.canvas.savefig(aside, metadata=metadata, dpi=self.dpi, facecolor=ground)
             if suffix == ".svg":  # for readers who have not our fonts, those that are as wide
                 drawn, others = aside.read_text("utf-8"), FALLBACKS[self.look.theme.family]
@@ -239,6 +236,7 @@ class Figure:
     def legend(self, columns: int = 1) -> None:
         """What the marks of the first axes stand for, below all."""
         handles, labels = self.axes[0].get_legend_handles_labels()
+        self.key = columns
         found = self.canvas.legend(handles, labels, loc="outside lower center", ncols=columns)
         for text in found.get_texts():
             text.set_parse_math(False)

@@ -1,17 +1,21 @@
 """Plots of names as long as they may be, and of columns that somebody else has named."""
 
 import re
+import shutil
+import subprocess
 import warnings
 from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pypdfium2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 import archdsl
-from archdsl.analysis.summary import stages_of
+from archdsl.analysis.measures import Facts
+from archdsl.analysis.summary import stages_of, summarize
 from archdsl.cli.main import run
 from archdsl.graph.graph import Graph
 from archdsl.tables import plots
@@ -126,8 +130,10 @@ def test_dpi_is_that_of_a_png(tmp_path: Path) -> None:
         (["--title", "日"], "figures cannot show `日`"),
         (["--title", "$\\frac{$"], "math `$\\frac{$`, letter 7: a `}` is missing"),
         (["resnet18"] * 8, "9 networks are more than the 8 that a plot holds"),
-        (["-o", "p.tex"], "--out p.tex: plots are not written as TeX; save it as .pdf, which"),
-        (["-o", "p.png", "--width", "100in", "--dpi", "2400"], "a plot of 34,560 million pixels"),
+        (["-o", "p.jpg"], "--out p.jpg: a plot is a file .svg, .pdf, .png, .tex"),
+        (["-o", "p.tex", "--title", "Ħ"], "LaTeX cannot show `Ħ` (U+0126) without packages; "),
+        (["-o", "p.tex", "--dpi", "72"], "--dpi is for .png alone, which -o does not name"),
+        (["-o", "p.png", "--width", "100in", "--dpi", "2400"], "a picture of 100 by 60 inches"),
     ],
 )
 def test_what_a_plot_cannot_be_is_one_error_and_no_file(
@@ -219,3 +225,68 @@ def test_stages_past_sixty_are_one_bar_of_the_sum_of_each_network() -> None:
     assert len(table) == 60 and list(table)[-1] == "11 others"
     sums = [sum(row[n][0] for row in table.values()) for n in (0, 1)]
     assert sums == [whole for (whole,) in wholes]
+
+
+def written(text: str) -> list[tuple[float, float]]:
+    """The coordinates of the plots in TeX, in order."""
+    pairs = re.findall(r"\(([-+.e\d]+),([-+.e\d]+)\)", text)
+    return [(float(x), float(y)) for x, y in pairs]
+
+
+def test_tex_has_the_numbers_of_the_plot(tmp_path: Path) -> None:
+    path = tmp_path / "p.tex"
+    for kind in ("memory", "field", "cost"):
+        assert run(["plot", kind, "resnet18", "-o", str(path)]) == 0
+        (line, *_) = re.findall(
+            r"addplot\[(?!draw=none).*?\];?(.*?)\n\};", path.read_text(), re.DOTALL
+        )
+        values = [y for _, y in written(line)]
+        graph = archdsl.load("resnet18")
+        if kind == "memory":
+            live = [*Facts(graph).live.values()]
+            assert values == [*live, live[-1]]
+        elif kind == "field":
+            fields = [f.size[0] for f in Facts(graph).fields["input"].values()]
+            assert max(values) == max(fields) and {*values} <= {*fields}
+        else:
+            shares = [x for x, _ in written(line)]
+            summary = summarize(graph, show=("parameters", "macs"))
+            rows = [[row.value("parameters"), row.value("macs")] for row in summary.stages]
+            whole = summary.value("parameters")
+            assert isinstance(whole, int)
+            own = [int(row[0] or 0) / whole * 100 for row in rows if any(row)]
+            assert shares == pytest.approx(own)
+
+
+TEX = shutil.which("pdflatex"), shutil.which("kpsewhich")
+
+
+def has_pgfplots() -> bool:
+    if None in TEX:
+        return False
+    return bool(subprocess.run(["kpsewhich", "pgfplots.sty"], capture_output=True).stdout)
+
+
+@pytest.mark.skipif(not has_pgfplots(), reason="no TeX with pgfplots here")
+def test_latex_sets_every_plot_as_it_is_written(tmp_path: Path) -> None:
+    results = tmp_path / "r.csv"
+    results.write_text("key,status,a,macs,spec\na,ok,1,2,n\nb,ok,2,3,n\nc,ok,1.5,4,n\n")
+    two = ["resnet18", "mobilenet_v2"]
+    calls = [[kind, *nets] for kind in ("memory", "field", "cost") for nets in (two, two[:1])]
+    calls += [["frontier", str(results), "-y", "a"]]
+    for n, call in enumerate(calls):
+        look = ["--title", "50 % & $C_5$", "--theme", ("dark", "paper")[n % 2]]
+        assert run(["plot", *call, *look, "-o", str(tmp_path / f"plot{n}.tex")]) == 0
+    inputs = "\\newpage".join(rf"\input{{plot{n}}}" for n in range(len(calls)))
+    page = (
+        r"\documentclass{article}\usepackage[margin=5mm,paperheight=40in]{geometry}"
+        r"\usepackage{pgfplots}\pgfplotsset{compat=1.16}\usetikzlibrary{patterns}"
+        rf"\begin{{document}}{inputs}\end{{document}}"
+    )
+    (tmp_path / "page.tex").write_text(page)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    pages = pypdfium2.PdfDocument(tmp_path / "page.pdf")
+    said = [page.get_textpage().get_text_bounded() for page in pages]
+    assert len(said) == len(calls) and all("50 % &" in text for text in said)
+    assert "layer1" in said[1] and "12 MB" in said[0] and "mobilenet" in said[0]

@@ -13,7 +13,6 @@ from archdsl.analysis.summary import summarize
 from archdsl.api import load, read
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
-from archdsl.diagnostics.sink import Sink
 from archdsl.editor.completion import Offer, completion
 from archdsl.editor.fixes import fix
 from archdsl.editor.results import Results
@@ -21,13 +20,12 @@ from archdsl.editor.view import View, visible
 from archdsl.figures.canvas.svg import svg
 from archdsl.figures.canvas.theme import theme_names
 from archdsl.figures.draw import draw
-from archdsl.figures.options import KINDS, OPTIONS, Option, Options, asked
+from archdsl.figures.options import KINDS, OPTIONS, Option, Options, asked, data_of
 from archdsl.graph.graph import Graph
 from archdsl.language.standard import standard_block
 from archdsl.language.syntax import Literal
 from archdsl.tables import changes
 from archdsl.tables.summary import html
-from archdsl.yaml.source import parse
 
 COLUMNS = ("parameters", "macs", "memory", "field")
 ONE = tuple(kind for kind in KINDS if kind not in ("diff", "scaling"))  # kinds of one network
@@ -212,17 +210,8 @@ def _asked(kind: str, question: Question) -> Options:
         raise UsageError(f"a page has the themes {', '.join(theme_names())}")
     for name, value in given.items():
         if known[name].type not in (str, bool):
-            given[name] = _data(name, value)
+            given[name] = data_of(known[name], str(value))
     return asked(kind, given)
-
-
-def _data(name: str, text: str) -> Any:
-    """A value in YAML, as a figure file has it."""
-    sink = Sink()
-    source = parse(str(text), name, sink)
-    if source is None:
-        raise UsageError(f"{name}: {sink.diagnostics[0].message}")
-    return source.data
 
 
 def _table(graph: Graph, question: Question) -> str:

@@ -9,6 +9,17 @@ DPI = 300
 PIXELS = 10**8  # four bytes each
 
 
+def expect_pixels(width: float, height: float, dpi: int) -> None:
+    """Raises UsageError if a picture, in points, would have more than PIXELS at a resolution."""
+    pixels = width * height * (dpi / 72) ** 2
+    if pixels > PIXELS:
+        raise UsageError(
+            f"a picture of {width / 72:.0f} by {height / 72:.0f} inches has"
+            f" {pixels / 1e6:,.0f} million pixels at {dpi} dpi, more than the {PIXELS // 10**6}"
+            " million of a PNG; give a lower --dpi, or save it as .svg or .pdf"
+        )
+
+
 def png(scene: Scene, dpi: int = DPI) -> bytes:
     """The picture at a resolution in dots per inch, on the theme's background or white.
 
@@ -16,14 +27,7 @@ def png(scene: Scene, dpi: int = DPI) -> bytes:
     """
     import resvg_py
 
-    pixels = scene.width * scene.height * (dpi / 72) ** 2
-    if pixels > PIXELS:
-        raise UsageError(
-            f"a picture of {scene.width / 72:.0f} by {scene.height / 72:.0f} inches has"
-            f" {pixels / 1e6:,.0f} million pixels at {dpi} dpi, more than the {PIXELS // 10**6}"
-            " million of a PNG; give a lower --dpi, or save it as .svg or .pdf"
-        )
-
+    expect_pixels(scene.width, scene.height, dpi)
     files = [str(font(family, bold).path) for family in FAMILIES for bold in (False, True)]
     data = resvg_py.svg_to_bytes(
         svg_string=svg(scene),

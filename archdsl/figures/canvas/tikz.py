@@ -84,7 +84,7 @@ def tikz(scene: Scene, frame: Frame | None = None) -> str:
     arrows = [writer.link(link) for link in links(found)]
     texts = "".join(item.plain for item in scene.flat() if isinstance(item, Text))
     texts += frame.caption if frame else ""
-    packages = r"\usepackage[T1]{fontenc}" * bool(_T1 & set(texts)) + r"\usepackage{tikz}"
+    packages = encoding(texts) + r"\usepackage{tikz}"
     corner = f"({_pair(scene.width, scene.height)})"
     ground = [rf"\fill[{writer.color(scene.background)}] (0,0) rectangle {corner};"]
     about = [
@@ -103,6 +103,11 @@ def tikz(scene: Scene, frame: Frame | None = None) -> str:
     ]
     picture.append(r"\end{tikzpicture}%")
     return "\n".join([*about, *(frame.around(picture) if frame else picture), ""])
+
+
+def encoding(texts: str) -> str:
+    """What a preamble needs besides for the letters in some texts: the encoding T1, or nothing."""
+    return r"\usepackage[T1]{fontenc}" * bool(_T1 & set(texts))
 
 
 def escaped(text: str) -> str:
@@ -250,7 +255,7 @@ class _Writer:
         return f"{self.color(text.color)} {number(text.size)}"
 
     def font(self, text: Text) -> tuple[str, str]:
-        return f"text={self.color(text.color)}", f"font={_font(text.size)}"
+        return f"text={self.color(text.color)}", f"font={fontsize(text.size)}"
 
     def text(self, text: Text, node: Node | None) -> str:
         """A line of text, at a place or beside a node."""
@@ -398,7 +403,8 @@ def _named(letter: str) -> str:
     return f"{{{said}}}"
 
 
-def _font(size: float) -> str:
+def fontsize(size: float) -> str:
+    """The command for letters of a size, in points."""
     return rf"\fontsize{{{number(size)}bp}}{{{number(size * 1.2)}bp}}\selectfont"
 
 

@@ -15,6 +15,7 @@ from archdsl.figures.network.block_kinds import BlockKind, block_kinds, letter
 from archdsl.figures.network.description import Description
 from archdsl.figures.network.tree import WOVEN, Box, Chain, Join, Mesh, boxes, length
 from archdsl.figures.options import LARGEST, NarrowError, Options
+from archdsl.ops import SIGNED
 
 PORT = 12.0  # from a block to the shape at its end, an arrow long
 COLUMN, ROW = 16.0, 14.0  # between insets
@@ -60,7 +61,7 @@ def inset(
     length = origin + size.length + PORT
     if "shapes" in options.show and not ports:
         _ports(inner, kind, direction, length, brief and direction == "right")
-    inner.grouped(0, f"{kind.shown.id}.block", "", [unit.id for unit in kind.units])
+    inner.grouped(0, f"{kind.shown.id}.block", "", [*kind.stands()])
     return _framed(kind, options.show, direction, inner.items)
 
 
@@ -147,8 +148,9 @@ def _projects(chain: Chain) -> bool:
 
 
 def legend_of(kinds: list[BlockKind], pen: Pen) -> list[Entry]:
-    """The roles in blocks, and the dashed line if one is projected."""
-    found = [box for kind in kinds for box in boxes(kind.shown.chain)]
+    """The roles in blocks, and the dashed line if one is projected; signs speak for themselves."""
+    shown = (box for kind in kinds for box in boxes(kind.shown.chain))
+    found = [box for box in shown if box.verb not in SIGNED]
     dashed = [DASHED] if any(_projects(kind.shown.chain) for kind in kinds) else []
     return [*entries(pen, found), *dashed]
 

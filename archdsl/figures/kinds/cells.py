@@ -57,8 +57,7 @@ class CellPen:
         lines = [title, *map(words, self.parts(cell.units))]
         if cell.first in self.repeated:
             lines.append(words(self.repeated[cell.first].varies.get(cell.first, "")))
-        if cell.shared:
-            lines.append(words(f"on each of {len(cell.outputs)} maps"))
+        lines.append(words(cell.units[-1].applied if cell.shared else ""))
         lines.append(_shape(cell.outputs) if "shapes" in show else ())
         lines += map(words, labels.amounts(sum_of(unit.cost for unit in cell.units), show))
         lines.append(words(f"→ {result}") if result else ())
@@ -83,6 +82,8 @@ class CellPen:
                 yield from ((box.label, 1) for box in unit.ops)
             else:
                 yield labels.written(unit.terms), unit.layers
+            if unit.turns > 1:
+                yield unit.applied, 1
 
     def sign(self, cell: Cell) -> str:
         """The sign that a cell is drawn as, if it is: alone, or what ends a block that is open."""

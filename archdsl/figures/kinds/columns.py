@@ -79,7 +79,7 @@ def layers_of(description: Description) -> Iterator[Layers]:
 def _of_block(unit: Unit) -> Iterator[Layers]:
     """One for each residual; a block with other joins, or that is no tree, is one box."""
     said = [item for item in unit.chain if not (isinstance(item, Box) and item.verb == QUIET)]
-    if not said or not all(map(_flat, said)):
+    if not said or not all(map(_flat, said)) or unit.applied:
         yield _closed(unit)
         return
     for _, part in groupby(said, lambda item: isinstance(item, Join) and item.id):
@@ -100,8 +100,11 @@ def _flat(item: Element) -> bool:
 
 
 def _closed(unit: Unit) -> Layers:
-    """A block as one box."""
-    terms = word(unit.block.replace("_", " ")), Term("out", (unit.output.channels,))
+    """A block as one box, and what is applied several times."""
+    terms = unit.terms
+    if unit.kind != "op":
+        terms = word(unit.block.replace("_", " ")), Term("out", (unit.output.channels,))
+    terms = (*terms, word(unit.applied)) if unit.applied else terms
     box = Box(unit.id, unit.block, terms, unit.role, unit.output)
     return Layers(unit, (box,), hidden=unit.numbers)
 

@@ -206,7 +206,7 @@ def _draw_row(pen: Pen, row: Row, width: float, top: float) -> float:
         for number, line in enumerate(lines):
             place = top + 4 + size * (1 + 1.2 * number)
             pen.text(x + MARGIN, place, line, size, anchor="start")
-        lower = _above(row, one) if one.direction == "right" else (inner - one.height) / 2
+        lower = _above(row, one) if one.direction == "right" else 0.0  # tops are level
         pen.items += moved(one.items, x + (wide - one.width) / 2, top + above + lower)
         x += wide + BETWEEN
     return top + height

@@ -217,6 +217,9 @@ class Column:
         """
         if unit.kind == "op":
             return Entry((self.op(unit),))
+        if unit.applied:
+            once = self.entry(replace(unit, outputs=unit.outputs[-1:], turns=1))
+            return replace(once, lines=(f"{in_words(once)}, {unit.applied}",), count=1, end="")
         quiet = quiet_of(unit.manner)
         chain = unit.chain or unit.ops
         if unit.kind == "dense":
@@ -235,6 +238,7 @@ class Column:
     def op(self, unit: Unit) -> str:
         """What an op is; of one that joins what it joins, too."""
         told = labels.written(unit.terms, "full") if unit.chain else _word(unit.block)
+        told = ", ".join(filter(None, (told, unit.applied)))
         sources = self.description.feeds[unit.id]
         if unit.role != "norm" or len(sources) < 2:
             return told

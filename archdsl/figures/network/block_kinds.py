@@ -1,7 +1,7 @@
 """The distinct blocks of a network, and in which numbers those that are drawn as one differ."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
@@ -10,7 +10,7 @@ from archdsl.figures.network.description import Description
 from archdsl.figures.network.labels import Term
 from archdsl.figures.network.manner import Manner, words_of
 from archdsl.figures.network.names import Names
-from archdsl.figures.network.tree import signature
+from archdsl.figures.network.tree import QUIET, boxes, signature
 from archdsl.figures.network.units import Unit
 
 FORMS = 200  # of a block, among which those that can be drawn as one are looked for
@@ -46,6 +46,14 @@ class BlockKind:
     @property
     def units(self) -> tuple[Unit, ...]:
         return tuple(unit for variant in self.variants for unit in variant.units)
+
+    def stands(self) -> Iterator[str]:
+        """The paths that it is drawn for: units, and the norms and activations that it shows."""
+        told = [n for n, box in enumerate(boxes(self.shown.chain)) if box.verb == QUIET]
+        for unit in self.units:
+            found = boxes(unit.chain)
+            yield unit.id
+            yield from (path for n in told for path in (found[n].id, *found[n].stands))
 
     def rows(self) -> list[tuple[str, list[str], bool]]:
         """The names of the variants, what they differ in, and which is drawn; none for one."""

@@ -1,10 +1,12 @@
 """Cuts a graph into the units of figures."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 
 from archdsl.analysis.cost import Analysis
+from archdsl.figures.network.folding import folded
 from archdsl.figures.network.manner import kinds_of, manner_of
 from archdsl.figures.network.quiet import fused, in_one, saying
 from archdsl.figures.network.tree import (
@@ -15,7 +17,6 @@ from archdsl.figures.network.tree import (
     Mesh,
     Reducer,
     boxes,
-    folded,
     numbers,
     signature,
 )
@@ -55,6 +56,7 @@ class Units:
         for node in self.graph.nodes:
             members.setdefault(self.application(node), []).append(node)
         units: dict[str, Unit] = {}
+        applied: dict[str, list[list[Node]]] = {}  # the nodes of each time, by the first
         silent: dict[str, list[Node]] = {}  # norms and activations outside of units, by what before
         for id, nodes in members.items():
             drawn = [node for node in nodes if self.reducer.source[node.id] == node.id]
@@ -69,7 +71,23 @@ class Units:
                 outputs = (*known.outputs, unit.output)
                 unit = replace(known, outputs=outputs, cost=known.cost + unit.cost)
             units[first] = unit
-        return [self._with_manner(unit, members, silent) for unit in units.values()]
+            applied.setdefault(first, []).append(nodes)
+        made = [
+            replace(unit, outputs=unit.outputs[-1:], turns=len(unit.outputs))
+            if len(unit.outputs) > 1 and self._in_turn(applied[first])
+            else unit
+            for first, unit in units.items()
+        ]
+        return [self._with_manner(unit, members, silent) for unit in made]
+
+    def _in_turn(self, applied: Sequence[Sequence[Node]]) -> bool:
+        """Whether weights are applied to their own results: each time to that of the one before."""
+        for before, nodes in pairwise(applied):
+            inside, held = {node.id for node in nodes}, {node.id for node in before}
+            given = {self.reducer.source[id] for n in nodes for id in n.inputs if id not in inside}
+            if not given or not given <= held:
+                return False
+        return True
 
     def _with_manner(
         self, unit: Unit, members: Mapping[str, list[Node]], silent: Mapping[str, list[Node]]
@@ -139,7 +157,7 @@ class Units:
             return folded(self.reducer.chain(entry, nodes[-1].id))
         order = self.reducer.order.__getitem__
         first = {id: inputs[id] for id in sorted(inputs, key=order)}
-        return (self.reducer.mesh(first, sorted(ends, key=order), ()),)
+        return folded((self.reducer.mesh(first, sorted(ends, key=order), ()),))
 
     def _dense(self, scope: Scope, entry: str, nodes: list[Node]) -> tuple[int, Chain]:
         """The number of layers, and the first of them joined to what it is given.

@@ -13,7 +13,7 @@ from archdsl.figures.network.labels import Term
 from archdsl.figures.network.manner import Manner
 from archdsl.figures.network.names import Called, Names, unnamed
 from archdsl.figures.network.owners import is_dense, owners_of
-from archdsl.figures.network.quiet import FUSED, asked_for
+from archdsl.figures.network.quiet import FUSED, asked_for, gating
 from archdsl.figures.network.tree import (
     Reducer,
     signature,
@@ -63,7 +63,8 @@ class Stage:
             what = words.pop() if len(words) == 1 else first.block
         else:
             what = first.block.replace("_", " ")
-        return f"{what} ×{self.repeat}" if self.repeat > 1 else what
+        what = f"{what} ×{self.repeat}" if self.repeat > 1 else what
+        return ", ".join(filter(None, (what, first.applied)))
 
 
 def vary(units: Sequence[Unit]) -> str:
@@ -171,8 +172,8 @@ class Description:
 
     def _kin(self, unit: Unit) -> object:
         if unit.kind == "op":
-            return unit.role, unit.terms, unit.output
-        if unit.kind == "dense":
+            return unit.role, unit.terms, unit.output, unit.applied
+        if unit.kind == "dense" or unit.applied:
             return unit.id
         kind = self.graph.scope_by_id.get(unit.container)
         alone = kind is not None and self._holds_only(unit.container, unit.block)
@@ -244,11 +245,13 @@ def describe(graph: Graph, show: Collection[str] = ()) -> Description:
     """What figures tell of a graph: what serves its outputs, without what only `aux` needs.
 
     Weights that are applied again are one unit, and blocks are units, unless something would then
-    feed what stands before it. `show` may ask for `norms`, `acts`, `acts=fused`, `aux` and `all`.
+    feed what stands before it. What makes a gate is shown; `show` may ask for `norms`, `acts`,
+    `acts=fused`, `aux` and `all`.
     """
     aux = graph.aux if {"aux", "all"} & {*show} else {}
     served = graph.select({**graph.outputs, **aux})
-    analysis, owners, quiet = analyze(served), owners_of(served), asked_for(served, show)
+    analysis, owners = analyze(served), owners_of(served)
+    quiet = asked_for(served, show) | gating(served)
     single = dict.fromkeys(owners, "")
     for apart, owner in ((False, owners), (True, owners), (True, single)):
         blocks = {scope: unit for scope, unit in owner.items() if not is_dense(served, unit)}
@@ -279,4 +282,5 @@ def grouped(description: Description) -> tuple[Stage, ...]:
 
 def _coarse(stage: Stage) -> object:
     unit = stage.units[0]
-    return unit.block, unit.kind, unit.id if unit.kind == "dense" else stage.output.spatial
+    alone = unit.kind == "dense" or unit.applied
+    return unit.block, unit.kind, unit.id if alone else stage.output.spatial

@@ -1,5 +1,6 @@
 """Norms, activations and other ops that figures do not draw, unless they are asked to."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -17,12 +18,34 @@ def asked_for(graph: Graph, show: Collection[str]) -> frozenset[str]:
 
     Those of `norms`, of `acts`, of both by `acts=fused`, or `all`.
     """
-    families = {module for name, module in FAMILIES.items() if name in show or FUSED in show}
+    families = [name for name in FAMILIES if name in show or FUSED in show]
     return frozenset(
         node.id
         for node in graph.nodes
-        if not node.op.role() and ("all" in show or type(node.op).__module__ in families)
+        if not node.op.role() and ("all" in show or any(_is(node, name) for name in families))
     )
+
+
+def _is(node: Node, family: str) -> bool:
+    return type(node.op).__module__ == FAMILIES[family]
+
+
+def gating(graph: Graph) -> frozenset[str]:
+    """The activations that stand on one way into a product and on no other: always shown.
+
+    Without them a gate would look like what it gates.
+    """
+    uses = Counter(id for node in graph.nodes for id in node.inputs)
+    uses.update(graph.outputs.values())
+    found = set[str]()
+    for product in (node for node in graph.nodes if node.op.verb == "multiply"):
+        for node in map(graph.by_id.get, product.inputs):
+            while node and uses[node.id] == 1 and (not node.op.role() or node.op.verb == "resize"):
+                if _is(node, "acts"):
+                    found.add(node.id)
+                    break
+                node = graph.by_id.get(node.inputs[0])
+    return frozenset(found)
 
 
 def saying(box: Box, nodes: Iterable[Node]) -> Box:

@@ -1,9 +1,8 @@
 """Part of a graph as a tree of sequences and joins (series-parallel reduction)."""
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from types import MappingProxyType
 
 from archdsl.figures.network import labels
@@ -161,41 +160,15 @@ def numbers(chain: Chain) -> list[Term]:
     return found
 
 
-def folded(chain: Chain) -> Chain:
-    """With a box that counts the others for joins in a row that are alike."""
-    found: list[Element] = []
-    for _, run in groupby(chain, key=lambda item: (signature((item,)), *numbers((item,)))):
-        first, *others = run
-        found.append(
-            replace(first, paths=tuple(map(folded, first.paths)))
-            if isinstance(first, Join)
-            else first
-        )
-        if isinstance(first, Join) and others:
-            told = Term("more", (len(others),), "the same ×{}")
-            stands = tuple(_ids(others))
-            found.append(Box(others[0].id, "more", (told,), "norm", others[-1].output, stands))
-        else:
-            found += others
-    return tuple(found)
-
-
-def _ids(chain: Iterable[Element]) -> Iterator[str]:
-    """The paths of all that a chain draws."""
-    for item in chain:
-        if isinstance(item, Join):
-            yield item.id
-            for path in item.paths:
-                yield from _ids(path)
-        else:
-            yield from (path for box in boxes((item,)) for path in (box.id, *box.stands))
-
-
 def _told(graph: Graph, owners: Mapping[str, str]) -> dict[str, bool]:
-    """What `_telling` finds, until what is told tells nothing more: it is drawn, and takes, too."""
+    """What `_telling` finds, until what is told tells nothing more: it is drawn, and takes, too.
+
+    What is told where weights are applied once is told wherever they are.
+    """
     told: dict[str, bool] = {}
     while True:
-        drawn = {id for id, alone in told.items() if alone}
+        shared = {graph.by_id[id].path for id, alone in told.items() if alone}
+        drawn = {node.id for node in graph.nodes if node.path in shared}
         told |= {**_telling(graph, owners, drawn), **dict.fromkeys(drawn, True)}
         if drawn == {id for id, alone in told.items() if alone}:
             return told
@@ -414,7 +387,7 @@ def _excited(item: Element) -> Element:
     if not dense or len(gate) < len(item.body) or not _averages(gate[0]):
         return item
     terms = word("SE"), Term("out", (layers[0].output.channels,))
-    stands = (*(box.id for box in gate), item.id)
+    stands = (*(box.id for box in gate if box.verb != QUIET), item.id)
     return Box(item.id, "squeeze_excite", terms, "attention", item.output, stands)
 
 

@@ -28,7 +28,8 @@ class Unit:
     things, or is empty, `ops` are its operations in order;
     `manner` what no box says of them, with norms and activations, `after` of those that follow it;
     `layers` counts those of a dense block; `outputs` are what it gives, several where its weights
-    are applied to several maps.
+    are applied to several maps; `turns` is how often they are applied, each time to the result of
+    the time before.
     """
 
     id: str
@@ -44,6 +45,14 @@ class Unit:
     ops: tuple[Box, ...] = ()
     manner: Manner = ()
     after: Manner = ()
+    turns: int = 1
+
+    @property
+    def applied(self) -> str:
+        """How often its weights are used, if that is not once."""
+        if self.turns > 1:
+            return f"{self.turns} times, shared weights"
+        return f"on each of {len(self.outputs)} maps" if len(self.outputs) > 1 else ""
 
     @property
     def numbers(self) -> tuple[Term, ...]:

@@ -1,0 +1,177 @@
+"""What is applied or comes again and again is said, and drawn once; gates say what makes them."""
+
+import json
+from typing import Any
+
+import pytest
+
+import archdsl
+from archdsl import Graph
+from archdsl.diagnostics.text import rest_of
+from archdsl.figures.canvas.scene import Text
+from archdsl.figures.figure import Figure
+from tests.figures.truth import lies
+from tests.support import graph_of
+
+
+def built(spec: dict[str, Any]) -> Graph:
+    return graph_of("\n".join(f"{key}: {json.dumps(value)}" for key, value in spec.items()))
+
+
+def drawn(kind: str, input: Any = (3, 32, 32), **spec: Any) -> tuple[Figure, set[str]]:
+    """A figure that says what is so, and its lines."""
+    shapes = input if isinstance(input, dict) else [*input]
+    graph = built({"input": shapes} | spec)
+    figure = archdsl.draw(graph, kind=kind, width="double")
+    assert list(lies(figure, [graph], kind)) == []
+    scene = figure.scene
+    assert scene is not None
+    return figure, {item.plain for item in scene.flat() if isinstance(item, Text)}
+
+
+LOOP = [
+    {"conv": {"out": 8, "kernel": 3}},
+    {"conv": {"kernel": 3}, "repeat": 4, "shared": True},
+]
+
+
+@pytest.mark.parametrize("kind", ["hero", "strip", "columns"])
+def test_weights_that_are_applied_to_their_own_result_say_how_often(kind: str) -> None:
+    _, texts = drawn(kind, backbone=LOOP)
+    assert any(text.endswith("4 times, shared weights") for text in texts)
+
+
+def test_a_table_says_it_too_and_of_how_many_maps_weights_are_shared() -> None:
+    graph = built({"input": [3, 32, 32], "backbone": LOOP})
+    table = archdsl.draw(graph, kind="table").render(".md").decode()
+    assert "3×3 conv, 8, 4 times, shared weights" in table
+    heads = {"a": {"conv": {"out": 4, "kernel": 1}, "each": ["left", "right"]}, "b": "concat"}
+    pair = {"left": [3, 8, 8], "right": [3, 8, 8]}
+    graph = built({"input": pair, "backbone": heads})
+    assert (
+        "1×1 conv, 4, on each of 2 maps" in archdsl.draw(graph, kind="table").render(".md").decode()
+    )
+
+
+def test_maps_of_one_shape_are_said_once_and_of_others_both_ends() -> None:
+    tower = {"t": {"seq": ["flatten", {"linear": {"out": 64}}], "each": ["left", "right"]}}
+    pair = {"left": [3, 8, 8], "right": [3, 8, 8]}
+    _, texts = drawn("hero", pair, backbone=tower | {"join": "concat"})
+    assert {"64", "on each of 2 maps"} <= texts and "64–1" not in texts
+    pool = {"t": {"max_pool": {"kernel": 2}, "each": ["left", "right"]}}
+    pair = {"left": [3, 8, 8], "right": [6, 4, 4]}
+    ends = {"outputs": {"a": "t[0]", "b": "t[1]"}}
+    _, texts = drawn("hero", pair, backbone=pool, **ends)
+    assert "3×42–6×22" in texts
+
+
+def test_what_is_told_where_weights_are_applied_once_is_told_wherever_they_are() -> None:
+    """Of three applications one is on all ways: the cell is of all three maps."""
+    unit = {"body": ["relu", {"residual": {"body": [{"conv": {"kernel": 3}}]}}]}
+    items = {
+        "u": {"unit": {}, "each": ["left", "right", "left"]},
+        "join": "concat",
+    }
+    pair = {"left": [4, 8, 8], "right": [4, 8, 8]}
+    _, texts = drawn("hero", pair, backbone=items, blocks={"unit": unit})
+    assert "on each of 3 maps" in texts
+
+
+GATED = {
+    "gated": {
+        "branches": {
+            "paths": {
+                "a": [{"conv": {"kernel": 3}}, "tanh"],
+                "b": [{"conv": {"kernel": 3}}, "sigmoid"],
+            },
+            "join": "multiply",
+        }
+    }
+}
+
+
+@pytest.mark.parametrize("kind", ["hero", "block"])
+def test_activations_that_make_a_gate_are_drawn(kind: str) -> None:
+    figure, texts = drawn(kind, blocks=GATED, backbone=[{"gated": {}}, "relu", {"gated": {}}])
+    assert {"tanh", "sigmoid"} <= texts
+    assert "relu" in figure.left_out and "tanh" not in figure.left_out  # nor of the second block
+
+
+def test_an_activation_before_a_fork_makes_no_gate() -> None:
+    gate = {
+        "body": {
+            "pool": {"adaptive_avg_pool": {"size": 2}},
+            "fc": {"conv": {"kernel": 1}},
+            "sig": "sigmoid",
+            "up": {"resize": {"like": "input"}},
+            "mul": {"multiply": {}, "from": ["input", "up"]},
+        }
+    }
+    stem = {"stem": {"conv": {"out": 8, "kernel": 3}}, "act": "gelu", "g": {"gate": {}}}
+    figure, texts = drawn("hero", backbone=stem, blocks={"gate": gate})
+    assert "sigmoid" in texts and "gelu" not in texts and "gelu" in figure.left_out
+
+
+CROSSED = {
+    "bottle": {"residual": {"body": [{"conv": {"kernel": 1}}, {"conv": {"kernel": 3}}]}},
+    "stage": {
+        "params": {"depth": "int"},
+        "body": {
+            "a": {"conv": {"out": 8, "kernel": 1}},
+            "b": {"conv": {"out": 8, "kernel": 1}, "from": "input"},
+            "m": {"bottle": {}, "repeat": "depth", "from": "a"},
+            "g": {"conv": {"out": 8, "kernel": 1}, "from": "b"},
+            "mul": {"multiply": {}, "from": ["m", "g"]},
+            "cat": {"concat": {}, "from": ["mul", "b"]},
+        },
+    },
+}
+
+
+def test_parts_that_repeat_in_a_block_whose_ways_cross_are_drawn_once() -> None:
+    items = {f"s{n}": {"stage": {"depth": n}} for n in (1, 4, 6)}
+    figure, texts = drawn("block", backbone=items, blocks=CROSSED)
+    assert "the same ×3" in texts and "the same ×5" in texts  # one drawn, both in its list
+    scene = figure.scene
+    assert scene is not None
+    assert sum(isinstance(i, Text) and i.plain == "3×3, 8" for i in scene.flat()) == 2
+
+
+def test_a_part_that_others_take_from_is_not_folded_away() -> None:
+    """As in C2f: every turn's result is joined, so each is drawn."""
+    items = {
+        "a": {"conv": {"out": 8, "kernel": 1}},
+        "b": {"conv": {"out": 8, "kernel": 1}, "from": "input"},
+        "m": {"bottle": {}, "repeat": 3, "from": "a"},
+        "cat": {"concat": {}, "from": ["m.0", "m.1", "m.2", "b", "a"]},
+    }
+    blocks = {"bottle": CROSSED["bottle"], "stage": {"body": items}}
+    _, texts = drawn("block", backbone=[{"stage": {}}], blocks=blocks)
+    assert not any(text.startswith("the same") for text in texts)
+
+
+def test_a_result_is_named_inside_where_a_way_leaves_to_its_right() -> None:
+    conv = {"conv": {"out": 8, "kernel": 3, "stride": 2}}
+    items = {
+        "a": conv, "b": conv, "up": {"resize": {"scale": 2}, "from": "b"},
+        "cat": {"concat": {}, "from": ["up", "a"]},
+    }  # fmt: skip
+    _, texts = drawn("hero", backbone=items, outputs={"low": "b", "high": "cat"})
+    assert "→ low" in texts
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "rest"),
+    [
+        ("stem", "skipped", "skipped"),
+        ("layer1.0", "layer1.12", "12"),
+        ("conv3a", "conv3b", "3b"),
+        ("fpn1.td5", "fpn1.td4", "4"),
+        ("fpn1.td5", "fpn2.td5", "fpn2.td5"),
+        ("bifpn.out7", "box_net.predict", "box_net.predict"),
+        ("features.4.1", "features.5.2", "5.2"),
+        ("logits9", "logits10", "10"),
+    ],
+)
+def test_what_a_run_ends_with_is_no_piece_of_a_name(first: str, last: str, rest: str) -> None:
+    assert rest_of(first, last) == rest
