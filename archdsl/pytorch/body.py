@@ -70,7 +70,8 @@ NTH = "%n"  # stands for the place in a list that a size depends on
 class Listing:
     """A list of any number of maps in `forward`; `spec` is that of the map at NTH.
 
-    Where their number is known `elements` are the maps one by one.
+    Where their number is known `elements` are the maps one by one. One with a `test` is of one map
+    where that holds, else of none.
     """
 
     spec: TensorSpec
@@ -80,6 +81,7 @@ class Listing:
     mark: str = ""
     homes: tuple[str, ...] = ()
     elements: tuple[Value, ...] = ()
+    test: Symbol | None = None
 
 
 Flowing = TypeVar("Flowing", Value, Listing)

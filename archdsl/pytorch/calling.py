@@ -12,11 +12,12 @@ from archdsl.ops import OPS, activation, arguments, kind
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Entry, Holder, Listing, Value
 from archdsl.pytorch.containers import Made, Parts
-from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level
+from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level, takes_channels
 from archdsl.pytorch.placing import Lent, Placing
 from archdsl.pytorch.python import call
 from archdsl.pytorch.sizes import channels_in
 from archdsl.pytorch.symbols import Fixed, Symbol, known
+from archdsl.pytorch.told import Told
 
 KINDS = ("seq", "residual", "branches", "dense")
 
@@ -209,12 +210,12 @@ class Calling(Placing):
         if standard is None:
             raise Fixed(made.names, "no standard for what it makes")
         x = env.first
+        if standard.block is None and (given or takes_channels(OPS[standard.verb])):
+            return self.told_call(title, standard, given, env)
         if standard.block is None:
             self.activations.setdefault(title, []).append(self.lent(item, x))
             if x.mark:
                 self.taking.append((title, x))
-            if given:
-                raise Fixed(made.names, "arguments for an activation")
             return Made(call(made.syntax), [], x.spec, activation.Relu)
         values = {
             n: raw if is_value else self.parameter(standard.block.parameters[n], raw, env)
@@ -227,6 +228,26 @@ class Calling(Placing):
         sizes: tuple[Any, ...] = (spec.channels, *(None,) * spec.rank)
         unknown = TensorSpec(sizes)
         return Made(call(made.syntax, x.spec.channels, **values), [], unknown, None)
+
+    def told_call(self, title: str, standard: Factory, given: Mapping[str, Any], env: Env) -> Made:
+        """A module of an op that a parameter stands for, which is told something."""
+        op, x = OPS[standard.verb], env.first
+        known_arguments = arguments(op)
+        if any(n not in known_arguments or kind(op, n).form == "reference" for n in given):
+            raise Fixed((title,), "an argument that the op does not have")
+        values = {
+            n: raw if is_value else self.argument(raw, kind(op, n), env)
+            for n, (raw, is_value) in given.items()
+        }
+        told = Told(values, x.spec)
+        try:
+            made, code = told.call(title, standard.verb)
+        except Fixed as error:
+            raise Fixed((title,), str(error)) from error
+        self.told.setdefault(title, []).append(told)
+        if self.learns(made, x.spec):
+            self.program.inits.append((self.call_of(made, [x.spec]).target, None, code))
+        return Made(code, [], self.inferred(made, [x]))
 
     def lent(self, item: Item, x: Value) -> Lent:
         """Whether what an item makes may write over a value."""

@@ -159,7 +159,7 @@ class Env:
 
     def fed(self, x: Flow) -> "Env":
         """With another input; where the condition does not hold, what there was flows on."""
-        passed = self.x if isinstance(self.x, Value) else None
+        passed = self.otherwise or (self.x if isinstance(self.x, Value) else None)
         return replace(self, x=x, otherwise=passed if self.guard is not None else None)
 
     def bind(self, values: Mapping[str, Any]) -> "Env":

@@ -8,6 +8,7 @@ from typing import Any
 from archdsl.language.replacing import Replacements
 from archdsl.language.syntax import Block, Literal
 from archdsl.ops import OPS
+from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Value
 from archdsl.pytorch.class_bodies import CHANNELS
@@ -20,6 +21,7 @@ from archdsl.pytorch.parameters import (
 from archdsl.pytorch.placing import Placing, all_lent
 from archdsl.pytorch.python import as_syntax, call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, names_in, same, type_of
+from archdsl.pytorch.told import Told, factory_told
 from archdsl.pytorch.uses import Uses
 from archdsl.pytorch.walks import Walk
 
@@ -57,6 +59,7 @@ class Factories(Uses):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.classes: dict[Any, BlockClass | None] = {}
+        self.inits: list[tuple[str, Init | None, ast.Call]] = []
 
     def called(
         self, block: Block, values: Mapping[str, Any], given: Mapping[str, Any],
@@ -101,10 +104,12 @@ class Factories(Uses):
                 raise Fixed((), "a block where an op is expected")
             return self.block_factory(value, standard, walk)
         value = self.standing_for(value, walk)
-        op = OPS[value.verb]
-        if standard.block is not None or takes_channels(op):
+        op, told = OPS[value.verb], walk.told.get(title, [])
+        if standard.block is not None or (takes_channels(op) and not told):
             raise Fixed((), "an op where a block is expected")
         arguments = {**self.defaults(value.verb, walk), **value.arguments}
+        if told:
+            return self.factory_told(value.verb, arguments, standard.verb, told)
         made = settle(op, arguments, TensorSpec((1, 1, 1)))
         written = torch_call(made, [TensorSpec((1, 1, 1))])
         if written.form != "module":
@@ -118,6 +123,16 @@ class Factories(Uses):
             return code.func
         keywords = {keyword.arg or "": keyword.value for keyword in code.keywords}
         return call("partial", code.func, *code.args, **keywords)
+
+    def factory_told(
+        self, verb: str, arguments: Mapping[str, Any], standard: str, told: Sequence[Told]
+    ) -> ast.expr:
+        """What makes an op for a class that tells it something."""
+        code = factory_told(verb, arguments, standard, told)
+        made, written = told[0].made(verb, arguments)
+        if Placing.learns(made, told[0].x):
+            self.inits.append((written.target, None, call(written.target)))
+        return code
 
     def standing_for(self, value: Factory, walk: Walk) -> Factory:
         """An op given for a parameter, or what stands for it; raises Fixed for a block."""

@@ -86,7 +86,8 @@ class Looping(Applying):
             written = torch_call(op, [spec])
             code: ast.expr = _Instead(maps).visit(function_of(written, [name("maps")]))
         else:
-            specs = [same_in_all(f) if isinstance(f, Listing) else f.spec for f in flows]
+            sure = [f for f in flows if not isinstance(f, Listing) or f.test is None] or flows
+            specs = [same_in_all(f) if isinstance(f, Listing) else f.spec for f in sure]
             spec = self.inferred(op, [Value(one) for one in specs])
             code = call(SUMS[op.verb], maps)
         value = self.body.value(spec, title.lstrip("_"), type(op))

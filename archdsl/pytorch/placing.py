@@ -31,6 +31,7 @@ from archdsl.pytorch.python import call, choice, flat, name
 from archdsl.pytorch.regions import settle_regions
 from archdsl.pytorch.starts import is_known, scheme_of, wrap
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, negation, same
+from archdsl.pytorch.told import Told
 from archdsl.pytorch.translator import assuming, excludes
 from archdsl.pytorch.turns import Loop
 
@@ -61,6 +62,7 @@ class Placing(Chains):
         self.values: dict[str, Value] = {}
         self.calls: list[Block] = []
         self.activations: dict[str, list[Lent]] = {}  # parameters that make them
+        self.told: dict[str, list[Told]] = {}  # those of ops that are told something
         self.pending: list[tuple[ast.Call, ast.expr, Value]] = []
         self.taking: list[tuple[str, Value]] = []
         self.again = ""  # the mark of modules that are applied again
@@ -444,6 +446,7 @@ class Placing(Chains):
             here = 1 if added is step.code else 2  # left as it is on the other side of an `if`
             step.adds &= isinstance(left, ast.Name) and uses[left.id] == here
         self.release(uses)
+        self.body.steps = [*listed_at_once(self.body.steps, uses)]
         settle_regions(self.body, {value.mark for value in results})
 
     def release(self, uses: Mapping[str, int]) -> None:
@@ -455,6 +458,24 @@ class Placing(Chains):
             alone = not value.of or uses.get(value.of, 0) == 1
             if alone and uses.get(value.mark, 0) == 1:
                 code.keywords.append(ast.keyword("inplace", flag))
+
+
+def listed_at_once(steps: Sequence[Step], uses: Mapping[str, int]) -> Iterator[Step]:
+    """Steps of which none makes a map that the next one does nothing with but list."""
+    before: Step | None = None
+    for step in steps:
+        match step.code:
+            case ast.IfExp(test=test, body=ast.List(elts=[ast.Name(id=mark)]), orelse=other) if (
+                before is not None and mark == before.target.mark and uses[mark] == 1
+            ):
+                code = choice(test, ast.List([before.code]), other)
+                before = replace(step, code=code, regions=before.regions)
+                continue
+        if before is not None:
+            yield before
+        before = step
+    if before is not None:
+        yield before
 
 
 def _either(lent: bool, _verb: str) -> bool:

@@ -15,14 +15,12 @@ from archdsl.language.syntax import (
     Item,
     Parameter,
 )
-from archdsl.ops import OPS
-from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import NTH, Listing, Value, is_taken, variable_name
 from archdsl.pytorch.calling import Calling
 from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
-from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
+from archdsl.pytorch.environment import Env, Factory, Frame, Level
 from archdsl.pytorch.factories import BlockClass, Factories, Group
 from archdsl.pytorch.naming import class_name, part_name
 from archdsl.pytorch.parameters import (
@@ -60,7 +58,6 @@ class Program(Factories):
         super().__post_init__()
         self.functions: Mapping[str, Any] = self.written.functions
         self.rules: dict[str, Rule] = {}
-        self.inits: list[tuple[str, Init | None, ast.Call]] = []
         self.order: list[BlockClass | Group] = []
         self.open: list[Block] = []
         self.reasons: dict[str, str] = {}
@@ -129,6 +126,8 @@ class Program(Factories):
                 and isinstance(value, Symbol)
                 and isinstance(value.syntax, ast.Name)
             ):
+                told = made.walk.told.get(argument.name, [])
+                walk.told.setdefault(value.syntax.id, []).extend(told)
                 over = made.walk.activations.get(argument.name, [])
                 lent = partial(all_lent, over)
                 walk.activations.setdefault(value.syntax.id, []).append(lent)
@@ -315,8 +314,6 @@ class Program(Factories):
             if isinstance(value, Factory) and value.block is None:
                 value = self.plain(value, title, walk)
             standard = self.plain(standard, title, walk) if standard.block is None else standard
-            if standard.block is None and takes_channels(OPS[standard.verb]):
-                raise Fixed((title,), "an op that is told its channels")
             walk.standards[title] = standard
             return Argument(title, "item", default)
         kind = parameter.type or type_of(value)

@@ -408,10 +408,15 @@ def settings(module: nn.Module) -> Key:
     inner = [(name, settings(child)) for name, child in module.named_children()]
     return (
         type(module).__name__,
-        *(f"{n}={v!r}" for n, v in sorted(own.items())),
+        *(f"{n}={_number(v)!r}" for n, v in sorted(own.items())),
         *tensors,
         *inner,
     )
+
+
+def _number(value: Any) -> Any:
+    """A setting; a whole number is one however it is written."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_called(part: nn.Module) -> bool:

@@ -10,7 +10,7 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import NTH, Flowing, Listing, Value
 from archdsl.pytorch.python import as_syntax, call, identifiers
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, symbol
-from archdsl.pytorch.translator import substituted
+from archdsl.pytorch.translator import choose, substituted
 
 NAMES = 200  # that a size reads
 
@@ -70,6 +70,8 @@ def channels_of(flow: Value | Listing) -> Any:
     channels = flow.spec.channels
     if isinstance(flow, Value):
         return channels
+    if flow.test is not None:
+        return choose(flow.test, lambda: channels, lambda: 0)
     if not isinstance(channels, Symbol) or NTH not in identifiers(channels.syntax):
         return binary("*", flow.count, channels)
     match channels.syntax:

@@ -217,7 +217,8 @@ class Naming:
 
         if isinstance(step.target, Listing):
             free = [v for v in self.holders if v in self.lists and self.is_dead(v, number)]
-            title = free[0] if free else self.fresh("maps", "maps")
+            hint = "maps" if step.target.test is None else step.target.hint
+            title = free[0] if free else self.fresh(hint, "maps")
             self.lists.add(title)
             return title
         if wanted and is_free(wanted):

@@ -9,7 +9,6 @@ from typing import Any
 from archdsl.expressions.expression import MAX_ITEMS
 from archdsl.language.mentions import names_item_of
 from archdsl.language.syntax import (
-    APART,
     BROKEN,
     COMBINATORS,
     SPLIT,
@@ -21,14 +20,12 @@ from archdsl.language.syntax import (
 )
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
-from archdsl.ops.shape import Slice
 from archdsl.pytorch.body import Entry, Holder, Let, Listing, Value, reads, sets
+from archdsl.pytorch.branching import Branching
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
 from archdsl.pytorch.linking import Linking, links
-from archdsl.pytorch.looping import Looping
-from archdsl.pytorch.operations import torch_call
 from archdsl.pytorch.python import call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, known, names_in
 
@@ -36,7 +33,7 @@ PARAMETERS = ("layer_scale", "class_token", "position_embedding")  # ops that ar
 KINDS = ("seq", "residual", "branches", "dense")
 
 
-class Walk(Looping):
+class Walk(Branching):
     """Translates the items of one class, one after another."""
 
     # sequences and modifiers
@@ -117,15 +114,6 @@ class Walk(Looping):
             entry.test = test
         result.spec, result.maker = self.merge(test, result, x).spec, None
         return result
-
-    @staticmethod
-    @contextmanager
-    def asking(names: Iterable[str]) -> Iterator[None]:
-        """What cannot be said under a condition, or in a loop, asks for that to be known."""
-        try:
-            yield
-        except Fixed as error:
-            raise Fixed(error.names or names, str(error)) from error
 
     def single(self, item: Item, env: Env) -> Flow:
         said = item.modifiers
@@ -415,118 +403,6 @@ class Walk(Looping):
         if "after" in item.parts:
             result = self.sequence(item.parts["after"], env.with_input(result))
         return result
-
-    def branches(self, item: Item, env: Env) -> Flow:
-        if any(self.any_number(path, env) for path in item.parts["paths"].items):
-            return self.listed_branches(item, env)
-        paths = []
-        for path in item.parts["paths"].items:
-            for row in self.rows(path, env):
-                there = env.bind(row)
-                said = path.modifiers.if_
-                test = True if said is None else self.test(said, there)
-                if isinstance(test, Symbol):
-                    raise Fixed(test.names)
-                paths += [(path, there)] if test else []
-        inputs = self.split(item, env, len(paths))
-        results = [
-            self.single(path, there.with_input(x))
-            for (path, there), x in zip(paths, inputs, strict=True)
-        ]
-        join = self.evaluate(item.arguments.get("join"), env)
-        if join == APART:
-            values = tuple(result for result in results if isinstance(result, Value))
-            if len(values) < len(results):
-                raise Fixed((), "a list of lists")
-            return values
-        if len(results) == 1:
-            return results[0]
-        verb = join if isinstance(join, str) else "concat"
-        return self.joined(verb, results, env, f"_{verb}", item.span)
-
-    def any_number(self, item: Item, env: Env) -> bool:
-        """Whether there may be any number of copies of an item."""
-        loop = item.modifiers.for_
-        lists = [self.evaluate(c.cells, env) for c in loop.columns] if loop is not None else []
-        return any(isinstance(cells, Symbol) and cells.length is None for cells in lists)
-
-    def listed_branches(self, item: Item, env: Env) -> Value:
-        """Branches of which there may be any number: a list of modules, one after another."""
-        x, holder = env.x, env.level.holder
-        owner, join = holder.owner, self.evaluate(item.arguments.get("join"), env)
-        plain = join in (None, "concat") and "split" not in item.arguments and not self.again
-        names = set(self.body.locals)
-        made = self.abreast(item.parts["paths"], env) if plain and env.guard is None else None
-        self.body.locals = names if made is None else self.body.locals
-        if made is None or owner is None or holder.entries:
-            return self.gathered_branches(item, env)
-        if not isinstance(x, Value):
-            raise Fixed((), "branches of a list of any number")
-        parts, spec = made
-        _, code = self.expressed(parts, True)
-        entry = Entry(holder.key, call("nn.ModuleList", ast.List(code)), [], owner=owner)
-        owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
-        value = self.body.value(spec, holder.key, OPS["concat"])
-        each = ast.comprehension(name("layer"), self.body.reached(entry), [], 0)
-        maps = ast.ListComp(call("layer", self.body.read(x)), [each])
-        self.step(env.level, value, call("torch.cat", maps, 1))
-        self.settle(env.level.child("_concat"), value, owner)
-        return value
-
-    def gathered_branches(self, item: Item, env: Env) -> Value:
-        """Branches of which there may be any number, gathered in a loop, and joined."""
-        join = self.evaluate(item.arguments.get("join"), env) or "concat"
-        if "split" in item.arguments or not isinstance(join, str) or join == APART:
-            raise Fixed((), "branches of which there may be any number")
-        flows: list[Value | Listing] = []
-        for path in item.parts["paths"].items:
-            loop = path.modifiers.for_
-            if loop is not None and self.any_number(path, env):
-                names = names_in(*(self.evaluate(c.cells, env) for c in loop.columns))
-                with self.asking(names):
-                    flows.append(self.gathered(path, env))
-                continue
-            for row in self.rows(path, env):
-                flow = self.conditional(path, env.bind(row))
-                if not isinstance(flow, Value | Listing):
-                    raise Fixed((), "a branch that gives no map")
-                flows.append(flow)
-        return self.joined_list(OPS[join](), flows, env, f"_{join}")
-
-    def split(self, item: Item, env: Env, paths: int) -> list[Flow]:
-        if "split" not in item.arguments:
-            return [env.x] * paths
-        value = self.evaluate(item.arguments["split"], env)
-        counts = value if isinstance(value, list) else [value]
-        if len(counts) != paths or not isinstance(env.x, Value):
-            raise Fixed(names_in(value))
-        return [*self.slices(env.x, counts, env, "_slice")]
-
-    def slices(self, x: Value, counts: list[Any], env: Env, name: str) -> Iterator[Value]:
-        """So many channels of a map after another."""
-        start: Any = 0
-        for position, count in enumerate(counts):
-            stop = start + count
-            op = Slice(stop=stop, start=start)
-            hint = "x" if position == 0 else f"part_{position + 1}"
-            made = torch_call(op, [x.spec])
-            yield self.function(op, made, [x], env, f"{name}{position}", hint)
-            start = stop
-
-    def parted(self, item: Item, env: Env, title: str) -> Flow:
-        """The channels of a map in parts, a list."""
-        x, value = env.x, self.evaluate(item.arguments["parts"], env)
-        if not isinstance(x, Value) or not (isinstance(value, list) or known(value)):
-            raise Fixed(names_in(value), "a list of parts")
-        counts = value if isinstance(value, list) else [x.spec.channels // value] * value
-        if not title.startswith("_"):
-            there, _ = self.within(f"{title}.0", env)
-            return tuple(self.slices(x, counts, there, ""))
-        level = env.level
-        before, level.trail = level.trail, f"{level.trail}{title}."
-        parts = tuple(self.slices(x, counts, env, "_"))
-        level.trail = before
-        return parts
 
     def dense(self, item: Item, env: Env) -> Flow:
         count = self.whole(item.arguments["repeat"], env)
