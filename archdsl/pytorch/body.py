@@ -262,6 +262,7 @@ class Body:
         self.methods: dict[str, ast.FunctionDef] = {}  # beside `forward`
         self.made: dict[str, Value | Listing] = {}  # by mark
         self.whole: Entry | None = None  # the modules of a loop, of which the class is a list
+        self.whole_of: frozenset[str] = frozenset()  # what their number depends on
         self.within: set[str] = set()  # the marks of what one member of a chain gives the next
         self.kept: dict[str, ast.expr] = {}  # attributes of numbers and flags
         self.locals: set[str] = set()
@@ -406,7 +407,7 @@ class Body:
         kind, checks = self.top.kind, [of_length(*length) for length in self.lengths.values()]
         if self.whole is not None:
             if self.top.entries:
-                raise Fixed((), "modules beside those of a list")
+                raise Fixed(self.whole_of, "modules beside those of a list")
             assert isinstance(self.whole.code, ast.Call)
             made_of = ast.Expr(call("super().__init__", *self.whole.code.args))
             return [*checks, made_of, *kept]

@@ -152,9 +152,10 @@ class Calling(Placing):
         if item.verb == "seq":
             parts: Parts = []
             after = self.chain(item.parts["items"], env, parts)
-            return None if after is None else self.contained(parts, after.first, "layers")
+            if after is not None:
+                return self.contained(parts, after.first, "layers")
         if item.verb in COMBINATORS:
-            return self.part_module(item, env) if self.repeats else None
+            return self.part_module(item, env) if self.repeats or self.rounds else None
         verb, block, given, env = self.standing(item, env)
         if isinstance(verb, Symbol):
             return self.factory_call(verb, given, item, env)

@@ -13,7 +13,7 @@ from archdsl.pytorch.applying import Applying
 from archdsl.pytorch.body import Access, Entry, Listing, Step, Value
 from archdsl.pytorch.chains import cell_variable, count_of, equal
 from archdsl.pytorch.containers import Made, Part, Turns, table
-from archdsl.pytorch.environment import Env, Flow, Level
+from archdsl.pytorch.environment import Env, Flow, Level, text_of
 from archdsl.pytorch.operations import function_of, module_of, torch_call
 from archdsl.pytorch.python import call, choice, identifiers, name
 from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
@@ -36,6 +36,13 @@ class Round:
     count: Any
     homes: dict[str, tuple[Entry, list[Member]]] = field(default_factory=dict)  # by what holds them
     loose: list[Entry] = field(default_factory=list)  # what all turns call
+
+    def clause(self, *codes: ast.expr) -> ast.comprehension:
+        """`for k, out in enumerate(widths)`, with what is used in each of its turns."""
+        parts: list[Part | Turns] = [Part(None, Made(c, [], TensorSpec((1,)))) for c in codes]
+        turns = Turns(name("_"), name("_"), parts, [], [])
+        target, over = table(self.loop.index, self.targets, turns, self.count)
+        return ast.comprehension(target, plain_range(over), [], 0)
 
 
 class Looping(Applying):
@@ -224,6 +231,7 @@ class Looping(Applying):
                 raise Fixed((), "numbers beside those of a loop")
             if owner is None:  # the class is the list
                 self.body.whole = entry
+                self.body.whole_of = names_in(now.count, *now.targets.values())
                 continue
             entry.key, entry.owner = holder.key, owner
             owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
@@ -326,7 +334,10 @@ class Looping(Applying):
 
     def each_turns(self, item: Item, env: Env, weightless: bool = False) -> Value:
         """The module that an item has in every turn, called on what flows."""
+        hint, key = self.hint, "" if item.key is None else plain_text(item, env)
+        self.hint = key or singular(self.rounds[-1].level.holder.key)
         made, x = self.module(item, replace(env, guard=None)), env.x
+        self.hint = hint
         if made is None or made.before or made.use is not None or not isinstance(x, Value):
             raise Fixed((), "what is no module in any number of copies")
         value = self.body.value(made.spec, "", made.maker)
@@ -341,6 +352,9 @@ class Looping(Applying):
 
     def member_of(self, item: Item, code: ast.expr, env: Env, weightless: bool) -> ast.expr:
         """How `forward` reaches a module that stands at a place of its own in every turn."""
+        keyed = None if weightless else self.keyed_by(item, env)
+        if keyed is not None:
+            return self.keyed_member(keyed, code)
         *names, last = self.place_of(item, env)
         wanted = [now.index for now in self.rounds]
         if not isinstance(last, Symbol) and weightless:
@@ -359,9 +373,7 @@ class Looping(Applying):
         if path in self.rounds[-1].homes:
             raise Fixed((), "two modules of one number")
         for now in reversed(self.rounds):
-            clause = table(now.loop.index, now.targets, _turns(code), now.count)
-            made = ast.ListComp(code, [ast.comprehension(clause[0], plain_range(clause[1]), [], 0)])
-            code = call("nn.ModuleList", made)
+            code = call("nn.ModuleList", ast.ListComp(code, [now.clause(code)]))
         entry = Entry(path, code, [])
         members: list[Member] = []
         over: ast.expr = Access(entry)
@@ -373,6 +385,28 @@ class Looping(Applying):
             over = call(ast.Attribute(ast.Name(mark), "children")) if several else ast.Name(mark)
         self.rounds[-1].homes[path] = entry, members
         return over
+
+    def keyed_by(self, item: Item, env: Env) -> ast.expr | None:
+        """The name of an item in a turn as an expression, where it is a text with numbers in it."""
+        found = "" if item.key is None else self.formatted(item.key, env)
+        texts = [part for part in found if isinstance(part, str)]
+        if isinstance(found, str) or len(self.rounds) > 1 or not any(texts):
+            return None
+        return None if any("." in text for text in texts) else text_of(found)
+
+    def keyed_member(self, key: ast.expr, code: ast.expr) -> ast.expr:
+        """How `forward` reaches a module of a name of its own in every turn."""
+        (now,) = self.rounds
+        if now.homes:
+            raise Fixed((), "two modules of one turn that have names")
+        made = ast.DictComp(key, code, [now.clause(key, code)])
+        entry = Entry("", call("nn.ModuleDict", made), [])
+        words = key.values if isinstance(key, ast.JoinedStr) else []
+        first = next((w.value for w in words if isinstance(w, ast.Constant)), "")
+        mark = self.body.value(TensorSpec((0,))).mark
+        member = Member(mark, call(ast.Attribute(Access(entry), "values")), str(first).strip("_"))
+        now.homes[""] = entry, [member]
+        return name(mark)
 
     def place_of(self, item: Item, env: Env) -> list[Any]:
         """The names that lead to an item in a turn, numbers of turns among them."""
@@ -405,11 +439,6 @@ class Looping(Applying):
         entry = Entry(free, code, [])
         self.rounds[0].loose.append(entry)
         return Access(entry)
-
-
-def _turns(code: ast.expr) -> Turns:
-    made = Made(code, [], TensorSpec((1,)))
-    return Turns(name("_"), name("_"), [Part(None, made)], [], [])
 
 
 class _Instead(ast.NodeTransformer):

@@ -276,7 +276,8 @@ class Program(Factories):
         symbol = variable(CHANNELS, "int")
         shape = (symbol, *sizes) if spec.layout == "channels_first" else (*sizes, symbol)
         x = inner.body.value(TensorSpec(shape, spec.layout))
-        there = Env(env.file, Frame(Level(inner.body.top, ""), x), values, x)
+        given_too = x if env.x is env.frame.given else None  # else `input` is something else
+        there = Env(env.file, Frame(Level(inner.body.top, ""), given_too), values, x)
         made = self.finished(block, inner, there, [x], [(CHANNELS, 0)], arguments, {})
         passed = {a.name: as_syntax(given[a.name]) for a in made.arguments}
         walk.body.require_constant(*passed.values())

@@ -7,7 +7,7 @@ from typing import Any
 
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import INPUT, Graph
-from archdsl.pytorch.body import Body, Value, variable_name
+from archdsl.pytorch.body import Body, Entry, Value, variable_name
 from archdsl.pytorch.python import as_syntax, assign, call, function, name, negated
 from archdsl.pytorch.sizes import expanded
 from archdsl.pytorch.symbols import Fixed
@@ -65,8 +65,11 @@ def network_members(
 
 
 def base_of(body: Body) -> str:
-    if body.whole is not None:
-        return "nn.ModuleList"
+    match body.whole:
+        case Entry(code=ast.Call(args=[ast.DictComp()])):
+            return "nn.ModuleDict"
+        case Entry():
+            return "nn.ModuleList"
     return {"self": "nn.Module", "list": "nn.ModuleList", "dict": "nn.ModuleDict"}[body.top.kind]
 
 
