@@ -32,7 +32,9 @@ IMPORTS = {
     "import torch.nn.functional as F",
     "from torch import Tensor, nn",
 }
-BASES = {"nn.Module", "nn.Sequential", "nn.ModuleList", "nn.ModuleDict"}
+BASES = {
+    "nn.Module", "nn.Sequential", "nn.ModuleList", "nn.ModuleDict", "ListOfParts", "DictOfParts",
+}  # fmt: skip
 TABLE = frozenset(name for row in TORCH.values() for name in row.writes)
 VALUES = (  # what can be called, and handed on to be called
     {name for name in TABLE if not name.startswith(".")}

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from archdsl.modules.calls import OTHER_NAMES
 from archdsl.modules.lifetimes import Scopes
+from archdsl.names import RESERVED
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
@@ -159,6 +160,18 @@ class Holder:
         return {entry.key: place for place, entry in enumerate(members)}
 
     @cached_property
+    def nested(self) -> bool:
+        """Whether a container is in it whose members `forward` calls."""
+        return any(isinstance(e, Holder) and not e.chained for e in self.live())
+
+    @cached_property
+    def base(self) -> str:
+        """The class of a list or dict; PyTorch types what is in its own as a `Module`."""
+        if self.nested:
+            return "ListOfParts" if self.kind == "list" else "DictOfParts"
+        return "nn.ModuleList" if self.kind == "list" else "nn.ModuleDict"
+
+    @cached_property
     def kind(self) -> str:
         """`list` if its members are numbered in turn, else `dict`, or `self` for attributes.
 
@@ -167,8 +180,7 @@ class Holder:
         """
         if self.owner is None and all(map(is_attribute, self.modules)):
             return "self"
-        nested = any(isinstance(e, Holder) and not e.chained for e in self.live())
-        if self.owner is not None and nested and all(map(is_argument, self.modules)):
+        if self.owner is not None and self.nested and all(map(is_argument, self.modules)):
             return "class"
         return "list" if all(key == str(n) for key, n in self.modules.items()) else "dict"
 
@@ -317,6 +329,7 @@ class Body:
             if ast.dump(code) == ast.dump(value.syntax):
                 return ast.Attribute(ast.Name("self"), known)
         hint = value.syntax.id if isinstance(value.syntax, ast.Name) else hint
+        hint = f"{hint}_" if hint in RESERVED else hint  # or `module.half()` would be a number
         free, number = hint, 2
         while free in self.kept or free in self.names or free in self.top.keys:
             free, number = f"{hint}_{number}", number + 1
@@ -406,11 +419,12 @@ class Body:
         kept = [assign(f"self.{key}", code) for key, code in self.kept.items()]
         kind, checks = self.top.kind, [of_length(*length) for length in self.lengths.values()]
         if self.whole is not None:
-            if self.top.entries:
+            if any(not isinstance(entry, Let) for entry in self.top.entries):
                 raise Fixed(self.whole_of, "modules beside those of a list")
             assert isinstance(self.whole.code, ast.Call)
             made_of = ast.Expr(call("super().__init__", *self.whole.code.args))
-            return [*checks, made_of, *kept]
+            lets = [s for entry in self.top.entries for s in variables(entry)]
+            return [*checks, *lets, made_of, *kept]
         if kind == "self":
             made = [
                 s
@@ -493,7 +507,7 @@ class Body:
         if entry.kind == "class" and self.grouped is not None:
             modules = [e for e in entry.live() if isinstance(e, Holder) or not e.parameter]
             return self.grouped(entry.key, {e.key: self.type_of(e) for e in modules})
-        return "nn.ModuleList" if entry.kind == "list" else "nn.ModuleDict"
+        return entry.base
 
     def contents(self, holder: Holder, kind: str) -> tuple[list[ast.stmt], ast.expr]:
         """What a container is made from."""

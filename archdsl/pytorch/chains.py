@@ -349,10 +349,14 @@ class Chains(Containers):
         over = ast.Tuple([as_syntax(cells) for cells in targets.values()])
         last = {title: count - 1} | {local: element(cells, -1) for local, cells in targets.items()}
         made: Parts = []
-        after = self.carried(
-            env.bind(bound), made, lambda e, p: self.kept(item, e, p), variable(title, "int"),
-            target, over, last,
-        )  # fmt: skip
+        self.repeats += 1
+        try:
+            after = self.carried(
+                env.bind(bound), made, lambda e, p: self.kept(item, e, p), variable(title, "int"),
+                target, over, last,
+            )  # fmt: skip
+        finally:
+            self.repeats -= 1
         self.body.locals -= {title, *targets}  # which other loops may have
         for turns in made:
             assert isinstance(turns, Turns)

@@ -14,6 +14,7 @@ from archdsl.pytorch.body import Access, Entry, Listing, Step, Value
 from archdsl.pytorch.chains import cell_variable, count_of, equal
 from archdsl.pytorch.containers import Made, Part, Turns, table
 from archdsl.pytorch.environment import Env, Flow, Level, text_of
+from archdsl.pytorch.naming import singular
 from archdsl.pytorch.operations import function_of, module_of, torch_call
 from archdsl.pytorch.python import call, choice, identifiers, name
 from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
@@ -335,7 +336,7 @@ class Looping(Applying):
     def each_turns(self, item: Item, env: Env, weightless: bool = False) -> Value:
         """The module that an item has in every turn, called on what flows."""
         hint, key = self.hint, "" if item.key is None else plain_text(item, env)
-        self.hint = key or singular(self.rounds[-1].level.holder.key)
+        self.hint = key or singular(self.rounds[-1].level.holder.key) or "part"
         made, x = self.module(item, replace(env, guard=None)), env.x
         self.hint = hint
         if made is None or made.before or made.use is not None or not isinstance(x, Value):
@@ -380,7 +381,7 @@ class Looping(Applying):
         for now in self.rounds:
             several = now is not self.rounds[-1]
             mark = self.body.value(TensorSpec((0,))).mark
-            hint = "layers" if several else singular(entry.key or now.level.holder.key)
+            hint = "layers" if several else singular(entry.key or now.level.holder.key) or "layer"
             members.append(Member(mark, over, hint))
             over = call(ast.Attribute(ast.Name(mark), "children")) if several else ast.Name(mark)
         self.rounds[-1].homes[path] = entry, members
@@ -485,10 +486,3 @@ def total(parts: Sequence[Any]) -> Any:
     for part in parts[1:]:
         found = binary("+", found, part)
     return found
-
-
-def singular(title: str) -> str:
-    for ending in ("ches", "shes", "xes"):
-        if title.endswith(ending):
-            return title.removesuffix("es")
-    return title.removesuffix("s") if len(title) > 2 and title.endswith("s") else "layer"

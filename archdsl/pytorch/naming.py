@@ -17,3 +17,12 @@ def part_name(path: str) -> str:
     """
     names = (name.rstrip("0123456789").rstrip("_") for name in reversed(path.split(".")))
     return next((name for name in names if name), "part")
+
+
+def singular(title: str) -> str:
+    """`stage` of `stages`; "" of what is no plural."""
+    for ending in ("ches", "shes", "xes"):
+        if title.endswith(ending):
+            return title.removesuffix("es")
+    plural = len(title) > 2 and title.endswith("s") and not title.endswith("ss")
+    return title.removesuffix("s") if plural else ""

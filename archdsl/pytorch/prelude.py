@@ -108,6 +108,20 @@ def put(module: nn.Module, path: str, other: nn.Module) -> None:
     setattr(module.get_submodule(holder), name, other)
 
 
+class ListOfParts(nn.ModuleList):
+    """A list of modules of which some are lists or dicts, too, as the types of their uses say."""
+
+    def __getitem__(self, index: Any) -> Any:
+        return super().__getitem__(index)
+
+
+class DictOfParts(nn.ModuleDict):
+    """A dict of modules of which some are lists or dicts, too, as the types of their uses say."""
+
+    def __getitem__(self, key: str) -> Any:
+        return super().__getitem__(key)
+
+
 class DropPath(nn.Module):
     """Stochastic depth: in training zeroes whole examples with probability `p`."""
 

@@ -22,7 +22,7 @@ from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level
 from archdsl.pytorch.factories import BlockClass, Factories, Group
-from archdsl.pytorch.naming import class_name, part_name
+from archdsl.pytorch.naming import class_name, part_name, singular
 from archdsl.pytorch.parameters import (
     Argument,
     annotation,
@@ -253,6 +253,7 @@ class Program(Factories):
         """
         spec = env.first.spec
         part, paths = part_name(path or title), [] if path is None else [path]
+        part = part if paths else singular(part) or part  # one of several
         block = Block(part, env.file, item.place, body=replace(item, modifiers=NO_MODIFIERS))
         prefixes = [full for one in paths for full in self.paths(one, walk.prefixes)]
         inner = Walk(self, prefixes, frozenset(env.values), {})

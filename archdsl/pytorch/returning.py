@@ -70,7 +70,7 @@ def base_of(body: Body) -> str:
             return "nn.ModuleDict"
         case Entry():
             return "nn.ModuleList"
-    return {"self": "nn.Module", "list": "nn.ModuleList", "dict": "nn.ModuleDict"}[body.top.kind]
+    return "nn.Module" if body.top.kind == "self" else body.top.base
 
 
 def _aside(body: Body, main: Sequence[Value]) -> list[Any]:

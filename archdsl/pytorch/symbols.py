@@ -152,6 +152,12 @@ def binary(sign: str, a: Any, b: Any) -> Any:
     if same(a, 0) and sign in ("*", "//") and types <= {"int", "bool"}:
         return 0
     kind = "float" if "float" in types or sign == "/" else "int"
+    if sign == "//" and kind == "int" and isinstance(a, Symbol):
+        match a.syntax:
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if ast.dump(left) == ast.dump(
+                as_syntax(b)
+            ):
+                return right.value if isinstance(right, ast.Constant) else replace(a, syntax=right)
     if sign in ("+", "-") and kind == "int":
         shorter = _collected(sign, a, b)
         if shorter is not None:
