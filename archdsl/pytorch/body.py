@@ -10,9 +10,9 @@ from itertools import count
 from keyword import iskeyword
 from typing import Any, TypeVar
 
+from archdsl.expressions.names import RESERVED
 from archdsl.modules.calls import OTHER_NAMES
 from archdsl.modules.lifetimes import Scopes
-from archdsl.names import RESERVED
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
