@@ -406,6 +406,11 @@ class Reader(ArgumentChecker):
             if join not in (*JOINS, APART):
                 message = f"join must be one of {', '.join((*JOINS, APART))}"
                 help = did_you_mean(str(join), (*JOINS, APART))
+                if not str(join).isidentifier():
+                    help = (
+                        "it is no expression: say none, and join the list behind it by an item "
+                        "with an `if` for each way"
+                    )
                 self.error("E0305", message, (place / "join").span, help)
                 return False
             return len(paths) != 1 or not self.repeated_path(paths, place / "paths")

@@ -43,13 +43,15 @@ class Call:
     A module is made by `target(arguments)` and applied to the input. A function's `target` is a
     template of `{0}`, `{1}`... (`{all}` for all inputs) and argument names. A parameter is a
     tensor of its own, which `target(arguments)` makes, and `use` the template of what is done
-    with it (`{weight}`); so is a module that is called otherwise than with its input alone.
+    with it (`{weight}`, and the names of `settings`); so is a module that is called otherwise than
+    with its input alone.
     """
 
     target: str
     arguments: tuple[Argument, ...] = ()
     form: Form = "module"
     use: str = ""
+    settings: tuple[Argument, ...] = ()
 
 
 Make = Callable[[Any, tuple[TensorSpec, ...]], Call]
@@ -272,9 +274,10 @@ def _concat(op: join.Concat, x: tuple[TensorSpec, ...]) -> Call:
 
 @_writing("torch.ones", "weighted_sum")
 def _weighted_add(op: join.WeightedAdd, x: tuple[TensorSpec, ...]) -> Call:
-    settings = f", {op.normalize!r}, {float(op.eps)!r}"
-    use = f"weighted_sum({{weight}}, [{{all}}]{settings})"
-    return Call("torch.ones", (_positional("size", len(x)),), "parameter", use)
+    eps = float(op.eps) if isinstance(op.eps, int) else op.eps  # TorchScript takes no other
+    settings = Argument("normalize", op.normalize), Argument("eps", eps)
+    use = "weighted_sum({weight}, [{all}], {normalize}, {eps})"
+    return Call("torch.ones", (_positional("size", len(x)),), "parameter", use, settings)
 
 
 @_writing("max_unpool")

@@ -538,9 +538,8 @@ def function_of(made: Call, inputs: Sequence[ast.expr], weight: ast.expr | None 
             total = ast.BinOp(total, sign, other)
         return total
     slots: dict[str, ast.expr] = {f"slot_{n}": value for n, value in enumerate(inputs)}
-    slots |= {
-        f"slot_{a.name}": as_syntax(a.value) for a in made.arguments if made.form == "function"
-    }
+    said = (*made.settings, *(made.arguments if made.form == "function" else ()))
+    slots |= {f"slot_{a.name}": as_syntax(a.value) for a in said}
     if weight is not None:
         slots["slot_weight"] = weight
     filled: ast.expr = _filled(_template(template), slots, list(inputs))

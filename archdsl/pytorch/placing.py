@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archdsl.language.syntax import Block, File, Item
-from archdsl.modules.calls import Call
+from archdsl.modules.calls import Argument, Call
 from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
 from archdsl.ops.base import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec
@@ -220,12 +220,10 @@ class Placing(Chains):
             if env.guard is not None:
                 raise Fixed(env.guard.names)
             entry = self.entered(env.level.holder, entry)
-            code = function_of(written, reads, self.body.reached(entry))
+            code = function_of(self.kept_settings(written), reads, self.body.reached(entry))
         else:
-            arguments = [
-                replace(a, value=self.kept_number(a.name, a.value)) for a in written.arguments
-            ]
-            code = function_of(replace(written, arguments=tuple(arguments)), reads)
+            arguments = self.kept_numbers(written.arguments)
+            code = function_of(replace(written, arguments=arguments), reads)
         if env.guard is not None:
             other = env.otherwise or env.x
             if not isinstance(other, Value):
@@ -236,6 +234,13 @@ class Placing(Chains):
         self.step(env.level, value, code, self.adds(op, inputs[0], env, span))
         self.settle(env.level.child(title), value, env.level.holder)
         return value
+
+    def kept_settings(self, written: Call) -> Call:
+        return replace(written, settings=self.kept_numbers(written.settings))
+
+    def kept_numbers(self, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        """Arguments with what `forward` reads of the module where a parameter says them."""
+        return tuple(replace(a, value=self.kept_number(a.name, a.value)) for a in arguments)
 
     def kept_number(self, hint: str, value: Any) -> Any:
         if not isinstance(value, Symbol):

@@ -280,7 +280,8 @@ class _Wanted(_Recorder):
             tensor = self.came(_empty(weight.shape), number)
             with FirstValues() as first:
                 self.first[node.path] = first.of(self.made(row.target, row.arguments))
-            template, values = row.use, {"weight": tensor}
+            template, values = row.use, {a.name: a.value for a in row.settings}
+            values["weight"] = tensor
         with self:
             if template in JOINS:
                 result = reduce(JOINS[template], tensors)

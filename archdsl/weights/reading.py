@@ -62,8 +62,8 @@ def read_content(
 ) -> Content:
     """The state_dicts of a safetensors or PyTorch file, or of a mapping in memory.
 
-    With `inside` it is what the file has at that key, or what has that before its keys. Raises
-    CheckpointError if there is none.
+    With `inside` it is what the file has at that key, or at keys in one another (`ema.module`), or
+    what has that before its keys. Raises CheckpointError if there is none.
     """
     metadata: Mapping[str, str] = {}
     data: Any = source
@@ -74,11 +74,19 @@ def read_content(
     name = name or "the mapping"
     if inside is None:
         held = tuple(_held(name, data, ""))
-    elif isinstance(data, Mapping) and isinstance(data.get(inside), Mapping):
-        held = tuple(_held(name, data[inside], inside))
+    elif isinstance(found := _at(data, inside), Mapping):
+        held = tuple(_held(name, found, inside))
     else:
         held = tuple(_below(name, data, inside))
     return Content(name, held, metadata)
+
+
+def _at(data: Any, inside: str) -> Any:
+    """What lies at a key of a mapping, or at keys in one another, joined by dots."""
+    if not isinstance(data, Mapping) or inside in data:
+        return data[inside] if isinstance(data, Mapping) else None
+    first, _, rest = inside.partition(".")
+    return _at(data.get(first), rest) if rest else None
 
 
 def _below(name: str, data: Any, inside: str) -> Iterator[Held]:
@@ -160,16 +168,16 @@ def _held(name: str, data: Any, inside: str, depth: int = 0) -> Iterator[Held]:
         raise CheckpointError(f"{name} holds a {type(data).__name__}, not a state_dict")
     found = {key: data[key] for key in WRAPPERS if isinstance(data.get(key), Mapping)}
     if not found or depth == DEPTH:
-        yield Held(_required(name, data), inside)
+        yield Held(_required(name, data, inside), inside)
         return
     for key, inner in found.items():
         within = f"{inside}.{key}" if inside else key
-        others = tuple(other for other in _wrapping(data) if other != key)
+        others = tuple(other for other in _wrapping(data, "", DEPTH) if other != key)
         for one in _held(name, inner, within, depth + 1):
             yield Held(one.tensors, one.inside, (*others, *one.others))
 
 
-def _required(name: str, data: Mapping[Any, Any]) -> dict[str, "Tensor"]:
+def _required(name: str, data: Mapping[Any, Any], inside: str) -> dict[str, "Tensor"]:
     """The mapping as tensors by key; raises CheckpointError if it holds anything else."""
     if len(data) > TENSORS:
         raise CheckpointError(f"{name} holds more than {TENSORS:,} tensors")
@@ -177,7 +185,7 @@ def _required(name: str, data: Mapping[Any, Any]) -> dict[str, "Tensor"]:
         if not isinstance(key, str):
             raise CheckpointError(f"{name} does not hold a state_dict: the key {key!r} is no text")
         if not _numbers(value):
-            within = _wrapping(data)
+            within = list(_wrapping(data, inside and f"{inside}."))
             found = f"`{key}` is a {type(value).__name__}"
             if within:
                 found = f"it lies inside of a key; say `inside={within[0]!r}`"
@@ -205,13 +213,14 @@ def _tensor(name: str, value: Any) -> "Tensor":
         raise CheckpointError(f"{name} is no tensor: {error}") from None
 
 
-def _wrapping(data: Mapping[Any, Any]) -> list[str]:
-    """The keys inside of which a state_dict lies."""
-    return [
-        str(key)
-        for key, value in data.items()
-        if isinstance(value, Mapping) and value and all(map(_numbers, value.values()))
-    ]
+def _wrapping(data: Mapping[Any, Any], before: str, depth: int = 0) -> Iterator[str]:
+    """The keys, and keys in one another, inside of which a state_dict lies."""
+    for key, value in data.items():
+        if isinstance(key, str) and isinstance(value, Mapping) and value:
+            if all(map(_numbers, value.values())):
+                yield f"{before}{key}"
+            elif depth < DEPTH:
+                yield from _wrapping(value, f"{before}{key}.", depth + 1)
 
 
 def require_source(source: object) -> None:

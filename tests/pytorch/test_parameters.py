@@ -191,3 +191,34 @@ def test_parts_of_a_split_follow_the_channels_that_arguments_give() -> None:
     with torch.no_grad():
         expected = run(graph, dict(made.state_dict()), signal).values[graph.outputs[""]]
         torch.testing.assert_close(made(signal), expected, rtol=1e-9, atol=1e-9)
+
+
+SUMS = """
+    input: [4, 6]
+    params: {soft: true, eps: 0.01}
+    blocks:
+      fuse:
+        inputs: [a, "*others"]
+        params: {soft: bool, eps: float}
+        body:
+          w:
+            weighted_add: {normalize: "'softmax' if soft else 'relu'", eps: eps}
+            from: [a, "*others"]
+    backbone:
+      a: {conv: {kernel: 1}}
+      b: {fuse: {soft: soft, eps: eps}, from: [a, input]}
+      c: {fuse: {soft: not soft, eps: eps}, from: [a, input, b]}
+      d: {weighted_add: {normalize: "'none' if soft else 'relu'", eps: eps}, from: [b, c]}
+"""
+
+
+@pytest.mark.parametrize(("soft", "eps"), [(True, 0.01), (False, 0.5)])
+def test_how_learned_sums_are_normalised_follows_an_argument(soft: bool, eps: float) -> None:
+    made = network(archdsl.emit(graph_of(SUMS)))(soft=soft, eps=eps).double().eval()
+    said = SUMS.replace("{soft: true, eps: 0.01}", f"{{soft: {str(soft).lower()}, eps: {eps}}}")
+    graph = graph_of(said)
+    fill.fill_(made.state_dict())
+    signal = torch.randn(2, 4, 6, dtype=torch.float64)
+    with torch.no_grad():
+        expected = run(graph, dict(made.state_dict()), signal).values[graph.outputs[""]]
+        torch.testing.assert_close(made(signal), expected, rtol=1e-9, atol=1e-9)

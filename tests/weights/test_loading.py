@@ -153,6 +153,19 @@ def test_what_is_no_file_of_weights_is_called_what_it_is(tmp_path: Path) -> None
         archdsl.load_weights(net(), net())  # type: ignore[arg-type]
 
 
+def test_a_state_dict_in_a_key_of_a_key_is_named_and_can_be_asked_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "epoch.pth")
+    model, loaded = net(), net()
+    moments = {0: {"step": torch.zeros(())}}
+    torch.save({"ema": {"module": model.state_dict()}, "optimizer": {"state": moments}}, path)
+    with pytest.raises(archdsl.CheckpointError, match=r"a key; say `inside='ema.module'`$"):
+        archdsl.load_weights(loaded, path)
+    with pytest.raises(archdsl.CheckpointError, match=r"a key; say `inside='ema.module'`$"):
+        archdsl.load_weights(loaded, path, inside="ema")
+    archdsl.load_weights(loaded, path, inside="ema.module")
+    assert same(model, loaded)
+
+
 def test_torchvisions_own_file_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "resnet18.pth"
     theirs = models.resnet18()
