@@ -1,5 +1,6 @@
 """Settings that hold for every test."""
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes of tests share the cores, not threads
@@ -13,6 +14,13 @@ pytest.register_assert_rewrite("tests.support")
 settings.register_profile("suite", deadline=None, max_examples=40, derandomize=True)
 settings.register_profile("many", deadline=None, max_examples=400, derandomize=True)
 settings.load_profile("suite")
+gc.set_threshold(10_000, 20, 20)  # a sixth of the time went into looking for circles of garbage
+
+
+def pytest_collection_finish() -> None:
+    """What was imported by now stays, and need not be looked through for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

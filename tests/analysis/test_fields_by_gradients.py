@@ -20,6 +20,7 @@ from archdsl.analysis.receptive_field import pixels, receptive_fields
 from archdsl.diagnostics.errors import SpecError
 from archdsl.graph.graph import Graph
 from archdsl.ops import JOINS, OPS
+from tests.examples import examples
 from tests.ops import test_ops
 
 Span = tuple[int, int] | None
@@ -165,7 +166,9 @@ def test_an_op_that_is_the_same_for_every_image_sees_nothing(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in OPS if verb not in CONSTANT])
 @given(data=st.data())
-@settings(max_examples=12, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(6, 100), phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 def test_an_op_reads_what_gradients_reach(verb: str, data: st.DataObject) -> None:
     """An op behind a window and before one, so that its positions are told apart."""
     row = ROWS[verb]

@@ -568,7 +568,6 @@ def test_a_terminal_sees_what_takes_longer_than_a_second(tmp_path: Path) -> None
     try:
         assert "checking" in waiting.said(until="pipe.yaml")
         waiting.give(TINY)
-        waiting.said()
         assert waiting.process.wait(10) == 0
     finally:
         waiting.close()

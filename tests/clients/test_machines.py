@@ -50,6 +50,7 @@ def trained(specs: dict[str, str], folder: Path) -> dict[str, dict[str, list[flo
     return found
 
 
+@pytest.mark.slow  # starts two processes that import PyTorch
 def test_two_processes_lose_what_one_does(tmp_path: Path) -> None:
     found = trained({"residual": RESIDUAL}, tmp_path)
     expected = alone(RESIDUAL)

@@ -131,7 +131,7 @@ def spoken(text: str) -> Iterator[list[str]]:
     yield ["lsp", text, "tiny.yaml"]
 
 
-@pytest.mark.parametrize("name", some(INPUTS, 3))
+@pytest.mark.parametrize("name", some(INPUTS, 6))
 def test_no_command_ends_in_a_bug(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = INPUTS[name].encode("utf-8", "surrogatepass")
     Path("n.yaml").write_bytes(text)

@@ -140,7 +140,7 @@ def structure(graph: Graph) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(60), pytest.param(range(60, 500), marks=pytest.mark.slow)], ids=str
+    "seeds", [range(30), pytest.param(range(30, 500), marks=pytest.mark.slow)], ids=str
 )
 def test_what_is_said_of_unused_parameters_can_be_done(seeds: range) -> None:
     followed = 0
@@ -206,7 +206,7 @@ def tapped(part: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(60), pytest.param(range(60, 500), marks=pytest.mark.slow)], ids=str
+    "seeds", [range(30), pytest.param(range(30, 500), marks=pytest.mark.slow)], ids=str
 )
 def test_a_tap_is_unused_where_the_spec_is_right_without_it(seeds: range) -> None:
     found = 0

@@ -51,15 +51,15 @@ def _every(root: Path) -> list[Mutation]:
 
 def mutations(path: Path, root: Path) -> Iterator[Mutation]:
     """Every mutation of a file, in the order of its lines."""
-    text = path.read_text(encoding="utf-8")
+    raw = path.read_bytes()
     starts = [0]
-    for line in text.encode().splitlines(keepends=True):
+    for line in raw.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     name = str(path.relative_to(root))
-    for node, after in _changes(ast.parse(text)):
+    for node, after in _changes(ast.parse(raw)):
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        before = text.encode()[start:end].decode()
+        before = raw[start:end].decode()
         yield Mutation(name, node.lineno, start, end, before, f"({after})")
 
 

@@ -322,7 +322,7 @@ def results(module: nn.Module, inputs: list[Tensor], named: int) -> list[Tensor]
 
 
 @pytest.mark.parametrize(("name", "block"), CASES)
-@settings(max_examples=examples(2, 6), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1, 6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_class_is_its_block_for_other_arguments(
     name: str, block: str, data: st.DataObject

@@ -196,6 +196,7 @@ def test_optuna_goes_where_the_objective_is_small(folder: Path) -> None:
     assert run(folder, text.replace("20", "22")).now == 2
 
 
+@pytest.mark.slow  # starts a cluster; by default a pool loses a worker
 def test_a_dask_cluster_loses_a_worker_and_no_candidate(folder: Path) -> None:
     distributed = pytest.importorskip("distributed")
     study_of(folder, STUDY + "objective: {python: 'objective.py:measure'}\n")
