@@ -156,16 +156,23 @@ def beyond(box: Extent, area: Line) -> bool:
 
 
 def _loose(texts: list[Text], paths: list[Line]) -> Iterator[str]:
-    """Tips of arrows touch a border, a line that they join or a text; a few lead out."""
+    """Tips of arrows touch a border, a line that they join or a text; a few lead out.
+
+    A way to a further row of a strip ends nowhere, and begins nowhere in the next.
+    """
     bodies = [path.box() for path in paths if path.fill and path.stroke]
     lines = [s for path in paths if path.stroke and not path.fill for s in segments(path)]
     near = [grown(text.box(), 7) for text in texts]
-    loose = 0
+    loose, begun = 0, 0
+    for path in (path for path in paths if path.stroke and not path.fill):
+        x, y = path.commands[0][1][:2]
+        known = any(on_border(x, y, body) for body in bodies)
+        begun += not known and not any(a <= x <= c and b <= y <= d for a, b, c, d in near)
     for x, y in tips(paths):
         free = not any(on_border(x, y, body) for body in bodies)
         free = free and not any(joins(x, y, line) for line in lines)
         loose += free and not any(a <= x <= c and b <= y <= d for a, b, c, d in near)
-    if loose > 2:  # ways to further rows of a strip, an output without a name
+    if loose > 2 and loose > begun + 1:  # an output without a name
         yield f"{loose} arrows end nowhere"
 
 

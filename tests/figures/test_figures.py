@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
+from math import sqrt
 
 import pytest
 
@@ -12,7 +13,7 @@ from archdsl import Graph, UsageError
 from archdsl.cli import main as cli
 from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.pen import Pen
-from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text
+from archdsl.figures.canvas.scene import Group, Item, Path, Scene, Text, flat
 from archdsl.figures.canvas.theme import ROLES, load_theme
 from archdsl.figures.draw import PICTURES, TEXTS, draw
 from archdsl.figures.kinds.block_layout import BlockLayout
@@ -537,6 +538,24 @@ def test_only_what_the_spec_calls_a_residual_projects(verb: str) -> None:
     assert "gated, 16" in [text.plain for text in texts(drawn(made, "columns"))]
 
 
+def test_a_map_of_three_axes_is_a_cuboid_of_its_sides() -> None:
+    """By the square root, measured on the front faces of 8 x 32 x 32 and 2 x 8 x 8."""
+    made = graph_of("""
+        input: [3, 8, 32, 32]
+        backbone: {a: {conv: {kernel: 3, out: 64}}, b: {conv: {kernel: 3, out: 64, stride: 4}}}
+    """)
+    sizes = {}
+    for group in groups(drawn(made, "strip").items):
+        faces = [i for i in flat(group.items) if isinstance(i, Path) and i.form == "front"]
+        if faces and group.id in ("a", "b"):
+            left, top, right, bottom = faces[0].box()
+            sizes[group.id] = right - left, bottom - top
+    line = 0.65  # half of it on either side
+    (thick, high), (thin, low) = [(w - line, h - line) for w, h in (sizes["a"], sizes["b"])]
+    assert thick / high == pytest.approx(sqrt(8 / 32), rel=0.02)
+    assert low / high == pytest.approx(sqrt(8 / 32), rel=0.02) == thin / thick
+
+
 def _dash(item: Item) -> bool:
     return isinstance(item, Path) and item.dash != ()
 
@@ -548,7 +567,11 @@ def _dash(item: Item) -> bool:
         ("[3, 64, 64]", "linear", " A mark breaks slabs of 8 pixels or less, which are larger."),
         ("[3, 32, 64]", "sqrt", ""),
         ("[3, 64]", "sqrt", ""),
-        ("[3, 64, 64, 64]", "sqrt", " Of maps of three axes the last two are drawn."),
+        (
+            "[3, 64, 64, 64]",
+            "sqrt",
+            " Of maps of three axes thickness is the square root of depth or time.",
+        ),
     ],
 )
 def test_a_caption_says_which_heights_are_not_to_scale(shape: str, scale: str, words: str) -> None:

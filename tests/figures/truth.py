@@ -112,7 +112,10 @@ def _other_names(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
         bold = [run.text for item in flat(group.items) if isinstance(item, Text)
                 for run in item.runs if run.bold]  # fmt: skip
         paths = [
-            p for p in (*graph.scope_by_id, *graph.by_id) if len(bold) == 1 and _ends(p, bold[0])
+            p
+            for p in (*graph.scope_by_id, *graph.by_id)
+            if len(bold) == 1
+            and _ends(p.partition("@")[0], bold[0])  # of weights applied again, too
         ]
         kernels = {text for path in paths for text in _kernels(graph, path)}
         shapes = [t for t in _texts(group) if SHAPE.fullmatch(t) and t not in kernels]

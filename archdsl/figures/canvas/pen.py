@@ -253,20 +253,20 @@ def _strokes(direction: str, x: float, y: float, w: float, h: float) -> Iterator
 
 
 def slab_for(
-    channels: int, sides: tuple[float, float], thickness: float, largest: float,
+    channels: int, sides: tuple[float, float, float], thickness: float, largest: float,
     scale: str = "sqrt",
 ) -> Slab:  # fmt: skip
-    """The cuboid of a map of two sides, the second 0 if it has one: .40 sqrt(C) thick.
+    """The cuboid of a map: as high and as deep as it, as thick as its third side.
 
-    It is 70 points high, and goes back as far, at the largest side.
+    It is 70 points high at the largest side. What has one side does not go back; what has two is
+    .40 sqrt(C) thick.
     """
     wide = {"sqrt": sqrt(channels), "linear": channels / 32, "log": 2.8 * log2(channels + 1)}[scale]
     true = [side and height_of(side / largest, scale) for side in sides]
-    high, deep = (
-        max(size, LOWEST) if side else 0.0 for size, side in zip(true, sides, strict=True)
-    )
-    thick = 0.40 * wide * thickness
-    return Slab(max(THIN, thick), high, deep, [high, deep] != true, thick < THIN)
+    found = [max(size, LOWEST) if side else 0.0 for size, side in zip(true, sides, strict=True)]
+    high, deep, long = found
+    thick = (long or 0.40 * wide) * thickness
+    return Slab(max(THIN, thick), high, deep, found != true, not long and thick < THIN)
 
 
 def height_of(part: float, scale: str) -> float:

@@ -42,6 +42,7 @@ class CellPen:
         self.size = pen.theme.sizes.dimension
         self.largest = max(resolution(spec) for spec in description.graph.inputs.values())
         self.lines: dict[str, list[tuple[Run, ...]]] = {}  # in cells that are written, by their ids
+        self.still: set[str] = set()  # cells that no way leaves to the right, by their first units
         self.repeated: dict[str, Repeated] = {}  # that cells are of, by their first units
 
     def write(self, cell: Cell, result: str = "") -> None:
@@ -100,8 +101,8 @@ class CellPen:
         spec = cell.outputs[0]
         if not spec.rank:
             return Slab(5.0, max(9.0, min(40.0, 0.75 * sqrt(spec.channels))), 0.0)
-        high, _ = sides(spec)
-        return slab_for(spec.channels, (high, 0.0), 1.0, max(self.largest, high))
+        high = sides(spec)[0]
+        return slab_for(spec.channels, (high, 0.0, 0.0), 1.0, max(self.largest, high))
 
     def beside_slab(self, cell: Cell) -> float:
         """What the words of a slab take right of it."""
@@ -167,13 +168,15 @@ class CellPen:
         self.pen.grouped(since, cell.id, title, stands)
 
     def draw_slab(self, cell: Cell, slab: Slab, x: float, y: float) -> None:
-        """A sheet, half of its words above the way that leaves it, half below."""
+        """A sheet, half of its words above the way that leaves it, half below; together if none."""
         self.pen.slab(x - slab.width / 2, y, slab, self.pen.theme.paint(cell.main.role))
         lines = self.lines[cell.id]
         above = ceil(len(lines) / 2)
         for number, line in enumerate(lines):
             base = y - 2.6 + LINE_HEIGHT * (number + 1 - above)
             base += (number >= above) * 2.4
+            if cell.first in self.still:
+                base = y + LINE_HEIGHT * (number - (len(lines) - 1) / 2) + MIDDLE * self.size
             self.pen.text(x + slab.width / 2 + NEAR, base, line, self.size, anchor="start")
 
 
@@ -195,6 +198,7 @@ def _shape(maps: Sequence[TensorSpec]) -> tuple[Run, ...]:
         return labels.shape(first)
     last = others[-1]
     alike = first.rank == last.rank > 0 and first.channels == last.channels
+    alike = alike and set(first.spatial) != {1}  # whose size is not said
     end = labels.size if alike else labels.shape
     return (*labels.shape(first), Run("–"), *end(last))
 

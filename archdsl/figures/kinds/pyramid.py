@@ -36,6 +36,7 @@ class _Pyramid:
         self.by_first = {cell.first: cell for cell in self.cells}
         self.outputs = results_of(description, cells)
         self.lanes = self.lanes_of_rows()
+        self.inner.still = {cell.first for cell in cells if not self.leaves(cell)}
         self.words: list[tuple[Sequence[Point], tuple[Run, ...]]] = []  # on ways
         for cell in cells:
             self.inner.write(cell, "" if self.free(cell) else self.outputs.get(cell.first, ""))
@@ -52,6 +53,11 @@ class _Pyramid:
         """Whether nothing stands right of a cell, and no way leaves it there."""
         right = (c for c in self.cells if c.column > cell.column)
         return not any(c.row == cell.row or cell.first in c.sources for c in right)
+
+    def leaves(self, cell: Cell) -> bool:
+        """Whether a way leaves a cell to the right."""
+        taken = any(cell.first in c.sources and c.column > cell.column for c in self.cells)
+        return taken or (cell.first in self.outputs and self.free(cell))
 
     def width(self, cell: Cell) -> float:
         return self.inner.width(cell)

@@ -120,6 +120,8 @@ class Woven:
             for one in self.repeated:
                 self.heading(one, line, left + line.along, top)
         weave.draw_ways(left, top)
+        cells = [thing for thing in self.things if thing.cell is not None]
+        self.inner.still = {t.cell.first for t in cells if t.cell and not self.leads_on(t)}
         for number, thing in enumerate(self.things):
             along, across = weave.spot(number)
             self.thing(thing, left + along, top + across)

@@ -57,6 +57,7 @@ def caption_of(
         text += f" Height of a slab: {by} resolution; thickness: {by} channels.".replace(
             ":  ", ": "
         )
+        text += _of_three_axes(descriptions[0], by)
         text += _untrue(descriptions[0], options.scale)
         text += _at_edges(scene) if options.dims == "edges" else ""
     text += _EXPLAINED.get(kind, "")
@@ -76,10 +77,15 @@ def _untrue(description: Description, scale: str) -> str:
     largest = max(map(resolution, specs))
     found = {side for spec in maps for side in sides(spec) if side}
     low = [side for side in found if height_of(side / largest, scale) < LOWEST]
-    said = f" A mark breaks slabs of {max(low):g} pixels or less, which are larger." if low else ""
-    if any(spec.rank == 3 for spec in maps):
-        said += " Of maps of three axes the last two are drawn."
-    return said
+    return f" A mark breaks slabs of {max(low):g} pixels or less, which are larger." if low else ""
+
+
+def _of_three_axes(description: Description, by: str) -> str:
+    """What the thickness of maps of three axes is, if there are any."""
+    specs = [description.input, *(unit.output for unit in description.units)]
+    solid = any(spec.rank == 3 and set(spec.spatial) != {1} for spec in specs)
+    told = f" Of maps of three axes thickness is {by} depth or time."
+    return told.replace("  ", " ") * solid
 
 
 def _at_edges(scene: Scene | None) -> str:

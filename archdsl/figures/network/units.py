@@ -109,12 +109,12 @@ def resolution(spec: TensorSpec) -> float:
     return float(max(spec.spatial))
 
 
-def sides(spec: TensorSpec) -> tuple[float, float]:
-    """The height and the width of a map; of one axis its length and 0, of three the last two.
+def sides(spec: TensorSpec) -> tuple[float, float, float]:
+    """The height and the width of a map, and its depth or time, 0 if it has no such axis.
 
     Tokens are the square that they would fill.
     """
     if spec.layout == "channels_last" and spec.rank == 1:
-        return resolution(spec), resolution(spec)
+        return resolution(spec), resolution(spec), 0.0
     high, wide = (*spec.spatial, 0)[:2] if spec.rank == 1 else spec.spatial[-2:]
-    return float(high), float(wide)
+    return float(high), float(wide), float(spec.spatial[0] if spec.rank == 3 else 0)
