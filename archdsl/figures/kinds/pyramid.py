@@ -16,7 +16,8 @@ from archdsl.figures.network.grid import Cell, arranged, cells_of
 from archdsl.figures.network.modules import modules_of, once
 from archdsl.figures.options import NarrowError, Options
 
-ACROSS, NEAR, DOWN = 13.0, 9.0, 16.0  # distance of columns, least if it must be; of rows
+ACROSS, NEAR = 13.0, 9.0  # distance of columns, least if it must be
+DOWN = (16.0, 24.0, 32.0)  # of rows: more where words on ways have no room
 OUT, BUS = 12.0, 8.0  # length of the arrow of an output; from a bus to what it feeds
 LANE = 5.0  # between a row and a way over it, and between such ways
 SPREAD = 49.0  # most distance of columns more than the least
@@ -28,10 +29,10 @@ class _Pyramid:
     def __init__(
         self, description: Description, options: Options, pen: Pen,
         letters: Mapping[str, str] | None,
-        cells: Sequence[Cell],
+        cells: Sequence[Cell], down: float,
     ) -> None:  # fmt: skip
         self.description, self.options, self.pen = description, options, pen
-        self.cells = cells
+        self.cells, self.down = cells, down
         self.inner = CellPen(description, options, pen, letters, beside=True)
         self.by_first = {cell.first: cell for cell in self.cells}
         self.outputs = results_of(description, cells)
@@ -90,8 +91,8 @@ class _Pyramid:
             y += self.above(row)
             self.tops.append(y)
             self.axes.append(y + tall / 2)
-            y += tall + DOWN
-        self.bottom = y - DOWN
+            y += tall + self.down
+        self.bottom = y - self.down
 
     def above(self, row: int) -> float:
         """The room that ways over a row take."""
@@ -146,7 +147,9 @@ class _Pyramid:
             if self.free(self.by_first[first]):
                 self.output(self.by_first[first], name)
         taken = Taken(box for item in flat(self.pen.items[since:]) for box in solid(item))
-        for points, text in self.words:
+        size = self.pen.theme.sizes.dimension
+        longest = sorted(self.words, key=lambda told: -self.pen.measure(told[1], size))
+        for points, text in longest:  # first: short ones find room between them
             if not self.write(points, text, taken):
                 return None
         return self.bottom + 2
@@ -274,7 +277,7 @@ def _beside(points: Sequence[Point], size: float) -> Iterator[tuple[float, float
     """Places for words beside a way, the last part of it first: right or left of it, or above."""
     for (xa, ya), (xb, yb) in reversed([*pairwise(points)]):
         if xa == xb:
-            for part in (0.5, 0.3, 0.7):
+            for part in (0.5, 0.3, 0.7, 0.6, 0.4, 0.8):
                 base = ya + part * (yb - ya) + MIDDLE * size
                 yield xa + 4, base, "start"
                 yield xa - 4, base, "end"
@@ -296,7 +299,11 @@ def draw_pyramid(
     bottom, since = None, len(pen.items)
     if len(description.graph.inputs) == 1 and arranged(cells):
         with suppress(NarrowError):
-            bottom = _Pyramid(description, options, pen, letters, cells).draw()
+            for down in DOWN:
+                del pen.items[since:]
+                bottom = _Pyramid(description, options, pen, letters, cells, down).draw()
+                if bottom is not None:
+                    break
     if bottom is None:
         del pen.items[since:]
         cells, repeated = once(description, cells, modules)

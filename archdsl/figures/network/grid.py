@@ -134,20 +134,25 @@ class _Way:
 def _merged(
     description: Description, rows: Mapping[str, int], modules: Mapping[str, str]
 ) -> list[Cell]:
-    """Units merged along lines of one resolution; what only enlarges is said on the way."""
+    """Units merged along lines of one resolution; what only enlarges is said on the way.
+
+    So is a pool on the way into something that takes others, too.
+    """
     feeds = description.feeds
     uses = Counter(source for sources in feeds.values() for source in sources)
     graph, source = description.graph, description.reducer.source
     ends = {description.owners[id] for id in graph.taps.values()}
     ends |= {description.owners[source[id]] for id in graph.outputs.values()}
+    joining = {id for sources in feeds.values() if len(sources) > 1 for id in sources}
     cells: dict[str, Cell] = {}
     ways = {name: _Way(name) for name in graph.inputs}  # from a unit on: the cell that it is in
     for unit in description.units:
         sources = feeds[unit.id]
-        if _enlarges(unit) and uses[unit.id] == 1 and sources:
+        joined = unit.id in joining and unit.id not in ends
+        if (_enlarges(unit) or (joined and _pools(unit))) and uses[unit.id] == 1 and sources:
             ways[unit.id] = ways[sources[0]].on(unit)
             continue
-        before = _goes_on(sources, ways, cells)
+        before = _goes_on(unit, sources, ways, cells)
         alone = before and uses[sources[0]] == 1 and sources[0] not in ends
         place = modules.get(unit.id), rows[unit.id]
         if before and alone and place == (modules.get(before.first), rows[before.first]):
@@ -168,18 +173,29 @@ def _enlarges(unit: Unit) -> bool:
     return isinstance(first, Box) and first.verb in ("resize", "conv_transpose")
 
 
+def _pools(unit: Unit) -> bool:
+    """Whether it makes a map smaller and nothing else, as on the ways down in a pyramid."""
+    return unit.kind == "op" and unit.role == "pool" and resolution(unit.output) > 1.0
+
+
 def _goes_on(
-    sources: Sequence[str], ways: Mapping[str, _Way], cells: Mapping[str, Cell]
+    unit: Unit, sources: Sequence[str], ways: Mapping[str, _Way], cells: Mapping[str, Cell]
 ) -> Cell | None:
-    """The cell of the only source, if nothing is on the way from it and it is no sign."""
+    """The cell of the only source, if nothing is on the way from it and it is no sign.
+
+    What is applied to several maps goes on with what is applied to each of its results.
+    """
     if len(sources) != 1 or ways[sources[0]].enlarging:
         return None
     cell = cells.get(ways[sources[0]].source)
-    return cell if cell and not cell.sign and not cell.shared else None
+    alike = cell and len(cell.outputs) == len(unit.outputs)
+    return cell if cell and not cell.sign and (not cell.shared or alike) else None
 
 
 def _on_the_way(unit: Unit) -> str:
     """What is said beside an arrow that enlarges: `×2`, `to 7×7`."""
+    if unit.role == "pool" and unit.terms[0].name == "kernel":
+        return labels.written(unit.terms, "brief")
     first = unit.terms[0]
     form = {"scale": "×{}", "size": "to {}"}.get(first.name, "")
     return first._replace(form=form).text if form else labels.written(unit.terms)
