@@ -160,6 +160,70 @@ def test_a_result_is_named_inside_where_a_way_leaves_to_its_right() -> None:
     assert "→ low" in texts
 
 
+FUSE = {
+    "inputs": ["a", "*rest"],
+    "body": [{"add": {}, "from": ["a", "*rest"]}, {"conv": {"kernel": 3}}],
+}
+LAYER = {
+    "inputs": ["p3", "p4", "p5"],
+    "body": {
+        "u5": {"resize": {"like": "p4"}, "from": "p5"},
+        "t4": {"fuse": {}, "from": ["p4", "u5"]},
+        "u4": {"resize": {"like": "p3"}, "from": "t4"},
+        "o3": {"fuse": {}, "from": ["p3", "u4"]},
+        "d3": {"max_pool": {"kernel": 3, "stride": 2, "padding": 1}, "from": "o3"},
+        "o4": {"fuse": {}, "from": ["p4", "t4", "d3"]},
+        "d4": {"max_pool": {"kernel": 3, "stride": 2, "padding": 1}, "from": "o4"},
+        "o5": {"fuse": {}, "from": ["p5", "d4"]},
+    },
+    "outputs": {"p3": "o3", "p4": "o4", "p5": "o5"},
+}
+
+
+def bifpn(layers: dict[str, Any]) -> dict[str, Any]:
+    conv = {"out": 16, "kernel": 3, "stride": 2}
+    return {
+        "blocks": {"fuse": FUSE, "layer": LAYER},
+        "backbone": {f"c{n}": {"conv": conv, "tap": f"c{n}"} for n in (3, 4, 5)},
+        "neck": {f"l{n}": {"conv": {"kernel": 1}, "from": f"c{n}"} for n in (3, 4, 5)} | layers,
+        "head": {
+            "cls": {
+                "seq": [{"conv": {"kernel": 3}}, {"conv": {"out": 4, "kernel": 1}}],
+                "each": "maps",
+            }
+        },
+    }
+
+
+def test_a_bifpn_is_rows_by_resolution_with_pools_said_on_the_ways_down() -> None:
+    """Tan et al. 2020, figure 2 (d): two layers of it, one beside the other."""
+    one = {"from": ["l3", "l4", "l5"], "as": "f"}
+    layers = {"a": {"layer": {}} | one, "b": {"layer": {}, "from": "f", "tap": "maps", "as": "g"}}
+    for kind in ("hero", "pyramid"):
+        figure, texts = drawn(kind, (3, 64, 64), **bifpn(layers))
+        assert "3×3 max, /2" in texts and not {"1", "2", "3"} & texts  # no way goes on elsewhere
+        scene = figure.scene
+        assert scene is not None
+        spots = {
+            item.plain.split(" ")[0]: item
+            for item in scene.flat()
+            if isinstance(item, Text)
+            and item.plain.split(" ")[0] in ("a.o3", "b.o3", "a.o4", "a.t4")
+        }
+        assert spots["a.o3"].y == spots["b.o3"].y < spots["a.o4"].y == spots["a.t4"].y
+        assert spots["a.o3"].x < spots["b.o3"].x
+
+
+def test_what_repeats_in_a_grid_stands_once_under_its_number() -> None:
+    graph = archdsl.load("efficientdet_d0")
+    figure = archdsl.draw(graph, width="double")
+    assert list(lies(figure, [graph], "hero")) == []
+    scene = figure.scene
+    assert scene is not None and scene.height < 9 * 72
+    said = [item.plain for item in scene.flat() if isinstance(item, Text)]
+    assert "bifpn ×3" in said and sum(text.startswith("out7") for text in said) == 1
+
+
 @pytest.mark.parametrize(
     ("first", "last", "rest"),
     [

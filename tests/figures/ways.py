@@ -101,14 +101,18 @@ def _ways(drawn: Sequence[Group], items: Sequence[Item]) -> set[tuple[str, str]]
             for n in numbers}  # fmt: skip
     onward, found = _onward(lines, items), set()
     for id, box in boxes.items():
-        todo = [n for n in numbers if box and on_border(*lines[n][0], box)]
-        seen = set(todo)
+        own = [n for n in numbers if box and on_border(*lines[n][0], box)]
+        todo, seen = [*own], {*own}
         while todo:
             number = todo.pop()
             found |= {(id, other) for other in ends[number] if other != id}
             more = [m for m in leaving[number] if not _touches(lines[m][0], lines[number][-1])]
             if not ends[number]:
                 more = leaving[number] + into[number] + onward.get(number, [])
+            if number not in own and any(
+                other and on_border(*lines[number][0], other) for other in boxes.values()
+            ):  # joined to the way of another group: not to the other ways of that
+                more = [m for m in more if not _touches(lines[m][0], lines[number][0])]
             todo += [m for m in more if m not in seen]
             seen |= {*more}
     return found

@@ -9,11 +9,11 @@ from archdsl.figures.canvas.pen import LINE, MIDDLE, TURN, Pen, Point
 from archdsl.figures.canvas.scene import Anchor, Run, Taken, flat, solid, words
 from archdsl.figures.kinds.cells import CellPen, results_of
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
-from archdsl.figures.kinds.woven import Woven
+from archdsl.figures.kinds.woven import HEADING, Woven, bracket_over
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description
 from archdsl.figures.network.grid import Cell, arranged, cells_of
-from archdsl.figures.network.modules import modules_of, once
+from archdsl.figures.network.modules import Repeated, modules_of, once
 from archdsl.figures.options import NarrowError, Options
 
 ACROSS, NEAR = 13.0, 9.0  # distance of columns, least if it must be
@@ -29,11 +29,12 @@ class _Pyramid:
     def __init__(
         self, description: Description, options: Options, pen: Pen,
         letters: Mapping[str, str] | None,
-        cells: Sequence[Cell], down: float,
+        cells: Sequence[Cell], repeated: Sequence[Repeated], down: float,
     ) -> None:  # fmt: skip
         self.description, self.options, self.pen = description, options, pen
-        self.cells, self.down = cells, down
+        self.cells, self.repeated, self.down = cells, repeated, down
         self.inner = CellPen(description, options, pen, letters, beside=True)
+        self.inner.repeated = {first: one for one in repeated for first in one.cells}
         self.by_first = {cell.first: cell for cell in self.cells}
         self.outputs = results_of(description, cells)
         self.lanes = self.lanes_of_rows()
@@ -88,7 +89,7 @@ class _Pyramid:
         self.axes, self.tops, y = [], [], 12.0
         for row in range(max(cell.row for cell in self.cells) + 1):
             tall = max((self.height(c) for c in self.cells if c.row == row), default=0.0)
-            y += self.above(row)
+            y += self.above(row) + HEADING * any(self.first_row(o) == row for o in self.repeated)
             self.tops.append(y)
             self.axes.append(y + tall / 2)
             y += tall + self.down
@@ -152,7 +153,28 @@ class _Pyramid:
         for points, text in longest:  # first: short ones find room between them
             if not self.write(points, text, taken):
                 return None
+        if not all(self.heading(one, taken) for one in self.repeated):
+            return None
         return self.bottom + 2
+
+    def first_row(self, one: Repeated) -> int:
+        return min(self.by_first[first].row for first in one.cells)
+
+    def heading(self, one: Repeated, taken: Taken) -> bool:
+        """A bracket over what repeats, with its name and how often, if nothing else is there."""
+        inside = [self.by_first[first] for first in one.cells]
+        rows, columns = ({c.row for c in inside}, {c.column for c in inside})
+        among = [
+            cell for cell in self.cells if cell not in inside
+            and min(rows) <= cell.row <= max(rows) and min(columns) <= cell.column <= max(columns)
+        ]  # fmt: skip
+        left = min(self.spot(c)[0] - self.width(c) / 2 for c in inside)
+        right = max(self.spot(c)[0] + self.width(c) / 2 for c in inside)
+        top = self.tops[min(rows)] - self.above(min(rows)) - HEADING
+        if among or taken.meets((left, top - 2, right, top + 10)):
+            return False
+        bracket_over(self.pen, one, left, right, top)
+        return True
 
     def write(self, points: Sequence[Point], text: tuple[Run, ...], taken: Taken) -> bool:
         """Writes words beside a way where nothing else is, if there is such a place."""
@@ -286,28 +308,41 @@ def _beside(points: Sequence[Point], size: float) -> Iterator[tuple[float, float
                 yield xa + part * (xb - xa), ya - 3, "middle"
 
 
+def _on_grid(
+    pen: Pen, description: Description, options: Options, letters: Mapping[str, str] | None,
+    cells: Sequence[Cell], repeated: Sequence[Repeated],
+) -> float | None:  # fmt: skip
+    """Draws cells in rows and columns; gives the bottom, None if they fit no such grid."""
+    since = len(pen.items)
+    if len(description.graph.inputs) > 1 or not arranged(cells):
+        return None
+    with suppress(NarrowError):
+        for down in DOWN:
+            bottom = _Pyramid(description, options, pen, letters, cells, repeated, down).draw()
+            if bottom is not None:
+                return bottom
+            del pen.items[since:]
+    return None
+
+
 def draw_pyramid(
     pen: Pen, description: Description, options: Options, letters: Mapping[str, str] | None
 ) -> tuple[float, list[Entry]]:
     """Draws the network, with letters in its cells if insets go with it; gives bottom and legend.
 
     Where ways along rows and columns would meet something, have no room for what is said on them or
-    do not fit the width, and where there are several inputs, they are curves between layers.
+    do not fit the width, modules that repeat stand once, with a number; if that is not enough, and
+    where there are several inputs, ways are curves between layers.
     """
     modules = modules_of(description)
     cells = cells_of(description, modules)
-    bottom, since = None, len(pen.items)
-    if len(description.graph.inputs) == 1 and arranged(cells):
-        with suppress(NarrowError):
-            for down in DOWN:
-                del pen.items[since:]
-                bottom = _Pyramid(description, options, pen, letters, cells, down).draw()
-                if bottom is not None:
-                    break
+    bottom = _on_grid(pen, description, options, letters, cells, [])
     if bottom is None:
-        del pen.items[since:]
         cells, repeated = once(description, cells, modules)
-        bottom = Woven(description, options, pen, letters, cells, repeated).draw()
+        if repeated:
+            bottom = _on_grid(pen, description, options, letters, cells, repeated)
+        if bottom is None:
+            bottom = Woven(description, options, pen, letters, cells, repeated).draw()
     shown = (cell.main.telling for cell in cells if not cell.sign)
     return bottom, entries(pen, filter(None, shown))
 

@@ -142,11 +142,7 @@ class Woven:
             return
         y = top + self.weave.reach_of(line)[0] - HEADING - 2
         start, end = left + min(a for a, _ in spans), left + max(b for _, b in spans)
-        points = [(start, y + 13), (start, y + 10), (end, y + 10), (end, y + 13)]
-        bracket = polygon(points, closed=False)
-        self.pen.items.append(Path(bracket, "", self.pen.theme.container.stroke, CONTAINER))
-        text = (*words(one.path, bold=True), Run(f" ×{one.count}"))
-        self.pen.text((start + end) / 2, y + 7, text, self.size)
+        bracket_over(self.pen, one, start, end, y)
 
     def leads_on(self, thing: _Thing) -> bool:
         """Whether a way leaves a thing."""
@@ -165,3 +161,12 @@ class Woven:
             self.pen.line([(x - half, y), (x + half, y)])
         base = y - RAISED - 1 if thing.passed else y + MIDDLE * self.size
         self.pen.text(x, base, thing.words, self.size, self.pen.theme.dimension)
+
+
+def bracket_over(pen: Pen, one: Repeated, start: float, end: float, top: float) -> None:
+    """A bracket over what repeats, HEADING high, with its name and how often."""
+    points = [(start, top + 13), (start, top + 10), (end, top + 10), (end, top + 13)]
+    bracket = polygon(points, closed=False)
+    pen.items.append(Path(bracket, "", pen.theme.container.stroke, CONTAINER))
+    text = (*words(one.path, bold=True), Run(f" ×{one.count}"))
+    pen.text((start + end) / 2, top + 7, text, pen.theme.sizes.dimension)

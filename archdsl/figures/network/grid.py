@@ -105,6 +105,8 @@ def arranged(cells: Sequence[Cell]) -> bool:
     Cells of weights that several maps share are spread over the rows of these.
     """
     rows = [cell.row for cell in cells]
+    for cell in cells:
+        cell.column = 0
     _share(cells)
     by_first = {cell.first: cell for cell in cells}
     for _ in cells:
