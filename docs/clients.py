@@ -7,41 +7,37 @@ that are named are tried again. Images are small where the network allows it, we
 
 import argparse
 import copy
-import json
 import pickle
 import tempfile
 import warnings
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
+from kept import keep, smallest
 from torch import Tensor, nn
 from torch.nn import functional
 
 import archdsl
 import archdsl.timm
-from archdsl.graph.graph import Graph
 
 DOCS = Path(__file__).parent
-DATA = DOCS / "clients.json"
 PACKAGES = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "lightning",
             "huggingface_hub")  # fmt: skip
 NETWORKS = (  # kinds that differ: classifiers of many forms, of small images, pyramids, maps
     "vgg11_bn", "resnet18", "resnet20_cifar10", "densenet121", "googlenet", "squeezenet1_1",
     "mobilenet_v3_small", "efficientnet_b0", "repvgg_a0", "hrnet_w18", "convnext_tiny", "vit_b_16",
     "swin_t", "resnet50_fpn", "retinanet_resnet50_fpn", "unet", "unet_resnet34",
-    "deeplabv3_resnet50",
+    "deeplabv3_resnet50", "poolformer_s12", "ghostnet_100", "yolov8n",
 )  # fmt: skip
-SMALL = 64  # pixels of a side, where a network takes them
 
 
 class Trial:
     """A network that clients are given: its name, its graph for a small image, its levels."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.graph = name, small(archdsl.load(name))
+        self.name, self.graph = name, smallest(archdsl.load(name))
         strides = {tap: self.graph.spec(id) for tap, id in self.graph.taps.items()}
         self.levels = [tap for tap, spec in strides.items() if spec.rank == 2]
 
@@ -58,18 +54,6 @@ class Trial:
         if not self.levels:
             raise LookupError("no map of it has a name to be asked for by")
         return min(self.levels, key=lambda tap: self.graph.spec(self.graph.taps[tap]).spatial)
-
-
-def small(graph: Graph) -> Graph:
-    """The graph for a small image, or as it is where that makes another network."""
-    shape = [graph.input.channels, *[SMALL] * graph.input.rank]
-    if min(graph.input.spatial) <= SMALL:
-        return graph
-    try:
-        smaller = archdsl.load(graph.name, input=shape)
-    except archdsl.SpecError:
-        return graph
-    return smaller if smaller.state == graph.state else graph
 
 
 def tensors(result: Any) -> list[Tensor]:
@@ -141,14 +125,17 @@ def detectors(trial: Trial) -> None:
     side = min(trial.graph.input.spatial)
     for kind, settings in made:
         backbone = trial.features({name: name for name in names})
+        channels = trial.graph.input.channels
         size = {"min_size": side, "max_size": side, "num_classes": 3}
+        size |= {"image_mean": [0.5] * channels, "image_std": [0.25] * channels}
         detect(kind(backbone, **size, **settings), trial.image(1)[0])
 
 
 def pyramid(trial: Trial) -> list[str]:
-    """The maps that detectors are given: those of a pyramid, or the last one."""
+    """The maps that detectors are given: those of a pyramid, all as wide, or the last one."""
     levels = [tap for tap in trial.levels if tap.startswith("p")]
-    return levels or [trial.last]
+    wide = {trial.graph.spec(trial.graph.taps[tap]).channels for tap in levels}
+    return levels if len(wide) == 1 else [trial.last]
 
 
 def detect(model: nn.Module, image: Tensor) -> None:
@@ -291,6 +278,8 @@ def tried(name: str) -> dict[str, str]:
             row[client] = ""
         except ImportError:
             raise  # a package is missing, which says nothing of the network
+        except archdsl.SpecError as error:
+            row[client] = str(error).splitlines()[0]
         except Exception as error:  # of any client
             said = " ".join(str(error).split()) or type(error).__name__
             row[client] = said if isinstance(error, archdsl.UsageError) else said[:160]
@@ -303,13 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=[])
     asked = parser.parse_args()
-    data = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {"networks": {}}
-    rows = data["networks"]
-    for name in asked.networks or [name for name in NETWORKS if name not in rows]:
-        rows[name] = tried(name)
-        data["versions"] = {package: metadata.version(package) for package in PACKAGES}
-        data["networks"] = {name: rows[name] for name in NETWORKS if name in rows}
-        DATA.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    keep(DOCS / "clients.json", NETWORKS, asked.networks, tried, PACKAGES)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ spec allows it.
 """
 
 import argparse
-import json
 import re
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +26,10 @@ from archdsl.pytorch.exporting import SUFFIXES
 from archdsl.speed.statistics import with_statistics
 
 DOCS = Path(__file__).parent
-DATA = DOCS / "exports.json"
+sys.path.append(str(DOCS))
+from kept import keep, smallest  # noqa: E402 - which stands beside this file
+
 RUNTIMES = ("torch", "onnx", "onnxruntime", "openvino", "safetensors")
-SMALL = 64  # pixels of a side
 TOLERANCE = 1e-4  # of the largest number
 RANGE = (1e-3, 1e3)  # of the largest number
 LARGE = 600_000_000  # of what `effort` says: these come last
@@ -69,18 +68,9 @@ class Elsewhere:
 
 
 def made(name: str, seed: int = 0) -> nn.Module:
-    """The network with weights in range, for a small image if it takes one."""
+    """The network with weights in range, for the smallest image that it takes."""
     torch.manual_seed(seed)
-    graph = archdsl.load(name)
-    if len(graph.inputs) == 1 and min(graph.input.spatial, default=0) > SMALL:
-        sides = [SMALL] * len(graph.input.spatial)
-        try:
-            smaller = archdsl.load(name, input=[graph.input.channels, *sides])
-            if smaller.state == graph.state:
-                graph = smaller
-        except archdsl.SpecError:
-            pass
-    return with_statistics(archdsl.compile(graph))
+    return with_statistics(archdsl.compile(smallest(archdsl.load(name))))
 
 
 def images(module: nn.Module, count: int = 3, larger: int = 0) -> Given:
@@ -168,9 +158,9 @@ def tried(name: str, elsewhere: Elsewhere) -> dict[str, Any]:
 
 
 def effort(name: str) -> int:
-    """How long a network takes, about: exporters take time for nodes, files for parameters."""
-    total = archdsl.analyze(name).total
-    return total.nodes * 1_000_000 + total.parameters
+    """How long a network takes, about: exporters for nodes, files for parameters, runs for MACs."""
+    total = archdsl.analyze(smallest(archdsl.load(name))).total
+    return total.nodes * 1_000_000 + total.parameters + total.macs // 60
 
 
 def turns(names: Sequence[str]) -> list[str]:
@@ -189,18 +179,16 @@ def main() -> None:
     """Tries what is named, or all that has not been tried."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=[])
-    parser.add_argument("--data", type=Path, default=DATA)
-    asked = parser.parse_args()
-    data = json.loads(asked.data.read_text(encoding="utf-8"))
-    data["versions"] = {package: metadata.version(package) for package in RUNTIMES}
-    rows = data["networks"]
-    wanted = asked.networks or [name for name in every() if name not in rows]
+    parser.add_argument("--data", type=Path, default=DOCS / "exports.json")
+    given = parser.parse_args()
     elsewhere = Elsewhere()
-    for name in turns(wanted):
-        rows[name] = tried(name, elsewhere)
-        data["networks"] = {name: rows[name] for name in every() if name in rows}
-        asked.data.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        print(name, rows[name], flush=True)
+
+    def row(name: str) -> dict[str, Any]:
+        found = tried(name, elsewhere)
+        print(name, found, flush=True)
+        return found
+
+    keep(given.data, every(), given.networks, row, RUNTIMES, turns)
     elsewhere.close()
 
 

@@ -199,7 +199,7 @@ def compile(
     *,
     features: None = None,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    adapt: Iterable[str] = (),
+    adapt: str | Iterable[str] = (),
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
@@ -214,7 +214,7 @@ def compile(
     *,
     features: Features,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    adapt: Iterable[str] = (),
+    adapt: str | Iterable[str] = (),
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
@@ -229,7 +229,7 @@ def compile(
     *,
     features: Features | None = None,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    adapt: Iterable[str] = (),
+    adapt: str | Iterable[str] = (),
     params: Mapping[str, Any] | None = None,
     scale: Mapping[str, Any] | None = None,
     replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
@@ -488,10 +488,10 @@ def load_weights(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
     renames: "Renames | str | None" = None,
-    skip: Iterable[str] = (),
+    skip: str | Iterable[str] = (),
     inside: str | None = None,
     under: str = "",
-    adapt: Iterable[str] = (),
+    adapt: str | Iterable[str] = (),
 ) -> "Report":
     """Loads weights into a module, whole or not at all, and reports what became of every key.
 
@@ -535,7 +535,7 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
 def export(
     network: "Spec | nn.Module",
     folder: str | os.PathLike[str],
-    to: Sequence[str] = ("onnx",),
+    to: str | Sequence[str] = ("onnx",),
     *,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     dynamic_size: bool = False,
@@ -543,7 +543,7 @@ def export(
     """Writes a network as files that other runtimes load, and gives their paths by format.
 
     `network` is a spec, a graph, or a module that `compile` made; a spec gets `weights`, or those
-    that training starts with. `to` are some of "onnx", "openvino", "pt2", "safetensors" and
+    that training starts with. `to` is one or some of "onnx", "openvino", "pt2", "safetensors" and
     "torchscript". Inputs and outputs have their names, `input` and `output` if the spec has none;
     nodes of ONNX and OpenVINO the paths of their modules. There may be any number of images, with
     `dynamic_size` of any size, where the network allows it. The metadata say the spec, the version
@@ -551,8 +551,9 @@ def export(
     """
     from torch import nn
 
-    from archdsl.pytorch.exporting import export
+    from archdsl.pytorch.exporting import export, formats
 
+    to = formats(to)
     if isinstance(network, nn.Module):
         if weights is not None:
             raise UsageError("weights are for a spec; a module has its own")

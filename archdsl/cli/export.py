@@ -6,8 +6,7 @@ import click
 
 from archdsl.cli.console import Changes, changes, graph_of, into, networks, show
 from archdsl.cli.progress import progress
-from archdsl.diagnostics.packages import require
-from archdsl.pytorch.exporting import SUFFIXES
+from archdsl.pytorch.exporting import SUFFIXES, formats
 
 
 @click.command()
@@ -36,11 +35,11 @@ def export(
     with progress() as say:
         say(f"reading {spec}")
         graph = graph_of(spec, changed)
-        require("export", "torch")
+        asked = formats(to.split(","))
         say("compiling")
         module = api.compile(graph, weights=weights)
         say(f"writing {to}")
-        written = api.export(module, out, to=to.split(","), dynamic_size=dynamic_size)
+        written = api.export(module, out, to=asked, dynamic_size=dynamic_size)
     show("".join(f"{path}\n" for path in written.values()))
     if weights is None:
         show("the weights are those that training starts with; --weights loads others\n", err=True)

@@ -180,6 +180,8 @@ class Run:
         if home is None and name in here.frame.dropped:
             return nullcontext()
         place = None if home is None else self.build.first_made(*home)
+        if place is None and here.x is None:  # what it is given is an error, of which this comes
+            return nullcontext()
         if place is None:
             known = [
                 n for n, at in here.frame.homes.items() if self.build.first_made(*at) is not None

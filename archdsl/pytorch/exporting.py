@@ -130,27 +130,34 @@ class Exported:
 def export(
     module: "nn.Module",
     folder: str | os.PathLike[str],
-    to: Sequence[str],
+    to: str | Sequence[str],
     dynamic_size: bool = False,
 ) -> dict[str, Path]:
     """Writes a compiled module in formats; the arguments are those of `archdsl.export`."""
     graph = Graph.of(module)
     if graph is None:
         raise UsageError("export is for a module that archdsl compiled, which has a graph")
-    for name in to:
-        if name not in SUFFIXES:
-            raise UsageError(f"no format {name}; {did_you_mean(name, SUFFIXES)}")
-    for package in dict.fromkeys(package for name in to for package in _NEEDS[name]):
-        require("export", package)
+    to = formats(to)
     make_folder(Path(folder))
     written = {}
     with _evaluating(module), quiet():
         made = Exported(module, graph, dynamic_size)
-        for name in dict.fromkeys(to):
+        for name in to:
             path = Path(folder) / f"{graph.name}{SUFFIXES[name]}"
             _WRITERS[name](made, path)
             written[name] = path
     return written
+
+
+def formats(to: str | Sequence[str]) -> list[str]:
+    """The formats that a call names; raises UsageError for none, or where a package is missing."""
+    named = [*dict.fromkeys([to] if isinstance(to, str) else to)]
+    for name in named:
+        if name not in SUFFIXES:
+            raise UsageError(f"no format {name}; {did_you_mean(name, SUFFIXES)}")
+    for package in dict.fromkeys(package for name in named for package in _NEEDS[name]):
+        require("export", package)
+    return named
 
 
 @contextmanager

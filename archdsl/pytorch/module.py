@@ -51,6 +51,8 @@ def select_features(graph: Graph, features: Sequence[str] | Mapping[str, str]) -
 
     A mapping says under which names it gives them.
     """
+    if isinstance(features, str):
+        features = [features]
     if isinstance(features, Mapping):
         return select_features(graph, [*features.values()]).select(
             {name: _feature(graph, feature) for name, feature in features.items()}

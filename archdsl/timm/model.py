@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from archdsl.analysis.receptive_field import reductions
 from archdsl.diagnostics.errors import UsageError
 from archdsl.graph.graph import Graph
+from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.running import new_module
 from archdsl.pytorch.source import emit
 from archdsl.timm.parts import Parts
@@ -68,7 +69,8 @@ class TimmModel(nn.Module):
             )
         taken, _ = feature_take_indices(count, indices)
         *maps, last = self._parts["maps"](x).values()
-        found = [maps[n] for n in taken]
+        ids = [info["module"] for info in self.feature_info.info]
+        found = [channels_first(maps[n], self.graph.spec(ids[n])) for n in taken]
         return found if intermediates_only else (last, found)
 
     def train(self, mode: bool = True) -> "TimmModel":
@@ -143,8 +145,12 @@ class FeatureModel(nn.Module):
     feature_info: FeatureInfo
     output_fmt = "NCHW"
 
+    graph: Graph
+
     def forward(self, x: Tensor) -> list[Tensor]:
-        return list(super().forward(x).values())
+        maps: dict[str, Tensor] = super().forward(x)
+        outputs = self.graph.outputs
+        return [channels_first(x, self.graph.spec(outputs[name])) for name, x in maps.items()]
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         if enable:
@@ -152,6 +158,11 @@ class FeatureModel(nn.Module):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _empty, (type(self).made_of,), self.__dict__  # type: ignore[attr-defined]
+
+
+def channels_first(x: Tensor, spec: TensorSpec) -> Tensor:
+    """A map as timm has them: those of windows have their channels last."""
+    return x.movedim(-1, 1) if spec.layout == "channels_last" else x
 
 
 Made = tuple[type[nn.Module], str, str]  # the interface, the network's source and name

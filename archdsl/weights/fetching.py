@@ -113,7 +113,8 @@ class _Transfer:
         return self.part.stat().st_size if self.part.is_file() else 0
 
     def unreachable(self, error: Exception) -> str:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        reason = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
         there = f" after {self.size:,} bytes, which are kept" if self.size else ""
         return (
             f"cannot fetch {self.url}{there}: {reason or type(error).__name__}; "

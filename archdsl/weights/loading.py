@@ -58,10 +58,10 @@ def load_weights(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
     renames: Renames | str | None = None,
-    skip: Iterable[str] = (),
+    skip: str | Iterable[str] = (),
     inside: str | None = None,
     under: str = "",
-    adapt: Iterable[str] = (),
+    adapt: str | Iterable[str] = (),
     name: str = "",
 ) -> Report:
     """Loads a file, or a mapping of tensors, into a module; `name` is what messages call it.
@@ -74,7 +74,7 @@ def load_weights(
         raise CheckpointError(f"{file} is for another network: {renames.unmet}")
     content = read_content(source, inside, name)
     graph = Graph.of(module)
-    wanted = _wanted(module.state_dict(), graph, tuple(skip), under, tuple(adapt))
+    wanted = _wanted(module.state_dict(), graph, _names_in(skip), under, _names_in(adapt))
     known = _names(content.name, graph, renames)
     reading, found = _fitting(content, wanted, graph, known)
     ready = {
@@ -83,6 +83,10 @@ def load_weights(
     }
     module.load_state_dict({**wanted.state, **ready})
     return _report(content, reading, found, graph)
+
+
+def _names_in(said: str | Iterable[str]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else tuple(said)
 
 
 def _wanted(

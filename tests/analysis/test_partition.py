@@ -191,10 +191,14 @@ def test_the_command_prints_stages_or_json(
         "1      two              1.32 K  62.5%  73.89 K  59.3%   2.05 KB\n\n"
         "the dearest has 1.19 times its share of MACs\n"
     )
+    assert run(["partition", str(path), "--stages", "2", "--by", "activations"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[2].split() == "stage begins with parameters % MACs % activations % receives".split()
+    assert said[-1].endswith("times its share of activations")
     assert run(["partition", str(path), "--stages", "2", "--json", "--by", "parameters"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["split_spec"] == {"two.conv": "beginning"}
-    assert said["stages"][1]["receives"] == ["one.relu"]
+    data = json.loads(capsys.readouterr().out)
+    assert data["split_spec"] == {"two.conv": "beginning"}
+    assert data["stages"][1]["receives"] == ["one.relu"]
     assert run(["partition", str(path), "--stages", "9"]) == 2
     assert "error: net can be cut into 4 stages" in capsys.readouterr().err
 

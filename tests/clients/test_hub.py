@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import huggingface_hub
 import pytest
 import torch
@@ -50,6 +51,27 @@ def test_what_is_saved_for_the_hub_is_had_again(tmp_path: Path) -> None:
     assert list(again(torch.zeros(1, 3, 8, 8))) == ["conv1"]
     with pytest.raises(archdsl.UsageError, match="which is kept; this has none"):
         archdsl.save_pretrained(nn.Linear(1, 1), tmp_path / "other")
+
+
+def test_what_is_not_had_of_the_hub_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = archdsl.compile(archdsl.loads(NET))
+    archdsl.save_pretrained(model, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(archdsl.CheckpointError, match=r"has no model\.safetensors: it is no"):
+        archdsl.from_pretrained(tmp_path)
+    with pytest.raises(archdsl.CheckpointError, match="no folder: Repo id must"):
+        archdsl.from_pretrained("a/b/c")
+
+    def cut_off(*_: Any, **__: Any) -> Any:
+        raise httpx.ConnectError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", cut_off)
+    with pytest.raises(archdsl.CheckpointError, match="me/net at the hub: the hub cannot be"):
+        archdsl.push_to_hub(model, "me/net")
+    with pytest.raises(archdsl.CheckpointError, match="me/net, which is no folder: the hub cann"):
+        archdsl.from_pretrained("me/net", local_files_only=True)
 
 
 def test_a_stranger_at_the_hub_can_put_nothing_but_a_graph_and_tensors(tmp_path: Path) -> None:

@@ -129,6 +129,21 @@ def test_features_only_gives_the_levels_in_a_list(name: str, model: nn.Module) -
     assert copy.deepcopy(features)(IMAGE)[1].shape == maps[1].shape
 
 
+def test_maps_with_their_channels_last_are_given_as_timm_has_them() -> None:
+    archdsl.timm.register("swin_t")
+    image = torch.rand(1, 3, 64, 64)
+    small = {"width": 24, "depths": [1, 1, 1, 1], "heads": [1, 1, 1, 1]}
+    features = timm.create_model("archdsl_swin_t", features_only=True, out_indices=(0, 2), **small)
+    whole = timm.create_model("archdsl_swin_t", **small).eval()
+    whole.load_state_dict({**whole.state_dict(), **features.eval().state_dict()})
+    with torch.no_grad():
+        found = features(image)
+        maps = whole.forward_intermediates(image, [0, 2], intermediates_only=True)
+    assert [tuple(x.shape) for x in found] == [(1, 24, 16, 16), (1, 96, 4, 4)]
+    assert [x.shape[1] for x in found] == features.feature_info.channels()
+    assert all(torch.equal(*pair) for pair in zip(found, maps, strict=True))
+
+
 @pytest.mark.parametrize(
     ("spec", "options", "why"),
     [

@@ -85,3 +85,13 @@ def test_what_is_no_earlier_item_with_weights_is_refused(item: str, code: str, s
         archdsl.loads(HEADER + PLAIN + items)
     (only,) = error.value.diagnostics
     assert (only.code, only.message) == (code, said)
+
+
+def test_what_is_given_an_error_says_nothing_of_the_place_of_its_weights() -> None:
+    text = HEADER + CSP.replace(
+        "[{csp: {}},", "[{conv: {kernel: 9, padding: 0, out: 4}}, {csp: {}},"
+    )
+    with pytest.raises(archdsl.SpecError) as error:
+        archdsl.loads(text)
+    (only,) = error.value.diagnostics
+    assert only.code == "E0502"

@@ -221,7 +221,7 @@ def test_no_file_and_no_server_are_one_clear_error_each(server: Server, home: Pa
         archdsl.load_weights(fresh(), "http://127.0.0.1:9/net-12345678.pth")
     kept = home / "net-12345678.pth"
     assert str(caught.value) == (
-        "cannot fetch http://127.0.0.1:9/net-12345678.pth: [Errno 111] Connection refused; "
+        "cannot fetch http://127.0.0.1:9/net-12345678.pth: Connection refused; "
         f"a file that you have can be put at {kept}"
     )
     with pytest.raises(archdsl.UsageError, match="names no file"):

@@ -563,6 +563,14 @@ def test_other_input_channels_are_adapted_as_timm_does(channels: int) -> None:
     assert list(report.adapted) == ["conv1.weight"]
 
 
+def test_a_single_name_needs_no_list(tmp_path: Path) -> None:
+    second = net(classes=7)
+    assert "fc.bias" in archdsl.load_weights(second, net().state_dict(), adapt="classes").adapted
+    assert archdsl.load_weights(second, net().state_dict(), skip="fc").left
+    assert list(archdsl.export(second, tmp_path, to="safetensors")) == ["safetensors"]
+    assert "c3" in archdsl.compile("resnet18", features="c3").feature_info
+
+
 def test_only_what_is_known_is_adapted() -> None:
     with pytest.raises(
         archdsl.UsageError, match="adapt takes 'classes' and 'channels', not 'size'"
