@@ -193,7 +193,10 @@ def test_the_command_prints_stages_or_json(
     )
     assert run(["partition", str(path), "--stages", "2", "--by", "activations"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[2].split() == "stage begins with parameters % MACs % activations % receives".split()
+    assert (
+        said[2]
+        == "stage  begins with  parameters      %     MACs      %  activations      %  receives"
+    )
     assert said[-1].endswith("times its share of activations")
     assert run(["partition", str(path), "--stages", "2", "--json", "--by", "parameters"]) == 0
     data = json.loads(capsys.readouterr().out)
