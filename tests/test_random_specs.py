@@ -123,11 +123,8 @@ def state_dict_of(graph: Graph) -> dict[str, tuple[int, ...]]:
     return walk(tree, "")
 
 
-UNDRAWN = {"learned", "relative_positions"}  # what imported modules need; not drawn yet
-
-
 def test_every_op_is_reached() -> None:
-    missing = set(OPS) - UNDRAWN
+    missing = set(OPS)
     for seed in range(2000):
         missing -= {verb for _, verb, *_ in spec(seed, 6)[1].nodes}
         if not missing:

@@ -355,6 +355,12 @@ def dropped(view: View, axis: int) -> View:
     return replace(view, axes=(*view.axes[:axis], *view.axes[axis + 1 :]))
 
 
+def added(view: View, axis: int, count: int) -> View:
+    """The view with one more axis, whose positions all see the same."""
+    digit = Digit(count, (0,) * len(view.steps))
+    return replace(view, axes=(*view.axes[:axis], (digit,), *view.axes[axis:]))
+
+
 def _grouped(digits: Sequence[Digit], shape: Sequence[int]) -> list[Axis] | None:
     """Digits as the axes of a shape, split where one is larger; None if they do not divide."""
     left = list(reversed(digits))

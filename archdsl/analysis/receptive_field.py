@@ -18,6 +18,7 @@ from archdsl.analysis.positions import (
     Span,
     TooManyPositions,
     View,
+    added,
     dropped,
     hull,
     image,
@@ -163,6 +164,8 @@ def _through(
     x, reaches = specs[number], op.through(number, y, *specs)
     if reaches is not None:
         return _by_axes(view, reaches, y, positions)
+    if y.rank > x.rank:  # rows of a table for every two positions
+        return added(positions.read(view, 0, None, y.shape[0]), 1, y.shape[1])
     channel = 0 if x.layout == "channels_first" else x.rank
     if op.mixes or x.channels != y.channels:
         view = positions.read(view, channel, None, y.channels)

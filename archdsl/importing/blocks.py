@@ -196,7 +196,7 @@ class Known(dict[str, Block]):
         return any(item.verb in self or item.verb in COMBINED for item in _all(held))
 
 
-COMBINED = ("residual", "dense", "concat", "add", "multiply")
+COMBINED = ("residual", "branches", "dense", "concat", "add", "multiply")
 
 
 def called(

@@ -8,6 +8,7 @@ from typing import Any
 
 from archdsl.diagnostics.errors import ModuleError
 from archdsl.graph.graph import Graph, Node, Scope
+from archdsl.importing.branches import branched
 from archdsl.importing.items import WAITING, Body, Item
 from archdsl.importing.residuals import Entry, residuals
 from archdsl.modules.structure import ROOT, Structure
@@ -70,6 +71,7 @@ class Bodies:
     """Writes the scopes of a graph as bodies; those of some classes stay together as blocks."""
 
     graph: Graph
+    joined: bool = True  # whether ways that meet are branches
 
     def __post_init__(self) -> None:
         self.graph = hoisted(self.graph)
@@ -135,6 +137,8 @@ class Bodies:
     def body(self, scope: Scope, flow: str, around: Around) -> Body:
         """The items of a scope, by their keys; `flow` is what the first is given."""
         entries = self.entries(scope, around)
+        if self.joined:
+            entries = branched(entries, self.outside(scope))
         entries = residuals(entries, self.outside(scope), self.graph.spec, scope.block != "")
         self.order(entries)
         for entry in entries:

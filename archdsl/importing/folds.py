@@ -28,7 +28,11 @@ def folded(body: Body, known: Known, whole: bool) -> Body:
     """
     for item in body.values():
         for name, part in item.parts.items():
-            item.parts[name] = folded(part, known, whole)
+            if name == "paths":  # which do not follow each other
+                for path in part.values():
+                    path.parts = {n: folded(p, known, whole) for n, p in path.parts.items()}
+            else:
+                item.parts[name] = folded(part, known, whole)
         if not is_list(body):
             _as_group(item, {"repeat"})
     repeated = {item.verb for item in body.values() if "repeat" in item.modifiers}

@@ -33,7 +33,7 @@ class Entry:
             given = "" if name == "after" else start
             for entry in part:
                 yield from entry.inner(entry.taken[0] if name == "after" else given)
-                given = entry.result
+                given = start if name == "paths" else entry.result
 
 
 def residuals(
@@ -60,7 +60,7 @@ def residuals(
 
 def _numbered(entries: Sequence[Entry]) -> None:
     """Gives residuals keys of their own among others."""
-    made = [entry for entry in entries if entry.parts]
+    made = [entry for entry in entries if entry.item.verb == VERB]
     for number, entry in enumerate(made, 1):
         entry.key = f"_residual{number}" if number > 1 else "_residual"
 

@@ -42,22 +42,27 @@ def spec_of(graph: Graph, loads: Loads) -> str:
     unused = ", ".join(name for name in graph.inputs if name not in taken)
     if unused:
         raise ModuleError(f"{graph.name} cannot become a spec: only the shape of {unused} is used")
-    rates = {node.op.rate for node in graph.nodes if isinstance(node.op, regularize.DropPath)}
-    bodies = Bodies(graph)
+    for joined in (True, False):
+        bodies = Bodies(graph, joined)
+        for text in _texts(bodies):
+            try:
+                require_equal(graph, text, loads)
+            except ModuleError as error:  # as its weights are made in another order
+                failed = error
+            else:
+                return text
+    raise failed
+
+
+def _texts(bodies: Bodies) -> Iterator[str]:
+    """The text of a spec; before it, if it may be, one with what is for training alone in `aux`."""
+    rates = {n.op.rate for n in bodies.graph.nodes if isinstance(n.op, regularize.DropPath)}
     network, blocks = called(bodies.network(), (), folded, steps_of(rates))
     beside = {key: item for key, item in network.items() if "aux" in item.modifiers}
     if beside and all(i.sources and [*i.modifiers] == ["aux"] for i in beside.values()):
         rest = {key: item for key, item in network.items() if key not in beside}
-        text = _document(bodies, rest, blocks, beside)
-        try:
-            require_equal(graph, text, loads)
-        except ModuleError:  # its weights are made in another order than those of sections
-            pass
-        else:
-            return text
-    text = _document(bodies, network, blocks)
-    require_equal(graph, text, loads)
-    return text
+        yield _document(bodies, rest, blocks, beside)
+    yield _document(bodies, network, blocks)
 
 
 def _document(

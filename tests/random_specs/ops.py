@@ -180,7 +180,7 @@ class Ops(Draw):
 
     def spatial(self, place: Place) -> tuple[str, Names]:
         rank = place.shape.rank
-        return self.one(
+        verb, arguments = self.one(
             (
                 "pad",
                 {
@@ -201,6 +201,12 @@ class Ops(Draw):
                 {"shape": self.one([-1, place.shape.spatial[-1]], [place.shape.channels, -1])},
             ),
         )
+        c = place.shape.channels
+        if verb == "position_grid" and c % 2:  # so that no draw is another than without it
+            return "learned", {"shape": [12, *place.shape.spatial]}
+        if verb == "permute" and c < 4 and rank < 3:
+            return "relative_positions", {"window": [c, 1], "signed": False}
+        return verb, arguments
 
     def simple(self, place: Place) -> tuple[str, Names]:
         c = place.shape.channels
