@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archdsl.expressions.names import identifier_problem
-from archdsl.importing.items import ANY, WAITING, Body, Code, Item, plain_body, value_of
+from archdsl.importing.items import ANY, WAITING, Body, Code, Item, Ramp, plain_body, value_of
 from archdsl.importing.sizes import (
     Columns,
     alike,
@@ -234,9 +234,20 @@ def _even(parts: Sequence[dict[str, Body]]) -> None:
         for key, item in part["items"].items():
             title, other = repeated.get(key, (key, item))
             if other is not item and other.verb == item.verb and not item.modifiers:
-                key, item = title, replace(item, modifiers={"repeat": 1})
+                said = {n: _step(v, other.arguments.get(n)) for n, v in item.arguments.items()}
+                key, item = title, replace(item, arguments=said, modifiers={"repeat": 1})
             found[key] = item
         part["items"] = found
+
+
+def _step(value: Any, other: Any) -> Any:
+    """A rate of one turn as a step of the ramp of others, if it is one."""
+    if not isinstance(other, Ramp) or not isinstance(value, float):
+        return value
+    before = round(value * other.steps / other.top)
+    return (
+        Ramp(other.top, before, other.steps) if other.top * before / other.steps == value else value
+    )
 
 
 _TURN = re.compile(r"(.*)\{i(?: \+ ([0-9]+))?\}")  # the key of what repeats

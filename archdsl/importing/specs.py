@@ -13,6 +13,7 @@ from archdsl.importing.bodies import Bodies
 from archdsl.importing.folds import folded, steps_of
 from archdsl.importing.imported import Imported
 from archdsl.importing.items import Body, Item, plain_body, written
+from archdsl.importing.taps import tap
 from archdsl.ops import join, regularize, shape
 from archdsl.ops.opaque import Opaque
 from archdsl.ops.tensor import INPUT
@@ -74,6 +75,8 @@ def _document(
     if blocks:
         data["blocks"] = {block.name: block.plain() for block in blocks}
     backbone, head = _sections(network)
+    if bodies.joined:
+        tap(bodies, backbone, bool(head))
     if list(graph.outputs) == [""] and bodies.last() != graph.outputs[""]:
         (head or backbone)[RESULT] = Item("identity", sources=(bodies.called(graph.outputs[""]),))
     data["backbone"] = plain_body(backbone)

@@ -181,7 +181,9 @@ class Unifier:
                 self.value(name, [pair.other for pair in pairs], sizes),
             )
         if any(isinstance(value, Ramp) for value in listed):
-            whole = [_ramp(v, known) for v in listed]
+            if not all(isinstance(v, Ramp) for v in known):
+                raise Apart
+            whole = [v if isinstance(v, Ramp) else Ramp(ANY, ANY, ANY) for v in listed]
             return Ramp(
                 self.value(name, [v.top for v in whole], sizes),
                 self.value("before", [v.before for v in whole], sizes),
@@ -207,22 +209,6 @@ class Unifier:
             if made[n] is None:
                 made[n] = self.leaf("size", columns[n], sizes)
         return made
-
-
-def _ramp(value: Any, known: Sequence[Any]) -> Ramp:
-    """A rate as a step of the others' ramp; raises Apart if it is none."""
-    if value is ANY:
-        return Ramp(ANY, ANY, ANY)
-    if isinstance(value, Ramp):
-        return value
-    like = next(one for one in known if isinstance(one, Ramp))
-    try:
-        before = round(value * like.steps / like.top)
-    except TypeError:
-        raise Apart from None
-    if like.top * before / like.steps != value:
-        raise Apart
-    return Ramp(like.top, before, like.steps)
 
 
 def _ghost(item: Item) -> Item:

@@ -4,6 +4,7 @@ from textwrap import dedent
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import archdsl
@@ -99,7 +100,81 @@ def test_blocks_are_found_with_what_differs_as_parameters_and_stages_as_a_table(
             for: {out: [8, 16, 24], stride: [1, 2, 2], depth: [2, 3, 2]}
             block: {out: out, stride: stride if first else 1}
             repeat: depth
+            tap: "c{row}"
         """)
+
+
+class Inception(nn.Module):
+    """Ways of one and of several layers that meet, with one that does nothing beside a pool."""
+
+    def __init__(self, given: int, out: int) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(given, out, 1)
+        self.two = nn.Sequential(nn.Conv2d(given, 4, 1), nn.Conv2d(4, out, 3, padding=1))
+        self.a = nn.Conv2d(given, 6, 1)
+        self.b = nn.Conv2d(6, out, 5, padding=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        ways = [self.one(x), self.two(x), self.b(self.a(x).relu())]
+        return torch.cat([*ways, F.max_pool2d(x, 3, 1, 1)], 1)
+
+
+def test_ways_that_meet_are_branches_and_the_last_map_of_each_size_has_a_tap() -> None:
+    net = nn.Sequential()
+    net.add_module("stem", nn.Conv2d(3, 8, 3, 2, 1))
+    for n, (given, out) in enumerate([(8, 4), (20, 6)], 1):
+        net.add_module(f"pool{n}", nn.MaxPool2d(2))
+        net.add_module(f"mixed{n}", Inception(given, out))
+    assert body(spec_of(net, (3, 32, 32))) == wanted("""
+        blocks:
+          inception:
+            params: {out: int}
+            branches:
+              paths:
+                one: {conv: {kernel: 1, out: out}}
+                two: [{conv: {kernel: 1, out: 4}}, {conv: {kernel: 3, out: out}}]
+                _way3:
+                  seq: {a: {conv: {kernel: 1, out: 6}}, relu: relu, b: {conv: {kernel: 5, out: out}}}
+                max_pool: {max_pool: {kernel: 3, stride: 1, padding: 1}}
+        backbone:
+          stem: {conv: {kernel: 3, out: 8, stride: 2}, tap: c1}
+          pool1: {max_pool: {kernel: 2}}
+          mixed1: {inception: {out: 4}, tap: c2}
+          pool2: {max_pool: {kernel: 2}}
+          mixed2: {inception: {out: 6}, tap: c3}
+        """)
+
+
+def test_a_way_whose_map_another_takes_as_well_is_no_branch() -> None:
+    class Chain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 5, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            one = self.one(x)
+            return torch.cat([torch.cat([one, self.two(x)], 1), one], 1)
+
+    assert "branches" not in spec_of(Chain(), (3, 6, 6))
+
+
+class Window(nn.Module):
+    """Cuts a map into windows and back, as attention in them does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        x = x.view(n, c, h // 4, 4, w // 4, 4).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+        x = x.sigmoid().view(n, h // 4, w // 4, c, 4, 4).permute(0, 3, 1, 4, 2, 5)
+        return x.reshape(n, c, h, w)
+
+
+def test_shapes_that_follow_from_the_map_are_said_by_it() -> None:
+    net = nn.Sequential(
+        Window(), nn.Conv2d(4, 8, 3, 2, 1), Window(), nn.Conv2d(8, 12, 3, 2, 1), Window()
+    )
+    text = spec_of(net, (4, 32, 48))
+    assert "[C, H // 4, 4, W // 4, 4]" in text
+    assert text.count("window: {body:") + text.count("  window:\n") == 1, text
 
 
 class Dense(nn.Module):
@@ -130,7 +205,7 @@ def test_layers_that_see_all_before_them_are_dense() -> None:
 def test_a_spec_that_is_another_network_is_not_given() -> None:
     graph = archdsl.from_torch(networks.Functional(), image(3, 16, 16))
     text = archdsl.to_spec(graph)
-    for change in (("relu2: relu", "relu2: silu"), ("rate: 0.3", "rate: 0.2"), ("fc:", "fd:")):
+    for change in (("relu2: {relu", "relu2: {silu"), ("rate: 0.3", "rate: 0.2"), ("fc:", "fd:")):
         with pytest.raises(archdsl.ModuleError, match=r"functional as a spec|spec of functional"):
             require_equal(graph, text.replace(*change), archdsl.loads)
 
