@@ -13,7 +13,7 @@ ANYWHERE = {  # readers that know where the batch is
     "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "unbind", "select",
     "__getitem__", "reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous",
     "clone", "detach", "to", "type", "alias", "type_as", "chunk", "split", "float",
-    "reshape_as", "view_as", "stack", "mean", "sum", "amax",
+    "reshape_as", "view_as", "stack", "mean", "sum", "amax", "max",
 }  # fmt: skip
 ALONG = {  # what acts on the last axes, on axes by number, or on every number for itself
     "linear", "layer_norm", "rms_norm", "softmax", "matmul", "__matmul__", "bmm", "add", "__add__",

@@ -83,6 +83,18 @@ def _reduction(op: type[Any], *names: str) -> None:
         return made.seen(at, input.folded)
 
 
+@reads("max")
+def _max(r: Recorder, input: Value, dim: Any = None, keepdim: bool = False) -> list[Value]:
+    """The largest along an axis, and where they are, which no op says."""
+    if not isinstance(dim, int):
+        raise Unread("the largest of two tensors, or of all numbers")
+    largest = r.functions["amax"](r, input, dim, keepdim)
+    places = Value(
+        largest.spec, problem="the places of the largest", at=largest.at, folded=largest.folded
+    )
+    return [largest, places]
+
+
 _reduction(reduce.Mean, "mean")
 _reduction(reduce.Sum, "sum")
 _reduction(reduce.Max, "amax")

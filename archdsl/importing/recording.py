@@ -206,11 +206,12 @@ class Recorder(TorchFunctionMode):
         """The result of a module; one that no op of ours gives makes the module opaque."""
         frame = self.frame
         tensors = [t for t in tree_flatten(result)[0] if isinstance(t, Tensor)]
-        broken = [f for t in tensors if isinstance(f := self.flows.get(id(t)), Value) and f.problem]
         given = [self.flows.get(id(t)) for t in tree_flatten((args, kwargs))[0]]
         values = list(dict.fromkeys(f for f in given if isinstance(f, Value)))
-        whole = len(tensors) == 1 and not any(v.problem for v in values) and values
-        if not broken or not whole or tensors[0].shape[0] != BATCH:
+        main = self.flows.get(id(tensors[0])) if tensors else None  # the others have none then
+        if not isinstance(main, Value) or not main.problem or any(v.problem for v in values):
+            return result
+        if not values or tensors[0].shape[:1] != (BATCH,):
             return result
         prefix = f"{frame.path}."
         keys = [key for key in self.state if key.startswith(prefix)]
@@ -223,7 +224,7 @@ class Recorder(TorchFunctionMode):
         frame.parts.clear()
         title, spec = type(frame.module).__name__, TensorSpec(tuple(tensors[0].shape[1:]))
         counted = self.counted(forward, args, kwargs)
-        op = self.opaque(title, spec, weights, counted, broken[0].problem, len(values))
+        op = self.opaque(title, spec, weights, counted, main.problem, len(values))
         value = self.step(op, values, spec, weights, frame.path, title.lower())
         self.came(tensors[0], value)
         return result
@@ -460,7 +461,8 @@ class Recorder(TorchFunctionMode):
                 for r, v in zip(result, read, strict=True)
             ]
             made = type(result)
-            return made(parts) if made in (tuple, list) else tuple(parts)
+            named = hasattr(made, "n_fields")  # as `max` gives values and places
+            return made(parts) if named or made in (tuple, list) else tuple(parts)
         return result
 
     def known(self, given: Any) -> Any:

@@ -40,7 +40,14 @@ def imported(
     title = name or _title(source)
     module, size = _made(source, given)
     sizes = [_shape(text) for text in shapes] or [size or SIZE]
-    return from_torch(module, [torch.empty(1, *one, device="meta") for one in sizes], title)
+    inputs = [torch.empty(1, *one, device="meta") for one in sizes]
+    if shapes or size:
+        return from_torch(module, inputs, title)
+    try:
+        return from_torch(module, inputs, title)
+    except ModuleError as error:
+        help = f"`archdsl import {source} --input C,H,W` gives it another shape than 3,224,224"
+        raise ModuleError(f"{error}; {help}") from error
 
 
 def _title(source: str) -> str:

@@ -147,6 +147,36 @@ class Auxiliary(nn.Module):
         return {"out": self.head(x)}
 
 
+class Recurrent(nn.Module):
+    """A layer that gives several tensors, and of which there is no op."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, 5, 3, padding=1)
+        self.lstm = nn.LSTM(5, 6, batch_first=True)
+        self.fc = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, _ = self.lstm(F.relu(self.conv(x)).transpose(1, 2))
+        return self.fc(y[:, -1])
+
+
+class Largest(nn.Module):
+    """Convolutions of a text side by side, and the largest of each over time."""
+
+    def __init__(self, places: bool = False) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([nn.Conv1d(4, 3, kernel) for kernel in (2, 3)])
+        self.fc = nn.Linear(6, 2)
+        self.places = places
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = [conv(x).max(dim=2) for conv in self.convs]
+        if self.places:
+            return torch.cat([one.indices for one in found], 1)
+        return self.fc(torch.cat([one.values for one in found], 1))
+
+
 class OnValues(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + x

@@ -56,7 +56,8 @@ def drawn(module: nn.Module) -> None:
     for key, tensor in module.state_dict().items():
         if not tensor.is_floating_point():
             continue
-        if tensor.ndim < 2 and not key.endswith("bias") and "mean" not in key:
+        gain = tensor.ndim < 2 or tensor[0].numel() == 1  # or an offset
+        if gain and not key.endswith("bias") and "mean" not in key:
             tensor.copy_(torch.rand(tensor.shape, generator=source) * 0.5 + 0.8)
         else:
             fan = tensor[0].numel() if tensor.ndim > 1 else 100

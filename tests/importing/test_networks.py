@@ -116,6 +116,34 @@ def test_what_no_op_says_is_a_node_with_shapes_weights_and_a_cost() -> None:
             told(graph)
 
 
+def test_of_what_a_module_without_an_op_gives_the_first_flows_on() -> None:
+    with pytest.warns(UserWarning, match="lstm is no op of ours"):
+        graph = archdsl.from_torch(networks.Recurrent(), torch.zeros(1, 3, 20))
+    assert list(verbs(graph).values()) == [
+        "conv",
+        "relu",
+        "permute",
+        "opaque",
+        "slice",
+        "flatten",
+        "linear",
+    ]
+    assert next(key for key, _ in graph.weights(graph.by_id["lstm"])) == "lstm.weight_ih_l0"
+    assert str(graph.spec("lstm")) == "20x6"
+
+
+def test_the_largest_and_where_it_is_is_the_largest() -> None:
+    graph = graph_of(networks.Largest(), (4, 9))
+    assert [verb for verb in verbs(graph).values() if verb != "conv"] == [
+        "max",
+        "max",
+        "concat",
+        "linear",
+    ]
+    with pytest.raises(archdsl.ModuleError, match="the places of the largest"):
+        archdsl.from_torch(networks.Largest(places=True), image(4, 9))
+
+
 @pytest.mark.parametrize(
     ("module", "said"),
     [

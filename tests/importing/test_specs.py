@@ -112,10 +112,11 @@ class Inception(nn.Module):
         self.one = nn.Conv2d(given, out, 1)
         self.two = nn.Sequential(nn.Conv2d(given, 4, 1), nn.Conv2d(4, out, 3, padding=1))
         self.a = nn.Conv2d(given, 6, 1)
-        self.b = nn.Conv2d(6, out, 5, padding=2)
+        self.act = nn.ReLU()
+        self.b = nn.Conv2d(6, out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        ways = [self.one(x), self.two(x), self.b(self.a(x).relu())]
+        ways = [self.one(x), self.two(x), self.b(self.act(self.a(x)))]
         return torch.cat([*ways, F.max_pool2d(x, 3, 1, 1)], 1)
 
 
@@ -134,7 +135,7 @@ def test_ways_that_meet_are_branches_and_the_last_map_of_each_size_has_a_tap() -
                 one: {conv: {kernel: 1, out: out}}
                 two: [{conv: {kernel: 1, out: 4}}, {conv: {kernel: 3, out: out}}]
                 _way3:
-                  seq: {a: {conv: {kernel: 1, out: 6}}, relu: relu, b: {conv: {kernel: 5, out: out}}}
+                  seq: {a: {conv: {kernel: 1, out: 6}}, act: relu, b: {conv: {kernel: 3, out: out}}}
                 max_pool: {max_pool: {kernel: 3, stride: 1, padding: 1}}
         backbone:
           stem: {conv: {kernel: 3, out: 8, stride: 2}, tap: c1}
