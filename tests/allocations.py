@@ -1,10 +1,13 @@
 """What PyTorch really allocates: an oracle for memory, independent of archdsl."""
 
+import contextlib
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
+from unittest import mock
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
@@ -45,6 +48,22 @@ class _Living(TorchDispatchMode):
         self.now -= size
 
 
+@contextlib.contextmanager
+def threads() -> Iterator[None]:
+    """At least two: on one PyTorch may take a kernel that leaves memory behind what it gives."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(2, before))
+    yield
+    torch.set_num_threads(before)
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """As PyTorch computes it, which adds the offset to a copy where a mode looks on."""
+    if bias is None or x.dim() == 2 or (x.dim() == 3 and x.is_contiguous()):
+        return torch._C._nn.linear(x, weight, bias)
+    return torch.matmul(x, weight.t()).add_(bias)
+
+
 def weights_of(module: nn.Module) -> Iterator[Tensor]:
     yield from module.parameters()
     yield from module.buffers()
@@ -53,7 +72,7 @@ def weights_of(module: nn.Module) -> Iterator[Tensor]:
 def peak_of_inference(module: nn.Module, *images: Tensor) -> int:
     """The most bytes of tensors, weights aside, that exist at once; the images are among them."""
     living = _Living(iter([*weights_of(module), *images]))
-    with torch.no_grad(), living:
+    with threads(), mock.patch.object(F, "linear", _linear), torch.no_grad(), living:
         module.eval()(*images)
     return living.peak + sum(image.untyped_storage().nbytes() for image in images)
 
@@ -69,7 +88,7 @@ def saved_by_training(module: nn.Module, *images: Tensor) -> int:
             kept[storage._cdata] = storage
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with threads(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         result = module.train()(*images)
     del result
     return sum(storage.nbytes() for storage in kept.values())
@@ -93,7 +112,7 @@ def kept_by_training(module: nn.Module, parts: Iterable[nn.Module], *images: Ten
         living.counts = depth > 0
         living.asked = not living.counts
 
-    with set_checkpoint_early_stop(False), living:
+    with threads(), set_checkpoint_early_stop(False), living:
         result = module.train()(*images)
         living.counts = False
         loss = sum(r.sum() for r in tree_iter(result) if isinstance(r, Tensor))

@@ -14,10 +14,12 @@ from archdsl.analysis.cost import analyze
 from archdsl.graph.graph import Graph, Node
 from archdsl.modules.lifetimes import last_uses
 from archdsl.modules.overwriting import overwriting
-from archdsl.ops.storage import Storage
+from archdsl.ops.storage import NEW, Storage
+from archdsl.ops.strides import rows
 
 ELEMENT = 4  # bytes of a number: float32
 INDEX = 8  # bytes of a whole number: int64
+IMAGES = 2  # so many at least, for the strides between images to count
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def live_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str
     """By node, the bytes of activations alive while it runs in inference, in order."""
     over, built = overwriting(graph), graph.select(graph.outputs, graph.aux)
     graph = graph.select(graph.outputs)
-    storages = _storages(graph)
+    storages, copies = _storages(graph, over, training=False)
     homes = _homes(graph, storages, over, training=False)
     ends = _ends(graph)
     aside = {id for node in built.nodes if node.id not in graph.by_id for id in node.inputs}
@@ -106,7 +108,8 @@ def live_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str
     for position, node in enumerate(graph.nodes):
         storage = storages[node.id]
         now += sizes.get(node.id, 0)
-        alive = now + storage.scratch * element + storage.indices * INDEX
+        scratch = storage.scratch + sum(copies[node.id].values())
+        alive = now + scratch * element + storage.indices * INDEX
         live[node.id] = batch * alive + storage.made * element
         now -= sum(sizes[id] for id in leaving.get(position, ()))
     return live
@@ -125,7 +128,7 @@ def moved_bytes(graph: Graph, element: int = ELEMENT) -> dict[str, int]:
     """By node, the bytes it reads and writes in inference; views move nothing."""
     graph = graph.select(graph.outputs)
     moved = {}
-    for id, storage in _storages(graph).items():
+    for id, storage in _storages(graph, overwriting(graph), training=False)[0].items():
         node = graph.by_id[id]
         numbers = sum(spec.elements for spec in (*graph.specs(node), node.output))
         numbers += sum(weight.elements for weight in node.weights)
@@ -150,7 +153,8 @@ class _Training:
     def __init__(self, graph: Graph, element: int, batch: int) -> None:
         self.over, self.element, self.batch = overwriting(graph), element, batch
         self.graph = graph = graph.select(graph.outputs, graph.aux)
-        self.storages, self.learning = _storages(graph), _learning(graph)
+        self.storages, self.copies = _storages(graph, self.over, training=True)
+        self.learning = _learning(graph)
         self.homes = _homes(graph, self.storages, self.over, training=True)
         self.kept: dict[str, None] = {}  # homes of values, in the order in which they are kept
 
@@ -215,7 +219,10 @@ class _Training:
         if saves == "inputs" and node.id in self.over:  # a copy, since the input is gone
             size += node.output.elements * self.element
         elif saves in ("inputs", "both"):
-            wanted += [self.homes[id] for id in _needed(node, self.learning)]
+            copies = self.copies[node.id]
+            needed = _needed(node, self.learning)
+            wanted += [self.homes[node.inputs[place]] for place in needed if place not in copies]
+            size += sum(copies.get(place, 0) for place in needed) * self.element
         return self.batch * (size + self.keep(wanted)) + storage.held * self.element
 
 
@@ -230,19 +237,34 @@ def _learning(graph: Graph) -> set[str]:
     return found
 
 
-def _needed(node: Node, learning: set[str]) -> list[str]:
-    """The inputs that gradients are computed from: a factor, if what it is multiplied with learns.
+def _needed(node: Node, learning: set[str]) -> list[int]:
+    """Which inputs are computed from: a factor, if what it is multiplied with learns.
 
     That is the second for the first, and for any other what those before it give.
     """
     ids = node.inputs
     if len(ids) == 1 or node.weights:
-        return list(ids)
-    return [id for n, id in enumerate(ids) if not learning.isdisjoint(ids[:n] or ids[1:2])]
+        return [*range(len(ids))]
+    return [n for n in range(len(ids)) if not learning.isdisjoint(ids[:n] or ids[1:2])]
 
 
-def _storages(graph: Graph) -> dict[str, Storage]:
-    return {node.id: node.op.storage(node.output, *graph.specs(node)) for node in graph.nodes}
+def _storages(
+    graph: Graph, over: frozenset[str], training: bool
+) -> tuple[dict[str, Storage], dict[str, Mapping[int, int]]]:
+    """How nodes treat memory, and what they copy of inputs that do not lie as they need them."""
+    lying = {id: rows((IMAGES, *spec.shape)) for id, spec in graph.inputs.items()}
+    storages: dict[str, Storage] = {}
+    copies: dict[str, Mapping[int, int]] = {}
+    for node in graph.nodes:
+        op, inputs = node.op, [lying[id] for id in node.inputs]
+        storage = op.storage(node.output, *graph.specs(node))
+        copied = op.copies(node.path not in graph.frozen, node.output, *inputs)
+        if copied and storage.lies == "view":
+            storage, copied = NEW, {}
+        storages[node.id], copies[node.id] = storage, copied
+        same = node.id in over or (storage.lies == "passed" and not training)
+        lying[node.id] = inputs[0] if same else op.strides(node.output, *inputs)
+    return storages, copies
 
 
 def _homes(

@@ -7,6 +7,7 @@ from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, added, argume
 from archdsl.ops.kinds import AXIS, CHANNEL, place
 from archdsl.ops.reach import Reach, along
 from archdsl.ops.storage import OUTPUT, OVER_COPY, Saves, Storage
+from archdsl.ops.strides import Lays
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -120,6 +121,7 @@ class Softmax(Op):
     """Softmax over the channels, or another axis."""
 
     verb: ClassVar[str] = "softmax"
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = OUTPUT
     axis: int | str = added(AXIS, "over which axis, the first being 0", CHANNEL)
 

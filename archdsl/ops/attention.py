@@ -1,6 +1,6 @@
 """Tokens and attention: sequences of vectors, channels last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
@@ -29,6 +29,7 @@ from archdsl.ops.base import (
 from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import Arrangement, Reach, Reads
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
+from archdsl.ops.strides import Lays, Strided
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -55,6 +56,9 @@ class ChannelsLast(Op):
         require_map(self, x)
         return TensorSpec((*x.spatial, x.channels), "channels_last")
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0].permuted((*range(1, len(output.shape)), 0))
+
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return Arrangement(inputs[0].shape, (*range(1, len(inputs[0].shape)), 0))
 
@@ -71,6 +75,9 @@ class ChannelsFirst(Op):
             raise ShapeError(f"channels_first needs channels last, its input is {x}")
         return TensorSpec((x.channels, *x.spatial))
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0].permuted((output.rank, *range(output.rank)))
+
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         rank = inputs[0].rank
         return Arrangement(inputs[0].shape, (rank, *range(rank)))
@@ -86,6 +93,12 @@ class Tokens(Op):
         (x,) = inputs
         require_map(self, x)
         return TensorSpec((prod(x.spatial), x.channels), "channels_last")
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0].reshaped(output.shape[::-1]).permuted((1, 0))
+
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        return inputs[0].copied(output.shape[::-1])
 
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return Arrangement(inputs[0].shape, (*range(1, len(inputs[0].shape)), 0))
@@ -115,6 +128,9 @@ class ToMap(Op):
             )
         return TensorSpec((x.channels, *size))
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0].permuted((1, 0)).reshaped(output.shape)
+
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return Arrangement(inputs[0].shape, (1, 0))
 
@@ -123,6 +139,7 @@ class ClassToken(Op):
     """Puts one learned token before the others; the item's name is the parameter's (ViT, 3.1)."""
 
     verb: ClassVar[str] = "class_token"
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
 
@@ -165,6 +182,7 @@ class PositionGrid(Op):
     """
 
     verb: ClassVar[str] = "position_grid"
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     constant: ClassVar[bool] = True
@@ -204,6 +222,10 @@ class Token(Op):
             raise ShapeError(f"no token {self.index} among {x.shape[0]}", "index")
         return TensorSpec((x.channels,))
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        x = inputs[0]
+        return Strided((x.sizes[0], x.sizes[2]), (x.strides[0], x.strides[2]))
+
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return Reach(0, ((self.index,),))
 
@@ -213,6 +235,7 @@ class Attention(Op):
     """Self-attention with several heads, as `torch.nn.MultiheadAttention` on one input."""
 
     verb: ClassVar[str] = "attention"
+    lays: ClassVar[Lays] = "rows"
     drawn: ClassVar[str] = "attention"
     mixes: ClassVar[bool] = True
     heads: int = argument(WHOLE, "number of heads")
@@ -256,6 +279,7 @@ class WindowAttention(Op):
     """
 
     verb: ClassVar[str] = "window_attention"
+    lays: ClassVar[Lays] = "rows"
     drawn: ClassVar[str] = "attention"
     mixes: ClassVar[bool] = True
     heads: int = argument(WHOLE, "number of heads")
@@ -367,6 +391,7 @@ class RelativeAttention(Op):
     """
 
     verb: ClassVar[str] = "relative_attention"
+    lays: ClassVar[Lays] = "rows"
     drawn: ClassVar[str] = "attention"
     mixes: ClassVar[bool] = True
     heads: int = argument(WHOLE, "number of heads")
@@ -424,6 +449,7 @@ class PatchMerging(Op):
     """Joins every 2x2 patch into one position: layer norm, then a projection (Swin, 3.1)."""
 
     verb: ClassVar[str] = "patch_merging"
+    lays: ClassVar[Lays] = "rows"
     drawn: ClassVar[str] = "linear"
     mixes: ClassVar[bool] = True
     out: int = argument(WHOLE, "output channels", CHANNELS)
@@ -453,11 +479,13 @@ class PatchMerging(Op):
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """The patches before and after their norm, with its means and deviations."""
         positions, channels = output.elements // output.channels, 4 * inputs[0].channels
+        patches, statistics = positions * channels, 2 * positions
         if self.norm == "after":  # the patches, and what is projected of them
-            return replace(NEW, kept=positions * (channels + 2) + output.elements, scratch=0)
-        kept = 2 * positions * (channels + 1)
-        scratch = max(kept - output.elements, positions * channels)  # norm, then projection
-        return replace(NEW, kept=kept, scratch=scratch)
+            fixed = Storage(kept=output.elements + statistics)
+            return Storage(kept=patches + output.elements + statistics, fixed=fixed)
+        kept = 2 * patches + statistics
+        scratch = max(kept - output.elements, patches)  # norm, then projection
+        return Storage(kept=kept, scratch=scratch, fixed=Storage(kept=patches + statistics))
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return Reach(2, (range(2),))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from archdsl.ops.reach import SAME, Arrangement, Reach
 from archdsl.ops.storage import INPUTS, Storage
+from archdsl.ops.strides import Lays, Strided, as_map, elementwise, rows
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -129,6 +130,7 @@ class Op:
     verb: ClassVar[str]
     inputs: ClassVar[int | None] = 1  # None: any number, at least two
     stores: ClassVar[Storage] = INPUTS
+    lays: ClassVar[Lays] = "elementwise"  # how its output lies in memory
     lends: ClassVar[bool] = False  # whether what takes its output may write over that
     drawn: ClassVar[str] = ""  # its role in a theme; "" where figures leave it out
     mixes: ClassVar[bool] = False  # whether a channel of the output reads other channels
@@ -174,6 +176,22 @@ class Op:
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """Where its output lies and what its backward pass needs, for these tensors."""
         return self.stores
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        """How its output lies in memory, for inputs that lie so."""
+        sizes = (inputs[0].sizes[0], *output.shape)
+        if self.lays == "map":
+            return as_map(sizes, inputs[0])
+        fit = self.lays == "elementwise" and all(x.fits(sizes) for x in inputs)
+        return elementwise(sizes, inputs) if fit else rows(sizes)
+
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        """How many numbers it copies of inputs that do not lie as it needs them, by their place.
+
+        In training it keeps such a copy, not the input; a view is a copy then. `learns` says
+        whether its weights have gradients.
+        """
+        return {}
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         """What a position reads along a spatial axis of the first input; None: all of it.

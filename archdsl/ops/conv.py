@@ -28,6 +28,7 @@ from archdsl.ops.base import (
 from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import Reach, Reads, windows
 from archdsl.ops.storage import INPUTS, Storage
+from archdsl.ops.strides import Lays
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -43,6 +44,7 @@ class Conv(Op):
     """Convolution (cross-correlation) over the spatial axes, as `torch.nn.Conv1d` to `Conv3d`."""
 
     verb: ClassVar[str] = "conv"
+    lays: ClassVar[Lays] = "map"
     lends: ClassVar[bool] = True
     drawn: ClassVar[str] = "conv"
     mixes: ClassVar[bool] = True
@@ -199,6 +201,7 @@ class ConvTranspose(Op):
     """Transposed convolution, as `torch.nn.ConvTranspose1d` to `ConvTranspose3d`."""
 
     verb: ClassVar[str] = "conv_transpose"
+    lays: ClassVar[Lays] = "map"
     lends: ClassVar[bool] = True
     stores: ClassVar[Storage] = INPUTS
     drawn: ClassVar[str] = "conv"

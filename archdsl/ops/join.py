@@ -7,6 +7,7 @@ from archdsl.ops.base import POSITIVE, Op, ShapeError, Weight, added, argument, 
 from archdsl.ops.kinds import AXIS, CHANNEL, place
 from archdsl.ops.reach import Reach, Reads, along
 from archdsl.ops.storage import INPUTS, NEW, Storage
+from archdsl.ops.strides import Strided, channels_side_by_side, rows
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -33,6 +34,10 @@ class Concat(Op):
         sizes = list(first.shape)
         sizes[axis] = sum(x.shape[axis] for x in inputs)
         return TensorSpec(tuple(sizes), first.layout)
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        sizes = (inputs[0].sizes[0], *output.shape)
+        return channels_side_by_side(sizes) if all(x.channels_last for x in inputs) else rows(sizes)
 
     def through(
         self, number: int, output: TensorSpec, *inputs: TensorSpec

@@ -7,6 +7,7 @@ from typing import ClassVar
 from archdsl.ops.base import FLAG, NUMBER, SHAPE, WHOLE, Op, ShapeError, Weight, argument, times
 from archdsl.ops.reach import Reach
 from archdsl.ops.storage import NEW, Storage
+from archdsl.ops.strides import Lays
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -15,6 +16,7 @@ class Learned(Op):
     """A learned tensor, whatever the input holds; the item's name is the parameter's."""
 
     verb: ClassVar[str] = "learned"
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     constant: ClassVar[bool] = True
@@ -40,6 +42,7 @@ class RelativePositions(Op):
     """
 
     verb: ClassVar[str] = "relative_positions"
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     mixes: ClassVar[bool] = True

@@ -1,12 +1,15 @@
 """Fully connected layers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from archdsl.ops.base import CHANNELS, FLAG, WHOLE, Op, ShapeError, Weight, argument
 from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import SAME, Reach
 from archdsl.ops.storage import FACTOR, Storage
+from archdsl.ops.strides import Lays, Strided
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -15,6 +18,7 @@ class Linear(Op):
     """Matrix product over the channels, as `torch.nn.Linear`."""
 
     verb: ClassVar[str] = "linear"
+    lays: ClassVar[Lays] = "rows"
     lends: ClassVar[bool] = True
     stores: ClassVar[Storage] = FACTOR
     drawn: ClassVar[str] = "linear"
@@ -40,6 +44,15 @@ class Linear(Op):
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         return inputs[0].elements * self.out
 
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        """Of a sequence or a map it makes a matrix to learn from, or matrices to multiply."""
+        (x,) = inputs
+        axes = x.sizes[:-1]
+        if len(axes) == 1 or x.viewed((prod(axes), x.sizes[-1])):
+            return {}
+        matrices = x.viewed((prod(axes[:-1]), *x.sizes[-2:]))
+        return {} if matrices and not learns else {0: x.elements}
+
     def label(self) -> str:
         return f"fc, {self.out}"
 
@@ -52,6 +65,7 @@ class MatMul(Op):
     """
 
     verb: ClassVar[str] = "matmul"
+    lays: ClassVar[Lays] = "rows"
     inputs: ClassVar[int | None] = 2
     lends: ClassVar[bool] = True
     drawn: ClassVar[str] = "linear"
@@ -69,6 +83,17 @@ class MatMul(Op):
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         return output.elements * inputs[0].shape[-1]
+
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        """It takes a list of matrices, for which those of a map must lie one behind the other."""
+        found = {}
+        pairs = zip(inputs[0].sizes[:-2], inputs[1].sizes[:-2], strict=True)
+        batches = tuple(max(pair) for pair in pairs)
+        for number, x in enumerate(inputs):
+            spread = x.expanded((*batches, *x.sizes[-2:]))
+            if not spread.viewed((prod(batches), *x.sizes[-2:])):
+                found[number] = spread.elements  # what is spread over others, too
+        return found
 
     def through(
         self, number: int, output: TensorSpec, *inputs: TensorSpec

@@ -1,5 +1,6 @@
 """Normalisation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from archdsl.ops.init import SCALE_INIT, Init
 from archdsl.ops.kinds import AXIS, CHANNEL, place
 from archdsl.ops.reach import Reach, along
 from archdsl.ops.storage import INPUTS, Storage
+from archdsl.ops.strides import Lays, Strided, channels_side_by_side, rows
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -33,11 +35,19 @@ def _check_init(affine: bool, init: Init | None) -> None:
         raise ShapeError("without `affine` there is no scale to start", "init")
 
 
+def _over_channels(output: TensorSpec, x: Strided) -> Strided:
+    """The channels of a map are made its last axis and the first again."""
+    sizes = (x.sizes[0], *output.shape)
+    is_map = output.rank > 0 and output.layout == "channels_first"
+    return channels_side_by_side(sizes) if is_map else rows(sizes)
+
+
 @dataclass(frozen=True)
 class BatchNorm(Op):
     """Batch normalisation per channel, as `torch.nn.BatchNorm1d` to `BatchNorm3d`."""
 
     verb: ClassVar[str] = "batch_norm"
+    lays: ClassVar[Lays] = "map"
     lends: ClassVar[bool] = True
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     momentum: float = argument(RATE, "share of the new batch in the running statistics", 0.1)
@@ -87,6 +97,9 @@ class LayerNorm(Op):
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return _affine(inputs[0].channels) if self.affine else ()
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return _over_channels(output, inputs[0])
+
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         statistics = 2 * output.elements // output.channels
         return replace(INPUTS, kept=statistics, scratch=statistics)
@@ -97,6 +110,7 @@ class GroupNorm(Op):
     """Normalisation over groups of channels, as `torch.nn.GroupNorm`."""
 
     verb: ClassVar[str] = "group_norm"
+    lays: ClassVar[Lays] = "map"
     fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
@@ -110,6 +124,7 @@ class GroupNorm(Op):
         (x,) = inputs
         if x.layout != "channels_first":
             raise ShapeError(f"group_norm needs channels first, its input is tokens of {x}")
+        _check_init(self.affine, self.init)
         if x.channels % self.groups:
             message = f"{self.groups} groups do not divide {x.channels} channels"
             raise ShapeError(message, "groups", multiples(self.groups, x.channels))
@@ -151,6 +166,7 @@ class InstanceNorm(Op):
     """Normalisation of every channel of an image on its own, as `torch.nn.InstanceNorm2d`."""
 
     verb: ClassVar[str] = "instance_norm"
+    lays: ClassVar[Lays] = "rows"
     fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
     gates: ClassVar[bool] = True
@@ -168,6 +184,9 @@ class InstanceNorm(Op):
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return _affine(inputs[0].channels) if self.affine else ()
+
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        return {} if inputs[0].in_rows else {0: inputs[0].elements}
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """Means and deviations, and a scale (and an offset) for every image."""
@@ -195,6 +214,9 @@ class RmsNorm(Op):
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return (Weight("weight", (inputs[0].channels,)),) if self.affine else ()
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return _over_channels(output, inputs[0])
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """Roots, and what was divided by them, which is scaled, or copied to lie as a map does."""

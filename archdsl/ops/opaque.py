@@ -6,6 +6,7 @@ from typing import ClassVar
 from archdsl.ops.base import Kind, Op, Weight, argument
 from archdsl.ops.reach import Reach
 from archdsl.ops.storage import INPUTS, Storage
+from archdsl.ops.strides import Lays
 from archdsl.ops.tensor import TensorSpec
 
 _AS_IT_IS = Kind("what PyTorch gives", lambda value, rank: value)
@@ -20,6 +21,7 @@ class Opaque(Op):
     """
 
     verb: ClassVar[str] = "opaque"
+    lays: ClassVar[Lays] = "rows"
     drawn: ClassVar[str] = "conv"
     mixes: ClassVar[bool] = True
     stores: ClassVar[Storage] = INPUTS

@@ -25,11 +25,13 @@ from archdsl.ops.base import (
 from archdsl.ops.conv import padded, window_sizes
 from archdsl.ops.reach import Reach, Reads, bins, windows
 from archdsl.ops.storage import INPUTS, NEW, Storage
+from archdsl.ops.strides import Lays, Strided, as_map, rows
 from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True)
 class _Pool(Op):
+    lays: ClassVar[Lays] = "map"
     drawn: ClassVar[str] = "pool"
     kernel: tuple[int, ...] = argument(AXES, "size of the window")
     stride: tuple[int, ...] = argument(AXES, "step between windows; the kernel without it", KERNEL)
@@ -86,12 +88,28 @@ class MaxPool(_Pool):
         return replace(super().storage(output, *inputs), indices=output.elements)
 
 
+def _mean_of_windows(output: TensorSpec, x: Strided) -> Strided:
+    """How the mean of windows lies; a sequence is taken for a map of one row."""
+    sizes = (x.sizes[0], *output.shape)
+    if output.rank != 1:
+        return as_map(sizes, x) if output.rank == 2 else rows(sizes)
+    (batch, channels, length), (far, next, near) = x
+    row = Strided((batch, channels, 1, length), (far, next, near * length, near))
+    lying = as_map((batch, output.channels, 1, output.shape[1]), row)
+    return Strided(sizes, (*lying.strides[:2], lying.strides[3]))
+
+
 @dataclass(frozen=True)
 class AvgPool(_Pool):
     """The mean of every window."""
 
     verb: ClassVar[str] = "avg_pool"
     count_padding: bool = argument(FLAG, "padded zeros count in the mean", True)
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        if self.padding == "same" and output.rank == 1:  # the copy with the border lies in rows
+            return super().strides(output, *inputs)
+        return _mean_of_windows(output, inputs[0])
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
@@ -122,6 +140,9 @@ class AdaptiveAvgPool(Op):
         require_map(self, inputs[0])
         return TensorSpec((inputs[0].channels, *self.size))
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return _mean_of_windows(output, inputs[0])
+
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return NEW if set(output.spatial) == {1} else INPUTS  # a mean knows its gradient
 
@@ -146,6 +167,7 @@ class GlobalAvgPool(Op):
     """The mean of every channel, as a map of size 1."""
 
     verb: ClassVar[str] = "global_avg_pool"
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "pool"
 
@@ -174,6 +196,7 @@ class MaxUnpool(Op):
     """
 
     verb: ClassVar[str] = "max_unpool"
+    lays: ClassVar[Lays] = "map"
     drawn: ClassVar[str] = "pool"
     kernel: tuple[int, ...] = argument(AXES, "size of the window")
     stride: tuple[int, ...] = argument(AXES, "step between windows; the kernel without it", KERNEL)
@@ -198,6 +221,10 @@ class MaxUnpool(Op):
             raise ShapeError(message, "like", "say the kernel, stride and padding of the max_pool")
         return before
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        usual = super().strides(output, *inputs)
+        return usual if output.rank == 2 else rows(usual.sizes)
+
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         pooled = inputs[0].elements
         return Storage(scratch=pooled, indices=pooled)
@@ -218,6 +245,7 @@ class BlurPool(Op):
     """A binomial filter with a stride (Zhang 2019, Making Convolutional Nets Shift-Invariant)."""
 
     verb: ClassVar[str] = "blur_pool"
+    lays: ClassVar[Lays] = "map"
     fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
     drawn: ClassVar[str] = "pool"

@@ -7,11 +7,13 @@ from archdsl.ops.base import FLAG, Op, ShapeError, argument
 from archdsl.ops.kinds import CHANNEL, SOME_AXES, place
 from archdsl.ops.reach import GONE, SAME, Reach
 from archdsl.ops.storage import NEW, Storage
+from archdsl.ops.strides import Lays
 from archdsl.ops.tensor import TensorSpec
 
 
 @dataclass(frozen=True)
 class _Reduction(Op):
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "pool"
     axis: tuple[int | str, ...] = argument(

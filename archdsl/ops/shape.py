@@ -1,6 +1,6 @@
 """Ops that move values without weights: reshaping, resizing, cutting, shuffling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, prod
 from typing import ClassVar
@@ -24,6 +24,7 @@ from archdsl.ops.base import (
 from archdsl.ops.kinds import AXIS, CHANNEL, SCALE, SIDES, Sides, both, place
 from archdsl.ops.reach import Arrangement, Reach, Reads, along, reshaped
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
+from archdsl.ops.strides import Lays, Strided, as_map, elementwise
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -32,11 +33,20 @@ def _require_image(op: Op, x: TensorSpec) -> None:
         raise ShapeError(f"{op.verb} needs a map of two axes, its input is {x}")
 
 
+def _padded(usual: Strided, x: Strided, mode: str) -> Strided:
+    """How a map with a border lies; where that has no width, zeros are put around a mere copy."""
+    cloned = mode == "zeros" and usual.sizes == x.sizes
+    return elementwise(usual.sizes, [x]) if cloned else usual
+
+
 class Identity(Op):
     """Passes its input on."""
 
     verb: ClassVar[str] = "identity"
     stores: ClassVar[Storage] = VIEW
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0]
 
 
 class Flatten(Op):
@@ -48,6 +58,12 @@ class Flatten(Op):
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         return TensorSpec((inputs[0].elements,))
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0].reshaped(output.shape)
+
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        return inputs[0].copied(output.shape)
+
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return reshaped(inputs[0].shape)
 
@@ -57,6 +73,7 @@ class Resize(Op):
     """Interpolates a map to `scale` times its size, to `size`, or to the size of another map."""
 
     verb: ClassVar[str] = "resize"
+    lays: ClassVar[Lays] = "map"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "pool"
     scale: float | tuple[float, ...] | None = argument(
@@ -118,6 +135,7 @@ class Pad(Op):
     """Adds a border, as wide on both sides of an axis or not (a causal convolution's)."""
 
     verb: ClassVar[str] = "pad"
+    lays: ClassVar[Lays] = "map"
     border: Sides = argument(SIDES, "width of the border per axis, or `[before, after]`")
     mode: str = argument(words("zeros", "reflect", "replicate"), "what the border holds", "zeros")
 
@@ -132,6 +150,9 @@ class Pad(Op):
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return NEW if self.mode == "zeros" else INPUTS
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return _padded(super().strides(output, *inputs), inputs[0], self.mode)
+
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return Reach(1, ((-both(self.border[axis])[0],),))
 
@@ -141,6 +162,7 @@ class PadChannels(Op):
     """Adds channels of zeros behind those of the input (ResNet's shortcut without weights)."""
 
     verb: ClassVar[str] = "pad_channels"
+    lays: ClassVar[Lays] = "map"
     fitted: ClassVar[bool] = True
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
@@ -153,6 +175,9 @@ class PadChannels(Op):
         if self.out < x.channels:
             raise ShapeError(f"{x.channels} channels cannot be padded to {self.out}", "out")
         return x.with_channels(self.out)
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return _padded(super().strides(output, *inputs), inputs[0], "zeros")
 
 
 @dataclass(frozen=True)
@@ -186,6 +211,10 @@ class Crop(Op):
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return VIEW if self.border is None else NEW
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        lying = inputs[0].cut(output.shape)
+        return lying if self.border is None else elementwise(lying.sizes, [lying])
+
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         if self.border is not None:
             return Reach(1, ((both(self.border[axis])[0],),))
@@ -217,6 +246,10 @@ class Slice(Op):
         sizes[axis] = -(-(stop - self.start) // self.step)
         return TensorSpec(tuple(sizes), x.layout)
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        x = inputs[0]
+        return x.cut(output.shape, self.step, 1 + place(self.axis, output))
+
     def through(
         self, number: int, output: TensorSpec, *inputs: TensorSpec
     ) -> tuple[Reach | None, ...] | None:
@@ -231,6 +264,7 @@ class ChannelShuffle(Op):
     """Interleaves groups of channels (ShuffleNet, figure 1)."""
 
     verb: ClassVar[str] = "channel_shuffle"
+    lays: ClassVar[Lays] = "map"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     groups: int = argument(WHOLE, "number of groups")
@@ -254,6 +288,7 @@ class PixelShuffle(Op):
     """Turns channels into pixels: `C r^2` x H x W to C x `rH` x `rW`."""
 
     verb: ClassVar[str] = "pixel_shuffle"
+    lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     factor: int = argument(WHOLE, "how many times larger")
@@ -265,6 +300,10 @@ class PixelShuffle(Op):
             raise ShapeError(f"{self.factor}^2 does not divide the channels of {x}", "factor")
         return TensorSpec((x.channels // self.factor**2, *(n * self.factor for n in x.spatial)))
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        usual = super().strides(output, *inputs)
+        return usual if self.factor > 1 else as_map(usual.sizes, inputs[0])
+
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         (x,), factor = inputs, self.factor
         return Arrangement((x.channels // factor**2, factor, factor, *x.spatial), (0, 3, 1, 4, 2))
@@ -275,6 +314,7 @@ class SpaceToDepth(Op):
     """Turns pixels into channels, the inverse of `pixel_shuffle`."""
 
     verb: ClassVar[str] = "space_to_depth"
+    lays: ClassVar[Lays] = "map"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     factor: int = argument(WHOLE, "how many times smaller")
@@ -313,6 +353,12 @@ class Reshape(Op):
         sizes = tuple(x.elements // known if n == -1 else n for n in self.shape)
         return TensorSpec(sizes, "channels_last" if self.channels_last else "channels_first")
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0].reshaped(output.shape)
+
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        return inputs[0].copied(output.shape)
+
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return reshaped(inputs[0].shape)
 
@@ -333,6 +379,9 @@ class Permute(Op):
         last = len(x.shape) > 1 and self.order[-1] == channels
         shape = tuple(x.shape[axis] for axis in self.order)
         return TensorSpec(shape, "channels_last" if last else "channels_first")
+
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return inputs[0].permuted(self.order)
 
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return Arrangement(inputs[0].shape, self.order)

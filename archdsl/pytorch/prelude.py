@@ -76,7 +76,7 @@ def initialized_inside(
 
 def recomputed(part: Callable[..., Any], *inputs: Any, **settings: Any) -> Any:
     """What a part gives; the backward pass computes it again, instead of keeping all it needs."""
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() or isinstance(part, nn.Identity):
         return part(*inputs, **settings)
     return torch.utils.checkpoint.checkpoint(part, *inputs, use_reentrant=False, **settings)
 

@@ -111,6 +111,31 @@ def test_ops_of_several_tensors_keep_what_pytorch_keeps(items: str) -> None:
     check(f"backbone:\n{FIRST}  {items}\n  third: {{conv: {{out: 8, kernel: 1}}}}\n")
 
 
+LYING = {  # otherwise than row after row, before what wants rows
+    "a vector of a map": "b: layer_norm\n  c: flatten\n  d: {linear: {out: 4}}",
+    "a vector of a middle": "b: {crop: {size: 5}}\n  c: flatten\n  d: {linear: {out: 4}}",
+    "tokens of a map": "b: tokens\n  c: {linear: {out: 20}}\n  d: {linear: {out: 4}}",
+    "tokens of channels": "b: layer_norm\n  c: tokens\n  d: {linear: {out: 20}}",
+    "a map with its axes turned": "b: {permute: {order: [2, 1, 0]}}\n  d: {linear: {out: 4}}",
+    "a reshape of a turned map": "b: {permute: {order: [2, 1, 0]}}"
+    "\n  c: {reshape: {shape: [96, 12]}}\n  d: tanh",
+    "turned matrices": "b: tanh\n  c: {permute: {order: [0, 2, 1]}}"
+    "\n  d: {matmul: {}, from: [b, c]}",
+    "matrices of a norm": "b: layer_norm\n  c: {permute: {order: [0, 2, 1]}}"
+    "\n  d: {matmul: {}, from: [b, c]}",
+    "some channels": "b: {slice: {step: 2}}\n  c: instance_norm\n  d: relu",
+}
+
+
+@pytest.mark.parametrize("items", LYING.values(), ids=LYING)
+def test_what_does_not_lie_row_after_row_is_copied_where_pytorch_does(items: str) -> None:
+    graph = graph_of(f"backbone:\n  a: {{conv: {{out: 8, kernel: 3}}}}\n  {items}\n", "[3, 12, 12]")
+    module, image = archdsl.compile(graph), torch.randn(2, 3, 12, 12)
+    expected = memory(graph, batch=2)
+    assert expected.peak == peak_of_inference(module, image)
+    assert expected.saved == saved_by_training(module, image)
+
+
 def test_what_is_made_of_weights_does_not_grow_with_the_batch() -> None:
     body = "backbone: {a: {conv: {kernel: 1, out: 64}}, b: {std_conv: {kernel: 3}}}"
     graph = graph_of(body, "[3, 4, 4]")

@@ -29,16 +29,15 @@ def test_what_is_handed_to_a_scope_lives_until_that_is_done() -> None:
 
 # whose kernels differ from device to device
 FUSED = {"attention", "window_attention", "cosine_window_attention", "relative_attention"}
-COPYING = {"matmul"}  # copies what does not lie in one piece, which the kernels before it decide
 
 
 @pytest.mark.parametrize("examples", [60, pytest.param(500, marks=pytest.mark.slow)])
 def test_random_specs_take_what_pytorch_allocates(examples: int) -> None:
-    """Both are within 1% of the peak for 98 of 100 (343 of 346) without products of matrices.
+    """Both are within 1% of the peak for 98 of 100; `tests.fuzz.measured` asks thousands.
 
-    With such products they are for 85 of 100 (51 of 56).
+    A source may have to leave an input be where a block can be called so that it is needed.
     """
-    off: dict[bool, list[bool]] = {True: [], False: []}
+    off: list[bool] = []
 
     @settings(
         max_examples=examples, derandomize=True, database=None, deadline=None,
@@ -54,14 +53,12 @@ def test_random_specs_take_what_pytorch_allocates(examples: int) -> None:
         module, expected = archdsl.compile(graph), memory(graph, batch=2)
         images = [torch.randn(2, *spec.shape) for spec in graph.inputs.values()]
         peak, saved = peak_of_inference(module, *images), saved_by_training(module, *images)
-        copying = not COPYING.isdisjoint(node.op.verb for node in graph.nodes)
         most = max(abs(expected.peak - peak), abs(expected.saved - saved))
-        off[copying].append(most > 0.01 * peak)
+        off.append(most > 0.01 * peak)
 
     look()
-    assert len(off[False]) > examples // 2
-    assert sum(off[False]) <= max(1, 0.02 * len(off[False]))
-    assert sum(off[True]) <= max(1, 0.15 * len(off[True]))
+    assert len(off) > examples // 2
+    assert sum(off) <= max(1, 0.02 * len(off))
 
 
 def check(body: str) -> str:
