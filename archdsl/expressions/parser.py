@@ -44,6 +44,7 @@ _FOREIGN = {
     "$": "in an expression write the parameter's name without `$`",
     "=": "compare with `==`",
     "!": "write `not`",
+    "^": "a power is written with `**`",
     "&": "write `and`",
     "|": "write `or`",
     "{": "expressions need no braces",
@@ -96,7 +97,10 @@ class _Parser:
 
     def next(self) -> Token:
         if self.position >= len(self.tokens):
-            raise ExpressionError("E0301", "the expression ends too early", len(self.text))
+            share = re.fullmatch(r"(\d+(?:\.\d+)?)%", self.text.strip())
+            help = f"a share is a number: {float(share[1]) / 100:g}" if share else ""
+            message = "the expression ends too early"
+            raise ExpressionError("E0301", message, len(self.text), 1, help)
         self.position += 1
         return self.tokens[self.position - 1]
 

@@ -37,7 +37,8 @@ def _check_quantity(name: str, raw: Any, found: int, place: Place, sink: Sink) -
     written = read_quantity(str(raw))
     if written is None:
         message = f"{name} must be a number, like 25_557_032 or 4.09G"
-        help = f"write {name}: {found} or {name}: {rounded(found)}"
+        forms = dict.fromkeys((f"{found:_}", rounded(found)))
+        help = "write " + " or ".join(f"{name}: {form}" for form in forms)
         sink.error("E0203", message, place.span, help=help)
         return
     slack = written.last_digit / 2 if written.last_digit > 1 else 0

@@ -270,8 +270,7 @@ class _Composer:
             return text
         number = float(text if finite else text.replace(".", ""))
         if not math.isfinite(number):
-            help = f'a text has quotes: "{text}"'
-            self.refuse("E0203", f"expected a number, not {number}", span, help)
+            self.refuse("E0203", f"expected a number, not {number}", span)
         return number
 
     def alias(self, anchor: str, path: Path, span: Span) -> Any:

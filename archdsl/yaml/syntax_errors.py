@@ -122,6 +122,11 @@ def _no_key(number: int, lines: list[str]) -> Suspect:
     if pair:
         help = f"write `{pair[1]}: {pair[2]}`"
         return Suspect(f"`{text}` has no space after its colon", at, len(text), help)
+    begun = re.fullmatch(rf"((?:- )?{_KEY}?) +([\[{{].*)", text)
+    if begun:
+        help = f"write `{begun[1]}: {begun[2]}`"
+        message = f"a colon is missing after `{begun[1].removeprefix('- ')}`"
+        return Suspect(message, at, len(text), help)
     help = f"write `{text}: ...`, or a list whose items begin with `- `"
     return Suspect(f"`{text}` is no key: a colon is missing", at, len(text), help)
 
@@ -131,6 +136,10 @@ def _colon_in_text(stop: Stop) -> Suspect | None:
     if "mapping values" not in stop.problem or not key:
         return None
     help = f"put the text in quotes, or below `{key[1]}: >-`"
+    verb = re.fullmatch(r"(\w+) +(\{.*\}) *", stop.line[key.end() :])
+    if verb:
+        at, help = Mark(stop.at.line, key.end()), f"write `{{{verb[1]}: {verb[2]}}}`"
+        return Suspect(f"a colon is missing after `{verb[1]}`", at, len(verb[0].rstrip()), help)
     message, begin = "text with a colon and a space needs quotes", Mark(stop.at.line, key.end())
     return Suspect(message, stop.at, 1, help, begin, "the text begins here")
 
@@ -157,6 +166,8 @@ def _bracket(stop: Stop) -> Suspect | None:
     if "',' or" not in stop.problem or stop.begun is None:
         if stop.letter in _OPENING and "expected" in stop.problem:
             open = _open_bracket(stop.before)
+            if open is not None and re.fullmatch(rf"\s*(?:- )?{_KEY}? +", stop.before[:open]):
+                return _no_key(stop.at.line, stop.lines)
             if open is not None:
                 return _not_closed(stop, Mark(stop.at.line, open))
             help = f"remove it, or write the `{_OPENING[stop.letter]}` that it closes"

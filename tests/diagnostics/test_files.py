@@ -124,7 +124,7 @@ def test_a_command_killed_while_it_writes_leaves_the_old_files(
         f"os.{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"run({arguments.split()!r})\n"
     )
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": root}
     )

@@ -69,6 +69,7 @@ PARTLY = {  # files of other codes, and why a schema does not see them
     "E0106-width-factor": "the value of an expression",
     "E0203-cell-a-parameter": "the value of an expression",
     "E0203-column-of-a-number": "the value of an expression",
+    "E0203-expect-a-word": "letters behind numbers are read by the check",
     "E0203-groups-a-flag": "what the base does with its parameter",
     "E0203-inherited-flag": "what the base does with its parameter",
     "E0203-list-in-a-cell": "the value of an expression",
