@@ -24,11 +24,6 @@ class Device:
     flops: float
     bandwidth: float
 
-    @property
-    def ridge(self) -> float:
-        """The operations per byte above which memory is no bottleneck (Williams et al. 2009)."""
-        return self.flops / self.bandwidth
-
 
 class Facts:
     """What is known of a graph, each analysis imported and run when it is first asked for."""

@@ -47,11 +47,6 @@ class ReceptiveField:
     offset: tuple[int, ...]
     through: str = ""
 
-    @property
-    def gated(self) -> bool:
-        """Whether more than their fields acts on positions."""
-        return bool(self.through)
-
 
 def receptive_fields(graph: Graph, of: str = "") -> Mapping[str, ReceptiveField]:
     """The receptive field of every node by id; a graph on vectors has none.

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 from warnings import warn
 
 from archdsl.diagnostics.diagnostic import Diagnostic
@@ -193,34 +193,24 @@ def to_spec(graph: "Graph") -> str:
     return spec_of(graph, loads)
 
 
-@overload
-def compile(
-    spec: "Spec",
-    *,
-    features: None = None,
-    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    adapt: str | Iterable[str] = (),
-    params: Mapping[str, Any] | None = None,
-    scale: Mapping[str, Any] | None = None,
-    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    output_stride: int | None = None,
-    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
-) -> "Network": ...
+class Compiling(TypedDict, total=False):
+    """What `compile` is given beside `features`, which says what it gives."""
+
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None
+    adapt: str | Iterable[str]
+    params: Mapping[str, Any] | None
+    scale: Mapping[str, Any] | None
+    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    output_stride: int | None
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None
 
 
 @overload
-def compile(
-    spec: "Spec",
-    *,
-    features: Features,
-    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    adapt: str | Iterable[str] = (),
-    params: Mapping[str, Any] | None = None,
-    scale: Mapping[str, Any] | None = None,
-    replace: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    output_stride: int | None = None,
-    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
-) -> "Backbone": ...
+def compile(spec: "Spec", *, features: None = None, **how: Unpack[Compiling]) -> "Network": ...
+
+
+@overload
+def compile(spec: "Spec", *, features: Features, **how: Unpack[Compiling]) -> "Backbone": ...
 
 
 @speaking_python

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archdsl.diagnostics.diagnostic import Diagnostic, Label, Severity, Span
-from archdsl.diagnostics.errors import SpecError
 
 
 class TooMany(Exception):
@@ -97,10 +96,6 @@ class Sink:
     @property
     def failed(self) -> bool:
         return any(d.severity == "error" for d in self.diagnostics)
-
-    def raise_if_failed(self) -> None:
-        if self.failed:
-            raise SpecError(in_order(self.diagnostics))
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -138,7 +138,7 @@ backbone:
       join: multiply
 """)
     field = receptive_fields(graph)[graph.nodes[-1].id]
-    assert (field.size, field.gated) == ((3, 3), True)
+    assert field.size == (3, 3) and field.through
 
 
 def test_behind_a_global_pool_everything_is_seen() -> None:
