@@ -53,7 +53,7 @@ def _with_silu(graph: Graph, path: str) -> Graph:
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("efficientdet_d0", "double"), ("hrnet_w18", "single"), ("unetplusplus_resnet34", "double")],
+    [("efficientdet_d0", "neurips"), ("hrnet_w18", "single"), ("unetplusplus_resnet34", "double")],
 )
 def test_what_is_wider_than_a_page_goes_on_in_the_next_line(name: str, width: str) -> None:
     """Every way that leaves a line has a number of its own, and comes in where that stands."""
