@@ -163,7 +163,8 @@ class Bodies:
         run = [one for entry in entries for one, _ in entry.inner("") if not one.parts]
         for n, entry in enumerate(run):
             if entry.place is not None:
-                later = [e for e in run[:n] if (e.place or entry.place) > entry.place]
+                alike = [e for e in run[:n] if e.own == entry.own]
+                later = [e for e in alike if (e.place or entry.place) > entry.place]
                 if later:  # the one right behind it, which may itself be made before another
                     following = min(later, key=lambda e: e.place or 0)
                     entry.item.modifiers["made_before"] = following.key
@@ -194,9 +195,9 @@ class Bodies:
                     )
                 item.modifiers["aux"] = True
             place = self.places.get(child.path) if item.verb != "use" else None
-            if isinstance(child, Node) and any(not weight.name for weight in child.weights):
-                place = None  # a module's own weights come before those of what is in it
-            found[key] = Entry(key, item, tuple(taken), result, frozenset(gives), place=place)
+            own = isinstance(child, Node) and any(not weight.name for weight in child.weights)
+            given = tuple(taken), result, frozenset(gives)
+            found[key] = Entry(key, item, *given, place=place, own=own)
         return list(found.values())
 
     def outside(self, scope: Scope) -> set[str]:

@@ -24,6 +24,7 @@ class Entry:
     gives: frozenset[str]
     parts: "dict[str, list[Entry]]" = field(default_factory=dict)
     place: int | None = None  # of its first weight among all
+    own: bool = False  # whether that is the module's own, before those of what is in it
 
     def inner(self, flow: str) -> "Iterator[tuple[Entry, str]]":
         """The item and all in its parts, each with what flows into it."""
