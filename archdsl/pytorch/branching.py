@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from archdsl.pytorch.python import call, choice, name
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in
 from archdsl.pytorch.translator import choose
 
+MANY = 3  # copies that are written as a loop
 Uncertain = tuple[Item, Env, bool | Symbol]  # a branch, and whether it is there
 
 
@@ -25,6 +26,10 @@ class Branching(Looping):
 
     def single(self, item: Item, env: Env) -> Flow:
         """An item whose `if` holds."""
+        raise NotImplementedError
+
+    def undoing(self, env: Env) -> AbstractContextManager[None]:
+        """Inside, what is given up leaves nothing behind, in the class neither."""
         raise NotImplementedError
 
     def conditional(self, item: Item, env: Env) -> Flow:
@@ -43,6 +48,9 @@ class Branching(Looping):
     def branches(self, item: Item, env: Env) -> Flow:
         if any(self.any_number(path, env) for path in item.parts["paths"].items):
             return self.listed_branches(item, env)
+        if self.repeats_itself(item, env):
+            with suppress(Fixed), self.undoing(env):
+                return self.listed_branches(item, env)
         paths = [
             (path, env.bind(row), self.asked(path, env.bind(row)))
             for path in item.parts["paths"].items
@@ -136,6 +144,18 @@ class Branching(Looping):
             raise Fixed((), "nothing but a map under a condition")
         return value
 
+    def repeats_itself(self, item: Item, env: Env) -> bool:
+        """Whether branches are copies of one that a loop may say, and nothing in them is named."""
+        plain = env.guard is None and not self.again and not self.rounds
+        plain = plain and not self.program.is_opened(env.level.path, self.prefixes)
+        return plain and any(self.many(path, env) for path in item.parts["paths"].items)
+
+    def many(self, item: Item, env: Env) -> bool:
+        """Whether there are, or may be, more copies of an item than are written one by one."""
+        if item.modifiers.for_ is None or self.any_number(item, env):
+            return item.modifiers.for_ is not None
+        return any(len(cells) >= MANY for cells in self.columns(item, env).values())
+
     def any_number(self, item: Item, env: Env) -> bool:
         """Whether there may be any number of copies of an item."""
         loop = item.modifiers.for_
@@ -173,7 +193,7 @@ class Branching(Looping):
         flows: list[Value | Listing] = []
         for path in item.parts["paths"].items:
             loop = path.modifiers.for_
-            if loop is not None and self.any_number(path, env):
+            if loop is not None and self.many(path, env):
                 names = names_in(*(self.evaluate(c.cells, env) for c in loop.columns))
                 with self.asking(names):
                     flows.append(self.gathered(path, env))

@@ -144,3 +144,23 @@ def test_what_a_constructor_keeps_hides_no_method_of_a_module() -> None:
     )
     unit = import_source(source, "net").Net().call0.half()
     assert unit(torch.randn(1, 8, 16, 16).half()).dtype == torch.half
+
+
+def test_copies_of_a_branch_are_a_loop() -> None:
+    source = source_of(
+        """
+      unit:
+        branches:
+          paths:
+            _x: []
+            "{row}":
+              for: {size: [1, 2, 4, 8]}
+              seq:
+                - {adaptive_avg_pool: {size: size}}
+                - {conv: {out: C // 4, kernel: 1}}
+                - {resize: {like: input, mode: bilinear}}
+    """,
+        [{}, {}],
+    )
+    assert source.count("F.interpolate") == 1
+    assert "in (1, 2, 4, 8)" in source
