@@ -232,7 +232,8 @@ def sources() -> str:
     path = DOCS / "sources.md"
     version = metadata.version("torchvision").partition("+")[0]
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    kept = dict(re.findall(r"^\| `(\w+)` \|.*?\|.*?\|.*?\|(.*)\|$", before, re.MULTILINE))
+    lengths = before.partition("## Forward time")[0]
+    kept = dict(re.findall(r"^\| `(\w+)` \|.*?\|.*?\|.*?\|(.*)\|$", lengths, re.MULTILINE))
     is_other = bool(before) and f"torchvision {version}" not in before  # whose counts are kept
     shown = re.findall(r"torchvision ([\d.]+\d)", before)[0] if is_other else version
     rows = []
@@ -249,7 +250,8 @@ def sources() -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     whole = [f"\n## `{name}`\n\n```python\n{emit(load(name))}```" for name in WHOLE]
-    return "\n".join([*head, *rows, *whole, ""])
+    times = ["\n## Forward time\n", measured.forward()]
+    return "\n".join([*head, *rows, *times, *whole, ""])
 
 
 def _row(counts: tuple[int, int, int]) -> str:

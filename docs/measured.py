@@ -183,3 +183,28 @@ def clients() -> str:
         for (client, said), networks in reasons.items()
     ]
     return "\n".join([*head, *rows, *(["", *why] if why else [])])
+
+
+def forward() -> str:
+    """Forward times of emitted modules beside torchvision's, and what the machine adds."""
+    data = _read("forward.json")
+    head = [
+        f"One image on one thread, torch {data['torch'].partition('+')[0]}, processor's time,",
+        f"{data['turns']} turns in one run of `python benchmarks/forward.py`: the median of the",
+        "turns' own ratios, with the middle half of them. `noise` is a second module of",
+        "torchvision's beside the first.",
+        "",
+        "| | ours, ms | torchvision's, ms | ratio | noise |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    rows = [
+        f"| `{one['network']}` | {one['ours']:.1f} | {one['torchvision']:.1f} "
+        f"| {_middle(one['ratio'])} | {_middle(one['noise'])} |"
+        for one in data["networks"]
+    ]
+    return "\n".join([*head, *rows])
+
+
+def _middle(quartiles: Sequence[float]) -> str:
+    low, middle, high = quartiles
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
