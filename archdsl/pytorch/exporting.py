@@ -192,12 +192,16 @@ def _onnx(made: Exported, path: Path) -> None:
 
 
 def openvino_model(made: Exported, folder: Path) -> Any:
-    """The model as OpenVINO reads it, by way of a file in a folder, which it may need later."""
+    """The model as OpenVINO reads it, by way of a file in a folder, which it may need later.
+
+    Not `convert_model`, of 2026.4, which makes of the slices of several heads' queries, keys and
+    values a model that takes one image alone.
+    """
     import openvino
 
     source = folder / "model.onnx"
     made.onnx.save(source)
-    return openvino.convert_model(source)
+    return openvino.Core().read_model(source)
 
 
 def _openvino(made: Exported, path: Path) -> None:
@@ -225,7 +229,15 @@ def _torchscript(made: Exported, path: Path) -> None:
     import torch
 
     trace: Any = torch.jit.trace
-    script = trace(made.module, made.example, strict=False)
+    mha: Any = (
+        torch.backends.mha
+    )  # whose fast path depends on what wants gradients, as graphs may not
+    fast = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        script = trace(made.module, made.example, strict=False)
+    finally:
+        mha.set_fastpath_enabled(fast)
     with replacing(path) as aside:
         script.save(str(aside), _extra_files={EXTRA: json.dumps(made.metadata)})
 

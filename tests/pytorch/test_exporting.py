@@ -116,6 +116,19 @@ def test_the_command_writes_what_is_asked_for(
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
+def test_attention_is_traced_though_it_has_a_fast_path_for_some_calls(tmp_path: Path) -> None:
+    small = {"depth": 1, "width": 128, "patch": 16}  # two heads: of one it would be traced anyway
+    module = archdsl.compile("vit_b_16", params=small, input=[3, 32, 32])
+    nn.init.normal_(module.get_parameter("heads.head.weight"))  # which starts with zeros
+    fast = torch.backends.mha.get_fastpath_enabled()
+    path = archdsl.export(module, tmp_path, to="torchscript")["torchscript"]
+    assert torch.backends.mha.get_fastpath_enabled() == fast
+    image = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.jit.load(path)(image), module.eval()(image))
+
+
 def test_what_cannot_be_exported_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(archdsl.UsageError, match="which has a graph"):
         archdsl.export(nn.Linear(1, 1), tmp_path)
@@ -130,7 +143,9 @@ def test_what_cannot_be_exported_is_one_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["densenet40_k12_cifar10", "fcn_resnet50", "swin_t", "unet"])
+@pytest.mark.parametrize(
+    "name", ["densenet40_k12_cifar10", "edgenext_xx_small", "fcn_resnet50", "swin_t", "unet"]
+)
 def test_networks_of_the_gallery_run_everywhere(name: str, elsewhere: Any) -> None:
     """A few of those of docs/export.md, as they are tried for it."""
     row = exports.tried(name, elsewhere)
