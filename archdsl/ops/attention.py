@@ -481,8 +481,11 @@ class PatchMerging(Op):
         positions, channels = output.elements // output.channels, 4 * inputs[0].channels
         patches, statistics = positions * channels, 2 * positions
         if self.norm == "after":  # the patches, and what is projected of them
-            fixed = Storage(kept=output.elements + statistics)
-            return Storage(kept=patches + output.elements + statistics, fixed=fixed)
+            kept = output.elements + statistics
+            scratch = max(
+                2 * patches - output.elements, patches
+            )  # the map copied, then its patches
+            return Storage(kept=patches + kept, scratch=scratch, fixed=Storage(kept=kept))
         kept = 2 * patches + statistics
         scratch = max(kept - output.elements, patches)  # norm, then projection
         return Storage(kept=kept, scratch=scratch, fixed=Storage(kept=patches + statistics))

@@ -59,10 +59,15 @@ def positive(module: nn.Module, apart: bool) -> nn.Module:
 
 def touched(channels: Tensor, images: Tensor) -> list[Span]:
     """The pixels, by axis of the image, of which some values of a result have a gradient."""
+    unseen: list[Span] = [None] * (images.ndim - 2)
     if not channels.requires_grad:  # the same for every image
-        return [None] * (images.ndim - 2)
+        return unseen
     weights = torch.rand(channels.shape, dtype=torch.float64) + 0.1  # a norm's sum has none
-    (gradient,) = torch.autograd.grad((channels * weights).sum(), images, retain_graph=True)
+    (gradient,) = torch.autograd.grad(
+        (channels * weights).sum(), images, retain_graph=True, allow_unused=True
+    )
+    if gradient is None:  # only of what is learned
+        return unseen
     size = gradient.abs().sum((0, 1))
     seen = size > 1e-9 * size.max()  # a mask of attention leaves exp(-100)
     spans: list[Span] = []
