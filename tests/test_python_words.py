@@ -66,3 +66,32 @@ def test_the_input_is_given_in_the_call() -> None:
     assert model.eval()(torch.zeros(1, 1, 64, 64)).shape == (1, 2)
     with pytest.raises(archdsl.UsageError, match="a graph is past that"):
         archdsl.compile(graph, input=[3, 64, 64])
+
+
+NO_SPECS = {
+    "nothing": (None, "not a NoneType"),
+    "a number": (18, "not an int"),
+    "bytes": (b"resnet18", "not a bytes"),
+    "a module": (torch.nn.ReLU(), "not a ReLU"),
+    "a text": ("archdsl: 1\nname: n\n", "`loads` reads the text of one"),
+}
+
+
+@pytest.mark.parametrize("what", NO_SPECS)
+@pytest.mark.parametrize("call", [archdsl.load, archdsl.compile, archdsl.check, archdsl.draw])
+def test_what_is_no_spec_is_called_what_it_is(call: Any, what: str) -> None:
+    given, said = NO_SPECS[what]
+    with pytest.raises(archdsl.UsageError, match=r"^a spec is a path, or the name of a ") as caught:
+        call(given)
+    assert str(caught.value).endswith(said)
+
+
+def test_what_is_no_text_and_no_mapping_is_called_what_it_is() -> None:
+    wrong: Any
+    for wrong in (None, {"archdsl": 1}, 3):
+        with pytest.raises(archdsl.UsageError, match="the text of a spec is a string, not a "):
+            archdsl.loads(wrong)
+    for name in ("params", "scale", "limits"):
+        wrong = {name: ["classes=10"]}
+        with pytest.raises(archdsl.UsageError, match=r"\{'classes': 10\}, not a list"):
+            archdsl.load("resnet18", **wrong)

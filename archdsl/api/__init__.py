@@ -144,6 +144,8 @@ def load(
 @speaking_python
 def loads(text: str) -> "Graph":
     """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
+    if not isinstance(text, str):
+        raise UsageError(f"the text of a spec is a string, not a {type(text).__name__}")
     return read("<text>", text=text).require()
 
 
@@ -353,6 +355,7 @@ def draw(
     """
     from archdsl.figures.file import Request, figure_of, request_of
     from archdsl.graph.graph import Graph
+    from archdsl.language.gallery import said
 
     values = {
         "width": width, "theme": theme, "show": show, "only": only, "title": title,
@@ -363,9 +366,7 @@ def draw(
     }  # fmt: skip
     given = {name: value for name, value in values.items() if value is not None}
     graphs = {f"graph {n}": spec for n, spec in enumerate(specs) if isinstance(spec, Graph)}
-    names = [
-        f"graph {n}" if isinstance(one, Graph) else os.fspath(one) for n, one in enumerate(specs)
-    ]
+    names = [f"graph {n}" if isinstance(one, Graph) else said(one) for n, one in enumerate(specs)]
     request = Request(tuple(names), kind, given) if graphs else request_of(names, kind, given)
     for name in request.networks:
         if name not in graphs:
@@ -448,6 +449,9 @@ def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Read
 
 def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
     """Values as the command line would have them: text in YAML, of which JSON is a part."""
+    if not isinstance(values or {}, Mapping):
+        kind = type(values).__name__
+        raise UsageError(f"names and their values are a mapping, {{'classes': 10}}, not a {kind}")
     return {
         name: value if isinstance(value, str) else _in_json(value)
         for name, value in (values or {}).items()

@@ -37,12 +37,26 @@ def path(name: str) -> str:
     return str(own if own.is_file() else folder() / "zoo" / f"{name}.yaml")
 
 
+def said(spec: str | os.PathLike[str]) -> str:
+    """A path or name as text; raises UsageError for what is neither."""
+    if not isinstance(spec, str | os.PathLike):
+        kind = type(spec).__name__
+        article = "an" if kind[0].lower() in "aeiou" else "a"
+        raise UsageError(f"a spec is a path, or the name of a network, not {article} {kind}")
+    given = os.fspath(spec)
+    if "\n" in given:
+        raise UsageError(
+            "a spec is a path, or the name of a network; `loads` reads the text of one"
+        )
+    return given
+
+
 def find(spec: str | os.PathLike[str]) -> str:
     """The path of a spec that is named by its path, or by its name in the gallery.
 
     Raises UsageError, with what was probably meant, if there is no such file.
     """
-    given = os.fspath(spec)
+    given = said(spec)
     if os.path.isfile(given):
         return given
     if given in every():
