@@ -44,7 +44,7 @@ def said(spec: str | os.PathLike[str]) -> str:
         article = "an" if kind[0].lower() in "aeiou" else "a"
         raise UsageError(f"a spec is a path, or the name of a network, not {article} {kind}")
     given = os.fspath(spec)
-    if "\n" in given:
+    if "\n" in given and "archdsl:" in given:
         raise UsageError(
             "a spec is a path, or the name of a network; `loads` reads the text of one"
         )
