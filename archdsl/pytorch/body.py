@@ -29,7 +29,7 @@ from archdsl.pytorch.python import (
     ordered,
     walk,
 )
-from archdsl.pytorch.symbols import Fixed, Symbol
+from archdsl.pytorch.symbols import Expanded, Fixed, Symbol
 
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
 
@@ -399,7 +399,19 @@ class Body:
         read = (*walk(*tests), *(part for step in self.steps for part in step.parts))
         used = {part.attr for part in read if isinstance(part, ast.Attribute)}
         self.kept = {key: code for key, code in self.kept.items() if key in used}
+        self.say_early(self.top, dict(self.lets))
         self.find_lets(self.top, identifiers(*self.kept.values()))
+
+    def say_early(self, holder: Holder, later: dict[str, ast.expr]) -> None:
+        """Says in full what is made before a variable is set: a later member of a container is."""
+        for entry in holder.entries:
+            if isinstance(entry, Holder):
+                self.say_early(entry, later)
+            elif isinstance(entry, Let):
+                del later[entry.key]
+            elif later.keys() & reads(entry):
+                entry.code = Expanded(later).visit(entry.code)
+                entry.before = [Expanded(later).visit(s) for s in entry.before]
 
     def find_lets(self, holder: Holder, found: set[str]) -> None:
         """Marks the variables that are used; `found` are names in what stands behind."""

@@ -9,27 +9,8 @@ from typing import Any
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import NTH, Flowing, Listing, Value
 from archdsl.pytorch.python import as_syntax, call, identifiers
-from archdsl.pytorch.symbols import Fixed, Symbol, binary, symbol
+from archdsl.pytorch.symbols import Expanded, Fixed, Symbol, binary, symbol
 from archdsl.pytorch.translator import choose, substituted
-
-NAMES = 200  # that a size reads
-
-
-class _Expanded(ast.NodeTransformer):
-    """Variables as what they stand for; a size that reads more than `NAMES` is not written out.
-
-    Each may read the one before it twice, so that a size may be as long as two to their number.
-    """
-
-    def __init__(self, lets: Mapping[str, ast.expr]) -> None:
-        self.lets, self.read = lets, 0
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        self.read += 1
-        if self.read > NAMES:
-            raise Fixed((), "a size that is too long to write")
-        found: ast.expr = self.visit(deepcopy(self.lets[node.id])) if node.id in self.lets else node
-        return found
 
 
 def expanded(value: Flowing, lets: Mapping[str, ast.expr]) -> Flowing:
@@ -37,7 +18,7 @@ def expanded(value: Flowing, lets: Mapping[str, ast.expr]) -> Flowing:
     if not lets:
         return value
     shape = [
-        replace(size, syntax=_Expanded(lets).visit(deepcopy(size.syntax)))
+        replace(size, syntax=Expanded(lets).visit(deepcopy(size.syntax)))
         if isinstance(size, Symbol)
         else size
         for size in value.spec.shape

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
@@ -307,3 +308,23 @@ def rule_body(rule: Rule) -> ast.expr:
         made = call("math.floor", ast.BinOp(scaled, ast.Add(), as_syntax(0.5)))
     made = made if rule.min is None else call("max", made, rule.min)
     return made if rule.max is None else call("min", made, rule.max)
+
+
+NAMES = 200  # that a size reads
+
+
+class Expanded(ast.NodeTransformer):
+    """Variables as what they stand for; a size that reads more than `NAMES` is not written out.
+
+    Each may read the one before it twice, so that a size may be as long as two to their number.
+    """
+
+    def __init__(self, lets: Mapping[str, ast.expr]) -> None:
+        self.lets, self.read = lets, 0
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        self.read += 1
+        if self.read > NAMES:
+            raise Fixed((), "a size that is too long to write")
+        found: ast.expr = self.visit(deepcopy(self.lets[node.id])) if node.id in self.lets else node
+        return found

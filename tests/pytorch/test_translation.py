@@ -239,3 +239,26 @@ SPECS = {
 @pytest.mark.parametrize("name", SPECS)
 def test_it_is_translated(name: str) -> None:
     assert reason(graph_of(f"input: [3, 8, 8]\n{dedent(SPECS[name])}")) == ""
+
+
+def test_a_container_whose_later_member_reads_what_is_set_in_between() -> None:
+    text = """
+        archdsl: 1
+        name: net
+        input: [3, 8, 8]
+        params: {base: 4}
+        blocks:
+          wide:
+            params: {out: int}
+            seq:
+              fc: {linear: {out: "len(range(out, out + base * 3 + 1)) + 2 * base"}}
+        backbone:
+          parts.first: flatten
+          middle: {wide: {out: base}}
+          parts.last: {linear: {out: 5}}
+    """
+    graph = archdsl.loads(dedent(text))
+    assert reason(graph) == ""
+    assert [*archdsl.compile(graph).state_dict()] == [
+        "parts.last.weight", "parts.last.bias", "middle.fc.weight", "middle.fc.bias"
+    ]  # fmt: skip
