@@ -22,10 +22,16 @@ class FirstValues(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._steps: dict[int, Steps] = {}  # by the memory that would be filled
+        self._filled: list[Tensor] = []  # so that no other tensor gets the memory of one
 
     def of(self, tensor: Tensor) -> Steps:
         """What fills a tensor in the end, with all numbers of these calls."""
         return self._steps.get(_memory(tensor), ())
+
+    def begins(self, tensor: Tensor, steps: Steps) -> None:
+        """A tensor begins so."""
+        self._steps[_memory(tensor)] = steps
+        self._filled.append(tensor)
 
     def __enter__(self) -> "FirstValues":
         _ONE.acquire()
@@ -48,14 +54,14 @@ class FirstValues(TorchFunctionMode):
             if name in CONSTANT:
                 step = ("full", *args[1:], *said.values(), *([0] if name == "zero_" else []))
             before = self.of(filled) if name in CHANGING else ()
-            self._steps[_memory(filled)] = (*before, step)
+            self.begins(filled, (*before, step))
             return filled
         with torch.device("meta"):
             made = func(*args, **given)
         if func is torch.empty:
-            self._steps[_memory(made)] = ()
+            self.begins(made, ())
         elif name in ("full", *FILLED):
-            self._steps[_memory(made)] = (("full", FILLED[name] if name in FILLED else args[1]),)
+            self.begins(made, (("full", FILLED[name] if name in FILLED else args[1]),))
         return made
 
 

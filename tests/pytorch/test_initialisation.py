@@ -17,6 +17,7 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 import archdsl
 from archdsl.graph.renames import Rename, Renames
+from archdsl.pytorch.first_values import FirstValues
 from tests.gallery.test_gallery import REFERENCE, SPECS
 from tests.reference import models
 
@@ -135,3 +136,10 @@ def test_a_block_whose_last_scale_is_zero_is_its_shortcut() -> None:
 
 def _is_zero_scale(key: str, tensor: torch.Tensor) -> bool:
     return key.endswith("weight") and tensor.dim() == 1 and not tensor.any()
+
+
+def test_a_tensor_does_not_begin_as_one_whose_memory_it_takes() -> None:
+    with FirstValues() as first:
+        for _ in range(100):
+            torch.full((3,), 10.0)  # is gone at once
+            assert first.of(torch.arange(3)) == ()
