@@ -174,13 +174,7 @@ DRAWN = {  # what a figure of the network says, each in one text
 }  # fmt: skip
 
 
-CROSSED = pytest.mark.xfail(strict=True, reason="a way stands on the name of an output")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=CROSSED if n == "pyramid_of_plain_blocks" else ()) for n in DRAWN],
-)
+@pytest.mark.parametrize("name", DRAWN)
 def test_a_figure_says_what_is_so_or_why_it_cannot(name: str) -> None:
     graph = load(name)
     try:

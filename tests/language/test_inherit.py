@@ -415,7 +415,7 @@ def test_what_comes_out_otherwise_is_an_error(
 def test_an_expected_number_may_be_pasted_from_the_help() -> None:
 
     _, (found,) = read(EXPECTING.format("macs: lots"))
-    assert found.help == "write macs: 6912 or macs: 6.91K"
+    assert found.help == "write macs: 6_912 or macs: 6.91K"
 
 
 def test_with_several_results_there_is_no_one_output() -> None:
