@@ -95,3 +95,24 @@ def test_what_is_no_text_and_no_mapping_is_called_what_it_is() -> None:
         wrong = {name: ["classes=10"]}
         with pytest.raises(archdsl.UsageError, match=r"\{'classes': 10\}, not a list"):
             archdsl.load("resnet18", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: archdsl.compile("resnet18", features=[3]), r"^features must be Sequence\[str\]"),
+        (lambda: archdsl.draw("resnet18", width=12), r"^width must be str \| None, not 12$"),
+        (lambda: archdsl.summarize("resnet18", depth="2"), r"^depth must be int \| None, not '2'$"),
+        (lambda: archdsl.to_spec("resnet18"), r"^`to_spec` takes a graph, not a str$"),
+        (lambda: archdsl.save_weights(archdsl.load("resnet18"), "x.pt"), "a module, not a Graph$"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(call: Any, said: str) -> None:
+    with pytest.raises(archdsl.UsageError, match=said):
+        call()
+
+
+def test_an_argument_that_there_is_not_is_pythons_own_error() -> None:
+    call: Any = archdsl.load
+    with pytest.raises(TypeError, match="unexpected keyword argument 'parms'"):
+        call("resnet18", parms={})

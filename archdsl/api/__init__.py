@@ -188,10 +188,13 @@ def to_spec(graph: "Graph") -> str:
     the same ops, settings, connections and results.
 
     It is meant for graphs of imported modules; one that was read from a spec gets another text.
-    Raises ModuleError where no spec can say it, with the reason.
+    Raises ModuleError where no spec can say it, with the reason, and UsageError for no graph.
     """
+    from archdsl.graph.graph import Graph
     from archdsl.importing.specs import spec_of
 
+    if not isinstance(graph, Graph):
+        raise UsageError(f"`to_spec` takes a graph, not a {type(graph).__name__}")
     return spec_of(graph, loads)
 
 
@@ -518,10 +521,12 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """Writes the weights of a module: safetensors by the suffix, else PyTorch's format.
 
     safetensors say in their metadata which version wrote them, the network's name, spec, parameters
-    and the hash of its graph.
+    and the hash of its graph. Raises UsageError for no module.
     """
     from archdsl.weights import saving
 
+    if not hasattr(module, "state_dict"):
+        raise UsageError(f"`save_weights` takes a module, not a {type(module).__name__}")
     saving.save_weights(module, path)
 
 

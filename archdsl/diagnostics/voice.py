@@ -3,10 +3,11 @@
 They are written once, for the command line; a line of the user's own text is left as it is.
 """
 
+import inspect
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from archdsl.diagnostics.errors import SpecError, UsageError
 
@@ -44,7 +45,7 @@ def _mapping(match: "re.Match[str]") -> str:
 
 
 def speaking_python(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """A function whose errors name keywords."""
+    """A function whose errors name keywords, and an argument that is not of its type."""
 
     @wraps(function)
     def called(*arguments: Given.args, **named: Given.kwargs) -> Result:
@@ -58,5 +59,34 @@ def speaking_python(function: Callable[Given, Result]) -> Callable[Given, Result
                 in_python(one) if isinstance(one, str) else one for one in error.args
             )
             raise
+        except (TypeError, AttributeError) as error:
+            if not (wrong := _of_another_type(function, arguments, named)):
+                raise
+            raise UsageError(wrong) from error
 
     return called
+
+
+def _of_another_type(function: Any, arguments: Any, named: Any) -> str:
+    """What is said of the first argument that is not of the type that is written for it."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    signature = inspect.signature(function)
+    try:
+        given = signature.bind(*arguments, **named).arguments
+    except TypeError:
+        return ""  # of which Python says all
+    for name, value in given.items():
+        type_ = signature.parameters[name].annotation
+        if isinstance(type_, str) or signature.parameters[name].kind in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        ):
+            continue  # what only type checkers import
+        try:
+            adapter: Any = TypeAdapter(type_, config=ConfigDict(arbitrary_types_allowed=True))
+            adapter.validate_python(value, strict=True)
+        except ValidationError:
+            written = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", inspect.formatannotation(type_))
+            return f"{name} must be {written}, not {repr(value)[:40]}"
+    return ""
