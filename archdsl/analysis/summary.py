@@ -99,11 +99,7 @@ def summarize(
     columns |= {c.beside: measure(c.beside) for c in list(columns.values()) if c.beside}
     further = {name: one for name, one in columns.items() if name not in COSTS}
     table = _rows(graph, depth, by, facts.analysis)
-    if len(table) * len(show) > MOST_VALUES:
-        raise UsageError(
-            f"{len(table):,} rows of {len(show)} columns are more than {MOST_VALUES:,} values;"
-            " leave out columns, or show less depth"
-        )
+    _require_few(len(table), len(show))
     folded = _folded(table) if by == "stage" else table
     return Summary(
         graph.name,
@@ -118,6 +114,14 @@ def summarize(
         by,
         _measured(folded, facts, further, sort) if len(folded) < len(table) else (),
     )
+
+
+def _require_few(rows: int, columns: int) -> None:
+    if rows * columns > MOST_VALUES:
+        raise UsageError(
+            f"{rows:,} rows of {columns} columns are more than {MOST_VALUES:,} values;"
+            " leave out columns, or show less depth"
+        )
 
 
 def _measured(

@@ -356,10 +356,6 @@ def draw(
     value and which kinds honour them. One spec may be a figure file; `resnet50:layer3` is a part of
     a network. Raises UsageError if it cannot be drawn so.
     """
-    from archdsl.figures.file import Request, figure_of, request_of
-    from archdsl.graph.graph import Graph
-    from archdsl.language.gallery import said
-
     values = {
         "width": width, "theme": theme, "show": show, "only": only, "title": title,
         "legend": legend, "scale": scale, "dims": dims, "shape": shape, "direction": direction,
@@ -367,7 +363,14 @@ def draw(
         "group": group, "insets": insets, "input_image": input_image, "output_image": output_image,
         "rows": rows, "color": color, "with_": with_,
     }  # fmt: skip
-    given = {name: value for name, value in values.items() if value is not None}
+    return _drawn(specs, kind, {n: value for n, value in values.items() if value is not None})
+
+
+def _drawn(specs: Sequence["Spec"], kind: str | None, given: Mapping[str, Any]) -> "Figure":
+    from archdsl.figures.file import Request, figure_of, request_of
+    from archdsl.graph.graph import Graph
+    from archdsl.language.gallery import said
+
     graphs = {f"graph {n}": spec for n, spec in enumerate(specs) if isinstance(spec, Graph)}
     names = [f"graph {n}" if isinstance(one, Graph) else said(one) for n, one in enumerate(specs)]
     request = Request(tuple(names), kind, given) if graphs else request_of(names, kind, given)

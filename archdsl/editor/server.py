@@ -153,7 +153,9 @@ def server() -> Server:
     ls = Server()
     _documents(ls)
     _words(ls)
+    _names(ls)
     _files(ls)
+    _marks(ls)
     return ls
 
 
@@ -179,8 +181,7 @@ def _documents(ls: Server) -> None:
         ls.views.pop(uri, None)
         for held in (ls.good, ls.graphs, ls.paths):
             held.pop(uri, None)
-        gone = lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[])
-        ls.text_document_publish_diagnostics(gone)
+        ls.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
 
     @ls.feature(
         lsp.TEXT_DOCUMENT_CODE_ACTION,
@@ -230,6 +231,10 @@ def _words(ls: Server) -> None:
         return lsp.CompletionList(
             is_incomplete=False, items=[_item(*one) for one in enumerate(offers)]
         )
+
+
+def _names(ls: Server) -> None:
+    """Where the name at the cursor stands, and another for it."""
 
     @ls.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def defined(params: lsp.DefinitionParams) -> lsp.Location | None:
@@ -288,6 +293,10 @@ def _files(ls: Server) -> None:
             raise JsonRpcInvalidParams(str(error)) from None
         whole = lsp.Range(lsp.Position(0, 0), lsp.Position(len(view.lines), 0))
         return [] if text == view.text else [lsp.TextEdit(whole, text)]
+
+
+def _marks(ls: Server) -> None:
+    """What is shown beside the text, and the kinds of its words."""
 
     @ls.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)
     def hints(params: lsp.InlayHintParams) -> list[lsp.InlayHint]:

@@ -242,9 +242,8 @@ class Run:
             level.counter.next = max(level.counter.next, applied.counter.next)
         for name, flows in names.items():
             here.frame.keep(name, self.listed(flows, item))
-        name = str(number)
-        if item.key is not None:
-            name = self.values.name(item.key, item.place, here)
+        key = item.key
+        name = str(number) if key is None else self.values.name(key, item.place, here)
         if starts and item.modifiers.repeat is None and not self.inlines(item, here):
             end = starts[1] if len(starts) > 1 else len(nodes)
             here.frame.makers[name] = Maker(item, here, number, starts[0], end, len(inputs))

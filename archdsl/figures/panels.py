@@ -1,6 +1,6 @@
 """Panels: several figures as one, each over its letter, with one legend for all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -39,28 +39,19 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
     theme = load_theme(options.theme)
     margin = MARGIN if theme.background else 0.0
     width, pen = options.width - 2 * margin, Pen(theme)
-    top, collected, captions, seen, missing, letters = (
-        0.0,
-        list[Entry](),
-        list[Caption](),
-        [],
-        [],
-        set[str](),
-    )
-    for row in layout:
-        runs = [(letter, len(list(run))) for letter, run in groupby(row)]
-        share = (width - BETWEEN * (len(runs) - 1)) / len(row)
+    top, collected = 0.0, list[Entry]()
+    captions, seen, missing = list[Caption](), list[str](), list[Left]()
+    for runs in _rows(layout):
+        shares = sum(count for _, count in runs)
+        share = (width - BETWEEN * (len(runs) - 1)) / shares
         drawn: list[tuple[str, float, Scene]] = []
         for letter, count in runs:
-            if letter in letters:
-                raise UsageError(f"panel `{letter}` stands in two places of the layout")
-            letters.add(letter)
             one = made[letter]
             asked = replace(one.options, width=share * count, zoom=1.0, theme=options.theme)
             networks = described(one.graphs, one.kind, asked, one.parts)
             plain = replace(theme, background="")
             scene, left = fitted(networks, one.kind, asked, plain, collected)
-            missing.append(({graph.name for graph in one.graphs}, left))
+            missing += [({graph.name for graph in one.graphs}, left)]
             under = caption_of(networks, one.kind, asked, "", scene)
             captions.append(replace(under, said=f"({letter}) {under.said}"))
             seen.append(f"({letter}) {description_of(networks, '')}")
@@ -69,13 +60,10 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
     if options.legend:
         top = draw_legend(pen, list(dict(collected).items()), width, top)
     items, height = titled(pen, replace(options, width=width), top)
-    never = [
-        omission for names, left in missing for omission in left if _never(omission, names, missing)
-    ]
+    never = [one for names, left in missing for one in left if _never(one, names, missing)]
     said = not_drawn(never)
-    title = options.title or ", ".join(
-        dict.fromkeys(g.name for p in made.values() for g in p.graphs)
-    )
+    names_of = dict.fromkeys(graph.name for panel in made.values() for graph in panel.graphs)
+    title = options.title or ", ".join(names_of)
     size = options.width, height + 0.5 + 2 * margin
     captions += [Caption(said)] * bool(said)
     caption = " ".join(map(str, captions))
@@ -89,6 +77,18 @@ def panels(layout: Sequence[Sequence[str]], made: Mapping[str, Panel], options: 
 
 
 Left = tuple[set[str], list[Omission]]  # what a panel of some networks does not show
+
+
+def _rows(layout: Sequence[Sequence[str]]) -> Iterator[list[tuple[str, int]]]:
+    """The panels of each row, and of how many shares; UsageError for one in two places."""
+    letters = set[str]()
+    for row in layout:
+        runs = [(letter, len(list(run))) for letter, run in groupby(row)]
+        for letter, _ in runs:
+            if letter in letters:
+                raise UsageError(f"panel `{letter}` stands in two places of the layout")
+            letters.add(letter)
+        yield runs
 
 
 def _never(omission: Omission, names: set[str], panels: Sequence[Left]) -> bool:

@@ -92,6 +92,31 @@ def spec_schema() -> Schema:
 
 
 def _definitions() -> Schema:
+    """What a schema names: the parts of a document, of its sequences, and all that is called."""
+    return {
+        **_sections(),
+        "sequence": _items({"$ref": "#/$defs/item"}),
+        "path": {"anyOf": [{"$ref": "#/$defs/item"}, {"$ref": "#/$defs/sequence"}]},
+        "item": _item(),
+        "block": _block(),
+        "call": {"type": ["object", "null"]},
+        USE: {
+            "type": ["string", "integer", "object", "null"],
+            "description": "The module of an earlier item, applied once more.",
+        },
+        "references": {
+            "type": ["string", "integer", "array"],
+            "items": {"type": ["string", "integer"]},
+            "minItems": 1,
+        },
+        "for": _for(),
+        **{verb: _op(verb) for verb in OPS},
+        **{verb: _combinator(verb) for verb in COMBINATORS},
+        **{name: _library_block(name) for name in sorted(library_names())},
+    }
+
+
+def _sections() -> Schema:
     warnings = [code for code in CODES if code.startswith("W")]
     return {
         "version": {"const": VERSION},
@@ -122,24 +147,6 @@ def _definitions() -> Schema:
         "lint": _each({"enum": ["on", "off"]}, {"enum": warnings}),
         "rule": schema_of(RuleForm),
         "parameter": _parameter(),
-        "sequence": _items({"$ref": "#/$defs/item"}),
-        "path": {"anyOf": [{"$ref": "#/$defs/item"}, {"$ref": "#/$defs/sequence"}]},
-        "item": _item(),
-        "block": _block(),
-        "call": {"type": ["object", "null"]},
-        USE: {
-            "type": ["string", "integer", "object", "null"],
-            "description": "The module of an earlier item, applied once more.",
-        },
-        "references": {
-            "type": ["string", "integer", "array"],
-            "items": {"type": ["string", "integer"]},
-            "minItems": 1,
-        },
-        "for": _for(),
-        **{verb: _op(verb) for verb in OPS},
-        **{verb: _combinator(verb) for verb in COMBINATORS},
-        **{name: _library_block(name) for name in sorted(library_names())},
     }
 
 

@@ -275,8 +275,7 @@ class Calling(Placing):
             raise Fixed((), "a block that cannot be read")
         if block.body.verb == "seq" and not block.body.parts["items"].items and not block.outputs:
             return env.x
-        values = self.bound(block, given, env)
-        level = env.level
+        values, level = self.bound(block, given, env), env.level
         if block.body.verb not in KINDS:
             inner = self.opened(block, values, env, level)
             return self.given_of(block, self.placed_at(block.body, inner, title), inner)

@@ -277,8 +277,7 @@ class Chains(Containers):
         last = turn(env.with_input(with_channels(before, kept)), final)
         if last is None:
             return None
-        step = [assign(title, last.first.spec.channels)]
-        starting = [assign(title, start)]
+        starting, step = [assign(title, start)], [assign(title, last.first.spec.channels)]
         parts.append(Turns(aim(target, [*final, step]), over, final, starting, step))
         ended = self.ended(last.first.spec.channels, title, ending, env)
         self.body.endings[title] = as_syntax(ended)

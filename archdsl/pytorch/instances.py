@@ -140,8 +140,7 @@ class _Instances:
                 if child.path in self.graph.recomputed:
                     body.steps[start].code = recomputed(body.steps[start].code)
             else:
-                entry = entries.get(child.path)
-                results = [self.function(body, child, entry, inputs, hint)]
+                results = [self.function(body, child, entries.get(child.path), inputs, hint)]
             values.update(zip(given, results, strict=True))
         dotted = [path for path, title in names.items() if "." in title and path not in entries]
         for path in sorted([*entries, *dotted], key=self.structure.place):

@@ -183,6 +183,23 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
                 raise Fixed(names_in(*op.order), "an order that moves the channels or not")
             moved = [x.shape[axis] if known(axis) else None for axis in op.order]
             return _spec(*moved, last=last)
+        case linear.Linear():
+            return x.with_channels(op.out)
+        case learned.Learned():
+            return _spec(*op.shape)
+        case learned.RelativePositions():
+            raise Fixed(names_in(op.window, op.stride), "positions of a window")
+    if (tokens := _of_tokens(op, inputs)) is not None:
+        return tokens
+    if x.layout == "channels_last":
+        return x.with_channels(_channels(op, x))
+    return TensorSpec((_channels(op, x), *_spatial(op, inputs)))
+
+
+def _of_tokens(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec | None:
+    """What an op gives that makes tokens of a map, or a map of tokens; None for the others."""
+    x = inputs[0]
+    match op:
         case attention.ChannelsLast():
             return TensorSpec((*x.spatial, x.channels), "channels_last")
         case attention.ChannelsFirst():
@@ -200,15 +217,7 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
         case attention.PatchMerging():
             halves = tuple(None if n is None else -(-n // 2) for n in x.spatial)
             return _spec(*halves, op.out, last=True)
-        case linear.Linear():
-            return x.with_channels(op.out)
-        case learned.Learned():
-            return _spec(*op.shape)
-        case learned.RelativePositions():
-            raise Fixed(names_in(op.window, op.stride), "positions of a window")
-    if x.layout == "channels_last":
-        return x.with_channels(_channels(op, x))
-    return TensorSpec((_channels(op, x), *_spatial(op, inputs)))
+    return None
 
 
 def _along(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec | None:

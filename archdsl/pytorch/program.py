@@ -1,7 +1,7 @@
 """A spec to classes: one for each of its blocks, with the block's parameters, and the network's."""
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import MISSING, dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,6 +43,9 @@ from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
 
 POSITIONS = "positions"  # the argument that is the length of a sequence of tokens
+FUNCTIONS = {  # that sizes call
+    "int", "len", "list", "make_divisible", "math", "max", "min", "range", "sum",
+}  # fmt: skip
 
 
 def is_reserved(title: str) -> bool:
@@ -100,11 +103,7 @@ class Program(Factories):
         made = self.classes[key]
         if made is None:
             raise Fixed((), f"{block.name} has no class: {self.reasons.get(block.name)}")
-        if made.walk.body.numbers.keys() & given.keys():
-            raise Fixed((), "what a class computes from the size of its map")
-        for title, value in made.fixed.items():
-            if not same(values[title], value):
-                raise Fixed(names_in(values[title]) - {*block.parameters})
+        self.require_fitting(made, block, values, given)
         seen = dict(values) | {
             a.name: walk.of_document[a.source] for a in made.arguments if a.source
         }
@@ -112,6 +111,25 @@ class Program(Factories):
         walk.turning |= names_in(*(seen.get(title) for title in made.walk.turning))
         arguments: list[Any] = [specs[index].channels for _, index in made.channels]
         arguments += [as_syntax(tuples(rest))] if made.rest else []
+        more, keywords = self.given_to(made, seen, given, walk)
+        code = call(made.title, *arguments, *more, **keywords)
+        return code, [self.result(value, made, seen, specs, rest) for value in made.results]
+
+    def require_fitting(
+        self, made: BlockClass, block: Block, values: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> None:
+        """Raises Fixed where a class holds for other values than these."""
+        if made.walk.body.numbers.keys() & given.keys():
+            raise Fixed((), "what a class computes from the size of its map")
+        for title, value in made.fixed.items():
+            if not same(values[title], value):
+                raise Fixed(names_in(values[title]) - {*block.parameters})
+
+    def given_to(
+        self, made: BlockClass, seen: Mapping[str, Any], given: Mapping[str, Any], walk: Placing
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """What a class is given by place and by name; the walk learns what that is told."""
+        arguments: list[Any] = []
         keywords: dict[str, Any] = {}
         for argument in made.arguments:
             value = seen[argument.name]
@@ -136,8 +154,7 @@ class Program(Factories):
                 arguments.append(written)
             else:
                 keywords[argument.name] = written
-        code = call(made.title, *arguments, **keywords)
-        return code, [self.result(value, made, seen, specs, rest) for value in made.results]
+        return arguments, keywords
 
     def result(
         self, value: Any, made: BlockClass, seen: Mapping[str, Any], specs: Sequence[TensorSpec],
@@ -367,23 +384,7 @@ class Program(Factories):
             replace(self.plainly(expanded(unmeasured(walk, value), lets), seen), homes=paths)
             for value, paths in zip(results, homes, strict=True)
         ]
-        said = seen.keys() - {BEFORE}
-        for value in results:
-            sizes: list[Any] = [size for size in value.spec.shape if isinstance(size, Symbol)]
-            names_of = identifiers(*(size.syntax for size in sizes))
-            if not names_of <= said | {
-                "max",
-                "min",
-                "make_divisible",
-                "int",
-                "math",
-                "sum",
-                "len",
-                "list",
-                "range",
-                *self.rules,
-            }:
-                raise Fixed((), f"what it gives depends on {sorted(names_of - said)}")
+        self.require_sizes(results, seen.keys() - {BEFORE})
         used = identifiers(*body[0].body)
         kept = needed(arguments, used)
         taken = [(title, index) for title, index in channels if title in used]
@@ -403,6 +404,14 @@ class Program(Factories):
         made = BlockClass(title, walk, kept, taken, dict(fixed), results, node, env.values, rest)
         self.order += [] if alike else [made]
         return made
+
+    def require_sizes(self, results: Sequence[Any], said: Set[str]) -> None:
+        """Raises Fixed for results whose shapes read what is not said where the class is used."""
+        for value in results:
+            sizes: list[Any] = [size for size in value.spec.shape if isinstance(size, Symbol)]
+            read = identifiers(*(size.syntax for size in sizes))
+            if not read <= said | FUNCTIONS | {*self.rules}:
+                raise Fixed((), f"what it gives depends on {sorted(read - said)}")
 
     def alike(self, node: ast.ClassDef) -> str:
         """The class of another part that is the same but for its name; "" if there is none."""

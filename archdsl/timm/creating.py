@@ -50,16 +50,7 @@ def create(
         shape = [in_chans, *load(spec).input.shape[1:]]
     graph = single(load(spec, params=said, output_stride=output_stride, input=shape))
     model: TimmModel | FeatureModel
-    if features_only:
-        levels = Parts(graph).levels
-        if not levels:
-            raise UsageError(f"{graph.name} has no maps with names (`tap`), which features are")
-        taken, _ = feature_take_indices(len(levels), out_indices)
-        names = [levels[n] for n in taken]
-        module = compile(graph, features=names)
-        model = as_features(module, module.graph, names)
-    else:
-        model = as_model(compile(graph), graph)
+    model = _features(graph, out_indices) if features_only else as_model(compile(graph), graph)
     config = resolve_pretrained_cfg(
         name, pretrained_cfg=pretrained_cfg, pretrained_cfg_overlay=pretrained_cfg_overlay
     )
@@ -70,6 +61,16 @@ def create(
     if num_classes == 0 and isinstance(model, TimmModel):
         model.reset_classifier(0)
     return model
+
+
+def _features(graph: Graph, out_indices: Any) -> FeatureModel:
+    levels = Parts(graph).levels
+    if not levels:
+        raise UsageError(f"{graph.name} has no maps with names (`tap`), which features are")
+    taken, _ = feature_take_indices(len(levels), out_indices)
+    names = [levels[n] for n in taken]
+    module = compile(graph, features=names)
+    return as_features(module, module.graph, names)
 
 
 def _completed(config: PretrainedCfg, model: nn.Module, graph: Graph) -> PretrainedCfg:
