@@ -513,12 +513,11 @@ class Body:
     def type_of(self, entry: "Entry | Holder") -> str:
         """The class of a member."""
         if isinstance(entry, Entry):
-            return "nn.Module"
+            return "Tensor" if entry.parameter else "nn.Module"
         if entry.chained:
             return "nn.Sequential"
         if entry.kind == "class" and self.grouped is not None:
-            modules = [e for e in entry.live() if isinstance(e, Holder) or not e.parameter]
-            return self.grouped(entry.key, {e.key: self.type_of(e) for e in modules})
+            return self.grouped(entry.key, {e.key: self.type_of(e) for e in entry.live()})
         return entry.base
 
     def contents(self, holder: Holder, kind: str) -> tuple[list[ast.stmt], ast.expr]:

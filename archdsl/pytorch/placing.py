@@ -119,6 +119,8 @@ class Placing(Chains):
             if isinstance(value, Symbol):
                 taken = self.floats if kind(op, title) in FRACTIONS else self.wholes
                 taken |= value.names
+            elif isinstance(value, list | tuple) and kind(op, title) not in FRACTIONS:
+                self.wholes |= names_in(*value)
         return settle(op, values, env.first.spec), likes
 
     def call_of(self, op: Op, inputs: Sequence[TensorSpec]) -> Call:

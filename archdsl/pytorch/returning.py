@@ -134,9 +134,15 @@ def initial(body: list[ast.stmt]) -> ast.FunctionDef:
 
 
 def group_class(key: str, types: Mapping[str, str]) -> ast.ClassDef:
-    """The class, without a name, of a container of containers: it has its members by key."""
-    arguments = [ast.arg("self"), *(ast.arg(k, name(kind)) for k, kind in types.items())]
-    holds: list[ast.stmt] = [assign(f"self.{member}", name(member)) for member in types]
+    """The class, without a name, of a container of containers: it has its members by key.
+
+    Modules are given to it; a tensor, a parameter that is set later, is declared.
+    """
+    modules = {member: kind for member, kind in types.items() if kind != "Tensor"}
+    arguments = [ast.arg("self"), *(ast.arg(k, name(kind)) for k, kind in modules.items())]
+    holds: list[ast.stmt] = [assign(f"self.{member}", name(member)) for member in modules]
+    of_self = (ast.Attribute(name("self"), k) for k in types if k not in modules)
+    holds += [ast.AnnAssign(target, name("Tensor"), None, 0) for target in of_self]
     body = [ast.Expr(call("super().__init__")), *holds]
     made = function("__init__", arguments, [], ast.Constant(None), body)
     doc = documented([f"The modules of `{key}`."])
