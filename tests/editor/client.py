@@ -37,7 +37,7 @@ class Client:
     async def diagnostics(self) -> list[lsp.Diagnostic]:
         """What is said of the newest version."""
         while True:
-            found = await asyncio.wait_for(self.found.get(), 30)
+            found = await asyncio.wait_for(self.found.get(), 120)
             if found.uri == self.uri and found.version == self.version:
                 return list(found.diagnostics)
 
@@ -78,7 +78,8 @@ async def editor(folder: Path) -> AsyncIterator[Client]:
                 await asyncio.wait_for(process.wait(), 5)
             if process.returncode is None:
                 process.kill()
-        await client.stop()
+        with suppress(TimeoutError):  # its tasks may wait for what the ended process never says
+            await asyncio.wait_for(client.stop(), 10)
 
 
 def ask(folder: Path, questions: Callable[[Client], Awaitable[None]]) -> None:
@@ -86,4 +87,4 @@ def ask(folder: Path, questions: Callable[[Client], Awaitable[None]]) -> None:
         async with editor(folder) as client:
             await questions(client)
 
-    asyncio.run(asyncio.wait_for(run(), 120))
+    asyncio.run(asyncio.wait_for(run(), 400))
