@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from importlib.resources import files
+from itertools import combinations
 from typing import Any, NoReturn
 
 from archdsl.diagnostics.errors import InternalError
@@ -18,6 +19,7 @@ from archdsl.modules.calls import IMPORTED, OTHER_NAMES, TORCH
 from archdsl.ops.init import SCHEMES
 from archdsl.pytorch.python import walk
 
+TYPING = ("Any", "Final", "NamedTuple")
 IMPORTS = {
     "import math",
     "from collections import OrderedDict",
@@ -25,9 +27,11 @@ IMPORTS = {
     "from collections.abc import Callable, Sequence",
     "from collections.abc import Sequence",
     "from functools import partial",
-    "from typing import Any",
-    "from typing import Any, NamedTuple",
-    "from typing import NamedTuple",
+    *(
+        f"from typing import {', '.join(names)}"
+        for count in (1, 2, 3)
+        for names in combinations(TYPING, count)
+    ),
     "import torch",
     "import torch.nn.functional as F",
     "from torch import Tensor, nn",
@@ -80,8 +84,7 @@ ANNOTATIONS = {
 FUNCTIONS = {"__init__", "forward"}
 METHOD = "forward_"  # the beginning of the name of any other
 FIXED = {
-    "nn", "torch", "F", "Tensor", "math", "Callable", "Sequence", "Any", "NamedTuple", "super",
-    "getattr",
+    "nn", "torch", "F", "Tensor", "math", "Callable", "Sequence", *TYPING, "super", "getattr",
     *(name for name in CALLS if "." not in name),
 }  # fmt: skip
 _CONSTANTS = {str, int, float, bool, type(None), type(...)}
@@ -190,9 +193,14 @@ class _Source:
             return
         require(node, dotted(node.bases[0]) in BASES and not is_fixed(node.name))
         for statement in node.body[_has_docstring(node) :]:
-            if not isinstance(statement, ast.FunctionDef):
-                refuse(statement)
-            self.check_function(statement)
+            match statement:
+                case ast.FunctionDef():
+                    self.check_function(statement)
+                case ast.AnnAssign(target=ast.Name(id=title), value=None):
+                    require(statement, is_free(title) and title in self.members)
+                    require(statement, ast.unparse(statement.annotation) == "Final[str]")
+                case _:
+                    refuse(statement)
 
     def check_tuple(self, node: ast.ClassDef) -> None:
         """Fields that are tensors."""

@@ -90,7 +90,11 @@ Flowing = TypeVar("Flowing", Value, Listing)
 
 @dataclass(eq=False)
 class Entry:
-    """A module or parameter that the constructor makes, under a key, if `test` holds."""
+    """A module or parameter that the constructor makes, under a key, if `test` holds.
+
+    One whose name varies has its pattern for a key; `name` is what the constructor computes for it,
+    and `named` what `forward` reads that by.
+    """
 
     key: str
     code: ast.expr
@@ -101,6 +105,8 @@ class Entry:
     owner: "Holder | None" = None
     given: Any = None  # the channels of what goes into it first
     channels: Any = None  # and of what comes out of it then
+    name: ast.expr | None = None
+    named: ast.Attribute | None = None
 
 
 @dataclass(eq=False)
@@ -143,6 +149,13 @@ class Holder:
     def clear(self) -> None:
         self.entries.clear()
         self.keys.clear()
+
+    def every(self) -> "Iterator[Entry | Holder | Let]":
+        """Its members, and those of its containers."""
+        for entry in self.entries:
+            yield entry
+            if isinstance(entry, Holder):
+                yield from entry.every()
 
     # once it is known which entries are used
 
@@ -398,6 +411,8 @@ class Body:
         tests = [r.test for s in self.steps for r in s.regions if r.test is not None]
         read = (*walk(*tests), *(part for step in self.steps for part in step.parts))
         used = {part.attr for part in read if isinstance(part, ast.Attribute)}
+        entries = [entry for step in self.steps for entry in step.accessed]
+        used |= {e.named.attr for e in entries if isinstance(e, Entry) and e.named is not None}
         self.kept = {key: code for key, code in self.kept.items() if key in used}
         self.say_early(self.top, dict(self.lets))
         self.find_lets(self.top, identifiers(*self.kept.values()))
@@ -448,6 +463,13 @@ class Body:
         held = self.parameters(self.top)
         made_of = ast.Expr(ast.Call(name("super().__init__"), [code], []))
         return [*checks, *before, made_of, *kept, *held]
+
+    def declared(self) -> list[ast.stmt]:
+        """The names of modules that vary, of which TorchScript must know that they stay."""
+        entries = (entry for entry in self.top.every() if isinstance(entry, Entry) and entry.used)
+        names = dict.fromkeys(entry.named.attr for entry in entries if entry.named is not None)
+        kind = ast.Subscript(name("Final"), name("str"))
+        return [ast.AnnAssign(ast.Name(title), kind, None, 1) for title in names]
 
     def attribute(self, entry: "Entry | Holder | Let") -> Iterator[ast.stmt]:
         if isinstance(entry, Let):
@@ -532,11 +554,11 @@ class Body:
                 continue
             stated, code = self.code(entry)
             before += stated
-            parts.append((entry.key, code))
+            named = entry.name if isinstance(entry, Entry) else None
+            parts.append((as_syntax(entry.key) if named is None else named, code))
         if kind == "list":
             return before, ast.List([code for _, code in parts], ast.Load())
-        keys: list[ast.expr | None] = [as_syntax(key) for key, _ in parts]
-        return before, ast.Dict(keys, [code for _, code in parts])
+        return before, ast.Dict([*(key for key, _ in parts)], [code for _, code in parts])
 
     def access(self, entry: "Entry | Holder") -> ast.expr:
         """`self.layers[0]`."""
@@ -550,5 +572,6 @@ class Body:
         if kind in ("self", "class") or (isinstance(entry, Entry) and entry.parameter):
             return ast.Attribute(owner, entry.key)
         if kind == "dict":
-            return ast.Subscript(owner, as_syntax(entry.key))
+            named = entry.named if isinstance(entry, Entry) else None
+            return ast.Subscript(owner, as_syntax(entry.key) if named is None else named)
         return ast.Subscript(owner, as_syntax(holder.modules[entry.key]))

@@ -9,12 +9,21 @@ from typing import Any
 from archdsl.language.syntax import APART, Item
 from archdsl.ops import OPS
 from archdsl.ops.shape import Slice
-from archdsl.pytorch.body import Entry, Listing, Value
+from archdsl.pytorch.body import NTH, Entry, Listing, Value
 from archdsl.pytorch.environment import Env, Flow
 from archdsl.pytorch.looping import Looping
-from archdsl.pytorch.operations import torch_call
+from archdsl.pytorch.operations import function_of, torch_call
 from archdsl.pytorch.python import call, choice, name
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in
+from archdsl.pytorch.symbols import (
+    Fixed,
+    Symbol,
+    binary,
+    element,
+    names_in,
+    sliced,
+    symbol,
+    variable,
+)
 from archdsl.pytorch.translator import choose
 
 MANY = 3  # copies that are written as a loop
@@ -225,11 +234,45 @@ class Branching(Looping):
             yield self.function(op, made, [x], env, f"{name}{position}", hint)
             start = stop
 
+    def parts_of_any(self, x: Value, value: Symbol, env: Env) -> Listing:
+        """The channels of a map in parts, of which there may be any number."""
+        if env.guard is not None or self.rounds or self.again:
+            raise Fixed(value.names, "parts of any number, there")
+        index = self.body.local("k", self.taken)
+        ends: list[Any]
+        self.body.locals.discard(index)
+        k = replace(variable(index, "int"), counted=True)
+        after = binary("+", k, 1)
+        if value.type == "list":
+            count = symbol(call("len", value), "int", value)
+            each = element(value, variable(NTH, "int"))
+            sizes = symbol(call("list", value), "list", value)
+            self.body.keep("sizes", sizes)
+            ends = [
+                symbol(call("sum", sliced(sizes, None, end)), "int", value) for end in (k, after)
+            ]
+        else:
+            count, each = value, binary("//", x.spec.channels, value)
+            ends = [binary("*", end, each) for end in (k, after)]
+            self.body.keep("size", each)
+        self.body.turning.add(index)
+        self.body.turns.add(index)
+        start, stop = ends
+        made = torch_call(Slice(start=start, stop=stop), [x.spec])
+        made = replace(made, arguments=self.kept_numbers(made.arguments))
+        over = call("range", self.body.keep("parts", count))
+        clause = ast.comprehension(name(index), over, [], 0)
+        maps = self.body.listing(x.spec.with_channels(each), count, "parts", Slice)
+        self.step(env.level, maps, ast.ListComp(function_of(made, [self.body.read(x)]), [clause]))
+        return maps
+
     def parted(self, item: Item, env: Env, title: str) -> Flow:
         """The channels of a map in parts, a list."""
         x, value = env.x, self.evaluate(item.arguments["parts"], env)
-        if not isinstance(x, Value) or not (isinstance(value, list) or known(value)):
-            raise Fixed(names_in(value), "a list of parts")
+        if not isinstance(x, Value):
+            raise Fixed(names_in(value), "parts of a list")
+        if isinstance(value, Symbol):
+            return self.parts_of_any(x, value, env)
         counts = value if isinstance(value, list) else [x.spec.channels // value] * value
         if not title.startswith("_"):
             there, _ = self.within(f"{title}.0", env)

@@ -75,6 +75,17 @@ class Chains(Containers):
             self.body.locals, self.body.lengths = mark[1:]
             raise
 
+    @contextmanager
+    def repeating(self, hint: str = "") -> Iterator[None]:
+        """Inside, a loop of the constructor makes what is translated, called as `hint` says."""
+        before, self.hint = self.hint, hint or self.hint
+        self.repeats += 1
+        try:
+            yield
+        finally:
+            self.repeats -= 1
+            self.hint = before
+
     def chain(self, items: Items, env: Env, parts: Parts) -> Env | None:
         """Adds the members that items make; None if they are no chain."""
         for item in items.items:
@@ -210,12 +221,11 @@ class Chains(Containers):
             return self.unrolled(times, env, parts, turn)
         self.turning |= names_in(times)
         title = next(n for n in ("i", "j", "k", "m", "n") if n not in names_of(env))
-        self.repeats += 1
         i = replace(variable(title, "int"), counted=True)
         bound = {"i": i, "first": equal(i, 0), "last": equal(i, times - 1)}
         over = call("range", times)
         try:
-            with self.attempt():
+            with self.attempt(), self.repeating():
                 made: Parts = []
                 after = self.carried(
                     env, made, lambda e, p: turn(e.bind(bound), p), i, name(title), over,
@@ -225,8 +235,6 @@ class Chains(Containers):
             if not known(times) or not error.names & {title}:
                 raise Fixed(error.names - {title} | names_in(times), str(error)) from error
             return self.unrolled(times, env, parts, turn)
-        finally:
-            self.repeats -= 1
         parts += made
         return after
 
@@ -348,14 +356,11 @@ class Chains(Containers):
         over = ast.Tuple([as_syntax(cells) for cells in targets.values()])
         last = {title: count - 1} | {local: element(cells, -1) for local, cells in targets.items()}
         made: Parts = []
-        self.repeats += 1
-        try:
+        with self.repeating():
             after = self.carried(
                 env.bind(bound), made, lambda e, p: self.kept(item, e, p), variable(title, "int"),
                 target, over, last,
             )  # fmt: skip
-        finally:
-            self.repeats -= 1
         self.body.locals -= {title, *targets}  # which other loops may have
         for turns in made:
             assert isinstance(turns, Turns)

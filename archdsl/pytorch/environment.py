@@ -1,7 +1,8 @@
 """What an item sees while it is translated, and what its words stand for there."""
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
@@ -245,9 +246,7 @@ class Reading:
     def title(self, template: Template, env: Env) -> str:
         """The name of an item; where it varies, how that is written."""
         text = self.formatted(template, env)
-        if isinstance(text, str):
-            return text
-        return "".join(p if isinstance(p, str) else f"{{{ast.unparse(p.syntax)}}}" for p in text)
+        return text if isinstance(text, str) else pattern(text)
 
     def text(self, template: Template, env: Env) -> "str | Symbol":
         """A text, an f-string where some of it varies."""
@@ -424,6 +423,16 @@ def takes_channels(op: type[Op]) -> bool:
     """Whether what makes such a module must know the channels of its input."""
     plain = op.__module__.endswith((".activation", ".regularize")) or op.verb == "identity"
     return not plain or op.verb in ("prelu", "layer_scale")
+
+
+def pattern(parts: Sequence[Any]) -> str:
+    """How a name that varies is written: `conv{k}`."""
+    return "".join(p if isinstance(p, str) else f"{{{ast.unparse(p.syntax)}}}" for p in parts)
+
+
+def plain_name(title: str) -> str:
+    """A name without what varies in it."""
+    return re.sub(r"{[^}]*}", "", title)
 
 
 def text_of(parts: "str | list[Any]") -> ast.expr:

@@ -78,7 +78,8 @@ def links(walk: Any, item: Item, env: Env, count: Any) -> Links | None:
         plain = replace(one, modifiers=replace(one.modifiers, checkpoint=False))
         layer = replace(layer, items=(plain,))
     parts: Parts = []
-    after = walk.chain(layer, bound.with_input(with_channels(env.first, probe)), parts)
+    with walk.repeating(LAYER):
+        after = walk.chain(layer, bound.with_input(with_channels(env.first, probe)), parts)
     if after is None or len(parts) != 1:
         return None
     growth = after.first.spec.channels
@@ -89,7 +90,8 @@ def links(walk: Any, item: Item, env: Env, count: Any) -> Links | None:
     if sees == "last":
         seen = choose(equal(i, 0), lambda: start, lambda: growth)
     parts = []
-    walk.chain(layer, bound.with_input(with_channels(env.first, seen)), parts)
+    with walk.repeating(LAYER):
+        walk.chain(layer, bound.with_input(with_channels(env.first, seen)), parts)
     (part,) = parts
     if not isinstance(part, Part) or part.made.before or part.test is not None:
         return None

@@ -15,7 +15,7 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body, Entry, Holder, Listing, Region, Step, Value
 from archdsl.pytorch.chains import Chains
 from archdsl.pytorch.containers import Made
-from archdsl.pytorch.environment import Env, Factory, Flow, Level
+from archdsl.pytorch.environment import Env, Factory, Flow, Level, plain_name, text_of
 from archdsl.pytorch.joining import join_members
 from archdsl.pytorch.operations import (
     function_of,
@@ -30,7 +30,7 @@ from archdsl.pytorch.operations import (
 from archdsl.pytorch.python import call, choice, flat, name
 from archdsl.pytorch.regions import settle_regions
 from archdsl.pytorch.starts import is_known, scheme_of, wrap
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, negation, same
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, negation, same, symbol
 from archdsl.pytorch.told import Told
 from archdsl.pytorch.translator import assuming, excludes
 from archdsl.pytorch.turns import Loop
@@ -77,6 +77,7 @@ class Placing(Chains):
         self.file = program.document.file
         self.replacing = program.replacing  # as its class sees it
         self.where = ""  # the path of the op that is looked at, where it has one
+        self.patterns: dict[str, list[Any]] = {}  # the parts of names that vary
 
     def outer(self, file: File) -> Mapping[str, Any]:
         """What a file's blocks see of the document's parameters."""
@@ -395,6 +396,15 @@ class Placing(Chains):
 
     def entered(self, holder: Holder, entry: E) -> E:
         """A module in its place, or what stands there where it is applied again."""
+        parts = self.patterns.get(entry.key)
+        if parts is not None:
+            if self.again or not isinstance(entry, Entry) or entry.parameter:
+                raise Fixed(names_in(*parts), "what has a name that varies is no module")
+            varying = symbol(text_of(parts), "str", *parts)
+            read = self.body.keep(f"{plain_name(entry.key)}_name".lstrip("_"), varying)
+            if not isinstance(read, ast.Attribute):
+                raise Fixed(varying.names, "a name that only forward knows")
+            entry.name, entry.named = varying.syntax, read
         if not self.again:
             self.body.enter(holder, entry)
             return entry
@@ -410,7 +420,7 @@ class Placing(Chains):
         titles, known = env.level.holder.titles, env.level.trail + title
         if self.again and known in titles:
             return titles[known]
-        plain = title.lstrip("_") or "identity"
+        plain = plain_name(title.lstrip("_")) or "identity"
         taken = self.program.keys, env.level.holder.keys
         free, number = plain if not plain.isdecimal() else f"layer_{plain}", 2
         while any(free in names for names in taken):

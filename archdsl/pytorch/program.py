@@ -393,7 +393,8 @@ class Program(Factories):
         is_part = block not in self.document.titles
         notes = described(block, walk, fixed, "part" if is_part else "block")
         constructor = self.constructor(taken, kept, body[0].body, walk, rest)
-        members: list[ast.stmt] = [documented(notes), constructor, *body[1:]]
+        declared = walk.body.declared()
+        members: list[ast.stmt] = [documented(notes), *declared, constructor, *body[1:]]
         node = ast.ClassDef("", [name(base)], [], members, [])
         alike = self.alike(node) if is_part else ""
         if not alike:

@@ -13,7 +13,7 @@ from archdsl.graph.graph import Graph
 from archdsl.modules.calls import IMPORTED, OTHER_NAMES, OTHERS, REQUIRES
 from archdsl.ops.opaque import Opaque
 from archdsl.pytorch import naming
-from archdsl.pytorch.allowed import prelude
+from archdsl.pytorch.allowed import TYPING, prelude
 from archdsl.pytorch.body import TAKEN
 from archdsl.pytorch.instances import instances
 from archdsl.pytorch.network import network
@@ -24,7 +24,7 @@ from archdsl.pytorch.symbols import Fixed, rule_body
 
 _MODULES = ("torch", "math", "F", "nn")
 _IMPORTED = {
-    "Tensor", "OrderedDict", "Callable", "NamedTuple", "Sequence", "Any", "partial", *_MODULES,
+    "Tensor", "OrderedDict", "Callable", "Sequence", "partial", *TYPING, *_MODULES,
 }  # fmt: skip
 
 
@@ -162,7 +162,7 @@ def imports(used: set[str]) -> list[str]:
         lines.append(f"from collections.abc import {', '.join(abstract)}")
     if "partial" in used:
         lines.append("from functools import partial")
-    typing = [title for title in ("Any", "NamedTuple") if title in used]
+    typing = [title for title in TYPING if title in used]
     if typing:
         lines.append(f"from typing import {', '.join(typing)}")
     lines += [""] if lines else []

@@ -1,7 +1,7 @@
 """Items in a class: what each is as a module, and the statements of `forward` that connect them."""
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,15 @@ from archdsl.pytorch.body import Entry, Holder, Let, Listing, Value, reads, sets
 from archdsl.pytorch.branching import Branching
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
-from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
+from archdsl.pytorch.environment import (
+    Env,
+    Factory,
+    Flow,
+    Level,
+    Maker,
+    pattern,
+    takes_channels,
+)
 from archdsl.pytorch.linking import Linking, links
 from archdsl.pytorch.python import call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, known, names_in
@@ -108,7 +116,7 @@ class Walk(Branching):
             result = self.single(item, replace(env, otherwise=None))
         if not isinstance(result, Value) or result is x:
             raise Fixed(test.names, "what is under a condition gives no map of its own")
-        for entry in entries_in(holder.entries[start:]):
+        for entry in modules_in(holder, start):
             if entry.parameter or entry.test is not None:
                 raise Fixed(test.names, "a parameter under a condition")
             entry.test = test
@@ -283,7 +291,7 @@ class Walk(Branching):
 
     def named(self, item: Item, env: Env) -> Flow:
         level, number = env.level, env.level.count
-        key = None if item.key is None else self.key(item.key, env)
+        key = None if item.key is None else self.name_of(item, env)
         if item.verb == USE:
             return self.used(item, key, env)
         title, outer = key, env
@@ -310,6 +318,21 @@ class Walk(Branching):
             if items is None:
                 outer.frame.makers[key] = Maker(item, outer, number, self.again)
         return result
+
+    def name_of(self, item: Item, env: Env) -> str:
+        """The name of an item, or its pattern where that varies."""
+        assert item.key is not None
+        found = self.formatted(item.key, env)
+        if isinstance(found, str):
+            return found
+        varying = [part for part in found if not isinstance(part, str)]
+        title = pattern(found)
+        dotted = any("." in ast.unparse(part.syntax) for part in varying)
+        if item.verb == USE or self.block is None or self.rounds or self.again or dotted:
+            raise Fixed(names_in(*varying), "a name that varies, there")
+        if not title.startswith("_"):
+            self.patterns[title.rpartition(".")[2]] = last_of(found)
+        return title
 
     # verbs
 
@@ -477,13 +500,19 @@ class Walk(Branching):
         return self.function(made, written, inputs, env, title, title.lstrip("_"), item.span)
 
 
-def entries_in(entries: Iterable[Any]) -> Iterator[Entry]:
-    """The modules and parameters among entries and in their containers."""
-    for entry in entries:
-        if isinstance(entry, Holder):
-            yield from entries_in(entry.entries)
-        elif isinstance(entry, Entry):
-            yield entry
+def last_of(parts: list[Any]) -> list[Any]:
+    """The parts of a name with dots behind the last of these."""
+    for place, part in reversed([*enumerate(parts)]):
+        if isinstance(part, str) and "." in part:
+            return [part.rpartition(".")[2], *parts[place + 1 :]]
+    return parts
+
+
+def modules_in(holder: Holder, start: int) -> list[Entry]:
+    """The modules and parameters among the later members of a container, and in these."""
+    later = holder.entries[start:]
+    inner = [entry for part in later if isinstance(part, Holder) for entry in part.every()]
+    return [entry for entry in [*later, *inner] if isinstance(entry, Entry)]
 
 
 def names_inside(item: Item) -> bool:

@@ -4,13 +4,22 @@ The spec calls the block with several arguments; what is emitted is proved to be
 the class holds for each of them.
 """
 
+import inspect
+import json
+from functools import cache
+from itertools import pairwise
 from textwrap import dedent, indent
+from typing import Any
 
 import pytest
 import torch
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 import archdsl
 from archdsl.pytorch.running import import_source
+from tests.examples import examples
 
 HEAD = "archdsl: 1\nname: net\ninput: [8, 16, 16]\nblocks:\n"
 BRANCHES = """
@@ -80,6 +89,57 @@ KINDS = {
     """,
         [{}, {"sizes": "[4]"}, {"sizes": "[1, 3, 8]"}],
     ),
+    "names by argument": (
+        """
+      unit:
+        params: {kernel: 3, stride: 1, project: true, out: 8}
+        body:
+          _old:
+            inline:
+              old_k{kernel}_s{stride}: {conv: {out: out, kernel: 1, stride: stride}, if: project}
+          k{kernel}:
+            seq: {conv: {conv: {out: out, kernel: kernel, stride: stride}}, bn: batch_norm}
+            from: input
+          sum: {add: {}, from: [_old, "k{kernel}"]}
+    """,
+        [{}, {"stride": 2}, {"project": "false"}, {"kernel": 1, "out": 16}],
+    ),
+    "densely connected residuals": (
+        """
+      unit:
+        params: {n: 2}
+        body:
+          layers:
+            dense:
+              repeat: n
+              sees: last
+              layer: [{residual: {body: {conv: {conv: {out: C, kernel: 3}}, act: relu}}}]
+          conv: {conv: {out: 8, kernel: 1}}
+    """,
+        [{}, {"n": 3}],
+    ),
+    "parts of a list": (
+        """
+      unit:
+        params: {sizes: [2, 6]}
+        body:
+          part: {split: {parts: sizes}}
+          first: {conv: {out: 8, kernel: 1}, from: "part[0]"}
+          all: {concat: {}, from: ["*part", first]}
+    """,
+        [{}, {"sizes": "[1, 3, 4]"}],
+    ),
+    "so many parts": (
+        """
+      unit:
+        params: {n: 2}
+        body:
+          part: {split: {parts: n}}
+          first: {conv: {out: 8, kernel: 1}, from: "part[0]"}
+          all: {concat: {}, from: ["*part", first]}
+    """,
+        [{}, {"n": 4}],
+    ),
     "one of two joins": (
         """
       unit:
@@ -131,6 +191,54 @@ def test_a_block_of_several_arguments_is_one_class(kind: str) -> None:
     module = import_source(source, "net").Net()
     made = {type(part) for name, part in module.named_children() if name.startswith("call")}
     assert [one.__name__ for one in made] == ["Unit"]
+
+
+@cache
+def module_of(kind: str) -> Any:
+    return import_source(source_of(*KINDS[kind]), "net")
+
+
+@st.composite
+def arguments(draw: st.DrawFn, kind: str) -> dict[str, Any]:
+    """Arguments of a block, of the kinds that its uses give; a list is the channels in parts."""
+    known = {key: yaml.safe_load(str(value)) for call in KINDS[kind][1]
+             for key, value in call.items()}  # fmt: skip
+    given: dict[str, Any] = {}
+    for key, value in known.items():
+        if isinstance(value, bool):
+            given[key] = draw(st.booleans())
+        elif isinstance(value, int):
+            given[key] = draw(st.sampled_from([value, 1, 2, 3, 4, 8, 12]))
+        elif isinstance(value, list):
+            cuts = sorted(draw(st.sets(st.integers(1, 7), max_size=3)))
+            given[key] = [b - a for a, b in pairwise([0, *cuts, 8])]
+    return {key: value for key, value in given.items() if draw(st.booleans())}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "pools"])  # which needs an op
+@settings(max_examples=examples(3, 40), deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_the_class_of_a_block_is_the_block_for_arguments_of_no_use(
+    kind: str, data: st.DataObject
+) -> None:
+    values = data.draw(arguments(kind))
+    block = indent(dedent(KINDS[kind][0]), "  ")
+    text = f"{HEAD}{block}\nbackbone:\n  call: {{unit: {json.dumps(values)}}}"
+    try:
+        wanted: Any = archdsl.compile(archdsl.loads(text))
+    except archdsl.SpecError:
+        assume(False)
+        raise
+    made = module_of(kind).Unit
+    takes = inspect.signature(made).parameters
+    channels = {"in_channels": 8} if "in_channels" in takes else {}
+    module = made(**channels, **{key: value for key, value in values.items() if key in takes})
+    module, wanted = module.double().eval(), wanted.call.double().eval()
+    assert list(module.state_dict()) == list(wanted.state_dict())
+    module.load_state_dict(wanted.state_dict())
+    image = torch.randn(2, 8, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(module(image), wanted(image), rtol=1e-9, atol=1e-9)
 
 
 def test_what_a_constructor_keeps_hides_no_method_of_a_module() -> None:
