@@ -28,6 +28,7 @@ class Mutation:
     end: int
     before: str
     after: str
+    at_import: bool = False  # whether it runs when its file is imported
 
     def applied(self, text: str) -> str:
         """The text of the file with the change; offsets count bytes, as Python's parser does."""
@@ -56,11 +57,22 @@ def mutations(path: Path, root: Path) -> Iterator[Mutation]:
     for line in raw.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     name = str(path.relative_to(root))
-    for node, after in _changes(ast.parse(raw)):
+    tree = ast.parse(raw)
+    later = {id(inner) for outer in _later(tree) for inner in ast.walk(outer)}
+    for node, after in _changes(tree):
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         before = raw[start:end].decode()
-        yield Mutation(name, node.lineno, start, end, before, f"({after})")
+        yield Mutation(name, node.lineno, start, end, before, f"({after})", id(node) not in later)
+
+
+def _later(tree: ast.Module) -> Iterator[ast.AST]:
+    """What does not run when the file is imported: the bodies of functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from node.body
+        elif isinstance(node, ast.Lambda):
+            yield node.body
 
 
 def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:

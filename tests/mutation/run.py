@@ -1,30 +1,30 @@
-"""How many small changes of the code the tests catch: a sample, each run against tests nearby.
+"""How many small changes of the code the tests catch: a sample, each run against tests that run it.
 
-    python -m tests.mutation.run OUT --number 60 --seed 1 --processes 1
+    python -m tests.mutation.run OUT --number 300 --seed 1 --junit FILE --longest 1
 
-A mutant is run against the file of tests that is called like its own, then the folder of its
-package, then `WIDER`, then all; the first test that fails ends it. With `--near 60` it is run
-against the first two, for so many seconds each: what these do not catch, others may. OUT gets a
-line of JSON a mutant, and is gone on with. What survives is to be looked at: it may be the same
-program.
+First all tests that take no longer than `--longest` seconds, as FILE of an earlier run says, are
+run in a copy that says which of the changed expressions each runs. Then each mutant is run against
+those that run it, the nearest and quickest first, and some that stand nearby; the first that fails
+ends it. A test that fails without the change, too, counts for nothing. OUT keeps the copies, and a
+line of JSON a mutant; it is gone on with. What survives is to be looked at: it may be the same
+program, and then stands in `same.yaml` with the reason.
 """
 
 import argparse
 import json
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import signal
 from pathlib import Path
+from typing import Any
 
+from tests.mutation import forked
+from tests.mutation.covered import READ_AS_TEXT, covering, instrument, long_tests, probe
 from tests.mutation.mutations import Mutation, sample
 
-ROOT = Path(__file__).parents[2]
-WIDER = ["tests/test_random_specs.py", "tests/api", "tests/cli", "tests/gallery"]
-SECONDS = 3600  # tests that run longer have caught it: all take a third in one process
+STAGES = (4.0, 20.0)  # seconds of tests that are tried at once, before those that are left
+NEARBY = 10.0  # seconds of tests that stand nearby, but were not seen to run it
+FAR = 2
 
 
 def main() -> None:
@@ -32,95 +32,142 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--number", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--near", type=int, metavar="SECONDS")
-    judge(parser.parse_args())
+    parser.add_argument("--junit", type=Path)
+    parser.add_argument("--longest", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, default=90.0, help="of tests for a mutant")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    out = arguments.out.resolve()
+    whole = copied(forked.ROOT, out / "whole")
+    sites = sample(whole, arguments.number, arguments.seed)
+    forked.prepare()
+    if not (out / "probed").exists():
+        instrument(copied(whole, out / "probed"), sites)
+    probe(out, out / "probed", 1800, long_tests(arguments.junit, arguments.longest))
+    Judge(out, sites, arguments.seconds).judge()
 
 
-def judge(arguments: argparse.Namespace) -> None:
-    """Runs every mutant that OUT has no line for, and prints the shares."""
-    done = {record["mutant"]: record for record in records(arguments.out)}
-    todo = [
-        mutation
-        for mutation in sample(ROOT, arguments.number, arguments.seed)
-        if str(mutation) not in done
-    ]
-    copies = [copy() for _ in range(arguments.processes)]
-    with ThreadPoolExecutor(arguments.processes) as pool, arguments.out.open("a") as out:
-        for record in pool.map(lambda one: outcome(one, copies, arguments.near), todo):
-            out.write(json.dumps(record) + "\n")
-            out.flush()
-            done[record["mutant"]] = record
-            print(record["outcome"], record["mutant"], flush=True)
-    survived = [record for record in done.values() if record["outcome"] == "survived"]
-    caught = sum(record["outcome"] == "caught" for record in done.values())
-    print(f"{caught} of {len(done)} caught; {len(survived)} survived:")
-    for record in survived:
-        print(f"  {record['mutant']}")
-
-
-def records(out: Path) -> Iterable[dict[str, str]]:
-    return map(json.loads, out.read_text().splitlines()) if out.exists() else ()
-
-
-def selections(mutation: Mutation, near: bool) -> Iterator[list[str]]:
-    """The tests to run, nearest first, or only those."""
-    path = Path(mutation.path)
-    folder = Path("tests", *path.parts[1:-1])
-    while not (ROOT / folder).is_dir():
-        folder = folder.parent
-    own = folder / f"test_{path.stem}.py"
-    if (ROOT / own).exists():
-        yield [str(own)]
-    if folder != Path("tests"):
-        yield [str(folder)]
-    if not near:
-        yield WIDER
-        yield ["tests"]
-
-
-def copy() -> Path:
-    """A copy of the project to spoil."""
-    target = Path(tempfile.mkdtemp()) / "project"
-    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "out")
-    shutil.copytree(ROOT, target, ignore=ignored)
+def copied(source: Path, target: Path) -> Path:
+    """A copy of the project, made once."""
+    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", "out")
+    if not target.exists():
+        shutil.copytree(source, target, ignore=ignored)
     return target
 
 
-def outcome(mutation: Mutation, copies: list[Path], near: int | None = None) -> dict[str, str]:
-    """`caught` or `survived`, and by which test; `undecided` where the nearest take too long."""
-    root = copies.pop()
-    path = root / mutation.path
-    whole = path.read_text(encoding="utf-8")
-    try:
-        path.write_text(mutation.applied(whole), encoding="utf-8")
-        tried = selections(mutation, near is not None)
-        caught = next((by for tests in tried if (by := failed(root, tests, near or SECONDS))), "")
-        result = "caught" if caught else "survived"
-    except subprocess.TimeoutExpired:
-        caught, result = "", "undecided"
-    finally:
-        path.write_text(whole, encoding="utf-8")
-        copies.append(root)
-    return {"mutant": str(mutation), "outcome": result, "by": caught}
+class Judge:
+    """Tries mutants, and keeps what came of each."""
+
+    def __init__(self, out: Path, sites: list[Mutation], most: float) -> None:
+        self.out, self.sites, self.most = out, sites, most
+        self.whole, self.spoiled = out / "whole", copied(out / "whole", out / "spoiled")
+        self.tests, self.seconds = covering(out)
+        self.outcomes = out / "outcomes.jsonl"
+        self.sound: dict[str, bool] = {}  # whether a test passes without a change
+
+    def judge(self) -> None:
+        """Tries each mutant that has no line yet, and prints the shares."""
+        done: dict[str, Any] = {record["mutant"]: record for record in records(self.outcomes)}
+        for number, mutant in enumerate(self.sites):
+            if str(mutant) not in done:
+                record = {"mutant": str(mutant), **self.outcome(number, mutant)}
+                with self.outcomes.open("a") as out:
+                    out.write(json.dumps(record) + "\n")
+                done[str(mutant)] = record
+                print(record["outcome"], mutant, record["by"], record["tests"], flush=True)
+        for outcome in ("caught", "survived", "undecided"):
+            chosen = [record for record in done.values() if record["outcome"] == outcome]
+            print(f"{outcome}: {len(chosen)} of {len(done)}")
+            for record in chosen if outcome != "caught" else ():
+                print(f"  {record['mutant']} ({record['tests']} tests)")
+
+    def outcome(self, number: int, mutant: Mutation) -> dict[str, Any]:
+        """`caught` and by which test, `survived`, or `undecided` where they take too long."""
+        path = self.spoiled / mutant.path
+        path.write_text(mutant.applied(path.read_text(encoding="utf-8")), encoding="utf-8")
+        os.utime(path, (number, number))  # a time of its own: what was compiled of another is old
+        tried = 0
+        try:
+            selections, all_tried = self.selections(number, mutant)
+            for tests in selections:
+                tried += len(tests)
+                while tests and (by := self.failed(tests)) is not None:
+                    if "::" not in by and not by.startswith("tests"):
+                        return {
+                            "outcome": "caught" if by else "undecided",
+                            "by": by,
+                            "tests": tried,
+                        }
+                    if self.is_sound(by):
+                        return {"outcome": "caught", "by": by, "tests": tried}
+                    tests = [test for test in tests if not f"{test}::".startswith(f"{by}::")]
+        finally:
+            shutil.copy2(self.whole / mutant.path, path)
+        return {"outcome": "survived" if all_tried else "undecided", "by": "", "tests": tried}
+
+    def selections(self, number: int, mutant: Mutation) -> tuple[list[list[str]], bool]:
+        """The tests to run, in parts: those that run it, then some that stand nearby.
+
+        With it, whether they are all that run it.
+        """
+        running = {*self.tests[number]}
+        if mutant.at_import or not running:
+            running |= {*self.tests[mutant.path]}
+        order = sorted(running, key=lambda test: self.cost(test, mutant))
+        budget = self.most if mutant.path in READ_AS_TEXT else NEARBY
+        for test in sorted({*self.seconds} - running, key=lambda test: self.cost(test, mutant)):
+            budget -= self.seconds[test] + 0.02
+            if budget < 0 or self.cost(test, mutant)[0] == FAR:
+                break
+            order.append(test)
+        done = 0.0
+        parts: list[list[str]] = [[] for _ in range(len(STAGES) + 1)]
+        for test in order:
+            if done > self.most:
+                break
+            done += self.seconds[test] + 0.01
+            parts[sum(done > stage for stage in STAGES)].append(test)
+        return [part for part in parts if part], sum(map(len, parts)) >= len(running)
+
+    def cost(self, test: str, mutant: Mutation) -> tuple[int, float]:
+        """How far from the mutant a test stands, and how long it takes."""
+        path = Path(mutant.path)
+        near = Path("tests", *path.parts[1:-1])
+        file = Path(test.partition("::")[0])
+        if file == near / f"test_{path.stem}.py":
+            return 0, self.seconds[test]
+        return (1 if near != Path("tests") and near in file.parents else FAR), self.seconds[test]
+
+    def failed(self, tests: list[str]) -> str | None:
+        """The first of the tests that fails, or how it ended; "" where that is not known."""
+        out = self.out / "run.jsonl"
+        out.unlink(missing_ok=True)
+        cpu = int(sum(self.seconds[test] for test in tests) * 5) + 60
+        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+        status = forked.run(self.spoiled, files, out, order=tests, cpu=cpu, wall=10 * cpu)
+        if status is None:
+            return ""
+        if status < 0:
+            return "time" if status in (-signal.SIGXCPU, -signal.SIGKILL) else f"signal {-status}"
+        wrong: list[str] = [record["test"] for record in records(out) if record["failed"]]
+        if wrong:
+            return wrong[0]
+        return None if status in (0, 5) else files[0]
+
+    def is_sound(self, test: str) -> bool:
+        """Whether a test passes without the change."""
+        if test not in self.sound:
+            out = self.out / "sound.jsonl"
+            out.unlink(missing_ok=True)
+            order = [test] if "::" in test else None
+            file = test.partition("::")[0]
+            status = forked.run(self.whole, [file], out, order=order, cpu=300, wall=1500)
+            self.sound[test] = status == 0
+        return self.sound[test]
 
 
-def failed(root: Path, tests: list[str], seconds: int) -> str:
-    """The first of the tests that fails, or nothing."""
-    call = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
-    env = {**os.environ, "PYTHONPATH": str(root)}  # programs that tests start are spoiled, too
-    try:
-        done = subprocess.run(
-            call, cwd=root, env=env, capture_output=True, text=True, timeout=seconds
-        )
-    except subprocess.TimeoutExpired:
-        if seconds < SECONDS:
-            raise
-        return "time"
-    if done.returncode in (0, 5):
-        return ""
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return lines[0][:200] if lines else f"status {done.returncode}"
+def records(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
 if __name__ == "__main__":
