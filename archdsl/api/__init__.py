@@ -183,6 +183,7 @@ def from_torch(
     return from_torch(module, example_inputs, name)
 
 
+@speaking_python
 def to_spec(graph: "Graph") -> str:
     """The text of a spec that is the graph: read again it has the same weights in their order,
     the same ops, settings, connections and results.
@@ -190,11 +191,8 @@ def to_spec(graph: "Graph") -> str:
     It is meant for graphs of imported modules; one that was read from a spec gets another text.
     Raises ModuleError where no spec can say it, with the reason, and UsageError for no graph.
     """
-    from archdsl.graph.graph import Graph
     from archdsl.importing.specs import spec_of
 
-    if not isinstance(graph, Graph):
-        raise UsageError(f"`to_spec` takes a graph, not a {type(graph).__name__}")
     return spec_of(graph, loads)
 
 
@@ -520,6 +518,7 @@ def load_weights(
     )
 
 
+@speaking_python
 def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """Writes the weights of a module: safetensors by the suffix, else PyTorch's format.
 
@@ -528,8 +527,6 @@ def save_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """
     from archdsl.weights import saving
 
-    if not hasattr(module, "state_dict"):
-        raise UsageError(f"`save_weights` takes a module, not a {type(module).__name__}")
     saving.save_weights(module, path)
 
 

@@ -3,11 +3,16 @@
 They are written once, for the command line; a line of the user's own text is left as it is.
 """
 
+import ast
 import inspect
 import re
+import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import is_dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from types import UnionType
+from typing import Any, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
 from archdsl.diagnostics.errors import SpecError, UsageError
 
@@ -69,24 +74,48 @@ def speaking_python(function: Callable[Given, Result]) -> Callable[Given, Result
 
 def _of_another_type(function: Any, arguments: Any, named: Any) -> str:
     """What is said of the first argument that is not of the type that is written for it."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
     signature = inspect.signature(function)
     try:
         given = signature.bind(*arguments, **named).arguments
     except TypeError:
         return ""  # of which Python says all
+    known = _names_of_types(function)
     for name, value in given.items():
-        type_ = signature.parameters[name].annotation
-        if isinstance(type_, str) or signature.parameters[name].kind in (
-            inspect.Parameter.VAR_POSITIONAL,
-            inspect.Parameter.VAR_KEYWORD,
-        ):
-            continue  # what only type checkers import
+        kind, type_ = signature.parameters[name].kind, signature.parameters[name].annotation
+        if kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            continue
         try:
-            adapter: Any = TypeAdapter(type_, config=ConfigDict(arbitrary_types_allowed=True))
-            adapter.validate_python(value, strict=True)
-        except ValidationError:
+            type_ = eval(type_, known) if isinstance(type_, str) else type_
+        except NameError:
+            continue  # of a package that is not here
+        if not _is_of(value, type_):
             written = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", inspect.formatannotation(type_))
             return f"{name} must be {written}, not {repr(value)[:40]}"
     return ""
+
+
+def _names_of_types(function: Any) -> dict[str, Any]:
+    """What the annotations of a function may name: also what only type checkers import."""
+    module = sys.modules[function.__module__]
+    known = dict(vars(module))
+    for part in ast.parse(inspect.getsource(module)).body:
+        if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING":
+            for statement in part.body:
+                with suppress(ImportError):
+                    exec(ast.unparse(statement), known)
+    return known
+
+
+def _is_of(value: Any, type_: Any) -> bool:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    if get_origin(type_) in (Union, UnionType):
+        return any(_is_of(value, one) for one in get_args(type_))
+    if is_dataclass(type_):
+        return isinstance(value, cast(type, type_))
+    try:
+        adapter: Any = TypeAdapter(type_, config=ConfigDict(arbitrary_types_allowed=True))
+        adapter.validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
