@@ -6,10 +6,14 @@ count in what the test shows.
 
 import importlib.util
 import json
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+
+import pytest
 
 import archdsl
 from archdsl.diagnostics.diagnostic import Diagnostic
@@ -24,6 +28,7 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.yaml.limits import Limits
 
 DOCS = Path(__file__).parent.parent / "docs"
+needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
 REQUIRED = {"archdsl": "1", "name": "net", "input": "[3, 8, 8]", "backbone": "[relu]"}
 
 
@@ -142,6 +147,15 @@ def write(folder: Path, **files: str) -> None:
     """Spec files of a folder, by name without `.yaml`."""
     for name, text in files.items():
         (folder / f"{name}.yaml").write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+
+
+def pdflatex(folder: Path, page: str) -> str:
+    """Sets a page as `page.pdf` in a folder, and gives what LaTeX says; it finds no mistake."""
+    (folder / "page.tex").write_text(page)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
 
 
 def resized(name: str, size: Sequence[int], params: Mapping[str, Any] | None = None) -> Graph:

@@ -26,7 +26,8 @@ class Stage:
     """One row: a scope or a node, what it is (`bottleneck x 3`), what it gives, what it costs.
 
     `outputs` are all maps that others take from it, none for a row that gathers parts from
-    everywhere; `paths` where its parts are, if it stands for several.
+    everywhere; `paths` where its parts are, if it stands for several; `called` is what readers call
+    its path, if that is not what it is.
     """
 
     path: str
@@ -35,6 +36,11 @@ class Stage:
     cost: Cost
     values: Mapping[str, Value] = field(default_factory=dict)  # of further columns
     paths: tuple[str, ...] = ()
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.called or self.path
 
     @property
     def output(self) -> str:
@@ -195,7 +201,8 @@ def _stages(graph: Graph, depth: int | None, analysis: Analysis) -> Rows:
     for id, nodes in own.items():
         every = [*more.get(id, []), *nodes]
         cost = sum_of(analysis.nodes[node.id] for node in every)
-        result.append((Stage(id, descriptions.of(id, nodes[0]), outputs[id], cost), every))
+        what, name = descriptions.of(id, nodes[0]), graph.called(id)
+        result.append((Stage(id, what, outputs[id], cost, called=name), every))
     return result
 
 
@@ -230,9 +237,11 @@ def _folded(table: Rows) -> Rows:
         if others:
             paths = (first.path, *(row.path for row, _ in others))
             cost = sum_of((first.cost, *(row.cost for row, _ in others)))
-            path = f"{first.path}–{rest_of(first.path, paths[-1])}"
+            last, _ = others[-1]
+            path = f"{first.path}–{rest_of(first.path, last.path)}"
+            name = path if last.name == last.path else f"{first.name}–{last.name}"
             what = _times(first.what, len(paths))
-            first = replace(first, path=path, what=what, cost=cost, paths=paths)
+            first = replace(first, path=path, called=name, what=what, cost=cost, paths=paths)
             nodes = [*nodes, *(node for _, more in others for node in more)]
         rows.append((first, nodes))
     return rows

@@ -177,6 +177,23 @@ class Graph:
     def scope_by_id(self) -> dict[str, Scope]:
         return {scope.id: scope for scope in self.scopes}
 
+    @cached_property
+    def again(self) -> dict[str, str]:
+        """What is said behind a path where its weights are applied again: `again`, then `use 3`."""
+        found: dict[str, str] = {}
+        times = Counter[str]()
+        parts: list[Scope | Node] = [*self.scopes, *self.nodes]
+        for part in parts:
+            times[part.path] += 1
+            if part.id != part.path:
+                count = times[part.path]
+                found[part.id] = "again" if count == 2 else f"use {count}"
+        return found
+
+    def called(self, id: str) -> str:
+        """A node or a scope for readers: `head (again)` for `head@1`."""
+        return f"{id.partition('@')[0]} ({self.again[id]})" if id in self.again else id
+
     def around(self, scope: str) -> Iterator[Scope]:
         """The scope with this id and those that hold it, the innermost first; none for ""."""
         while scope:

@@ -169,7 +169,7 @@ def costs(graphs: Sequence[Graph], columns: Sequence[str]) -> tuple[Costs, list[
     for n, graph in enumerate(graphs):
         summary = summarize(graph, show=columns)
         wholes.append([_number(summary.value(column)) for column in columns])
-        rows = {s.path: [_number(s.value(column)) for column in columns] for s in summary.stages}
+        rows = {s.name: [_number(s.value(column)) for column in columns] for s in summary.stages}
         own = [stage for stage, values in rows.items() if any(values)]
         for stage in own:
             zeros = [[0.0] * len(columns) for _ in graphs]

@@ -78,7 +78,8 @@ def latex(summary: Summary, blocks: Mapping[str, str] | None = None) -> str:
     `blocks` are cells in LaTeX that say what a path holds instead of a word: layers in brackets.
     """
     comment = one_line(f"{summary.name}: {_signature(summary)} {summary.citation}")
-    rows = [_latex_row(row, (blocks or {}).get(row[0])) for row in _rows(summary)]
+    cells = zip(_rows(summary), summary.rows, strict=True)
+    rows = [_latex_row(row, (blocks or {}).get(stage.path)) for row, stage in cells]
     lines = [f"% {comment}", r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{_sides(summary)}}}"]
     lines += [r"\toprule", _latex_row(_headings(summary)), r"\midrule", *rows]
     lines += [r"\midrule", _latex_row(_total(summary)), r"\bottomrule", r"\end{tabular}", ""]
@@ -173,7 +174,7 @@ def _sides(summary: Summary) -> str:
 
 def _rows(summary: Summary) -> list[list[str]]:
     rows = summary.rows
-    columns = [[row.path for row in rows], [row.what for row in rows]]
+    columns = [[row.name for row in rows], [row.what for row in rows]]
     if summary.by == "stage":
         columns.append([row.output for row in rows])
     for name in summary.show:

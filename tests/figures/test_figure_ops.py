@@ -23,6 +23,13 @@ def test_repeats_are_folded_as_asked() -> None:
     assert list(lies(figure, [graph], "graph")) == []
 
 
+def test_one_that_repeats_another_is_not_counted() -> None:
+    graph = graph_of(REPEATS.replace("repeat: 5", "repeat: 3"))
+    figure = archdsl.draw(graph, kind="graph", fold="2")
+    assert "the same again" in figure.render(".dot").decode()
+    assert list(lies(figure, [graph], "graph")) == []
+
+
 def test_repeats_are_drawn_unless_asked_otherwise() -> None:
     figure = archdsl.draw(graph_of(REPEATS), kind="graph")
     assert "the same" not in figure.render(".dot").decode()
@@ -43,6 +50,24 @@ def test_weights_that_are_applied_again_are_said_so() -> None:
     """)
     text = archdsl.draw(graph, kind="graph").render(".dot").decode()
     assert text.count("weights of tower") == 1
+
+
+def test_a_slice_says_which_channels_or_which_of_equal_parts() -> None:
+    """Of equal parts which, so that blocks of other widths are one; else channels as in Python."""
+    said = {
+        "{stop: 32}": "part 1 of 2",
+        "{start: 32}": "part 2 of 2",
+        "{start: 24, stop: 32}": "part 4 of 8",
+        "{stop: 48}": "slice 0:48",
+        "{start: 60, stop: 64}": "slice 60:64",  # one of 16 parts
+        "{start: 8, stop: 24}": "slice 8:24",
+        "{step: 2}": "slice 0::2",
+        "{stop: 2, axis: 1}": "slice 0:2 of axis 1",
+        "{start: 1, step: 3, axis: 2}": "slice 1::3 of axis 2",
+    }
+    for arguments, label in said.items():
+        made = graph_of(f"input: [64, 8, 8]\nbackbone: {{a: {{slice: {arguments}}}}}")
+        assert f"{label}\\n" in archdsl.draw(made, kind="graph").render(".dot").decode()
 
 
 GATE = """

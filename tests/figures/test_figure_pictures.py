@@ -2,9 +2,7 @@
 
 import base64
 import re
-import shutil
 import struct
-import subprocess
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +19,7 @@ from archdsl.cli import main as cli
 from archdsl.figures.canvas.pictures import read_picture
 from archdsl.figures.canvas.scene import Path as Area
 from tests.figures.test_figure_files import difference, pixels
+from tests.support import needs_tex, pdflatex
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 200, 0), (0, 0, 255), (255, 255, 255)
 
@@ -96,7 +95,7 @@ def test_a_slide_has_pictures(flag: Path) -> None:
     assert near_in(Image.open(BytesIO(pictures[0].image.blob)), figure)
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
+@needs_tex
 def test_tex_reads_the_picture_from_its_file(flag: Path) -> None:
     figure = archdsl.draw("resnet18", kind="strip", input_image=flag)
     figure.save(flag.parent / "figure.tex")
@@ -105,9 +104,7 @@ def test_tex_reads_the_picture_from_its_file(flag: Path) -> None:
         r"\setbox0\hbox{\input{figure}}\pdfpagewidth\wd0\pdfpageheight\ht0\shipout\box0 "
         r"\end{document}"
     )
-    (flag.parent / "page.tex").write_text(page)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    subprocess.run(command, cwd=flag.parent, capture_output=True, check=True)
+    pdflatex(flag.parent, page)
     made = pypdfium2.PdfDocument(flag.parent / "page.pdf")[0].render(scale=2).to_pil()
     assert near(colors(made, figure, 2))
 

@@ -131,7 +131,7 @@ CROSSED = {
 def test_parts_that_repeat_in_a_block_whose_ways_cross_are_drawn_once() -> None:
     items = {f"s{n}": {"stage": {"depth": n}} for n in (1, 4, 6)}
     figure, texts = drawn("block", backbone=items, blocks=CROSSED)
-    assert "the same ×3" in texts and "the same ×5" in texts  # one drawn, both in its list
+    assert {"the same, 4 in all", "the same, 6 in all"} <= texts  # one drawn, both in its list
     scene = figure.scene
     assert scene is not None
     assert sum(isinstance(i, Text) and i.plain == "3×3, 8" for i in scene.flat()) == 2
@@ -239,3 +239,48 @@ def test_what_repeats_in_a_grid_stands_once_under_its_number() -> None:
 )
 def test_what_a_run_ends_with_is_no_piece_of_a_name(first: str, last: str, rest: str) -> None:
     assert rest_of(first, last) == rest
+
+
+TURNS = {
+    "stem": {"conv": {"out": 8, "kernel": 3}},
+    "t": {"unit": {}},
+    "mid": {"conv": {"kernel": 1}},
+    "u": {"use": "t"},
+    "pool": {"max_pool": {"kernel": 2}},
+    "v": {"use": "t"},
+    "w": {"use": "mid"},
+}
+UNIT = {"body": {"res": {"residual": {"body": [{"conv": {"kernel": 1}}, {"conv": {"kernel": 3}}]}}}}
+
+
+@pytest.mark.parametrize("kind", ["hero", "strip"])
+def test_a_module_that_is_used_again_has_its_name(kind: str) -> None:
+    """No mark of ours is in a figure; the same block is one inset, and equal names stay apart."""
+    figure, texts = drawn(kind, backbone=TURNS, blocks={"unit": UNIT})
+    said = texts | {figure.caption, figure.description}
+    assert {"res", "res (again)", "res (use 3)", "mid (again)"} <= texts
+    assert {"residual, weights of t.res", "1×1, weights of mid"} <= texts
+    assert not any("@" in text for text in said)
+    assert not any(text.startswith("(b)") for text in texts)
+
+
+def test_columns_and_tables_say_whose_weights_are_used() -> None:
+    figure, _ = drawn("columns", backbone=TURNS, blocks={"unit": UNIT})
+    scene = figure.scene
+    assert scene is not None
+    lines = [item.plain for item in scene.flat() if isinstance(item, Text)]
+    assert lines.count("weights of t.res") == 2 and lines.count("weights of mid") == 1
+    graph = built({"input": [3, 32, 32], "backbone": TURNS, "blocks": {"unit": UNIT}})
+    table = archdsl.draw(graph, kind="table").render(".md").decode().replace("\\", "")
+    assert table.count("[1×1 conv, 8 · 3×3 conv, 8], weights of t.res") == 2
+    assert "1×1 conv, 8, weights of mid" in table
+
+
+def test_a_summary_names_what_is_used_again_and_its_data_have_the_path() -> None:
+    graph = built({"input": [3, 32, 32], "backbone": TURNS, "blocks": {"unit": UNIT}})
+    table = archdsl.summarize(graph)
+    rows = [line.split("  ")[0] for line in str(table).splitlines()]
+    named = ["stem", "t", "mid", "t (again)", "pool", "t (use 3)", "mid (again)"]
+    assert rows[4:11] == named
+    stages = json.loads(table.render("json"))["stages"]
+    assert [stage["path"] for stage in stages][3:] == ["t@0@1", "pool", "t@0@2", "mid@0@3"]

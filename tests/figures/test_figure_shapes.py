@@ -49,7 +49,7 @@ def test_looks_are_said_once_by_what_they_stand_for() -> None:
     figure = archdsl.draw("resnet18", mark={"layer4": "ours"}, roles={"ours": {"fill": "#FFD966"}})
     text = figure.render(".tex").decode()
     head, _, body = text.partition(r"\path[use as bounding box]")
-    assert r"\definecolor{conv}{HTML}{A2C3EB}" in head and r"\definecolor{ours}" in head
+    assert r"\definecolor{conv}{HTML}{83B9E0}" in head and r"\definecolor{ours}" in head
     assert "conv box/.style={fill=conv,draw=convline" in head
     assert not re.search(r"#[0-9A-F]{6}|line width|fill=", body)
     assert r"\begin{scope}% layer1:" in body and "{ours slab}" in body

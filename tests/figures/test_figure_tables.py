@@ -32,11 +32,8 @@ def net(body: str, input: str = "[4, 8, 8]", blocks: str = "{}") -> Graph:
 def layers(cell: str) -> int:
     """How many layers with weights a cell says, repeats counted."""
     cell = re.sub(r"(?:\d+×\d+(?:, )?)+: ", "", cell)  # the sizes of lines
-    again = re.compile(r"(\([^()]*\)|[^·→\[\]|]+) (?:→|·) the same ×(\d+)")
-    while found := again.search(cell):
-        more = " · ".join([found[1]] * (int(found[2]) + 1))
-        cell = cell[: found.start()] + more + cell[found.end() :]
-    inner = re.compile(r"\[([^\[\]]*)\](?: ×(\d+))?")
+    assert "the same" not in cell
+    inner = re.compile(r"[\[(]([^\[\]()]*)[\])](?: ×(\d+))?")
     while found := inner.search(cell):
         repeated = " · ".join([found[1]] * int(found[2] or 1))
         cell = cell[: found.start()] + repeated + cell[found.end() :]
@@ -55,7 +52,7 @@ def test_every_layer_with_weights_is_in_the_table(name: str) -> None:
 def test_the_layers_of_a_cell_are_counted() -> None:
     assert layers("3×3 conv, 64, /2<br>[1×1 conv, 64 · dw 3×3, 64] ×3") == 7
     assert layers("[56×56: [3×3 conv, 18] ×4; 28×28, 7×7: 3×3, 36, g=2] ×2") == 10
-    assert layers("(slice | slice → (1×1, 64 + identity) → the same ×2) → concat") == 3
+    assert layers("(part 1 of 2 | part 2 of 2 → (1×1, 64 + identity) ×3) → concat") == 3
     assert layers("[SE, 64 · linear, 10 · 2×2 max pool, /2 · resize ×2 · concat, 128]") == 3
 
 
@@ -77,7 +74,7 @@ def test_a_gate_on_what_a_block_gives_is_shown() -> None:
 def test_a_cross_stage_splits_and_concats() -> None:
     cell = cells(table_of("cspresnet50"))["64×64"]
     assert cell.endswith(
-        "[1×1 conv, 256 · (slice | slice → (1×1, 64 → 3×3, 64 → 1×1, 128 + identity) → the same ×2"
+        "[1×1 conv, 256 · (part 1 of 2 | part 2 of 2 → (1×1, 64 → 3×3, 64 → 1×1, 128 + identity) ×3"
         " → 1×1, 128) → concat · 1×1 conv, 128]"
     )
 

@@ -249,7 +249,7 @@ def test_a_block_with_a_way_past_its_residuals_is_one_slab() -> None:
     assert [unit.id for unit in found.units] == ["stages.0", "stages.1", "stages.2"]
     assert found.linear
     told = [[b.label for b in boxes(unit.chain) if b.verb == "more"] for unit in found.units]
-    assert told == [["the same ×2"], ["the same ×4"], []]
+    assert told == [["the same, 3 in all"], ["the same, 5 in all"], []]
 
 
 def test_a_block_of_several_inputs_or_results_is_opened() -> None:

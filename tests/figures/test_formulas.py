@@ -1,8 +1,6 @@
 r"""Math in the words of figures: `$C_3$`, `$\frac{1}{4}$`."""
 
 import re
-import shutil
-import subprocess
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +19,7 @@ from archdsl.figures.canvas.formula import GREEK, SIGNS, Piece, placed
 from archdsl.figures.canvas.scene import Run, Text, words
 from archdsl.figures.canvas.tikz import texed
 from tests.figures.test_figure_files import difference, pixels
+from tests.support import needs_tex, pdflatex
 
 SIZE = 10.0
 
@@ -158,27 +157,23 @@ def test_what_is_set_is_in_its_box_and_no_smaller_than_asked_for(source: str, si
         assert (piece.rise <= block.up + 1e-6 and not piece.text) or piece.size >= 6
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
+@needs_tex
 def test_tex_knows_all_math_that_figures_know(tmp_path: Path) -> None:
     sources = [*(rf"\{n}" for n in (*GREEK, *SIGNS, "to", "le", "ge", "ne", "ldots", "dots"))]
     sources += [r"x_{1}^{2}", r"\frac{1}{\sqrt{2}}", r"\text{a b}\mathrm{c}\mathbf{d}", r"\%\#\_"]
     math = "\n".join(texed(f"${source}$") for source in [*sources, "αx→∞"])
     page = rf"\documentclass{{article}}\begin{{document}}{math}\end{{document}}"
-    (tmp_path / "page.tex").write_text(page)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    pdflatex(tmp_path, page)
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here")
+@needs_tex
 def test_tex_sets_nothing_in_a_figure_under_six_points(tmp_path: Path) -> None:
     """In its own fonts, with exponents and indices of shapes and of math, of any depth."""
     title = r"$C_{3}^{2}$ $x_{1^{4}}$ $\frac{5}{6}$"
     figure = archdsl.draw("resnet50", kind="strip", title=title, label={"layer1": r"Stage $s^{7}$"})
     figure.save(tmp_path / "figure.tex")
     page = r"\documentclass{article}\usepackage{tikz}\begin{document}\input{figure}\end{document}"
-    (tmp_path / "page.tex").write_text(page)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    pdflatex(tmp_path, page)
     sizes: dict[float, str] = {}
 
     def letters(text: str, outer: list[float], inner: list[float], _: object, size: float) -> None:

@@ -20,6 +20,7 @@ from archdsl.cli.main import run
 from archdsl.graph.graph import Graph
 from archdsl.tables import plots
 from archdsl.tables.axes import Look, look_of
+from tests.support import pdflatex
 
 LONG = "v" * 200
 
@@ -283,9 +284,7 @@ def test_latex_sets_every_plot_as_it_is_written(tmp_path: Path) -> None:
         r"\usepackage{pgfplots}\pgfplotsset{compat=1.16}\usetikzlibrary{patterns}"
         rf"\begin{{document}}{inputs}\end{{document}}"
     )
-    (tmp_path / "page.tex").write_text(page)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    pdflatex(tmp_path, page)
     pages = pypdfium2.PdfDocument(tmp_path / "page.pdf")
     said = [page.get_textpage().get_text_bounded() for page in pages]
     assert len(said) == len(calls) and all("50 % &" in text for text in said)

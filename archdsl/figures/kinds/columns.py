@@ -72,6 +72,9 @@ def layers_of(description: Description) -> Iterator[Layers]:
             continue
         if unit.kind == "dense" and boxes(unit.chain):
             yield Layers(unit, loud(unit.chain), count=unit.layers)
+        elif unit.shared:
+            first, *others = _of_block(unit)
+            yield from (replace(first, notes=(unit.shared,)), *others)
         else:
             yield from _of_block(unit)
 
@@ -124,7 +127,8 @@ def folded(layers: Sequence[Layers], most: int = 0) -> list[Layers]:
 
 def key_of(one: Layers) -> object:
     shown = [tuple(box.terms for box in part) for part in (one.boxes, one.shortcut)]
-    return *shown, one.residual, one.sign, one.unit.output, one.hidden, one.unit.manner
+    unit = one.unit
+    return *shown, one.residual, one.sign, unit.output, one.hidden, unit.manner, one.notes
 
 
 @dataclass(frozen=True, slots=True)

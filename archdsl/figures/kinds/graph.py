@@ -60,7 +60,7 @@ def vertices(description: Description, fold: int | None = None) -> list[Vertex]:
             closed[unit.id], told[unit.id] = unit.id, (f"dense block {unit.id}", (unit.id,))
     for first, rest in _repeated(description, fold).items():
         closed |= dict.fromkeys(rest, first)
-        told[first] = f"the same ×{len(rest)}", rest
+        told[first] = f"the same ×{len(rest)}" if len(rest) > 1 else "the same again", rest
     inside: dict[str, str] = {}
     found: dict[str, Vertex] = {}
     for node in description.graph.nodes:

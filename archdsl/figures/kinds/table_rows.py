@@ -10,6 +10,7 @@ from archdsl.figures.canvas.scene import words
 from archdsl.figures.kinds.columns import Layers, rows_of
 from archdsl.figures.network import labels
 from archdsl.figures.network.description import Description
+from archdsl.figures.network.folding import MORE
 from archdsl.figures.network.manner import quiet_of
 from archdsl.figures.network.tree import QUIET, Box, Chain, Join, Mesh, loud
 from archdsl.figures.network.units import Unit
@@ -217,9 +218,10 @@ class Column:
         """
         if unit.kind == "op":
             return Entry((self.op(unit),))
-        if unit.applied:
-            once = self.entry(replace(unit, outputs=unit.outputs[-1:], turns=1))
-            return replace(once, lines=(f"{in_words(once)}, {unit.applied}",), count=1, end="")
+        if weights := unit.applied or unit.shared:
+            bare = replace(unit, id=unit.id.partition("@")[0], outputs=unit.outputs[-1:], turns=1)
+            once = self.entry(bare)
+            return replace(once, lines=(f"{in_words(once)}, {weights}",), count=1, end="")
         quiet = quiet_of(unit.manner)
         chain = unit.chain or unit.ops
         if unit.kind == "dense":
@@ -231,8 +233,8 @@ class Column:
             if set(paths) == {IDENTITY}:  # a swish
                 return Entry((f"{_word(unit.block)}, {unit.output.channels}",), quiet=quiet)
             return Entry(paths, between=" | ", end=_word(first.verb), quiet=quiet)
-        bare = f"{_word(unit.block)}, {unit.output.channels}"
-        lines = tuple(_layers(chain, "stride")) or (bare,)
+        alone = f"{_word(unit.block)}, {unit.output.channels}"
+        lines = tuple(_layers(chain, "stride")) or (alone,)
         return Entry(lines, quiet=quiet, shortcuts=tuple(_shortcuts(chain)))
 
     def op(self, unit: Unit) -> str:
@@ -309,15 +311,24 @@ def _body(chain: Chain) -> Chain:
 
 def _layers(chain: Chain, without: str) -> list[str]:
     """A line for every layer in a row, and one for what stands side by side."""
-    lines: list[str] = []
+    found: list[list[str]] = []
     for item in chain:
         if isinstance(item, Join) and _skips(item):
-            lines += _layers(item.body, without)
+            found.append(_layers(item.body, without))
+        elif isinstance(item, Box) and item.verb == MORE:
+            found[-1] = [_repeated(found[-1], item)]
         elif isinstance(item, Box):
-            lines += [labels.written(item.terms, "full", without)] * (not _quiet(item))
+            found.append([labels.written(item.terms, "full", without)] * (not _quiet(item)))
         else:
-            lines.append(_together(item, without))
-    return lines
+            found.append([_together(item, without)])
+    return [line for lines in found for line in lines]
+
+
+def _repeated(lines: Sequence[str], more: Box) -> str:
+    """Lines with how often there are such, as a box after them says: `(3×3 + identity) ×3`."""
+    said = " · ".join(lines)
+    alone = len(lines) == 1 and said.startswith("(") and said.endswith(")")
+    return f"{said if alone else f'[{said}]'} ×{labels.product(more.terms[0].value)}"
 
 
 def _shortcuts(chain: Chain) -> Iterator[str]:
@@ -331,13 +342,14 @@ def _shortcuts(chain: Chain) -> Iterator[str]:
 
 def _in_line(path: Chain, without: str) -> str:
     """`1×1, 96 → 3×3, 128`; what forks again in parentheses."""
-    parts = [
-        labels.written(item.terms, without=without)
-        if isinstance(item, Box)
-        else _together(item, without)
-        for item in path
-        if not _quiet(item)
-    ]
+    parts: list[str] = []
+    for item in path:
+        if isinstance(item, Box) and item.verb == MORE:
+            parts[-1] = _repeated(parts[-1:], item)
+        elif isinstance(item, Box):
+            parts += [labels.written(item.terms, without=without)] * (not _quiet(item))
+        else:
+            parts.append(_together(item, without))
     silent = [labels.written(box.terms) for box in path if isinstance(box, Box)]
     return " → ".join(parts or silent) or IDENTITY
 

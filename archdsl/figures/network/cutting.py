@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from archdsl.analysis.cost import Analysis
-from archdsl.figures.network.folding import folded
+from archdsl.figures.network.folding import MORE, folded
 from archdsl.figures.network.manner import kinds_of, manner_of
 from archdsl.figures.network.quiet import fused, in_one, saying
 from archdsl.figures.network.tree import (
@@ -106,7 +106,7 @@ class Units:
         if unit.kind == "op":
             return replace(unit, manner=manner_of(self.graph, [*before, *inside, *after]))
         manner = manner_of(self.graph, [*before, *inside])
-        if any(box.verb == "more" for box in boxes(unit.chain)):
+        if any(box.verb == MORE for box in boxes(unit.chain)):
             manner = kinds_of(manner)
         return replace(unit, manner=manner, after=manner_of(self.graph, after))
 

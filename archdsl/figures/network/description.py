@@ -64,7 +64,10 @@ class Stage:
         else:
             what = first.block.replace("_", " ")
         what = f"{what} ×{self.repeat}" if self.repeat > 1 else what
-        return ", ".join(filter(None, (what, first.applied)))
+        shared = first.shared if first.kind != "op" else ""
+        if shared and len(self.units) > 1:
+            shared = "shared weights"
+        return ", ".join(filter(None, (what, first.applied, shared)))
 
 
 def vary(units: Sequence[Unit]) -> str:
@@ -130,7 +133,8 @@ class Description:
     @cached_property
     def names(self) -> Names:
         """What units and the parts around them are called."""
-        return Names([unit.id for unit in self.units], self._reshaped(), self.called)
+        ids = [unit.id for unit in self.units]
+        return Names(ids, self._reshaped(), self.called, self.graph.again)
 
     def _reshaped(self) -> set[str]:
         """Parts whose result has another shape than what is drawn of them: no unit bears the name.

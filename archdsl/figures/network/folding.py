@@ -1,4 +1,4 @@
-"""What repeats inside of a block, drawn once: a box says how often it comes again."""
+"""What repeats inside of a block, drawn once: a box says how often there is one."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from itertools import groupby
 from archdsl.figures.network.labels import Term
 from archdsl.figures.network.tree import Box, Chain, Element, Join, Mesh, boxes, numbers, signature
 
+MORE = "more"  # the verb of a box that stands for what repeats
 Places = range  # of boxes of a mesh that follow one another
 
 
@@ -26,9 +27,9 @@ def folded(chain: Chain) -> Chain:
 
 
 def _more(last: Element, stands: Sequence[str], count: int, id: str) -> Box:
-    """What stands for some elements, of which one is the last."""
-    told = Term("more", (count,), "the same ×{}")
-    return Box(id, "more", (told,), "norm", last.output, tuple(stands))
+    """What stands for some elements, of which one is the last; it says how often there is one."""
+    told = Term("more", (count + 1,), "the same, {} in all")
+    return Box(id, MORE, (told,), "norm", last.output, tuple(stands))
 
 
 def _ids(chain: Iterable[Element]) -> Iterator[str]:

@@ -7,11 +7,16 @@ from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.scene import Run
 from archdsl.graph.graph import Node
 from archdsl.ops import Cost
+from archdsl.ops.kinds import CHANNEL
 from archdsl.ops.tensor import TensorSpec
+
+PARTS = 8  # equal ones, of which one is counted rather than written in channels
 
 
 class Term(NamedTuple):
     """One thing that a label says: an argument of an op, its value, and how it is written.
+
+    A form has one place for all numbers of the value, `3×3`, or one for each, `0:64`.
 
     `usual` is the value that labels leave out. A place with less room, or more to say, has a form
     of its own: `brief` under a slab, whose color says what it is, and `full` in a column.
@@ -26,7 +31,11 @@ class Term(NamedTuple):
 
     @property
     def text(self) -> str:
-        return self.form.replace("{}", product(self.value))
+        several = self.form.count("{}") > 1
+        text = self.form
+        for value in self.value if several else (product(self.value),):
+            text = text.replace("{}", str(value), 1)
+        return text
 
     @property
     def said(self) -> bool:
@@ -62,6 +71,8 @@ def verb(node: Node, channels: int) -> str:
 
 def terms(node: Node, channels: int) -> tuple[Term, ...]:
     """What figures say of a node that is given these channels."""
+    if node.op.verb == "slice":
+        return (_slice(node.op, channels),)
     say = _TERMS.get(verb(node, channels))
     return say(node.op) if say else (word(node.op.label()),)
 
@@ -166,6 +177,19 @@ def _resize(op: Any) -> tuple[Term, ...]:
         factors = op.scale if isinstance(op.scale, tuple) else (float(op.scale),)
         return (Term("scale", factors, "resize ×{}"),)
     return (word("resize") if op.like else Term("size", op.size, "resize to {}"),)
+
+
+def _slice(op: Any, channels: int) -> Term:
+    """`part 2 of 4` of the channels where all parts are equal, else `slice 16:64`, as in Python."""
+    if op.axis == CHANNEL and op.step == 1:
+        stop = channels if op.stop is None else op.stop
+        count, rest = divmod(channels, stop - op.start)
+        if not rest and 1 < count <= PARTS and not op.start % (stop - op.start):
+            return word(f"part {op.start // (stop - op.start) + 1} of {count}")
+        return Term("slice", (op.start, stop), "slice {}:{}")
+    step = f":{op.step}" if op.step > 1 else ""
+    axis = f" of axis {op.axis}" if op.axis != CHANNEL else ""
+    return word(f"slice {op.start}:{'' if op.stop is None else op.stop}{step}{axis}")
 
 
 def _attention(op: Any) -> tuple[Term, ...]:

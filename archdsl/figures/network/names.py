@@ -1,8 +1,9 @@
 """What figures call parts of a network: as little of their paths as says which is meant."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 from archdsl.diagnostics.text import rest_of
 
@@ -18,12 +19,14 @@ class Names:
     """Names of paths and of parts around them, such that nothing else in a figure has the same.
 
     What is in `others` is no name of what is drawn of it. What the author calls a path goes before.
+    `again` has what is said of weights that are applied again: `head (again)`, not `head@1`.
     """
 
     def __init__(
-        self, paths: Sequence[str], others: Container[str] = (), called: Called = unnamed
-    ) -> None:
-        self.others, self.called = others, called
+        self, paths: Sequence[str], others: Container[str] = (), called: Called = unnamed,
+        again: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        self.others, self.called, self.again = others, called, again
         self.order = {path: place for place, path in enumerate(paths)}
         self.held = Counter(part for path in paths for part in _around(path))  # paths in a part
 
@@ -39,7 +42,7 @@ class Names:
 
     def one(self, path: str) -> str:
         """The end of a path from its last name on; from one before if others have that end too."""
-        return self.called(path) or _alone(path, self.ends)
+        return self.called(path) or self._told(_alone(path, self.ends), path)
 
     def run(self, ids: Sequence[str]) -> str:
         """What a run is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
@@ -49,7 +52,7 @@ class Names:
             return self._part(parent)
         if len(ids) > 1 and self.called(first) and self.called(last):
             return f"{self.one(first)}–{self.one(last)}"
-        return f"{self.one(first)}–{rest_of(first, last)}" if len(ids) > 1 else self.one(first)
+        return f"{self.one(first)}–{self._rest(first, last)}" if len(ids) > 1 else self.one(first)
 
     def several(self, ids: Sequence[str], most: int = 0) -> str:
         """`layer1.1–2`; `features.5.0, 2, 4`, runs of paths that follow one another.
@@ -65,9 +68,9 @@ class Names:
         if all(map(self.called, ids)):
             return ", ".join(dict.fromkeys(map(self.one, ids)))
         shown = runs[:most] if most else runs
-        parts = [self.one(ids[0]), *(rest_of(ids[0], run[0]) for run in shown[1:])]
+        parts = [self.one(ids[0]), *(self._rest(ids[0], run[0]) for run in shown[1:])]
         told = ", ".join(
-            part if len(run) == 1 else f"{part}–{rest_of(run[0], run[-1])}"
+            part if len(run) == 1 else f"{part}–{self._rest(run[0], run[-1])}"
             for part, run in zip(parts, shown, strict=True)
         )
         rest = sum(map(len, runs[len(shown) :]))
@@ -90,7 +93,15 @@ class Names:
 
     def end(self, path: str) -> str:
         """The end of a path from its last name on, whatever else has it."""
-        return self.called(path) or end_of(path)
+        return self.called(path) or self._told(end_of(path), path)
+
+    def _rest(self, first: str, last: str) -> str:
+        """The part of a path that tells it from another; all of one that is applied again."""
+        return self.one(last) if "@" in first + last else rest_of(first, last)
+
+    def _told(self, name: str, path: str) -> str:
+        """A name of a path, with what is said where it is applied again."""
+        return f"{name.partition('@')[0]} ({self.again[path]})" if path in self.again else name
 
     def _part(self, part: str) -> str:
         """The name of a part, or of one around it that holds no more if others have that name."""
@@ -99,7 +110,7 @@ class Names:
         above = part.rpartition(".")[0]
         while self.parts[next(_ends(part))] > 1 and above and self.held[above] == self.held[part]:
             part, above = above, above.rpartition(".")[0]
-        return _alone(part, self.parts)
+        return self._told(_alone(part, self.parts), part)
 
 
 def end_of(path: str) -> str:

@@ -368,7 +368,8 @@ class Reducer:
         channels = self.graph.spec(node.inputs[0]).channels
         verb, terms = labels.verb(node, channels), labels.terms(node, channels)
         owner = self.owners.get(node.scope, "")
-        if owner and node.weights and "@" in node.id.removeprefix(owner):  # applied again in it
+        turn, again = (id.partition("@")[2] for id in (owner, node.id))
+        if owner and node.weights and turn != again:  # applied again in it
             terms = *terms, word(f"weights of {end_of(node.path)}")
         return Box(node.id, verb, terms, self.roles[node.id], node.output)
 

@@ -55,6 +55,12 @@ class Unit:
         return f"on each of {len(self.outputs)} maps" if len(self.outputs) > 1 else ""
 
     @property
+    def shared(self) -> str:
+        """Whose weights it applies again, drawn apart from where they are applied first."""
+        name, _, again = self.id.partition("@")
+        return f"weights of {name}" if again else ""
+
+    @property
     def numbers(self) -> tuple[Term, ...]:
         """Everything in which it may differ from a block of its kind, its input aside."""
         return tuple(numbers(self.chain or self.ops))
@@ -94,9 +100,8 @@ class Unit:
     def terms(self) -> tuple[Term, ...]:
         """What its only box says, or the name of its block; and whose weights it applies again."""
         first = self.chain[0] if len(self.chain) == 1 else None
-        name, _, again = self.id.partition("@")
-        shared = (word(f"weights of {name}"),) if again else ()
         block = (word(self.block.replace("_", " ")),)
+        shared = (word(self.shared),) if self.shared else ()
         return (*(first.terms if isinstance(first, Box) else block), *shared)
 
 
