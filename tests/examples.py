@@ -15,10 +15,16 @@ def examples(few: int, many: int) -> int:
     return many if settings.get_current_profile_name() == "many" else few
 
 
-def some(values: Iterable[str], every: int) -> list[Any]:
-    """The parameters of a test, of which one in `every` is tried by default, all if slow."""
+def some(values: Iterable[Any], every: int) -> list[Any]:
+    """The parameters of a test, of which one in `every` is tried by default, all if slow.
+
+    A value that is a tuple is several parameters.
+    """
     return [
-        pytest.param(value, marks=[] if i % every == 0 else [pytest.mark.slow])
+        pytest.param(
+            *(value if isinstance(value, tuple) else [value]),
+            marks=[] if i % every == 0 else [pytest.mark.slow],
+        )
         for i, value in enumerate(values)
     ]
 

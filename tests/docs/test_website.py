@@ -10,6 +10,7 @@ import pytest
 
 from archdsl.language import gallery
 from tests.browser import chromium
+from tests.examples import some
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -25,7 +26,7 @@ def _of_docs(name: str) -> Any:
 examples, links = _of_docs("examples"), _of_docs("links")
 
 
-@pytest.mark.parametrize("page", examples.PAGES)
+@pytest.mark.parametrize("page", some(examples.PAGES, 3))
 def test_a_page_shows_what_its_commands_print(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     assert "```console" in text or "```pycon" in text

@@ -7,6 +7,7 @@ import pytest
 from lsprotocol import types as lsp
 
 from tests.editor.client import Client, ask
+from tests.examples import some
 
 SPEC = """\
 archdsl: 1
@@ -190,7 +191,7 @@ def test_other_yaml_is_left_in_peace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a: [", "{}", "archdsl: 1\nblocks: 3\n", "- \n- :", "\t", "*a"]
+    "text", some(["", "a: [", "{}", "archdsl: 1\nblocks: 3\n", "- \n- :", "\t", "*a"], 3)
 )
 def test_no_text_ends_the_server(tmp_path: Path, text: str) -> None:
     async def questions(client: Client) -> None:

@@ -12,7 +12,7 @@ from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import Graph
 from archdsl.language.gallery import find, names
 from tests import built
-from tests.examples import pairs
+from tests.examples import pairs, some
 
 PAGE = (Path(__file__).parents[2] / "docs" / "heads.md").read_text(encoding="utf-8")
 LEVELS = ["c1", "c2", "c3", "c4", "c5"]
@@ -35,7 +35,7 @@ BACKBONES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", some(names(), 3))
 def test_maps_are_named_by_their_reduction(name: str) -> None:
     graph = built.graph(name)
     strides = reductions(graph, graph.taps.values())
@@ -68,7 +68,7 @@ outputs: {logits: logits, boxes: boxes}
 """
 
 
-@pytest.mark.parametrize(("backbone", "head"), pairs(BACKBONES, ("fcn_head", "deeplab_head"), 2))
+@pytest.mark.parametrize(("backbone", "head"), pairs(BACKBONES, ("fcn_head", "deeplab_head"), 4))
 def test_a_segmentation_head_attaches_to(backbone: str, head: str) -> None:
     graph = attached(backbone, SEGMENT.replace("BLOCK", head))
     with torch.device("meta"):
@@ -77,7 +77,7 @@ def test_a_segmentation_head_attaches_to(backbone: str, head: str) -> None:
     assert found.shape == (1, 5, *graph.input.spatial)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", some(BACKBONES, 2))
 def test_a_pyramid_and_a_detection_head_attach_to(backbone: str) -> None:
     graph = attached(backbone, PYRAMID)
     with torch.device("meta"):

@@ -123,7 +123,7 @@ def drawn(graph: Graph, kind: str) -> None:
     figure.render(".dot" if kind == "graph" else figure.formats()[0])
 
 
-@pytest.mark.parametrize(("shape", "kind"), pairs(SHAPES, KINDS, 6))
+@pytest.mark.parametrize(("shape", "kind"), pairs(SHAPES, KINDS, 12))
 def test_twice_the_network_is_at_most_about_twice_the_steps(shape: str, kind: str) -> None:
     drawn_once(kind)
     count = 4 * N if (shape, kind) in PAST else N

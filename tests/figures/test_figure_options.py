@@ -13,6 +13,7 @@ from archdsl import UsageError
 from archdsl.cli import main as cli
 from archdsl.cli.draw import draw as command
 from archdsl.figures.options import KINDS, OPTIONS, SHOWN, asked
+from tests.examples import some
 
 NAMES = [option.name for option in OPTIONS]
 DRAWN = {  # networks that a kind shows
@@ -59,7 +60,7 @@ def test_python_and_the_command_have_the_options_of_the_table() -> None:
         assert row.help in str(option.help)
 
 
-@pytest.mark.parametrize(("kind", "name"), HONOURED)
+@pytest.mark.parametrize(("kind", "name"), some(HONOURED, 2))
 def test_an_option_that_a_kind_honours_changes_the_figure(kind: str, name: str) -> None:
     values = {**ANOTHER, "only": PARTS.get(kind, "layer3")}
     if kind == "hero":

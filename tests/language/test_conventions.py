@@ -55,8 +55,9 @@ RECORDED = [
     ("tf_efficientnet_b7", "efficientnet_pytorch", "efficientnet_pytorch__efficientnet_b7"),
 ]
 LARGE = {
-    "vgg16", "vgg11_bn", "efficientnet_b3", "efficientnet_b5", "efficientnet_b7",
-    "tf_efficientnet_b7", "resnext50_32x4d", "seresnet50", "preresnet164bn_cifar10",
+    "vgg16", "vgg11_bn", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b5",
+    "efficientnet_b7", "tf_efficientnet_b7", "resnext50_32x4d", "seresnet50",
+    "preresnet164bn_cifar10",
 }  # fmt: skip
 
 

@@ -155,7 +155,7 @@ LONG = {  # whose nodes take seconds to be gone through
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", built.quick(built.VARIED - LONG))
+@pytest.mark.parametrize("name", built.quick(sorted(built.VARIED - LONG)[::3]))
 def test_a_graph_of_the_gallery_is_valid(name: str) -> None:
     assert complaints(GRAPH_VALIDATOR, json.loads(built.graph(name).to_json())) == []
 

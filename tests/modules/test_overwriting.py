@@ -11,6 +11,7 @@ from archdsl.graph.graph import Graph
 from archdsl.modules.overwriting import overwriting
 from tests import built
 from tests.allocations import peak_of_inference, saved_by_training
+from tests.examples import pairs
 from tests.random_specs import specs
 from tests.support import graph_of
 from tests.test_random_specs import Reading, load, random_specs
@@ -67,8 +68,7 @@ BEFORE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("before", BEFORE)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("before", "activation"), pairs(BEFORE, ACTIVATIONS, 3))
 def test_an_activation_takes_what_pytorch_allocates(before: str, activation: str) -> None:
     graph = graph_of(f"""
 input: [8, 16, 16]

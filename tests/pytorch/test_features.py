@@ -17,7 +17,7 @@ from tests import built
 from tests.pytorch.test_parameters import network
 
 
-@pytest.mark.parametrize("name", built.quick())
+@pytest.mark.parametrize("name", built.quick(sorted(built.VARIED)[::2]))
 def test_the_source_of_a_backbone_is_the_specs_and_gives_its_features(name: str) -> None:
     graph, taps = built.graph(name), built.levels(name)
     if not taps:

@@ -42,6 +42,7 @@ def test_engines_are_named_or_all() -> None:
         ways_of(["tourch"])
 
 
+@pytest.mark.slow
 def test_the_command_measures_a_users_spec(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

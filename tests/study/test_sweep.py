@@ -135,6 +135,7 @@ def measure(module, settings):
 """
 
 
+@pytest.mark.slow
 def test_a_candidate_that_kills_its_worker_costs_only_itself(folder: Path) -> None:
     (folder / "objective.py").write_text(DIES)
     text = STUDY.replace("[0.5, 2], step: 0.5", "[1, 2], step: 1")

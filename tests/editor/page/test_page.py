@@ -141,6 +141,7 @@ def test_words_are_offered_to_the_page_alone_and_nonsense_is_refused(served: Ser
     assert served.ask("/fonts/..%2f..%2fsvg.py/1?" + served.query[2:])[0] in (404, 422)
 
 
+@pytest.mark.slow
 def test_much_at_once_is_refused_and_many_are_answered(served: Served) -> None:
     for path in (served.query, "/offers?" + served.query[2:]):
         assert served.ask(path, "POST", Content_Length=str(100_000_000))[0] == 413
@@ -157,6 +158,7 @@ def test_much_at_once_is_refused_and_many_are_answered(served: Served) -> None:
     assert found == [200] * 200
 
 
+@pytest.mark.slow
 def test_browsers_that_leave_in_the_middle_of_an_answer_end_nothing(served: Served) -> None:
     asked = f"GET {served.query} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n"
     for _ in range(200):
@@ -232,6 +234,7 @@ def test_a_mistake_is_shown_at_its_line_and_a_click_mends_it(served: Served, pag
     assert page.inner_text(".state") == ""
 
 
+@pytest.mark.slow
 def test_what_may_be_written_is_offered_as_one_types(page: Any) -> None:
     page.click(".cm-line:has-text('bn1: batch_norm')")
     page.keyboard.press("End")
@@ -244,6 +247,7 @@ def test_what_may_be_written_is_offered_as_one_types(page: Any) -> None:
     page.wait_for_selector(".cm-line:has-text('more: max_pool')")
 
 
+@pytest.mark.slow
 def test_no_letter_is_lost_while_mistakes_come_and_go(page: Any) -> None:
     page.click(".cm-line:has-text('bn1: batch_norm')")
     page.keyboard.press("End")
@@ -255,6 +259,7 @@ def test_no_letter_is_lost_while_mistakes_come_and_go(page: Any) -> None:
     assert line.strip() == "wrong: nothing like it" + words
 
 
+@pytest.mark.slow
 def test_two_tabs_show_one_text_and_neither_loses_what_was_typed(served: Served, page: Any) -> None:
     write(page, spec() + "# first tab\n")
     page.wait_for_function("document.querySelector('.state').innerText === 'not saved'")
@@ -328,6 +333,7 @@ def test_a_figure_has_controls_for_its_options(page: Any) -> None:
     page.wait_for_selector(".figure td:has-text('7×7 conv, 64, /2')")
 
 
+@pytest.mark.slow
 def test_a_block_of_the_library_is_shown_and_a_call_of_it_written(page: Any) -> None:
     page.click(".cm-line:has-text('bn1: batch_norm')")
     page.keyboard.press("End")
@@ -341,6 +347,7 @@ def test_a_block_of_the_library_is_shown_and_a_call_of_it_written(page: Any) -> 
     page.wait_for_selector(".cm-line:has-text('more: {squeeze_excite: {squeeze: ')")
 
 
+@pytest.mark.slow
 def test_another_network_is_compared_and_files_are_exported(page: Any, tmp_path: Path) -> None:
     for suffix, begins in (("svg", b"<svg"), ("pdf", b"%PDF"), ("png", b"\x89PNG")):
         with page.expect_download() as waiting:
@@ -360,6 +367,7 @@ def test_another_network_is_compared_and_files_are_exported(page: Any, tmp_path:
     page.wait_for_selector(".stages th:has-text('resnet50 to resnet50d')")
 
 
+@pytest.mark.slow
 def test_what_is_typed_outlives_a_reload_and_is_saved_when_asked(served: Served, page: Any) -> None:
     mine = spec() + "# mine\n"
     write(page, mine)
