@@ -83,6 +83,7 @@ class Listing:
     homes: tuple[str, ...] = ()
     elements: tuple[Value, ...] = ()
     test: Symbol | None = None
+    before: tuple[Value, ...] = ()  # maps that its variable holds before its own
 
 
 Flowing = TypeVar("Flowing", Value, Listing)
@@ -107,6 +108,7 @@ class Entry:
     channels: Any = None  # and of what comes out of it then
     name: ast.expr | None = None
     named: ast.Attribute | None = None
+    many: bool = False  # whether its code gives any number of modules, from the number its key is
 
 
 @dataclass(eq=False)
@@ -553,6 +555,10 @@ class Body:
             if isinstance(entry, Entry) and entry.parameter:
                 continue
             stated, code = self.code(entry)
+            if isinstance(entry, Entry) and entry.many:
+                if kind != "list":
+                    raise Fixed((), "numbers that do not begin with those of a loop")
+                code = ast.Starred(code)
             before += stated
             named = entry.name if isinstance(entry, Entry) else None
             parts.append((as_syntax(entry.key) if named is None else named, code))
@@ -574,4 +580,6 @@ class Body:
         if kind == "dict":
             named = entry.named if isinstance(entry, Entry) else None
             return ast.Subscript(owner, as_syntax(entry.key) if named is None else named)
-        return ast.Subscript(owner, as_syntax(holder.modules[entry.key]))
+        place = as_syntax(holder.modules[entry.key])
+        rest = isinstance(entry, Entry) and entry.many
+        return ast.Subscript(owner, ast.Slice(place) if rest else place)

@@ -205,7 +205,7 @@ class Branching(Looping):
             if loop is not None and self.many(path, env):
                 names = names_in(*(self.evaluate(c.cells, env) for c in loop.columns))
                 with self.asking(names):
-                    flows.append(self.gathered(path, env))
+                    flows.append(self.gathered(path, env, tuple(flows)))
                 continue
             for row in self.rows(path, env):
                 flow = self.conditional(path, env.bind(row))

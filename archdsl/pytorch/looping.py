@@ -6,20 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archdsl.language.syntax import APART, COMBINATORS, USE, Item, items_in
+from archdsl.language.syntax import APART, COMBINATORS, USE, Item, Name, items_in
 from archdsl.ops import OPS, Op, join
+from archdsl.ops.shape import Slice
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.applying import Applying
-from archdsl.pytorch.body import Access, Entry, Listing, Step, Value
+from archdsl.pytorch.body import Access, Entry, Holder, Listing, Step, Value
 from archdsl.pytorch.chains import cell_variable, count_of, equal
 from archdsl.pytorch.containers import Made, Part, Turns, table
 from archdsl.pytorch.environment import Env, Flow, Level, text_of
 from archdsl.pytorch.naming import singular
 from archdsl.pytorch.operations import function_of, module_of, torch_call
-from archdsl.pytorch.python import call, choice, identifiers, name
+from archdsl.pytorch.python import as_syntax, call, choice, identifiers, name
 from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, names_in, same, symbol, variable
-from archdsl.pytorch.translator import Replaced
+from archdsl.pytorch.translator import Replaced, choose, substituted
 from archdsl.pytorch.turns import Loop, Member
 
 SUMS = {"add": "added", "multiply": "multiplied"}  # the helpers that join a list
@@ -35,6 +36,10 @@ class Round:
     index: Symbol
     targets: Mapping[str, "list[Any] | Symbol"]
     count: Any
+    key: Sequence[Any] = ()  # the parts of the name of what each turn gives
+    flows: Sequence[Flow] = ()  # the branches before it, of what is gathered from branches
+    guarded: list[str] = field(default_factory=list)  # what reads the turn before under a condition
+    offset: int = 0  # the number of the first of its modules
     homes: dict[str, tuple[Entry, list[Member]]] = field(default_factory=dict)  # by what holds them
     loose: list[Entry] = field(default_factory=list)  # what all turns call
 
@@ -64,8 +69,11 @@ class Looping(Applying):
     def of_list(self, flows: Sequence[Value | Listing]) -> ast.expr:
         """Maps and lists of maps as one list."""
         parts: list[ast.expr] = []
-        for flow in flows:
+        for place, flow in enumerate(flows):
             if isinstance(flow, Listing):
+                if flow.before and flow.before != tuple(flows[:place]):
+                    raise Fixed((), "a list without what it begins with")
+                parts = [] if flow.before else parts  # which it holds
                 parts.append(self.body.read(flow))
             elif parts and isinstance(parts[-1], ast.List):
                 parts[-1].elts.append(self.body.read(flow))
@@ -163,12 +171,17 @@ class Looping(Applying):
         self.rounds_of(item, env, listing, title)
         return None  # no item goes on with the last of the copies
 
-    def gathered(self, item: Item, env: Env) -> Listing:
-        """What an item gives in each of its copies, of which there may be any number."""
-        listing = self.body.listing(guess(env), 0, "maps")
-        return self.rounds_of(item, env, listing, "")
+    def gathered(self, item: Item, env: Env, flows: Sequence[Flow] = ()) -> Listing:
+        """What an item gives in each of its copies, of which there may be any number.
 
-    def rounds_of(self, item: Item, env: Env, listing: Listing, title: str) -> Listing:
+        `flows` are the branches before it.
+        """
+        listing = self.body.listing(guess(env), 0, "maps")
+        return self.rounds_of(item, env, listing, "", flows)
+
+    def rounds_of(
+        self, item: Item, env: Env, listing: Listing, title: str, flows: Sequence[Flow] = ()
+    ) -> Listing:
         """Tries a loop until the maps of the list are as its own turns read them."""
         if env.guard is not None or self.again:
             raise Fixed(names_in(env.guard), "any number of copies under a condition, or of uses")
@@ -179,9 +192,15 @@ class Looping(Applying):
             self.body.locals = set(names)
             loop = Loop(listing, name("loop"), scopes=self.scopes(env.level), index=index)
             loop.count = self.body.keep("count", count)
-            now = Round(loop, env.level, variable(index, "int"), targets, count)
+            now = Round(loop, env.level, variable(index, "int"), targets, count, flows=flows)
+            there, last = env.bind(bound), last_item(item)
+            if not title and last.key is not None:
+                found = self.formatted(last.key, there)
+                now.key = [] if isinstance(found, str) else found
             with self.in_round(now):
-                result: Flow = self.turn(item, env.bind(bound))
+                result: Flow = self.turn(item, there)
+            if any(loop.read_inside.count(mark) > 1 for mark in now.guarded):
+                raise Fixed((), "the turn before the first")
             result = loop.result if title else result
             if not isinstance(result, Value):
                 raise Fixed((), "a turn that gives no map")
@@ -193,6 +212,40 @@ class Looping(Applying):
                 return listing
             listing.spec = spec
         raise Fixed((), "maps that no turn settles")
+
+    def found(self, said: Name, env: Env, taps: Mapping[str, Flow]) -> Flow:
+        before = self.turn_before(said, env) if self.rounds and self.rounds[-1].key else None
+        return super().found(said, env, taps) if before is None else before
+
+    def turn_before(self, said: Name, env: Env) -> Value | None:
+        """What the turn before gave, if that is what a reference names: `{k - 1}` in `{k}`."""
+        now, read = self.rounds[-1], self.formatted(said.template, env)
+        listing = now.loop.target
+        if isinstance(read, str) or len(read) != len(now.key) or not isinstance(listing, Listing):
+            return None
+        pairs = [(a, b) for a, b in zip(now.key, read, strict=True) if not same(a, b)]
+        if len(pairs) != 1 or distance(*pairs[0]) != 1:
+            return None
+        titles = [str(substituted(part, now.loop.index, 0)) for part in read]
+        spec = nth_of(listing, binary("-", now.index, 1)).spec
+        try:
+            first = env.frame.find("".join(titles))
+        except KeyError:
+            first = None
+        if isinstance(first, Value) and now.flows and now.flows[-1] is first:
+            listing.before = tuple(flow for flow in now.flows if isinstance(flow, Value))
+            start = first.spec.channels
+            if not same(start, spec.channels):
+                each = spec.channels
+                spec = spec.with_channels(choose(equal(now.index, 0), lambda: start, lambda: each))
+        if len(listing.before) < len(now.flows) if first is not None else env.guard is None:
+            raise Fixed((), "the turn before the first")
+        value = self.body.value(spec, "before", Slice)
+        value.of = listing.mark
+        end = ast.UnaryOp(ast.USub(), ast.Constant(1))
+        self.step(env.level, value, ast.Subscript(self.body.read(listing), end))
+        now.guarded += [value.mark] if env.guard is not None else []
+        return value
 
     @contextmanager
     def in_round(self, now: Round) -> Iterator[None]:
@@ -229,6 +282,9 @@ class Looping(Applying):
                 self.body.enter(holder, entry)
                 continue
             owner = holder.owner
+            if now.offset:
+                self.behind(holder, entry, now.offset)
+                continue
             if holder.entries or env.level.count:
                 raise Fixed((), "numbers beside those of a loop")
             if owner is None:  # the class is the list
@@ -238,6 +294,16 @@ class Looping(Applying):
             entry.key, entry.owner = holder.key, owner
             owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
             env.level.uncertain = now.index
+
+    def behind(self, holder: Holder, entry: Entry, first: int) -> None:
+        """The modules of a loop behind those of the numbers before `first`."""
+        match entry.code:
+            case ast.Call(args=[ast.ListComp(elt=made, generators=over)]):
+                entry.code = ast.GeneratorExp(made, over)
+        if [*holder.keys] != [str(n) for n in range(first)] or holder.owner is None:
+            raise Fixed((), "numbers beside those of a loop")
+        entry.key, entry.many = str(first), True
+        self.body.enter(holder, entry)
 
     def turn_of(
         self, item: Item, env: Env
@@ -250,18 +316,22 @@ class Looping(Applying):
         count = count_of(columns)
         counting = {title: found for title, cells in columns.items()
                     if (found := range_of(cells)) is not None}  # fmt: skip
-        index = self.body.local(next(iter(counting), "row"), self.taken)
+        from_zero = (title for title, (start, _) in counting.items() if start == 0)
+        index = self.body.local(next(from_zero, "row"), self.taken)
         number = replace(variable(index, "int"), counted=True)
+        count = next((many for _, many in counting.values()), count)
         bound: dict[str, Any] = {
             "row": number,
             "first_row": equal(number, 0),
-            "last_row": equal(number, binary("-", next(iter(counting.values()), count), 1)),
+            "last_row": equal(number, binary("-", count, 1)),
         }
         targets: dict[str, list[Any] | Symbol] = {}
         for column, cells in columns.items():
             bound[f"all_{column}"] = cells
             if column in counting:
-                bound[column], count = number, counting[column]
+                bound[column] = replace(
+                    number, syntax=as_syntax(binary("+", number, counting[column][0]))
+                )
                 continue
             local = self.body.local(column, self.taken)
             bound[column], targets[local] = cell_variable(local, cells), cells
@@ -365,6 +435,8 @@ class Looping(Applying):
         numbers = [*(part for part in names if not isinstance(part, str)), last]
         if len(numbers) < len(wanted):
             numbers = [*wanted[: len(wanted) - len(numbers)], *numbers]
+        if len(wanted) == 1 and not static and (offset := distance(numbers[0], wanted[0])):
+            numbers, self.rounds[-1].offset = wanted, offset
         if (
             not same(numbers, wanted)
             or len(static) > 1
@@ -470,16 +542,41 @@ def plain_range(over: ast.expr) -> ast.expr:
     match over:
         case ast.Call(func=ast.Name(id="list"), args=[ast.Call() as inner]):
             return inner
+        case ast.Call(func=ast.Name(id="range"), args=[ast.Call(func=ast.Name(id="len"), args=[
+            ast.Subscript(value=ast.Call(func=ast.Name(id="range"))) as inner])]):  # fmt: skip
+            return inner
     return over
 
 
-def range_of(cells: Any) -> Any:
-    """How many numbers a column counts from 0 on; None of another."""
+def range_of(cells: Any) -> tuple[int, Any] | None:
+    """Where a column begins to count, and how many numbers it has; None of another."""
     if isinstance(cells, Symbol):
         match cells.syntax:
             case ast.Call(func=ast.Name(id="list"), args=[ast.Call(args=[count])]):
-                return Symbol(count, "int", None, cells.names)
+                return 0, Symbol(count, "int", None, cells.names)
+            case ast.Subscript(value=ast.List(elts=[*parts]), slice=ast.Slice(lower=None) as part):
+                values = [p.value for p in parts if isinstance(p, ast.Constant)]
+                start = values[0] if values else None
+                if type(start) is int and values == [*range(start, start + len(parts))]:
+                    over = ast.Subscript(call("range", len(parts)), part)
+                    return start, Symbol(call("len", over), "int", None, cells.names)
     return None
+
+
+def distance(one: Any, other: Any) -> int | None:
+    """How much more one number is than another, where that is known."""
+    if isinstance(one, Symbol) and isinstance(other, Symbol):
+        match binary("-", one, other):
+            case int(apart) | Symbol(syntax=ast.Constant(value=int(apart))):
+                return apart
+    return None
+
+
+def last_item(item: Item) -> Item:
+    """The item that gives what another does."""
+    while item.verb == "inline" and item.parts["items"].items:
+        item = item.parts["items"].items[-1]
+    return item
 
 
 def total(parts: Sequence[Any]) -> Any:

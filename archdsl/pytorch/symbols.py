@@ -176,6 +176,10 @@ def _collected(sign: str, a: Any, b: Any) -> Any:
     (many, x), (more, y) = _multiple(a), _multiple(b)
     if isinstance(x, Symbol) and same(x, y):
         return binary("*", many + more if sign == "+" else many - more, x)
+    if isinstance(a, Symbol) and type(b) is int:
+        match a.syntax:
+            case ast.BinOp(left=left, op=ast.Add(), right=ast.Constant(value=int(n))):
+                return binary("+", replace(a, syntax=left), n + b if sign == "+" else n - b)
     if sign == "-" and isinstance(a, Symbol):
         match a.syntax:
             case ast.BinOp(left=left, op=ast.Add(), right=right) if ast.dump(left) == ast.dump(

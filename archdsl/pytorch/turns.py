@@ -31,6 +31,11 @@ class Loop(Step):
     members: list[Member] = field(default_factory=list)
 
     @property
+    def before(self) -> tuple[Value, ...]:
+        """The maps that the list holds before the first turn."""
+        return self.target.before if isinstance(self.target, Listing) else ()
+
+    @property
     def inside(self) -> set[str]:
         """The marks of what its turns make."""
         marks = {step.target.mark for step in self.steps} | {m.mark for m in self.members}
@@ -59,7 +64,12 @@ class Loop(Step):
         """What is read from outside, which is read in every turn; what it goes over but once."""
         inside = self.inside | {self.target.mark}
         outer = [mark for mark in self.read_inside if mark not in inside]
-        return [*outer, *outer, *([self.maps.mark] if self.maps is not None else [])]
+        return [
+            *(value.mark for value in self.before),
+            *outer,
+            *outer,
+            *([self.maps.mark] if self.maps is not None else []),
+        ]
 
     @property
     def allocates(self) -> bool:

@@ -123,7 +123,8 @@ class Naming:
             del self.holders[variable]
         self.last = {**self.last, **before}
         kind = ast.Subscript(ast.Name("list"), ast.Name("Tensor"))
-        return [annotated(gathered, kind, ast.List([])), ast.For(target, over, body, [])]
+        start = ast.List([*map(self.read, loop.before)])
+        return [annotated(gathered, kind, start), ast.For(target, over, body, [])]
 
     def header(self, loop: Loop) -> tuple[ast.expr, ast.expr]:
         """What a loop binds in every turn, and what it goes over."""

@@ -140,6 +140,40 @@ KINDS = {
     """,
         [{}, {"n": 4}],
     ),
+    "branches that read the one before": (
+        """
+      unit:
+        params: {n: 3, out: 4}
+        body:
+          all:
+            branches:
+              paths:
+                _input: []
+                "0": {conv: {out: out, kernel: 3}}
+                "{k}":
+                  for: {k: "[1, 2, 3, 4, 5][:n - 1]"}
+                  from: "{k - 1}"
+                  conv: {out: out, kernel: 3}
+          conv: {conv: {out: 8, kernel: 1}}
+    """,
+        [{}, {"n": 1}, {"out": 8}, {"n": 2}],
+    ),
+    "branches of which the first reads none": (
+        """
+      unit:
+        params: {n: 2, width: 2}
+        branches:
+          paths:
+            _path{k}:
+              for: {k: "[0, 1, 2][:n]"}
+              inline:
+                _part{k}: {slice: {start: k * width, stop: (k + 1) * width}, from: input}
+                _sum{k}: {add: {}, from: ["_part{k}", "{k - 1}"], if: k > 0}
+                "{k}": {conv: {out: C, kernel: 3, groups: C}}
+            _rest: {slice: {start: n * width, stop: 8}, from: input}
+    """,
+        [{}, {"n": 3}, {"n": 1, "width": 3}],
+    ),
     "one of two joins": (
         """
       unit:
