@@ -29,7 +29,7 @@ from archdsl.pytorch.python import (
     ordered,
     walk,
 )
-from archdsl.pytorch.symbols import Expanded, Fixed, Symbol
+from archdsl.pytorch.symbols import Expanded, Fixed, Sized, Symbol
 
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
 
@@ -371,8 +371,11 @@ class Body:
 
     def require_constant(self, *trees: ast.AST) -> None:
         """Raises Fixed if the constructor would need what only `forward` knows."""
-        if any(title[0] == "%" or title in self.numbers for title in identifiers(*trees)):
+        found = identifiers(*trees)
+        if any(title[0] == "%" for title in found):
             raise Fixed((), "a module that depends on the size of a map")
+        if found & self.numbers.keys():
+            raise Sized(found & self.numbers.keys(), "a module that depends on the size of a map")
 
     def local(self, hint: str, taken: Iterable[str]) -> str:
         """A name for a variable of the constructor."""
@@ -394,6 +397,14 @@ class Body:
         if not identifiers(items.syntax) <= set(arguments):
             raise Fixed(items.names)
         self.lengths[ast.dump(items.syntax)] = items.syntax, count
+
+    def unpacked(self, code: ast.Call) -> ast.Call:
+        """A call whose arguments are all of a list: `Reshape(*shape)`."""
+        for items, length in self.lengths.values():
+            parts = [ast.Subscript(items, ast.Constant(n)) for n in range(length)]
+            if [*map(ast.dump, code.args)] == [*map(ast.dump, parts)]:
+                code.args = [ast.Starred(items)]
+        return code
 
     # finishing
 

@@ -41,6 +41,17 @@ class BlockClass:
     rest: str = ""  # the argument that is the channels of all further inputs
 
 
+@dataclass
+class Held:
+    """What a class of a block holds for: parameters of one value, lists of one length, and those
+    that the size of a map settles, which whoever calls it says.
+    """
+
+    fixed: dict[str, Any] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    sized: set[str] = field(default_factory=set)
+
+
 @dataclass(eq=False)
 class Group:
     """The class of a container of containers."""

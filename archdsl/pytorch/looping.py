@@ -108,7 +108,10 @@ class Looping(Applying):
             code = call(SUMS[op.verb], maps)
         value = self.body.value(spec, title.lstrip("_"), type(op))
         self.step(env.level, value, code)
-        self.settle(env.level.child(title), value, env.level.holder)
+        holder = env.level.holder
+        while holder.owner is not None and holder not in holder.owner.entries:
+            holder = holder.owner  # in which a loop stands for it
+        self.settle(env.level.child(title), value, holder)
         return value
 
     def weighted(self, op: Op, flows: Sequence[Value | Listing], env: Env, title: str) -> Value:

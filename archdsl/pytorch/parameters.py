@@ -22,6 +22,7 @@ class Argument:
     source: str = ""  # the parameter of the document that it is
     parts: str = "int"  # the type of a list's parts
     axes: int = 0  # the length of the lists that stand for a number per axis, 0 if they differ
+    sized: bool = False  # whether it is what the size of a map settles
 
     @property
     def required(self) -> bool:

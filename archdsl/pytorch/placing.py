@@ -133,7 +133,7 @@ class Placing(Chains):
         return torch_call(op, inputs)
 
     def op_module(self, op: Op, written: Call, item: Item, env: Env) -> Made:
-        code, x = module_of(written), env.first
+        code, x = self.body.unpacked(module_of(written)), env.first
         spec = self.inferred(op, [x])
         if spec.channels is None:
             spec = self.refined(spec, self.where)

@@ -21,7 +21,7 @@ from archdsl.pytorch.calling import Calling
 from archdsl.pytorch.chains import BEFORE
 from archdsl.pytorch.class_bodies import CHANNELS, channel_names, class_body
 from archdsl.pytorch.environment import Env, Factory, Frame, Level
-from archdsl.pytorch.factories import BlockClass, Factories, Group
+from archdsl.pytorch.factories import BlockClass, Factories, Group, Held
 from archdsl.pytorch.naming import class_name, part_name, singular
 from archdsl.pytorch.parameters import (
     Argument,
@@ -38,7 +38,18 @@ from archdsl.pytorch.placing import Placing, all_lent
 from archdsl.pytorch.python import as_syntax, assign, call, function, identifiers, name
 from archdsl.pytorch.returning import documented, group_class
 from archdsl.pytorch.sizes import expanded
-from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same, symbol, type_of, variable
+from archdsl.pytorch.symbols import (
+    Fixed,
+    Sized,
+    Symbol,
+    element,
+    known,
+    names_in,
+    same,
+    symbol,
+    type_of,
+    variable,
+)
 from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
 
@@ -107,13 +118,21 @@ class Program(Factories):
         seen = dict(values) | {
             a.name: walk.of_document[a.source] for a in made.arguments if a.source
         }
-        walk.sizing |= names_in(*(seen.get(title) for title in made.walk.sizing))
+        walk.sizing |= names_in(*(seen.get(title) for title in self.sizing(made)))
         walk.turning |= names_in(*(seen.get(title) for title in made.walk.turning))
         arguments: list[Any] = [specs[index].channels for _, index in made.channels]
         arguments += [as_syntax(tuples(rest))] if made.rest else []
         more, keywords = self.given_to(made, seen, given, walk)
         code = call(made.title, *arguments, *more, **keywords)
         return code, [self.result(value, made, seen, specs, rest) for value in made.results]
+
+    @staticmethod
+    def sizing(made: BlockClass) -> Set[str]:
+        """The arguments that change the size of what a class gives."""
+        sizes = [size for value in made.results for size in value.spec.shape]
+        if None in sizes:
+            return made.walk.sizing
+        return made.walk.sizing & identifiers(*(s.syntax for s in sizes if isinstance(s, Symbol)))
 
     def require_fitting(
         self, made: BlockClass, block: Block, values: Mapping[str, Any], given: Mapping[str, Any]
@@ -133,6 +152,10 @@ class Program(Factories):
         keywords: dict[str, Any] = {}
         for argument in made.arguments:
             value = seen[argument.name]
+            if argument.sized and argument.name not in given:
+                self.sized = True
+                if isinstance(value, Symbol) and walk.body.varies(value.syntax):
+                    raise Sized(identifiers(value.syntax), "a size that only forward knows")
             if argument.computed is not None and argument.name not in given:
                 continue
             if argument.default is not MISSING and self.equal(value, argument.default):
@@ -188,24 +211,46 @@ class Program(Factories):
         """The class of a block, with as few of its parameters fixed as can be."""
         if block in self.open or block.body is None:
             raise Fixed((), "a block in itself")
-        fixed: dict[str, Any] = {}
+        held = Held()
         while True:
             mark = self.mark()
             self.open.append(block)
             try:
-                return self.translated(block, values, specs, fixed, replacing, listed)
+                return self.translated(block, values, specs, held, replacing, listed)
             except Fixed as error:
                 self.forget(mark)
-                names = (error.names & block.parameters.keys()) - fixed.keys()
-                if not names or not known(*(values[n] for n in names)):
+                if not self.hold(held, error, block, values):
                     raise
-                fixed |= {n: values[n] for n in names}
             finally:
                 self.open.pop()
 
+    def hold(self, held: Held, error: Fixed, block: Block, values: Mapping[str, Any]) -> bool:
+        """Whether a class that cannot be had can be, where it holds for less than before."""
+        names = (error.names & block.parameters.keys()) - held.fixed.keys()
+        if isinstance(error, Sized):
+            held.sized |= names
+            return bool(names)
+        lengths = {n: self.length(block, n, values[n]) for n in names - held.lengths.keys()}
+        lengths = {n: length for n, length in lengths.items() if length}
+        held.lengths |= lengths
+        if not lengths and known(*(values[n] for n in names)):
+            held.fixed |= {n: values[n] for n in names}
+            return bool(names)
+        return bool(lengths)
+
+    def length(self, block: Block, title: str, value: Any) -> int:
+        """The length that a list for a parameter has in every use; 0 if it has several."""
+        found = [*self.said(block, title), value]
+        lengths = {
+            items.length if isinstance(items, Symbol) else len(items)
+            for items in found
+            if isinstance(items, Symbol | list | tuple)
+        }
+        return lengths.pop() or 0 if len(lengths) == 1 else 0
+
     def translated(
         self, block: Block, values: Mapping[str, Any], specs: Sequence[TensorSpec],
-        fixed: Mapping[str, Any], replacing: Replacements, listed: bool = False,
+        held: Held, replacing: Replacements, listed: bool = False,
     ) -> BlockClass:  # fmt: skip
         if any(map(is_reserved, block.parameters)):
             raise Fixed((), "a parameter that no argument can be called as")
@@ -229,23 +274,29 @@ class Program(Factories):
         x = inputs[0] if len(inputs) == 1 else tuple(inputs)
         level = Level(walk.body.top, "")
         for title, parameter in block.parameters.items():
-            if title in fixed:
-                env_values[title] = fixed[title]
+            if title in held.fixed:
+                env_values[title] = held.fixed[title]
                 continue
             defining = Env(block.file, Frame(level, x), dict(env_values), x)
             argument = self.argument(parameter, values[title], defining, walk, block)
             if argument.computed is not None and walk.body.varies(argument.computed.syntax):
-                env_values[title] = walk.body.measured(title, argument.computed)
-                continue
+                if title not in held.sized:
+                    env_values[title] = walk.body.measured(title, argument.computed)
+                    continue
+                argument.computed, argument.sized = None, True
             arguments.append(argument)
             env_values[title] = self.symbol_of(argument)
+            if title in held.lengths:
+                walk.body.holds_for(env_values[title], held.lengths[title], names)
+                parts = (element(env_values[title], n) for n in range(held.lengths[title]))
+                env_values[title] = [*parts]
         for source, value in document.items():
             if isinstance(value, Symbol) and isinstance(value.syntax, ast.Name):
                 default = self.known[source]
                 arguments.append(Argument(value.syntax.id, value.type, default, None, source))
         frame = Frame(level, x, 0, None, walk.by_input(block, x))
         env = Env(block.file, frame, env_values, x)
-        return self.finished(block, walk, env, inputs, channels, arguments, fixed)
+        return self.finished(block, walk, env, inputs, channels, arguments, held.fixed)
 
     @staticmethod
     def further(block: Block, walk: Walk, inputs: Sequence[Value]) -> Listing:
@@ -391,7 +442,8 @@ class Program(Factories):
         kept.sort(key=lambda argument: not argument.required)
         rest = rest_title(block) if listed and rest_title(block) in used else ""
         is_part = block not in self.document.titles
-        notes = described(block, walk, fixed, "part" if is_part else "block")
+        sized = [argument.name for argument in kept if argument.sized]
+        notes = described(block, walk, fixed, sized, "part" if is_part else "block")
         constructor = self.constructor(taken, kept, body[0].body, walk, rest)
         declared = walk.body.declared()
         members: list[ast.stmt] = [documented(notes), *declared, constructor, *body[1:]]
@@ -491,15 +543,21 @@ def rest_title(block: Block) -> str:
     return title
 
 
-def described(block: Block, walk: Walk, fixed: Mapping[str, Any], what: str) -> list[str]:
-    """What a class says of itself: what it is, and which parameters cannot vary in it."""
+def described(
+    block: Block, walk: Walk, fixed: Mapping[str, Any], sized: Sequence[str], what: str
+) -> list[str]:
+    """What a class says of itself: what it is, which parameters cannot vary in it, and which are
+    of the size of its map.
+    """
     said = {title: shown_value(value) for title, value in fixed.items()}
+    notes = [block.form.doc or f"The {what} `{block.name}`."]
     for title in walk.body.numbers:
         default = block.parameters[title].default
         said[title] = default.text if isinstance(default, Formula) else title
+    if sized:
+        notes += ["", f"By the size of the map: {', '.join(sized)}."]
     order = sorted(said, key=lambda n: ([*block.parameters, n].index(n), n))
     shown = ", ".join(f"{n} {said[n]}" for n in order)
-    notes = [block.form.doc or f"The {what} `{block.name}`."]
     return [*notes, "", f"Fixed: {shown}."] if said else notes
 
 

@@ -28,6 +28,10 @@ class Fixed(Exception):
         super().__init__(why or ", ".join(sorted(self.names)))
 
 
+class Sized(Fixed):
+    """What is made depends on the size of a map: these parameters must be given, not measured."""
+
+
 @dataclass(frozen=True, eq=False)
 class Symbol:
     """A value that the source computes: its expression and type.

@@ -174,6 +174,31 @@ KINDS = {
     """,
         [{}, {"n": 3}, {"n": 1, "width": 3}],
     ),
+    "a list of one length": (
+        """
+      unit:
+        params: {shape: "[2, 4, 16, 16]"}
+        body:
+          _a: {reshape: {shape: shape}}
+          _b: {permute: {order: [1, 0, 2, 3]}}
+          _c: {reshape: {shape: "[8, 16, 16]"}}
+          conv: {conv: {out: 8, kernel: 1}}
+    """,
+        [{}, {"shape": "[4, 2, 16, 16]"}, {"shape": "[2, 4, 8, 32]"}],
+    ),
+    "the size of a map": (
+        """
+      unit:
+        params: {h: H, w: W, width: C}
+        body:
+          _rows: {reshape: {shape: "[width, h * w, 1]"}}
+          norm: batch_norm
+          _mean: {avg_pool: {kernel: "[h, 1]"}}
+          _scaled: {scale: {factor: w}}
+          conv: {conv: {out: 8, kernel: 1}}
+    """,
+        [{}, {}],
+    ),
     "one of two joins": (
         """
       unit:
@@ -265,8 +290,8 @@ def test_the_class_of_a_block_is_the_block_for_arguments_of_no_use(
         raise
     made = module_of(kind).Unit
     takes = inspect.signature(made).parameters
-    channels = {"in_channels": 8} if "in_channels" in takes else {}
-    module = made(**channels, **{key: value for key, value in values.items() if key in takes})
+    values = {"in_channels": 8, "h": 16, "w": 16, **values}
+    module = made(**{key: value for key, value in values.items() if key in takes})
     module, wanted = module.double().eval(), wanted.call.double().eval()
     assert list(module.state_dict()) == list(wanted.state_dict())
     module.load_state_dict(wanted.state_dict())
