@@ -13,7 +13,7 @@ from archdsl.graph.graph import Graph, Node
 if TYPE_CHECKING:
     from archdsl.analysis.receptive_field import ReceptiveField
 
-Kind = Literal["count", "number", "bytes", "sizes", "ratio", "seconds", "word"]
+Kind = Literal["count", "number", "bytes", "sizes", "place", "ratio", "seconds", "word"]
 Value = int | float | str | None | tuple[int | float, ...]
 
 
@@ -237,7 +237,7 @@ MEASURES: dict[str, Measure] = {
         "through", "what lets the whole image act on every position", "word", _through
     ),
     "jump": Measure("jump", "pixels between the fields of neighbours", "sizes", _field("jump")),
-    "offset": Measure("offset", "first pixel that position 0 sees", "sizes", _field("offset")),
+    "offset": Measure("offset", "first pixel that position 0 sees", "place", _field("offset")),
     "moved": Measure("moved", "bytes that ops read and write", "bytes", _sum("moved"), True),
     "intensity": Measure("FLOP/byte", "operations per byte moved", "ratio", _intensity),
     "time": Measure("time", "least time on the device", "seconds", _seconds, True, True),

@@ -99,6 +99,7 @@ def live_bytes(graph: Graph, element: int = ELEMENT, batch: int = 1) -> dict[str
     homes = _homes(graph, storages, over, training=False)
     ends = _ends(graph)
     aside = {id for node in built.nodes if node.id not in graph.by_id for id in node.inputs}
+    aside |= {*built.aux.values()}
     ends |= {id: len(graph.nodes) for id in aside & ends.keys()}  # in variables until then
     leaving: dict[int, set[str]] = {}
     for id, end in _storage_ends(homes, ends).items():

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.diagnostics.diagnostic import Span
+from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
+from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.expressions.scaling import Rule
 from archdsl.graph.outward import OUTWARD
 from archdsl.graph.renames import Renames
@@ -241,8 +243,19 @@ class Graph:
         return {**self.inputs, **{node.id: node.output for node in self.nodes}}
 
     def spec(self, id: str) -> TensorSpec:
-        """What the node, or the input, with this id gives."""
-        return self._gives[id]
+        """What the node, or the input, with this id gives; raises UsageError if there is none."""
+        try:
+            return self._gives[id]
+        except (KeyError, TypeError):
+            raise UsageError(self._unknown(id)) from None
+
+    def _unknown(self, id: Any) -> str:
+        """What is said where there is no such node: it may be a part, or called nearly so."""
+        if not isinstance(id, str):
+            return f"the id of a node is a text, not {repr(id)[:40]}"
+        if inside := self.nodes_at(id):
+            return f"`{id}` is a part of several nodes; its last is `{inside[-1].id}`"
+        return f"no node `{id}`; {did_you_mean(id, [*self._gives, *self.scope_by_id])}"
 
     def specs(self, node: Node) -> tuple[TensorSpec, ...]:
         """What a node is given."""
@@ -277,8 +290,16 @@ class Graph:
         return dict(_flattened(order, ""))
 
     def select(self, outputs: Mapping[str, str], aux: Mapping[str, str] | None = None) -> "Graph":
-        """The part of the graph that the given results need, with these results as its outputs."""
+        """The part of the graph that the given results need, with these results as its outputs.
+
+        `outputs` and `aux` are ids of nodes by the names of results; raises UsageError for others.
+        """
         aux = aux or {}
+        for given in (outputs, aux):
+            if not isinstance(given, Mapping):
+                raise UsageError(f"results are ids of nodes by name, not {repr(given)[:40]}")
+            for id in given.values():
+                self.spec(id)
         needed = self.needed([*outputs.values(), *aux.values()])
         nodes = tuple([node for node in self.nodes if node.id in needed])
         scopes = holding(self.scopes, nodes)

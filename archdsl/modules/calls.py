@@ -166,6 +166,21 @@ def _batch_norm(op: norm.BatchNorm, x: tuple[TensorSpec, ...]) -> Call:
     return Call(f"nn.BatchNorm{max(1, x[0].rank)}d", (channels, eps, momentum, affine))
 
 
+@_writing("nn.LocalResponseNorm", ".contiguous")
+def _lrn(op: norm.LocalResponseNorm, x: tuple[TensorSpec, ...]) -> Call:
+    """PyTorch's own views the squares of a map of three axes, which has to lie row after row."""
+    return Call(
+        "nn.LocalResponseNorm",
+        (
+            _positional("size", op.size),
+            Argument("alpha", op.alpha, 1e-4),
+            Argument("beta", op.beta, 0.75),
+            Argument("k", op.k, 1.0),
+        ),
+        use="{weight}({0}.contiguous())" if x[0].rank == 3 else "",
+    )
+
+
 @_writing("nn.RMSNorm", "RMSNorm2d")
 def _rms_norm(op: norm.RmsNorm, x: tuple[TensorSpec, ...]) -> Call:
     is_map = x[0].layout == "channels_first" and x[0].rank > 0
@@ -537,13 +552,7 @@ TORCH: dict[type[Op], Row] = {
     ),
     norm.RmsNorm: _rms_norm,
     norm.Normalize: _normalize,
-    norm.LocalResponseNorm: table_module(
-        "nn.LocalResponseNorm",
-        ("alpha", "alpha", 1e-4),
-        ("beta", "beta", 0.75),
-        ("k", "k", 1.0),
-        takes={"size": "size"},
-    ),
+    norm.LocalResponseNorm: _lrn,
     activation.Relu: table_module("nn.ReLU"),
     activation.Relu6: table_module("nn.ReLU6"),
     activation.LeakyRelu: table_module("nn.LeakyReLU", ("negative_slope", "slope", 0.01)),

@@ -325,7 +325,19 @@ class WindowAttention(Op):
         (x,) = inputs
         whole = prod(self._padded(x)) * x.channels
         scores = prod(self._padded(x)) * prod(self.window) * self.heads
-        return replace(NEW, kept=5 * whole + scores, scratch=5 * whole + 2 * scores)
+        scratch = max(5 * whole + 2 * scores, 6 * whole + scores) - output.elements
+        made = prod(self.window) ** 2 * self.heads + self._mask(x)
+        fixed = Storage(kept=3 * whole + scores)
+        return Storage(kept=5 * whole + scores, scratch=scratch, made=made, fixed=fixed)
+
+    def _mask(self, x: TensorSpec) -> int:
+        """How many numbers are as large as what says which positions the shift has put together."""
+        sizes = self._padded(x)
+        shifts = zip(sizes, self.window, self.shift, strict=True)
+        if not any(shift and size > window for size, window, shift in shifts):
+            return 0
+        pairs = prod(sizes) * prod(self.window)  # a byte for each
+        return 4 * sum(sizes) + 2 * prod(sizes) + -(-pairs // 4)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         """Positions of a window see each other; the windows begin at the shift."""
@@ -375,8 +387,33 @@ class CosineWindowAttention(WindowAttention):
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         """With the offsets' network, once for all images."""
-        distances = prod(2 * w - 1 for w in self.window)
-        return super().macs(output, *inputs) + distances * self.hidden * (2 + self.heads)
+        return super().macs(output, *inputs) + self._distances * self.hidden * (2 + self.heads)
+
+    @property
+    def _distances(self) -> int:
+        return prod(2 * w - 1 for w in self.window)
+
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """Queries and keys before their division, too, their lengths, and scores before a scale.
+
+        The offsets' network keeps its hidden features and what its sigmoid gives.
+        """
+        (x,) = inputs
+        plain = super().storage(output, x)
+        whole = prod(self._padded(x)) * x.channels
+        scores = prod(self._padded(x)) * prod(self.window) * self.heads
+        lengths = 4 * prod(self._padded(x)) * self.heads
+        hidden, offsets = self._distances * self.hidden, self._distances * self.heads
+        made = plain.made + offsets + 3 * x.channels + 2 * self.heads
+        scratch = max(plain.scratch, 7 * whole + scores - output.elements)
+        return replace(
+            plain,
+            scratch=scratch,
+            kept=8 * whole + 2 * scores + lengths,
+            held=hidden + prod(self.window) ** 2 * self.heads + self.heads,
+            made=max(made, hidden + offsets - output.elements - scratch),
+            fixed=Storage(kept=6 * whole + scores + lengths, held=self.heads),
+        )
 
     def label(self) -> str:
         return f"{times(self.window)} cosine window attention, {self.heads} heads"

@@ -43,7 +43,6 @@ class RelativePositions(Op):
 
     verb: ClassVar[str] = "relative_positions"
     lays: ClassVar[Lays] = "rows"
-    stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     mixes: ClassVar[bool] = True
     window: tuple[int, ...] = argument(SHAPE, "rows and columns of the positions")
@@ -61,10 +60,10 @@ class RelativePositions(Op):
         queries = prod(-(-n // self.stride) for n in self.window)
         return TensorSpec((queries, prod(self.window), *x.shape[1:]), x.layout)
 
-    def through(
-        self, number: int, output: TensorSpec, *inputs: TensorSpec
-    ) -> tuple[Reach | None, ...] | None:
-        return None
+    def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
+        """The number of the row for every two positions, as long as two numbers."""
+        rows = 2 * prod(output.shape[:2])
+        return Storage(held=rows, made=rows)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return None

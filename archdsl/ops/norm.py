@@ -154,6 +154,14 @@ class LocalResponseNorm(Op):
         require_map(self, inputs[0])
         return inputs[0]
 
+    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
+        return super().strides(output, *(rows(x.sizes) if output.rank == 3 else x for x in inputs))
+
+    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
+        """A map of three axes that does not lie row after row."""
+        (x,) = inputs
+        return {0: x.elements} if output.rank == 3 and not x.in_rows else {}
+
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """Squares with a border of channels, their scaled means, and the power of those."""
         border = output.elements // output.channels * (self.size - 1)

@@ -274,7 +274,9 @@ class BlurPool(Op):
         wide = x.channels * prod(size + 2 * self.border for size in x.spatial)
         padding = NEW if self.mode == "zeros" else INPUTS
         filters = [self.kernel**rank for rank in range(1, x.rank + 1)]  # each made of that before
-        return replace(padding, kept=wide, scratch=wide, held=filters[-1], made=sum(filters))
+        made = filters[-1] + (self.kernel if x.rank > 1 else 0)
+        made = max(made, sum(filters) - output.elements)  # before there is an output
+        return replace(padding, kept=wide, scratch=wide, held=filters[-1], made=made)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return windows(self.kernel, self.stride, self.border)

@@ -65,6 +65,7 @@ class Value:
 
 
 NTH = "%n"  # stands for the place in a list that a size depends on
+NAMELESS = "%"  # stands for a map that has no variable
 
 
 @dataclass(eq=False)
@@ -337,6 +338,8 @@ class Body:
         found = identifiers(value.syntax)
         if found & self.cells:
             raise Fixed(value.names, "a cell of a table in forward")
+        if NAMELESS in found:
+            raise Fixed(value.names, "the size of a map that has no name yet")
         if self.varies(value.syntax):
             code: ast.expr = Kept(self, hint).visit(deepcopy(value.syntax))
             return code

@@ -28,7 +28,7 @@ from archdsl.language.syntax import (
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
 from archdsl.ops.base import whole_number
 from archdsl.ops.tensor import INPUT
-from archdsl.pytorch.body import Holder, Listing, Value
+from archdsl.pytorch.body import NAMELESS, Holder, Listing, Value
 from archdsl.pytorch.python import call, identifiers
 from archdsl.pytorch.sizes import nth_of
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, symbol, variable, whole
@@ -399,7 +399,7 @@ def sizes_of(x: Value) -> dict[str, Any]:
     found: dict[str, Any] = x.spec.names()
     for axis, title in enumerate(found):
         if found[title] is None:
-            shape = ast.Attribute(ast.Name(x.mark or "%"), "shape")
+            shape = ast.Attribute(ast.Name(x.mark or NAMELESS), "shape")
             place = ast.Constant(axis + 1)  # behind the batch
             found[title] = Symbol(ast.Subscript(shape, place), "int", None, frozenset())
     return {title: size for title, size in found.items() if size is not None}

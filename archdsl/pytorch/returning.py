@@ -7,7 +7,7 @@ from typing import Any
 
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import INPUT, Graph
-from archdsl.pytorch.body import Body, Entry, Value, variable_name
+from archdsl.pytorch.body import Body, Entry, Value, is_attribute, variable_name
 from archdsl.pytorch.python import as_syntax, assign, call, function, name, negated
 from archdsl.pytorch.sizes import expanded
 from archdsl.pytorch.symbols import Fixed
@@ -141,7 +141,9 @@ def group_class(key: str, types: Mapping[str, str]) -> ast.ClassDef:
     modules = {member: kind for member, kind in types.items() if kind != "Tensor"}
     arguments = [ast.arg("self"), *(ast.arg(k, name(kind)) for k, kind in modules.items())]
     holds: list[ast.stmt] = [assign(f"self.{member}", name(member)) for member in modules]
-    of_self = (ast.Attribute(name("self"), k) for k in types if k not in modules)
+    of_self = (
+        ast.Attribute(name("self"), k) for k in types if k not in modules and is_attribute(k)
+    )
     holds += [ast.AnnAssign(target, name("Tensor"), None, 0) for target in of_self]
     body = [ast.Expr(call("super().__init__")), *holds]
     made = function("__init__", arguments, [], ast.Constant(None), body)

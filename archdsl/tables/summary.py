@@ -24,12 +24,11 @@ _LATEX = {
 
 
 def cell(value: Value, kind: Kind) -> str:
-    """A value of a measure as a reader wants it: `11.04 MB`, `427x427`, `1.25 ms`."""
+    """A value of a measure as a reader wants it: `11.04 MB`, `427x427`, `-3, -3`, `1.25 ms`."""
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, tuple):
-        between = "x" if min(value) >= 0 else ", "  # of an offset
-        return between.join(f"{number:g}" for number in value)
+        return (", " if kind == "place" else "x").join(f"{number:g}" for number in value)
     if kind == "count":
         return quantity(round(value))
     if kind == "bytes":
@@ -106,7 +105,9 @@ def to_csv(summary: Summary) -> str:
     records = [_record(stage, stage.output) for stage in summary.stages]
     records.append({"path": "total", **summary.total._asdict(), **summary.values})
     for record in records:
-        record |= {n: cell(v, "sizes") for n, v in record.items() if isinstance(v, tuple)}
+        for name, value in record.items():
+            if isinstance(value, tuple):
+                record[name] = cell(value, MEASURES[name].kind if name in MEASURES else "sizes")
     file = io.StringIO()
     fields = ["path", "what", "output", *Cost._fields, *summary.values]
     writer = csv.DictWriter(file, fields, lineterminator="\n")

@@ -17,24 +17,28 @@ def graph_of(body: str, input: str = "[3, 32, 32]") -> Graph:
 QUICK = [
     "alexnet", "convnext_tiny", "densenet40_k12_cifar10", "googlenet", "googlenet_paper",
     "mobilenet_v2", "regnet_y_400mf", "resnet18", "resnet50_fpn", "shufflenet_v2_x1_0",
-    "squeezenet1_0", "swin_t", "unet", "vgg16",
+    "squeezenet1_0", "swin_t", "swin_v2_t", "unet", "vgg16", "yolov8n",
 ]  # fmt: skip
-ON_A_DEVICE = {"vit_b_16"}  # the meta device has no kernel of attention, and computes it in parts
+ON_A_DEVICE = {name for name in gallery.every() if name.startswith("vit_")}  # of which the meta
+# device has no kernel of attention, and computes it in parts
 
 
 @pytest.mark.parametrize(
     "name",
-    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in gallery.names()],
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in gallery.every()],
 )
 def test_the_gallery_needs_what_pytorch_allocates(name: str) -> None:
     graph = archdsl.load(name)
     with torch.device("cpu" if name in ON_A_DEVICE else "meta"):  # where nothing is computed
         module, expected = archdsl.compile(graph), memory(graph)
-        images = {batch: torch.zeros(batch, *graph.input.shape) for batch in (1, 2, 3)}
-    assert expected.peak == pytest.approx(peak_of_inference(module, images[1]), rel=0.01)
+        images = {
+            batch: [torch.zeros(batch, *x.shape) for x in graph.inputs.values()]
+            for batch in (1, 2, 3)
+        }
+    assert expected.peak == pytest.approx(peak_of_inference(module, *images[1]), rel=0.01)
     saved = {batch: memory(graph, batch=batch).saved for batch in images}
     for batch in (2, 3):  # one image is too little for the statistics of a map of one position
-        assert saved[batch] == pytest.approx(saved_by_training(module, images[batch]), rel=0.01)
+        assert saved[batch] == pytest.approx(saved_by_training(module, *images[batch]), rel=0.01)
     assert saved[3] - saved[2] == saved[2] - saved[1]  # the rest is once for a batch
 
 
@@ -124,6 +128,8 @@ LYING = {  # otherwise than row after row, before what wants rows
     "matrices of a norm": "b: layer_norm\n  c: {permute: {order: [0, 2, 1]}}"
     "\n  d: {matmul: {}, from: [b, c]}",
     "some channels": "b: {slice: {step: 2}}\n  c: instance_norm\n  d: relu",
+    "rows of a turned map": "b: {reshape: {shape: [C, 3, 4, W]}}"
+    "\n  c: {permute: {order: [0, 1, 3, 2]}}\n  d: lrn",
 }
 
 
@@ -134,6 +140,52 @@ def test_what_does_not_lie_row_after_row_is_copied_where_pytorch_does(items: str
     expected = memory(graph, batch=2)
     assert expected.peak == peak_of_inference(module, image)
     assert expected.saved == saved_by_training(module, image)
+
+
+WINDOWED = {
+    "a window": "window_attention: {heads: 4, window: 7}",
+    "a shifted window": "window_attention: {heads: 4, window: 7, shift: 3}",
+    "cosines": "cosine_window_attention: {heads: 4, window: 7, shift: 3}",
+    "cosines in small windows": "cosine_window_attention: {heads: 2, window: 2, hidden: 2000}",
+}
+
+
+@pytest.mark.parametrize("freeze", ["", "freeze: [b]"])
+@pytest.mark.parametrize("item", WINDOWED.values(), ids=WINDOWED)
+@pytest.mark.parametrize("width", [14, 17])
+def test_attention_in_windows_needs_what_pytorch_does(width: int, item: str, freeze: str) -> None:
+    items = f"a: channels_last, b: {{{item}}}, c: channels_first, d: {{conv: {{kernel: 1}}}}"
+    graph = graph_of(f"backbone: {{first: tanh, {items}}}\n{freeze}", f"[32, 14, {width}]")
+    module, image = archdsl.compile(graph), torch.randn(2, 32, 14, width)
+    expected = memory(graph, batch=2)
+    assert expected.peak == pytest.approx(peak_of_inference(module, image), abs=8)
+    assert expected.saved == saved_by_training(module, image)
+
+
+def test_what_training_alone_gives_stays_in_a_variable() -> None:
+    graph = graph_of("backbone: {a: tanh, b: tanh, c: tanh}\naux: {d: {identity: {}, from: a}}")
+    alone = graph_of("backbone: {a: tanh, b: tanh, c: tanh}")
+    for net, maps in ((graph, 4), (alone, 3)):
+        module, image = archdsl.compile(net), torch.zeros(1, 3, 32, 32)
+        assert memory(net).peak == peak_of_inference(module, image) == maps * 4 * 3 * 32 * 32
+
+
+def test_numbers_of_rows_of_a_table_are_kept_once() -> None:
+    body = "{t: {learned: {shape: [169, 4]}}, r: {relative_positions: {window: 7}}}"
+    graph = graph_of(f"backbone: {body.replace('window: 7', 'window: [7, 7]')}")
+    module = archdsl.compile(graph)
+    for batch in (1, 2):
+        image = torch.zeros(batch, 3, 32, 32)
+        expected = memory(graph, batch=batch)
+        assert expected.peak == peak_of_inference(module, image)
+        assert expected.saved == saved_by_training(module, image) == 8 * 49 * 49
+
+
+@pytest.mark.parametrize("input", ["[2, 30]", "[2, 15, 16]", "[2, 6, 5, 7]"])
+def test_a_blur_makes_its_filter_before_its_output(input: str) -> None:
+    graph = graph_of("backbone: {a: {blur_pool: {kernel: 5, mode: zeros}}}", input)
+    module, image = archdsl.compile(graph), torch.zeros(1, *graph.input.shape)
+    assert memory(graph).peak == peak_of_inference(module, image)
 
 
 def test_what_is_made_of_weights_does_not_grow_with_the_batch() -> None:

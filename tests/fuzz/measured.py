@@ -116,12 +116,16 @@ def off(record: Record) -> float:
 def asked(graph: Graph) -> bool:
     """Whether gradients can tell the field: a small network of one map, and maps on the way.
 
-    What an unpooled value is the largest of has no gradient, nor has one number over itself.
+    What an unpooled value is the largest of has no gradient, nor has one number over itself; what
+    comes by the lesser weight of a transposed window may never be the largest.
     """
     if not graph.nodes or len(graph.inputs) > 1 or graph.aux or len(graph.nodes) > SMALL:
         return False
     last = graph.nodes[-1]
     if graph.outputs != {"": last.id} or not 0 < last.output.rank == graph.input.rank:
+        return False
+    verbs = {node.op.verb for node in graph.nodes}
+    if "conv_transpose" in verbs and any("max_pool" in verb for verb in verbs):
         return False
     return not any(
         node.op.verb == "max_unpool" or (node.op.verb in DIVIDING and 1 in node.output.shape)

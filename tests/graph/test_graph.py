@@ -339,3 +339,18 @@ def test_nodes_and_scopes_compare_by_value() -> None:
     nodes = [Node("a", relu, ("input",), spec, (), Cost(1), "") for _ in range(2)]
     assert nodes[0] == nodes[1]
     assert Scope("a", "sequence", "") != Scope("b", "sequence", "")
+
+
+WRONG: dict[str, tuple[Callable[[Graph], object], str]] = {
+    "no such layer": (lambda g: g.spec("layer9"), "no node `layer9`; did you mean `layer"),
+    "nearly its name": (lambda g: g.select({"x": "layer4.1.rel"}), "did you mean `layer4.1.relu`"),
+    "a part": (lambda g: g.spec("layer4"), "`layer4` is a part .*its last is `layer4.1.relu`"),
+    "a list": (lambda g: g.select(["fc"]), r"by name, not \['fc'\]"),  # type: ignore[arg-type]
+    "lists": (lambda g: g.select({"x": ["fc"]}), r"a text, not \['fc'\]"),  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.parametrize(("call", "said"), WRONG.values(), ids=WRONG)
+def test_a_node_that_is_not_there_is_said(call: Callable[[Graph], object], said: str) -> None:
+    with pytest.raises(archdsl.UsageError, match=said):
+        call(archdsl.load("resnet18"))

@@ -3,6 +3,7 @@
 from textwrap import dedent
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -262,3 +263,40 @@ def test_a_container_whose_later_member_reads_what_is_set_in_between() -> None:
     assert [*archdsl.compile(graph).state_dict()] == [
         "parts.last.weight", "parts.last.bias", "middle.fc.weight", "middle.fc.bias"
     ]  # fmt: skip
+
+
+def test_the_size_of_a_map_without_a_variable_is_none_that_a_class_can_read() -> None:
+    text = """
+        archdsl: 1
+        name: net
+        input: [1, 9, 12]
+        blocks:
+          part:
+            params: {wide: false, deep: C > 3, n: 1}
+            body:
+              first: {residual: {body: [{conv: {kernel: 3}, if: wide and deep}, relu]}}
+              second: {slice: {stop: C // (n + 1)}}
+        backbone:
+          wider: {std_conv: {kernel: 3, out: H + 2}, repeat: 2}
+          part: part
+    """
+    module = archdsl.compile(archdsl.loads(dedent(text)))
+    assert module(torch.zeros(1, 1, 9, 12)).shape == (1, 5, 9, 12)
+
+
+def test_a_parameter_of_a_container_may_have_a_number_for_a_name() -> None:
+    text = """
+        archdsl: 1
+        name: net
+        input: [3, 8, 8]
+        backbone:
+          way:
+            branches:
+              join: add
+              paths:
+                _scaled: [layer_scale]
+                maps: {seq: {a: {conv: {kernel: 1}}, b: tanh}}
+          sum: {add: {}, from: [way, way.maps.a]}
+    """
+    keys = [*archdsl.compile(archdsl.loads(dedent(text))).state_dict()]
+    assert keys == ["way.0", "way.maps.a.weight", "way.maps.a.bias"]

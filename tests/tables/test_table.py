@@ -224,3 +224,12 @@ def test_a_table_shows_itself() -> None:
     table = Table(SMALL)
     assert repr(table) == str(table) == table.render() == text(SMALL)
     assert table._repr_markdown_() == table.render("markdown")
+
+
+def test_an_offset_is_written_in_one_way_wherever_it_is() -> None:
+    items = "backbone: {a: {conv: {kernel: 1}}, b: {conv: {kernel: 3}}}"
+    graph = archdsl.loads(f"archdsl: 1\nname: net\ninput: [3, 9, 9]\n{items}")
+    found = summarize(graph, show=("field", "offset"))
+    for format in ("table", "csv"):
+        shown = FORMATS[format](found)
+        assert "0, 0" in shown and "-1, -1" in shown and "1x1" in shown and "0x0" not in shown
