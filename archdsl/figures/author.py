@@ -11,7 +11,7 @@ from archdsl.diagnostics.suggest import did_you_mean
 from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.pictures import Picture, read_picture
 from archdsl.figures.canvas.scene import Group, Item, Path, flat
-from archdsl.figures.canvas.theme import Paint, Theme, mixed
+from archdsl.figures.canvas.theme import Paint, Theme, lightness, mixed
 from archdsl.figures.forms import GroupForm
 from archdsl.figures.network.description import Description
 from archdsl.figures.options import Options
@@ -19,7 +19,8 @@ from archdsl.graph.graph import INPUT, Graph
 
 _PIECES = re.compile(r"\{([A-Za-z_]\w*)\}|(\*\*)|(\*)")
 _SHADES = {"stroke": "line", "light": "top", "dark": "side"}  # of a role's color
-HEAT = Paint("#B4451F", "#4A1A08")  # of what costs most; nothing costs white
+HEAT = Paint("#EF8F6B", "#4A1A08"), Paint("#8A3416", "#F3B79E")  # of what costs most, under dark
+# text and under light; what costs nothing has the fill of the input
 
 
 @cache
@@ -253,22 +254,24 @@ def color_names(theme: Theme, options: Options) -> dict[str, str]:
 
 
 def told(
-    descriptions: Sequence[Description], options: Options
+    descriptions: Sequence[Description], options: Options, theme: Theme
 ) -> tuple[list[tuple[Paint, str]], list[tuple[Paint, str]]]:
     """What the legend says of the author's roles, and of a scale of costs."""
     if options.color != "role":
         most = largest(descriptions, options.color)
         unit = {"macs": "MACs", "params": "params", "memory": "B alive"}[options.color]
         words = {part: f"{quantity(round(part * most))} {unit}" for part in (0.0, 0.5, 1.0)}
-        return [], [(shade(part), text) for part, text in words.items()]
+        return [], [(shade(part, theme), text) for part, text in words.items()]
     used = {options.mark[text]: None for text in options.mark}
     roles = [(options.roles[name], name) for name in used]
     return [(Paint(one.fill, one.stroke), one.legend or name) for one, name in roles], []
 
 
-def shade(part: float) -> Paint:
+def shade(part: float, theme: Theme) -> Paint:
     """The paint of a part of the largest cost."""
-    return Paint(mixed("#FFFFFF", HEAT.fill, part), HEAT.stroke)
+    plain = theme.paint("plain").fill
+    heat = HEAT[lightness(theme.ink) > lightness(plain)]
+    return Paint(mixed(plain, heat.fill, part), heat.stroke)
 
 
 def _by_cost(
@@ -281,7 +284,7 @@ def _by_cost(
         cost = costs[group.of].get(group.id.removesuffix(".block"))
         if group.stands and all(path in costs[group.of] for path in group.stands):
             cost = max(costs[group.of][path] for path in group.stands)
-        return None if cost is None else shade(cost / most if most else 0.0)
+        return None if cost is None else shade(cost / most if most else 0.0, theme)
 
     for item in items:
         yield _painted(item, heat, theme)

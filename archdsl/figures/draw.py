@@ -196,7 +196,7 @@ def _scene(
     margin, room = MARGIN if theme.background else 0.0, theme.sizes.room
     asked = replace(options, width=(options.width - 2 * margin) / room, room=room)
     pen = Pen(replace(theme, sizes=theme.sizes.shrunk(room)))
-    pen.marks, pen.scale = told(descriptions, options)
+    pen.marks, pen.scale = told(descriptions, options, pen.theme)
     pen.collected = collected
     try:
         height = PICTURES[kind](descriptions, asked, pen)

@@ -25,6 +25,7 @@ import archdsl
 from archdsl import Graph, SpecError, UsageError
 from archdsl.cli import main as cli
 from archdsl.cli.main import run
+from archdsl.figures.author import shade
 from archdsl.figures.canvas.font import font
 from archdsl.figures.canvas.scene import Text
 from archdsl.figures.canvas.theme import HATCHES, load_theme, theme_names
@@ -404,6 +405,14 @@ def test_text_is_readable_on_every_fill(theme: str) -> None:
     assert all(contrast(look.ink, color) >= 7 for color in hatched)
     assert contrast(look.dimension, look.background or "#FFFFFF") >= 5.5
     assert all(contrast(p.stroke, look.background or "#FFFFFF") >= 3 for p in look.paints.values())
+
+
+@pytest.mark.parametrize("theme", theme_names())
+def test_text_is_readable_on_every_shade_of_a_cost(theme: str) -> None:
+    look = load_theme(theme)
+    fills = [shade(part / 4, look).fill for part in range(5)]
+    assert len({*fills}) == 5
+    assert min(contrast(look.ink, fill) for fill in fills) >= 7
 
 
 @pytest.mark.parametrize(

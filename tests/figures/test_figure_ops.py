@@ -52,22 +52,37 @@ def test_weights_that_are_applied_again_are_said_so() -> None:
     assert text.count("weights of tower") == 1
 
 
-def test_a_slice_says_which_channels_or_which_of_equal_parts() -> None:
-    """Of equal parts which, so that blocks of other widths are one; else channels as in Python."""
+def labels_of(backbone: str) -> str:
+    graph = graph_of(f"input: [64, 8, 8]\nbackbone: {backbone}")
+    return archdsl.draw(graph, kind="graph").render(".dot").decode()
+
+
+def test_a_slice_says_which_channels() -> None:
     said = {
-        "{stop: 32}": "part 1 of 2",
-        "{start: 32}": "part 2 of 2",
-        "{start: 24, stop: 32}": "part 4 of 8",
-        "{stop: 48}": "slice 0:48",
-        "{start: 60, stop: 64}": "slice 60:64",  # one of 16 parts
+        "{stop: 32}": "first 32",
+        "{start: 48}": "last 16",
+        "{start: 60, stop: 64}": "last 4",
         "{start: 8, stop: 24}": "slice 8:24",
         "{step: 2}": "slice 0::2",
         "{stop: 2, axis: 1}": "slice 0:2 of axis 1",
         "{start: 1, step: 3, axis: 2}": "slice 1::3 of axis 2",
     }
     for arguments, label in said.items():
-        made = graph_of(f"input: [64, 8, 8]\nbackbone: {{a: {{slice: {arguments}}}}}")
-        assert f"{label}\\n" in archdsl.draw(made, kind="graph").render(".dot").decode()
+        assert f'"{label}\\n' in labels_of(f"{{a: {{slice: {arguments}}}}}")
+
+
+def test_equal_parts_are_counted_and_others_are_not() -> None:
+    """So that blocks of other widths are one."""
+    text = "{a: {branches: {split: %s, join: concat, paths: %s}}}"
+    even = labels_of(text % ("[16, 16, 16, 16]", "{x: [], y: [], z: [], u: []}"))
+    assert all(f"part {n} of 4\\n" in even for n in (1, 2, 3, 4))
+    odd = labels_of(text % ("[16, 16, 32]", "{x: [], y: [], z: [relu]}"))
+    assert all(word in odd for word in ("first 16\\n", "slice 16:32\\n", "last 32\\n"))
+
+
+def test_a_dense_block_that_is_one_node_stands_for_all_in_it() -> None:
+    graph = graph_of("input: [8, 8, 8]\nbackbone: {d: {dense: {layer: [layer_norm], repeat: 2}}}")
+    assert list(lies(archdsl.draw(graph, kind="graph"), [graph], "graph")) == []
 
 
 GATE = """

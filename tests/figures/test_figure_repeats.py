@@ -131,7 +131,7 @@ CROSSED = {
 def test_parts_that_repeat_in_a_block_whose_ways_cross_are_drawn_once() -> None:
     items = {f"s{n}": {"stage": {"depth": n}} for n in (1, 4, 6)}
     figure, texts = drawn("block", backbone=items, blocks=CROSSED)
-    assert {"the same, 4 in all", "the same, 6 in all"} <= texts  # one drawn, both in its list
+    assert {"the same, 4 in all", "4 in all", "6 in all"} <= texts  # one drawn, both in its list
     scene = figure.scene
     assert scene is not None
     assert sum(isinstance(i, Text) and i.plain == "3×3, 8" for i in scene.flat()) == 2
@@ -284,3 +284,13 @@ def test_a_summary_names_what_is_used_again_and_its_data_have_the_path() -> None
     assert rows[4:11] == named
     stages = json.loads(table.render("json"))["stages"]
     assert [stage["path"] for stage in stages][3:] == ["t@0@1", "pool", "t@0@2", "mid@0@3"]
+
+
+def test_parts_that_are_added_are_no_residual() -> None:
+    """ResNeSt's sum over its radix: branches under a key that adds no level."""
+    block = {
+        "c": {"conv": {"out": 8, "kernel": 3}},
+        "_sum": {"branches": {"split": [4, 4], "join": "add", "paths": {"_0": [], "_1": []}}},
+    }
+    _, texts = drawn("hero", backbone={"a": {"radix": {}}}, blocks={"radix": {"body": block}})
+    assert {"part 1 of 2", "part 2 of 2"} <= texts and "projection shortcut" not in texts

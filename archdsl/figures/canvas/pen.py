@@ -24,6 +24,7 @@ from archdsl.figures.canvas.scene import (
 from archdsl.figures.canvas.theme import Paint, Theme, mixed
 
 LINE, EDGE, CONTAINER, HATCH = 0.65, 0.7, 0.5, 0.45  # points
+OVERHANG = 0.9  # of the break of a slab
 HATCHED = 2.6  # between the lines of a hatch
 CORNER, DASH = 2.2, (2.2, 1.5)
 ARROW_LENGTH, ARROW_WIDTH = 4.2, 3.2
@@ -215,7 +216,8 @@ class Pen:
     def mark(self, x: float, y: float, w: float, paint: Paint) -> None:
         """The break of a slab: a gap across its front."""
         upper, lower = (
-            [(x - 0.9, y + 0.9 + by), (x + w + 0.9, y - 0.9 + by)] for by in (-0.8, 0.8)
+            [(x - OVERHANG, y + OVERHANG + by), (x + w + OVERHANG, y - OVERHANG + by)]
+            for by in (-0.8, 0.8)
         )
         gap = polygon([*upper, *reversed(lower)])
         self.items.append(Path(gap, self.theme.background or "#FFFFFF"))

@@ -123,6 +123,11 @@ def mixed(color: str, other: str, part: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * part):02X}" for a, b in pairs)
 
 
+def lightness(color: str) -> int:
+    """How light a color is, by its channels."""
+    return sum(_channels(color))
+
+
 def _channels(color: str) -> tuple[int, ...]:
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.figures.canvas.formula import CAPITALS, DESCENT
-from archdsl.figures.canvas.pen import Pen, Slab
+from archdsl.figures.canvas.pen import OVERHANG, Pen, Slab
 from archdsl.ops.tensor import TensorSpec
 
 NEAR, BELOW = 1.6, 2.4  # points: between an edge and its number; the lower one's may have a mark
@@ -44,11 +44,16 @@ def edges_of(specs: Sequence[TensorSpec], first: Slab, last: Slab, pen: Pen) -> 
     reach = (of_channels - last.thick) / 2
     left = max(0.0, reach)
     if high:
-        left = max(left, of_high + NEAR, of_wide + NEAR - back / 2 if wide else 0.0)
+        left = max(left, of_high + _near(first), of_wide + NEAR - back / 2 if wide else 0.0)
     over = max(0.0, NEAR + CAPITALS * size - first.rise / 2) if wide else 0.0
     under = BELOW + (CAPITALS + DESCENT) * size
     right = max(0.0, reach - (last.width - last.thick))
     return Edges(high, wide, channels, left, right, over, under)
+
+
+def _near(slab: Slab) -> float:
+    """From the number of the height to the slab, whose break may stand out."""
+    return NEAR + OVERHANG * slab.broken
 
 
 def _plain(spec: TensorSpec) -> bool:
@@ -63,7 +68,7 @@ def draw_edges(
     color, capitals = pen.theme.dimension, CAPITALS * size
     if edges.high:
         y = axis + UNDER_ARROW + capitals
-        pen.text(left - NEAR, y, edges.high, size, color, "end")
+        pen.text(left - _near(slab), y, edges.high, size, color, "end")
     if edges.wide:
         back = slab.width - slab.thick
         y = axis - slab.height / 2 - NEAR

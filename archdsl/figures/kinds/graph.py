@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ def vertices(description: Description, fold: int | None = None) -> list[Vertex]:
         closed |= dict.fromkeys(rest, first)
         told[first] = f"the same ×{len(rest)}" if len(rest) > 1 else "the same again", rest
     inside: dict[str, str] = {}
+    held: dict[str, list[str]] = {}  # what stands in one node, whole and op by op
     found: dict[str, Vertex] = {}
     for node in description.graph.nodes:
         block = closed.get(description.owners[node.id], "")
@@ -70,12 +71,16 @@ def vertices(description: Description, fold: int | None = None) -> list[Vertex]:
         sources.pop(block, None)
         if block in found:
             found[block].sources.update(sources)
+            held[block].append(node.id)
             continue
         label, stands = told[block] if block else (_label(description, node), ())
+        if block:
+            held[block] = [*stands, node.id]
         role = "conv" if block else node.op.role() or "norm"
         output = description.analysis.outputs[block or node.id]
-        vertex = Vertex(block or node.id, label, role, output, sources, stands)
+        vertex = Vertex(block or node.id, label, role, output, sources)
         found[vertex.id] = vertex
+    found |= {id: replace(found[id], stands=tuple(held[id])) for id in held}
     inputs = description.graph.inputs.items()
     return [*(Vertex(id, id, "plain", spec, {}) for id, spec in inputs), *found.values()]
 
@@ -109,7 +114,8 @@ def _whole(unit: Unit) -> object:
 
 def _label(description: Description, node: Node) -> str:
     """What an op does, and whose weights it applies again."""
-    label = labels.label(node, description.graph.spec(node.inputs[0]).channels)
+    channels = description.graph.spec(node.inputs[0]).channels
+    label = labels.label(node, channels, description.reducer.even)
     shared = node.weights and "@" in node.id
     return f"{label}, weights of {node.path}" if shared else label
 

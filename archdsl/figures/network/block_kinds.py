@@ -62,7 +62,7 @@ class BlockKind:
         return [
             (
                 variant.name,
-                [variant.numbers[n].text for n in self.columns],
+                [variant.numbers[n].number for n in self.columns],
                 self.shown in variant.units,
             )
             for variant in self.variants

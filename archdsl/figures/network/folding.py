@@ -28,7 +28,7 @@ def folded(chain: Chain) -> Chain:
 
 def _more(last: Element, stands: Sequence[str], count: int, id: str) -> Box:
     """What stands for some elements, of which one is the last; it says how often there is one."""
-    told = Term("more", (count + 1,), "the same, {} in all")
+    told = Term("more", (count + 1,), "the same, {} in all", brief="{} in all")
     return Box(id, MORE, (told,), "norm", last.output, tuple(stands))
 
 

@@ -1,16 +1,17 @@
 """What figures say of ops: which are drawn, in which role, with which words."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.scene import Run
-from archdsl.graph.graph import Node
+from archdsl.graph.graph import Graph, Node
 from archdsl.ops import Cost
 from archdsl.ops.kinds import CHANNEL
 from archdsl.ops.tensor import TensorSpec
 
-PARTS = 8  # equal ones, of which one is counted rather than written in channels
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Term(NamedTuple):
@@ -31,11 +32,15 @@ class Term(NamedTuple):
 
     @property
     def text(self) -> str:
-        several = self.form.count("{}") > 1
-        text = self.form
-        for value in self.value if several else (product(self.value),):
+        text, places = self.form, self.form.count("{}")
+        for value in self.value if places > 1 else (product(self.value),) * bool(self.value):
             text = text.replace("{}", str(value), 1)
         return text
+
+    @property
+    def number(self) -> str:
+        """Its number alone, where a list has a column for it."""
+        return self._replace(form=self.brief or self.form).text
 
     @property
     def said(self) -> bool:
@@ -69,17 +74,33 @@ def verb(node: Node, channels: int) -> str:
     return "depthwise" if depthwise else op.verb
 
 
-def terms(node: Node, channels: int) -> tuple[Term, ...]:
-    """What figures say of a node that is given these channels."""
+def terms(node: Node, channels: int, even: Mapping[str, int] = NONE) -> tuple[Term, ...]:
+    """What figures say of a node that is given these channels; `even` are the parts of splits."""
     if node.op.verb == "slice":
-        return (_slice(node.op, channels),)
+        return (_slice(node.op, channels, even.get(node.id, 0)),)
     say = _TERMS.get(verb(node, channels))
     return say(node.op) if say else (word(node.op.label()),)
 
 
-def label(node: Node, channels: int) -> str:
+def label(node: Node, channels: int, even: Mapping[str, int] = NONE) -> str:
     """A few words that fit a box: `3×3, 64, /2`."""
-    return written(terms(node, channels))
+    return written(terms(node, channels, even))
+
+
+def even_parts(graph: Graph) -> dict[str, int]:
+    """Slices that together are all channels of something, in equal parts: in how many."""
+    of: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        op: Any = node.op
+        if op.verb == "slice" and op.axis == CHANNEL and op.step == 1:
+            of.setdefault(node.inputs[0], []).append(node)
+    found: dict[str, int] = {}
+    for source, slices in of.items():
+        starts = [n * one.output.channels for n, one in enumerate(slices)]
+        whole = graph.spec(source).channels == sum(one.output.channels for one in slices)
+        if whole and starts == [getattr(one.op, "start", 0) for one in slices]:
+            found |= {one.id: len(slices) for one in slices}
+    return found
 
 
 def shape(spec: TensorSpec) -> tuple[Run, ...]:
@@ -179,17 +200,18 @@ def _resize(op: Any) -> tuple[Term, ...]:
     return (word("resize") if op.like else Term("size", op.size, "resize to {}"),)
 
 
-def _slice(op: Any, channels: int) -> Term:
-    """`part 2 of 4` of the channels where all parts are equal, else `slice 16:64`, as in Python."""
-    if op.axis == CHANNEL and op.step == 1:
-        stop = channels if op.stop is None else op.stop
-        count, rest = divmod(channels, stop - op.start)
-        if not rest and 1 < count <= PARTS and not op.start % (stop - op.start):
-            return word(f"part {op.start // (stop - op.start) + 1} of {count}")
-        return Term("slice", (op.start, stop), "slice {}:{}")
-    step = f":{op.step}" if op.step > 1 else ""
-    axis = f" of axis {op.axis}" if op.axis != CHANNEL else ""
-    return word(f"slice {op.start}:{'' if op.stop is None else op.stop}{step}{axis}")
+def _slice(op: Any, channels: int, parts: int) -> Term:
+    """`part 2 of 4` of equal parts; `first 64` channels, or `last 16`; else as in Python."""
+    if op.axis != CHANNEL or op.step > 1:
+        step = f":{op.step}" if op.step > 1 else ""
+        axis = f" of axis {op.axis}" if op.axis != CHANNEL else ""
+        return word(f"slice {op.start}:{'' if op.stop is None else op.stop}{step}{axis}")
+    stop = channels if op.stop is None else op.stop
+    if parts > 1:
+        return word(f"part {op.start // (stop - op.start) + 1} of {parts}")
+    if op.start and stop < channels:
+        return Term("slice", (op.start, stop), "slice {}:{}", brief="{}:{}")
+    return Term("slice", (stop - op.start,), "last {}" if op.start else "first {}", brief="{}")
 
 
 def _attention(op: Any) -> tuple[Term, ...]:

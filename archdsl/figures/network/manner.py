@@ -46,8 +46,8 @@ def _arguments(graph: Graph, node: Node) -> Iterator[tuple[str, Any]]:
         value = getattr(op, field.name)
         if field.name == "padding":
             value = _kept(op)
-        elif field.name in ("start", "stop") and op.verb == "slice":  # as a part of the channels
-            value = (value or 0) / graph.spec(node.inputs[0]).channels
+        elif op.verb == "slice":  # boxes say all of it
+            continue
         elif op.verb == "reshape":  # one size follows from the others: the largest, of channels
             sizes = list(graph.spec(node.id).shape)
             sizes[sizes.index(max(sizes))] = -1

@@ -247,6 +247,10 @@ class Reducer:
         return found
 
     @cached_property
+    def even(self) -> dict[str, int]:
+        return labels.even_parts(self.graph)
+
+    @cached_property
     def takers(self) -> dict[str, list[str]]:
         """What takes each of what is drawn."""
         found: dict[str, list[str]] = {}
@@ -335,9 +339,11 @@ class Reducer:
         return replace(box, terms=(*box.terms, Term("out", (node.output.channels,))))
 
     def _skips(self, node: Node) -> bool:
-        """Whether it ends a residual of the spec, whose sum nobody else can name so."""
+        """Whether it ends a residual of the spec, not branches: whose split would lie beside it."""
         scope = self.graph.scope_by_id.get(node.scope)
-        return node.name == "_add" and scope is not None and scope.kind != "branches"
+        if node.name != "_add" or scope is None or scope.kind == "branches":
+            return False
+        return f"{node.path.removesuffix('_add')}_slice0" not in self.graph.by_id
 
     def _paths(
         self, fork: str, inputs: tuple[str, ...], seen: dict[str, None], depth: int
@@ -366,7 +372,7 @@ class Reducer:
             stands = tuple(one.id for one in quiet)
             return Box(node.id, QUIET, (label,), "norm", node.output, stands)
         channels = self.graph.spec(node.inputs[0]).channels
-        verb, terms = labels.verb(node, channels), labels.terms(node, channels)
+        verb, terms = labels.verb(node, channels), labels.terms(node, channels, self.even)
         owner = self.owners.get(node.scope, "")
         turn, again = (id.partition("@")[2] for id in (owner, node.id))
         if owner and node.weights and turn != again:  # applied again in it
