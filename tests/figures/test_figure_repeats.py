@@ -294,3 +294,12 @@ def test_parts_that_are_added_are_no_residual() -> None:
     }
     _, texts = drawn("hero", backbone={"a": {"radix": {}}}, blocks={"radix": {"body": block}})
     assert {"part 1 of 2", "part 2 of 2"} <= texts and "projection shortcut" not in texts
+
+
+@pytest.mark.parametrize("op", [{"resize": {"scale": 2}}, {"max_pool": {"kernel": 2}}])
+def test_what_resizes_several_maps_stands_on_no_single_way(op: dict[str, Any]) -> None:
+    """Each way is drawn, into a box that says of how many."""
+    conv = {"conv": {"out": 8, "kernel": 3}}
+    items = {"a": conv, "b": conv, "up": {**op, "each": ["a", "b"]}, "cat": "concat"}
+    _, texts = drawn("pyramid", backbone=items)
+    assert "on each of 2 maps" in texts

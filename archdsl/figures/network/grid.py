@@ -151,7 +151,8 @@ def _merged(
     for unit in description.units:
         sources = feeds[unit.id]
         joined = unit.id in joining and unit.id not in ends
-        if (_enlarges(unit) or (joined and _pools(unit))) and uses[unit.id] == 1 and sources:
+        between = len(sources) == 1 and uses[unit.id] == 1 and not unit.applied
+        if between and (_enlarges(unit) or (joined and _pools(unit))):
             ways[unit.id] = ways[sources[0]].on(unit)
             continue
         before = _goes_on(unit, sources, ways, cells)
