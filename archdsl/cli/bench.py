@@ -2,7 +2,7 @@
 
 import click
 
-from archdsl.cli.console import Changes, changes, graph_of, names, networks, show
+from archdsl.cli.console import Changes, changes, graph_of, modules, names, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
@@ -43,6 +43,7 @@ def counts(_: click.Context, option: click.Parameter, text: str) -> tuple[int, .
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Else as many as PyTorch takes.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers, as JSON.")
+@modules
 @changes
 def bench(
     specs: tuple[str, ...],

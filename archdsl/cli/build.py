@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.cli.console import Changes, changes, color, graph_of, into, networks, show
+from archdsl.cli.console import Changes, changes, color, graph_of, into, modules, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.packages import require
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write the source alone: DIR/NAME.py, or the file that --out names (net.py).",
 )
+@modules
 @changes
 def build(
     spec: str,

@@ -53,11 +53,18 @@ class Changes:
     limits: Settings = field(default_factory=dict)
     replace: tuple[str, ...] = ()
     output_stride: str | None = None
+    shapes: tuple[str, ...] = ()
+    arguments: Settings = field(default_factory=dict)
 
     @property
-    def any(self) -> bool:
-        """Whether anything of the network is changed."""
+    def of_spec(self) -> bool:
+        """Whether anything of a spec is changed."""
         return bool(self.settings or self.scale or self.replace or self.output_stride)
+
+    @property
+    def of_module(self) -> bool:
+        """Whether it is said how a PyTorch network is made."""
+        return bool(self.shapes or self.arguments)
 
     @property
     def allowed(self) -> "Limits":
@@ -86,12 +93,25 @@ def changes(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def called(*arguments: Any, **given: Any) -> Any:
-        said = {name: given.pop(name) for name in Changes.__dataclass_fields__}
+        said = {name: given.pop(name) for name in Changes.__dataclass_fields__ if name in given}
         return command(*arguments, changed=Changes(**said), **given)
 
     for option in _CHANGES:
         called = change(option)(called)
     return output_stride(called)
+
+
+def modules(command: Command) -> Command:
+    """The options of how a PyTorch network, in place of a spec, is made."""
+    shapes = click.option(
+        "--input", "shapes", multiple=True, metavar="C,H,W",
+        help="The shape of an input of a PyTorch network, without the batch; again for each.",
+    )  # fmt: skip
+    arguments = click.option(
+        "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
+        help="An argument of its class or function, as in JSON or a word.",
+    )  # fmt: skip
+    return shapes(arguments(command))
 
 
 def into(help: str) -> Callable[[Command], Command]:
@@ -163,9 +183,9 @@ def _imported(source: str, changed: Changes) -> Reading:
     from archdsl.diagnostics.errors import ModuleError
     from archdsl.importing.specs import spec_of
 
-    if changed.any:
+    if changed.of_spec:
         raise UsageError(f"{source} is a module: what changes a spec needs `archdsl import` first")
-    graph = imported_graph(source)
+    graph = imported_graph(source, changed.shapes, None, changed.arguments)
     try:
         return Reading(loads(spec_of(graph, loads)), [], {})
     except ModuleError:
@@ -184,7 +204,11 @@ def network_of(spec: str, changed: Changes) -> Reading:
     """What is read of a spec, or of the module that a source names."""
     from archdsl.importing.sourcing import is_source
 
-    return _imported(spec, changed) if is_source(spec) else reading_of(spec, changed)
+    if is_source(spec):
+        return _imported(spec, changed)
+    if changed.of_module:
+        raise UsageError(f"{spec} is a spec: --input and --arg are for modules")
+    return reading_of(spec, changed)
 
 
 def graph_of(spec: str, changed: Changes) -> "Graph":

@@ -17,6 +17,7 @@ from archdsl.cli.console import (
     change,
     color,
     complain,
+    modules,
     network_of,
     networks,
     pairs,
@@ -133,6 +134,7 @@ def figure_options(command: Command) -> Command:
     help="How an SVG holds its text: for the reader's fonts, with ours, or as shapes.",
 )  # fmt: skip
 @resolution
+@modules
 @click.option("--watch", is_flag=True, help="Draw again whenever a spec changes.")
 @change("--set")
 @change("--replace")
@@ -141,7 +143,7 @@ def figure_options(command: Command) -> Command:
 def draw(
     specs: Sequence[str], kind: str | None, outs: Sequence[Path], text: str | None, dpi: int | None,
     watch: bool, settings: Settings, limits: Settings, replace: tuple[str, ...],
-    output_stride: str | None, **options: Any,
+    output_stride: str | None, shapes: tuple[str, ...], arguments: Settings, **options: Any,
 ) -> int:  # fmt: skip
     """Draw networks as figures for papers, slides and pages.
 
@@ -153,7 +155,7 @@ def draw(
     for name, value, suffix in (("text", text, ".svg"), ("dpi", dpi, ".png")):
         if value and suffix not in written:
             raise UsageError(f"--{name} is for {suffix} alone, which -o does not name")
-    changed = Changes(settings, rules, limits, replace, output_stride)
+    changed = Changes(settings, rules, limits, replace, output_stride, shapes, arguments)
     given = {name: value for name, value in options.items() if value is not None}
     job = Job(specs, kind, outs, text, dpi, changed, given)
     with progress() as say:

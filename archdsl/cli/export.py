@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.console import Changes, changes, graph_of, into, networks, show
+from archdsl.cli.console import Changes, changes, graph_of, into, modules, networks, show
 from archdsl.cli.progress import progress
 from archdsl.pytorch.exporting import SUFFIXES, formats
 
@@ -25,6 +25,7 @@ from archdsl.pytorch.exporting import SUFFIXES, formats
     help="Weights to load: without them it has those that training starts with.",
 )
 @click.option("--dynamic-size", is_flag=True, help="Let height and width be any, too.")
+@modules
 @changes
 def export(
     spec: str, to: str, out: Path, weights: str | None, dynamic_size: bool, changed: Changes

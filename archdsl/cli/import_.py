@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from archdsl.cli.console import Settings, imported_graph, pairs, show
+from archdsl.cli.console import Settings, imported_graph, modules, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 from archdsl.importing.sourcing import is_source
@@ -17,15 +17,8 @@ from archdsl.importing.sourcing import is_source
     "-o", "--out", type=click.Path(path_type=Path), metavar="FILE",
     help="Where to write the spec; without it, on the screen.",
 )  # fmt: skip
-@click.option(
-    "--input", "shapes", multiple=True, metavar="C,H,W",
-    help="The shape of an input, without the batch; again for each of several.",
-)  # fmt: skip
 @click.option("--name", metavar="NAME", help="What to call the network.")
-@click.option(
-    "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
-    help="An argument of the class or function, as in JSON or a word.",
-)  # fmt: skip
+@modules
 def import_(
     source: str, out: Path | None, shapes: tuple[str, ...], name: str | None, arguments: Settings
 ) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Changes, changes, color, graph_of, names, networks, show
+from archdsl.cli.console import Changes, changes, color, graph_of, modules, names, networks, show
 from archdsl.cli.progress import progress
 from archdsl.diagnostics.errors import UsageError
 
@@ -41,6 +41,7 @@ FORMATS = click.Choice(["table", "markdown", "latex", "html", "json", "csv"])
 @click.option(
     "--format", type=FORMATS, default="table", show_default=True, help="How to write the table."
 )
+@modules
 @changes
 def summary(
     spec: str,
@@ -95,6 +96,7 @@ def device_of(text: str) -> "Device":
     show_default=True,
     help="How to write what changed.",
 )
+@modules
 @changes
 def diff(
     before: str,
@@ -106,16 +108,19 @@ def diff(
     """Show what changes from one network to another.
 
     Options that change a spec change the second only; without a second it is the first, so changed.
+    --input and --arg are for both of two modules.
     """
     from archdsl.analysis.diff import compare
     from archdsl.tables.changes import FORMATS
 
-    if after is None and not changed.any:
+    if after is None and not (changed.of_spec or changed.of_module):
         message = "diff needs a second spec, or an option that changes the first: --set classes=10"
         raise UsageError(message)
     with progress() as say:
         say(f"reading {before}")
-        old = graph_of(before, Changes(limits=changed.limits))
+        made = Changes() if after is None else changed
+        kept = Changes(limits=changed.limits, shapes=made.shapes, arguments=made.arguments)
+        old = graph_of(before, kept)
         new = graph_of(after or before, changed)
     show(FORMATS[format](compare(old, new, depth)))
 
@@ -138,6 +143,7 @@ def diff(
     help="How many tensors may come into a stage.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the split by modules.")
+@modules
 @changes
 def partition(
     spec: str, stages: int, by: Any, tensors: int, as_json: bool, changed: Changes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.cli.console import Changes, changes, dpi, graph_of, networks, show
+from archdsl.cli.console import Changes, changes, dpi, graph_of, modules, networks, show
 from archdsl.cli.draw import click_option
 from archdsl.figures.options import OPTIONS
 
@@ -45,6 +45,7 @@ def _plotted(kind: str, doc: str) -> None:
         "-o", "--out", type=PATH, help="*.svg, *.pdf, *.png or *.tex; NAME_KIND.svg without it."
     )
     @look
+    @modules
     @changes
     def command(
         specs: tuple[str, ...], out: Path | None, changed: Changes, **options: Any

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.cli.console import Changes, changes, graph_of, show
+from archdsl.cli.console import Changes, changes, graph_of, modules, show
 
 if TYPE_CHECKING:
     from archdsl.weights.published import Published
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     default="text",
     help="A table, or all there is.",
 )
+@modules
 @changes
 def weights(spec: str, format: str, changed: Changes) -> None:
     """Show the published weights of a network: what `weights=` takes by name.

@@ -64,3 +64,41 @@ def test_a_module_stands_for_a_spec(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(["summary", source, "--set", "classes=10"]) == 2
     assert "archdsl import" in capsys.readouterr().err
     assert run(["check", source]) == 2  # which runs nothing
+
+
+TOKENS = [f"{NETWORKS}:Tokens", "--input", "3,16,16", "--arg", "dim=16"]
+
+
+def test_a_module_in_place_of_a_spec_takes_shapes_and_arguments(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["summary", *TOKENS]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("tokens: 3x16x16 -> 3")
+    assert "16x4x4" in said
+    out = tmp_path / "net.svg"
+    assert run(["draw", *TOKENS, "-o", str(out)]) == 0
+    assert "16×4" in out.read_text(encoding="utf-8")
+    assert run(["plot", "memory", *TOKENS, "-o", str(out)]) == 0
+
+
+def test_diff_makes_both_modules_so_and_one_with_itself_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["diff", TOKENS[0], *TOKENS]) == 0
+    assert "the same network" in capsys.readouterr().out
+    assert run(["diff", FUNCTIONAL, "--input", "3,16,16"]) == 0
+    assert "3x224x224 -> 3x16x16" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "call",
+    [["summary"], ["draw"], ["diff", "alexnet"], ["plot", "cost"], ["export"], ["partition"]],
+)
+@pytest.mark.parametrize("said", [["--input", "3,16,16"], ["--arg", "dim=16"]])
+def test_a_spec_takes_neither(
+    call: list[str], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--stages", "2"] if call == ["partition"] else []
+    assert run([*call, "alexnet", *said, *more]) == 2
+    assert "alexnet is a spec" in capsys.readouterr().err

@@ -120,6 +120,8 @@ def spoken(text: str) -> Iterator[list[str]]:
         yield ["export", "tiny.yaml", option, text, "-o", "exported"]
     for option in ("--input", "--name", "--arg"):
         yield ["import", "none.py:Net", option, text]
+    for option in ("--input", "--arg"):
+        yield ["summary", "none.py:Net", option, text]
     for option in ("--stages", "--by"):
         yield ["partition", "tiny.yaml", "--stages", "2", option, text]
     for option in ("--engines", "--batch", "--turns"):
