@@ -55,6 +55,8 @@ class Block:
 def _type(values: Sequence[Any]) -> Any:
     """The type of a parameter; none where a number or a list may stand."""
     kinds = {type(value).__name__ for value in values if value is not ANY}
+    if kinds == {"Verb"}:
+        return "item"
     if kinds == {"int", "float"}:
         return "float"
     return kinds.pop() if len(kinds) == 1 else {}
@@ -337,18 +339,17 @@ def _block(title: str, body: Body, parameters: Parameters, items: Sequence[Item]
     """A block, and every part a call of it."""
     found = {n: v for n, v in parameters.found.items() if n not in parameters.derived}
     found |= {n: v for n, v in parameters.found.items() if n in parameters.derived}
-    found = {name: _alike_listed(values) for name, values in found.items()}
     block = Block(title, body, max(1, len(items[0].sources)), found, dict(parameters.derived))
     for name, values in found.items():
         known = [value for value in values if value is not ANY]
-        common, count = Counter(map(_key, known)).most_common(1)[0]
-        either = not isinstance(_type(values), str)  # a number here, a list there: no default
-        if (
-            name not in block.defaults
-            and not either
-            and (count > len(values) / 2 or len(known) < len(values))
-        ):
-            block.defaults[name] = next(v for v in known if _key(v) == common)
+        mixed = not isinstance(_type(values), str)
+        if mixed:  # a default that is a list would be one for every call
+            known = [value for value in known if type(value) in (int, float, str)]
+        if name in block.defaults or not known:
+            continue
+        key, count = Counter(map(_key, known)).most_common(1)[0]
+        if mixed or count > len(values) / 2 or ANY in values:
+            block.defaults[name] = next(v for v in known if _key(v) == key)
     for n, item in enumerate(items):
         item.verb, item.parts = title, {}
         item.free = frozenset(name for name, values in found.items() if values[n] is ANY)
@@ -360,15 +361,6 @@ def _block(title: str, body: Body, parameters: Parameters, items: Sequence[Item]
             and (name not in block.defaults or values[n] != block.defaults[name])
         }
     return block
-
-
-def _alike_listed(values: list[Any]) -> list[Any]:
-    """Values of which some are lists: numbers as lists, too."""
-    lengths = {len(value) for value in values if isinstance(value, list)}
-    if len(lengths) != 1:
-        return values
-    (length,) = lengths
-    return [[value] * length if type(value) is int else value for value in values]
 
 
 def _key(value: Any) -> str:

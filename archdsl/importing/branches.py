@@ -1,6 +1,8 @@
 """Ways from one value that are joined again as branches."""
 
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from archdsl.importing.items import Item
 from archdsl.importing.residuals import Entry
@@ -75,10 +77,18 @@ def _entry(
             body = Item("seq", parts={"items": {entry.key: entry.item for entry in row}})
             gives = frozenset().union(*(entry.gives for entry in row))
             parts = {"items": row}
-            row = [Entry(f"_way{number}", body, (source,), row[-1].result, gives, parts)]
+            key = _title([entry.key for entry in row]) or f"_way{number}"
+            row = [Entry(key, body, (source,), row[-1].result, gives, parts)]
         paths += row
     join = entries[at]
     said = {} if join.item.verb == "concat" else {"join": join.item.verb}
     item = Item(VERB, said, {"paths": {entry.key: entry.item for entry in paths}})
     gives = frozenset({join.result})
     return ways[0].start, Entry("", item, (source,), join.result, gives, {"paths": paths})
+
+
+def _title(keys: Sequence[str]) -> str:
+    """What a way is called whose items are called alike: `_conv` of `conv1` and `conv2`."""
+    alike = takewhile(lambda letters: len({*letters}) == 1, zip(*keys, strict=False))
+    start = re.sub(r"(_+|[0-9]+)$", "", "".join(letter for letter, *_ in alike).lstrip("_"))
+    return f"_{start}" if start.isidentifier() and start not in keys else ""

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from archdsl.expressions.names import identifier_problem
-from archdsl.importing.blocks import TAKEN, Known
+from archdsl.importing.blocks import COMBINED, TAKEN, Known
 from archdsl.importing.items import ANY, Body, Code, First, Item, Ramp, expression, is_list
 from archdsl.importing.sizes import Columns, alike, axis, columns, is_axis, is_size, multiple
 from archdsl.importing.unify import Apart, Unifier, shape
@@ -123,8 +123,9 @@ def _turns(items: Sequence[Item], known: Known) -> Item:
     said = [value for part in made.walk() for value in part.arguments.values()]
     changes = [value for value in said if isinstance(value, First)]
     flags = [value for value in changes if isinstance(value.first, bool)]  # which say one change
-    if len(changes) - len(flags[1:]) > 1 and len(items) < 3:
-        raise Apart  # two that differ in several ways are two
+    deep = items[0].verb in COMBINED or known.is_deep(items[0].verb)
+    if len(changes) - len(flags[1:]) > deep and len(items) < 3:
+        raise Apart  # two that differ in several ways are two, of a few layers in one way
     made.sources = items[0].sources
     made.modifiers["repeat"] = len(items)
     for part in made.walk():
@@ -248,6 +249,8 @@ def _column(found: Columns, name: str, values: list[Any], sizes: list[Any]) -> A
     made = multiple(values, _of(name, sizes)) if is_size(name) else None
     if made is not None:
         return made
+    if name == "number" and values == [*range(values[0], values[0] + len(values))]:
+        return Code(f"row + {values[0]}" if values[0] else "row")
     for title, others in found.items():
         if alike(others, values) and title.startswith(name):
             return Code(title)

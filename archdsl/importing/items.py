@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 WIDTH = 110  # columns of a line of a spec
@@ -19,6 +19,10 @@ class Code:
 
     def __str__(self) -> str:
         return self.text
+
+
+class Verb(str):
+    """The verb of an op, as a value."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,10 @@ def plain(item: Item) -> Any:
     """An item as data of YAML."""
     said = modifiers(item)
     if item.verb == "seq":
+        only = _only(item.parts["items"])
+        if only is not None:
+            both = {**only.modifiers, **item.modifiers}
+            return plain(replace(only, sources=item.sources, modifiers=both))
         body = plain_body(item.parts["items"], "listed" in item.modifiers)
         if isinstance(body, list) and not said:
             return body
@@ -121,6 +129,13 @@ def plain(item: Item) -> Any:
         return item.verb
     begins = {"for": said.pop("for")} if "for" in said else {}
     return {**begins, item.verb: content, **said}
+
+
+def _only(body: Body) -> Item | None:
+    """The combinator that is all of a sequence, and has no name of its own."""
+    ((name, item), *more) = body.items()
+    held = name.startswith("_") and item.parts and not more and not item.sources
+    return item if held and item.modifiers.keys() <= {"tap"} else None
 
 
 def modifiers(item: Item) -> dict[str, Any]:

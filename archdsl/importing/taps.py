@@ -102,7 +102,7 @@ def _copies(bodies: Bodies, body: Body, scope: str) -> Iterator[Copies]:
             keys, at = [str(end) for end in ends], ends[-1] + 1
         else:
             keys = _names(key, item, rows)
-        if item.verb == "seq" and not {"for", "repeat", "if"} & item.modifiers.keys():
+        if item.verb == "seq" and not {"for", "repeat", "if", "aux"} & item.modifiers.keys():
             yield from _copies(bodies, item.parts["items"], held.get(keys[0], ""))
         marked = item.verb == "use" or {"tap", "aux", "if"} & item.modifiers.keys()
         if not marked and all(name in results for name in keys):

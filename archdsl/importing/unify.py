@@ -1,16 +1,21 @@
 """Items that differ in numbers alone as one: what stands for the numbers is the caller's to say."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from archdsl.importing.items import ANY, WAITING, Body, Code, First, Item, Ramp, is_list
+from archdsl.importing.items import ANY, WAITING, Body, Code, First, Item, Ramp, Verb, is_list
+from archdsl.importing.residuals import AFTER
 from archdsl.ops import OPS, arguments
 from archdsl.ops.base import CHANNELS, KERNEL
 
 SHAPES = ("shape", "size")  # arguments that are said axis by axis
 MOST = 60  # ways in which lists of different lengths are laid beside each other
+
+
+_NUMBER = re.compile(r"([^0-9{]+)([0-9]+)(.*)")
 
 
 class Apart(Exception):
@@ -43,15 +48,36 @@ class Unifier:
         bodies = _all_residual(bodies)
         if all(map(is_list, bodies)) and len({len(body) for body in bodies}) > 1:
             return self.lists(bodies)
+        held = [body for body in bodies if body]
+        if self.missing is not None and held and not set.intersection(*map(set, held)):
+            bodies = self.numbered(bodies)
         keys = _merged([list(body) for body in bodies])
         if self.missing is None and any(len(body) != len(keys) for body in bodies):
             raise Apart
         return {key: self.there(key, [body.get(key) for body in bodies]) for key in keys}
 
+    def numbered(self, bodies: Sequence[Body]) -> Sequence[Body]:
+        """Bodies all of whose keys have a number, `block2-0`, with what stands for it; or Apart."""
+        matches = [[m for m in map(_NUMBER.fullmatch, body) if m] for body in bodies]
+        numbers: list[set[Any]] = [{int(m[2]) for m in row} or {ANY} for row in matches]
+        named = [{m.group(1, 3) for m in row} for row in matches if row]
+        if any(len(row) < len(body) for row, body in zip(matches, bodies, strict=True)):
+            raise Apart
+        if any(len(some) > 1 for some in numbers) or not set.intersection(*named):
+            raise Apart
+        taken = {name for b in bodies for i in b.values() for o in i.walk() for name in o.sources}
+        if any(taken & body.keys() for body in bodies):
+            raise Apart
+        code = self.leaf("number", [n for (n,) in numbers], [ANY] * len(numbers))
+        return [
+            {f"{m[1]}{{{code}}}{m[3]}": body[m[0]] for m in row}
+            for row, body in zip(matches, bodies, strict=True)
+        ]
+
     def there(self, key: str, items: Sequence[Item | None]) -> Item:
         """Items of one key, of which some may not be there."""
         found = [item for item in items if item is not None]
-        outer, self.key = self.key, key
+        outer, self.key = self.key, re.sub(r"{.*?}", "", key).strip("-_")
         try:
             if len(found) == len(items):
                 return self.item(found)
@@ -59,7 +85,7 @@ class Unifier:
                 raise Apart
             made = self.item([item or _ghost(found[0]) for item in items])
             flags = [item is not None for item in items]
-            title = found[0].verb if key.isdigit() and found[0].verb != "seq" else key
+            title = made.verb.strip("$") if key.isdigit() and made.verb != "seq" else self.key
             made.modifiers = {"if": self.missing(title, flags), **made.modifiers}
             return made
         finally:
@@ -87,6 +113,8 @@ class Unifier:
         first = items[0]
         if first.verb == "residual" and all(item.verb == "residual" for item in items):
             return self.residual(items)
+        if self.missing is not None and all(map(_activates, items)):
+            return self.activation(items)
         for other in items[1:]:
             if other.verb != first.verb or other.parts.keys() != first.parts.keys():
                 raise Apart
@@ -118,6 +146,12 @@ class Unifier:
             for name in first.modifiers
         }
         return Item(first.verb, given, parts, first.sources, modifiers, first.sizes)
+
+    def activation(self, items: Sequence[Item]) -> Item:
+        """Activations as one, or as what a parameter says."""
+        verbs = [Verb(item.verb) if item.there else ANY for item in items]
+        verb = self.value("act", verbs, [item.sizes for item in items])
+        return replace(items[0], verb=f"${verb}" if isinstance(verb, Code) else str(verb))
 
     def residual(self, items: Sequence[Item]) -> Item:
         """Residuals, of which some add nothing."""
@@ -243,9 +277,15 @@ def _all_residual(bodies: Sequence[Body]) -> Sequence[Body]:
     return [body if kind else without(body) for body, kind in zip(bodies, kinds, strict=True)]
 
 
+def _activates(item: Item) -> bool:
+    """Whether an item is an activation of which nothing is said."""
+    return item.verb in AFTER and not (item.arguments or item.sources or item.modifiers)
+
+
 def shape(item: Item) -> tuple[Any, ...]:
-    """What an item is but for numbers."""
-    return (item.verb, item.arguments.get("block"), item.sources and len(item.sources))
+    """What an item is but for numbers, and for which activation it is."""
+    verb = "activation" if _activates(item) else item.verb
+    return (verb, item.arguments.get("block"), item.sources and len(item.sources))
 
 
 def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
