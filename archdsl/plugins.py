@@ -13,7 +13,8 @@ from keyword import iskeyword
 from typing import Any, TypeVar
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.modules.calls import IMPORTED, Argument, Call, Row, add_row, table_module
+from archdsl.modules.call import Argument, Call, Row, table_module
+from archdsl.modules.calls import IMPORTED, add_row
 from archdsl.ops import ABSENT, OPS, arguments, declare
 from archdsl.ops.base import (
     AXES,

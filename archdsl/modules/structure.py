@@ -11,7 +11,8 @@ from itertools import pairwise
 from keyword import iskeyword
 
 from archdsl.graph.graph import Graph, Node, Scope
-from archdsl.modules.calls import Call, call
+from archdsl.modules.call import Call
+from archdsl.modules.calls import call
 from archdsl.modules.overwriting import overwriting
 
 Use = tuple[str, int]  # the id of a node, and which of its inputs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
 
-from archdsl.modules.calls import Call
+from archdsl.modules.call import Call
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body, Value

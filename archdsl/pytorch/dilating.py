@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from archdsl.graph.graph import Node
-from archdsl.modules.calls import Call, call
+from archdsl.modules.call import Call
+from archdsl.modules.calls import call
 from archdsl.ops import Op
 from archdsl.pytorch.operations import module_of
 from archdsl.pytorch.program import Program

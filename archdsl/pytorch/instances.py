@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archdsl.graph.graph import Graph, Node, Scope
-from archdsl.modules.calls import Call
+from archdsl.modules.call import Call
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops.init import Init
 from archdsl.pytorch.body import Body, Entry, Holder, Step, Value

@@ -7,7 +7,9 @@ from dataclasses import MISSING, replace
 from functools import cache
 from typing import Any
 
-from archdsl.modules.calls import Argument, Call, call, convolution, plain
+from archdsl.modules.call import Argument, Call, plain
+from archdsl.modules.calls import call
+from archdsl.modules.layers import convolution
 from archdsl.ops import (
     ArgumentError,
     Op,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archdsl.language.syntax import Block, File, Item
-from archdsl.modules.calls import Argument, Call
+from archdsl.modules.call import Argument, Call
 from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
 from archdsl.ops.base import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec

@@ -21,7 +21,8 @@ from torch.overrides import TorchFunctionMode
 
 from archdsl.diagnostics.errors import Difference
 from archdsl.graph.graph import INPUT, Graph, Node
-from archdsl.modules.calls import OTHER_NAMES, TORCH, Argument, Call, call
+from archdsl.modules.call import Argument, Call
+from archdsl.modules.calls import OTHER_NAMES, TORCH, call
 from archdsl.modules.overwriting import overwriting
 from archdsl.ops.init import PER_GROUP, Init
 from archdsl.ops.shape import Reshape

@@ -10,7 +10,7 @@ from archdsl.analysis.cost import analyze
 from archdsl.diagnostics.errors import Difference, UsageError
 from archdsl.expressions.names import identifier_problem
 from archdsl.graph.graph import Graph
-from archdsl.modules.calls import IMPORTED, OTHER_NAMES, OTHERS, REQUIRES
+from archdsl.modules.calls import IMPORTED, OTHER_NAMES, OTHERS
 from archdsl.ops.opaque import Opaque
 from archdsl.pytorch import naming
 from archdsl.pytorch.allowed import TYPING, prelude
@@ -130,9 +130,8 @@ def translate(graph: Graph, title: str) -> str:
 def assembled(graph: Graph, statements: list[ast.stmt]) -> str:
     """A module: documented, imports, the helpers that are used, classes."""
     used = identifiers(*statements)
+    used |= identifiers(*(_trees()[title] for title in prelude().keys() & used))
     helpers = [title for title in prelude() if title in used]
-    helpers += [other for title in helpers for other in REQUIRES.get(title, ())]
-    helpers = [title for title in prelude() if title in helpers]
     used |= identifiers(*(_trees()[title] for title in helpers))
     cost = analyze(graph).total
     about = f"{graph.name}: {graph.citation}." if graph.citation else f"{graph.name}."

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archdsl.modules.calls import Call
+from archdsl.modules.call import Call
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.operations import infer, module_of, settle, torch_call
