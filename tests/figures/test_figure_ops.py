@@ -4,6 +4,7 @@ import pytest
 
 import archdsl
 from archdsl.figures.canvas.scene import Text
+from archdsl.figures.kinds.legend import words_of
 from tests.figures.truth import lies
 from tests.support import graph_of
 
@@ -129,3 +130,9 @@ def test_norms_that_both_of_two_blocks_have_are_counted() -> None:
     assert said is not None
     titles = [item.plain for item in said.flat() if isinstance(item, Text)]
     assert "(a) spatial stream, 2 lrn" in titles and "(b) temporal stream, 1 lrn" in titles
+
+
+def test_the_legend_does_not_call_an_imported_part_a_convolution() -> None:
+    assert words_of("conv", {"opaque"}) == "imported part"
+    assert words_of("conv", {"conv", "opaque"}) == "k×k conv, imported part"
+    assert words_of("conv", {"conv"}) == "k×k conv"

@@ -303,3 +303,25 @@ def test_what_resizes_several_maps_stands_on_no_single_way(op: dict[str, Any]) -
     items = {"a": conv, "b": conv, "up": {**op, "each": ["a", "b"]}, "cat": "concat"}
     _, texts = drawn("pyramid", backbone=items)
     assert "on each of 2 maps" in texts
+
+
+def test_blocks_of_other_widths_that_reshape_alike_are_one() -> None:
+    """A split of the channels in two, of 8 and of 16; one in four is another block."""
+    fold = {
+        "params": {"parts": "int"},
+        "body": [
+            {"conv": {"kernel": 3}},
+            {"reshape": {"shape": ["parts", "C // parts", "H", "W"]}},
+            {"permute": {"order": [1, 0, 2, 3]}},
+            {"reshape": {"shape": ["C * D", "H", "W"]}},
+            {"conv": {"kernel": 1}},
+        ],
+    }
+    stem = {f"s{n}": {"conv": {"out": n, "kernel": 3}} for n in (8, 16)}
+    items = {
+        "s8": stem["s8"], "a": {"fold": {"parts": 2}}, "pool": {"max_pool": {"kernel": 2}},
+        "s16": stem["s16"], "b": {"fold": {"parts": 2}}, "c": {"fold": {"parts": 4}},
+    }  # fmt: skip
+    _, texts = drawn("block", (3, 16, 16), backbone=items, blocks={"fold": fold})
+    found = {text for text in texts if text.startswith("(")}
+    assert found == {"(a) b", "(b) c"} and {"a", "b"} <= texts

@@ -32,6 +32,8 @@ def words_of(role: str, verbs: set[str]) -> str:
     found = [words for verb, words in _WORDS.items() if verb in verbs and role in _CHANGING]
     if role == "norm" and QUIET in verbs:
         found = ["norm, activation", *([ROLES[role]] if verbs - {QUIET} else [])]
+    if role == "conv" and "opaque" in verbs:
+        found = [*([ROLES[role]] if verbs - {"opaque"} else []), "imported part"]
     if role == "pool" and verbs - {"resize"}:
         found.insert(0, "pooling")
     if role == "depthwise" and verbs - {"depthwise"}:  # conv, std_conv, ... with groups

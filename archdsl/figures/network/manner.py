@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from math import prod
 from typing import Any
 
 from archdsl.graph.graph import Graph, Node
@@ -12,6 +13,8 @@ SAID = frozenset(  # by boxes and lists
 )
 TRAINING = frozenset(("init", "rate", "momentum", "std", "start"))  # what no result depends on
 PASSED = frozenset(("dropout", "drop_path", "identity"))  # ops that no result depends on
+
+OPAQUE = frozenset(("result", "counted", "reason"))  # follow from the part and from what it takes
 
 Step = tuple[str, tuple[tuple[str, Any], ...], tuple[int, ...], bool]
 Manner = tuple[Step, ...]
@@ -48,13 +51,35 @@ def _arguments(graph: Graph, node: Node) -> Iterator[tuple[str, Any]]:
             value = _kept(op)
         elif op.verb == "slice":  # boxes say all of it
             continue
-        elif op.verb == "reshape":  # one size follows from the others: the largest, of channels
-            sizes = list(graph.spec(node.id).shape)
-            sizes[sizes.index(max(sizes))] = -1
-            value = tuple(sizes)
+        elif op.verb == "reshape":
+            value = _moved(graph.spec(node.inputs[0]).shape, graph.spec(node.id).shape)
+        elif field.name in OPAQUE and op.verb == "opaque":
+            continue
+        elif field.name == "held":
+            channels = graph.spec(node.inputs[0]).channels
+            value = tuple((w.name, *(size / channels for size in w.shape)) for w in value)
         elif field.name in hidden:
             continue
         yield field.name, value
+
+
+def _moved(before: Sequence[int], after: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """How a reshape splits and joins axes: of each part how many, and their sizes after.
+
+    One size follows from the others, for maps of other sizes too: the largest of each part.
+    """
+    found: list[tuple[int, ...]] = []
+    i = j = 0
+    while i < len(before) or j < len(after):
+        taken, made = 1, 1
+        while (old := prod(before[i : i + taken])) != (new := prod(after[j : j + made])):
+            taken, made = taken + (old < new), made + (old > new)
+        sizes = list(after[j : j + made])
+        if sizes:
+            sizes[sizes.index(max(sizes))] = -1
+        found.append((len(before[i : i + taken]), *sizes))
+        i, j = i + taken, j + made
+    return tuple(found)
 
 
 def _kept(op: Any) -> Any:
