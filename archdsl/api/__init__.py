@@ -10,6 +10,7 @@ from warnings import warn
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import SpecError, UsageError
 from archdsl.diagnostics.sink import Sink, in_order
+from archdsl.diagnostics.text import type_of
 from archdsl.diagnostics.voice import speaking_python
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def load(
 def loads(text: str) -> "Graph":
     """The graph of a spec in a string. Raises SpecError if the spec is wrong."""
     if not isinstance(text, str):
-        raise UsageError(f"the text of a spec is a string, not a {type(text).__name__}")
+        raise UsageError(f"the text of a spec is a string, not {type_of(text)}")
     return read("<text>", text=text).require()
 
 
@@ -454,8 +455,9 @@ def _elaborated(loader: Any, document: Any, lints: Collection[str] = ()) -> Read
 def _as_text(values: Mapping[str, Any] | None) -> dict[str, str]:
     """Values as the command line would have them: text in YAML, of which JSON is a part."""
     if not isinstance(values or {}, Mapping):
-        kind = type(values).__name__
-        raise UsageError(f"names and their values are a mapping, {{'classes': 10}}, not a {kind}")
+        raise UsageError(
+            f"names and their values are a mapping, {{'classes': 10}}, not {type_of(values)}"
+        )
     return {
         name: value if isinstance(value, str) else _in_json(value)
         for name, value in (values or {}).items()

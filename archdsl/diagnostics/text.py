@@ -31,6 +31,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def type_of(value: object) -> str:
+    """The type of a value in Python, with its article: `an int`, `a list`."""
+    name = type(value).__name__
+    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
+
+
 def rest_of(first: str, last: str) -> str:
     """The part of `last` that tells it from `first`: names and numbers whole.
 

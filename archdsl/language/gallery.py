@@ -6,6 +6,7 @@ from pathlib import Path
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.diagnostics.text import type_of
 
 
 @cache
@@ -40,9 +41,7 @@ def path(name: str) -> str:
 def said(spec: str | os.PathLike[str]) -> str:
     """A path or name as text; raises UsageError for what is neither."""
     if not isinstance(spec, str | os.PathLike):
-        kind = type(spec).__name__
-        article = "an" if kind[0].lower() in "aeiou" else "a"
-        raise UsageError(f"a spec is a path, or the name of a network, not {article} {kind}")
+        raise UsageError(f"a spec is a path, or the name of a network, not {type_of(spec)}")
     given = os.fspath(spec)
     if "\n" in given and "archdsl:" in given:
         raise UsageError(

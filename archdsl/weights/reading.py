@@ -15,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 
 from archdsl.diagnostics.errors import CheckpointError, UsageError
 from archdsl.diagnostics.packages import require
+from archdsl.diagnostics.text import type_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -165,7 +166,7 @@ def _require_plain(path: str) -> None:
 def _held(name: str, data: Any, inside: str, depth: int = 0) -> Iterator[Held]:
     """The state_dicts in what a file holds; raises CheckpointError if there is none."""
     if not isinstance(data, Mapping):
-        raise CheckpointError(f"{name} holds a {type(data).__name__}, not a state_dict")
+        raise CheckpointError(f"{name} holds {type_of(data)}, not a state_dict")
     found = {key: data[key] for key in WRAPPERS if isinstance(data.get(key), Mapping)}
     if not found or depth == DEPTH:
         yield Held(_required(name, data, inside), inside)
@@ -186,7 +187,7 @@ def _required(name: str, data: Mapping[Any, Any], inside: str) -> dict[str, "Ten
             raise CheckpointError(f"{name} does not hold a state_dict: the key {key!r} is no text")
         if not _numbers(value):
             within = list(_wrapping(data, inside and f"{inside}."))
-            found = f"`{key}` is a {type(value).__name__}"
+            found = f"`{key}` is {type_of(value)}"
             if within:
                 found = f"it lies inside of a key; say `inside={within[0]!r}`"
                 found += "".join(f", or {k!r}" for k in within[1:SHOWN])
@@ -229,5 +230,5 @@ def require_source(source: object) -> None:
         help = ": give its `state_dict()`" if hasattr(source, "state_dict") else ""
         raise UsageError(
             "weights are the path or url of a file, the name of a source or a mapping, "
-            f"not a {type(source).__name__}{help}"
+            f"not {type_of(source)}{help}"
         )

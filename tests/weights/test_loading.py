@@ -580,7 +580,7 @@ def test_only_what_is_known_is_adapted() -> None:
         archdsl.load_weights(torch.nn.Linear(1, 1), {}, adapt=["classes"])
     with pytest.raises(archdsl.UsageError, match="there are none"):
         archdsl.compile(archdsl.loads(NET), adapt=["classes"])
-    with pytest.raises(archdsl.UsageError, match="not a int"):
+    with pytest.raises(archdsl.UsageError, match="not an int"):
         archdsl.load_weights(net(), 3)  # type: ignore[arg-type]
 
 
