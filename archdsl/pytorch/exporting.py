@@ -98,16 +98,23 @@ class Exported:
 
     @cached_property
     def onnx(self) -> Any:
-        """The ONNX program, whose nodes have the paths of our modules."""
+        """The ONNX program, whose nodes have the paths of our modules.
+
+        Raises UsageError where PyTorch has no ONNX for what the network does.
+        """
         import torch
 
-        program = torch.onnx.export(
-            self.program,
-            dynamo=True,
-            verbose=False,
-            input_names=self.inputs,
-            output_names=self.outputs,
-        )
+        try:
+            program = torch.onnx.export(
+                self.program,
+                dynamo=True,
+                verbose=False,
+                input_names=self.inputs,
+                output_names=self.outputs,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            why = _first_cause(error)
+            raise UsageError(f"PyTorch has no ONNX for {self.graph.name}: {why}") from error
         assert program is not None
         taken: dict[str, int] = {}
         for node in program.model.graph:
@@ -158,6 +165,13 @@ def formats(to: str | Sequence[str]) -> list[str]:
     for package in dict.fromkeys(package for name in named for package in _NEEDS[name]):
         require("export", package)
     return named
+
+
+def _first_cause(error: BaseException) -> str:
+    """What the error says of which all others came, in its first line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -684,8 +684,8 @@ class RelativeAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        qkv = self.to_qkv(x).unflatten(-1, (3, self.heads, -1))
-        q, k, v = qkv.movedim(-3, 0).transpose(-3, -2).unbind(0)
-        x = F.scaled_dot_product_attention(q, k, v, bias, scale=self.scale)
-        merged: Tensor = self.merge(x.transpose(-3, -2).flatten(-2))
+        qkv = self.to_qkv(x).flatten(0, 1).unflatten(-1, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # of four axes, as ONNX has attention
+        out = F.scaled_dot_product_attention(q, k, v, bias, scale=self.scale)
+        merged: Tensor = self.merge(out.transpose(1, 2).reshape(x.shape))
         return merged

@@ -139,7 +139,21 @@ def test_what_cannot_be_exported_is_one_error(tmp_path: Path) -> None:
     )
     with pytest.raises(archdsl.UsageError, match="fixed cannot have any batch and size"):
         archdsl.export(fixed, tmp_path, to=["pt2"], dynamic_size=True)
+    strange = archdsl.compile(archdsl.loads(RELU))
+    strange.relu = Airy()
+    with pytest.raises(archdsl.UsageError, match=r"no ONNX for strange: .*special_airy_ai"):
+        archdsl.export(strange, tmp_path, to=["onnx"])
     assert not list(tmp_path.iterdir())
+
+
+class Airy(nn.Module):
+    """Computes what no other runtime has."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.special.airy_ai(x)
+
+
+RELU = "archdsl: 1\nname: strange\ninput: [3, 8, 8]\nbackbone:\n  relu: relu\n"
 
 
 @pytest.mark.slow
