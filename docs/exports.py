@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 import archdsl
 from archdsl.language.gallery import every
@@ -72,13 +73,17 @@ class Elsewhere:
 def made(name: str, statistics: int = STATISTICS[0], seed: int = 0) -> nn.Module:
     """The network with weights in range, for the smallest image that it takes.
 
-    Weights that start with zeros, as those of classifiers of ViT, are others here. The offsets of
-    batch norms are one: with those of a start, zero, each batch norm before a relu makes any
-    difference 1.21 times as large (Yang et al. 2019, "A Mean Field Theory of Batch
-    Normalization"), so that 56 of them make 1e-3 of float32's rounding; with one it is 1.06 times.
+    Weights that start with zeros, as those of classifiers of ViT, or smaller than PyTorch starts
+    convolutions, as those of detectors' heads, are others here. The offsets of batch norms are one:
+    with those of a start, zero, each batch norm before a relu makes any difference 1.21 times as
+    large (Yang et al. 2019, "A Mean Field Theory of Batch Normalization"), so that 56 of them make
+    1e-3 of float32's rounding; with one it is 1.06 times.
     """
     torch.manual_seed(seed)
     module = archdsl.compile(smallest(archdsl.load(name)))
+    for part in module.modules():
+        if isinstance(part, _ConvNd) and float(part.weight.std()) < 0.9 * _start(part.weight):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
     for key, weight in module.named_parameters():
         if not key.endswith("bias") and not weight.any():
             nn.init.normal_(weight, std=0.02)
@@ -151,6 +156,11 @@ def tried(name: str, elsewhere: Elsewhere) -> dict[str, Any]:
         if (good and "range" not in row) or not any(map(_has_statistics, module.modules())):
             break
     return row
+
+
+def _start(weight: Tensor) -> float:
+    """The deviation with which PyTorch starts a convolution: uniform, to 1 / sqrt(fan_in)."""
+    return float((3 * weight[0].numel()) ** -0.5)
 
 
 def _has_statistics(part: nn.Module) -> bool:
