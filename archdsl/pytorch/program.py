@@ -129,7 +129,7 @@ class Program(Factories):
     @staticmethod
     def sizing(made: BlockClass) -> Set[str]:
         """The arguments that change the size of what a class gives."""
-        sizes = [size for value in made.results for size in value.spec.shape]
+        sizes: list[Any] = [size for value in made.results for size in value.spec.shape]
         if None in sizes:
             return made.walk.sizing
         return made.walk.sizing & identifiers(*(s.syntax for s in sizes if isinstance(s, Symbol)))
