@@ -48,8 +48,7 @@ class Unifier:
         bodies = _all_residual(bodies)
         if all(map(is_list, bodies)) and len({len(body) for body in bodies}) > 1:
             return self.lists(bodies)
-        held = [body for body in bodies if body]
-        if self.missing is not None and held and not set.intersection(*map(set, held)):
+        if self.missing is not None:
             bodies = self.numbered(bodies)
         keys = _merged([list(body) for body in bodies])
         if self.missing is None and any(len(body) != len(keys) for body in bodies):
@@ -57,22 +56,21 @@ class Unifier:
         return {key: self.there(key, [body.get(key) for body in bodies]) for key in keys}
 
     def numbered(self, bodies: Sequence[Body]) -> Sequence[Body]:
-        """Bodies all of whose keys have a number, `block2-0`, with what stands for it; or Apart."""
-        matches = [[m for m in map(_NUMBER.fullmatch, body) if m] for body in bodies]
-        numbers: list[set[Any]] = [{int(m[2]) for m in row} or {ANY} for row in matches]
-        named = [{m.group(1, 3) for m in row} for row in matches if row]
-        if any(len(row) < len(body) for row, body in zip(matches, bodies, strict=True)):
-            raise Apart
-        if any(len(some) > 1 for some in numbers) or not set.intersection(*named):
-            raise Apart
-        taken = {name for b in bodies for i in b.values() for o in i.walk() for name in o.sources}
-        if any(taken & body.keys() for body in bodies):
-            raise Apart
-        code = self.leaf("number", [n for (n,) in numbers], [ANY] * len(numbers))
-        return [
-            {f"{m[1]}{{{code}}}{m[3]}": body[m[0]] for m in row}
-            for row, body in zip(matches, bodies, strict=True)
-        ]
+        """Bodies whose keys have the number of each, `block2-0`, with what stands for it.
+
+        Raises Apart for others with no key that is in all.
+        """
+        held = [set(body) for body in bodies if body]
+        shared = set.intersection(*held) if held else set()
+        rows = [[_NUMBER.fullmatch(key) for key in body if key not in shared] for body in bodies]
+        if not _in_stages(rows) or _names(bodies) & {m[0] for row in rows for m in row if m}:
+            if held and not shared:
+                raise Apart
+            return bodies
+        numbers = [next((int(m[2]) for m in row if m), ANY) for row in rows]
+        code = self.leaf("number", numbers, [ANY] * len(numbers))
+        titles = {m[0]: f"{m[1]}{{{code}}}{m[3]}" for row in rows for m in row if m}
+        return [{titles.get(key, key): item for key, item in body.items()} for body in bodies]
 
     def there(self, key: str, items: Sequence[Item | None]) -> Item:
         """Items of one key, of which some may not be there."""
@@ -243,6 +241,19 @@ class Unifier:
             if made[n] is None:
                 made[n] = self.leaf("size", columns[n], sizes)
         return made
+
+
+def _in_stages(rows: Sequence[Sequence[re.Match[str] | None]]) -> bool:
+    """Whether the keys of a row have one number, those of some rows another, and are else alike."""
+    numbers = [{match and match[2] for match in row} for row in rows if row]
+    alike = [{match and match.group(1, 3) for match in row} for row in rows if row]
+    single = all(len(some) == 1 for some in numbers) and len(set().union(*numbers) - {None}) > 1
+    return single and None not in set().union(*alike) and bool(set.intersection(*alike))
+
+
+def _names(bodies: Sequence[Body]) -> set[str]:
+    """What items take by name."""
+    return {name for b in bodies for i in b.values() for o in i.walk() for name in o.sources}
 
 
 def _ghost(item: Item) -> Item:

@@ -1,5 +1,6 @@
 """Graphs as specs: an author's words for what is regular, and the same network in any case."""
 
+from collections import OrderedDict
 from textwrap import dedent
 
 import pytest
@@ -281,3 +282,98 @@ class Gated(nn.Module):
 
 def test_a_part_in_a_residuals_wake_takes_its_sum_by_the_name_that_this_has() -> None:
     assert "from: [_residual, " in spec_of(Gated(), (4, 6, 6))
+
+
+class Unit(nn.Module):
+    """A convolution, its norm, and one activation or another, or none."""
+
+    def __init__(self, given: int, kernel: int | tuple[int, int], act: nn.Module | None) -> None:
+        super().__init__()
+        height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        self.conv = nn.Conv2d(given, 8, kernel, padding=(height // 2, width // 2), bias=False)
+        self.bn = nn.BatchNorm2d(8)
+        if act is not None:
+            self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(self.conv(x))
+        return self.act(x) if hasattr(self, "act") else x
+
+
+def test_an_activation_is_a_parameter_and_a_kernel_a_number_or_a_list() -> None:
+    module = nn.Sequential(
+        Unit(3, 1, nn.ReLU()), Unit(8, (1, 5), nn.Hardswish()),
+        Unit(8, 1, nn.ReLU()), Unit(8, 3, None),
+    )  # fmt: skip
+    text = spec_of(module, (3, 9, 9))
+    assert "params: {kernel: 1, act: relu, has_act: true}" in text
+    assert "act: {$act: {}, if: has_act}" in text
+    calls = (
+        "unit, {unit: {kernel: [1, 5], act: hard_swish}}, unit, {unit: {kernel: 3, has_act: false}}"
+    )
+    assert f"backbone: [{calls}]" in text
+
+
+class Stage(nn.Module):
+    """Layers whose names have the number of the stage."""
+
+    def __init__(self, number: int, given: int, out: int) -> None:
+        super().__init__()
+        self.layers = (f"conv{number}-a", f"conv{number}-b")
+        self.add_module(self.layers[0], nn.Conv2d(given, out, 3, 2, 1))
+        self.add_module(self.layers[1], nn.Conv2d(out, out, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in self.layers:
+            x = torch.relu(getattr(self, name)(x))
+        return x
+
+
+def test_keys_with_the_number_of_their_stage_take_it_as_a_parameter() -> None:
+    module = nn.Sequential()
+    for n, (given, out) in enumerate([(3, 4), (4, 8), (8, 12)], 1):
+        module.add_module(f"stage{n}", Stage(n, given, out))
+    assert body(spec_of(module, (3, 16, 16))) == wanted("""
+        blocks:
+          stage:
+            params: {number: int, out: int}
+            body:
+              "conv{number}-a": {conv: {kernel: 3, out: out, stride: 2}}
+              relu: relu
+              "conv{number}-b": {conv: {kernel: 3}}
+              relu2: relu
+        backbone:
+          stage{row + 1}:
+            for: {out: [4, 8, 12]}
+            stage: {number: row + 1, out: out}
+            tap: "c{row + 1}"
+        """)
+
+
+class Mixed(nn.Module):
+    """Ways whose layers are called alike, and nothing beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left3x3_1 = nn.Conv2d(3, 4, 1)
+        self.left3x3_2 = nn.Conv2d(4, 4, 3, padding=1)
+        self.right1 = nn.Conv2d(3, 5, 1)
+        self.right2 = nn.Conv2d(5, 5, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.left3x3_2(self.left3x3_1(x)), self.right2(self.right1(x))], 1)
+
+
+def test_ways_are_called_as_their_layers_and_branches_need_no_sequence_around_them() -> None:
+    module = nn.Sequential(OrderedDict(mixed=Mixed(), last=nn.Conv2d(9, 2, 1)))
+    assert body(spec_of(module, (3, 9, 9))) == wanted("""
+        backbone:
+          mixed:
+            branches:
+              paths:
+                _left3x3:
+                  seq: {left3x3_1: {conv: {kernel: 1, out: 4}}, left3x3_2: {conv: {kernel: 3}}}
+                _right:
+                  seq: {right1: {conv: {kernel: 1, out: 5}}, right2: {conv: {kernel: 3}}}
+          last: {conv: {kernel: 1, out: 2}}
+        """)
