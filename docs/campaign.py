@@ -1,16 +1,14 @@
 """Imports a sample of timm's networks, and all of torchvision's, and writes what became of each.
 
-`python docs/campaign.py timm` (or `torchvision`) writes `docs/imported/timm.csv`, a row a network;
-what stands there as a spec is kept, so that it goes on where it stopped, and names after the source
-do those alone. Each network has a process of its own, which may take
-`SECONDS` of processor and `MEMORY` bytes.
+`python docs/campaign.py timm` (or `torchvision`) writes `docs/imported/timm.json`; names after the
+source do those alone. Each network has a process of its own, which may take `SECONDS` of processor
+and `MEMORY` bytes.
 
 A network of timm counts as convolutional, or as a hybrid, if at least two of its convolutions have
 windows that overlap (a kernel larger than the stride): what cuts an image into patches once and is
 attention or MLPs from there is neither. The sample is drawn with a fixed seed of all its names.
 """
 
-import csv
 import json
 import os
 import random
@@ -33,8 +31,9 @@ from torch.overrides import TorchFunctionMode
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))
-import beside  # noqa: E402 - this and the next but one stand beside this file
+import beside  # noqa: E402 - these stand beside this file
 from importing import COUNT, DATA, rows, zoo  # noqa: E402
+from kept import keep  # noqa: E402
 
 import archdsl  # noqa: E402
 from archdsl.importing.sources import numbers_matter  # noqa: E402
@@ -43,10 +42,6 @@ from tests.importing.same import difference, shared_weights  # noqa: E402
 SEED = 17
 SECONDS, MEMORY = 240, 32 << 30
 SIZES = (96, 128, 224, 299, 0)  # the side of the image: the first that a network takes, 0 its own
-COLUMNS = (
-    "network", "result", "lines", "theirs", "seconds", "memory", "parameters", "input",
-    "difference", "why",
-)  # fmt: skip
 
 
 def sample() -> Iterator[str]:
@@ -124,7 +119,7 @@ def shapes(name: str, module: nn.Module) -> Iterator[tuple[int, ...]]:
 
 def imported(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
     """What becomes of one network: its row."""
-    row: dict[str, Any] = {"network": name}
+    row: dict[str, Any] = {}
     try:
         module = make(name)
         real = numbers_matter(module)
@@ -157,6 +152,7 @@ def imported(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
         archdsl.digraph(graph)
         archdsl.summarize(graph)
         return row | {"result": "graph"}
+    del row["why"]
     row["lines"] = text.count("\n")
     del module
     spec = archdsl.loads(text)
@@ -192,18 +188,14 @@ def apart(name: str, make: Callable[..., nn.Module]) -> dict[str, Any]:
         except BaseException as error:
             if os.environ.get("TRACE"):
                 traceback.print_exc()
-            row = {
-                "network": name,
-                "result": "failed",
-                "why": f"{type(error).__name__}: {told(error)}",
-            }
+            row = {"result": "failed", "why": f"{type(error).__name__}: {told(error)}"}
         os.write(write, json.dumps(row).encode())
         os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
         said = pipe.read()
     os.waitpid(child, 0)
-    return json.loads(said) if said else {"network": name, "result": "failed", "why": "stopped"}
+    return json.loads(said) if said else {"result": "failed", "why": "stopped"}
 
 
 def main(source: str, *names: str) -> None:
@@ -211,25 +203,17 @@ def main(source: str, *names: str) -> None:
     torch.set_num_threads(1)
     make = made_timm if source == "timm" else made_torchvision
     known = rows(source)
-    for name in names or (sample() if source == "timm" else zoo()):
-        if names or known.get(name, {}).get("result") != "spec":
-            row = apart(name, make)
-            if source == "torchvision":
-                row["theirs"] = beside.counted(beside.of_torchvision(name))[0]
-            print(name, row["result"], row.get("why", "")[:200], flush=True)
-            known = rows(source) | {name: row}
-            write(source, known)
+    sampled = known if len(known) == COUNT else sample()
 
+    def tried(name: str) -> dict[str, Any]:
+        row = apart(name, make)
+        if source == "torchvision":
+            row["theirs"] = beside.counted(beside.of_torchvision(name))[0]
+        print(name, row["result"], row.get("why", "")[:200], flush=True)
+        return row
 
-def write(source: str, known: dict[str, dict[str, Any]]) -> None:
-    """The rows of a source, in one go."""
-    DATA.mkdir(exist_ok=True)
-    part = DATA / f"{source}.part"
-    with part.open("w", encoding="utf-8", newline="") as out:
-        table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(known.values())
-    part.replace(DATA / f"{source}.csv")
+    all = [*(sampled if source == "timm" else zoo())]
+    keep(DATA / f"{source}.json", all, names, tried, ("torch", source))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ texts, sources and names of weights among them, which a module does not tell. Wh
 network that was tried is kept in `imported/`, as `campaign.py` writes it.
 """
 
-import csv
+import json
 import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 import torchvision
@@ -38,13 +39,12 @@ def by_hand(name: str) -> int:
     return len(lines) + sum(map(by_hand, bases))
 
 
-def rows(source: str) -> dict[str, dict[str, str]]:
+def rows(source: str) -> dict[str, dict[str, Any]]:
     """What is known of the networks of `torchvision` or `timm`, by name."""
-    file = DATA / f"{source}.csv"
-    if not file.exists():
-        return {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        return {row["network"]: row for row in csv.DictReader(lines)}
+    file = DATA / f"{source}.json"
+    text = file.read_text("utf-8") if file.exists() else '{"networks": {}}'
+    found: dict[str, dict[str, Any]] = json.loads(text)["networks"]
+    return found
 
 
 def zoo() -> Iterator[str]:
@@ -61,8 +61,8 @@ def of_torchvision() -> str:
     table, ratios = [], []
     for name, row in known.items():
         hand = by_hand(name) if name in ours else 0
-        ratios += [int(row["lines"]) / hand] if hand and row["lines"] else []
-        lines = f"{row['lines'] or '-'} | {hand or '-'} | {row['theirs']}"
+        ratios += [row["lines"] / hand] if hand and "lines" in row else []
+        lines = f"{row.get('lines', '-')} | {hand or '-'} | {row['theirs']}"
         table.append(f"| `{name}` | {lines} | {_cost(row)} |")
     head = [
         _count(known, len([*zoo()])),
@@ -84,11 +84,13 @@ def of_timm() -> str:
         "| network | lines, imported | s | MB | outputs apart by |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    table = [f"| `{name}` | {row['lines'] or '-'} | {_cost(row)} |" for name, row in known.items()]
+    table = [
+        f"| `{name}` | {row.get('lines', '-')} | {_cost(row)} |" for name, row in known.items()
+    ]
     return "\n".join([*head, *table, *_reasons(known)])
 
 
-def _count(known: dict[str, dict[str, str]], total: int) -> str:
+def _count(known: dict[str, dict[str, Any]], total: int) -> str:
     """How many were tried, and became what."""
     found = Counter(row["result"] for row in known.values())
     parts = [f"{found.pop('spec', 0)} are specs whose outputs are equal"]
@@ -97,14 +99,14 @@ def _count(known: dict[str, dict[str, str]], total: int) -> str:
     return f"Of {total} networks {len(known)} have been tried so far: {', '.join(parts)}."
 
 
-def _cost(row: dict[str, str]) -> str:
+def _cost(row: dict[str, Any]) -> str:
     apart = row["result"]
-    if row["difference"]:
-        apart = f"{float(row['difference']):.0e}" if float(row["difference"]) else "0"
-    return f"{row['seconds']} | {row['memory']} | {apart}"
+    if "difference" in row:
+        apart = f"{row['difference']:.0e}" if row["difference"] else "0"
+    return f"{row.get('seconds', '')} | {row.get('memory', '')} | {apart}"
 
 
-def _reasons(known: dict[str, dict[str, str]]) -> list[str]:
+def _reasons(known: dict[str, dict[str, Any]]) -> list[str]:
     """Why some are no specs, those of one reason together."""
     found: dict[str, list[str]] = {}
     for name, row in known.items():

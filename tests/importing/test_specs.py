@@ -330,7 +330,7 @@ class Stage(nn.Module):
 
 
 def test_keys_with_the_number_of_their_stage_take_it_as_a_parameter() -> None:
-    module = nn.Sequential()
+    module = nn.Sequential(OrderedDict(first=nn.Conv2d(3, 3, 1)))
     for n, (given, out) in enumerate([(3, 4), (4, 8), (8, 12)], 1):
         module.add_module(f"stage{n}", Stage(n, given, out))
     assert body(spec_of(module, (3, 16, 16))) == wanted("""
@@ -343,10 +343,8 @@ def test_keys_with_the_number_of_their_stage_take_it_as_a_parameter() -> None:
               "conv{number}-b": {conv: {kernel: 3}}
               relu2: relu
         backbone:
-          stage{row + 1}:
-            for: {out: [4, 8, 12]}
-            stage: {number: row + 1, out: out}
-            tap: "c{row + 1}"
+          first: {conv: {kernel: 1}}
+          stage{row + 1}: {for: {out: [4, 8, 12]}, stage: {number: row + 1, out: out}, tap: "c{row + 1}"}
         """)
 
 
