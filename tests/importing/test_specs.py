@@ -1,6 +1,7 @@
 """Graphs as specs: an author's words for what is regular, and the same network in any case."""
 
 from collections import OrderedDict
+from itertools import pairwise
 from textwrap import dedent
 
 import pytest
@@ -314,7 +315,7 @@ def test_an_activation_is_a_parameter_and_a_kernel_a_number_or_a_list() -> None:
     assert f"backbone: [{calls}]" in text
 
 
-class Stage(nn.Module):
+class NumberedStage(nn.Module):
     """Layers whose names have the number of the stage."""
 
     def __init__(self, number: int, given: int, out: int) -> None:
@@ -331,11 +332,11 @@ class Stage(nn.Module):
 
 def test_keys_with_the_number_of_their_stage_take_it_as_a_parameter() -> None:
     module = nn.Sequential(OrderedDict(first=nn.Conv2d(3, 3, 1)))
-    for n, (given, out) in enumerate([(3, 4), (4, 8), (8, 12)], 1):
-        module.add_module(f"stage{n}", Stage(n, given, out))
-    assert body(spec_of(module, (3, 16, 16))) == wanted("""
+    for n, (given, out) in enumerate(pairwise([3, 4, 8, 12, 16, 20]), 1):
+        module.add_module(f"stage{n}", NumberedStage(n, given, out))
+    assert body(spec_of(module, (3, 64, 64))) == wanted("""
         blocks:
-          stage:
+          numbered_stage:
             params: {number: int, out: int}
             body:
               "conv{number}-a": {conv: {kernel: 3, out: out, stride: 2}}
@@ -344,7 +345,10 @@ def test_keys_with_the_number_of_their_stage_take_it_as_a_parameter() -> None:
               relu2: relu
         backbone:
           first: {conv: {kernel: 1}}
-          stage{row + 1}: {for: {out: [4, 8, 12]}, stage: {number: row + 1, out: out}, tap: "c{row + 1}"}
+          stage{row + 1}:
+            for: {out: [4, 8, 12, 16, 20]}
+            numbered_stage: {number: row + 1, out: out}
+            tap: "c{row + 1}"
         """)
 
 
