@@ -5,10 +5,11 @@ leads from any of them to the image (Araujo, Norris & Sim 2019, Computing Recept
 Convolutional Neural Networks, for windows of one stride).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
+from itertools import accumulate, product
 from math import prod
 from typing import Any
 
@@ -103,14 +104,120 @@ def _views(graph: Graph, of: str, positions: Positions) -> dict[str, View]:
     views = {id: nothing(spec.shape, len(shape) - 1) for id, spec in graph.inputs.items()}
     views[of] = image(shape)
     known: dict[Any, View] = {}
+    parts = _Parts(graph, views, positions)
     for node in graph.nodes:
         positions.node = node.id
+        if node.id in parts.wanted:
+            views[node.id] = parts.follow(node)
+            continue
         taken = tuple(views[id] for id in _read_ids(node))
         key = (node.op, graph.specs(node), taken)
         if key not in known:
             known[key] = _seen(node, graph.specs(node), taken, positions)
         views[node.id] = known[key]
     return views
+
+
+Part = tuple[int, View]  # so many channels, and what those see
+
+
+class _Parts:
+    """What some channels of a concatenation see, each on their own, up to where a slice takes some.
+
+    `wanted` are the slices, and what leads to them without that channels are mixed.
+    """
+
+    def __init__(self, graph: Graph, views: dict[str, View], positions: Positions) -> None:
+        self.graph, self.views, self.positions = graph, views, positions
+        self.parts: dict[str, list[Part]] = {}  # of what has several
+        self.wanted: set[str] = set()
+        for node in reversed(graph.nodes):
+            if self.takes_some(node) or (node.id in self.wanted and self.keeps_apart(node)):
+                self.wanted |= {node.id, *node.inputs}
+        self.wanted -= {node.id for node in graph.nodes if not self.keeps_apart(node)}
+
+    def by_channels(self, node: Node, verb: str) -> bool:
+        specs = self.graph.specs(node)
+        return node.op.verb == verb and node.op.through(0, node.output, *specs) is None
+
+    def takes_some(self, node: Node) -> bool:
+        return self.by_channels(node, "slice")
+
+    def keeps_apart(self, node: Node) -> bool:
+        """Whether a channel of what it gives is computed of one channel of each input."""
+        if self.takes_some(node) or self.by_channels(node, "concat"):
+            return True
+        op, specs = node.op, self.graph.specs(node)
+        if op.mixes or op.constant or len(specs) != len(_read_ids(node)):
+            return False
+        alike = all((x.rank, x.layout) == (node.output.rank, node.output.layout) for x in specs)
+        counts = {x.channels for x in specs} - {1}
+        plain = op.arrangement(*specs) is None and op.through(0, node.output, *specs) is None
+        return alike and plain and counts <= {node.output.channels}
+
+    def of(self, id: str) -> list[Part]:
+        return self.parts.get(id) or [(self.graph.spec(id).channels, self.views[id])]
+
+    def follow(self, node: Node) -> View:
+        """What a node sees; notes what parts of its channels do."""
+        specs = self.graph.specs(node)
+        given = [self.of(id) for id in _read_ids(node)]
+
+        def through(view: View, number: int = 0) -> View:
+            return _through(node.op, view, number, node.output, specs, self.positions)
+
+        if node.op.verb == "concat" and self.by_channels(node, "concat"):
+            found = [(n, through(view, at)) for at, own in enumerate(given) for n, view in own]
+        elif self.takes_some(node):
+            op: Any = node.op
+            stop = specs[0].channels if op.stop is None else op.stop
+            taken = range(op.start, stop, op.step)
+            found = [(n, through(view)) for n, view in _some(given[0], taken)]
+        else:
+            cut = _aligned(given, node.output.channels)
+            found = [(n, _seen(node, specs, views, self.positions)) for n, views in cut]
+        self.positions.look_up(len(found))
+        found = _united(found)
+        if len(found) > 1:
+            self.parts[node.id] = found
+        return self.positions.joined([view for _, view in found], False)
+
+
+def _some(parts: Sequence[Part], taken: range) -> list[Part]:
+    """The parts of the channels that are taken."""
+    found, start = list[Part](), 0
+    for count, view in parts:
+        own = range(start, start + count)
+        start += count
+        inside = sum(channel in own for channel in taken)
+        found += [(inside, view)] if inside else []
+    return found
+
+
+def _aligned(inputs: Sequence[Sequence[Part]], channels: int) -> list[tuple[int, tuple[View, ...]]]:
+    """What several inputs see, for as many channels of all as see the same.
+
+    What has one channel is there for all of them.
+    """
+    ends = [[*accumulate(count for count, _ in parts)] for parts in inputs]
+    cuts = sorted({end for own in ends if own[-1] == channels for end in own})
+    found, start = list[tuple[int, tuple[View, ...]]](), 0
+    for cut in cuts or [channels]:
+        places = [bisect_right(own, start) if own[-1] == channels else 0 for own in ends]
+        found.append((cut - start, tuple(p[at][1] for p, at in zip(inputs, places, strict=True))))
+        start = cut
+    return found
+
+
+def _united(parts: Sequence[Part]) -> list[Part]:
+    """Neighbours that see the same as one part."""
+    found: list[Part] = []
+    for count, view in parts:
+        if found and found[-1][1] == view:
+            found[-1] = (found[-1][0] + count, view)
+        else:
+            found.append((count, view))
+    return found
 
 
 def _channel(node: Node) -> int:

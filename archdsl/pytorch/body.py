@@ -63,6 +63,10 @@ class Value:
     homes: tuple[str, ...] = ()
     of: str = ""  # the mark of the list that it is a part of
 
+    def maker_under(self, guard: Symbol | None) -> type[Op] | None:
+        """The op that made it, at least where a condition holds."""
+        return self.under[1] if self.under is not None and self.under[0] is guard else self.maker
+
 
 NTH = "%n"  # stands for the place in a list that a size depends on
 NAMELESS = "%"  # stands for a map that has no variable

@@ -193,7 +193,7 @@ class Placing(Chains):
         self, code: ast.Call, flag: ast.expr, x: Value, guard: Symbol | None, said: bool
     ) -> None:
         """Lets an activation write over its input if nothing else needs that."""
-        maker = x.under[1] if x.under is not None and x.under[0] is guard else x.maker
+        maker = x.maker_under(guard)
         if not (said if maker is None else maker.lends):
             return
         if x.mark:
@@ -258,11 +258,10 @@ class Placing(Chains):
         """Whether a sum may write over its first input, or leaves it where there is none."""
         if not isinstance(op, join.Add) or self.program.may_overwrite(span, op.verb) is not True:
             return False
-        if x.maker is None:  # what the class is given, or what may be its own input
-            lends = all(step.target is not x for step in self.body.steps)
-        else:
-            lends = x.maker.lends
-        return lends and (env.guard is None or env.otherwise is x)
+        maker = x.maker_under(env.guard)
+        if maker is None:  # what the class is given, or what may be its own input
+            return all(step.target is not x for step in self.body.steps)
+        return maker.lends
 
     def step(
         self, level: Level, value: Value | Listing, code: ast.expr, adds: bool = False
@@ -458,10 +457,8 @@ class Placing(Chains):
             for mark in (*step.operands, *read_in(step)):
                 uses[mark] = uses.get(mark, 0) + 1
         for step in self.body.steps:
-            added = step.code.body if isinstance(step.code, ast.IfExp) else step.code
-            left = added.left if isinstance(added, ast.BinOp) else None
-            here = 1 if added is step.code else 2  # left as it is on the other side of an `if`
-            step.adds &= isinstance(left, ast.Name) and uses[left.id] == here
+            mark, reads = summed(step.code)
+            step.adds &= mark != "" and uses[mark] == reads
         self.release(uses)
         self.body.steps = [*listed_at_once(self.body.steps, uses)]
         settle_regions(self.body, {value.mark for value in results})
@@ -475,6 +472,16 @@ class Placing(Chains):
             alone = not value.of or uses.get(value.of, 0) == 1
             if alone and uses.get(value.mark, 0) == 1:
                 code.keywords.append(ast.keyword("inplace", flag))
+
+
+def summed(code: ast.expr) -> tuple[str, int]:
+    """The mark of what a sum may write over, and how often its code has it; "" of what is none."""
+    match code:
+        case ast.BinOp(left=ast.Name(id=mark)):
+            return mark, 1
+        case ast.IfExp(body=ast.BinOp(left=ast.Name(id=mark)), orelse=ast.Name(id=other)):
+            return mark, 2 if other == mark else 1  # left as it is where there is no sum
+    return "", 0
 
 
 def listed_at_once(steps: Sequence[Step], uses: Mapping[str, int]) -> Iterator[Step]:

@@ -266,8 +266,7 @@ def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
             adds and left == target
         ):
             return ast.AugAssign(ast.Name(target), ast.Add(), right)
-        case ast.IfExp(test=test, body=ast.BinOp() as added, orelse=ast.Name(id=other)) if (
-            adds and other == target
-        ):
-            return ast.If(test, [_statement(target, added, adds)], [])
+        case ast.IfExp(test=test, body=ast.BinOp() as added, orelse=ast.Name(id=other)) if adds:
+            passed = [] if other == target else [assign(target, ast.Name(other))]
+            return ast.If(test, [_statement(target, added, adds)], passed)
     return assign(target, code)

@@ -260,7 +260,39 @@ LAYERS = [
 - branches: {paths: {_a: [], _b: [{conv: {kernel: 3}}]}, join: concat}
 - conv: {kernel: 1, out: 4}
 """),
+    layer("""
+- branches: {paths: {_a: [], _b: [{conv: {kernel: 5}}], _c: [{conv: {kernel: 1}}]}, join: concat}
+- avg_pool: {kernel: 3, stride: 1}
+- branches: {paths: {_a: [{slice: {start: %s}}], _b: [{slice: {stop: 10}}]}, join: add}
+- slice: {stop: %s}
+- conv: {kernel: 1, out: 4}
+""", st.just(2), st.integers(1, 6)),
 ]  # fmt: skip
+
+
+SLICES = {  # of the channels 0 to 3 as they are, 4 to 7 behind a window of 5, 8 to 11 of one of 3
+    "the first": ("{slice: {stop: 4}}", 1),
+    "the second": ("{slice: {start: 4, stop: 8}}", 5),
+    "of both": ("{slice: {start: 3, stop: 5}}", 5),
+    "behind other ops": ("[relu, {avg_pool: {kernel: 3, stride: 2}}, {slice: {start: 8}}]", 5),
+    "a slice of a slice": ("[{slice: {start: 2}}, {slice: {stop: 2}}]", 1),
+    "some of all": ("{slice: {start: 3, step: 3, stop: 10}}", 5),
+    "with steps over the second": ("{slice: {step: 9}}", 3),
+    "a sum of slices": (
+        "{seq: {a: relu, b: {slice: {start: 2}}, c: {slice: {stop: 10}, from: a},"
+        " d: {add: {}, from: [b, c]}, e: {slice: {stop: 2}}}}", 1),
+    "of a sum of slices": (
+        "{seq: {a: relu, b: {slice: {start: 2}}, c: {slice: {stop: 10}, from: a},"
+        " d: {add: {}, from: [b, c]}, e: {slice: {start: 6, stop: 8}}}}", 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("items", "size"), SLICES.values(), ids=SLICES)
+def test_a_slice_of_joined_channels_sees_what_those_see(items: str, size: int) -> None:
+    paths = "{_a: [], _b: [{conv: {kernel: 5}}], _c: [{conv: {kernel: 3}}]}"
+    graph = network(yaml.safe_load(f"[{{branches: {{paths: {paths}}}}}, {items}]"), [4, 29, 26])
+    assert receptive_fields(graph)[graph.nodes[-1].id].size == (size, size)
+    check(graph)
 
 
 UNORDERED = [  # of two neighbours one sees farther to both sides; the window reads the other kind

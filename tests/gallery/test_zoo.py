@@ -1,6 +1,7 @@
 """The networks of the zoo are torchvision's and timm's: keys, shapes, order, outputs."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +100,14 @@ def test_every_tensor_starts_as_the_originals(name: str) -> None:
     ours = archdsl.compile(built.graph(name)).state_dict()
     found = {key: difference(ours[key], state[key]) for key in ours}
     assert {key: what for key, what in found.items() if what} == {}
+
+
+def test_the_backbone_and_neck_of_yolov8n_are_sixty_lines() -> None:
+    text = Path(find("yolov8n")).read_text(encoding="utf-8")
+    blocks, _, rest = text.partition("\n  tower:")
+    backbone, _, _ = rest.partition("\nbackbone:\n")[2].partition("\nhead:\n")
+    body = f"{blocks}\nbackbone:\n{backbone}outputs: {{p3: p3, p4: p4, p5: p5}}\n"
+    body = body.replace("params: {classes: 80, bins: 16}\n", "").replace(", head: model", "")
+    assert len(body.splitlines()) <= 60
+    whole = [key for key in archdsl.load("yolov8n").state if not key.startswith("model.22.")]
+    assert [*archdsl.loads(body).state] == whole
