@@ -99,7 +99,7 @@ def test_costs_are_colors_the_largest_darkest_nothing_white() -> None:
     figure = archdsl.draw("resnet50", kind="strip", color="macs")
     groups = parts(figure)
     assert "#FFFFFF" in fills(groups["maxpool"])
-    assert "#B4451F" in fills(groups["layer4.0"])  # 372.5 M of multiply-accumulates: the most
+    assert "#EF8F6B" in fills(groups["layer4.0"])  # 372.5 M of multiply-accumulates: the most
     assert {"0 MACs", "372.51 M MACs"} <= {*texts(figure)}
     for measure in ("params", "memory"):
         assert archdsl.draw("resnet50", color=measure).scene is not None  # type: ignore[arg-type]
