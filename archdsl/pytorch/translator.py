@@ -160,8 +160,6 @@ class Translator:
     def unary(self, op: ast.unaryop, value: Any) -> Any:
         if isinstance(op, ast.Not):
             return negation(value)
-        if not isinstance(value, Symbol):
-            return value if isinstance(op, ast.UAdd) else -value
         return value if isinstance(op, ast.UAdd) else -value
 
     def both(self, op: ast.boolop, values: list[Any]) -> Any:

@@ -208,6 +208,21 @@ def test_checkpointed_blocks_have_the_same_gradients(name: str) -> None:
     assert all(torch.allclose(a, b) for a, b in zip(*found, strict=True))
 
 
+def test_checkpointed_blocks_are_computed_again_in_training_alone(name: str) -> None:
+    model = timm.create_model(name)
+    computed: list[nn.Module] = []
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda module, *_: computed.append(module))
+    counts = []
+    for enable, training in ((False, True), (True, False), (True, True)):
+        computed.clear()
+        model.set_grad_checkpointing(enable)
+        model.train(training)(IMAGE).sum().backward()
+        counts.append(len(computed))
+    assert counts[0] == counts[1] == len({*computed}) < counts[2]
+
+
 def test_a_model_is_copied_and_pickled(model: Any) -> None:
     with torch.no_grad():
         for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
