@@ -190,6 +190,8 @@ def _other_forks(drawn: Sequence[Group], graph: Graph) -> Iterator[str]:
     for inset in drawn:
         if not inset.id.endswith(".block") or inset.id.removesuffix(".block") in dense:
             continue
+        if inset.id in graph.scope_by_id or inset.id in graph.by_id:  # a part of that name
+            continue
         shown = {path for group in groups(inset.items) for path in (group.id, *group.stands)}
         inside = [n for n in _inside(graph, inset.id.removesuffix(".block")) if n.id in shown]
         left: dict[str, dict[str, int]] = {}
