@@ -376,7 +376,7 @@ def test_what_cannot_be_drawn_is_a_clear_error(call: object, message: str) -> No
 
 def test_widths_are_lengths() -> None:
     assert width_of("single") == (234, 1)
-    assert width_of("2.54cm")[0] == pytest.approx(72)
+    assert width_of("2.54cm") == pytest.approx((72, 1))
     assert width_of("slide") == (480, 2)
 
 
