@@ -598,6 +598,6 @@ class Body:
         if kind == "dict":
             named = entry.named if isinstance(entry, Entry) else None
             return ast.Subscript(owner, as_syntax(entry.key) if named is None else named)
-        place = as_syntax(holder.modules[entry.key])
-        rest = isinstance(entry, Entry) and entry.many
-        return ast.Subscript(owner, ast.Slice(place) if rest else place)
+        if isinstance(entry, Entry) and entry.many:
+            return owner
+        return ast.Subscript(owner, as_syntax(holder.modules[entry.key]))

@@ -287,6 +287,7 @@ class Looping(Applying):
             owner = holder.owner
             if now.offset:
                 self.behind(holder, entry, now.offset)
+                now.loop.first = now.offset
                 continue
             if holder.entries or env.level.count:
                 raise Fixed((), "numbers beside those of a loop")

@@ -29,6 +29,7 @@ class Loop(Step):
     result: Value | None = None
     steps: list[Step] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
+    first: int = 0  # so many modules of the list stand before those of the loop
 
     @property
     def before(self) -> tuple[Value, ...]:

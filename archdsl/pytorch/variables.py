@@ -124,6 +124,9 @@ class Naming:
         self.last = {**self.last, **before}
         kind = ast.Subscript(ast.Name("list"), ast.Name("Tensor"))
         start = ast.List([*map(self.read, loop.before)])
+        if loop.first:  # TorchScript calls no modules of a slice
+            holds = ast.Compare(ast.Name(loop.index), [ast.GtE()], [ast.Constant(0)])
+            body = [ast.If(holds, body, [])]
         return [annotated(gathered, kind, start), ast.For(target, over, body, [])]
 
     def header(self, loop: Loop) -> tuple[ast.expr, ast.expr]:
@@ -146,6 +149,8 @@ class Naming:
         names: list[ast.expr] = [ast.Name(title) for title in titles]
         target = names[0] if len(names) == 1 else ast.Tuple(names)
         whole = over[0] if len(over) == 1 else call("zip", *over)
+        if loop.first:
+            return ast.Tuple([index, target]), call("enumerate", whole, -loop.first)
         if not counted:
             return target, whole
         return ast.Tuple([index, target]), call("enumerate", whole)

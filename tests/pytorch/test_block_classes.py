@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.pytorch.running import import_source
-from tests.examples import examples
+from tests.examples import examples, some
 
 HEAD = "archdsl: 1\nname: net\ninput: [8, 16, 16]\nblocks:\n"
 BRANCHES = """
@@ -250,6 +250,14 @@ def test_a_block_of_several_arguments_is_one_class(kind: str) -> None:
     module = import_source(source, "net").Net()
     made = {type(part) for name, part in module.named_children() if name.startswith("call")}
     assert [one.__name__ for one in made] == ["Unit"]
+
+
+@pytest.mark.parametrize("kind", some(KINDS, 3))
+@pytest.mark.filterwarnings("ignore")
+def test_a_class_of_any_arguments_is_traced_and_scripted(kind: str) -> None:
+    module, image = module_of(kind).Net().eval(), torch.randn(2, 8, 16, 16)
+    torch.testing.assert_close(torch.jit.script(module)(image), module(image))
+    torch.testing.assert_close(torch.fx.symbolic_trace(module)(image), module(image))
 
 
 @cache
