@@ -229,6 +229,8 @@ def _docstring(program: Program, kept: list[Argument], first: str) -> ast.stmt:
     ]
     if fixed:
         lines += ["", f"Fixed: {', '.join(fixed)}."]
+    if inlined := program.written_out():
+        lines += ["", f"Written out where they are used: {', '.join(inlined)}."]
     return documented(lines)
 
 

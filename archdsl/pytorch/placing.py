@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 ADAPTIVE = (pool.AdaptiveAvgPool, pool.AdaptiveMaxPool, pool.GlobalAvgPool)  # of one size
 CHANNELED = {"out", "groups", "bias", "init"}  # arguments that change no size
+SAME_SIZE = (".activation", ".norm", ".regularize")  # modules of ops that change none
 FRACTIONS = (NUMBER, POSITIVE, RATE)
 LONG = 30  # characters of an expression that gets a variable
 E = TypeVar("E", Entry, Holder)
@@ -159,7 +160,7 @@ class Placing(Chains):
     def inferred(self, op: Op, inputs: Sequence[Value]) -> TensorSpec:
         """What an op gives; what its size depends on, and whether weights depend on that."""
         spec, x = infer(op, [value.spec for value in inputs]), inputs[0]
-        if None in spec.spatial:
+        if None in spec.spatial and not type(op).__module__.endswith(SAME_SIZE):
             titles = arguments(type(op)).keys() - CHANNELED
             self.sizing |= names_in(*(getattr(op, title) for title in titles))
         settled = x.maker in ADAPTIVE or all(isinstance(n, Symbol) for n in x.spec.spatial)

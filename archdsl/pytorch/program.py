@@ -144,6 +144,17 @@ class Program(Factories):
             if not same(values[title], value):
                 raise Fixed(names_in(values[title]) - {*block.parameters})
 
+    def written_out(self) -> list[str]:
+        """The blocks that have no class, each with the reason."""
+        titles = self.document.titles
+        made = {key[0] for key, found in self.classes.items() if found is not None}
+        without = [key[0] for key, found in self.classes.items() if found is None]
+        return sorted(
+            f"{titles.get(b, b.name)} ({self.reasons.get(b.name)})"
+            for b in dict.fromkeys(without)
+            if b not in made
+        )
+
     def given_to(
         self, made: BlockClass, seen: Mapping[str, Any], given: Mapping[str, Any], walk: Placing
     ) -> tuple[list[Any], dict[str, Any]]:

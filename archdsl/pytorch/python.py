@@ -414,7 +414,9 @@ def _lines(node: ast.stmt, indent: int) -> list[str]:
         case ast.Return(value=ast.expr() as value):
             return lay_out("return ", value, "", indent)
         case ast.Delete(targets=targets):
-            return [f"{margin}del {', '.join(map(flat, targets))}"]
+            line = f"{margin}del {', '.join(map(flat, targets))}"
+            each = [f"{' ' * inner}{flat(target)}," for target in targets]
+            return [line] if len(line) <= WIDTH else [f"{margin}del (", *each, f"{margin})"]
         case ast.Raise(exc=ast.expr() as error):
             return lay_out("raise ", error, "", indent)
         case ast.If(test=test, body=body, orelse=other):

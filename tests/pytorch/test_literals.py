@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archdsl.pytorch.literals import WIDTH, docstring, literal
+from archdsl.pytorch.python import lines_of
 
 hostile = st.text(st.one_of(st.characters(), st.sampled_from("\"'\\\n\r{}#%\0\u202e\u2028 ")))
 plain = st.one_of(
@@ -61,3 +62,11 @@ def test_a_docstring_is_wrapped_at_words() -> None:
     ]  # fmt: skip
     first, second, end = docstring([f"{'a' * 60} {'b' * 60}"])
     assert (first, second, end) == (f'"""{"a" * 60}', "b" * 60, '"""')
+
+
+def test_what_is_deleted_is_laid_out_as_ruff_does() -> None:
+    short, names = ast.parse("del a, b").body, [f"result_{n}" for n in range(12)]
+    assert lines_of(short, 8) == ["        del a, b"]
+    (first, *inner, last) = lines_of(ast.parse(f"del {', '.join(names)}").body, 8)
+    assert (first, last) == ("        del (", "        )")
+    assert inner == [f"            {name}," for name in names]

@@ -222,3 +222,21 @@ def test_how_learned_sums_are_normalised_follows_an_argument(soft: bool, eps: fl
     with torch.no_grad():
         expected = run(graph, dict(made.state_dict()), signal).values[graph.outputs[""]]
         torch.testing.assert_close(made(signal), expected, rtol=1e-9, atol=1e-9)
+
+
+OUTPUTS = """
+    params: {eps: 0.1, rate: 0.5, stride: 2}
+    backbone:
+      _image: {resize: {scale: 2}}
+      conv: {conv: {out: 4, kernel: 3, stride: stride}}
+      norm: {batch_norm: {eps: eps}}
+      drop: {drop_path: {rate: rate}}
+    outputs: {map: drop}
+"""
+
+
+def test_what_changes_no_size_is_an_argument_where_results_have_reductions() -> None:
+    source = archdsl.emit(graph_of(OUTPUTS))
+    made = network(source)(eps=0.5, rate=0.25)
+    assert (made.norm.eps, made.drop.p) == (0.5, 0.25)
+    assert "Fixed: stride 2." in source
