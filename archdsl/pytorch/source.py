@@ -18,7 +18,7 @@ from archdsl.pytorch.body import TAKEN
 from archdsl.pytorch.instances import instances
 from archdsl.pytorch.network import network
 from archdsl.pytorch.proof import prove
-from archdsl.pytorch.python import function, identifiers, lines_of, name
+from archdsl.pytorch.python import call, function, identifiers, lines_of, name
 from archdsl.pytorch.returning import documented, tuples
 from archdsl.pytorch.symbols import Fixed, rule_body
 
@@ -127,8 +127,23 @@ def translate(graph: Graph, title: str) -> str:
     return assembled(graph, [*tuples(graph, title), *rules, *classes])
 
 
+def plain(node: ast.stmt) -> ast.stmt:
+    """A class without a constructor that does nothing of its own."""
+    if isinstance(node, ast.ClassDef):
+        idle = [ast.Expr(call("super().__init__"))]
+        node.body = [
+            member
+            for member in node.body
+            if not isinstance(member, ast.FunctionDef)
+            or member.name != "__init__"
+            or ast.dump(ast.Module(member.body, [])) != ast.dump(ast.Module([*idle], []))
+        ]
+    return node
+
+
 def assembled(graph: Graph, statements: list[ast.stmt]) -> str:
     """A module: documented, imports, the helpers that are used, classes."""
+    statements = [*map(plain, statements)]
     used = identifiers(*statements)
     used |= identifiers(*(_trees()[title] for title in prelude().keys() & used))
     helpers = [title for title in prelude() if title in used]
