@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from archdsl.language.syntax import Item, Name
-from archdsl.pytorch.body import Listing, Value
 from archdsl.pytorch.calling import Calling
+from archdsl.pytorch.entries import Listing, Value
 from archdsl.pytorch.environment import Env, Flow, Maker
 from archdsl.pytorch.symbols import Fixed, known, names_in
 

@@ -9,7 +9,7 @@ from typing import Any
 from archdsl.language.syntax import APART, Item
 from archdsl.ops import OPS
 from archdsl.ops.shape import Slice
-from archdsl.pytorch.body import NTH, Entry, Listing, Value
+from archdsl.pytorch.entries import NTH, Entry, Listing, Value
 from archdsl.pytorch.environment import Env, Flow
 from archdsl.pytorch.looping import Looping
 from archdsl.pytorch.operations import function_of, torch_call

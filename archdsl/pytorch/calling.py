@@ -10,8 +10,8 @@ from archdsl.language.syntax import COMBINATORS, SPLIT, Block, Item, Replacement
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, activation, arguments, kind
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Entry, Holder, Listing, Value
 from archdsl.pytorch.containers import Made, Parts
+from archdsl.pytorch.entries import Entry, Holder, Listing, Value
 from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level, takes_channels
 from archdsl.pytorch.placing import Lent, Placing
 from archdsl.pytorch.python import call

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from archdsl.language.syntax import BROKEN, NO_MODIFIERS, USE, Item
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Value
 from archdsl.pytorch.containers import (
     Containers,
     Made,
@@ -19,6 +18,7 @@ from archdsl.pytorch.containers import (
     aim,
     table,
 )
+from archdsl.pytorch.entries import Value
 from archdsl.pytorch.environment import Env, Factory
 from archdsl.pytorch.python import as_syntax, assign, call, identifiers, name
 from archdsl.pytorch.symbols import (

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from archdsl.language.syntax import Block
-from archdsl.pytorch.body import Listing, Value, variable_name
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Parts, leaves
+from archdsl.pytorch.entries import Listing, Value, variable_name
 from archdsl.pytorch.environment import Env
 from archdsl.pytorch.linking import LAYER, MAPS, links
 from archdsl.pytorch.python import assign, call, function, name

@@ -9,8 +9,10 @@ from typing import Any
 from archdsl.modules.call import Call
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Body, Value
-from archdsl.pytorch.environment import Reading, text_of
+from archdsl.pytorch.body import Body
+from archdsl.pytorch.entries import Value
+from archdsl.pytorch.environment import Reading
+from archdsl.pytorch.naming import text_of
 from archdsl.pytorch.python import annotated, as_syntax, assign, call, identifiers, name
 from archdsl.pytorch.symbols import (
     Fixed,

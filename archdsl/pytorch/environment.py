@@ -1,8 +1,7 @@
 """What an item sees while it is translated, and what its words stand for there."""
 
 import ast
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
@@ -28,7 +27,8 @@ from archdsl.language.syntax import (
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
 from archdsl.ops.base import whole_number
 from archdsl.ops.tensor import INPUT
-from archdsl.pytorch.body import NAMELESS, Holder, Listing, Value
+from archdsl.pytorch.entries import NAMELESS, Holder, Listing, Value
+from archdsl.pytorch.naming import pattern, text_of
 from archdsl.pytorch.python import call, identifiers
 from archdsl.pytorch.sizes import nth_of
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, symbol, variable, whole
@@ -423,32 +423,6 @@ def takes_channels(op: type[Op]) -> bool:
     """Whether what makes such a module must know the channels of its input."""
     plain = op.__module__.endswith((".activation", ".regularize")) or op.verb == "identity"
     return not plain or op.verb in ("prelu", "layer_scale")
-
-
-def pattern(parts: Sequence[Any]) -> str:
-    """How a name that varies is written: `conv{k}`."""
-    return "".join(p if isinstance(p, str) else f"{{{ast.unparse(p.syntax)}}}" for p in parts)
-
-
-def plain_name(title: str) -> str:
-    """A name without what varies in it."""
-    return re.sub(r"{[^}]*}", "", title)
-
-
-def text_of(parts: "str | list[Any]") -> ast.expr:
-    """A name as an expression: text, or an f-string."""
-    if isinstance(parts, str):
-        return ast.Constant(parts)
-    if len(parts) == 1:
-        syntax: ast.expr = parts[0].syntax
-        return syntax
-    return ast.JoinedStr(
-        [
-            ast.FormattedValue(part.syntax, -1) if isinstance(part, Symbol) else ast.Constant(part)
-            for part in parts
-            if part != ""
-        ]
-    )
 
 
 __all__ = ["MISSING", "Env", "Factory", "Flow", "Frame", "Item", "Level", "Reading", "arguments"]

@@ -10,8 +10,8 @@ from archdsl.language.syntax import Block, Literal
 from archdsl.ops import OPS
 from archdsl.ops.init import Init
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Value
 from archdsl.pytorch.class_bodies import CHANNELS
+from archdsl.pytorch.entries import Value
 from archdsl.pytorch.environment import Env, Factory, Frame, Level, takes_channels
 from archdsl.pytorch.operations import module_of, settle, torch_call, writing_over
 from archdsl.pytorch.parameters import (

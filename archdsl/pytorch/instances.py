@@ -8,7 +8,8 @@ from archdsl.graph.graph import Graph, Node, Scope
 from archdsl.modules.call import Call
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops.init import Init
-from archdsl.pytorch.body import Body, Entry, Holder, Step, Value
+from archdsl.pytorch.body import Body
+from archdsl.pytorch.entries import Entry, Holder, Step, Value
 from archdsl.pytorch.naming import class_name, part_name
 from archdsl.pytorch.operations import function_of, module_of
 from archdsl.pytorch.python import as_syntax, assign, call, function, lines_of, name, ordered

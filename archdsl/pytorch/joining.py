@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from archdsl.pytorch.body import Access, Body, Entry, Holder, Step
+from archdsl.pytorch.body import Body
+from archdsl.pytorch.entries import Access, Entry, Holder, Step
 
 
 def join_members(body: Body, results: Collection[str]) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 from archdsl.language.syntax import Item
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import NTH, Step
 from archdsl.pytorch.chains import equal, with_channels
 from archdsl.pytorch.containers import Part, Parts
-from archdsl.pytorch.environment import Env, text_of
+from archdsl.pytorch.entries import NTH, Step
+from archdsl.pytorch.environment import Env
+from archdsl.pytorch.naming import text_of
 from archdsl.pytorch.python import call, name
 from archdsl.pytorch.recomputing import recomputed
 from archdsl.pytorch.symbols import binary, names_in, same, variable

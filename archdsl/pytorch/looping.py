@@ -7,23 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archdsl.language.syntax import APART, COMBINATORS, USE, Item, Name, items_in
-from archdsl.ops import OPS, Op, join
+from archdsl.ops import OPS
 from archdsl.ops.shape import Slice
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.applying import Applying
-from archdsl.pytorch.body import Access, Entry, Holder, Listing, Step, Value
 from archdsl.pytorch.chains import cell_variable, count_of, equal
 from archdsl.pytorch.containers import Made, Part, Turns, table
-from archdsl.pytorch.environment import Env, Flow, Level, text_of
-from archdsl.pytorch.naming import singular
-from archdsl.pytorch.operations import function_of, module_of, torch_call
+from archdsl.pytorch.entries import Access, Entry, Holder, Listing, Value
+from archdsl.pytorch.environment import Env, Flow, Level
+from archdsl.pytorch.lists import Lists
+from archdsl.pytorch.naming import singular, text_of
 from archdsl.pytorch.python import as_syntax, call, choice, identifiers, name
-from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
+from archdsl.pytorch.sizes import distance, nth_of, of_nth, plain_range, range_of
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, names_in, same, symbol, variable
-from archdsl.pytorch.translator import Replaced, choose, substituted
+from archdsl.pytorch.translator import choose, substituted
 from archdsl.pytorch.turns import Loop, Member
 
-SUMS = {"add": "added", "multiply": "multiplied"}  # the helpers that join a list
 TRIES = 3  # until the maps of a list are known that its own turns read
 
 
@@ -51,114 +49,10 @@ class Round:
         return ast.comprehension(target, plain_range(over), [], 0)
 
 
-class Looping(Applying):
+class Looping(Lists):
     """Translates what is there once for each of a list of any length."""
 
     rounds: list[Round]
-
-    # lists
-
-    def nth(self, maps: Listing, place: Any, env: Env) -> Value:
-        value = nth_of(maps, place)
-        made = self.body.value(value.spec, maps.hint, maps.maker)
-        made.of = maps.mark
-        read = ast.Subscript(self.body.read(maps), self.body.keep("place", place))
-        self.step(env.level, made, read)
-        return made
-
-    def of_list(self, flows: Sequence[Value | Listing]) -> ast.expr:
-        """Maps and lists of maps as one list."""
-        parts: list[ast.expr] = []
-        for place, flow in enumerate(flows):
-            if isinstance(flow, Listing):
-                if flow.before and flow.before != tuple(flows[:place]):
-                    raise Fixed((), "a list without what it begins with")
-                parts = [] if flow.before else parts  # which it holds
-                parts.append(self.body.read(flow))
-            elif parts and isinstance(parts[-1], ast.List):
-                parts[-1].elts.append(self.body.read(flow))
-            else:
-                parts.append(ast.List([self.body.read(flow)]))
-        whole = parts[0] if parts else ast.List([])
-        for part in parts[1:]:
-            whole = ast.BinOp(whole, ast.Add(), part)
-        return whole
-
-    def joined_list(self, op: Any, flows: Sequence[Value | Listing], env: Env, title: str) -> Value:
-        """The sum, the product or the concatenation of maps, among them lists of any number."""
-        if isinstance(op, join.WeightedAdd) and env.guard is None and not self.rounds:
-            return self.weighted(op, flows, env, title)
-        if env.guard is not None or not isinstance(op, join.Add | join.Multiply | join.Concat):
-            raise Fixed((), f"{op.verb} of a list of any number")
-        firsts = [nth_of(flow, 0) if isinstance(flow, Listing) else flow for flow in flows]
-        maps = self.of_list(flows)
-        if isinstance(op, join.Concat):
-            spec = firsts[0].spec
-            if op != join.Concat():
-                raise Fixed((), "a list along another axis")
-            parts = [channels_of(flow) for flow in flows]
-            parts = [self.written_out(n) if isinstance(n, Symbol) else n for n in parts]
-            spec = spec.with_channels(total(parts))
-            written = torch_call(op, [spec])
-            code: ast.expr = _Instead(maps).visit(function_of(written, [name("maps")]))
-        else:
-            sure = [f for f in flows if not isinstance(f, Listing) or f.test is None] or flows
-            specs = [same_in_all(f) if isinstance(f, Listing) else f.spec for f in sure]
-            spec = self.inferred(op, [Value(one) for one in specs])
-            code = call(SUMS[op.verb], maps)
-        value = self.body.value(spec, title.lstrip("_"), type(op))
-        self.step(env.level, value, code)
-        holder = env.level.holder
-        while holder.owner is not None and holder not in holder.owner.entries:
-            holder = holder.owner  # in which a loop stands for it
-        self.settle(env.level.child(title), value, holder)
-        return value
-
-    def weighted(self, op: Op, flows: Sequence[Value | Listing], env: Env, title: str) -> Value:
-        """A sum of any number of maps, each times a learned weight."""
-        first = nth_of(flows[0], 0) if isinstance(flows[0], Listing) else flows[0]
-        specs = [first.spec] * len(flows)  # all have the same, or there is no sum
-        counts = [flow.count if isinstance(flow, Listing) else 1 for flow in flows]
-        written = torch_call(op, specs)
-        (size,) = written.arguments
-        written = replace(written, arguments=(replace(size, value=total(counts)),))
-        entry = Entry(title, module_of(written), [], None, True)
-        entry = self.entered(env.level.holder, entry)
-        read = self.body.reached(entry)
-        code = function_of(self.kept_settings(written), [name("maps")], read)
-        value = self.body.value(self.inferred(op, [Value(one) for one in specs]), title, type(op))
-        self.step(env.level, value, _Instead(self.of_list(flows)).visit(code))
-        self.settle(env.level.child(title), value, env.level.holder)
-        return value
-
-    def each_of(self, item: Item, maps: Listing, env: Env) -> Listing:
-        """What one module gives on each of a list."""
-        index = self.body.local("n", self.taken)
-        self.body.locals.discard(index)
-        seen = nth_of(maps, variable(index, "int"))
-        part = self.body.value(seen.spec, "part", maps.maker)
-        part.of = maps.mark
-        made = self.module(item, env.with_input(part))
-        if made is None or made.before or item.modifiers.repeat is not None:
-            raise Fixed((), "each of a list of any number, of what is no module")
-        title = self.named_at(item, env)
-        code = Replaced(index, ast.Constant(0)).visit(made.code)  # one module fits all maps
-        entry = self.entered(env.level.holder, Entry(title, code, []))
-        value = self.body.value(made.spec, "", made.maker)
-        listing = self.body.listing(of_nth(made.spec, index), maps.count, title, made.maker)
-        loop = Loop(listing, name("loop"), scopes=self.scopes(env.level), maps=maps, part=part)
-        loop.result, loop.steps = value, [Step(value, self.body.called(entry, [part]))]
-        self.body.steps.append(loop)
-        return listing
-
-    def named_at(self, item: Item, env: Env) -> str:
-        """The name of an attribute for the module of an item."""
-        if item.key is None:
-            return env.level.number()
-        key = self.key(item.key, env)
-        if "." in key:
-            raise Fixed((), "each at a path")
-        return self.attribute(key, env)
 
     # loops
 
@@ -519,16 +413,6 @@ class Looping(Applying):
         return Access(entry)
 
 
-class _Instead(ast.NodeTransformer):
-    """A list where `[maps]` stands."""
-
-    def __init__(self, maps: ast.expr) -> None:
-        self.maps = maps
-
-    def visit_List(self, node: ast.List) -> ast.expr:
-        return self.maps
-
-
 def guess(env: Env) -> TensorSpec:
     """What a turn may give, as long as none was read: what flows."""
     return TensorSpec((0, 0, 0)) if env.x is None else env.first.spec
@@ -541,50 +425,8 @@ def plain_text(item: Item, env: Env) -> str:
     return "".join(words).strip("_")
 
 
-def plain_range(over: ast.expr) -> ast.expr:
-    """`range(n)` for `list(range(n))`."""
-    match over:
-        case ast.Call(func=ast.Name(id="list"), args=[ast.Call() as inner]):
-            return inner
-        case ast.Call(func=ast.Name(id="range"), args=[ast.Call(func=ast.Name(id="len"), args=[
-            ast.Subscript(value=ast.Call(func=ast.Name(id="range"))) as inner])]):  # fmt: skip
-            return inner
-    return over
-
-
-def range_of(cells: Any) -> tuple[int, Any] | None:
-    """Where a column begins to count, and how many numbers it has; None of another."""
-    if isinstance(cells, Symbol):
-        match cells.syntax:
-            case ast.Call(func=ast.Name(id="list"), args=[ast.Call(args=[count])]):
-                return 0, Symbol(count, "int", None, cells.names)
-            case ast.Subscript(value=ast.List(elts=[*parts]), slice=ast.Slice(lower=None) as part):
-                values = [p.value for p in parts if isinstance(p, ast.Constant)]
-                start = values[0] if values else None
-                if type(start) is int and values == [*range(start, start + len(parts))]:
-                    over = ast.Subscript(call("range", len(parts)), part)
-                    return start, Symbol(call("len", over), "int", None, cells.names)
-    return None
-
-
-def distance(one: Any, other: Any) -> int | None:
-    """How much more one number is than another, where that is known."""
-    if isinstance(one, Symbol) and isinstance(other, Symbol):
-        match binary("-", one, other):
-            case int(apart) | Symbol(syntax=ast.Constant(value=int(apart))):
-                return apart
-    return None
-
-
 def last_item(item: Item) -> Item:
     """The item that gives what another does."""
     while item.verb == "inline" and item.parts["items"].items:
         item = item.parts["items"].items[-1]
     return item
-
-
-def total(parts: Sequence[Any]) -> Any:
-    found = parts[0]
-    for part in parts[1:]:
-        found = binary("+", found, part)
-    return found

@@ -1,6 +1,11 @@
 """Names of classes."""
 
+import ast
 import re
+from collections.abc import Sequence
+from typing import Any
+
+from archdsl.pytorch.symbols import Symbol
 
 
 def class_name(name: str) -> str:
@@ -26,3 +31,29 @@ def singular(title: str) -> str:
             return title.removesuffix("es")
     plural = len(title) > 2 and title.endswith("s") and not title.endswith("ss")
     return title.removesuffix("s") if plural else ""
+
+
+def pattern(parts: Sequence[Any]) -> str:
+    """How a name that varies is written: `conv{k}`."""
+    return "".join(p if isinstance(p, str) else f"{{{ast.unparse(p.syntax)}}}" for p in parts)
+
+
+def plain_name(title: str) -> str:
+    """A name without what varies in it."""
+    return re.sub(r"{[^}]*}", "", title)
+
+
+def text_of(parts: "str | list[Any]") -> ast.expr:
+    """A name as an expression: text, or an f-string."""
+    if isinstance(parts, str):
+        return ast.Constant(parts)
+    if len(parts) == 1:
+        syntax: ast.expr = parts[0].syntax
+        return syntax
+    return ast.JoinedStr(
+        [
+            ast.FormattedValue(part.syntax, -1) if isinstance(part, Symbol) else ast.Constant(part)
+            for part in parts
+            if part != ""
+        ]
+    )

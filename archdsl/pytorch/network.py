@@ -9,8 +9,8 @@ from archdsl.graph.graph import Graph
 from archdsl.language.syntax import SECTIONS, Sequence, Verb
 from archdsl.language.written import Written
 from archdsl.ops.tensor import INPUT
-from archdsl.pytorch.body import Holder, Value
 from archdsl.pytorch.dilating import dilating
+from archdsl.pytorch.entries import Holder, Value
 from archdsl.pytorch.environment import Env, Flow, Frame, Level
 from archdsl.pytorch.parameters import (
     Argument,

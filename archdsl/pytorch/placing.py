@@ -12,11 +12,13 @@ from archdsl.modules.call import Argument, Call
 from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
 from archdsl.ops.base import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import Body, Entry, Holder, Listing, Region, Step, Value
+from archdsl.pytorch.body import Body
 from archdsl.pytorch.chains import Chains
 from archdsl.pytorch.containers import Made
-from archdsl.pytorch.environment import Env, Factory, Flow, Level, plain_name, text_of
+from archdsl.pytorch.entries import Entry, Holder, Listing, Region, Step, Value
+from archdsl.pytorch.environment import Env, Factory, Flow, Level
 from archdsl.pytorch.joining import join_members
+from archdsl.pytorch.naming import plain_name, text_of
 from archdsl.pytorch.operations import (
     function_of,
     infer,

@@ -2,7 +2,7 @@
 
 import ast
 
-from archdsl.pytorch.body import Access
+from archdsl.pytorch.entries import Access
 from archdsl.pytorch.python import call, choice, name
 
 SCRIPTING = call("torch.jit.is_scripting")  # which has no checkpoints

@@ -5,16 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from archdsl.pytorch.body import (
-    Access,
-    Body,
-    Listing,
-    Region,
-    Step,
-    Value,
-    is_attribute,
-    is_taken,
-)
+from archdsl.pytorch.body import Body
+from archdsl.pytorch.entries import Access, Listing, Region, Step, Value, is_attribute, is_taken
 from archdsl.pytorch.python import call, choice, function, name
 from archdsl.pytorch.recomputing import recomputed
 from archdsl.pytorch.symbols import Fixed

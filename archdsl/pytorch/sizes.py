@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.body import NTH, Flowing, Listing, Value
+from archdsl.pytorch.entries import NTH, Flowing, Listing, Value
 from archdsl.pytorch.python import as_syntax, call, identifiers
 from archdsl.pytorch.symbols import Expanded, Fixed, Symbol, binary, symbol
 from archdsl.pytorch.translator import choose, substituted
@@ -109,3 +109,38 @@ def channels_in(flows: Sequence[Value | Listing]) -> Any:
         else:
             raise Fixed((), "a list of any number among others")
     return found
+
+
+def plain_range(over: ast.expr) -> ast.expr:
+    """`range(n)` for `list(range(n))`."""
+    match over:
+        case ast.Call(func=ast.Name(id="list"), args=[ast.Call() as inner]):
+            return inner
+        case ast.Call(func=ast.Name(id="range"), args=[ast.Call(func=ast.Name(id="len"), args=[
+            ast.Subscript(value=ast.Call(func=ast.Name(id="range"))) as inner])]):  # fmt: skip
+            return inner
+    return over
+
+
+def range_of(cells: Any) -> tuple[int, Any] | None:
+    """Where a column begins to count, and how many numbers it has; None of another."""
+    if isinstance(cells, Symbol):
+        match cells.syntax:
+            case ast.Call(func=ast.Name(id="list"), args=[ast.Call(args=[count])]):
+                return 0, Symbol(count, "int", None, cells.names)
+            case ast.Subscript(value=ast.List(elts=[*parts]), slice=ast.Slice(lower=None) as part):
+                values = [p.value for p in parts if isinstance(p, ast.Constant)]
+                start = values[0] if values else None
+                if type(start) is int and values == [*range(start, start + len(parts))]:
+                    over = ast.Subscript(call("range", len(parts)), part)
+                    return start, Symbol(call("len", over), "int", None, cells.names)
+    return None
+
+
+def distance(one: Any, other: Any) -> int | None:
+    """How much more one number is than another, where that is known."""
+    if isinstance(one, Symbol) and isinstance(other, Symbol):
+        match binary("-", one, other):
+            case int(apart) | Symbol(syntax=ast.Constant(value=int(apart))):
+                return apart
+    return None

@@ -14,7 +14,7 @@ from archdsl.modules.calls import IMPORTED, OTHER_NAMES, OTHERS
 from archdsl.ops.opaque import Opaque
 from archdsl.pytorch import naming
 from archdsl.pytorch.allowed import TYPING, prelude
-from archdsl.pytorch.body import TAKEN
+from archdsl.pytorch.entries import TAKEN
 from archdsl.pytorch.instances import instances
 from archdsl.pytorch.network import network
 from archdsl.pytorch.proof import prove

@@ -3,7 +3,7 @@
 import ast
 from dataclasses import dataclass, field
 
-from archdsl.pytorch.body import Listing, Step, Value
+from archdsl.pytorch.entries import Listing, Step, Value
 
 
 @dataclass(eq=False)

@@ -7,7 +7,8 @@ from math import inf
 from typing import Any
 
 from archdsl.modules.lifetimes import last_uses
-from archdsl.pytorch.body import Body, Listing, Step, Value, is_attribute, is_taken
+from archdsl.pytorch.body import Body
+from archdsl.pytorch.entries import Listing, Step, Value, is_attribute, is_taken
 from archdsl.pytorch.linking import Linking
 from archdsl.pytorch.python import annotated, assign, call, identifiers
 from archdsl.pytorch.symbols import Fixed

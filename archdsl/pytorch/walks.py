@@ -20,20 +20,13 @@ from archdsl.language.syntax import (
 )
 from archdsl.language.syntax import Sequence as Items
 from archdsl.ops import OPS, Op
-from archdsl.pytorch.body import Entry, Holder, Let, Listing, Value, reads, sets
 from archdsl.pytorch.branching import Branching
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Made, Parts
-from archdsl.pytorch.environment import (
-    Env,
-    Factory,
-    Flow,
-    Level,
-    Maker,
-    pattern,
-    takes_channels,
-)
+from archdsl.pytorch.entries import Entry, Holder, Let, Listing, Value, reads, sets
+from archdsl.pytorch.environment import Env, Factory, Flow, Level, Maker, takes_channels
 from archdsl.pytorch.linking import Linking, links
+from archdsl.pytorch.naming import pattern
 from archdsl.pytorch.python import call, name
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, known, names_in
 
