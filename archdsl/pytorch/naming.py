@@ -1,4 +1,4 @@
-"""Names of classes."""
+"""Names of classes, and of modules whose names vary."""
 
 import ast
 import re
