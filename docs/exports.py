@@ -82,7 +82,7 @@ def made(name: str, statistics: int = STATISTICS[0], seed: int = 0) -> nn.Module
     torch.manual_seed(seed)
     module = archdsl.compile(smallest(archdsl.load(name)))
     for part in module.modules():
-        if isinstance(part, _ConvNd) and float(part.weight.std()) < 0.9 * _start(part.weight):
+        if isinstance(part, _ConvNd) and _size(part.weight) < 0.9 * _start(part.weight):
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
     for key, weight in module.named_parameters():
         if not key.endswith("bias") and not weight.any():
@@ -158,8 +158,13 @@ def tried(name: str, elsewhere: Elsewhere) -> dict[str, Any]:
     return row
 
 
+def _size(weight: Tensor) -> float:
+    """The root of the mean of squares."""
+    return float(weight.square().mean().sqrt())
+
+
 def _start(weight: Tensor) -> float:
-    """The deviation with which PyTorch starts a convolution: uniform, to 1 / sqrt(fan_in)."""
+    """The size with which PyTorch starts a convolution: uniform, to 1 / sqrt(fan_in)."""
     return float((3 * weight[0].numel()) ** -0.5)
 
 
