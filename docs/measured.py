@@ -41,8 +41,8 @@ def exports(total: int) -> str:
                 reasons.append(f"* `{name}`, {format}: {why}")
         rows.append(f"| `{name}` | {row['size']} | {' | '.join(shown)} |")
     head = [
-        f"{good} of {cells} cells are within 1e-4; {len(rows)} of {total} networks were tried, by",
-        f"{_versions(data)}. `python docs/exports.py` tries the others.",
+        f"{good} of {cells} cells are within 1e-4. {len(rows)} of {total} networks were tried",
+        f"(`python docs/exports.py`), by {_versions(data)}.",
         "",
         f"| network | image | {' | '.join(FORMATS)} |",
         f"| --- | --- | {' | '.join(['---'] * len(FORMATS))} |",
