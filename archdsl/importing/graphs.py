@@ -267,7 +267,10 @@ def _single(part: _Part) -> bool:
 
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])|_+")
+_WORD = re.compile(  # of a class's name: it has three letters or more, or only large ones
+    r"(?<=[a-z0-9])(?=[A-Z][a-z]{2}|[A-Z]{2,}(?![a-z])|[A-Z](?![A-Za-z]))"
+    r"|(?<=[A-Z])(?=[A-Z][a-z]{2})|_+"
+)
 
 
 def _named(graph: Graph, classes: Mapping[str, str]) -> Graph:
@@ -316,7 +319,7 @@ def _structure(
 
 
 def snake(title: str) -> str:
-    """`basic_block` for `BasicBlock`."""
+    """`basic_block` for `BasicBlock`, `convnext_block` for `ConvNeXtBlock`."""
     name = "_".join(word.lower() for word in _WORD.split(title) if word) or "block"
     return name if not identifier_problem(name) else f"{name}_block"
 

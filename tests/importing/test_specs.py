@@ -10,9 +10,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import archdsl
+from archdsl.importing.graphs import snake
 from archdsl.importing.specs import require_equal
 from tests.importing import networks
 from tests.importing.same import require_same
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("BasicBlock", "basic_block"),
+        ("InceptionA", "inception_a"),
+        ("ConvNeXtStage", "convnext_stage"),
+        ("EfficientViTBlock", "efficientvit_block"),
+        ("SEModule", "se_module"),
+        ("MixerQKV", "mixer_qkv"),
+        ("Conv2dNormActivation", "conv2d_norm_activation"),
+        ("_DenseLayer", "dense_layer"),
+        ("C3k2", "c3k2"),
+    ],
+)
+def test_a_block_is_called_like_its_class_in_whole_words(title: str, name: str) -> None:
+    assert snake(title) == name
 
 
 def image(*shape: int) -> Tensor:
