@@ -112,7 +112,7 @@ class Ops(Draw):
     def norm(self, place: Place) -> tuple[str, Names]:
         c = place.shape.channels
         verb = self.one("batch_norm", "layer_norm", "group_norm")
-        if 0 < place.shape.rank < 3 and self.chance(25):  # PyTorch's lrn cannot take all 3-D maps
+        if 0 < place.shape.rank < 3 and self.chance(25):  # test_memory has it for three axes
             verb = "lrn"
         counts = [g for g in (1, 2, 3, c) if c % g == 0 and place.shape.elements > g]
         arguments: Names = {"groups": self.one(*(counts or [1]))}
