@@ -684,7 +684,7 @@ class RelativeAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        qkv = self.to_qkv(x).flatten(0, 1).unflatten(-1, (3, self.heads, -1))
+        qkv = self.to_qkv(x).flatten(0, -3).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # of four axes, as ONNX has attention
         out = F.scaled_dot_product_attention(q, k, v, bias, scale=self.scale)
         merged: Tensor = self.merge(out.transpose(1, 2).reshape(x.shape))

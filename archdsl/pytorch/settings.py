@@ -135,6 +135,8 @@ class _Recorder(TorchFunctionMode):
         if func is torch.empty or func.__name__ == "__get__":  # of `_empty`, and a shape
             return func(*args, **(kwargs or {}))
         name = func.__name__.rstrip("_")  # a sum is the same in place
+        if name == "contiguous":  # the same numbers, row after row
+            return args[0]
         if name == "cat" and len(args[0]) == 1:
             return args[0][0]
         if name == "reshape":  # to a list of sizes, or to one after another

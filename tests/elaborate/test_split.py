@@ -48,7 +48,9 @@ def test_the_source_takes_the_parts_apart() -> None:
             turned = torch.cat([image[:, 2:], image[:, :2]], 1)
             wanted = module.get_submodule("d")(turned[:, :3] + turned[:, 3:]).sum(1, keepdim=True)
             assert torch.allclose(module(image), wanted, atol=1e-6)
-    assert "n: int = 2" not in archdsl.emit(graph)  # which says how many values there are
+    source = archdsl.emit(graph)
+    assert "self.c = Half(6)\n" in source
+    assert "self.e = Half(4, n=4)\n" in source
 
 
 MISTAKES = [
