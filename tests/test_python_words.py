@@ -89,7 +89,7 @@ def test_what_is_no_spec_is_called_what_it_is(call: Any, what: str) -> None:
 def test_what_is_no_text_and_no_mapping_is_called_what_it_is() -> None:
     wrong: Any
     for wrong in (None, {"archdsl": 1}, 3):
-        with pytest.raises(archdsl.UsageError, match="the text of a spec is a string, not an? "):
+        with pytest.raises(archdsl.UsageError, match=r"the text of a spec is a string, not an? "):
             archdsl.loads(wrong)
     for name in ("params", "scale", "limits"):
         wrong = {name: ["classes=10"]}
