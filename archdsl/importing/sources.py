@@ -91,7 +91,10 @@ def _torchvision(name: str, given: Mapping[str, Any]) -> tuple[nn.Module, tuple[
     presets = next(iter(weights)).transforms if len(weights) else None
     size = getattr(presets, "keywords", {}).get("crop_size")
     shape = (3, *size) if isinstance(size, tuple) else (3, size, size) if size else None
-    return _called(lambda **said: models.get_model(name, weights=None, **said), name, given), shape
+    takes = inspect.signature(models.get_model_builder(name)).parameters
+    fetched = ("weights", "weights_backbone")  # numbers, which a structure does not need
+    said = {**{key: None for key in fetched if key in takes}, **given}
+    return _called(lambda **said: models.get_model(name, **said), name, said), shape
 
 
 def _timm(name: str, given: Mapping[str, Any]) -> tuple[nn.Module, tuple[int, ...] | None]:

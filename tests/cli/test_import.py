@@ -66,6 +66,16 @@ def test_a_module_stands_for_a_spec(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(["check", source]) == 2  # which runs nothing
 
 
+def test_structure_needs_no_published_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a backbone are torchvision's default, which a structure does without."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "fetched"))
+    assert run(["summary", "torchvision:lraspp_mobilenet_v3_large"]) == 0
+    assert "3.22 M" in capsys.readouterr().out
+    assert not (tmp_path / "fetched").exists()
+
+
 TOKENS = [f"{NETWORKS}:Tokens", "--input", "3,16,16", "--arg", "dim=16"]
 
 

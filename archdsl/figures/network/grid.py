@@ -78,8 +78,9 @@ class Cell:
         run = [main.id] if main.kind == "op" else alike
         last = self.units[-1].id
         named = names.end(part) if part else names.run(run)
-        within = last.startswith(f"{part}.") if part else last == run[-1]
-        return named if within else f"{named}–{names.one(last)}"
+        if last.startswith(f"{part}.") if part else last == run[-1]:
+            return named
+        return f"{named}–{names.one(last)}" if part else names.run([run[0], last])
 
 
 def cells_of(description: Description, modules: Mapping[str, str]) -> list[Cell]:
