@@ -125,8 +125,24 @@ backbone:
 blocks:
   edge: {seq: [{crop: {border: 1}}, relu]}
 """,
+        """
+input: [3, 32, 32]
+backbone:
+  a: {conv: {out: 8, kernel: 3, stride: 2}}
+  b: {conv: {out: 8, kernel: 3, stride: 2}}
+  back: {resize: {scale: 2}}
+  high: {conv: {out: 4, kernel: 1}}
+  low: {conv: {out: 4, kernel: 1}, from: a}
+  sum: {add: {}, from: [low, high]}
+  up: {resize: {size: 32}}
+""",
     ],
-    ids=["wide beside narrow", "two maps of one row", "drawn where it is applied again"],
+    ids=[
+        "wide beside narrow",
+        "two maps of one row",
+        "drawn where it is applied again",
+        "up from a sum",
+    ],
 )
 def test_no_way_is_hidden_or_lost(text: str) -> None:
     """Behind a wide box of its layer, or what is between two maps of a row; nor a quiet one."""

@@ -6,7 +6,7 @@ alone. Nothing here uses how figures are laid out.
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from archdsl import Graph
 from archdsl.figures.canvas.scene import Group, Item, Path, Text, flat, groups
@@ -27,6 +27,7 @@ def wrong_ways(
     for a, b in sorted({min(ways) for ways in edges if not ways & shown}):
         yield f"no way from {a} to {b}"
     yield from _crossed(drawn, items)
+    yield from _opposed(items)
 
 
 def _repeated(items: Sequence[Item]) -> list[tuple[str, int]]:
@@ -152,6 +153,25 @@ def _crossed(drawn: Sequence[Group], items: Sequence[Item]) -> Iterator[str]:
             inner = [p for a, b in pairwise(line) for p in _between(a, b)]
             if any(left < x < right and top < y < bottom for x, y in inner):
                 yield f"a way goes through {group.id}"
+
+
+def _opposed(items: Sequence[Item]) -> Iterator[str]:
+    """Ways that lie on one another and lead against each other, so that no one sees which is which.
+
+    Straight along an axis, as ways are that lie on one another.
+    """
+    along: dict[tuple[int, int], list[tuple[int, float, float]]] = {}
+    for number, line in enumerate(_lines(items)):
+        for a, b in pairwise(line):
+            for axis in (0, 1):
+                if abs(a[axis] - b[axis]) < 0.05 and abs(a[1 - axis] - b[1 - axis]) > HEAD:
+                    at = axis, round(2 * a[axis])
+                    along.setdefault(at, []).append((number, a[1 - axis], b[1 - axis]))
+    for (axis, at), parts in along.items():
+        for (n, a0, a1), (m, b0, b1) in combinations(parts, 2):
+            shared = min(max(a0, a1), max(b0, b1)) - max(min(a0, a1), min(b0, b1))
+            if n != m and (a1 > a0) != (b1 > b0) and shared > NEAR:
+                yield f"ways lead against each other at {'xy'[axis]} = {at / 2}"
 
 
 def _between(a: Point, b: Point) -> Iterator[Point]:

@@ -133,12 +133,13 @@ class _Pyramid:
     def draw(self) -> float | None:
         """Draws everything; gives the bottom, or None if there is no room for words on a way.
 
-        Nor if an input would come in where something stands above, or a bus would meet something.
+        Nor if an input would come in where something stands above, a bus would meet something, or
+        ways would run against one another.
         """
         fed = [c for c in self.cells if any(id not in self.by_first for id in c.sources)]
         if any(a.column == b.column and a.row < b.row for a in self.cells for b in fed):
             return None
-        if self.tangled():
+        if self.tangled() or self.opposed():
             return None
         since = len(self.pen.items)
         self.draw_ways()
@@ -214,6 +215,19 @@ class _Pyramid:
                 return True
             met.append((column, low, high))
         return False
+
+    def opposed(self) -> bool:
+        """Whether a way over a row would come down into a sign where another goes up from it."""
+        pairs = [
+            (self.by_first[id], cell) for cell in self.cells for id in cell.sources
+            if id in self.by_first
+        ]  # fmt: skip
+        reached = {cell.first for source, cell in pairs if self.over(source, cell)}
+        return any(
+            source.first in reached and self.inner.sign(source)
+            for source, cell in pairs
+            if source.column == cell.column and cell.row < source.row
+        )
 
     def draw_ways(self) -> None:
         for cell in (cell for cell in self.cells if not cell.shared):
