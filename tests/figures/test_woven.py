@@ -136,12 +136,25 @@ backbone:
   sum: {add: {}, from: [low, high]}
   up: {resize: {size: 32}}
 """,
+        """
+input: [8, 32, 32]
+blocks:
+  unit: {residual: {body: [{conv: {kernel: 3}}]}}
+backbone:
+  stem: {conv: {kernel: 3}}
+  side: {conv: {kernel: 1}, from: stem}
+  sum: {add: {}, from: [stem, side]}
+  part: {seq: [{seq: [unit]}, {seq: [unit]}, {seq: [unit]}, {seq: [unit]}]}
+  once_more: {use: part}
+  and_more: {use: part}
+""",
     ],
     ids=[
         "wide beside narrow",
         "two maps of one row",
         "drawn where it is applied again",
         "up from a sum",
+        "modules that are used again",
     ],
 )
 def test_no_way_is_hidden_or_lost(text: str) -> None:

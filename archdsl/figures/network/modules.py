@@ -35,8 +35,9 @@ class Repeated:
 def modules_of(description: Description) -> dict[str, str]:
     """For units the outermost numbered part around them that takes or gives several maps."""
     inside: dict[str, list[str]] = {}
+    again = {*_again(description)}
     for unit in description.units:
-        for part in _numbered(unit.id):
+        for part in _numbered(unit.id) if unit.id not in again else ():
             inside.setdefault(part, []).append(unit.id)
     takers: dict[str, list[str]] = {}
     for id, sources in description.feeds.items():
@@ -79,12 +80,21 @@ def once(
             path, _, last = run[0].rpartition(".")
             kept, repeated = _folded(kept, [inside[part] for part in run], path, int(last))
             found.append(repeated)
-    for several in _periods(kept, {*description.named, *(id for one in found for id in one.cells)}):
+    whole = {*description.named, *(id for one in found for id in one.cells), *_again(description)}
+    for several in _periods(kept, whole):
         path, number = _common(several[0])
         if path and _taken_alike(kept, several):
             kept, repeated = _folded(kept, several, path, number)
             found.append(repeated)
     return kept, found
+
+
+def _again(description: Description) -> Iterator[str]:
+    """The units whose weights are applied more than once, which a number cannot tell apart."""
+    uses = [id for unit in description.units if "@" in (id := unit.id)]
+    first = {id.partition("@")[0] for id in uses}
+    yield from uses
+    yield from (unit.id for unit in description.units if unit.id in first)
 
 
 def _folded(
