@@ -160,7 +160,7 @@ def tried(name: str, elsewhere: Elsewhere) -> dict[str, Any]:
 
 def _size(weight: Tensor) -> float:
     """The root of the mean of squares."""
-    return float(weight.square().mean().sqrt())
+    return float(weight.detach().square().mean().sqrt())
 
 
 def _start(weight: Tensor) -> float:
