@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def _torchvision(name: str, given: Mapping[str, Any]) -> tuple[nn.Module, tuple[
     takes = inspect.signature(models.get_model_builder(name)).parameters
     fetched = ("weights", "weights_backbone")  # numbers, which a structure does not need
     said = {**{key: None for key in fetched if key in takes}, **given}
-    return _called(lambda **said: models.get_model(name, **said), name, said), shape
+    return _called(partial(models.get_model, name), name, said), shape
 
 
 def _timm(name: str, given: Mapping[str, Any]) -> tuple[nn.Module, tuple[int, ...] | None]:

@@ -36,7 +36,6 @@ from archdsl.pytorch.symbols import (
 from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
 
-POSITIONS = "positions"  # the argument that is the length of a sequence of tokens
 FUNCTIONS = {  # that sizes call
     "int", "len", "list", "make_divisible", "math", "max", "min", "range", "sum",
 }  # fmt: skip

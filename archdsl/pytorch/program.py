@@ -45,9 +45,6 @@ from archdsl.pytorch.translator import Translator
 from archdsl.pytorch.walks import Walk
 
 POSITIONS = "positions"  # the argument that is the length of a sequence of tokens
-FUNCTIONS = {  # that sizes call
-    "int", "len", "list", "make_divisible", "math", "max", "min", "range", "sum",
-}  # fmt: skip
 
 
 def is_reserved(title: str) -> bool:
@@ -260,13 +257,9 @@ class Program(Classes):
         env_values: dict[str, Any] = dict(walk.outer(block.file))
         arguments: list[Argument] = []
         channels = channel_names(block, len(specs))
-        inputs: list[Any] = []
-        for title, index in channels:
-            spec = specs[index]
-            symbol = variable(title, "int")
-            unknown = (None,) * spec.rank
-            shape = (symbol, *unknown) if spec.layout == "channels_first" else (*unknown, symbol)
-            inputs.append(walk.body.value(TensorSpec(shape, spec.layout)))  # type: ignore[arg-type]
+        inputs: list[Any] = [
+            walk.body.value(self.of_any_size(title, specs[index])) for title, index in channels
+        ]
         if listed:
             inputs.append(self.further(block, walk, inputs))
         x = inputs[0] if len(inputs) == 1 else tuple(inputs)
@@ -295,6 +288,13 @@ class Program(Classes):
         frame = Frame(level, x, 0, None, walk.by_input(block, x))
         env = Env(block.file, frame, env_values, x)
         return self.finished(block, walk, env, inputs, channels, arguments, held.fixed)
+
+    @staticmethod
+    def of_any_size(channels: str, spec: TensorSpec) -> TensorSpec:
+        """A map like another, of as many channels as an argument says, and of any size."""
+        symbol, unknown = variable(channels, "int"), (None,) * spec.rank
+        shape = (symbol, *unknown) if spec.layout == "channels_first" else (*unknown, symbol)
+        return TensorSpec(shape, spec.layout)  # type: ignore[arg-type]
 
     @staticmethod
     def further(block: Block, walk: Walk, inputs: Sequence[Value]) -> Listing:

@@ -35,7 +35,7 @@ class Repeated:
 def modules_of(description: Description) -> dict[str, str]:
     """For units the outermost numbered part around them that takes or gives several maps."""
     inside: dict[str, list[str]] = {}
-    again = {*_again(description)}
+    again = _again(description)
     for unit in description.units:
         for part in _numbered(unit.id) if unit.id not in again else ():
             inside.setdefault(part, []).append(unit.id)
@@ -89,12 +89,11 @@ def once(
     return kept, found
 
 
-def _again(description: Description) -> Iterator[str]:
+def _again(description: Description) -> set[str]:
     """The units whose weights are applied more than once, which a number cannot tell apart."""
-    uses = [id for unit in description.units if "@" in (id := unit.id)]
-    first = {id.partition("@")[0] for id in uses}
-    yield from uses
-    yield from (unit.id for unit in description.units if unit.id in first)
+    ids = [unit.id for unit in description.units]
+    shared = {id.partition("@")[0] for id in ids if "@" in id}
+    return {id for id in ids if id.partition("@")[0] in shared}
 
 
 def _folded(
