@@ -17,6 +17,7 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.files import make_folder, replacing
 from archdsl.diagnostics.packages import require
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.diagnostics.text import first_line
 from archdsl.graph.graph import Graph
 from archdsl.weights.saving import described, save_weights
 
@@ -93,8 +94,8 @@ class Exported:
                     self.module(*self.larger)
             return torch.export.export(self.module, self.example, dynamic_shapes=tuple(axes))
         except Exception as error:  # each of its passes has its own
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise UsageError(f"{self.graph.name} cannot have any {what}: {lines[0]}") from None
+            why = first_line(error)
+            raise UsageError(f"{self.graph.name} cannot have any {what}: {why}") from None
 
     @cached_property
     def onnx(self) -> Any:
@@ -171,7 +172,7 @@ def _first_cause(error: BaseException) -> str:
     """What the error says of which all others came, in its first line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 @contextmanager

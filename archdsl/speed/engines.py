@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.diagnostics.errors import UsageError
+from archdsl.diagnostics.text import first_line
 from archdsl.graph.graph import Graph
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.exporting import Exported, openvino_model, quiet
@@ -47,8 +48,8 @@ def prepare(engine: str, module: nn.Module, graph: Graph, example: Sequence[Tens
         except UsageError:
             raise
         except Exception as error:  # each engine has its own
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise UsageError(f"{engine} cannot run {graph.name}: {lines[0]}") from error
+            why = first_line(error)
+            raise UsageError(f"{engine} cannot run {graph.name}: {why}") from error
     return run
 
 
