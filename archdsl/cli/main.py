@@ -8,15 +8,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from io import TextIOWrapper
 from typing import NoReturn
 
 import click
 
 from archdsl import __version__
-from archdsl.cli.bench import bench
-from archdsl.cli.build import build
-from archdsl.cli.check import check
 from archdsl.cli.console import (
     BUG,
     INTERRUPTED,
@@ -28,22 +26,35 @@ from archdsl.cli.console import (
     show,
     status_of,
 )
-from archdsl.cli.draw import draw
-from archdsl.cli.editor import completion, lsp, new, serve
-from archdsl.cli.explain import explain
-from archdsl.cli.export import export
-from archdsl.cli.fmt import fmt
-from archdsl.cli.import_ import import_
-from archdsl.cli.measure import diff, partition, summary
-from archdsl.cli.plot import plot
-from archdsl.cli.schema import schema
-from archdsl.cli.show import list_, show_
-from archdsl.cli.study import scale, sweep
-from archdsl.cli.weights import weights
 from archdsl.diagnostics.errors import InternalError, ModuleError, SpecError, UsageError
 
+FILES = {
+    "check": "check", "build": "build", "export": "export", "bench": "bench", "import": "import_",
+    "summary": "measure", "diff": "measure", "draw": "draw", "plot": "plot", "scale": "study",
+    "sweep": "study", "partition": "measure", "list": "show", "weights": "weights", "show": "show",
+    "explain": "explain", "fmt": "fmt", "schema": "schema", "new": "editor", "serve": "editor",
+    "lsp": "editor", "completion": "editor",
+}  # fmt: skip
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """The commands by their names; the file of one is imported when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(FILES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        for one in [name] if name in FILES else FILES:  # of all click says what was meant
+            self.add_command(_command(one))
+        return self.commands.get(name)
+
+
+def _command(name: str) -> click.Command:
+    found = vars(import_module(f"archdsl.cli.{FILES[name]}")).values()
+    return next(one for one in found if isinstance(one, click.Command) and one.name == name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="archdsl")
 def cli() -> None:
     """Convolutional networks said in YAML, compiled to PyTorch.
@@ -52,14 +63,6 @@ def cli() -> None:
     `diff`, `plot`, `export` and `bench` take a PyTorch network, too (`torchvision:resnet50`;
     `archdsl import --help`).
     """
-
-
-COMMANDS = (
-    check, build, export, bench, import_, summary, diff, draw, plot, scale, sweep, partition, list_,
-    weights, show_, explain, fmt, schema, new, serve, lsp, completion,
-)  # fmt: skip
-for command in COMMANDS:
-    cli.add_command(command)
 
 
 OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import pty
 import re
 import select
@@ -9,11 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 import archdsl as package
+from archdsl import cli as commands
 from archdsl.cli import console
 from archdsl.cli import main as cli
 from archdsl.graph.graph import Graph
@@ -551,6 +555,20 @@ class Waiting:
         if self.spec is not None:
             os.close(self.spec)
         os.close(self.screen)
+
+
+def test_every_command_is_found_in_its_file() -> None:
+    found, inner = set(), set()
+    for module in pkgutil.iter_modules(commands.__path__):
+        for one in vars(import_module(f"archdsl.cli.{module.name}")).values():
+            if isinstance(one, click.Command) and one is not cli.cli:
+                found.add((one.name, module.name))
+                inner |= set(getattr(one, "commands", ()))
+    assert {pair for pair in found if pair[0] not in inner} == set(cli.FILES.items())
+
+
+def test_a_command_that_is_not_there_gets_those_that_may_be_meant() -> None:
+    assert "Did you mean 'check'?" in archdsl("chekc").stderr
 
 
 def test_control_c_ends_quietly_with_130(tmp_path: Path) -> None:

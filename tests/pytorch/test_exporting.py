@@ -126,7 +126,8 @@ def test_attention_is_traced_though_it_has_a_fast_path_for_some_calls(tmp_path: 
     assert torch.backends.mha.get_fastpath_enabled() == fast
     image = torch.rand(3, 3, 32, 32)
     with torch.no_grad():
-        torch.testing.assert_close(torch.jit.load(path)(image), module.eval()(image))
+        traced, plain = torch.jit.load(path)(image), module.eval()(image)
+    torch.testing.assert_close(traced, plain, rtol=1e-4, atol=1e-4)
 
 
 def test_what_cannot_be_exported_is_one_error(tmp_path: Path) -> None:
