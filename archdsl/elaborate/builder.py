@@ -146,6 +146,10 @@ class Builder:
         self.specs[id] = output
         return Tensor(id, output)
 
+    def ends_residual(self) -> None:
+        """Says of the last node that it adds the sides of a residual."""
+        self.nodes[-1] = replace(self.nodes[-1], residual=True)
+
     @contextmanager
     def making_before(self, number: int) -> Iterator[None]:
         """Adds what is made before all nodes but the first so many, though it runs after them."""
@@ -414,7 +418,7 @@ class Builder:
             ids = tuple([renamed[input] for input in node.inputs])
             outer = path + node.scope[cut:]
             known = node.op, ids, node.output, node.weights, node.cost
-            self.nodes.append(Node(id, *known, outer, node.span))
+            self.nodes.append(Node(id, *known, outer, node.span, node.residual))
             self.specs[id], self.spans[id] = node.output, node.span
         self.made += [renamed[id] for id in recorded.made]
         self.replaced += [(rule, path + at[cut:]) for rule, at in recorded.replaced]

@@ -73,6 +73,8 @@ def _residual(run: Run, item: Item, here: Here) -> Flow:
         if result is not None and shortcut is not None:
             _check_residual(run, item, here, result, shortcut)
         result = _join(run, item, here, "add", "_add", [result, shortcut])
+        if result is not None:
+            run.build.ends_residual()
     if "after" in item.parts:
         result = run.sequence(item.parts["after"], here.with_input(result))
     return result

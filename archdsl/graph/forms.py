@@ -71,6 +71,7 @@ class NodeForm(_Form):
     output: SpecForm
     scope: str
     span: SpanForm | None
+    residual: bool = False
 
 
 class ReturnsForm(_Form):

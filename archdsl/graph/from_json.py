@@ -194,6 +194,7 @@ def _node(field: str, form: NodeForm, specs: Mapping[str, TensorSpec]) -> Node:
         cost=op.cost(weights, output, given),
         scope=form.scope,
         span=_span(f"{field}.span", form.span),
+        residual=form.residual,
     )
 
 

@@ -31,7 +31,8 @@ class Node:
 
     `id` is its path in the spec, with `@1`, `@2`... where shared weights are applied again;
     `scope` the id of the scope it stands in, "" at the top; `inputs` ids of nodes, or `input`;
-    `output`, `weights` and `cost` what its op gives, has and costs for these inputs.
+    `output`, `weights` and `cost` what its op gives, has and costs for these inputs; `residual`
+    whether it adds the body and the shortcut of what the spec calls a residual.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Node:
     cost: Cost
     scope: str
     span: Span | None = None
+    residual: bool = False
 
     @property
     def name(self) -> str:

@@ -57,6 +57,7 @@ def _encode_inputs(graph: Graph) -> dict[str, Any]:
 
 
 def _encode_node(node: Node) -> dict[str, Any]:
+    said = {"residual": True} if node.residual else {}
     return {
         "id": node.id,
         "op": node.op.verb,
@@ -69,6 +70,7 @@ def _encode_node(node: Node) -> dict[str, Any]:
         "output": _encode_spec(node.output),
         "scope": node.scope,
         "span": _encode_span(node.span),
+        **said,
     }
 
 

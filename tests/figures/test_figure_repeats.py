@@ -296,6 +296,22 @@ def test_parts_that_are_added_are_no_residual() -> None:
     assert {"part 1 of 2", "part 2 of 2"} <= texts and "projection shortcut" not in texts
 
 
+@pytest.mark.parametrize("verb", ["branches", "residual"])
+def test_a_sum_under_a_key_that_adds_no_level_is_a_residual_if_the_spec_says_so(verb: str) -> None:
+    """As graph and as JSON, which has nothing of the spec but this."""
+    body, shortcut = ({"conv": {"out": 8, "kernel": kernel}} for kernel in (3, 1))
+    both: dict[str, Any] = {"join": "add", "paths": {"a": body, "b": shortcut}}
+    if verb == "residual":
+        both = {"body": {"a": body}, "shortcut": {"b": shortcut}}
+    unit = {"body": {"_sum": {verb: both}}}
+    graph = built({"input": [3, 32, 32], "backbone": {"u": {"unit": {}}}, "blocks": {"unit": unit}})
+    for said in (graph, Graph.from_json(graph.to_json())):
+        scene = archdsl.draw(said, kind="block").scene
+        assert scene is not None
+        texts = {item.plain for item in scene.flat() if isinstance(item, Text)}
+        assert ("projection shortcut" in texts) == (verb == "residual")
+
+
 @pytest.mark.parametrize("op", [{"resize": {"scale": 2}}, {"max_pool": {"kernel": 2}}])
 def test_what_resizes_several_maps_stands_on_no_single_way(op: dict[str, Any]) -> None:
     """Each way is drawn, into a box that says of how many."""

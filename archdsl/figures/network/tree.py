@@ -302,7 +302,7 @@ class Reducer:
             made = self.mesh({fork: self.graph.spec(fork)}, (at,), seen)
             seen |= dict.fromkeys(box.id for box in made.boxes)
             return made
-        return Join(at, node.op.verb, paths, node.output, self._skips(node))
+        return Join(at, node.op.verb, paths, node.output, node.residual)
 
     def mesh(
         self, inputs: Mapping[str, TensorSpec], ends: Sequence[str], seen: Container[str]
@@ -337,13 +337,6 @@ class Reducer:
         if len(inputs) < 2 or node.op.verb in SIGNED:
             return box
         return replace(box, terms=(*box.terms, Term("out", (node.output.channels,))))
-
-    def _skips(self, node: Node) -> bool:
-        """Whether it ends a residual of the spec, not branches: whose split would lie beside it."""
-        scope = self.graph.scope_by_id.get(node.scope)
-        if node.name != "_add" or scope is None or scope.kind == "branches":
-            return False
-        return f"{node.path.removesuffix('_add')}_slice0" not in self.graph.by_id
 
     def _paths(
         self, fork: str, inputs: tuple[str, ...], seen: dict[str, None], depth: int
