@@ -1,8 +1,14 @@
 """Architecture tables: what they say, held to papers and to the layers of the graph."""
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import archdsl
 from archdsl.analysis.measures import is_layer
@@ -93,7 +99,8 @@ def test_maps_of_several_sizes_that_run_together_are_one_row() -> None:
     stage = table["56×56, 28×28"]
     assert stage == (
         "[56×56: [3×3 conv, 18 · 3×3 conv, 18] ×4; 28×28: [3×3 conv, 36 · 3×3 conv, 36] ×4; "
-        "56×56: (identity + 1×1, 18 → resize ×2); 28×28: (3×3, 36, /2 + identity)]"
+        "56×56: (input 1 + input 2 → 1×1, 18 → resize ×2); "
+        "28×28: (input 1 → 3×3, 36, /2 + input 2)]"
     )
     assert table["56×56, 28×28, 14×14"].endswith("] ×4")
     assert table["56×56, 28×28, 14×14, 7×7"].endswith("] ×3")
@@ -126,3 +133,106 @@ def test_blocks_that_differ_in_activations_alone_stand_apart_and_say_so() -> Non
     assert cells(table_of(graph))["8×8"] == (
         "[3×3 conv, 4 · 1×1 conv, 4 · relu] ×2<br>[3×3 conv, 4 · 1×1 conv, 4 · gelu]"
     )
+
+
+def test_what_is_taken_again_has_a_letter() -> None:
+    """The first block of a dual path network takes parts of both its layers twice."""
+    block = (
+        "{body: {p: {conv: {kernel: 1, out: 6}}, c: {conv: {kernel: 3, out: 6}, from: input},"
+        " p1: {slice: {stop: 4}, from: p}, c1: {slice: {stop: 4}, from: c}, s: {add: {},"
+        " from: [p1, c1]}, p2: {slice: {start: 4}, from: p}, c2: {slice: {start: 4}, from: c},"
+        " cat: {concat: {}, from: [s, p2, c2]}}}"
+    )
+    assert cells(table_of(net("  b: dual", blocks=f"{{dual: {block}}}")))["8×8"] == (
+        "(a = 1×1, 6; b = 3×3, 6; ((a → first 4 + b → first 4) | a → last 2 | b → last 2)"
+        " → concat, 8)"
+    )
+
+
+Ways = Counter[tuple[str, ...]]
+
+
+def ways_of(text: str, start: Ways, known: dict[str, Ways]) -> Ways:
+    """The ways through a line of a table: the layers and joins on each, with how many there are."""
+    *before, last = parted(text, "; ")
+    for said in before:
+        name, _, told = said.partition(" = ")
+        known[name] = ways_of(told, start, known)
+    for part in (piece for line in parted(last, " · ") for piece in parted(line, " → ")):
+        if part in known:
+            start = known[part]
+        elif part[0] in "([":
+            inner, _, count = part[1:].rpartition(part[0].translate({40: ")", 91: "]"}))
+            for _ in range(int(count.removeprefix(" ×") or 1)):
+                start = joined(inner, start, known)
+        elif part != "identity":
+            start = on(
+                start, re.sub(" conv|, \\d+$" if part.startswith("concat") else " conv", "", part)
+            )
+    return start
+
+
+def joined(text: str, start: Ways, known: dict[str, Ways]) -> Ways:
+    """What stands in parentheses."""
+    for between, joins in ((" + ", ["add"]), (" | ", [])):
+        if len(paths := parted(text, between)) > 1 and len(parted(text, "; ")) == 1:
+            sides = (ways_of(path, start, known) for path in paths)
+            total = sum(sides, Ways())
+            return on(total, *joins)
+    return ways_of(text, start, {**known})
+
+
+def on(ways: Ways, *labels: str) -> Ways:
+    return Ways({(*way, *labels): count for way, count in ways.items()})
+
+
+def parted(text: str, between: str) -> list[str]:
+    """The parts of a text outside of its brackets."""
+    found, depth = [""], 0
+    for piece in re.split(rf"([()\[\]]|{re.escape(between)})", text):
+        depth += (piece in ("(", "[")) - (piece in (")", "]"))
+        if piece == between and not depth:
+            found.append("")
+        else:
+            found[-1] += piece
+    return found
+
+
+@st.composite
+def crossing(draw: st.DrawFn) -> dict[str, Any]:
+    """A block of convolutions and joins in which anything may take anything before it."""
+    items: dict[str, Any] = {}
+    free: list[str] = []
+    for n in range(draw(st.integers(2, 7))):
+        known = ["input", *items]
+        verb = draw(st.sampled_from(["conv", "conv", "add", "multiply"]))
+        taken = draw(st.permutations(known))[: 1 if verb == "conv" else 2]
+        if len(taken) == 1:
+            items[f"i{n}"] = {
+                "conv": {"kernel": draw(st.sampled_from([1, 3, 5]))},
+                "from": taken[0],
+            }
+        else:
+            items[f"i{n}"] = {verb: {}, "from": taken}
+        free = [name for name in free if name not in taken] + [f"i{n}"]
+    if len(free) > 1:
+        items["end"] = {"concat": {}, "from": free}
+    return items
+
+
+def through(graph: Graph) -> Iterator[Ways]:
+    """The ways from the input to each node."""
+    found = {"input": Ways({(): 1})}
+    for node in graph.nodes:
+        op: Any = node.op
+        label = f"{op.kernel[0]}×{op.kernel[0]}, {op.out}" if op.verb == "conv" else op.verb
+        found[node.id] = on(sum((found[id] for id in node.inputs), Ways()), label)
+        yield found[node.id]
+
+
+@given(crossing())
+def test_the_ways_of_a_line_are_those_of_the_block(items: dict[str, Any]) -> None:
+    graph = net("  b: woven", blocks=json.dumps({"woven": {"body": items}}))
+    said = cells(table_of(graph))["8×8"]
+    *_, all_ways = through(graph)
+    assert ways_of(said, Ways({(): 1}), {}) == all_ways, said

@@ -228,3 +228,19 @@ def test_slabs_of_a_network_that_branches_have_the_sizes_of_its_maps(name: str) 
         if min(high, high2) > 9.01:  # no slab is lower: it has a mark
             assert high / high2 == pytest.approx((a.spatial[0] / b.spatial[0]) ** 0.5, rel=0.01)
     assert len(found) > 5
+
+
+def test_an_input_whose_size_alone_is_used_is_named() -> None:
+    """No way leads from it, so none is drawn; the checker misses an input that is not named."""
+    graph = graph_of("""
+        input: {low: [8, 8, 8], guide: [1, 32, 32]}
+        backbone:
+          up: {resize: {like: guide}, from: low}
+          c: {conv: {kernel: 3, out: 4}}
+    """)
+    for kind in ("pyramid", "hero", "table"):
+        figure = archdsl.draw(graph, kind=kind)
+        assert list(lies(figure, [graph], kind)) == []
+        assert figure.caption.endswith("Not drawn: guide (its size alone is used).")
+    silent = replace(archdsl.draw(graph, kind="pyramid"), omissions=())
+    assert list(lies(silent, [graph], "pyramid")) == ["no input guide"]

@@ -38,6 +38,9 @@ def lies(figure: Figure, graphs: Sequence[Graph], kind: str, part: str = "") -> 
         if plain is not None:
             drawn = [group for group in groups(plain.items) if group.of == number]
             yield from _unaccounted(drawn, graph, missing, part)
+            if kind in ("pyramid", "hero") and not part and len(graph.inputs) > 1:
+                said = {text.split("  ")[0] for text in _texts(Group("", "", plain.items))}
+                yield from (f"no input {i}" for i in graph.inputs if i not in said | missing)
             yield from _other_shapes(drawn, graph)
             yield from _other_names(drawn, graph)
             yield from _other_forks(drawn, graph)

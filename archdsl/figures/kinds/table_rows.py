@@ -1,5 +1,6 @@
 """What an architecture table says: networks in columns, rows by the sizes of their maps."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, zip_longest
@@ -9,6 +10,7 @@ from archdsl.diagnostics.text import one_line
 from archdsl.figures.canvas.scene import words
 from archdsl.figures.kinds.columns import Layers, rows_of
 from archdsl.figures.network import labels
+from archdsl.figures.network.block_kinds import letter
 from archdsl.figures.network.description import Description
 from archdsl.figures.network.folding import MORE
 from archdsl.figures.network.manner import quiet_of
@@ -365,24 +367,34 @@ def _together(item: Join | Mesh, without: str) -> str:
 
 
 def _woven(mesh: Mesh) -> str:
-    """Boxes whose ways cross: paths if each is taken once, else what there is in order."""
-    taken = [place for places in mesh.takes for place in places if place >= 0]
-    if len(mesh.ends) > 1 or len(set(taken)) < len(taken):
-        said = (labels.written(box.terms) for box in mesh.boxes if not _quiet(box))
-        return f"({' · '.join(said)})"
+    """`(a = 1×1, 64; (a → 3×3, 64 + a) → concat, 128)`: what is taken again has a letter."""
+    taken = Counter(place for places in mesh.takes for place in places if place >= 0)
+    taken.update(mesh.ends)
+    named: dict[int, str] = {}
 
     def way(place: int) -> str:
         if place < 0:
-            return ""
+            return f"input {-place}" if len(mesh.inputs) > 1 else ""
+        return named.get(place) or made(place)
+
+    def made(place: int) -> str:
         box, before = mesh.boxes[place], [way(taken) for taken in mesh.takes[place]]
-        told = "" if _quiet(box) else labels.written(box.terms)
+        words = labels.written(box.terms)
+        told = "" if _quiet(box) else words
         if len(before) == 1:
-            return " → ".join(filter(None, [before[0], told]))
+            return " → ".join(filter(None, [before[0], told])) or words
         between = " + " if box.verb == "add" else " | "
-        joined = f"({between.join(part or 'identity' for part in before)})"
+        joined = f"({between.join(part or IDENTITY for part in before)})"
         return joined if box.verb == "add" else f"{joined} → {told}"
 
-    return way(mesh.ends[0])
+    said = []
+    for place, count in sorted(taken.items()):
+        if count > 1:
+            told = made(place)
+            named[place] = letter(len(named))
+            said.append(f"{named[place]} = {told}")
+    said += [made(end) for end in mesh.ends if end not in named]
+    return f"({'; '.join(said)})" if len(said) > 1 else said[0]
 
 
 def in_words(entry: Entry) -> str:

@@ -103,18 +103,21 @@ def cells_of(description: Description, modules: Mapping[str, str]) -> list[Cell]
 def arranged(cells: Sequence[Cell]) -> bool:
     """Puts cells into columns such that ways along rows and columns meet nothing, if that can be.
 
-    Cells of weights that several maps share are spread over the rows of these.
+    Where it cannot, they push one another further and further, beyond as many columns as there are
+    cells. Cells of weights that several maps share are spread over the rows of these.
     """
     rows = [cell.row for cell in cells]
     for cell in cells:
         cell.column = 0
     _share(cells)
     by_first = {cell.first: cell for cell in cells}
-    for _ in cells:
-        before = [cell.column for cell in cells]
+    columns = [0] * len(cells)
+    while max(columns) < len(cells):
+        before = columns
         _advance(cells, by_first)
         _clear(cells, by_first)
-        if before == [cell.column for cell in cells]:
+        columns = [cell.column for cell in cells]
+        if before == columns:
             return True
     for cell, row in zip(cells, rows, strict=True):
         cell.row = row

@@ -40,7 +40,17 @@ def omitted(description: Description, held: Collection[str], whose: str = "") ->
     for verb in dict.fromkeys(node.op.verb for node in silent):
         alike = frozenset(node.id for node in silent if node.op.verb == verb)
         yield Omission(verb.replace("_", " "), alike)
+    yield from _likened(description.nodes, graph)
     yield from aside(description)
+
+
+def _likened(nodes: Sequence[Node], graph: Graph) -> Iterator[Omission]:
+    """Inputs from which no way leads, since they are only what others are made as large as."""
+    used = {id for node in nodes for id in node.inputs}
+    taken = {id for node in nodes for id in node.inputs[: node.op.inputs]}
+    for name in graph.inputs:
+        if name in used - taken:
+            yield Omission(f"{name} (its size alone is used)", frozenset((name,)))
 
 
 def aside(description: Description) -> Iterator[Omission]:
