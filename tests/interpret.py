@@ -193,12 +193,19 @@ def attention(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
 
 def window_attention(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     from torchvision.models.swin_transformer import shifted_window_attention
+    from torchvision.models.video.swin_transformer import shifted_window_attention_3d
 
-    area = op.window[0] * op.window[1]
-    bias = w["relative_position_bias_table"][w["relative_position_index"]]
-    bias = bias.view(area, area, -1).permute(2, 0, 1)[None]
-    return shifted_window_attention(
-        x[0], w["qkv.weight"], w["proj.weight"], bias, list(op.window), op.heads, list(op.shift),
+    attend, window, shift = shifted_window_attention, list(op.window), list(op.shift)
+    index = w["relative_position_index"]
+    if len(window) == 3:  # which leaves it to its caller that windows are inside the map
+        attend, size = shifted_window_attention_3d, x[0].shape[1:4]
+        window = [*map(min, window, size)]
+        shift = [0 if n <= wide else s for n, wide, s in zip(size, window, shift, strict=True)]
+        index = index[: math.prod(window), : math.prod(window)].flatten()
+    area = math.prod(window)
+    bias = w["relative_position_bias_table"][index].view(area, area, -1).permute(2, 0, 1)[None]
+    return attend(
+        x[0], w["qkv.weight"], w["proj.weight"], bias, window, op.heads, shift,
         qkv_bias=w["qkv.bias"], proj_bias=w["proj.bias"],
     )  # fmt: skip
 

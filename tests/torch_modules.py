@@ -20,6 +20,7 @@ from torchvision.models.swin_transformer import (
     ShiftedWindowAttention,
     ShiftedWindowAttentionV2,
 )
+from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
 Given = dict[str, Any]
 Shape = tuple[int, ...]
@@ -521,10 +522,12 @@ def attention(given: Given, shapes: list[Shape]) -> nn.Module:
 
 
 def window_attention(given: Given, shapes: list[Shape]) -> nn.Module:
-    size, shift = axes(given["window"], 2), axes(given.get("shift", 0), 2)
+    rank = len(shapes[0]) - 1
+    size, shift = axes(given["window"], rank), axes(given.get("shift", 0), rank)
     if any(s >= w for s, w in zip(shift, size, strict=True)) or shapes[0][-1] % given["heads"]:
         raise Refusal("torchvision does not check")
-    return ShiftedWindowAttention(shapes[0][-1], list(size), list(shift), given["heads"])
+    module = ShiftedWindowAttention3d if rank == 3 else ShiftedWindowAttention
+    return module(shapes[0][-1], list(size), list(shift), given["heads"])
 
 
 def cosine_window_attention(given: Given, shapes: list[Shape]) -> nn.Module:

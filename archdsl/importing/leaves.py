@@ -121,7 +121,10 @@ def _attention(
     return (made, None)
 
 
-@reads("torchvision.ShiftedWindowAttention", "torchvision.ShiftedWindowAttentionV2")
+@reads(
+    "torchvision.ShiftedWindowAttention", "torchvision.ShiftedWindowAttention3d",
+    "torchvision.ShiftedWindowAttentionV2",
+)  # fmt: skip
 def _window_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
     title = type(module).__name__
     if not title.startswith("ShiftedWindowAttention") or module.attention_dropout or module.dropout:
@@ -132,13 +135,13 @@ def _window_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
         "window": tuple(module.window_size),
         "shift": tuple(module.shift_size),
     }
-    if title == "ShiftedWindowAttention":
+    if title != "ShiftedWindowAttentionV2":
         return r.emit(attention.WindowAttention, last(r, x), **made)
     hidden = module.cpb_mlp[0].out_features
     return r.emit(attention.CosineWindowAttention, last(r, x), hidden=hidden, **made)
 
 
-@reads("prelude.WindowAttention")
+@reads("prelude.WindowAttention", "prelude.WindowAttention3d")
 def _our_window_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
     return r.emit(
         attention.WindowAttention, last(r, x), path=path, heads=module.heads,

@@ -187,15 +187,15 @@ def attention_call(op: attention.Attention, x: tuple[TensorSpec, ...]) -> Call:
     )
 
 
-@writing("WindowAttention")
+@writing("WindowAttention", "WindowAttention3d")
 def window_attention(op: attention.WindowAttention, x: tuple[TensorSpec, ...]) -> Call:
     return Call(
-        "WindowAttention",
+        "WindowAttention3d" if x[0].rank == 3 else "WindowAttention",
         (
             positional("channels", x[0].channels),
             positional("heads", op.heads),
             Argument("window", op.window),
-            Argument("shift", op.shift, (0, 0)),
+            Argument("shift", op.shift, (0,) * x[0].rank),
         ),
     )
 

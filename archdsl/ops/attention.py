@@ -275,7 +275,8 @@ class Attention(Op):
 class WindowAttention(Op):
     """Self-attention inside shifted windows, with learned relative positions (Swin, 3.2).
 
-    Where the map is no larger than a window there is one window and no shift.
+    Where the map is no larger than a window there is one window and no shift. A map of three axes
+    makes the window as small as itself (Video Swin, 3.2).
     """
 
     verb: ClassVar[str] = "window_attention"
@@ -291,7 +292,7 @@ class WindowAttention(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        _require_tokens(self, x, 2)
+        _require_tokens(self, x, 3 if x.rank == 3 else 2)
         _check_heads(self.heads, x.channels)
         if any(s >= w for s, w in zip(self.shift, self.window, strict=True)):
             raise ShapeError(f"a shift of {times(self.shift)} is not inside the window", "shift")
@@ -299,44 +300,51 @@ class WindowAttention(Op):
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         c, area = inputs[0].channels, prod(self.window)
+        index = (area, area) if inputs[0].rank == 3 else (area * area,)
         return (
             Weight(
                 "relative_position_bias_table",
                 (prod(2 * w - 1 for w in self.window), self.heads),
             ),
-            Weight("relative_position_index", (area * area,), "buffer", whole=True),
+            Weight("relative_position_index", index, "buffer", whole=True),
             Weight("qkv.weight", (3 * c, c)),
             Weight("qkv.bias", (3 * c,)),
             Weight("proj.weight", (c, c)),
             Weight("proj.bias", (c,)),
         )
 
+    def _window(self, x: TensorSpec) -> tuple[int, ...]:
+        """The size of a window in this map."""
+        return tuple(map(min, self.window, x.spatial)) if x.rank == 3 else self.window
+
     def _padded(self, x: TensorSpec) -> list[int]:
         """The size of the map in whole windows."""
-        return [-(-n // w) * w for n, w in zip(x.spatial, self.window, strict=True)]
+        return [-(-n // w) * w for n, w in zip(x.spatial, self._window(x), strict=True)]
 
     def macs(self, output: TensorSpec, *inputs: TensorSpec) -> int:
         (x,) = inputs
         count = prod(self._padded(x))
-        return 4 * count * x.channels**2 + 2 * count * prod(self.window) * x.channels
+        return 4 * count * x.channels**2 + 2 * count * prod(self._window(x)) * x.channels
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         """Windows, queries, keys, values and their mix, and the scores before and after softmax."""
         (x,) = inputs
-        whole = prod(self._padded(x)) * x.channels
-        scores = prod(self._padded(x)) * prod(self.window) * self.heads
+        area, count = prod(self._window(x)), prod(self._padded(x))
+        whole, scores = count * x.channels, count * area * self.heads
         scratch = max(5 * whole + 2 * scores, 6 * whole + scores) - output.elements
-        made = prod(self.window) ** 2 * self.heads + self._mask(x)
+        made = area**2 * self.heads + self._mask(x)
+        held = 2 * area**2 if area < prod(self.window) else 0  # which rows of the table are read
         fixed = Storage(kept=3 * whole + scores)
-        return Storage(kept=5 * whole + scores, scratch=scratch, made=made, fixed=fixed)
+        kept = 5 * whole + scores
+        return Storage(kept=kept, scratch=scratch, made=made, held=held, fixed=fixed)
 
     def _mask(self, x: TensorSpec) -> int:
         """How many numbers are as large as what says which positions the shift has put together."""
-        sizes = self._padded(x)
-        shifts = zip(sizes, self.window, self.shift, strict=True)
+        sizes, windows = self._padded(x), self._window(x)
+        shifts = zip(sizes, windows, self.shift, strict=True)
         if not any(shift and size > window for size, window, shift in shifts):
             return 0
-        pairs = prod(sizes) * prod(self.window)  # a byte for each
+        pairs = prod(sizes) * prod(windows)  # a byte for each
         return 4 * sum(sizes) + 2 * prod(sizes) + -(-pairs // 4)
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
@@ -367,6 +375,7 @@ class CosineWindowAttention(WindowAttention):
     hidden: int = argument(WHOLE, "hidden features of the network of the offsets", 512)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        _require_tokens(self, inputs[0], 2)
         output = super().infer(*inputs)
         if min(self.window) < 2:
             raise ShapeError("a window of one position has no distances", "window")

@@ -630,6 +630,83 @@ class WindowAttention(nn.Module):
         return window_attention(x, qkv, proj, bias, self.window, self.shift)
 
 
+@torch.fx.wrap
+def window_attention_3d(
+    x: Tensor,
+    qkv: tuple[Tensor, Tensor],
+    proj: tuple[Tensor, Tensor],
+    table: Tensor,
+    index: Tensor,
+    window: tuple[int, int, int],
+    shift: tuple[int, int, int],
+) -> Tensor:
+    """Attention inside windows that are no larger than the map along any axis.
+
+    `table` has a number of every head for every offset, `index` the offsets by positions.
+    """
+    n, depth, height, width, c = x.shape
+    deep, high, wide = min(window[0], depth), min(window[1], height), min(window[2], width)
+    heads, area = table.shape[1], deep * high * wide
+    bias = table[index[:area, :area].flatten()].view(area, area, heads).permute(2, 0, 1)
+    x = F.pad(x, (0, 0, 0, -width % wide, 0, -height % high, 0, -depth % deep))
+    d, h, w = x.shape[1], x.shape[2], x.shape[3]
+    back, up = shift[0] if d > deep else 0, shift[1] if h > high else 0
+    left = shift[2] if w > wide else 0
+    x = torch.roll(x, (-back, -up, -left), (1, 2, 3))
+    x = x.reshape(n, d // deep, deep, h // high, high, w // wide, wide, c)
+    x = x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(n, -1, area, c)
+    x = F.linear(x, qkv[0], qkv[1]).reshape(n, -1, area, 3, heads, c // heads)
+    q, k, v = x.permute(3, 0, 1, 4, 2, 5).unbind(0)
+    scores = (q * (c // heads) ** -0.5) @ k.transpose(-2, -1) + bias
+    if back + up + left > 0:
+        planes, rows = torch.arange(d, device=x.device), torch.arange(h, device=x.device)
+        columns = torch.arange(w, device=x.device)
+        plane = (planes >= d - deep).long() + (planes >= d - back).long()
+        row = (rows >= h - high).long() + (rows >= h - up).long()
+        column = (columns >= w - wide).long() + (columns >= w - left).long()
+        region = 9 * plane[:, None, None] + (3 * row[:, None] + column)
+        region = region.reshape(d // deep, deep, h // high, high, w // wide, wide)
+        region = region.permute(0, 2, 4, 1, 3, 5).reshape(-1, 1, area)
+        apart = region != region.transpose(1, 2)  # neighbours only because of the shift
+        scores.add_(apart.to(x.dtype)[:, None], alpha=-100.0)
+    x = (scores.softmax(-1) @ v).transpose(2, 3).reshape(n, -1, area, c)
+    x = F.linear(x, proj[0], proj[1])
+    x = x.reshape(n, d // deep, h // high, w // wide, deep, high, wide, c)
+    x = x.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(n, d, h, w, c)
+    x = torch.roll(x, (back, up, left), (1, 2, 3))
+    return x[:, :depth, :height, :width].contiguous()
+
+
+class WindowAttention3d(nn.Module):
+    """Self-attention inside shifted windows of a map of three axes (channels last)."""
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        window: tuple[int, int, int],
+        shift: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        self.relative_position_index: Tensor
+        table = nn.Parameter(torch.empty(math.prod(2 * size - 1 for size in window), heads))
+        self.relative_position_bias_table = nn.init.trunc_normal_(table, std=0.02)
+        index = torch.zeros(1, 1, dtype=torch.long)
+        grid = torch.meshgrid(*map(torch.arange, window), indexing="ij")
+        for places, size in zip(grid, window, strict=True):
+            apart = places.flatten()[:, None] - places.flatten() + size - 1
+            index = index * (2 * size - 1) + apart
+        self.register_buffer("relative_position_index", index)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        table, index = self.relative_position_bias_table, self.relative_position_index
+        qkv, proj = (self.qkv.weight, self.qkv.bias), (self.proj.weight, self.proj.bias)
+        return window_attention_3d(x, qkv, proj, table, index, self.window, self.shift)
+
+
 class CosineWindowAttention(nn.Module):
     """Window attention by cosines; a small network gives the offsets of relative positions."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HOLDERS = {
     "WindowAttention": ("qkv", "proj"),
+    "WindowAttention3d": ("qkv", "proj"),
     "CosineWindowAttention": ("qkv", "proj", "cpb_mlp.0", "cpb_mlp.2"),
     "RelativeAttention": ("to_qkv", "merge"),
     "PatchMerging": ("reduction",),

@@ -156,11 +156,27 @@ WINDOWED = {
 
 @pytest.mark.parametrize("freeze", ["", "freeze: [b]"])
 @pytest.mark.parametrize("item", WINDOWED.values(), ids=WINDOWED)
-@pytest.mark.parametrize("width", [14, 17])
-def test_attention_in_windows_needs_what_pytorch_does(width: int, item: str, freeze: str) -> None:
+@pytest.mark.parametrize("size", [(14, 14), (14, 17)])
+def test_attention_in_windows_needs_what_pytorch_does(
+    size: tuple[int, ...], item: str, freeze: str
+) -> None:
+    require_memory(size, item, freeze)
+
+
+@pytest.mark.parametrize("freeze", ["", "freeze: [b]"])
+@pytest.mark.parametrize("window", ["[2, 7, 7]", "[2, 7, 7], shift: [1, 3, 3]", "7, shift: 3"])
+@pytest.mark.parametrize("size", [(4, 14, 14), (3, 14, 17), (8, 5, 9)])
+def test_attention_in_windows_of_three_axes_needs_what_pytorch_does(
+    size: tuple[int, ...], window: str, freeze: str
+) -> None:
+    require_memory(size, f"window_attention: {{heads: 4, window: {window}}}", freeze)
+
+
+def require_memory(size: tuple[int, ...], item: str, freeze: str) -> None:
     items = f"a: channels_last, b: {{{item}}}, c: channels_first, d: {{conv: {{kernel: 1}}}}"
-    graph = graph_of(f"backbone: {{first: tanh, {items}}}\n{freeze}", f"[32, 14, {width}]")
-    module, image = archdsl.compile(graph), torch.randn(2, 32, 14, width)
+    off = "lint: {W0109: off}"  # images of three axes
+    graph = graph_of(f"backbone: {{first: tanh, {items}}}\n{freeze}\n{off}", str([32, *size]))
+    module, image = archdsl.compile(graph), torch.randn(2, 32, *size)
     expected = memory(graph, batch=2)
     assert expected.peak == pytest.approx(peak_of_inference(module, image), abs=8)
     assert expected.saved == saved_by_training(module, image)

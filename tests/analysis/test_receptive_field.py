@@ -164,6 +164,16 @@ backbone:
     assert fields == [(1, 1), (4, 4), (8, 8)]
 
 
+def test_a_window_sees_no_more_than_a_map_of_three_axes_has() -> None:
+    graph = archdsl.loads("""
+archdsl: 1
+name: windows
+input: [6, 5, 16, 16]
+backbone: [channels_last, {window_attention: {heads: 2, window: [8, 4, 3], shift: [4, 2, 1]}}]
+""")
+    assert receptive_fields(graph)[graph.nodes[-1].id].size == (5, 4, 3)
+
+
 def fields_of(graph: Graph) -> dict[str, tuple[tuple[int, ...], tuple[Fraction, ...]]]:
     return {id: (field.size, field.jump) for id, field in receptive_fields(graph).items()}
 

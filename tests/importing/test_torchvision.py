@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
+from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
 import archdsl
 from archdsl.graph.verify import verify
@@ -66,3 +69,16 @@ def test_its_modules_are_scopes_and_its_results_in_training_are_kept() -> None:
     assert graph.scope_by_id["inception3a.branch2.0"].block == "basic_conv2d"
     assert graph.scope_by_id["inception3a.branch2"].block == ""
     assert module.training
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_attention_in_windows_of_three_axes_is_one_op(data: st.DataObject) -> None:
+    size = data.draw(st.tuples(*[st.integers(1, 7)] * 3))
+    window = data.draw(st.lists(st.integers(1, 5), min_size=3, max_size=3))
+    shift = [data.draw(st.integers(0, side - 1)) for side in window]
+    attention = ShiftedWindowAttention3d(4, window, shift, 2)
+    module, x = nn.Sequential(attention), torch.randn(2, *size, 4)
+    graph = archdsl.from_torch(module, x)
+    assert [node.op.verb for node in graph.nodes][-1] == "window_attention"
+    require_same(module, graph, x.double())

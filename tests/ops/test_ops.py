@@ -310,9 +310,9 @@ ROWS: dict[str, Row] = {
     ),
     "window_attention": Row(
         window_attention,
-        lambda rank: heads | {"window": per_axis(st.integers(1, 4), 2),
-                              "shift?": per_axis(st.integers(0, 3), 2)},
-        st.just(2), last=True,
+        lambda rank: heads | {"window": per_axis(st.integers(1, 4), rank),
+                              "shift?": per_axis(st.integers(0, 3), rank)},
+        st.integers(2, 3), last=True,
     ),
     "cosine_window_attention": Row(
         cosine_window_attention,
@@ -471,6 +471,9 @@ def test_multiply_accumulates_are_half_of_pytorchs_flops(verb: str, data: st.Dat
         # as above for 64 windows of 49, and 56 x 56 = 64 * 49 positions
         ("window_attention", {"heads": 3, "window": 7}, (56, 56, 96),
          4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96),
+        # 4 windows of 4 x 5 x 7 positions, as deep and high as the map, padded to 28 columns
+        ("window_attention", {"heads": 3, "window": [8, 7, 7]}, (4, 5, 23, 96),
+         4 * 560 * 96**2 + 2 * 4 * 140**2 * 96),
         # and the offsets of 13 x 13 distances: 2 features to 512 to 3
         ("cosine_window_attention", {"heads": 3, "window": 7}, (56, 56, 96),
          4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96 + 169 * 512 * (2 + 3)),

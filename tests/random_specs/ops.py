@@ -96,7 +96,10 @@ class Ops(Draw):
             ("to_map", {"size": self.one([place.shape.spatial[0], 1], [place.shape.spatial[0]])}),
             ("channels_first", {}),
         ]
-        return self.one(*(on_maps if place.shape.rank == 2 else on_sequences))
+        verb, arguments = self.one(*(on_maps if place.shape.rank == 2 else on_sequences))
+        if verb == "class_token" and place.shape.rank == 3:  # so that no draw is another
+            return "window_attention", {**heads, "window": [2, 3, 2], "shift": len(shift)}
+        return verb, arguments
 
     def activation(self, place: Place) -> tuple[str, Names]:
         verb = self.one(*ACTIVATIONS)
