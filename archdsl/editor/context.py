@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from archdsl.yaml.syntax_errors import indentation
+
 _NAME = r"""[^\s#"'{\[-](?:[^:#{}\[\]]|\{[^{}]*\})*?"""
 _KEY = re.compile(rf"""\s*(?:- )*\s*(?P<key>"[^"]*"|'[^']*'|{_NAME})\s*:(?:\s|$)""")
 _WORD = re.compile(r"[\w$-]*$")
@@ -69,18 +71,13 @@ def _outer(lines: Sequence[str], line: int, indent: int) -> Iterator[str]:
         if not text.strip() or text.lstrip().startswith("#"):
             continue
         match = _KEY.match(text)
-        if _indent(text) < indent or (indent_of(text) < indent and _indent(text) == indent):
+        if _indent(text) < indent or (indentation(text) < indent and _indent(text) == indent):
             if match and _indent(text) < indent:
                 found.append(match["key"].strip("\"'"))
-            indent = indent_of(text)
+            indent = indentation(text)
         if indent == 0:
             break
     yield from reversed(found)
-
-
-def indent_of(text: str) -> int:
-    """The column at which a line begins, its dashes counted in."""
-    return len(text) - len(text.lstrip())
 
 
 def _on_line(before: str) -> tuple[list[str], str]:
@@ -127,6 +124,6 @@ def _siblings(lines: Sequence[str], line: int, before: str) -> frozenset[str]:
             match = _KEY.match(text)
             if _indent(text) == indent and match:
                 found.add(match["key"].strip("\"'"))
-            if indent_of(text) < indent <= _indent(text):
+            if indentation(text) < indent <= _indent(text):
                 break
     return frozenset(found)

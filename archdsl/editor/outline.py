@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from archdsl.diagnostics.diagnostic import Span
-from archdsl.editor.context import indent_of
 from archdsl.editor.marks import Mark
 from archdsl.editor.results import Results
 from archdsl.editor.view import View
 from archdsl.language.syntax import SECTIONS
+from archdsl.yaml.syntax_errors import indentation
 
 TOKENS = {  # kind of mark -> LSP's word for what it is coloured as
     "key": "keyword",
@@ -64,10 +64,10 @@ def _symbol(view: View, mark: Mark) -> Symbol:
 
 def last_line(view: View, line: int) -> int:
     """The last line of what begins at a line: those behind it that are indented further."""
-    indent, end = indent_of(view.lines[line - 1]), line
+    indent, end = indentation(view.lines[line - 1]), line
     for number in range(line, len(view.lines)):
         text = view.lines[number]
-        if text.strip() and indent_of(text) <= indent:
+        if text.strip() and indentation(text) <= indent:
             break
         if text.strip():
             end = number + 1

@@ -29,6 +29,7 @@ from archdsl.expressions.expression import (
     describe,
 )
 from archdsl.expressions.names import key_problem
+from archdsl.expressions.numbers import is_number
 from archdsl.expressions.template import Template
 from archdsl.language.keys import ParameterForm
 from archdsl.language.syntax import (
@@ -159,8 +160,7 @@ class Evaluator:
 
     def number(self, written: Said, here: Here) -> float:
         value = self.evaluate(written, here)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if not is_number(value) or not math.isfinite(value):
             message = f"expected a number, not {kind_of(value)}"
             labels = self.explain.origins(written, here)
             fail(self.sink, "E0203", message, written.place.span, labels=labels)

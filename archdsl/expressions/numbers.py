@@ -3,7 +3,7 @@
 import math
 import re
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from archdsl.diagnostics.errors import UsageError
 
@@ -37,6 +37,11 @@ def number(text: str) -> float:
     if not math.isfinite(float(found.value)):
         raise UsageError(f"`{text[:40]}` is too large a number")
     return float(found.value)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is one number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def rounded(number: int) -> str:

@@ -194,9 +194,10 @@ class Graph:
                 found[part.id] = "again" if count == 2 else f"use {count}"
         return found
 
-    def called(self, id: str) -> str:
-        """A node or a scope for readers: `head (again)` for `head@1`."""
-        return f"{id.partition('@')[0]} ({self.again[id]})" if id in self.again else id
+    def called(self, id: str, name: str = "") -> str:
+        """A node or a scope for readers, by its path or a name: `head (again)` for `head@1`."""
+        name = name or id
+        return f"{name.partition('@')[0]} ({self.again[id]})" if id in self.again else name
 
     def around(self, scope: str) -> Iterator[Scope]:
         """The scope with this id and those that hold it, the innermost first; none for ""."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from archdsl.expressions.numbers import is_number
 from archdsl.importing.axes import (
     axis_of,
     channel_axis,
@@ -56,11 +57,6 @@ def _stack(r: Recorder, tensors: Sequence[Any], dim: int = 0) -> Value:
     return r.emit(join.Concat, *parts, name="concat", **along).seen(at, x.folded)
 
 
-def number(value: Any) -> bool:
-    """Whether a value is one number."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def scaled(r: Recorder, x: Value, factor: float) -> Value:
     """A value times a number."""
     return x if factor == 1 else r.emit(regularize.Scale, x, factor=float(factor), name="scale")
@@ -100,7 +96,7 @@ def _add(r: Recorder, input: Any, other: Any, *, alpha: float = 1) -> Value:
     if isinstance(input, Value) and isinstance(other, Value):
         return r.emit(join.Add, *aligned(r, input, scaled(r, other, alpha)), name="add")
     x, weight = (input, other) if isinstance(input, Value) else (other, input)
-    if number(weight) and weight == 0:
+    if is_number(weight) and weight == 0:
         return x
     if isinstance(weight, Learned) and weight.key and alpha == 1:
         return r.emit(attention.PositionEmbedding, last(r, x), path=weight.key)
@@ -119,7 +115,7 @@ def _mul(r: Recorder, input: Any, other: Any) -> Value:
     if isinstance(input, Value) and isinstance(other, Value):
         return r.emit(join.Multiply, *aligned(r, input, other), name="multiply")
     x, weight = (input, other) if isinstance(input, Value) else (other, input)
-    if number(weight):
+    if is_number(weight):
         return scaled(r, x, weight)
     if not isinstance(weight, Learned) or not weight.key:
         raise Unread("a product with what does not flow")
@@ -147,7 +143,7 @@ def _axes_at(x: Value, shape: Sequence[int]) -> Sequence[int]:
 
 @reads("div", "true_divide", "__truediv__", "__itruediv__")
 def _div(r: Recorder, input: Any, other: Any, *, rounding_mode: Any = None) -> Value:
-    if not isinstance(input, Value) or not number(other) or rounding_mode is not None:
+    if not isinstance(input, Value) or not is_number(other) or rounding_mode is not None:
         raise Unread("a quotient with a tensor")
     return scaled(r, input, 1 / other)
 

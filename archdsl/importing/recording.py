@@ -41,7 +41,9 @@ from archdsl.importing.calls import (
 from archdsl.importing.patches import patched, unchanged
 from archdsl.importing.values import BATCH, Fixed, Frame, Learned, Made, Reader, Step, Unread, Value
 from archdsl.ops import ArgumentError, Op, ShapeError, Weight, construct
+from archdsl.ops.base import times
 from archdsl.ops.tensor import TensorSpec
+from archdsl.pytorch.first_values import memory_of
 
 NOT_THEIRS = tuple(f"{Path(file).parent}{os.sep}" for file in (__file__, str(torch.__file__)))
 
@@ -264,7 +266,7 @@ class Recorder(TorchFunctionMode):
 
     def flow_of(self, tensor: Tensor) -> Value | Learned | None:
         """What is known of a tensor; raises ModuleError if another has written over it since."""
-        flow, memory = self.flows.get(id(tensor)), _memory(tensor)
+        flow, memory = self.flows.get(id(tensor)), memory_of(tensor)
         if memory in self.written and isinstance(flow, Value):
             when, by, where = self.written[memory]
             if by != id(tensor) and self.born.get(id(tensor), when) < when:
@@ -280,7 +282,7 @@ class Recorder(TorchFunctionMode):
             raise self.wrong(f"`{name}` changes {flow.key}: a network of ours keeps its buffers")
         if isinstance(flow, Value) and flow.input:
             raise self.wrong(f"`{name}` writes over the input in place")
-        self.written[_memory(tensor)] = (len(self.alive), id(tensor), place())
+        self.written[memory_of(tensor)] = (len(self.alive), id(tensor), place())
 
     def constant(
         self, name: str, result: Any, made: Sequence[Tensor], flows: Any, args: Any, kwargs: Any
@@ -443,7 +445,7 @@ class Recorder(TorchFunctionMode):
         pairs = zip(_listed(result), _listed(read), strict=True)
         for tensor, value in pairs:
             if tuple(tensor.shape) != value.shape:
-                raise Unread(f"it gives {_shown(tensor)}, as an op it would give {value.spec}")
+                raise Unread(f"it gives {times(tensor.shape)}, as an op it would give {value.spec}")
 
     def bound(self, result: Any, read: Any, over: bool = False) -> Any:
         """The result, with what is known of its tensors; new tensors unless written in place."""
@@ -517,15 +519,6 @@ class Recorder(TorchFunctionMode):
 def _wide(shape: Sequence[int]) -> list[int]:
     """The axes that are larger than 1; that of the batch is one that a weight was spread over."""
     return [size for size in shape if size not in (1, BATCH)]
-
-
-def _memory(tensor: Tensor) -> int:
-    memory: int = tensor.untyped_storage()._cdata
-    return memory
-
-
-def _shown(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape))
 
 
 def _listed(value: Any) -> list[Any]:

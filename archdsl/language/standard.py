@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.sink import Sink
 from archdsl.diagnostics.suggest import did_you_mean
+from archdsl.expressions.numbers import is_number
 from archdsl.language.gallery import find, names
 from archdsl.language.loader import Loader, library_names
 from archdsl.language.syntax import File, Parameter, as_written
@@ -65,14 +65,10 @@ def standard_blocks() -> list[StandardBlock]:
 
 def _argument(parameter: Parameter) -> Argument:
     raw = None if parameter.default is None else as_written(parameter.default)
-    type = "number" if _is_number(raw) else parameter.type or ""
+    type = "number" if is_number(raw) else parameter.type or ""
     shown = json.dumps(raw) if not isinstance(raw, str) or raw == "" else raw
     default = None if parameter.required else shown
     return Argument(parameter.name, type, default, parameter.form.doc or "")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @cache

@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from keyword import iskeyword
 from typing import Any
 
 from archdsl.modules.call import Call
@@ -13,7 +12,15 @@ from archdsl.pytorch.body import Body
 from archdsl.pytorch.entries import Value
 from archdsl.pytorch.environment import Reading
 from archdsl.pytorch.naming import text_of
-from archdsl.pytorch.python import annotated, as_syntax, assign, call, identifiers, name
+from archdsl.pytorch.python import (
+    annotated,
+    as_syntax,
+    assign,
+    call,
+    identifiers,
+    is_attribute,
+    name,
+)
 from archdsl.pytorch.symbols import (
     Fixed,
     Symbol,
@@ -103,7 +110,7 @@ class Containers(Reading):
         if len(parts) == 1 and isinstance(parts[0], Turns):
             return before, [call("OrderedDict", generated(parts[0]))]
         members = [part for part in parts if isinstance(part, Part)]
-        if all(isinstance(p.key, str) and is_keyword(p.key) for p in members):
+        if all(isinstance(p.key, str) and is_attribute(p.key) for p in members):
             return before, [call("OrderedDict", **{str(p.key): p.made.code for p in members})]
         pairs = [ast.Tuple([text_of(p.key or ""), p.made.code], ast.Load()) for p in members]
         return before, [call("OrderedDict", ast.List(list(pairs), ast.Load()))]
@@ -113,7 +120,7 @@ class Containers(Reading):
     ) -> tuple[list[ast.stmt], list[ast.expr]]:
         """Members added to a variable one by one."""
         taken = self.taken | mentioned(parts)
-        title = self.body.local(hint if is_keyword(hint) else "layers", taken)
+        title = self.body.local(hint if is_attribute(hint) else "layers", taken)
         if not numbered:
             kind: ast.expr = ast.Subscript(
                 name("OrderedDict"), ast.Tuple([name("str"), name("nn.Module")])
@@ -191,10 +198,6 @@ def leaves(parts: Parts) -> Iterator[Part]:
             yield from leaves(part.parts)
         else:
             yield part
-
-
-def is_keyword(key: str) -> bool:
-    return key.isidentifier() and not iskeyword(key)
 
 
 def mentioned(parts: Sequence[Any]) -> set[str]:

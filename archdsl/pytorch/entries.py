@@ -5,7 +5,6 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from keyword import iskeyword
 from typing import Any, TypeVar
 
 from archdsl.modules.calls import OTHER_NAMES
@@ -13,7 +12,7 @@ from archdsl.modules.lifetimes import Scopes
 from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
-from archdsl.pytorch.python import assign, identifiers, walk
+from archdsl.pytorch.python import assign, identifiers, is_attribute, walk
 from archdsl.pytorch.symbols import Symbol
 
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
@@ -27,10 +26,14 @@ def is_taken(title: str) -> bool:
     return title in TAKEN or title in OTHER_NAMES
 
 
+def is_argument(key: str) -> bool:
+    """Whether an argument or a variable can have a name."""
+    return is_attribute(key) and not is_taken(key)
+
+
 def variable_name(title: str) -> str:
     """What `forward` calls an input of this name."""
-    plain = title.isidentifier() and not iskeyword(title) and not is_taken(title)
-    return title if plain else f"{title.replace('-', '_')}_"
+    return title if is_argument(title) else f"{title.replace('-', '_')}_"
 
 
 @dataclass(eq=False)
@@ -240,14 +243,6 @@ class Step:
                     k.arg == "inplace" and getattr(k.value, "value", None) is True for k in said
                 )
         return not self.adds
-
-
-def is_attribute(key: str) -> bool:
-    return key.isidentifier() and not iskeyword(key)
-
-
-def is_argument(key: str) -> bool:
-    return is_attribute(key) and not is_taken(key)
 
 
 def variables(entry: "Entry | Holder | Let") -> list[ast.stmt]:

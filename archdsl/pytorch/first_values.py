@@ -26,11 +26,11 @@ class FirstValues(TorchFunctionMode):
 
     def of(self, tensor: Tensor) -> Steps:
         """What fills a tensor in the end, with all numbers of these calls."""
-        return self._steps.get(_memory(tensor), ())
+        return self._steps.get(memory_of(tensor), ())
 
     def begins(self, tensor: Tensor, steps: Steps) -> None:
         """A tensor begins so."""
-        self._steps[_memory(tensor)] = steps
+        self._steps[memory_of(tensor)] = steps
         self._filled.append(tensor)
 
     def __enter__(self) -> "FirstValues":
@@ -76,7 +76,7 @@ def trunc_normal_(
     return told
 
 
-def _memory(tensor: Tensor) -> int:
+def memory_of(tensor: Tensor) -> int:
     """What tensors share that are views of one another."""
     memory: int = tensor.untyped_storage()._cdata
     return memory

@@ -70,9 +70,14 @@ def of_length(items: ast.expr, count: int) -> ast.stmt:
     return ast.If(test, [ast.Raise(call("ValueError", message))], [])
 
 
+def is_attribute(key: str) -> bool:
+    """Whether an attribute or a keyword can have a name."""
+    return key.isidentifier() and not iskeyword(key)
+
+
 def ordered(members: Mapping[str, ast.expr]) -> ast.expr:
     """What an `nn.Sequential` is made of whose members have names."""
-    if all(key.isidentifier() and not iskeyword(key) for key in members):
+    if all(map(is_attribute, members)):
         return call("OrderedDict", **members)
     pairs: list[ast.expr] = [ast.Tuple([as_syntax(k), code]) for k, code in members.items()]
     return call("OrderedDict", ast.List(pairs))

@@ -6,7 +6,14 @@ from dataclasses import replace
 from itertools import groupby
 
 from archdsl.pytorch.body import Body
-from archdsl.pytorch.entries import Access, Listing, Region, Step, Value, is_attribute, is_taken
+from archdsl.pytorch.entries import (
+    Access,
+    Listing,
+    Region,
+    Step,
+    Value,
+    is_argument,
+)
 from archdsl.pytorch.python import call, choice, function, name
 from archdsl.pytorch.recomputing import recomputed
 from archdsl.pytorch.symbols import Fixed
@@ -109,7 +116,7 @@ def arguments(values: Sequence[Value | Listing]) -> list[str]:
         return ["x"]
     found: list[str] = []
     for value in values:
-        hint = value.hint if is_attribute(value.hint) and not is_taken(value.hint) else "x"
+        hint = value.hint if is_argument(value.hint) else "x"
         free, number = hint, 2
         while free in found:
             free, number = f"{hint}_{number}", number + 1

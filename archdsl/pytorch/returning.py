@@ -8,8 +8,8 @@ from typing import Any
 from archdsl.analysis.receptive_field import reductions
 from archdsl.graph.graph import INPUT, Graph
 from archdsl.pytorch.body import Body
-from archdsl.pytorch.entries import Entry, Value, is_attribute, variable_name
-from archdsl.pytorch.python import as_syntax, assign, call, function, name, negated
+from archdsl.pytorch.entries import Entry, Value, variable_name
+from archdsl.pytorch.python import as_syntax, assign, call, function, is_attribute, name, negated
 from archdsl.pytorch.sizes import expanded
 from archdsl.pytorch.symbols import Fixed
 from archdsl.pytorch.variables import Naming, typed

@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl.modules.lifetimes import last_uses
 from archdsl.pytorch.body import Body
-from archdsl.pytorch.entries import Listing, Step, Value, is_attribute, is_taken
+from archdsl.pytorch.entries import Listing, Step, Value, is_argument, is_taken
 from archdsl.pytorch.linking import Linking
 from archdsl.pytorch.python import annotated, assign, call, identifiers
 from archdsl.pytorch.symbols import Fixed
@@ -68,7 +68,7 @@ class Naming:
         read = [mark for step in late for mark in step.operands]  # and early until then
         self.last |= dict.fromkeys([*read, *(value.mark for value in results)], inf)
         pairs = zip(results, named, strict=False)
-        wanted = {v.mark: n for v, n in pairs if is_attribute(n) and not is_taken(n)}
+        wanted = {v.mark: n for v, n in pairs if is_argument(n)}
         leaving: dict[float, list[str]] = {}
         for step in steps:
             leaving.setdefault(self.last.get(step.target.mark, -1), []).append(step.target.mark)
@@ -191,7 +191,7 @@ class Naming:
     def fresh(self, hint: str, other: str) -> str:
         """A variable that holds nothing, and held nothing before."""
         hint = f"{hint}s" if is_taken(hint) else hint
-        hint = hint if is_attribute(hint) and not is_taken(hint) else other
+        hint = hint if is_argument(hint) else other
         names = (f"{hint}_{n}" if n > 1 else hint for n in count(1))
         return next(v for v in names if v not in self.ever)
 
@@ -235,10 +235,10 @@ class Naming:
             if held and self.is_dead(variable, number):
                 return variable
         for variable in ("out", step.target.hint):
-            if is_attribute(variable) and not is_taken(variable) and is_free(variable):
+            if is_argument(variable) and is_free(variable):
                 return variable
         hint = step.target.hint
-        hint = hint if is_attribute(hint) and not is_taken(hint) else "out"
+        hint = hint if is_argument(hint) else "out"
         return next(v for v in (f"{hint}_{n}" for n in count(2)) if is_free(v))
 
     def filled(self, code: ast.expr) -> ast.expr:

@@ -9,6 +9,7 @@ from typing import Any
 from archdsl.analysis.measures import MEASURES, Facts, Kind, Value
 from archdsl.analysis.summary import stages_of, summarize
 from archdsl.diagnostics.errors import UsageError
+from archdsl.expressions.numbers import is_number
 from archdsl.graph.graph import Graph
 from archdsl.tables.axes import HEIGHT, NETWORKS, Figure, Look, broken, label
 from archdsl.tables.summary import cell
@@ -312,9 +313,7 @@ def _kind(column: str) -> Kind | None:
 
 def _is_number(record: Mapping[str, Any], column: str) -> bool:
     value = record.get(column)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) < LARGEST  # which NaN is not
+    return is_number(value) and abs(value) < LARGEST  # which NaN is not
 
 
 def _number(value: Value) -> float:

@@ -70,6 +70,7 @@ class Stop:
 
 
 def indentation(line: str) -> int:
+    """The column at which a line begins, a dash in it counted as what stands there."""
     return len(line) - len(line.lstrip())
 
 

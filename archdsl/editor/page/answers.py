@@ -17,6 +17,7 @@ from archdsl.editor.completion import Offer, completion
 from archdsl.editor.fixes import fix
 from archdsl.editor.results import Results
 from archdsl.editor.view import View, visible
+from archdsl.expressions.numbers import is_number
 from archdsl.figures.canvas.svg import svg
 from archdsl.figures.canvas.theme import theme_names
 from archdsl.figures.draw import draw
@@ -270,7 +271,7 @@ def _sliders(view: View) -> Sequence[Slider]:
     found = []
     for parameter in document.parameters.values():
         value = parameter.default.value if isinstance(parameter.default, Literal) else None
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        if is_number(value) and value > 0:
             choices = tuple(parameter.form.choices or ())
             found.append(Slider(parameter.name, value, isinstance(value, int), choices=choices))
     found += [Slider(name, 1, False, True) for name in document.rules]

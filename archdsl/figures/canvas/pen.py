@@ -12,6 +12,7 @@ from archdsl.figures.canvas.scene import (
     Item,
     Omission,
     Path,
+    Point,
     Run,
     Text,
     circle,
@@ -34,8 +35,6 @@ PLUS, DOT, TURN = 4.6, 1.15, 4.0  # radii of a plus in its circle, a fork, the t
 MIDDLE = 0.36  # of its size: how far the baseline of a line is below the middle of its capitals
 THIN, LOWEST = 2.6, 9.0  # the thinnest slab; the lowest
 DEPTH_X, DEPTH_Y = 0.30, 0.186  # how far a slab of height 1 goes back
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ FORMATS = ("PNG", "JPEG")
 BYTES, PIXELS = 8_000_000, 25_000_000  # of a file; of what it holds
 SIDE = 1024  # pixels: a larger one is made as small
 SHARP = 4.0  # pixels a point, of one that is sheared
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Picture:
         """Itself, to stand in a page."""
         return f"data:image/png;base64,{b64encode(self.png).decode()}"
 
-    def sheared(self, corners: Sequence[Point]) -> bytes:
+    def sheared(self, corners: Sequence[tuple[float, float]]) -> bytes:
         """It on a parallelogram (its upper left, upper right and lower left), clear around it."""
         from PIL import Image
 

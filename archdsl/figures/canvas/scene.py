@@ -319,6 +319,12 @@ def width(runs: Sequence[Run], size: float, family: str = "sans", least: float =
     return sum(run.width(size, family, least) for run in runs)
 
 
+def end_of(command: Command) -> Point:
+    """The point at which a command of a path ends."""
+    x, y = command[1][-2:]
+    return x, y
+
+
 def polygon(points: Sequence[tuple[float, float]], closed: bool = True) -> tuple[Command, ...]:
     """Straight lines through points."""
     first, *rest = points

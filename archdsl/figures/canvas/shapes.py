@@ -17,6 +17,7 @@ from archdsl.figures.canvas.scene import (
     Scene,
     Text,
     curve,
+    end_of,
     fields,
 )
 
@@ -90,14 +91,14 @@ class Link:
 
     @property
     def end(self) -> Point:
-        return _last(self.steps[-1])
+        return end_of(self.steps[-1])
 
     def points(self, pieces: int) -> Iterator[Point]:
         """The corners after the start, and as many points of a curve."""
         at = self.start
         for letter, numbers in self.steps:
-            yield from curve(at, numbers, pieces) if letter == "C" else [_last((letter, numbers))]
-            at = _last((letter, numbers))
+            yield from curve(at, numbers, pieces) if letter == "C" else [end_of((letter, numbers))]
+            at = end_of((letter, numbers))
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ def _link(parts: Sequence[Path]) -> Link:
     turns: list[float] = []
     for (letter, n), (after, _) in zip(rest, [*rest[1:], ("", ())], strict=True):
         if letter == "C" and steps and steps[-1][0] == "L" and after == "L":
-            corner, reach = _corner(_last(steps[-1]), (n[0], n[1]))
+            corner, reach = _corner(end_of(steps[-1]), (n[0], n[1]))
             steps[-1] = ("L", corner)
             turns.append(reach)
         elif letter != "M":
@@ -228,7 +229,7 @@ def _link(parts: Sequence[Path]) -> Link:
         place = _points(parts[-1])[0]
         straight = steps[-1][0] == "L"
         steps[-1 if straight else len(steps) :] = [("L", place)]
-    return Link(_last(first), tuple(steps), lines[0], min(turns, default=0.0), tip)
+    return Link(end_of(first), tuple(steps), lines[0], min(turns, default=0.0), tip)
 
 
 def _corner(enter: Point, control: Point) -> tuple[Point, float]:
@@ -291,12 +292,7 @@ def bare(path: Path) -> Box:
 
 
 def _points(path: Path) -> list[Point]:
-    return [_last(command) for command in path.commands if command[1]]
-
-
-def _last(command: Command) -> Point:
-    x, y = command[1][-2:]
-    return x, y
+    return [end_of(command) for command in path.commands if command[1]]
 
 
 def _area(box: Box) -> float:

@@ -8,7 +8,7 @@ from math import dist
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.canvas.formula import script
 from archdsl.figures.canvas.pictures import Picture
-from archdsl.figures.canvas.scene import Command, Path, Point, Run, Scene, Text, words
+from archdsl.figures.canvas.scene import Command, Path, Point, Run, Scene, Text, end_of, words
 from archdsl.figures.canvas.shapes import Link, Node, Part, Port, Shape, links, shapes
 from archdsl.figures.canvas.svg import number
 from archdsl.figures.canvas.symbols import GREEK, SIGNS
@@ -138,7 +138,7 @@ def _head(scene: Scene) -> Iterator[str]:
     """The head of arrows, of the size that the first has, if there is one."""
     heads = (item for item in scene.flat() if isinstance(item, Path) and item.form == "head")
     for head in heads:
-        tip, left, right = (_point(command) for command in head.commands[:3])
+        tip, left, right = (end_of(command) for command in head.commands[:3])
         long = dist(tip, ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2))
         sizes = {"line": 0.8 * long, "long": long, "wide": dist(left, right) / 2}
         yield from (_HEAD % {name: number(size) for name, size in sizes.items()}).splitlines()
@@ -304,7 +304,7 @@ def _way(link: Link) -> str:
     """The steps of a link: relative, the last corner between the one before and the end."""
     drawn, at, last = "", link.start, len(link.steps) - 1
     for place, (letter, n) in enumerate(link.steps):
-        to = _point((letter, n))
+        to = end_of((letter, n))
         end = _port(link.target, to) if place == last and link.target else ""
         goal = end or f"++({_pair(to[0] - at[0], to[1] - at[1])})"
         if letter == "C":
@@ -366,11 +366,6 @@ def _drawn(commands: Sequence[Command], x: float, y: float) -> str:
                 f"({_pair(*n)})" if n else ""
             )
     return drawn.strip()
-
-
-def _point(command: Command) -> Point:
-    x, y = command[1][-2:]
-    return x, y
 
 
 def _pair(x: float, y: float) -> str:

@@ -5,8 +5,8 @@ from contextlib import suppress
 from itertools import pairwise
 
 from archdsl.diagnostics.errors import UsageError
-from archdsl.figures.canvas.pen import LINE, MIDDLE, TURN, Pen, Point
-from archdsl.figures.canvas.scene import Anchor, Run, Taken, flat, solid, words
+from archdsl.figures.canvas.pen import LINE, MIDDLE, TURN, Pen
+from archdsl.figures.canvas.scene import Anchor, Point, Run, Taken, flat, solid, words
 from archdsl.figures.kinds.cells import CellPen, results_of
 from archdsl.figures.kinds.legend import Entry, draw_legend, entries
 from archdsl.figures.kinds.woven import HEADING, Woven, bracket_over

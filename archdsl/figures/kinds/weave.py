@@ -10,8 +10,8 @@ from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
 
-from archdsl.figures.canvas.pen import MIDDLE, PLUS, Pen, Point
-from archdsl.figures.canvas.scene import Anchor
+from archdsl.figures.canvas.pen import MIDDLE, PLUS, Pen
+from archdsl.figures.canvas.scene import Anchor, Point
 from archdsl.figures.network.layering import Hop, Layering, layered, straightened
 from archdsl.figures.network.tree import Box, Mesh
 from archdsl.ops import SIGNED

@@ -134,7 +134,7 @@ class Description:
     def names(self) -> Names:
         """What units and the parts around them are called."""
         ids = [unit.id for unit in self.units]
-        return Names(ids, self._reshaped(), self.called, self.graph.again)
+        return Names(ids, self._reshaped(), self.called, self.graph.called)
 
     def _reshaped(self) -> set[str]:
         """Parts whose result has another shape than what is drawn of them: no unit bears the name.

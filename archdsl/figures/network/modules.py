@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from archdsl.expressions.numbers import is_number
 from archdsl.figures.network.description import Description
 from archdsl.figures.network.grid import Cell
 from archdsl.figures.network.labels import product
@@ -254,4 +255,4 @@ def _numbers(value: Any) -> list[float]:
     """The numbers in an argument that is nothing else."""
     if isinstance(value, tuple):
         return [number for part in value for number in _numbers(part)]
-    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
+    return [value] if is_number(value) else []

@@ -1,9 +1,8 @@
 """What figures call parts of a network: as little of their paths as says which is meant."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from functools import cached_property
-from types import MappingProxyType
 
 from archdsl.diagnostics.text import rest_of
 
@@ -15,18 +14,23 @@ def unnamed(path: str) -> str | None:
     return None
 
 
+def once(path: str, name: str) -> str:
+    """What is said of a path that has a name, where no weights are applied again."""
+    return name
+
+
 class Names:
     """Names of paths and of parts around them, such that nothing else in a figure has the same.
 
     What is in `others` is no name of what is drawn of it. What the author calls a path goes before.
-    `again` has what is said of weights that are applied again: `head (again)`, not `head@1`.
+    `told` says where weights are applied again: `head (again)`, not `head@1`.
     """
 
     def __init__(
         self, paths: Sequence[str], others: Container[str] = (), called: Called = unnamed,
-        again: Mapping[str, str] = MappingProxyType({}),
+        told: Callable[[str, str], str] = once,
     ) -> None:  # fmt: skip
-        self.others, self.called, self.again = others, called, again
+        self.others, self.called, self.told = others, called, told
         self.order = {path: place for place, path in enumerate(paths)}
         self.held = Counter(part for path in paths for part in _around(path))  # paths in a part
 
@@ -42,7 +46,7 @@ class Names:
 
     def one(self, path: str) -> str:
         """The end of a path from its last name on; from one before if others have that end too."""
-        return self.called(path) or self._told(_alone(path, self.ends), path)
+        return self.called(path) or self.told(path, _alone(path, self.ends))
 
     def run(self, ids: Sequence[str]) -> str:
         """What a run is called: `layer1` for all of `layer1.0`, `.1`, ...; `features.2–3`."""
@@ -93,15 +97,11 @@ class Names:
 
     def end(self, path: str) -> str:
         """The end of a path from its last name on, whatever else has it."""
-        return self.called(path) or self._told(end_of(path), path)
+        return self.called(path) or self.told(path, end_of(path))
 
     def _rest(self, first: str, last: str) -> str:
         """The part of a path that tells it from another; all of one that is applied again."""
         return self.one(last) if "@" in first + last else rest_of(first, last)
-
-    def _told(self, name: str, path: str) -> str:
-        """A name of a path, with what is said where it is applied again."""
-        return f"{name.partition('@')[0]} ({self.again[path]})" if path in self.again else name
 
     def _part(self, part: str) -> str:
         """The name of a part, or of one around it that holds no more if others have that name."""
@@ -110,7 +110,7 @@ class Names:
         above = part.rpartition(".")[0]
         while self.parts[next(_ends(part))] > 1 and above and self.held[above] == self.held[part]:
             part, above = above, above.rpartition(".")[0]
-        return self._told(_alone(part, self.parts), part)
+        return self.told(part, _alone(part, self.parts))
 
 
 def end_of(path: str) -> str:
