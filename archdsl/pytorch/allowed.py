@@ -114,13 +114,16 @@ def allowed(source: str) -> ast.Module:
 
 @cache
 def prelude() -> dict[str, str]:
-    """The source of every definition in prelude.py by name."""
+    """The source of every definition in prelude.py by name, of a convolution for every rank."""
     text = files("archdsl.pytorch").joinpath("prelude.py").read_text(encoding="utf-8")
     found = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             marks = "".join(f"@{ast.unparse(mark)}\n" for mark in node.decorator_list)
-            found[node.name] = marks + (ast.get_source_segment(text, node) or "")
+            source = marks + (ast.get_source_segment(text, node) or "")
+            ranks = "123" if "Conv2d" in node.name else "2"
+            for rank in ranks:
+                found[node.name.replace("2d", f"{rank}d")] = source.replace("2d", f"{rank}d")
     return found
 
 

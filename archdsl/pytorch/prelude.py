@@ -1,7 +1,7 @@
 """Modules that PyTorch does not have; emitted source carries a copy of those that it uses.
 
-Each class stands alone: it may use `math`, `torch`, `nn` and `F`, and no other class but those that
-`REQUIRES` in `calls.py` names.
+Each stands alone but for others that it names: it may use `math`, `torch`, `nn` and `F`. What is
+said of a convolution of two axes holds for one and three, whose names have another number.
 """
 
 import math
@@ -253,14 +253,6 @@ def pad_same(
     return F.pad(x, pads, value=value)
 
 
-class Conv1dSame(nn.Conv1d):
-    """Convolution with TensorFlow's `same` padding."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
-        return F.conv1d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
-
-
 class Conv2dSame(nn.Conv2d):
     """Convolution with TensorFlow's `same` padding."""
 
@@ -269,48 +261,12 @@ class Conv2dSame(nn.Conv2d):
         return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
-class Conv3dSame(nn.Conv3d):
-    """Convolution with TensorFlow's `same` padding."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
-        return F.conv3d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
-
-
 def standardized(weight: Tensor, gain: Tensor | None, gamma: float, eps: float) -> Tensor:
     """A convolution's weight of mean 0 and variance 1 per output channel, times a gain."""
     flat = weight.reshape(1, weight.shape[0], -1)
     scale = None if gain is None else (gain * (gamma * flat.shape[2] ** -0.5)).view(-1)
     weights = F.batch_norm(flat, None, None, scale, training=True, momentum=0.0, eps=eps)
     return weights.reshape_as(weight)
-
-
-class StdConv1d(nn.Conv1d):
-    """Convolution with a standardised weight, and perhaps a gain or TensorFlow's padding."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        gain: bool = False,
-        gamma: float = 1.0,
-        eps: float = 1e-6,
-        same: bool = False,
-        start: float = 1.0,
-        **settings: Any,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, **settings)
-        gains = torch.full((self.out_channels, 1, 1), start)
-        self.gain = nn.Parameter(gains) if gain else None
-        self.gamma, self.eps, self.same = gamma, eps, same
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.same:
-            x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
-        weight = standardized(self.weight, self.gain, self.gamma, self.eps)
-        result: Tensor = self._conv_forward(x, weight, self.bias)
-        return result
 
 
 class StdConv2d(nn.Conv2d):
@@ -329,35 +285,7 @@ class StdConv2d(nn.Conv2d):
         **settings: Any,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, **settings)
-        gains = torch.full((self.out_channels, 1, 1, 1), start)
-        self.gain = nn.Parameter(gains) if gain else None
-        self.gamma, self.eps, self.same = gamma, eps, same
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.same:
-            x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
-        weight = standardized(self.weight, self.gain, self.gamma, self.eps)
-        result: Tensor = self._conv_forward(x, weight, self.bias)
-        return result
-
-
-class StdConv3d(nn.Conv3d):
-    """Convolution with a standardised weight, and perhaps a gain or TensorFlow's padding."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        gain: bool = False,
-        gamma: float = 1.0,
-        eps: float = 1e-6,
-        same: bool = False,
-        start: float = 1.0,
-        **settings: Any,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, **settings)
-        gains = torch.full((self.out_channels, 1, 1, 1, 1), start)
+        gains = torch.full([self.out_channels] + [1] * (self.weight.ndim - 1), start)
         self.gain = nn.Parameter(gains) if gain else None
         self.gamma, self.eps, self.same = gamma, eps, same
 
