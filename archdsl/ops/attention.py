@@ -49,11 +49,11 @@ class ChannelsLast(Op):
     """A map with its channels as the last axis."""
 
     verb: ClassVar[str] = "channels_last"
+    of_maps: ClassVar[bool] = True
     stores: ClassVar[Storage] = VIEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         return TensorSpec((*x.spatial, x.channels), "channels_last")
 
     def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
@@ -87,11 +87,11 @@ class Tokens(Op):
     """A map as a sequence of vectors, one for every position, row by row."""
 
     verb: ClassVar[str] = "tokens"
+    of_maps: ClassVar[bool] = True
     stores: ClassVar[Storage] = VIEW
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         return TensorSpec((prod(x.spatial), x.channels), "channels_last")
 
     def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
@@ -182,6 +182,7 @@ class PositionGrid(Op):
     """
 
     verb: ClassVar[str] = "position_grid"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
@@ -191,8 +192,7 @@ class PositionGrid(Op):
     normalize: bool = argument(FLAG, "the last position is at a full turn, not at its number", True)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         if self.out % (2 * x.rank):
             message = f"{self.out} channels are not a sine and a cosine for each of {x.rank} axes"
             raise ShapeError(message, "out", multiples(2 * x.rank, self.out))

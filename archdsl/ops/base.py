@@ -129,6 +129,7 @@ class Op:
 
     verb: ClassVar[str]
     inputs: ClassVar[int | None] = 1  # None: any number, at least two
+    of_maps: ClassVar[bool] = False  # whether it takes maps only, their channels first
     stores: ClassVar[Storage] = INPUTS
     lays: ClassVar[Lays] = "elementwise"  # how its output lies in memory
     lends: ClassVar[bool] = False  # whether what takes its output may write over that
@@ -140,6 +141,8 @@ class Op:
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         """The output for these inputs; raises ShapeError if there is none."""
+        if self.of_maps:
+            require_map(self, inputs[0])
         return inputs[0]
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:

@@ -20,7 +20,6 @@ from archdsl.ops.base import (
     Weight,
     argument,
     multiples,
-    require_map,
     stride_label,
     times,
     window,
@@ -44,6 +43,7 @@ class Conv(Op):
     """Convolution (cross-correlation) over the spatial axes, as `torch.nn.Conv1d` to `Conv3d`."""
 
     verb: ClassVar[str] = "conv"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     lends: ClassVar[bool] = True
     drawn: ClassVar[str] = "conv"
@@ -79,8 +79,7 @@ class Conv(Op):
         return self.pad == "same" and (set(self.stride) != {1} or self.odd)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         if self.padding == "auto" and self.odd:
             raise ShapeError(
                 f"padding cannot keep the size under an even kernel ({times(self.kernel)})",
@@ -201,6 +200,7 @@ class ConvTranspose(Op):
     """Transposed convolution, as `torch.nn.ConvTranspose1d` to `ConvTranspose3d`."""
 
     verb: ClassVar[str] = "conv_transpose"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     lends: ClassVar[bool] = True
     stores: ClassVar[Storage] = INPUTS
@@ -217,8 +217,7 @@ class ConvTranspose(Op):
     init: Init | None = argument(INIT, "how the weight starts; PyTorch's own way without it", None)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         _check_groups(self.groups, x.channels, self.out)
         if any(
             o >= max(s, d)

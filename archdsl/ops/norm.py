@@ -16,7 +16,6 @@ from archdsl.ops.base import (
     added,
     argument,
     multiples,
-    require_map,
 )
 from archdsl.ops.init import SCALE_INIT, Init
 from archdsl.ops.kinds import AXIS, CHANNEL, place
@@ -30,9 +29,19 @@ def _affine(channels: int) -> tuple[Weight, ...]:
     return Weight("weight", (channels,)), Weight("bias", (channels,))
 
 
-def _check_init(affine: bool, init: Init | None) -> None:
-    if init is not None and not affine:
-        raise ShapeError("without `affine` there is no scale to start", "init")
+class _Affine(Op):
+    """One that may have a scale and an offset per channel."""
+
+    affine: bool
+    init: Init | None
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        if self.init is not None and not self.affine:
+            raise ShapeError("without `affine` there is no scale to start", "init")
+        return super().infer(*inputs)
+
+    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
+        return _affine(inputs[0].channels) if self.affine else ()
 
 
 def _over_channels(output: TensorSpec, x: Strided) -> Strided:
@@ -43,7 +52,7 @@ def _over_channels(output: TensorSpec, x: Strided) -> Strided:
 
 
 @dataclass(frozen=True)
-class BatchNorm(Op):
+class BatchNorm(_Affine):
     """Batch normalisation per channel, as `torch.nn.BatchNorm1d` to `BatchNorm3d`."""
 
     verb: ClassVar[str] = "batch_norm"
@@ -59,8 +68,7 @@ class BatchNorm(Op):
         (x,) = inputs
         if x.layout != "channels_first" or x.rank > 3:
             raise ShapeError(f"batch_norm needs a map or a vector, its input is {x}")
-        _check_init(self.affine, self.init)
-        return x
+        return super().infer(x)
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         channels = inputs[0].channels
@@ -69,10 +77,10 @@ class BatchNorm(Op):
             Weight("running_var", (channels,), "buffer"),
             Weight("num_batches_tracked", (), "buffer", whole=True),
         )
+        learned = super().weights(*inputs)
         if self.frozen:
-            learned = _affine(channels) if self.affine else ()
             return (*(weight._replace(kind="buffer") for weight in learned), *statistics[:2])
-        return (*_affine(channels), *statistics) if self.affine else statistics
+        return (*learned, *statistics)
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         held = 0 if self.frozen else 2 * output.channels  # means and deviations of the batch
@@ -80,7 +88,7 @@ class BatchNorm(Op):
 
 
 @dataclass(frozen=True)
-class LayerNorm(Op):
+class LayerNorm(_Affine):
     """Layer normalisation over the channels, at every position of a map or sequence on its own."""
 
     verb: ClassVar[str] = "layer_norm"
@@ -89,13 +97,6 @@ class LayerNorm(Op):
     eps: float = argument(POSITIVE, "added to the variance", 1e-5)
     affine: bool = argument(FLAG, "learns a scale and an offset per channel", True)
     init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        _check_init(self.affine, self.init)
-        return inputs[0]
-
-    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
-        return _affine(inputs[0].channels) if self.affine else ()
 
     def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
         return _over_channels(output, inputs[0])
@@ -106,7 +107,7 @@ class LayerNorm(Op):
 
 
 @dataclass(frozen=True)
-class GroupNorm(Op):
+class GroupNorm(_Affine):
     """Normalisation over groups of channels, as `torch.nn.GroupNorm`."""
 
     verb: ClassVar[str] = "group_norm"
@@ -121,19 +122,15 @@ class GroupNorm(Op):
     init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
+        x = super().infer(*inputs)
         if x.layout != "channels_first":
             raise ShapeError(f"group_norm needs channels first, its input is tokens of {x}")
-        _check_init(self.affine, self.init)
         if x.channels % self.groups:
             message = f"{self.groups} groups do not divide {x.channels} channels"
             raise ShapeError(message, "groups", multiples(self.groups, x.channels))
         if x.elements == self.groups:
             raise ShapeError(f"{self.groups} groups of {x} hold one number each", "groups")
         return x
-
-    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
-        return _affine(inputs[0].channels) if self.affine else ()
 
     def storage(self, output: TensorSpec, *inputs: TensorSpec) -> Storage:
         return replace(INPUTS, kept=2 * self.groups, scratch=2 * self.groups)
@@ -144,15 +141,12 @@ class LocalResponseNorm(Op):
     """Local response normalisation across channels (AlexNet, section 3.3)."""
 
     verb: ClassVar[str] = "lrn"
+    of_maps: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     size: int = argument(WHOLE, "channels summed over", 5)
     alpha: float = argument(NUMBER, "factor of the mean square", 1e-4)
     beta: float = argument(NUMBER, "exponent", 0.75)
     k: float = argument(NUMBER, "added before the power", 1.0)
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        require_map(self, inputs[0])
-        return inputs[0]
 
     def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
         return super().strides(output, *(rows(x.sizes) if output.rank == 3 else x for x in inputs))
@@ -170,10 +164,11 @@ class LocalResponseNorm(Op):
 
 
 @dataclass(frozen=True)
-class InstanceNorm(Op):
+class InstanceNorm(_Affine):
     """Normalisation of every channel of an image on its own, as `torch.nn.InstanceNorm2d`."""
 
     verb: ClassVar[str] = "instance_norm"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "rows"
     fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
@@ -183,15 +178,10 @@ class InstanceNorm(Op):
     init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         if x.elements == x.channels:
             raise ShapeError(f"the channels of {x} hold one number each")
-        _check_init(self.affine, self.init)
         return x
-
-    def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
-        return _affine(inputs[0].channels) if self.affine else ()
 
     def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
         return {} if inputs[0].in_rows else {0: inputs[0].elements}
@@ -204,7 +194,7 @@ class InstanceNorm(Op):
 
 
 @dataclass(frozen=True)
-class RmsNorm(Op):
+class RmsNorm(_Affine):
     """Division by the root of the mean square over the channels, as `torch.nn.RMSNorm`."""
 
     verb: ClassVar[str] = "rms_norm"
@@ -215,10 +205,6 @@ class RmsNorm(Op):
     )
     affine: bool = argument(FLAG, "learns a scale per channel", True)
     init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        _check_init(self.affine, self.init)
-        return inputs[0]
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         return (Weight("weight", (inputs[0].channels,)),) if self.affine else ()

@@ -31,6 +31,7 @@ from archdsl.ops.tensor import TensorSpec
 
 @dataclass(frozen=True)
 class _Pool(Op):
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     drawn: ClassVar[str] = "pool"
     kernel: tuple[int, ...] = argument(AXES, "size of the window")
@@ -41,8 +42,7 @@ class _Pool(Op):
     ceil: bool = argument(FLAG, "lets the last window hang over the end", False)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         pad = self.padding
         if not isinstance(pad, str) and any(
             2 * p > k for p, k in zip(pad, self.kernel, strict=True)
@@ -133,12 +133,12 @@ class AdaptiveAvgPool(Op):
     """Mean pooling to a given size, whatever the input's."""
 
     verb: ClassVar[str] = "adaptive_avg_pool"
+    of_maps: ClassVar[bool] = True
     drawn: ClassVar[str] = "pool"
     size: tuple[int, ...] = argument(AXES, "output size")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        require_map(self, inputs[0])
-        return TensorSpec((inputs[0].channels, *self.size))
+        return TensorSpec((super().infer(*inputs).channels, *self.size))
 
     def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
         return _mean_of_windows(output, inputs[0])
@@ -167,13 +167,14 @@ class GlobalAvgPool(Op):
     """The mean of every channel, as a map of size 1."""
 
     verb: ClassVar[str] = "global_avg_pool"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "pool"
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        require_map(self, inputs[0])
-        return TensorSpec((inputs[0].channels, *(1,) * inputs[0].rank))
+        x = super().infer(*inputs)
+        return TensorSpec((x.channels, *(1,) * x.rank))
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:
         return None
@@ -196,6 +197,7 @@ class MaxUnpool(Op):
     """
 
     verb: ClassVar[str] = "max_unpool"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     drawn: ClassVar[str] = "pool"
     kernel: tuple[int, ...] = argument(AXES, "size of the window")
@@ -204,8 +206,7 @@ class MaxUnpool(Op):
     like: bool = argument(REFERENCE, "the map that was pooled", False)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        x = inputs[0]
-        require_map(self, x)
+        x = super().infer(*inputs)
         if not self.like:
             help = "write `like: NAME`, with the map that the max_pool read"
             raise ShapeError("max_unpool needs the map that was pooled", help=help)
@@ -245,6 +246,7 @@ class BlurPool(Op):
     """A binomial filter with a stride (Zhang 2019, Making Convolutional Nets Shift-Invariant)."""
 
     verb: ClassVar[str] = "blur_pool"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     fitted: ClassVar[bool] = True
     lends: ClassVar[bool] = True
@@ -259,8 +261,7 @@ class BlurPool(Op):
         return (self.stride - 1 + self.kernel - 1) // 2
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         if self.mode == "reflect" and any(self.border >= size for size in x.spatial):
             raise ShapeError(f"a reflected border must be narrower than the map ({x})", "kernel")
         kernel, stride, border = ((n,) * x.rank for n in (self.kernel, self.stride, self.border))

@@ -28,9 +28,10 @@ from archdsl.ops.strides import Lays, Strided, as_map, elementwise
 from archdsl.ops.tensor import TensorSpec
 
 
-def _require_image(op: Op, x: TensorSpec) -> None:
-    if x.layout != "channels_first" or x.rank != 2:
+def _image(op: Op, x: TensorSpec) -> TensorSpec:
+    if x.rank != 2:
         raise ShapeError(f"{op.verb} needs a map of two axes, its input is {x}")
+    return x
 
 
 def _padded(usual: Strided, x: Strided, mode: str) -> Strided:
@@ -73,6 +74,7 @@ class Resize(Op):
     """Interpolates a map to `scale` times its size, to `size`, or to the size of another map."""
 
     verb: ClassVar[str] = "resize"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "pool"
@@ -85,8 +87,7 @@ class Resize(Op):
     align_corners: bool = argument(FLAG, "corner pixels stay in the corners", False)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        x = inputs[0]
-        require_map(self, x)
+        x = super().infer(*inputs)
         if (self.scale is not None) + (self.size is not None) + self.like != 1:
             raise ShapeError("resize takes exactly one of scale, size and like")
         if self.mode != "nearest" and x.rank != 2:
@@ -135,13 +136,13 @@ class Pad(Op):
     """Adds a border, as wide on both sides of an axis or not (a causal convolution's)."""
 
     verb: ClassVar[str] = "pad"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     border: Sides = argument(SIDES, "width of the border per axis, or `[before, after]`")
     mode: str = argument(words("zeros", "reflect", "replicate"), "what the border holds", "zeros")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         sides = list(zip(x.spatial, map(both, self.border), strict=True))
         if self.mode == "reflect" and any(max(border) >= size for size, border in sides):
             raise ShapeError(f"a reflected border must be narrower than the map ({x})", "border")
@@ -162,6 +163,7 @@ class PadChannels(Op):
     """Adds channels of zeros behind those of the input (ResNet's shortcut without weights)."""
 
     verb: ClassVar[str] = "pad_channels"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     fitted: ClassVar[bool] = True
     stores: ClassVar[Storage] = NEW
@@ -170,8 +172,7 @@ class PadChannels(Op):
     out: int = argument(WHOLE, "output channels")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         if self.out < x.channels:
             raise ShapeError(f"{x.channels} channels cannot be padded to {self.out}", "out")
         return x.with_channels(self.out)
@@ -185,14 +186,14 @@ class Crop(Op):
     """Cuts the centre out of a map, to `size` or the size of another map, or a `border` off it."""
 
     verb: ClassVar[str] = "crop"
+    of_maps: ClassVar[bool] = True
     stores: ClassVar[Storage] = VIEW
     size: tuple[int, ...] | None = argument(AXES, "output size", None)
     like: bool = argument(REFERENCE, "a map whose size to take", False)
     border: Sides | None = added(SIDES, "what to cut off per axis, or `[before, after]`", None)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        x = inputs[0]
-        require_map(self, x)
+        x = super().infer(*inputs)
         if (self.size is not None) + self.like + (self.border is not None) != 1:
             raise ShapeError("crop takes exactly one of size, like and border")
         if self.border is not None:
@@ -264,14 +265,14 @@ class ChannelShuffle(Op):
     """Interleaves groups of channels (ShuffleNet, figure 1)."""
 
     verb: ClassVar[str] = "channel_shuffle"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     groups: int = argument(WHOLE, "number of groups")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        require_map(self, x)
+        x = super().infer(*inputs)
         if x.channels % self.groups:
             message = f"{self.groups} groups do not divide {x.channels} channels"
             raise ShapeError(message, "groups", multiples(self.groups, x.channels))
@@ -288,14 +289,14 @@ class PixelShuffle(Op):
     """Turns channels into pixels: `C r^2` x H x W to C x `rH` x `rW`."""
 
     verb: ClassVar[str] = "pixel_shuffle"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "rows"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     factor: int = argument(WHOLE, "how many times larger")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        _require_image(self, x)
+        x = _image(self, super().infer(*inputs))
         if x.channels % self.factor**2:
             raise ShapeError(f"{self.factor}^2 does not divide the channels of {x}", "factor")
         return TensorSpec((x.channels // self.factor**2, *(n * self.factor for n in x.spatial)))
@@ -314,14 +315,14 @@ class SpaceToDepth(Op):
     """Turns pixels into channels, the inverse of `pixel_shuffle`."""
 
     verb: ClassVar[str] = "space_to_depth"
+    of_maps: ClassVar[bool] = True
     lays: ClassVar[Lays] = "map"
     stores: ClassVar[Storage] = NEW
     drawn: ClassVar[str] = "norm"
     factor: int = argument(WHOLE, "how many times smaller")
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
-        _require_image(self, x)
+        x = _image(self, super().infer(*inputs))
         if any(n % self.factor for n in x.spatial):
             raise ShapeError(f"{self.factor} does not divide the size of {x}", "factor")
         return TensorSpec((x.channels * self.factor**2, *(n // self.factor for n in x.spatial)))

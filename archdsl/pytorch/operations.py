@@ -149,12 +149,6 @@ def writing_over(op: Op) -> ast.expr | None:
 
 # shapes: sizes that are not known are None
 
-_OF_MAPS = (
-    conv.Conv, conv.ConvTranspose, pool.MaxPool, pool.AvgPool, pool.AdaptiveAvgPool,
-    pool.GlobalAvgPool, pool.MaxUnpool, pool.BlurPool, shape.Resize, shape.Pad, shape.Crop,
-    shape.PixelShuffle, shape.SpaceToDepth,
-)  # fmt: skip  # and of what derives from them: they have axes to go along
-
 
 def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
     """What an op gives, as far as it is known."""
@@ -168,7 +162,7 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
     by_axis = _along(op, inputs)
     if by_axis is not None:
         return by_axis
-    if isinstance(op, _OF_MAPS) and (x.rank == 0 or x.layout == "channels_last"):
+    if op.of_maps and (x.rank == 0 or x.layout == "channels_last"):
         raise Fixed((), f"{op.verb} on {x.layout} of {x.rank} axes, in a branch that never runs")
     match op:
         case join.Add() | join.Multiply():

@@ -429,6 +429,21 @@ def test_a_module_takes_all_inputs_that_it_serves(verb: str, data: st.DataObject
             assert tuple(result.shape[1:]) == wanted
 
 
+@pytest.mark.parametrize("verb", [verb for verb, op in OPS.items() if op.of_maps])
+@given(data=st.data())
+@settings(max_examples=10)
+def test_an_op_of_maps_takes_nothing_else(verb: str, data: st.DataObject) -> None:
+    given, (x, *others) = drawn(data, verb)
+    try:
+        op = make(verb, given, [x, *others])
+    except (ShapeError, ArgumentError):
+        return
+    vector = TensorSpec((x.channels,))
+    for other in (vector, TensorSpec((*x.spatial, x.channels), "channels_last")):
+        with pytest.raises(ShapeError):
+            op.infer(other, *others)
+
+
 def check(verb: str, given: Given, specs: list[TensorSpec]) -> None:
     """What PyTorch computes is what the op infers, and what it refuses is refused."""
     try:
