@@ -16,22 +16,20 @@ if TYPE_CHECKING:
 
     from archdsl.api import (
         analyze,
-        check,
         compile,
         digraph,
         draw,
         emit,
         export,
         from_torch,
-        load,
         load_weights,
-        loads,
         optimize,
         save_weights,
         summarize,
         to_spec,
     )
     from archdsl.api.hub import from_pretrained, push_to_hub, save_pretrained
+    from archdsl.api.reading import check, load, loads
     from archdsl.diagnostics.diagnostic import Diagnostic
     from archdsl.diagnostics.errors import CheckpointError, ModuleError, SpecError, UsageError
     from archdsl.graph.graph import Graph, Node, Scope
@@ -82,7 +80,7 @@ _LATER = {
     "SpecError": "diagnostics.errors",
     "UsageError": "diagnostics.errors",
     "analyze": "api",
-    "check": "api",
+    "check": "api.reading",
     "compile": "api",
     "digraph": "api",
     "draw": "api",
@@ -90,9 +88,9 @@ _LATER = {
     "export": "api",
     "from_pretrained": "api.hub",
     "from_torch": "api",
-    "load": "api",
+    "load": "api.reading",
     "load_weights": "api",
-    "loads": "api",
+    "loads": "api.reading",
     "optimize": "api",
     "push_to_hub": "api.hub",
     "register": "plugins",

@@ -16,7 +16,9 @@ from archdsl.diagnostics.errors import UsageError
 from archdsl.modules.call import Argument, Call, Row, table_module
 from archdsl.modules.calls import IMPORTED, add_row
 from archdsl.ops import ABSENT, OPS, arguments, declare
-from archdsl.ops.base import (
+from archdsl.ops.base import Op, ShapeError, Weight, require_map
+from archdsl.ops.init import INIT, Init
+from archdsl.ops.kinds import (
     AXES,
     CHANNELS,
     FLAG,
@@ -25,14 +27,9 @@ from archdsl.ops.base import (
     POSITIVE,
     RATE,
     WHOLE,
-    Op,
-    ShapeError,
-    Weight,
     argument,
-    require_map,
     words,
 )
-from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import Reach, windows
 from archdsl.ops.storage import INPUTS, NEW, OUTPUT, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec

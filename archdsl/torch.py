@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.analysis.partition import Measure, Partition
 from archdsl.analysis.partition import partition as _partition
-from archdsl.api import load
+from archdsl.api.reading import load
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.voice import speaking_python
 from archdsl.graph.graph import Graph

@@ -30,7 +30,7 @@ from archdsl.language import gallery as networks
 from archdsl.language.gallery import find, zoo
 from archdsl.language.standard import standard_blocks
 from archdsl.ops import OPS, Op, arguments, join
-from archdsl.ops.base import CHANNELS
+from archdsl.ops.kinds import CHANNELS
 from archdsl.ops.pool import KERNEL
 from archdsl.tables import axes, plots
 from archdsl.yaml import source as yaml_source

@@ -15,7 +15,7 @@ USES = [  # each in a process of its own, where nothing else of the package was 
     "assert encode(decode(text)) == text",
     "from archdsl import Graph; assert Graph.from_json(text).to_json() == text",
     "from archdsl import load; assert load('alexnet').to_json() == text",
-    "from archdsl.api import load; assert load('alexnet').to_json() == text",
+    "from archdsl.api.reading import load; assert load('alexnet').to_json() == text",
     "import archdsl; assert archdsl.Graph.from_json(text) == archdsl.load('alexnet')",
     "from archdsl.cli.main import run; assert run(['check', 'alexnet']) == 0",
     "from archdsl.language.gallery import names; assert 'alexnet' in names()",

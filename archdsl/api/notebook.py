@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from archdsl.api import Reading, draw, read, settings_of, summarize
+from archdsl.api import draw, summarize
+from archdsl.api.reading import Reading, read, settings_of
 from archdsl.diagnostics.errors import UsageError
 from archdsl.figures.options import KINDS
 from archdsl.graph.graph import Graph

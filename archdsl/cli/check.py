@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from archdsl.api import Reading
+from archdsl.api.reading import Reading
 from archdsl.cli.console import (
     OK,
     STDIN,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from archdsl.api import Reading, read, settings_of
+from archdsl.api.reading import Reading, read, settings_of
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.sink import Sink
@@ -179,7 +179,7 @@ def imported_graph(
 
 def _imported(source: str, changed: Changes) -> Reading:
     """A module in place of a spec: with the blocks of the spec that it can be, if it can."""
-    from archdsl.api import loads
+    from archdsl.api.reading import loads
     from archdsl.diagnostics.errors import ModuleError
     from archdsl.importing.specs import spec_of
 

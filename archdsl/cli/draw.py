@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archdsl.api import Reading
+from archdsl.api.reading import Reading
 from archdsl.cli.console import (
     Changes,
     Command,

@@ -28,7 +28,7 @@ def import_(
     of `torch.export` (`FILE.pt2`). Its Python code is run, which that of a spec never is. A table
     of ultralytics (`yolov8n.yaml`, at `--arg scale=s`) is read, and nothing is run.
     """
-    from archdsl.api import loads
+    from archdsl.api.reading import loads
     from archdsl.importing.specs import spec_of
 
     if source.endswith((".yaml", ".yml")):
@@ -58,7 +58,7 @@ def write(text: str, out: Path | None, what: str = "") -> None:
 
 def _of_rows(source: str, shapes: tuple[str, ...], name: str | None, arguments: Settings) -> str:
     """The spec of a table of rows; without a scale that which the file's name ends with."""
-    from archdsl.api import loads
+    from archdsl.api.reading import loads
     from archdsl.importing.rows import spec_of_rows, table_of
 
     if shapes or arguments.keys() - {"scale"}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archdsl.api import read
+from archdsl.api.reading import read
 from archdsl.cli.console import OK, WRONG_SPEC, color, show
 from archdsl.cli.progress import progress
 from archdsl.language import gallery

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 
-from archdsl.api import Reading, read
+from archdsl.api.reading import Reading, read
 from archdsl.diagnostics.diagnostic import Diagnostic, Span
 from archdsl.diagnostics.sink import Sink, in_order
 from archdsl.editor.marks import Mark, marks_of

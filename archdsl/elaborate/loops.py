@@ -9,7 +9,7 @@ from archdsl.elaborate.env import Evaluated, Here, Origin, Origins, Row, fail
 from archdsl.elaborate.values import Evaluator
 from archdsl.expressions.expression import Value, describe
 from archdsl.language.syntax import Column, Item, Literal, Loop
-from archdsl.ops.base import kind_of
+from archdsl.ops.kinds import kind_of
 
 ONCE = [Row()]  # of an item without `for`
 

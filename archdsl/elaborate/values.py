@@ -46,7 +46,7 @@ from archdsl.language.syntax import (
     Verb,
 )
 from archdsl.ops import OPS, ArgumentError, Kind, kind
-from archdsl.ops.base import kind_of, whole_number
+from archdsl.ops.kinds import kind_of, whole_number
 from archdsl.yaml.source import Path, Place
 
 _STEP = 3  # characters of an expression, which take the time of a value

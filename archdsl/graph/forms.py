@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from archdsl.diagnostics.text import one_line
 from archdsl.graph.graph import ScopeKind
-from archdsl.ops.base import kind_of
+from archdsl.ops.kinds import kind_of
 from archdsl.ops.tensor import Layout
 from archdsl.yaml.mistakes import expected
 

@@ -13,8 +13,8 @@ from archdsl.importing.items import WAITING, Body, Item
 from archdsl.importing.residuals import Entry, residuals
 from archdsl.modules.structure import ROOT, Structure
 from archdsl.ops import Op, arguments, join
-from archdsl.ops.base import AXES, BORDERS, CHANNELS, CONV_PADDING, KERNEL, POOL_PADDING
-from archdsl.ops.kinds import SCALE, SIDES, SOME_AXES
+from archdsl.ops.axes import SCALE, SIDES, SOME_AXES
+from archdsl.ops.kinds import AXES, BORDERS, CHANNELS, CONV_PADDING, KERNEL, POOL_PADDING
 from archdsl.ops.opaque import Opaque
 from archdsl.ops.tensor import INPUT, TensorSpec
 

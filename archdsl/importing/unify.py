@@ -9,7 +9,7 @@ from typing import Any
 from archdsl.importing.items import ANY, WAITING, Body, Code, First, Item, Ramp, Verb, is_list
 from archdsl.importing.residuals import AFTER
 from archdsl.ops import OPS, arguments
-from archdsl.ops.base import CHANNELS, KERNEL
+from archdsl.ops.kinds import CHANNELS, KERNEL
 
 SHAPES = ("shape", "size")  # arguments that are said axis by axis
 MOST = 60  # ways in which lists of different lengths are laid beside each other

@@ -11,7 +11,8 @@ from archdsl.diagnostics.suggest import did_you_mean, nearest
 from archdsl.diagnostics.text import as_yaml
 from archdsl.diagnostics.vocabulary import NO_ARGUMENTS
 from archdsl.expressions.template import Template
-from archdsl.language.checker import Checker, Either, Visible, listed
+from archdsl.language.checker import Either, Visible, listed
+from archdsl.language.loops import LoopChecker
 from archdsl.language.syntax import (
     COMBINATORS,
     MODIFIERS,
@@ -32,7 +33,7 @@ BESIDE = "`{}` is a modifier: it stands beside {}, not inside"
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 
 
-class ArgumentChecker(Checker):
+class ArgumentChecker(LoopChecker):
     """Reads arguments; reports those that a verb does not take, needs, or cannot take so."""
 
     def __init__(

@@ -29,7 +29,7 @@ from archdsl.language.syntax import (
     is_modifier,
 )
 from archdsl.ops import ABSENT, JOINS, OPS, ArgumentError, arguments
-from archdsl.ops.base import whole_number
+from archdsl.ops.kinds import whole_number
 from archdsl.yaml.source import Place
 
 

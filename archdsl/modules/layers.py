@@ -4,7 +4,7 @@ from typing import Any
 
 from archdsl.modules.call import Argument, Call, Row, plain, positional, ranked, sized, writing
 from archdsl.ops import activation, attention, conv, norm, pool
-from archdsl.ops.kinds import in_torch
+from archdsl.ops.axes import in_torch
 from archdsl.ops.tensor import TensorSpec
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from archdsl.modules.call import Argument, Call, Row, plain, positional, sized, writing
 from archdsl.ops import Op, attention, join, learned, regularize, shape
-from archdsl.ops.kinds import both, in_torch
+from archdsl.ops.axes import both, in_torch
 from archdsl.ops.tensor import TensorSpec
 
 

@@ -14,11 +14,8 @@ from archdsl.ops import (
     shape,
 )
 from archdsl.ops.base import (
-    ArgumentError,
     Cost,
-    Kind,
     Op,
-    RankError,
     ShapeError,
     TooSmallError,
     Weight,
@@ -27,6 +24,7 @@ from archdsl.ops.base import (
     facts,
     kind,
 )
+from archdsl.ops.kinds import ArgumentError, Kind, RankError
 
 __all__ = [
     "ABSENT",

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import FLAG, NUMBER, Op, ShapeError, Weight, added, argument
-from archdsl.ops.kinds import AXIS, CHANNEL, place
+from archdsl.ops.axes import AXIS, CHANNEL, place
+from archdsl.ops.base import Op, ShapeError, Weight
+from archdsl.ops.kinds import FLAG, NUMBER, added, argument
 from archdsl.ops.reach import Reach, along
 from archdsl.ops.storage import OUTPUT, OVER_COPY, Saves, Storage
 from archdsl.ops.strides import Lays

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
-from archdsl.ops.base import (
+from archdsl.ops.base import Op, ShapeError, Weight, multiples, require_map, times
+from archdsl.ops.init import INIT, Init
+from archdsl.ops.kinds import (
     AXES,
     BORDERS,
     CHANNELS,
@@ -16,17 +18,10 @@ from archdsl.ops.base import (
     REFERENCE,
     SHAPE,
     WHOLE,
-    Op,
-    ShapeError,
-    Weight,
     added,
     argument,
-    multiples,
-    require_map,
-    times,
     words,
 )
-from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import Arrangement, Reach, Reads
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.strides import Lays, Strided

@@ -6,6 +6,17 @@ from math import gcd, prod
 from typing import ClassVar
 
 from archdsl.ops.base import (
+    Op,
+    ShapeError,
+    TooSmallError,
+    Weight,
+    multiples,
+    stride_label,
+    times,
+    window,
+)
+from archdsl.ops.init import INIT, Init
+from archdsl.ops.kinds import (
     AXES,
     BORDERS,
     CHANNELS,
@@ -14,17 +25,8 @@ from archdsl.ops.base import (
     NUMBER,
     POSITIVE,
     WHOLE,
-    Op,
-    ShapeError,
-    TooSmallError,
-    Weight,
     argument,
-    multiples,
-    stride_label,
-    times,
-    window,
 )
-from archdsl.ops.init import INIT, Init
 from archdsl.ops.reach import Reach, Reads, windows
 from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.strides import Lays

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archdsl.ops.base import NUMBER, ArgumentError, Kind, Read, kind_of
+from archdsl.ops.kinds import NUMBER, ArgumentError, Kind, Read, kind_of
 
 PER_GROUP = "fan_out_per_group"  # as TensorFlow counts; torch.nn.init adds the groups up
 _MODES = ("fan_in", "fan_out", PER_GROUP)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from archdsl.ops.base import POSITIVE, Op, ShapeError, Weight, added, argument, words
-from archdsl.ops.kinds import AXIS, CHANNEL, place
+from archdsl.ops.axes import AXIS, CHANNEL, place
+from archdsl.ops.base import Op, ShapeError, Weight
+from archdsl.ops.kinds import POSITIVE, added, argument, words
 from archdsl.ops.reach import Reach, Reads, along
 from archdsl.ops.storage import INPUTS, NEW, Storage
 from archdsl.ops.strides import Strided, channels_side_by_side, rows

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from archdsl.ops.base import FLAG, NUMBER, SHAPE, WHOLE, Op, ShapeError, Weight, argument, times
+from archdsl.ops.base import Op, ShapeError, Weight, times
+from archdsl.ops.kinds import FLAG, NUMBER, SHAPE, WHOLE, argument
 from archdsl.ops.reach import Reach
 from archdsl.ops.storage import NEW, Storage
 from archdsl.ops.strides import Lays

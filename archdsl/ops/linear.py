@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from archdsl.ops.base import CHANNELS, FLAG, WHOLE, Op, ShapeError, Weight, argument
+from archdsl.ops.base import Op, ShapeError, Weight
 from archdsl.ops.init import INIT, Init
+from archdsl.ops.kinds import CHANNELS, FLAG, WHOLE, argument
 from archdsl.ops.reach import SAME, Reach
 from archdsl.ops.storage import FACTOR, Storage
 from archdsl.ops.strides import Lays, Strided

@@ -4,21 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from archdsl.ops.base import (
-    FLAG,
-    NUMBER,
-    POSITIVE,
-    RATE,
-    WHOLE,
-    Op,
-    ShapeError,
-    Weight,
-    added,
-    argument,
-    multiples,
-)
+from archdsl.ops.axes import AXIS, CHANNEL, place
+from archdsl.ops.base import Op, ShapeError, Weight, multiples
 from archdsl.ops.init import SCALE_INIT, Init
-from archdsl.ops.kinds import AXIS, CHANNEL, place
+from archdsl.ops.kinds import FLAG, NUMBER, POSITIVE, RATE, WHOLE, added, argument
 from archdsl.ops.reach import Reach, along
 from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.strides import Lays, Strided, channels_side_by_side, rows

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import Kind, Op, Weight, argument
+from archdsl.ops.base import Op, Weight
+from archdsl.ops.kinds import Kind, argument
 from archdsl.ops.reach import Reach
 from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.strides import Lays

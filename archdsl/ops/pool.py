@@ -5,7 +5,9 @@ from math import prod
 from operator import gt
 from typing import ClassVar
 
-from archdsl.ops.base import (
+from archdsl.ops.base import Op, ShapeError, require_map, stride_label, times
+from archdsl.ops.conv import padded, window_sizes
+from archdsl.ops.kinds import (
     AXES,
     BORDERS,
     FLAG,
@@ -13,16 +15,10 @@ from archdsl.ops.base import (
     POOL_PADDING,
     REFERENCE,
     WHOLE,
-    Op,
-    ShapeError,
     added,
     argument,
-    require_map,
-    stride_label,
-    times,
     words,
 )
-from archdsl.ops.conv import padded, window_sizes
 from archdsl.ops.reach import Reach, Reads, bins, windows
 from archdsl.ops.storage import INPUTS, NEW, Storage
 from archdsl.ops.strides import Lays, Strided, as_map, rows

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import FLAG, Op, ShapeError, argument
-from archdsl.ops.kinds import CHANNEL, SOME_AXES, place
+from archdsl.ops.axes import CHANNEL, SOME_AXES, place
+from archdsl.ops.base import Op, ShapeError
+from archdsl.ops.kinds import FLAG, argument
 from archdsl.ops.reach import GONE, SAME, Reach
 from archdsl.ops.storage import NEW, Storage
 from archdsl.ops.strides import Lays

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archdsl.ops.base import FLAG, NUMBER, RATE, Op, Weight, argument
+from archdsl.ops.base import Op, Weight
+from archdsl.ops.kinds import FLAG, NUMBER, RATE, argument
 from archdsl.ops.storage import FACTOR, NEW, VIEW, Storage
 from archdsl.ops.tensor import TensorSpec
 

@@ -5,23 +5,9 @@ from dataclasses import dataclass
 from math import floor, prod
 from typing import ClassVar
 
-from archdsl.ops.base import (
-    AXES,
-    FLAG,
-    INDEX,
-    REFERENCE,
-    SHAPE,
-    WHOLE,
-    Op,
-    ShapeError,
-    added,
-    argument,
-    multiples,
-    require_map,
-    times,
-    words,
-)
-from archdsl.ops.kinds import AXIS, CHANNEL, SCALE, SIDES, Sides, both, place
+from archdsl.ops.axes import AXIS, CHANNEL, SCALE, SIDES, Sides, both, place
+from archdsl.ops.base import Op, ShapeError, multiples, require_map, times
+from archdsl.ops.kinds import AXES, FLAG, INDEX, REFERENCE, SHAPE, WHOLE, added, argument, words
 from archdsl.ops.reach import Arrangement, Reach, Reads, along, reshaped
 from archdsl.ops.storage import INPUTS, NEW, VIEW, Storage
 from archdsl.ops.strides import Lays, Strided, as_map, elementwise

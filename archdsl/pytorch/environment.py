@@ -25,7 +25,7 @@ from archdsl.language.syntax import (
     Verb,
 )
 from archdsl.ops import OPS, ArgumentError, Kind, Op, arguments, kind
-from archdsl.ops.base import whole_number
+from archdsl.ops.kinds import whole_number
 from archdsl.ops.tensor import INPUT
 from archdsl.pytorch.entries import NAMELESS, Holder, Listing, Value
 from archdsl.pytorch.naming import pattern, text_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from archdsl.language.syntax import Block, File, Item
 from archdsl.modules.call import Argument, Call
 from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
-from archdsl.ops.base import NUMBER, POSITIVE, RATE
+from archdsl.ops.kinds import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body
 from archdsl.pytorch.chains import Chains
@@ -21,7 +21,6 @@ from archdsl.pytorch.joining import join_members
 from archdsl.pytorch.naming import plain_name, text_of
 from archdsl.pytorch.operations import (
     function_of,
-    infer,
     module_of,
     pads_evenly,
     reshaping,
@@ -31,6 +30,7 @@ from archdsl.pytorch.operations import (
 )
 from archdsl.pytorch.python import call, choice, flat, name
 from archdsl.pytorch.regions import settle_regions
+from archdsl.pytorch.shapes import infer
 from archdsl.pytorch.starts import is_known, scheme_of, wrap
 from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, negation, same, symbol
 from archdsl.pytorch.told import Told

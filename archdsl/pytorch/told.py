@@ -8,8 +8,9 @@ from typing import Any
 from archdsl.modules.call import Call
 from archdsl.ops import OPS, Op, arguments
 from archdsl.ops.tensor import TensorSpec
-from archdsl.pytorch.operations import infer, module_of, settle, torch_call
+from archdsl.pytorch.operations import module_of, settle, torch_call
 from archdsl.pytorch.python import as_syntax, call
+from archdsl.pytorch.shapes import infer
 from archdsl.pytorch.symbols import Fixed, known, same
 
 

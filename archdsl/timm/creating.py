@@ -8,7 +8,8 @@ from timm.models import PretrainedCfg, resolve_pretrained_cfg
 from timm.models._features import feature_take_indices
 from torch import nn
 
-from archdsl.api import compile, load
+from archdsl.api import compile
+from archdsl.api.reading import load
 from archdsl.diagnostics.errors import UsageError
 from archdsl.graph.graph import Graph
 from archdsl.timm.model import FeatureModel, TimmModel, as_features, as_model

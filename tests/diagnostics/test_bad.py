@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.api import Reading, read
+from archdsl.api.reading import Reading, read
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.diagnostic import Diagnostic, Span
 from archdsl.lint.rules import DEFAULT, LINTS

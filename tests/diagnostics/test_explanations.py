@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from archdsl.api import read
+from archdsl.api.reading import read
 from archdsl.cli.main import cli, run
 from archdsl.diagnostics.codes import CODES
 from archdsl.diagnostics.errors import UsageError

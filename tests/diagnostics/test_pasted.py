@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.api import Reading
+from archdsl.api.reading import Reading
 from archdsl.diagnostics.diagnostic import Diagnostic, Span
 from archdsl.diagnostics.sink import Sink
 from archdsl.yaml.source import parse

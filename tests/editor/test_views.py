@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archdsl.api import read
+from archdsl.api.reading import read
 from archdsl.diagnostics.errors import UsageError
 from archdsl.editor import navigation, outline
 from archdsl.editor.completion import completion

@@ -102,7 +102,7 @@ def of_windows(graph: Graph) -> dict[str, tuple[int, ...]]:
 
 
 def test_maps_that_are_made_larger_by_a_factor_are_refused_where_they_meet_others() -> None:
-    (error,) = archdsl.api.read("hrnet_w18", output_stride="8").diagnostics
+    (error,) = archdsl.api.reading.read("hrnet_w18", output_stride="8").diagnostics
     assert (error.code, error.message) == ("E0501", "add of 18x56x56 and 18x112x112")
 
 

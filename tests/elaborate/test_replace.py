@@ -81,7 +81,7 @@ LARGE = {"preresnet1001_cifar10", "efficientnet_b7", "tf_efficientnet_b7", "effi
 def test_every_network_takes_silu_for_relu() -> None:
     found = 0
     for name in set(names()) - LARGE:
-        reading = archdsl.api.read(name, replaced=["relu=silu"])
+        reading = archdsl.api.reading.read(name, replaced=["relu=silu"])
         if reading.graph is None:
             assert [error.code for error in reading.diagnostics] == ["E0402"]
             continue
@@ -244,14 +244,14 @@ def test_what_the_call_says_goes_before_what_the_spec_says(tmp_path: Any) -> Non
     )
     graph = archdsl.load(path, replace={"relu": "hard_swish"})
     assert list(ops(graph).values()) == ["hard_swish", "gelu"]
-    graph = archdsl.api.read(
+    graph = archdsl.api.reading.read(
         path, replaced=["relu=sigmoid", "[{op: tanh, at: '1', with: relu}]"]
     ).require()
     assert list(ops(graph).values()) == ["sigmoid", "relu"]
     candidates = Candidates(path, replaced=["relu=gelu"])
     assert list(ops(candidates.graph(Point({}, {}))).values()) == ["gelu", "gelu"]
     with pytest.raises(UsageError, match="did you mean `relu`"):
-        archdsl.api.read(path, replaced=["rellu=silu"])
+        archdsl.api.reading.read(path, replaced=["rellu=silu"])
     with pytest.raises(UsageError, match="replace, output_stride and input change a spec"):
         archdsl.compile(graph, replace={"relu": "silu"})
 

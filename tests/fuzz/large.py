@@ -52,7 +52,7 @@ def commands(path: Path, other: Path) -> dict[str, Callable[[], int]]:
     """What is done with a spec, each giving its exit status."""
 
     def emitted() -> int:
-        reading = archdsl.api.read(path)
+        reading = archdsl.api.reading.read(path)
         return 1 if reading.graph is None else int(not emit(reading.graph))
 
     return {

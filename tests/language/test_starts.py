@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import archdsl
-from archdsl.api import read
+from archdsl.api.reading import read
 from archdsl.cli.editor import STARTS
 from archdsl.diagnostics.errors import UsageError
 from archdsl.diagnostics.sink import Sink

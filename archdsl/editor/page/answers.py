@@ -10,7 +10,7 @@ from typing import Any
 
 from archdsl.analysis.diff import compare
 from archdsl.analysis.summary import summarize
-from archdsl.api import load, read
+from archdsl.api.reading import load, read
 from archdsl.diagnostics.diagnostic import Diagnostic
 from archdsl.diagnostics.errors import UsageError
 from archdsl.editor.completion import Offer, completion

@@ -8,7 +8,7 @@ from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.scene import Run
 from archdsl.graph.graph import Graph, Node
 from archdsl.ops import Cost
-from archdsl.ops.kinds import CHANNEL
+from archdsl.ops.axes import CHANNEL
 from archdsl.ops.tensor import TensorSpec
 
 NONE: Mapping[str, int] = MappingProxyType({})
