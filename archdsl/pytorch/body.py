@@ -103,8 +103,7 @@ class Body:
         if NAMELESS in found:
             raise Fixed(value.names, "the size of a map that has no name yet")
         if self.varies(value.syntax):
-            code: ast.expr = Kept(self, hint).visit(deepcopy(value.syntax))
-            return code
+            return self.keep_in(hint, value)
         for known, code in self.kept.items():
             if ast.dump(code) == ast.dump(value.syntax):
                 return ast.Attribute(ast.Name("self"), known)
@@ -120,9 +119,15 @@ class Body:
         """Whether only `forward` knows what something is: it depends on a turn or on a map."""
         return any(title[0] == "%" or title in self.turning for title in identifiers(*trees))
 
+    def keep_in(self, hint: str, value: Symbol) -> ast.expr:
+        """What varies by turns in `forward`, with the numbers of the constructor in it."""
+        kept = Kept(self.varies, lambda part: self.keep(hint, Symbol(part)))
+        code: ast.expr = kept.visit(deepcopy(value.syntax))
+        return code
+
     def measured(self, title: str, value: Symbol) -> Symbol:
         """A number that `forward` computes before all else."""
-        self.numbers[title] = Kept(self, title).visit(deepcopy(value.syntax))
+        self.numbers[title] = self.keep_in(title, value)
         self.turning.add(title)
         self.turns.add(title)
         return Symbol(name(title), value.type, None, frozenset())

@@ -1,25 +1,23 @@
 """Numbers of the constructor that `forward` reads."""
 
 import ast
-from typing import TYPE_CHECKING, Any
-
-from archdsl.pytorch.symbols import Symbol
-
-if TYPE_CHECKING:
-    from archdsl.pytorch.body import Body
+from collections.abc import Callable
+from typing import Any
 
 
 class Kept(ast.NodeTransformer):
     """What varies by turns of a loop in `forward`; what it reads beside that is kept."""
 
-    def __init__(self, body: "Body", hint: str) -> None:
-        self.body, self.hint = body, hint
+    def __init__(
+        self, varies: Callable[[ast.AST], bool], keep: Callable[[ast.expr], ast.expr]
+    ) -> None:
+        self.varies, self.keep = varies, keep
 
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, ast.expr) or isinstance(node, ast.Constant):
             return node
-        if not self.body.varies(node):
-            return self.body.keep(self.hint, Symbol(node))
+        if not self.varies(node):
+            return self.keep(node)
         if isinstance(node, ast.Call):
             return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])
         return node if isinstance(node, ast.Name) else self.generic_visit(node)
