@@ -36,14 +36,10 @@ class Identity(Op):
         return inputs[0]
 
 
-class Flatten(Op):
-    """A map as one vector."""
+class _Reshaped(Op):
+    """The same values in another shape."""
 
-    verb: ClassVar[str] = "flatten"
     stores: ClassVar[Storage] = VIEW
-
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        return TensorSpec((inputs[0].elements,))
 
     def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
         return inputs[0].reshaped(output.shape)
@@ -53,6 +49,15 @@ class Flatten(Op):
 
     def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
         return reshaped(inputs[0].shape)
+
+
+class Flatten(_Reshaped):
+    """A map as one vector."""
+
+    verb: ClassVar[str] = "flatten"
+
+    def infer(self, *inputs: TensorSpec) -> TensorSpec:
+        return TensorSpec((inputs[0].elements,))
 
 
 @dataclass(frozen=True)
@@ -320,11 +325,10 @@ class SpaceToDepth(Op):
 
 
 @dataclass(frozen=True)
-class Reshape(Op):
+class Reshape(_Reshaped):
     """The same values in another shape; one axis may be -1."""
 
     verb: ClassVar[str] = "reshape"
-    stores: ClassVar[Storage] = VIEW
     shape: tuple[int, ...] = argument(SHAPE, "the new shape, without the batch")
     channels_last: bool = added(FLAG, "its last axis holds the channels, not the first", False)
 
@@ -339,15 +343,6 @@ class Reshape(Op):
             raise ShapeError("one axis is the first and the last", "channels_last")
         sizes = tuple(x.elements // known if n == -1 else n for n in self.shape)
         return TensorSpec(sizes, "channels_last" if self.channels_last else "channels_first")
-
-    def strides(self, output: TensorSpec, *inputs: Strided) -> Strided:
-        return inputs[0].reshaped(output.shape)
-
-    def copies(self, learns: bool, output: TensorSpec, *inputs: Strided) -> Mapping[int, int]:
-        return inputs[0].copied(output.shape)
-
-    def arrangement(self, *inputs: TensorSpec) -> Arrangement | None:
-        return reshaped(inputs[0].shape)
 
 
 @dataclass(frozen=True)
