@@ -19,6 +19,7 @@ from archdsl.pytorch.factories import BlockClass, Factories, Group
 from archdsl.pytorch.naming import class_name, part_name
 from archdsl.pytorch.parameters import (
     Argument,
+    Fractions,
     annotation,
     fraction,
     needed,
@@ -155,7 +156,8 @@ class Classes(Factories):
             elif argument.default is not MISSING:
                 defaults.append(self.default(argument, walk))
             given.append(ast.arg(argument.name, kind))
-        return function("__init__", given, defaults, ast.Constant(None), [*computed, *body])
+        made = [Fractions(arguments).visit(statement) for statement in (*computed, *body)]
+        return function("__init__", given, defaults, ast.Constant(None), made)
 
     def default(self, argument: Argument, walk: Walk) -> ast.expr:
         if argument.type == "item":

@@ -14,6 +14,7 @@ from archdsl.pytorch.entries import Holder, Value
 from archdsl.pytorch.environment import Env, Flow, Frame, Level
 from archdsl.pytorch.parameters import (
     Argument,
+    Fractions,
     annotation,
     fraction,
     needed,
@@ -214,7 +215,8 @@ def _constructor(
         else:
             defaults.append(as_syntax(plain_default(argument)))
         given.append(ast.arg(argument.name, kind))
-    return function("__init__", given, defaults, ast.Constant(None), [*computed, *body]), kept
+    made = [Fractions(kept).visit(statement) for statement in (*computed, *body)]
+    return function("__init__", given, defaults, ast.Constant(None), made), kept
 
 
 def _docstring(program: Program, kept: list[Argument], first: str) -> ast.stmt:

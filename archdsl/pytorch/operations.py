@@ -267,11 +267,20 @@ def _dilated(sizes: list[Any]) -> list[Any]:
     return sizes if not same(sizes[1], 1) else sizes[:1]
 
 
+def taken(argument: Argument) -> Any:
+    """What PyTorch is given: a fraction where it has one by default, which TorchScript insists on."""
+    value = argument.value
+    whole_one = isinstance(value, Symbol) and value.type in ("int", "bool")
+    if not whole_one or not isinstance(argument.default, float):
+        return value
+    return symbol(written_call("float", value), "float", value)
+
+
 def module_of(made: Call) -> ast.Call:
     """The expression that makes a module or a tensor."""
     given = positional([a.value for a in made.arguments if not a.keyword])
     keywords = {
-        a.name: as_syntax(a.value)
+        a.name: as_syntax(taken(a))
         for a in made.arguments
         if a.keyword and not _is_default(a.value, a.default)
     }

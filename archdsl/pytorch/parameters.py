@@ -46,6 +46,29 @@ def fraction(argument: Argument, walk: Walk) -> str:
     return "float" if argument.type == "int" and takes else argument.type
 
 
+class Fractions(ast.NodeTransformer):
+    """`rate + 1` for `float(rate + 1)`, where it is a fraction since that argument is one."""
+
+    def __init__(self, arguments: Iterable[Argument]) -> None:
+        self.names = {argument.name for argument in arguments if argument.type == "float"}
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        match node:
+            case ast.Call(func=ast.Name(id="float"), args=[given]) if self.is_fraction(given):
+                return given
+        return self.generic_visit(node)
+
+    def is_fraction(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Name(id=title):
+                return title in self.names
+            case ast.UnaryOp(operand=operand):
+                return self.is_fraction(operand)
+            case ast.BinOp(left=left, right=right):
+                return self.is_fraction(left) or self.is_fraction(right)
+        return False
+
+
 def annotation(argument: Argument) -> ast.expr:
     value = argument.default
     if argument.type == "item":

@@ -25,6 +25,7 @@ from archdsl.pytorch.operations import (
     pads_evenly,
     reshaping,
     settle,
+    taken,
     torch_call,
     writing_over,
 )
@@ -246,7 +247,7 @@ class Placing(Chains):
 
     def kept_numbers(self, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
         """Arguments with what `forward` reads of the module where a parameter says them."""
-        return tuple(replace(a, value=self.kept_number(a.name, a.value)) for a in arguments)
+        return tuple(replace(a, value=self.kept_number(a.name, taken(a))) for a in arguments)
 
     def kept_number(self, hint: str, value: Any) -> Any:
         if not isinstance(value, Symbol):

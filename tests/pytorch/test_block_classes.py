@@ -213,6 +213,18 @@ KINDS = {
     """,
         [{}, {"keep": "false"}],
     ),
+    "fractions that are whole": (
+        """
+      unit:
+        params: {n: 2, m: 1}
+        body:
+          norm: {lrn: {size: n, alpha: 2 * n + 1, beta: n, k: m + 1}}
+          act: {leaky_relu: {slope: n - 4}}
+          drop: {dropout: {rate: m // (m + 1)}}
+          conv: {conv: {out: 8, kernel: 1}}
+    """,
+        [{}, {"n": 3}, {"m": 2}],
+    ),
     "an order of its own": (
         """
       unit:
