@@ -47,8 +47,8 @@ VALUES = (  # what can be called, and handed on to be called
     | {"nn.Identity", "nn.Parameter"}
 )
 NUMBERS = {  # what expressions of a spec become
-    "abs", "bool", "float", "int", "len", "list", "make_divisible", "math.ceil", "math.floor", "math.sqrt",
-    "max", "min", "padding_of", "sum",
+    "abs", "bool", "float", "int", "len", "list", "make_divisible", "math.ceil", "math.floor",
+    "math.sqrt", "max", "min", "padding_of", "sum",
 }  # fmt: skip
 CALLS = (
     VALUES

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from itertools import count
 from keyword import iskeyword
 from typing import Any
@@ -161,6 +162,12 @@ class Body:
         holder.entries.append(Let(title, value.syntax))
         self.lets[title] = value.syntax
         return Symbol(name(title), value.type, None, value.names)
+
+    def let_first(self, value: Symbol, taken: Iterable[str]) -> Symbol:
+        """A variable for a value, set before anything is made."""
+        title = self.let(self.top, value, taken).syntax
+        self.top.entries.insert(0, self.top.entries.pop())
+        return replace(value, syntax=title)
 
     def holds_for(self, items: Symbol, count: int, arguments: Iterable[str]) -> None:
         """What is made holds for lists of one length: the constructor refuses any other."""

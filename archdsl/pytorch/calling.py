@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from archdsl.language.replacing import NONE, Replacements
@@ -13,10 +14,11 @@ from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.containers import Made, Parts
 from archdsl.pytorch.entries import Entry, Holder, Listing, Value
 from archdsl.pytorch.environment import Env, Factory, Flow, Frame, Level, takes_channels
+from archdsl.pytorch.naming import pattern
 from archdsl.pytorch.placing import Lent, Placing
 from archdsl.pytorch.python import call
 from archdsl.pytorch.sizes import channels_in
-from archdsl.pytorch.symbols import Fixed, Symbol, known
+from archdsl.pytorch.symbols import Fixed, Symbol, known, names_in, same
 from archdsl.pytorch.told import Told
 
 KINDS = ("seq", "residual", "branches", "dense")
@@ -302,7 +304,7 @@ class Calling(Placing):
                     rules = self.replaced_at(env, title)
                     code, results = self.program.called(block, values, given, specs, self, rules)
                     gives = self.program.gives(path, self.prefixes)
-                    if gives > len(results) or self.program.is_opened(path, self.prefixes):
+                    if gives > number_of(results) or self.program.is_opened(path, self.prefixes):
                         raise Fixed((), "more results are needed")
             except Fixed:
                 pass
@@ -360,6 +362,10 @@ class Calling(Placing):
         """Maps and lists of maps as one list."""
         raise NotImplementedError
 
+    def last_of(self, maps: Listing, env: Env) -> Value:
+        """The last of a list that has one."""
+        raise NotImplementedError
+
     def given_by_any(
         self, called: ast.expr, results: Sequence[Value], title: str, path: str, env: Env
     ) -> Flow:
@@ -386,6 +392,8 @@ class Calling(Placing):
         self, title: str, path: str, code: ast.expr, results: Sequence[Value],
         inputs: Sequence[Value], env: Env,
     ) -> Flow:  # fmt: skip
+        if isinstance(results[0], Listing):
+            return self.enter_list(title, code, results[0], inputs, env)
         if len(inputs) == len(results) == 1:
             made = Made(code, [], results[0].spec, results[0].maker)
             return self.enter(title, path, made, env)
@@ -400,14 +408,38 @@ class Calling(Placing):
             raise Fixed(env.guard.names)
         return self.parts_given(first, results, title, path, env)
 
+    def enter_list(
+        self, title: str, code: ast.expr, result: Listing, inputs: Sequence[Value], env: Env
+    ) -> Flow:
+        """A block that gives a list of maps which taps name; the last of these flows on."""
+        if env.guard is not None or self.again or self.rounds or same(result.count, 0):
+            raise Fixed(names_in(env.guard, result.count), "a list of maps that taps name, there")
+        entry = Entry(self.attribute(title, env), code, [])
+        entry = self.entered(env.level.holder, entry)
+        maps = self.body.listing(result.spec, result.count, title, result.maker)
+        self.step(env.level, maps, self.body.called(entry, inputs))
+        maps.named = result.named
+        self.taps[pattern(result.named)] = maps
+        if not known(result.count):
+            return self.last_of(maps, env)
+        maps.parts = result.count
+        maps.elements = tuple(self.nth(maps, n, env) for n in range(result.count))
+        return maps.elements[-1]
+
     def parts_given(
         self, first: Value, results: Sequence[Value], title: str, path: str, env: Env
     ) -> Flow:
         """The results of a call that gives several, one by one."""
-        values = []
+        values, first.parts = [], len(results)
         for number, result in enumerate(results):
             value = self.body.value(result.spec, f"{title.lstrip('_')}_{number}")
             self.step(env.level, value, ast.Subscript(self.body.read(first), ast.Constant(number)))
             self.settle_all(path, value, result.homes)
             values.append(value)
         return tuple(values)
+
+
+def number_of(results: Sequence[Value | Listing]) -> float:
+    """How many maps there may be, those of lists among them."""
+    counts = (result.count if isinstance(result, Listing) else 1 for result in results)
+    return sum(count if known(count) else inf for count in counts)

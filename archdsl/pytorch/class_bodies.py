@@ -8,7 +8,7 @@ from archdsl.language.syntax import Block
 from archdsl.pytorch.chains import with_channels
 from archdsl.pytorch.containers import Parts, leaves
 from archdsl.pytorch.entries import Listing, Value, variable_name
-from archdsl.pytorch.environment import Env
+from archdsl.pytorch.environment import Env, Flow
 from archdsl.pytorch.linking import LAYER, MAPS, links
 from archdsl.pytorch.python import assign, call, function, name
 from archdsl.pytorch.regions import type_of
@@ -38,10 +38,7 @@ def class_body(
         except Fixed:
             walk.body.top.clear()
     flow = walk.given_of(block, walk.combined(block.body, env), env)
-    results = list(flow) if isinstance(flow, tuple) else [flow]
-    values: list[Any] = [value for value in results if isinstance(value, Value | Listing)]
-    if len(values) > 1 and any(isinstance(value, Listing) for value in values):
-        raise Fixed((), "a list in a list")
+    values = given_by(walk, flow)
     walk.finish(values)
     listed = any(isinstance(value, Listing) for value in inputs)
     named = [*block.inputs, block.rest] if listed else block.named(len(inputs))
@@ -63,6 +60,21 @@ def class_body(
     forward = function("forward", given, [], returns, statements)
     methods = [*walk.body.methods.values()]
     return base, [initial(walk.body.constructor()), *methods, forward], values
+
+
+def given_by(walk: Walk, flow: Flow) -> list[Any]:
+    """What a class gives: what flows out of it, and lists of maps that others name by taps.
+
+    What is one of such a list is not given beside it.
+    """
+    results = flow if isinstance(flow, tuple) else (flow,)
+    lists = [tap for tap in walk.taps_given() if isinstance(tap, Listing) and tap.named]
+    marks = {tap.mark for tap in lists}
+    values = [r for r in results if isinstance(r, Listing) or (r is not None and r.of not in marks)]
+    values += lists
+    if len(values) > 1 and any(isinstance(value, Listing) for value in values):
+        raise Fixed((), "a list in a list")
+    return values
 
 
 def sequential(

@@ -50,6 +50,7 @@ class Value:
     under: "tuple[Symbol, type[Op]] | None" = None  # what made it where a condition holds
     homes: tuple[str, ...] = ()
     of: str = ""  # the mark of the list that it is a part of
+    parts: int = 0  # how many tensors it stands for, if it is what gives several
 
     def maker_under(self, guard: Symbol | None) -> type[Op] | None:
         """The op that made it, at least where a condition holds."""
@@ -77,6 +78,8 @@ class Listing:
     elements: tuple[Value, ...] = ()
     test: Symbol | None = None
     before: tuple[Value, ...] = ()  # maps that its variable holds before its own
+    parts: int = 0  # how many maps it has, if these are read one by one
+    named: tuple[Any, ...] = ()  # the parts of the name of its map at NTH, if a tap gives it one
 
 
 Flowing = TypeVar("Flowing", Value, Listing)

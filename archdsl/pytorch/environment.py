@@ -1,7 +1,7 @@
 """What an item sees while it is translated, and what its words stand for there."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
@@ -134,6 +134,10 @@ class Frame:
         named = {**self.labels, **self.names}
         many = {n: count_of(flow) for n, flow in named.items()}
         return {**outer, **{n: places_of(count) for n, count in many.items() if count is not None}}
+
+    def every(self) -> dict[str, Flow]:
+        """What all names stand for."""
+        return {**(self.outer.every() if self.outer is not None else {}), **self.names}
 
     def find(self, title: str) -> Flow:
         if title in self.names:
@@ -313,8 +317,12 @@ class Reading:
                 return env.frame.given
             if title in env.frame.labels:
                 return env.frame.labels[title]
-            if title in list(taps)[env.frame.taps :]:
+            seen = list(taps)[env.frame.taps :]
+            if title in seen:
                 return taps[title]
+            listed = self.among(said, [taps[one] for one in seen], env)
+            if listed is not None:
+                return listed
         parts = title.split(".")
         for cut in range(len(parts) - 1, -1, -1):
             home = env.frame.home(".".join(parts[:cut]))
@@ -323,6 +331,10 @@ class Reading:
             if found and f"{path}@1" not in self.values:
                 return found[0]
         raise Fixed((), f"no item {title}, or several")
+
+    def among(self, said: Name, flows: Sequence[Flow], env: Env) -> Value | None:
+        """The map of a list that a name with its place in it means; None if there is none."""
+        raise NotImplementedError
 
     def ids_at(self, title: str, path: str) -> list[str]:
         """The values, by path, that may be what a tap or the item at a path gives."""

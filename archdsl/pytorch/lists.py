@@ -5,15 +5,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from archdsl.language.syntax import Item
+from archdsl.language.syntax import Item, Name
 from archdsl.ops import Op, join
 from archdsl.pytorch.applying import Applying
-from archdsl.pytorch.entries import Entry, Listing, Step, Value
-from archdsl.pytorch.environment import Env
+from archdsl.pytorch.entries import NTH, Entry, Listing, Step, Value
+from archdsl.pytorch.environment import Env, Flow
+from archdsl.pytorch.naming import pattern
 from archdsl.pytorch.operations import function_of, module_of, torch_call
-from archdsl.pytorch.python import call, name
-from archdsl.pytorch.sizes import channels_of, nth_of, of_nth, same_in_all
-from archdsl.pytorch.symbols import Fixed, Symbol, binary, variable
+from archdsl.pytorch.python import as_syntax, call, name
+from archdsl.pytorch.sizes import channels_of, distance, nth_of, of_nth, same_in_all
+from archdsl.pytorch.symbols import (
+    Fixed,
+    Symbol,
+    binary,
+    element,
+    known,
+    names_in,
+    same,
+    variable,
+)
 from archdsl.pytorch.translator import Replaced
 from archdsl.pytorch.turns import Loop
 
@@ -32,6 +42,43 @@ class Lists(Applying):
         read = ast.Subscript(self.body.read(maps), self.body.keep("place", place))
         self.step(env.level, made, read)
         return made
+
+    def among(self, said: Name, flows: Sequence[Flow], env: Env) -> Value | None:
+        """The map of a list that a name with its place in it means; None if there is none."""
+        read = self.formatted(said.template, env)
+        parts = [read] if isinstance(read, str) else read
+        for flow in reversed(flows):
+            place = place_named(flow, parts) if isinstance(flow, Listing) and flow.named else None
+            if isinstance(flow, Listing) and place is not None:
+                single = flow.elements and known(place)
+                return flow.elements[place] if single else self.nth(flow, place, env)
+        numbered = self.numbered_inputs(parts, env)
+        return None if numbered is None else self.nth(numbered[0], numbered[1], env)
+
+    def numbered_inputs(self, parts: Sequence[Any], env: Env) -> tuple[Listing, Any] | None:
+        """The inputs that a name with a number in it may mean, as a list, and the place in it."""
+        varying = [n for n, part in enumerate(parts) if isinstance(part, Symbol)]
+        if len(varying) != 1:
+            return None
+        before, after = (pattern(p) for p in (parts[: varying[0]], parts[varying[0] + 1 :]))
+        inputs: list[Value] = []
+        known_names = env.frame.every()
+        while isinstance(found := known_names.get(f"{before}{len(inputs)}{after}"), Value):
+            inputs.append(found)
+        if not inputs or not all(same(i.spec.spatial, inputs[0].spec.spatial) for i in inputs):
+            return None
+        code = ast.List([self.body.read(value) for value in inputs])
+        for step in self.body.steps:
+            if isinstance(step.target, Listing) and ast.dump(step.code) == ast.dump(code):
+                return step.target, parts[varying[0]]
+        sizes = [as_syntax(value.spec.channels) for value in inputs]
+        channels = Symbol(ast.List(sizes), "list", len(inputs), names_in(*(
+            value.spec.channels for value in inputs)))  # fmt: skip
+        channels = self.body.let_first(channels, self.taken)
+        each = element(channels, variable(NTH, "int"))
+        listing = self.body.listing(inputs[0].spec.with_channels(each), len(inputs), before)
+        self.body.steps.append(Step(listing, code))
+        return listing, parts[varying[0]]
 
     def of_list(self, flows: Sequence[Value | Listing]) -> ast.expr:
         """Maps and lists of maps as one list."""
@@ -143,3 +190,18 @@ def total(parts: Sequence[Any]) -> Any:
     for part in parts[1:]:
         found = binary("+", found, part)
     return found
+
+
+def place_named(maps: Listing, read: Sequence[Any]) -> Any:
+    """The place of the map that a name means in a list whose maps have names; None of another."""
+    at = next(n for n, p in enumerate(maps.named) if isinstance(p, Symbol) and p.has(NTH))
+    before, after = pattern(maps.named[:at]), pattern(maps.named[at + 1 :])
+    title, start = pattern(read), distance(maps.named[at], variable(NTH, "int"))
+    middle = title[len(before) : len(title) - len(after)]
+    if title != f"{before}{middle}{after}":
+        return None
+    varying = (part for part in read if isinstance(part, Symbol) and pattern([part]) == middle)
+    number: Any = int(middle) if middle.isdecimal() else next(varying, None)
+    place = None if number is None else binary("-", number, start)
+    outside = known(place, maps.count) and place is not None and not 0 <= place < maps.count
+    return None if outside else place

@@ -6,16 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from archdsl.expressions.template import Template
 from archdsl.language.syntax import APART, COMBINATORS, USE, Item, Name, items_in
 from archdsl.ops import OPS
 from archdsl.ops.shape import Slice
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.chains import cell_variable, count_of, equal
 from archdsl.pytorch.containers import Made, Part, Turns, table
-from archdsl.pytorch.entries import Access, Entry, Holder, Listing, Value
+from archdsl.pytorch.entries import NTH, Access, Entry, Holder, Listing, Value
 from archdsl.pytorch.environment import Env, Flow, Level
 from archdsl.pytorch.lists import Lists
-from archdsl.pytorch.naming import singular, text_of
+from archdsl.pytorch.naming import pattern, singular, text_of
 from archdsl.pytorch.python import as_syntax, call, choice, identifiers, name
 from archdsl.pytorch.sizes import distance, nth_of, of_nth, plain_range, range_of
 from archdsl.pytorch.symbols import Fixed, Symbol, binary, names_in, same, symbol, variable
@@ -58,15 +59,29 @@ class Looping(Lists):
 
     def looped_copies(self, item: Item, env: Env) -> Flow:
         """The copies of an item, of which there may be any number."""
-        labels = [i.modifiers.as_ for i in items_in(item) if i.modifiers.as_ is not None]
-        titles = {self.key(label.template, env) for label in labels}
-        if len(titles) != 1:
+        said = [inner.modifiers for inner in items_in(item)]
+        titles = {self.key(one.as_.template, env) for one in said if one.as_ is not None}
+        taps = [one.tap.template for one in said if one.tap is not None]
+        if len(titles) + len(taps) != 1:
             raise Fixed((), "copies of any number that give no list")
-        (title,) = titles
+        title = titles.pop() if titles else written_text(taps[0])
         listing = self.body.listing(guess(env), 0, title)
-        env.frame.labels[title] = listing
+        if not taps:
+            env.frame.labels[title] = listing
         self.rounds_of(item, env, listing, title)
-        return None  # no item goes on with the last of the copies
+        if not taps:
+            return None  # no item goes on with the last of the copies
+        self.taps[pattern(listing.named)] = listing
+        return None if isinstance(env.x, Value) else self.last_of(listing, env)
+
+    def last_of(self, maps: Listing, env: Env) -> Value:
+        """The last of a list that has one."""
+        spec = nth_of(maps, binary("-", maps.count, 1)).spec
+        value = self.body.value(spec, maps.hint, maps.maker)
+        value.of = maps.mark
+        end = ast.UnaryOp(ast.USub(), ast.Constant(1))
+        self.step(env.level, value, ast.Subscript(self.body.read(maps), end))
+        return value
 
     def gathered(self, item: Item, env: Env, flows: Sequence[Flow] = ()) -> Listing:
         """What an item gives in each of its copies, of which there may be any number.
@@ -165,6 +180,8 @@ class Looping(Lists):
         now.loop.members = [members[len(self.rounds)] for _, members in now.homes.values()]
         if now.loop.members:
             now.loop.count = None
+        elif not self.rounds:
+            self.over_maps(now)
         if self.rounds:
             outer = self.rounds[-1].homes
             if outer.keys() & now.homes.keys():
@@ -192,6 +209,23 @@ class Looping(Lists):
             entry.key, entry.owner = holder.key, owner
             owner.entries[owner.entries.index(holder)] = owner.keys[holder.key] = entry
             env.level.uncertain = now.index
+
+    def over_maps(self, now: Round) -> None:
+        """Makes a loop over numbers one over a list of which it reads the map of each number."""
+        loop, read = now.loop, {}
+        for step in loop.steps:
+            match step.code:
+                case ast.Subscript(value=ast.Name(id=mark), slice=ast.Name(id=index)):
+                    if index == loop.index and getattr(step.target, "of", "") == mark:
+                        read[mark] = step
+        maps = self.body.made[next(iter(read))] if len(read) == 1 else None
+        others = [step for step in loop.steps if step not in read.values()]
+        if not isinstance(maps, Listing) or loop.index in identifiers(*(s.code for s in others)):
+            return
+        if same(maps.count, now.count) and not any(isinstance(s, Loop) for s in others):
+            (step,) = read.values()
+            assert isinstance(step.target, Value)
+            loop.maps, loop.part, loop.steps, loop.count = maps, step.target, others, None
 
     def behind(self, holder: Holder, entry: Entry, first: int) -> None:
         """The modules of a loop behind those of the numbers before `first`."""
@@ -240,7 +274,7 @@ class Looping(Lists):
         """One item in a turn."""
         said = item.modifiers
         again = said.each is not None or said.shared or said.aux or said.checkpoint
-        if again or item.verb == USE or said.repeat is not None or said.tap is not None:
+        if again or item.verb == USE or said.repeat is not None:
             raise Fixed((), "what is no plain item in any number of copies")
         if said.if_ is not None:
             test = self.test(said.if_, env)
@@ -258,7 +292,24 @@ class Looping(Lists):
             if not same(self.place(said.as_, env), self.rounds[-1].index):
                 raise Fixed((), "another place in a list")
             self.rounds[-1].loop.result = result if isinstance(result, Value) else None
+        if said.tap is not None:
+            self.tapped(said.tap, env, result)
         return result
+
+    def tapped(self, said: Name, env: Env, result: Flow) -> None:
+        """What a turn gives under a name that has its number in it."""
+        now, named = self.rounds[-1], self.formatted(said.template, env)
+        listing, by = now.loop.target, symbol(name(NTH), "int")
+        parts = () if isinstance(named, str) else tuple(
+            part if isinstance(part, str) else substituted(part, now.loop.index, by)
+            for part in named
+        )  # fmt: skip
+        varying = [part for part in parts if isinstance(part, Symbol) and part.has(NTH)]
+        if len(varying) != 1 or distance(varying[0], by) is None or len(self.rounds) > 1:
+            raise Fixed((), "a tap that does not say its turn")
+        assert isinstance(listing, Listing)
+        listing.named = parts
+        now.loop.result = result if isinstance(result, Value) else None
 
     @staticmethod
     def both(guard: Symbol | None, test: Symbol) -> Symbol:
@@ -328,7 +379,7 @@ class Looping(Lists):
         *names, last = self.place_of(item, env)
         wanted = [now.index for now in self.rounds]
         if not isinstance(last, Symbol) and weightless:
-            return self.one_for_all(str(last), code)
+            return self.one_for_all(str(last).strip("_"), code)
         static = [part for part in names if isinstance(part, str)]
         numbers = [*(part for part in names if not isinstance(part, str)), last]
         if len(numbers) < len(wanted):
@@ -419,10 +470,14 @@ def guess(env: Env) -> TensorSpec:
 
 
 def plain_text(item: Item, env: Env) -> str:
-    """What is written in a name beside expressions."""
+    """What is written in the name of an item beside expressions."""
     assert item.key is not None
-    words = [part for part in item.key.parts if isinstance(part, str)]
-    return "".join(words).strip("_")
+    return written_text(item.key)
+
+
+def written_text(template: Template) -> str:
+    """What is written in a name beside expressions."""
+    return "".join(part for part in template.parts if isinstance(part, str)).strip("_")
 
 
 def last_item(item: Item) -> Item:

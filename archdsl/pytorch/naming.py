@@ -40,7 +40,12 @@ def pattern(parts: Sequence[Any]) -> str:
 
 def plain_name(title: str) -> str:
     """A name without what varies in it."""
-    return re.sub(r"{[^}]*}", "", title)
+    return "".join(plain_parts(title))
+
+
+def plain_parts(title: str) -> list[str]:
+    """What stands in a name before, between and behind what varies in it."""
+    return re.split(r"{[^}]*}", title)
 
 
 def text_of(parts: "str | list[Any]") -> ast.expr:

@@ -268,7 +268,7 @@ def _dilated(sizes: list[Any]) -> list[Any]:
 
 
 def taken(argument: Argument) -> Any:
-    """What PyTorch is given: a fraction where it has one by default, which TorchScript insists on."""
+    """What PyTorch is given: a fraction where that is its default, since TorchScript insists."""
     value = argument.value
     whole_one = isinstance(value, Symbol) and value.type in ("int", "bool")
     if not whole_one or not isinstance(argument.default, float):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from re import escape, fullmatch
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archdsl.language.syntax import Block, File, Item
@@ -18,7 +19,7 @@ from archdsl.pytorch.containers import Made
 from archdsl.pytorch.entries import Entry, Holder, Listing, Region, Step, Value
 from archdsl.pytorch.environment import Env, Factory, Flow, Level
 from archdsl.pytorch.joining import join_members
-from archdsl.pytorch.naming import plain_name, text_of
+from archdsl.pytorch.naming import plain_name, plain_parts, text_of
 from archdsl.pytorch.operations import (
     function_of,
     module_of,
@@ -91,6 +92,15 @@ class Placing(Chains):
         graph = self.program.graph
         tapped = [graph.taps[title]] if title in graph.taps else []
         return [path, *self.program.given_by(path, self.prefixes), *tapped]
+
+    def taps_given(self) -> list[Flow]:
+        """What taps name that the uses of this class give to others."""
+        titles = self.program.tapped(self.prefixes)
+        return [
+            flow
+            for written, flow in self.taps.items()
+            if any(fullmatch(".*".join(map(escape, plain_parts(written))), t) for t in titles)
+        ]
 
     def joined(
         self, verb: str, flows: Sequence[Flow], env: Env, title: str, span: Any = None

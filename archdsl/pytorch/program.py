@@ -192,7 +192,9 @@ class Program(Classes):
         if isinstance(value, Listing):
             many = value.count
             many = translator.read(many.syntax) if isinstance(many, Symbol) else many
-            return Listing(spec, many, value.hint, value.maker)
+            parts = (translator.read(p.syntax) if isinstance(p, Symbol) else p for p in value.named)
+            named = tuple(part if isinstance(part, Symbol) else str(part) for part in parts)
+            return Listing(spec, many, value.hint, value.maker, named=named)
         return Value(spec, value.hint, value.maker, homes=value.homes)
 
     def named_inputs(self, made: BlockClass, specs: Sequence[TensorSpec]) -> list[tuple[str, int]]:

@@ -419,9 +419,7 @@ def _lines(node: ast.stmt, indent: int) -> list[str]:
         case ast.Return(value=ast.expr() as value):
             return lay_out("return ", value, "", indent)
         case ast.Delete(targets=targets):
-            line = f"{margin}del {', '.join(map(flat, targets))}"
-            each = [f"{' ' * inner}{flat(target)}," for target in targets]
-            return [line] if len(line) <= WIDTH else [f"{margin}del (", *each, f"{margin})"]
+            return _deletions([*map(flat, targets)], f"{margin}del ")
         case ast.Raise(exc=ast.expr() as error):
             return lay_out("raise ", error, "", indent)
         case ast.If(test=test, body=body, orelse=other):
@@ -434,6 +432,16 @@ def _lines(node: ast.stmt, indent: int) -> list[str]:
             first = lay_out(f"for {_targets(target)} in ", over, ":", indent)
             return [*first, *lines_of(body, inner)]
     raise TypeError(f"{type(node).__name__} is not written")
+
+
+def _deletions(titles: Sequence[str], start: str) -> list[str]:
+    """The statements that delete variables; TorchScript knows no `del (a, b)` on several lines."""
+    lines = [start + titles[0]]
+    for title in titles[1:]:
+        longer = f"{lines[-1]}, {title}"
+        fits = len(longer) <= WIDTH
+        lines[len(lines) - fits :] = [longer if fits else start + title]
+    return lines
 
 
 def _definition(node: ast.FunctionDef, indent: int) -> list[str]:

@@ -12,7 +12,7 @@ from archdsl.expressions.expression import (
 )
 from archdsl.expressions.parser import parse
 from archdsl.expressions.scaling import Rule
-from archdsl.pytorch.python import as_syntax, call, name
+from archdsl.pytorch.python import as_syntax, call, identifiers, name
 
 _OPS: dict[str, type[ast.operator]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod,
@@ -76,6 +76,10 @@ class Symbol:
 
     def __neg__(self) -> "Symbol":
         return Symbol(ast.UnaryOp(ast.USub(), self.syntax), self.type, None, self.names)
+
+    def has(self, title: str) -> bool:
+        """Whether a name stands in its expression."""
+        return title in identifiers(self.syntax)
 
     def same(self, other: Any) -> bool:
         return isinstance(other, Symbol) and ast.dump(self.syntax) == ast.dump(other.syntax)

@@ -147,6 +147,11 @@ class Uses:
         found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
         return max([len(self.structure.outputs[p]) for p in found], default=0)
 
+    def tapped(self, prefixes: Sequence[str]) -> list[str]:
+        """The taps of what scopes give to others."""
+        given = {id for prefix in prefixes for id in self.structure.outputs.get(prefix, ())}
+        return [title for title, id in self.graph.taps.items() if id in given]
+
     def given_by(self, path: str, prefixes: Sequence[str]) -> list[str]:
         found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
         return [id for p in found if len(self.structure.outputs[p]) == 1

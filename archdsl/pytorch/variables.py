@@ -1,7 +1,8 @@
 """Which variable of forward holds which value, and the statements with these."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from math import inf
 from typing import Any
@@ -69,30 +70,53 @@ class Naming:
         self.last |= dict.fromkeys([*read, *(value.mark for value in results)], inf)
         pairs = zip(results, named, strict=False)
         wanted = {v.mark: n for v, n in pairs if is_argument(n)}
-        leaving: dict[float, list[str]] = {}
-        for step in steps:
-            leaving.setdefault(self.last.get(step.target.mark, -1), []).append(step.target.mark)
+        leaving = self.leaving()
         statements: list[ast.stmt] = []
         idle: list[str] = []  # values that nothing needs any more
+        unpacked: set[str] = set()  # the values that are parts of another, and have names
         for number, step in enumerate(steps):
-            idle += leaving.get(number - 1, ())
+            idle += [m for m in leaving.get(number - 1, ()) if m in self.variables]
+            if step.target.mark in unpacked:
+                continue
             if step.allocates:
                 if gone := self.gone(idle):
                     statements.append(ast.Delete([ast.Name(variable) for variable in gone]))
                 idle = []
-            if isinstance(step, Loop):
-                statements += self.looped(step, number)
-                continue
-            if isinstance(step, Linking):
-                statements += self.linked(step)
-                continue
-            mark = step.target.mark
-            chosen = self.choose(step, number, wanted.get(mark, ""))
-            code = self.filled(step.code)
-            self.variables[mark], self.holders[chosen] = chosen, mark
-            statements.append(_statement(chosen, code, step.adds))
+            parts = parts_of(steps[number:early], self.last)
+            unpacked |= {part.target.mark for part in parts.values()}
+            if parts:
+                statements.append(self.unpacked(step, parts, number))
+            else:
+                statements += self.said(step, number, wanted.get(step.target.mark, ""))
         end = len(statements) - len(late)
         return statements[:end], statements[end:]
+
+    def said(self, step: Step, number: int, wanted: str) -> list[ast.stmt]:
+        """The statements of one step."""
+        if isinstance(step, Loop):
+            return self.looped(step, number)
+        if isinstance(step, Linking):
+            return self.linked(step)
+        chosen = self.choose(step, number, wanted)
+        code = self.filled(step.code)
+        self.variables[step.target.mark], self.holders[chosen] = chosen, step.target.mark
+        return [_statement(chosen, code, step.adds)]
+
+    def leaving(self) -> dict[float, list[str]]:
+        """The values that nothing needs any more, by the last step that does."""
+        found: dict[float, list[str]] = {}
+        for step in self.steps:
+            found.setdefault(self.last.get(step.target.mark, -1), []).append(step.target.mark)
+        return found
+
+    def unpacked(self, step: Step, parts: Mapping[int, Step], number: int) -> ast.stmt:
+        """`a, b = self.part(x)`, from a call of several results and the steps that read these."""
+        code, names = self.filled(step.code), ["_"] * (max(parts) + 1)
+        for place, part in parts.items():
+            read = replace(part, code=step.code)
+            names[place] = chosen = self.choose(read, number + place + 1, "")
+            self.variables[part.target.mark], self.holders[chosen] = chosen, part.target.mark
+        return ast.Assign([ast.Tuple([*map(ast.Name, names)])], code)
 
     def linked(self, step: Linking) -> list[ast.stmt]:
         """The list of what layers give that see the maps before them."""
@@ -276,3 +300,21 @@ def _statement(target: str, code: ast.expr, adds: bool) -> ast.stmt:
             passed = [] if other == target else [assign(target, ast.Name(other))]
             return ast.If(test, [_statement(target, added, adds)], passed)
     return assign(target, code)
+
+
+def parts_of(steps: Sequence[Step], last: Mapping[str, float]) -> dict[int, Step]:
+    """The steps behind the first that read all parts of what it gives, by place, if none else does.
+
+    Of what is returned the type is said, which no part of an assignment of several can have.
+    """
+    if not steps:
+        return {}
+    first, found = steps[0].target, dict[int, Step]()
+    for step in steps[1 : first.parts + 1]:
+        match step.code:
+            case ast.Subscript(value=ast.Name(id=mark), slice=ast.Constant(value=int(place))):
+                if mark == first.mark and last.get(step.target.mark, 0) < inf:
+                    found[place] = step
+    reads = sum(mark == first.mark for step in steps for mark in step.operands)
+    whole = first.parts > 1 and [*found] == [*range(first.parts)] and reads == first.parts
+    return found if whole else {}

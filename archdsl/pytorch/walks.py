@@ -175,10 +175,9 @@ class Walk(Branching):
                 result = (*before, result)
             env.frame.labels[label] = result
         if said.tap is not None and said.tap_turns is turn:
-            title = self.formatted(said.tap.template, env)
-            if isinstance(title, str):
-                self.taps.pop(title, None)
-                self.taps[title] = result
+            title = self.title(said.tap.template, env)
+            self.taps.pop(title, None)
+            self.taps[title] = result
 
     def copies(self, item: Item, env: Env) -> Flow:
         """One or more turns of an item."""

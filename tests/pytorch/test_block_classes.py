@@ -213,6 +213,59 @@ KINDS = {
     """,
         [{}, {"keep": "false"}],
     ),
+    "taps that say their turn": (
+        """
+      unit:
+        params: {at: 0, n: 2, out: 4}
+        body:
+          maps:
+            - for: {k: "[0, 1, 2][:n]"}
+              from: input
+              tap: "m{at}_{k + 1}"
+              seq: [{conv: {out: out * (k + 1), kernel: 3}}]
+          sums:
+            - for: {to: "[0, 1, 2][:n]"}
+              tap: "sum{at}_{to}"
+              branches:
+                join: add
+                paths:
+                  "{k}":
+                    for: {k: "[0, 1, 2][:n]"}
+                    from: "m{at}_{k + 1}"
+                    conv: {out: 2 * to + 2, kernel: 1}
+          _act{to}: {for: {to: "[0, 1, 2][:n]"}, from: "sum{at}_{to}", tap: "y{at}_{to}", relu: {}}
+          all:
+            branches:
+              join: add
+              paths:
+                "{k}": {for: {k: "[0, 1, 2][:n]"}, from: "y{at}_{k}", conv: {out: 8, kernel: 1}}
+    """,
+        [{}, {"at": 1, "n": 3}, {"at": 2, "out": 8}],
+    ),
+    "a block whose taps others read": (
+        """
+      several:
+        inputs: [x0, x1, x2]
+        params: {at: int, n: int, out: int}
+        body:
+          maps:
+            - {for: {k: "[0, 1, 2][:n]"}, from: "x{k}", tap: "m{at}_{k}",
+               seq: [{conv: {out: out * (k + 1), kernel: 3}}]}
+          _act{k}: {for: {k: "[0, 1, 2][:n]"}, from: "m{at}_{k}", tap: "y{at}_{k}", relu: {}}
+      unit:
+        params: {at: 0, n: 2, out: 4}
+        body:
+          a: {conv: {out: out, kernel: 1}}
+          b: {conv: {out: 6, kernel: 1}, from: input}
+          two: {several: {at: at, n: n, out: out}, from: [a, b, b]}
+          all:
+            branches:
+              join: add
+              paths:
+                "{k}": {for: {k: "[0, 1, 2][:n]"}, from: "y{at}_{k}", conv: {out: 8, kernel: 1}}
+    """,
+        [{}, {"at": 1, "n": 3}, {"at": 2, "out": 8}],
+    ),
     "fractions that are whole": (
         """
       unit:
