@@ -155,6 +155,7 @@ def promised(graph: Graph, training: bool = False, images: int = 2) -> Any:
 
 
 @pytest.mark.parametrize("name", built.quick())
+@torch.no_grad()
 def test_a_module_is_made_on_meta_and_gives_the_promised_shapes(name: str) -> None:
     graph, module, image = built.graph(name), built.module(name), built.image(name)
     assert all(tensor.is_meta for tensor in module.state_dict().values())
@@ -231,6 +232,7 @@ def test_every_module_of_the_gallery_is_pickled(chosen: list[str], tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", built.quick())
+@torch.no_grad()
 def test_other_batches_and_images_go_through_where_the_weights_allow(name: str) -> None:
     graph = built.graph(name)
     channels, height, width = graph.input.shape
