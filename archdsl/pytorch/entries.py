@@ -13,7 +13,7 @@ from archdsl.ops import Op
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.allowed import FIXED, prelude
 from archdsl.pytorch.python import assign, identifiers, is_attribute, walk
-from archdsl.pytorch.symbols import Symbol
+from archdsl.pytorch.symbols import Symbol, same
 
 TAKEN = frozenset({"self", *FIXED, *prelude(), *dir(builtins)})
 
@@ -48,13 +48,15 @@ class Value:
     maker: type[Op] | None = None
     mark: str = ""  # what stands for its variable until that has a name
     under: "tuple[Symbol, type[Op]] | None" = None  # what made it where a condition holds
+    otherwise: "Value | None" = None  # what it is where that does not hold
     homes: tuple[str, ...] = ()
     of: str = ""  # the mark of the list that it is a part of
     parts: int = 0  # how many tensors it stands for, if it is what gives several
 
     def maker_under(self, guard: Symbol | None) -> type[Op] | None:
         """The op that made it, at least where a condition holds."""
-        return self.under[1] if self.under is not None and self.under[0] is guard else self.maker
+        holds = self.under is not None and same(self.under[0], guard)
+        return self.under[1] if self.under is not None and holds else self.maker
 
 
 NTH = "%n"  # stands for the place in a list that a size depends on

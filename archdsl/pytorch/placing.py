@@ -273,9 +273,12 @@ class Placing(Chains):
         if not isinstance(op, join.Add) or self.program.may_overwrite(span, op.verb) is not True:
             return False
         maker = x.maker_under(env.guard)
-        if maker is None:  # what the class is given, or what may be its own input
-            return all(step.target is not x for step in self.body.steps)
-        return maker.lends
+        if maker is not None:
+            return maker.lends
+        if x.under is not None and x.otherwise is not None:
+            instead = x.otherwise.maker_under(env.guard)
+            return x.under[1].lends and instead is not None and instead.lends
+        return all(step.target is not x for step in self.body.steps)  # what the class is given
 
     def step(
         self, level: Level, value: Value | Listing, code: ast.expr, adds: bool = False
@@ -288,9 +291,14 @@ class Placing(Chains):
         self, title: str, level: Level, turns: bool = False, test: ast.expr | None = None,
         otherwise: str = "",
     ) -> Iterator[None]:  # fmt: skip
-        """What is entered inside is computed again by the backward pass, or only under a test."""
+        """What is entered inside is computed again by the backward pass, or only under a test.
+
+        Where nothing comes of it in any use, there is nothing to compute again.
+        """
         before = {*map(id, self.body.steps)}
         yield
+        if test is None and self.program.is_empty(level.child(title), self.prefixes):
+            return
         region = Region(title, self.scopes(level), turns, test, otherwise)
         for step in reversed(self.body.steps):
             if id(step) in before:
@@ -354,7 +362,7 @@ class Placing(Chains):
                 code = self.body.called(entry, [self.chosen(env.guard, x, other)])
             merge = self.merge(env.guard, value, other)
             value.under = None if value.maker is None else (env.guard, value.maker)
-            value.spec, value.maker = merge.spec, None  # it may be its input
+            value.spec, value.maker, value.otherwise = merge.spec, None, other
         self.step(env.level, value, code)
         self.settle(path, value, env.level.holder)
         return value
@@ -470,12 +478,21 @@ class Placing(Chains):
         for step in self.body.steps:
             for mark in (*step.operands, *read_in(step)):
                 uses[mark] = uses.get(mark, 0) + 1
-        for step in self.body.steps:
+        for n, step in enumerate(self.body.steps):
             mark, reads = summed(step.code)
-            step.adds &= mark != "" and uses[mark] == reads
+            step.adds &= mark != "" and uses[mark] == reads and self.is_last(n, mark, results)
         self.release(uses)
         self.body.steps = [*listed_at_once(self.body.steps, uses)]
         settle_regions(self.body, {value.mark for value in results})
+
+    def is_last(self, number: int, mark: str, results: Sequence[Value]) -> bool:
+        """Whether nothing behind a step needs what a value may be instead, its own input."""
+        made, alike = self.body.made.get(mark), {mark}
+        while isinstance(made, Value) and made.otherwise is not None:
+            made = made.otherwise
+            alike.add(made.mark)
+        later = {m for step in self.body.steps[number + 1 :] for m in step.operands}
+        return alike.isdisjoint(later | {value.mark for value in results})
 
     def release(self, uses: Mapping[str, int]) -> None:
         """Lets activations write over values of one use."""

@@ -143,6 +143,13 @@ class Uses:
     def is_scope(self, path: str, prefixes: Sequence[str]) -> bool:
         return any(p in self.structure.first for p in self.paths(path, prefixes))
 
+    def is_empty(self, path: str, prefixes: Sequence[str]) -> bool:
+        """Whether nothing stands at a path in any use; of a path with a number it is not known."""
+        if any(sign in path for sign in "{%"):
+            return False
+        found = [*self.paths(path, prefixes)]
+        return bool(found) and not any(p in self.marks for p in found)
+
     def gives(self, path: str, prefixes: Sequence[str]) -> int:
         found = [p for p in self.paths(path, prefixes) if p in self.structure.outputs]
         return max([len(self.structure.outputs[p]) for p in found], default=0)

@@ -124,6 +124,21 @@ def test_it_is_carried_from_json_to_source(items: str) -> None:
             prove(archdsl.emit(plain), graph)
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        "low: {dense: {layer: [{conv: {kernel: 3}}], repeat: 0, gives: last}, checkpoint: true}",
+        "low: {seq: [{seq: []}], checkpoint: true}\n  b: gelu",
+        "low: {residual: {body: []}, if: C > 9, checkpoint: true}\n  b: gelu",
+    ],
+)
+def test_a_part_of_which_nothing_comes_is_not_computed_again(items: str) -> None:
+    graph = spec(items)
+    assert "recomputed" not in archdsl.emit(graph)
+    image = torch.randn(2, 3, 12, 12)
+    assert memory(graph, batch=2).saved == saved_by_training(compile_graph(graph), image)
+
+
 @pytest.mark.parametrize("form", ["every turn", "ways", "a sequence", "an op", "two inputs"])
 def test_a_source_is_written_in_the_words_of_the_spec(form: str) -> None:
     graph = spec(FORMS[form])

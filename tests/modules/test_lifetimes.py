@@ -105,3 +105,38 @@ backbone:
   c: {preact_bottleneck: {width: 16}}
 """)
     assert re.search(r"x = out if self.\w+ else x\n +out = self.conv1\(out\)", source)
+
+
+CONDITIONAL = {
+    "a layer under a condition": "{params: {k: 4}, body: [{conv: {kernel: 3}},"
+    " {residual: {body: [{conv: {kernel: 3}, if: k == 4}]}}]}",
+    "one condition, written twice": "{params: {k: 4}, body: [{residual: {body:"
+    " [{conv: {kernel: 3}, if: k == 4}]}, if: k == 4}]}",
+    "a norm behind a sum of channels": "{params: {k: 4}, residual: {body: [{conv: {kernel: 3}},"
+    " {batch_norm: {}, if: k == 4}], shortcut: {s: {conv: {kernel: 1}}}}}",
+}
+
+
+@pytest.mark.parametrize("block", CONDITIONAL.values(), ids=CONDITIONAL)
+@pytest.mark.parametrize("other", [False, True])
+def test_a_sum_writes_over_what_a_condition_made(block: str, other: bool) -> None:
+    """Nothing behind it needs what that may be instead: the block's own arithmetic stays right."""
+    uses = "a: layer_norm, b: u, c: {u: {k: 4}}" + (", d: {u: {k: 5}}" if other else "")
+    graph = graph_of(f"input: [8, 9, 12]\nbackbone: {{{uses}}}\nblocks:\n  u: {block}")
+    plain = archdsl.compile(Graph.from_json(graph.to_json())).double().eval()
+    module, image = archdsl.compile(graph), torch.randn(1, 8, 9, 12)
+    if not other:
+        assert memory(graph).peak == peak_of_inference(module, image)
+    plain.load_state_dict(module.state_dict())
+    result = module.double().eval()(image.double())
+    assert torch.allclose(result, plain(image.double()), rtol=0, atol=1e-12)
+
+
+def test_a_sum_under_another_argument_leaves_what_is_needed() -> None:
+    """Where the layer is not there, the sum is of the convolution's result with itself."""
+    block = CONDITIONAL["a layer under a condition"]
+    graph = graph_of(f"input: [8, 9, 12]\nbackbone: {{a: tanh, b: u}}\nblocks:\n  u: {block}")
+    image = torch.randn(1, 8, 9, 12)
+    made = type(archdsl.compile(graph).get_submodule("b"))(8, k=5)
+    with torch.no_grad():
+        assert torch.equal(made(image), 2 * made.get_submodule("0")(image))
