@@ -52,18 +52,27 @@ def _with_silu(graph: Graph, path: str) -> Graph:
 
 
 @pytest.mark.parametrize(
-    ("name", "width"),
-    [("efficientdet_d0", "neurips"), ("hrnet_w18", "single"), ("unetplusplus_resnet34", "double")],
+    ("name", "width", "many"),
+    [
+        ("efficientdet_d0", "neurips", 17),
+        ("hrnet_w18", "single", 20),
+        ("unetplusplus_resnet34", "double", 5),
+    ],
 )
-def test_what_is_wider_than_a_page_goes_on_in_the_next_line(name: str, width: str) -> None:
-    """Every way that leaves a line has a number of its own, and comes in where that stands."""
+def test_what_is_wider_than_a_page_goes_on_in_the_next_line(
+    name: str, width: str, many: int
+) -> None:
+    """What leaves a line has a number of its own, and comes in only where it is taken."""
     graph = archdsl.load(name)
     figure = archdsl.draw(graph, kind="pyramid", width=width)
     assert list(lies(figure, [graph], "pyramid")) == []
     assert figure.scene is not None
-    said = (item.plain for item in figure.scene.items if isinstance(item, Text))
-    numbers = Counter(word for word in said if word.isdecimal())
-    assert len(numbers) > 3 and set(numbers.values()) == {2}
+    marks = [i for i in figure.scene.items if isinstance(i, Text) and i.plain.isdecimal()]
+    leaving, coming = (
+        Counter(i.plain for i in marks if i.anchor == side) for side in ("start", "end")
+    )
+    assert leaving.keys() == coming.keys() == {str(n + 1) for n in range(len(leaving))}
+    assert len(leaving) == many and all(leaving[n] <= coming[n] for n in leaving)
 
 
 def test_layers_that_come_again_are_drawn_once_with_what_differs() -> None:

@@ -4,10 +4,9 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import itemgetter
 from typing import NamedTuple
 
 from archdsl.figures.canvas.pen import MIDDLE, PLUS, Pen
@@ -41,7 +40,8 @@ class Size(NamedTuple):
 class Line:
     """Layers from `first` up to `end`, and how far they are moved along the axis and across it.
 
-    `places` are those of its vertices, and of what comes into it from the line before.
+    `places` are those of its vertices, and of what comes into it from lines before. Ways that are
+    not taken in it have none: they are left out.
     """
 
     first: int
@@ -77,12 +77,22 @@ class Weave:
             layers = tuple(v for v in self.found.layers[first - 1] if v in coming), *layers
             hops = self.found.hops[first - 1 : end - 1]
             across = [NUMBER if v in coming else size for v, size in enumerate(across)]
+            past = self.past(layers, hops)
+            layers = tuple(tuple(v for v in layer if v not in past) for layer in layers)
+            hops = tuple(tuple(hop for hop in some if hop[0] not in past) for some in hops)
         inside = {v for layer in layers for v in layer}
         joined = [(a, b) for a, b in self.joined if a in inside and b in inside]
         wide = {vertex for vertex, size in enumerate(self.sizes) if size.door}
         part = Layering(layers, hops, self.found.source)
         places = straightened(part, across, BESIDE, joined, wide)
         return Line(first, end, {v: places[v] for v in inside})
+
+    def past(self, layers: Iterable[Iterable[int]], hops: Iterable[Iterable[Hop]]) -> set[int]:
+        """The vertices of ways that pass layers, the first of another line, and end in none."""
+        source, (_, *own) = self.found.source, layers
+        used = {v for layer in own for v in layer if v < self.count}
+        used |= {source[a] for some in hops for a, b in some if b < self.count}
+        return {v for layer in layers for v in layer if source[v] not in used}
 
     def shift(self, by: float) -> None:
         """Moves everything across the axis."""
@@ -202,15 +212,15 @@ class Weave:
             return point if self.level else point[::-1]
 
         for layer in range(max(0, line.first - 1), min(line.end, len(self.bands) - 1)):
-            hops = self.found.hops[layer]
+            hops = [hop for hop in self.found.hops[layer] if hop[0] in line.places]
             starts = {a: (self.spans[a][1], line.places[a]) for a, _ in hops}
             parts, end = starts, self.bands[layer][1]
             if layer + 1 == line.end:
-                self.leave(layer, starts, end + STUB, turn)
+                self.leave(starts, end + STUB, turn)
                 continue
             if layer < line.first:
                 end = self.bands[line.first][0] - self.before(line.first)
-                starts = self.come(layer, starts, end - STUB, turn)
+                starts = self.come(starts, end - STUB, turn)
                 parts = {a: (end, across) for a, (_, across) in starts.items()}
             for a, b, to in self.entries(hops, line.places):
                 across = starts[a][1]
@@ -223,7 +233,7 @@ class Weave:
                 if count > 1:
                     self.pen.dot(*turn(*parts[a]))
         for inside in self.found.layers[line.first : line.end]:
-            for vertex in (vertex for vertex in inside if vertex >= self.count):
+            for vertex in (v for v in inside if v >= self.count and v in line.places):
                 self.pen.line([turn(at, line.places[vertex]) for at in self.spans[vertex]])
 
     def free(self, b: int, places: Mapping[int, float], low: float, high: float) -> float:
@@ -239,25 +249,27 @@ class Weave:
         beside = self.found.layers[self.layer_of[b]]
         return min(self.spans[v][0] for v in beside if v == b or meets(v))
 
-    def leave(self, layer: int, starts: Mapping[int, Point], end: float, turn: Turn) -> None:
-        """Arrows to the end of a line, each with its number, from above."""
-        for number, (along, across) in self.numbered(layer, starts):
+    def leave(self, starts: Mapping[int, Point], end: float, turn: Turn) -> None:
+        """Arrows to the end of a line, each with its number."""
+        for a, (along, across) in starts.items():
             self.pen.arrow([turn(along, across), turn(end, across)])
-            self.mark(number, turn(end + 1, across), "start")
+            self.mark(self.numbers[self.found.source[a]], turn(end + 1, across), "start")
 
-    def come(
-        self, layer: int, starts: Mapping[int, Point], start: float, turn: Turn
-    ) -> dict[int, Point]:
-        """The same at the beginning of the next line; gives where the ways come from."""
-        for number, (_, across) in self.numbered(layer, starts):
-            self.mark(number, turn(start - 1, across), "end")
+    def come(self, starts: Mapping[int, Point], start: float, turn: Turn) -> dict[int, Point]:
+        """The same at the beginning of a line; gives where the ways come from."""
+        for a, (_, across) in starts.items():
+            self.mark(self.numbers[self.found.source[a]], turn(start - 1, across), "end")
         return {a: (start, across) for a, (_, across) in starts.items()}
 
-    def numbered(self, layer: int, starts: Mapping[int, Point]) -> Iterator[tuple[int, Point]]:
-        """What goes on after a layer, from above; no number of a figure stands for two ways."""
-        breaks = (line.first - 1 for line in self.lines if 0 < line.first <= layer)
-        before = sum(len({a for a, _ in self.found.hops[place]}) for place in breaks)
-        yield from enumerate(sorted(starts.values(), key=itemgetter(1)), before + 1)
+    @cached_property
+    def numbers(self) -> dict[int, int]:
+        """The number of what goes on from a line into others, from above, the same in all."""
+        found: dict[int, int] = {}
+        for line in self.lines[:-1]:
+            leaving = {a for a, _ in self.found.hops[line.end - 1] if a in line.places}
+            for a in sorted(leaving, key=line.places.__getitem__):
+                found.setdefault(self.found.source[a], len(found) + 1)
+        return found
 
     def mark(self, number: int, at: Point, anchor: Anchor) -> None:
         size, color = self.pen.theme.sizes.dimension, self.pen.theme.dimension
