@@ -41,9 +41,9 @@ def readers(file: str) -> Iterator[list[str]]:
         files = [file, "tiny.yaml"] if kind == "diff" else [file]
         yield ["draw", *files, "--kind", kind, "-o", f"{kind}.svg", "-o", f"{kind}.{suffix}"]
     yield ["draw", file, "--only", "0", "--title", "t", "--fold", "none", "-o", "only.svg"]
-    for kind in ("memory", "field", "cost"):
-        yield ["plot", kind, file, "-o", "p.svg"]
-        yield ["plot", kind, file, "tiny.yaml", "--width", "single", "-o", "p.png", "--dpi", "50"]
+    yield ["plot", "memory", file, "-o", "p.svg"]
+    yield ["plot", "field", file, "-o", "p.pdf"]
+    yield ["plot", "cost", file, "tiny.yaml", "--width", "single", "-o", "p.png", "--dpi", "50"]
     yield ["scale", file, "--phi", "0..1"]
     yield ["scale", file, "--budget", "macs=4G"]
     yield ["scale", file, "--search", "2x macs", "--grid", "1,1.2,0.1"]
