@@ -234,6 +234,21 @@ def relative_attention(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     return F.linear(joined, w["merge.weight"], w["merge.bias"])
 
 
+def pooled_attention(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
+    from tests.torch_modules import pooled_attention as module_of
+
+    names = ("kernel", "stride", "query_kernel", "query_stride")
+    given = {name: list(vars(op)[name]) for name in names if vars(op)[name] is not None}
+    settings = {name: vars(op)[name] for name in ("heads", "out", "residual", "relative")}
+    module = module_of({**given, **settings, "size": list(op.size)}, [tuple(x[0].shape[1:])])
+    for part in module.modules():
+        if isinstance(part, torch.nn.LayerNorm):
+            part.eps = op.eps
+    module.load_state_dict(w)
+    result: Tensor = module.to(x[0].dtype)(x[0])
+    return result
+
+
 def patch_merging(op: Any, w: Weights, x: list[Tensor]) -> Tensor:
     padded = F.pad(x[0], (0, 0, 0, x[0].shape[2] % 2, 0, x[0].shape[1] % 2))
     patches = [padded[:, a::2, b::2] for b in (0, 1) for a in (0, 1)]
@@ -353,6 +368,7 @@ RULES: dict[str, Rule] = {
     "window_attention": window_attention,
     "cosine_window_attention": cosine_window_attention,
     "relative_attention": relative_attention,
+    "pooled_attention": pooled_attention,
     "patch_merging": patch_merging,
 }
 CHANNEL_RULES: dict[str, Callable[..., Tensor]] = {  # these ask where the channels are

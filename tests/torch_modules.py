@@ -20,6 +20,7 @@ from torchvision.models.swin_transformer import (
     ShiftedWindowAttention,
     ShiftedWindowAttentionV2,
 )
+from torchvision.models.video.mvit import MultiscaleAttention
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
 Given = dict[str, Any]
@@ -553,6 +554,32 @@ def relative_attention(given: Given, shapes: list[Shape]) -> nn.Module:
     if not groups:
         attend.forward = lambda x: type(attend).forward(attend, x[:, None])[:, 0]
     return attend
+
+
+def pooled_attention(given: Given, shapes: list[Shape]) -> nn.Module:
+    """torchvision's, whose tables have as many rows as there are distances along each axis."""
+    (count, channels), size, out = shapes[0], given["size"], given.get("out", shapes[0][1])
+    kernels, strides = ("query_kernel", "kernel"), ("query_stride", "stride")
+    pools = [
+        (given.get(k, []), given.get(s, [1, 1, 1])) for k, s in zip(kernels, strides, strict=True)
+    ]
+    unlike = any(s in given and k not in given for k, s in zip(kernels, strides, strict=True))
+    if out % given["heads"] or prod(size) + 1 != count or unlike:
+        raise Refusal("torchvision does not check")
+    (kernel_q, stride_q), (kernel_kv, stride_kv) = pools
+    residual = given.get("residual", "none")
+    module = MultiscaleAttention(
+        size, channels, out, given["heads"], kernel_q, kernel_kv, stride_q, stride_kv,
+        residual != "none", residual == "all", given.get("relative", False),
+    )  # fmt: skip
+    if given.get("relative"):
+        for axis, n in enumerate(size):
+            counts = [(n + k[axis] // 2 * 2 - k[axis]) // s[axis] + 1 if k else n for k, s in pools]
+            table = torch.randn(2 * max(counts) - 1, out // given["heads"])
+            setattr(module, f"rel_pos_{'thw'[axis]}", nn.Parameter(table))
+    attend = type(module).forward
+    module.forward = lambda x: attend(module, x, tuple(size))[0]
+    return module
 
 
 def patch_merging(given: Given, shapes: list[Shape]) -> nn.Module:

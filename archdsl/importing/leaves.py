@@ -15,7 +15,7 @@ from archdsl.importing.axes import first, last
 from archdsl.importing.readers import owner
 from archdsl.importing.recording import Helper, Recorder
 from archdsl.importing.values import Learned, Reader, Unread, Value
-from archdsl.ops import attention, conv, join, norm, pool, regularize
+from archdsl.ops import attention, conv, join, norm, pool, pooled, regularize
 from archdsl.pytorch.allowed import prelude
 
 LEAVES: dict[str, Reader] = {}
@@ -171,6 +171,44 @@ def _our_relative_attention(r: Recorder, path: str, module: Any, x: Value) -> Va
     return r.emit(
         attention.RelativeAttention, last(r, x), path=path, heads=module.heads,
         window=tuple(module.window), scale=module.scale,
+    )  # fmt: skip
+
+
+@reads("torchvision.MultiscaleAttention")
+def _pooled_attention(
+    r: Recorder, path: str, module: Any, x: Value, thw: Sequence[int]
+) -> tuple[Value, None]:
+    pools = [module.pool_k, module.pool_q]
+    norms = [pool.norm_act[0] for pool in (*pools, module.pool_v) if pool is not None]
+    alike = {(type(norm), norm.eps) for norm in norms}
+    if (
+        len(module.project) > 1
+        or len(alike) > 1
+        or any(kind is not nn.LayerNorm for kind, _ in alike)
+    ):
+        raise Unread("pooled attention with a dropout or another norm")
+    residual = "all" if module.residual_with_cls_embed else "positions"
+    names = ("kernel", "stride"), ("query_kernel", "query_stride")
+    sizes: dict[str, Any] = {}
+    for (kernel, stride), one in zip(names, pools, strict=True):
+        if one is not None:
+            sizes |= {kernel: one.pool.kernel_size, stride: one.pool.stride, "eps": norms[0].eps}
+    made = r.emit(
+        pooled.PooledAttention, last(r, x), path=path, heads=module.num_heads, size=tuple(thw),
+        out=module.output_dim, residual=residual if module.residual_pool else "none",
+        relative=module.rel_pos_h is not None, **sizes,
+    )  # fmt: skip
+    return made, None
+
+
+@reads("prelude.PooledAttention")
+def _our_pooled_attention(r: Recorder, path: str, module: Any, x: Value) -> Value:
+    names = ("kernel", "stride", "query_kernel", "query_stride")
+    sizes = {name: getattr(module, name) for name in names if getattr(module, name) is not None}
+    return r.emit(
+        pooled.PooledAttention, last(r, x), path=path, heads=module.heads, size=module.size,
+        out=module.project[0].out_features, residual=module.residual, relative=module.relative,
+        eps=module.eps, **sizes,
     )  # fmt: skip
 
 

@@ -270,7 +270,8 @@ class Recorder(TorchFunctionMode):
         if memory in self.written and isinstance(flow, Value):
             when, by, where = self.written[memory]
             if by != id(tensor) and self.born.get(id(tensor), when) < when:
-                raise self.wrong(f"it reads a tensor that was written over in place at {where}")
+                line = "" if where == place() else f" at {where}"
+                raise self.wrong(f"it reads a tensor that was written over in place{line}")
         return flow
 
     def write(self, name: str, tensor: Tensor, flows: bool) -> None:

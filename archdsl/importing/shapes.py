@@ -1,6 +1,7 @@
 """Readers of what moves numbers and makes none: other shapes, orders, parts, borders and sizes."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from archdsl.importing.axes import axis_of, channel_axis, first, reshaped
@@ -77,8 +78,12 @@ def _expand(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
     sizes = tuple(r.result.shape)
     if sizes == input.shape:
         return input
-    if input.at is None and input.shape[:1] == (1,) and sizes == (BATCH, *input.shape[1:]):
+    if input.at is None and sizes[:1] == (BATCH,) and input.shape in (sizes[1:], (1, *sizes[1:])):
         return reshaped(r, input, sizes[1:]).seen()  # a learned tensor beside every image
+    if input.at is None and len(sizes) == len(input.shape):
+        for axis, (n, wide) in enumerate(zip(input.shape, sizes, strict=True)):
+            input = input if n == wide else _repeated(r, input, axis, wide // n)
+        return input
     if input.at is None or len(sizes) != len(input.shape):
         raise Unread("values that are repeated")
     if r.called in ("repeat", "tile"):
@@ -86,6 +91,22 @@ def _expand(r: Recorder, input: Value, *args: Any, **kwargs: Any) -> Value:
     seen = Value(input.spec, input.input, input.problem, input.at, input.folded, input.of or input)
     seen.spread = sizes
     return seen
+
+
+def _repeated(r: Recorder, x: Value, axis: int, times: int) -> Value:
+    """Every position of an axis so many times, of a learned tensor: the nearest ones."""
+    sizes = x.spec.shape
+    before, count, after = prod(sizes[:axis]), sizes[axis], prod(sizes[axis + 1 :])
+    flat = reshaped(r, x, (before, count, after))
+    wide = r.emit(shape.Resize, flat, size=[count * times, after], name="repeat")
+    return reshaped(r, wide, (*sizes[:axis], count * times, *sizes[axis + 1 :])).seen(None)
+
+
+@reads("repeat_interleave")
+def _repeat_interleave(r: Recorder, input: Value, repeats: Any, dim: int | None = None) -> Value:
+    if input.at is not None or dim is None or not isinstance(repeats, int):
+        raise Unread("values that are repeated")
+    return _repeated(r, input, dim % len(input.shape), repeats)
 
 
 def _part(r: Recorder, x: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
@@ -101,7 +122,7 @@ def _part(r: Recorder, x: Value, axis: int, start: int, stop: int, step: int = 1
 
 @reads("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split")
 def _split(
-    r: Recorder, input: Value, sizes: Any, dim: int = 0
+    r: Recorder, input: Value, sizes: Any = None, dim: int = 0, **_: Any
 ) -> list[Value]:  # fmt: skip
     axis, start, parts = axis_of(input, dim), 0, []
     for tensor in r.result:

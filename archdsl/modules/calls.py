@@ -13,6 +13,7 @@ from archdsl.ops import (
     linear,
     norm,
     pool,
+    pooled,
     reduce,
     regularize,
     shape,
@@ -113,6 +114,7 @@ TORCH: dict[type[Op], Row] = {
     attention.WindowAttention: layers.window_attention,
     attention.CosineWindowAttention: layers.cosine_window_attention,
     attention.RelativeAttention: layers.relative_attention,
+    pooled.PooledAttention: layers.pooled_attention,
     attention.PatchMerging: table_module(
         "PatchMerging",
         ("eps", "eps", 1e-5),

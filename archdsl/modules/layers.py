@@ -3,7 +3,7 @@
 from typing import Any
 
 from archdsl.modules.call import Argument, Call, Row, plain, positional, ranked, sized, writing
-from archdsl.ops import activation, attention, conv, norm, pool
+from archdsl.ops import activation, attention, conv, norm, pool, pooled
 from archdsl.ops.axes import in_torch
 from archdsl.ops.tensor import TensorSpec
 
@@ -216,5 +216,23 @@ def relative_attention(op: attention.RelativeAttention, x: tuple[TensorSpec, ...
             positional("heads", op.heads),
             Argument("window", op.window),
             Argument("scale", op.scale, None),
+        ),
+    )
+
+
+@writing("PooledAttention")
+def pooled_attention(op: pooled.PooledAttention, x: tuple[TensorSpec, ...]) -> Call:
+    pools = ("kernel", "stride", "query_kernel", "query_stride")
+    return Call(
+        "PooledAttention",
+        (
+            positional("channels", x[0].channels),
+            positional("out", op.out),
+            positional("heads", op.heads),
+            Argument("size", op.size),
+            *(Argument(name, getattr(op, name), None) for name in pools),
+            Argument("residual", op.residual, "none"),
+            Argument("relative", op.relative, False),
+            Argument("eps", op.eps, 1e-5),
         ),
     )

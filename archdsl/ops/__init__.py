@@ -9,6 +9,7 @@ from archdsl.ops import (
     linear,
     norm,
     pool,
+    pooled,
     reduce,
     regularize,
     shape,
@@ -48,7 +49,8 @@ __all__ = [
 ]
 
 FAMILIES = (
-    conv, linear, norm, activation, pool, reduce, join, regularize, shape, attention, learned,
+    conv, linear, norm, activation, pool, reduce, join, regularize, shape, attention, pooled,
+    learned,
 )  # fmt: skip
 OPS: dict[str, type[Op]] = {}
 JOINS: list[str] = []  # of paths, which give it no name for weights

@@ -28,14 +28,16 @@ from archdsl.ops.strides import Lays, Strided
 from archdsl.ops.tensor import TensorSpec
 
 
-def _require_tokens(op: Op, x: TensorSpec, rank: int) -> None:
+def require_tokens(op: Op, x: TensorSpec, rank: int) -> None:
+    """Raises ShapeError unless `x` has as many axes before its channels, which stand last."""
     if x.layout != "channels_last" or x.rank != rank:
         what = "tokens" if rank == 1 else "a map with channels last"
         help = "put `tokens` before it" if rank == 1 else "put `channels_last` before it"
         raise ShapeError(f"{op.verb} needs {what}, its input is {x}", help=help)
 
 
-def _check_heads(heads: int, channels: int) -> None:
+def check_heads(heads: int, channels: int) -> None:
+    """Raises ShapeError unless the channels can be given to the heads in equal parts."""
     if channels % heads:
         raise ShapeError(f"{heads} heads do not divide {channels} channels", "heads")
 
@@ -110,7 +112,7 @@ class ToMap(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         x = inputs[0]
-        _require_tokens(self, x, 1)
+        require_tokens(self, x, 1)
         if (self.size is not None) + self.like != 1:
             raise ShapeError("to_map takes exactly one of size and like")
         if self.like:
@@ -140,7 +142,7 @@ class ClassToken(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        _require_tokens(self, x, 1)
+        require_tokens(self, x, 1)
         return TensorSpec((x.shape[0] + 1, x.channels), "channels_last")
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
@@ -161,7 +163,7 @@ class PositionEmbedding(Op):
     std: float = argument(RATE, "standard deviation at the start", 0.02)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        _require_tokens(self, inputs[0], 1)
+        require_tokens(self, inputs[0], 1)
         return inputs[0]
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
@@ -212,7 +214,7 @@ class Token(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        _require_tokens(self, x, 1)
+        require_tokens(self, x, 1)
         if self.index >= x.shape[0]:
             raise ShapeError(f"no token {self.index} among {x.shape[0]}", "index")
         return TensorSpec((x.channels,))
@@ -239,8 +241,8 @@ class Attention(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        _require_tokens(self, x, 1)
-        _check_heads(self.heads, x.channels)
+        require_tokens(self, x, 1)
+        check_heads(self.heads, x.channels)
         return x
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
@@ -287,8 +289,8 @@ class WindowAttention(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        _require_tokens(self, x, 3 if x.rank == 3 else 2)
-        _check_heads(self.heads, x.channels)
+        require_tokens(self, x, 3 if x.rank == 3 else 2)
+        check_heads(self.heads, x.channels)
         if any(s >= w for s, w in zip(self.shift, self.window, strict=True)):
             raise ShapeError(f"a shift of {times(self.shift)} is not inside the window", "shift")
         return x
@@ -370,7 +372,7 @@ class CosineWindowAttention(WindowAttention):
     hidden: int = argument(WHOLE, "hidden features of the network of the offsets", 512)
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        _require_tokens(self, inputs[0], 2)
+        require_tokens(self, inputs[0], 2)
         output = super().infer(*inputs)
         if min(self.window) < 2:
             raise ShapeError("a window of one position has no distances", "window")
@@ -446,8 +448,8 @@ class RelativeAttention(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        _require_tokens(self, x, 2 if x.rank == 2 else 1)
-        _check_heads(self.heads, x.channels)
+        require_tokens(self, x, 2 if x.rank == 2 else 1)
+        check_heads(self.heads, x.channels)
         if len(self.window) != 2 or min(self.window) < 1 or prod(self.window) != x.spatial[-1]:
             shown = times(self.window) or "nothing"
             message = f"{x.spatial[-1]} positions are no window of {shown}"
@@ -502,7 +504,7 @@ class PatchMerging(Op):
 
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         (x,) = inputs
-        _require_tokens(self, x, 2)
+        require_tokens(self, x, 2)
         return TensorSpec((*(-(-n // 2) for n in x.spatial), self.out), "channels_last")
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:

@@ -673,6 +673,129 @@ class CosineWindowAttention(nn.Module):
         return window_attention(x, qkv, proj, bias, self.window, self.shift, scale.exp())
 
 
+class TokenPool(nn.Module):
+    """Pools the tokens behind the first by a depthwise convolution, then a norm.
+
+    Tokens are those of a map, for every head.
+    """
+
+    def __init__(
+        self, channels: int, kernel: tuple[int, int, int], stride: tuple[int, int, int], eps: float
+    ) -> None:
+        super().__init__()
+        padding = kernel[0] // 2, kernel[1] // 2, kernel[2] // 2
+        self.pool = nn.Conv3d(
+            channels, channels, kernel, stride, padding, groups=channels, bias=False
+        )
+        self.norm_act = nn.Sequential(nn.LayerNorm(channels, eps=eps))
+
+    def forward(self, x: Tensor, size: tuple[int, int, int], heads: int) -> Tensor:
+        first, rest = x[:, :, :1], x[:, :, 1:].transpose(2, 3)
+        rest = rest.reshape(-1, x.shape[3], size[0], size[1], size[2])
+        rest = self.pool(rest).flatten(2)
+        rest = rest.unflatten(0, (-1, heads)).transpose(2, 3)
+        pooled: Tensor = self.norm_act(torch.cat([first, rest], 2))
+        return pooled
+
+
+@torch.fx.wrap
+def add_distances(
+    scores: Tensor,
+    q: Tensor,
+    tables: tuple[Tensor, Tensor, Tensor],
+    queries: tuple[int, int, int],
+    keys: tuple[int, int, int],
+) -> Tensor:
+    """Adds the products of queries with the rows of a table for their distances along every axis.
+
+    The first token has no place.
+    """
+    rows = []
+    for table, n, k in zip(tables, queries, keys, strict=True):
+        query, key = torch.arange(n, device=q.device), torch.arange(k, device=q.device)
+        apart = query[:, None] * max(k / n, 1.0) - (key + (1.0 - k)) * max(n / k, 1.0)
+        rows.append(table[apart.long()])
+    q = q[:, :, 1:].reshape(q.shape[0], q.shape[1], *queries, q.shape[3])
+    depth = torch.einsum("nadhwc,dkc->nadhwk", q, rows[0])[..., None, None]
+    height = torch.einsum("nadhwc,hkc->nadhwk", q, rows[1])[..., None, :, None]
+    width = torch.einsum("nadhwc,wkc->nadhwk", q, rows[2])[..., None, None, :]
+    scores[:, :, 1:, 1:] += (height + width + depth).flatten(5).flatten(2, 4)
+    return scores
+
+
+class PooledAttention(nn.Module):
+    """Self-attention of a class token and a map of three axes, with pools."""
+
+    def __init__(
+        self,
+        channels: int,
+        out: int,
+        heads: int,
+        size: tuple[int, int, int],
+        kernel: tuple[int, int, int] | None = None,
+        stride: tuple[int, int, int] | None = None,
+        query_kernel: tuple[int, int, int] | None = None,
+        query_stride: tuple[int, int, int] | None = None,
+        residual: str = "none",
+        relative: bool = False,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.heads, self.size, self.residual, self.relative = heads, size, residual, relative
+        self.kernel, self.stride, self.eps = kernel, stride, eps
+        self.query_kernel, self.query_stride = query_kernel, query_stride
+        self.rel_pos_h: Tensor
+        self.rel_pos_w: Tensor
+        self.rel_pos_t: Tensor
+        each, one = out // heads, (1, 1, 1)
+        self.queries = pooled_size(size, query_kernel, query_stride or one)
+        self.keys = pooled_size(size, kernel, stride or one)
+        if relative:
+            rows = [2 * max(pair) - 1 for pair in zip(self.queries, self.keys, strict=True)]
+            for axis, count in zip("hwt", (rows[1], rows[2], rows[0]), strict=True):
+                table = nn.init.trunc_normal_(torch.empty(count, each), std=0.02)
+                self.register_parameter(f"rel_pos_{axis}", nn.Parameter(table))
+        self.qkv = nn.Linear(channels, 3 * out)
+        self.project = nn.Sequential(nn.Linear(out, out))
+        if query_kernel is not None:
+            self.pool_q = TokenPool(each, query_kernel, query_stride or one, eps)
+        if kernel is not None:
+            self.pool_k = TokenPool(each, kernel, stride or one, eps)
+            self.pool_v = TokenPool(each, kernel, stride or one, eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).transpose(1, 3)
+        q, k, v = qkv.unbind(2)
+        if self.kernel is not None:
+            k = self.pool_k(k, self.size, self.heads)
+            v = self.pool_v(v, self.size, self.heads)
+        if self.query_kernel is not None:
+            q = self.pool_q(q, self.size, self.heads)
+        scores = (q * (q.shape[-1] ** -0.5)) @ k.transpose(2, 3)
+        if self.relative:
+            tables = self.rel_pos_t, self.rel_pos_h, self.rel_pos_w
+            scores = add_distances(scores, q, tables, self.queries, self.keys)
+        x = scores.softmax(-1) @ v
+        if self.residual == "all":
+            x = x + q
+        elif self.residual == "positions":
+            x = torch.cat([x[:, :, :1], x[:, :, 1:] + q[:, :, 1:]], 2)
+        projected: Tensor = self.project(x.transpose(1, 2).flatten(2))
+        return projected
+
+
+def pooled_size(
+    size: tuple[int, int, int],
+    kernel: tuple[int, int, int] | None,
+    stride: tuple[int, int, int],
+) -> tuple[int, int, int]:
+    """The size behind a pool that is padded by half its kernel."""
+    if kernel is None:
+        return size
+    d, h, w = ((n + k // 2 * 2 - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
+    return d, h, w
+
+
 class RelativeAttention(nn.Module):
     """Self-attention over the positions of a window, with relative positions."""
 

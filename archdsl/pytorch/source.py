@@ -144,8 +144,10 @@ def plain(node: ast.stmt) -> ast.stmt:
 def assembled(graph: Graph, statements: list[ast.stmt]) -> str:
     """A module: documented, imports, the helpers that are used, classes."""
     statements = [*map(plain, statements)]
-    used = identifiers(*statements)
-    used |= identifiers(*(_trees()[title] for title in prelude().keys() & used))
+    used, more = set[str](), identifiers(*statements)
+    while more - used:  # helpers use others
+        used |= more
+        more = identifiers(*(_trees()[title] for title in prelude().keys() & used))
     helpers = [title for title in prelude() if title in used]
     used |= identifiers(*(_trees()[title] for title in helpers))
     cost = analyze(graph).total

@@ -20,6 +20,7 @@ HOLDERS = {
     "WindowAttention3d": ("qkv", "proj"),
     "CosineWindowAttention": ("qkv", "proj", "cpb_mlp.0", "cpb_mlp.2"),
     "RelativeAttention": ("to_qkv", "merge"),
+    "PooledAttention": ("qkv", "project.0"),
     "PatchMerging": ("reduction",),
 }
 LINEAR = "nn.Linear"

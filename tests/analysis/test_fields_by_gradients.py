@@ -146,7 +146,18 @@ ROWS = test_ops.ROWS | {
     "relative_attention": replace(
         test_ops.ROWS["relative_attention"],
         draw=lambda rank: test_ops.heads | {"window": st.just(WINDOWS[rank])},
-    )
+    ),
+    "pooled_attention": replace(
+        test_ops.ROWS["pooled_attention"],
+        draw=lambda rank: (
+            test_ops.heads
+            | {
+                "size": st.just([1, 1, 23]),
+                "kernel?": st.just([1, 1, 3]),
+                "relative?": st.booleans(),
+            }
+        ),
+    ),
 }
 SHAPES = {  # to which `reshape` takes a map
     1: [["C", "L // 2", 2], ["C // 2", "2 * L"], ["C * L"]],

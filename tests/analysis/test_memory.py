@@ -172,6 +172,27 @@ def test_attention_in_windows_of_three_axes_needs_what_pytorch_does(
     require_memory(size, f"window_attention: {{heads: 4, window: {window}}}", freeze)
 
 
+POOLED = {
+    "nothing pooled": "",
+    "keys pooled": "kernel: [3, 3, 3], stride: [1, 2, 2]",
+    "all pooled": "kernel: [3, 3, 3], query_kernel: [1, 3, 3], query_stride: [1, 2, 2]",
+    "added": "kernel: [3, 3, 3], stride: [1, 2, 2], query_kernel: [1, 3, 3], residual: positions",
+    "relative": "kernel: [3, 3, 3], stride: [1, 2, 2], relative: true",
+}
+
+
+@pytest.mark.parametrize("out", [32, 64])
+@pytest.mark.parametrize("pools", POOLED.values(), ids=POOLED)
+def test_attention_with_pools_needs_what_pytorch_does(pools: str, out: int) -> None:
+    item = f"pooled_attention: {{heads: 4, out: {out}, size: [4, 8, 8], {pools}}}"
+    items = f"a: tokens, b: class_token, c: {{{item}}}, d: {{linear: {{out: 8}}}}"
+    graph = graph_of(f"backbone: {{{items}}}\nlint: {{W0109: off}}", "[32, 4, 8, 8]")
+    module, image = archdsl.compile(graph), torch.randn(2, 32, 4, 8, 8)
+    expected = memory(graph, batch=2)
+    assert expected.peak == peak_of_inference(module, image)
+    assert expected.saved == saved_by_training(module, image)
+
+
 def require_memory(size: tuple[int, ...], item: str, freeze: str) -> None:
     items = f"a: channels_last, b: {{{item}}}, c: channels_first, d: {{conv: {{kernel: 1}}}}"
     off = "lint: {W0109: off}"  # images of three axes

@@ -36,7 +36,10 @@ from tests.random_specs import spec
 
 WITHIN = 0.01  # of the peak
 SMALL = 14  # nodes of a network whose field gradients are asked for
-FUSED = {"attention", "window_attention", "cosine_window_attention", "relative_attention"}
+FUSED = {
+    "attention", "window_attention", "cosine_window_attention", "relative_attention",
+    "pooled_attention",
+}  # fmt: skip
 DIVIDING = {"softmax", "normalize", "layer_norm", "rms_norm", "instance_norm"}
 Record = dict[str, Any]
 

@@ -8,6 +8,7 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torchvision.models.video.mvit import MSBlockConfig, MViT
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
 import archdsl
@@ -82,3 +83,20 @@ def test_attention_in_windows_of_three_axes_is_one_op(data: st.DataObject) -> No
     graph = archdsl.from_torch(module, x)
     assert [node.op.verb for node in graph.nodes][-1] == "window_attention"
     require_same(module, graph, x.double())
+
+
+@given(st.data())
+@settings(max_examples=15, deadline=None)
+def test_multiscale_transformers_are_their_specs(data: st.DataObject) -> None:
+    """Queries, keys and values are pooled or not, places are learned or relative."""
+    heads, width = data.draw(st.sampled_from([1, 2])), data.draw(st.sampled_from([8, 16]))
+    pools = st.sampled_from([([], []), ([3, 3, 3], [1, 1, 1]), ([1, 3, 3], [1, 2, 2])])
+    (query, step), (kernel, stride) = data.draw(pools), data.draw(pools)
+    pooled = query, kernel, step, stride
+    blocks = [MSBlockConfig(heads, c, width, *pooled) for c in (8, width)]
+    flags = ("residual_pool", "residual_with_cls_embed", "rel_pos_embed", "proj_after_attn")
+    module = MViT((32, 32), 6, blocks, **{name: data.draw(st.booleans()) for name in flags})
+    x = torch.randn(2, 3, 6, 32, 32, dtype=torch.float64)
+    graph = archdsl.from_torch(module, x)
+    assert "pooled_attention" in [node.op.verb for node in graph.nodes]
+    require_same(module, archdsl.loads(archdsl.to_spec(graph)), x)

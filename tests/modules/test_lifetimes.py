@@ -28,7 +28,10 @@ def test_what_is_handed_to_a_scope_lives_until_that_is_done() -> None:
 
 
 # whose kernels differ from device to device
-FUSED = {"attention", "window_attention", "cosine_window_attention", "relative_attention"}
+FUSED = {
+    "attention", "window_attention", "cosine_window_attention", "relative_attention",
+    "pooled_attention",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("examples", [60, pytest.param(500, marks=pytest.mark.slow)])

@@ -4,6 +4,7 @@ An op's row says how its arguments are drawn, as a spec would have them, and wha
 """
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import pytest
@@ -55,6 +56,7 @@ from tests.torch_modules import (
     plain,
     pool,
     pool_arguments,
+    pooled_attention,
     position_embedding,
     position_grid,
     product,
@@ -97,6 +99,11 @@ def windows(given: Given, shapes: list[Shape]) -> list[Shape]:
     """Maps of as many positions along their last axis as the window has."""
     rows, columns = given["window"]
     return [(*shape[:-1], rows * columns) for shape in shapes]
+
+
+def with_class_token(given: Given, shapes: list[Shape]) -> list[Shape]:
+    """A token more than a map of this size has."""
+    return [(*shape[:-1], prod(given["size"]) + 1) for shape in shapes]
 
 
 def tables(given: Given, shapes: list[Shape]) -> list[Shape]:
@@ -326,6 +333,17 @@ ROWS: dict[str, Row] = {
         lambda rank: heads | {"window": st.integers(1, 3).map(lambda size: [size, size])},
         st.integers(1, 2), last=True, fit=windows,
     ),
+    "pooled_attention": Row(
+        pooled_attention,
+        lambda rank: heads | {
+            "size": st.lists(st.integers(1, 3), min_size=3, max_size=3),
+            "out?": channels,
+            **dict.fromkeys(["kernel?", "query_kernel?"], st.sampled_from([[3, 3, 3], [1, 2, 3]])),
+            **dict.fromkeys(["stride?", "query_stride?"], st.sampled_from([[1, 2, 2], [2, 1, 3]])),
+            "residual?": st.sampled_from(["none", "all", "positions"]), "relative?": flags,
+        },
+        st.just(1), last=True, fit=with_class_token,
+    ),
     "patch_merging": Row(
         patch_merging,
         lambda rank: {"out?": channels, "norm?": st.sampled_from(["before", "after"])},
@@ -494,6 +512,10 @@ def test_multiply_accumulates_are_half_of_pytorchs_flops(verb: str, data: st.Dat
          4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96 + 169 * 512 * (2 + 3)),
         ("relative_attention", {"heads": 3, "window": [7, 7]}, (64, 49, 96),
          4 * 3136 * 96**2 + 2 * 64 * 49**2 * 96),
+        # 2 x 4 x 4 places and a class token; keys and values of 2 x 2 x 2 behind kernels of 27
+        ("pooled_attention", {"heads": 2, "size": [2, 4, 4], "kernel": [3, 3, 3],
+                              "stride": [1, 2, 2], "relative": True}, (33, 8),
+         4 * 33 * 8**2 + 2 * 8 * 27 * 8 + 2 * 33 * 9 * 8 + 32 * (2 + 2 + 2) * 8),
         ("patch_merging", {"out": 192}, (56, 56, 96), 28 * 28 * 4 * 96 * 192),
     ],
 )  # fmt: skip

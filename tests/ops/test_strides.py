@@ -19,7 +19,10 @@ from tests.examples import examples
 from tests.random_specs import specs
 from tests.test_random_specs import Reading, load
 
-FUSED = {"attention", "window_attention", "cosine_window_attention", "relative_attention"}
+FUSED = {
+    "attention", "window_attention", "cosine_window_attention", "relative_attention",
+    "pooled_attention",
+}  # fmt: skip
 UNSEEN = FUSED | {"position_grid", "learned", "relative_positions", "class_token"}
 
 

@@ -13,6 +13,7 @@ _WORDS = {
     "resize": "resize", "depthwise": "depthwise", "squeeze_excite": "squeeze-excite",
     "attention": "attention", "window_attention": "window attention",
     "cosine_window_attention": "window attention", "relative_attention": "relative attention",
+    "pooled_attention": "pooled attention",
 }  # fmt: skip
 Entry = tuple[Paint | None, str]  # no paint: a dashed line
 

@@ -229,6 +229,10 @@ def _relative_attention(op: Any) -> tuple[Term, ...]:
     return word("relative attention"), Term("heads", (op.heads,), "{} heads")
 
 
+def _pooled_attention(op: Any) -> tuple[Term, ...]:
+    return word("pooled attention"), Term("heads", (op.heads,), "{} heads")
+
+
 _TERMS: dict[str, Callable[[Any], tuple[Term, ...]]] = {
     "conv": _conv,
     "std_conv": _conv,
@@ -248,4 +252,5 @@ _TERMS: dict[str, Callable[[Any], tuple[Term, ...]]] = {
     "window_attention": _window_attention,
     "cosine_window_attention": _window_attention,
     "relative_attention": _relative_attention,
+    "pooled_attention": _pooled_attention,
 }
