@@ -86,10 +86,14 @@ class Op:
     constant: ClassVar[bool] = False  # whether it is the same whatever its input holds
     fitted: ClassVar[bool] = False  # whether its module is of so many channels, weights or none
 
+    def require(self, x: TensorSpec) -> None:
+        """Raises ShapeError where the first input has axes that it takes at no size."""
+        if self.of_maps:
+            require_map(self, x)
+
     def infer(self, *inputs: TensorSpec) -> TensorSpec:
         """The output for these inputs; raises ShapeError if there is none."""
-        if self.of_maps:
-            require_map(self, inputs[0])
+        self.require(inputs[0])
         return inputs[0]
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:

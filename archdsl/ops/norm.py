@@ -53,11 +53,9 @@ class BatchNorm(_Affine):
     init: Init | None = argument(SCALE_INIT, "how the scale starts; at one without it", None)
     frozen: bool = added(FLAG, "statistics, scale and offset stay what they are", False)
 
-    def infer(self, *inputs: TensorSpec) -> TensorSpec:
-        (x,) = inputs
+    def require(self, x: TensorSpec) -> None:
         if x.layout != "channels_first" or x.rank > 3:
             raise ShapeError(f"batch_norm needs a map or a vector, its input is {x}")
-        return super().infer(x)
 
     def weights(self, *inputs: TensorSpec) -> tuple[Weight, ...]:
         channels = inputs[0].channels

@@ -32,11 +32,13 @@ def infer(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec:
             return op.infer(*inputs)
         except ShapeError as error:
             raise Fixed((), error.message) from error
+    try:
+        op.require(x)
+    except ShapeError as error:
+        raise Fixed((), f"{error.message}, in a branch that never runs") from error
     by_axis = _along(op, inputs)
     if by_axis is not None:
         return by_axis
-    if op.of_maps and (x.rank == 0 or x.layout == "channels_last"):
-        raise Fixed((), f"{op.verb} on {x.layout} of {x.rank} axes, in a branch that never runs")
     match op:
         case join.Add() | join.Multiply():
             return _broadcast(inputs, isinstance(op, join.Multiply))

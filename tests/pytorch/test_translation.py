@@ -300,3 +300,24 @@ def test_a_parameter_of_a_container_may_have_a_number_for_a_name() -> None:
     """
     keys = [*archdsl.compile(archdsl.loads(dedent(text))).state_dict()]
     assert keys == ["way.0", "way.maps.a.weight", "way.maps.a.bias"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    ["conv: {out: 6, kernel: 1}", "conv_transpose: {out: 6, kernel: 1}", "max_pool: {kernel: 1}",
+     "avg_pool: {kernel: 1}", "batch_norm: {}", "instance_norm: {}"],
+)  # fmt: skip
+def test_a_branch_that_no_input_could_take_is_not_written(item: str) -> None:
+    four_axes = f"""
+        archdsl: 1
+        name: four
+        input: [3, 64, 4]
+        backbone: [{{reshape: {{shape: [3, 4, 4, 4, 4]}}}}, unit]
+        blocks:
+          unit:
+            params: {{wide: false}}
+            body: [{{{item}, if: wide}}, relu]
+    """
+    graph = archdsl.loads(dedent(four_axes))
+    assert "4d" not in archdsl.emit(graph)
+    assert archdsl.compile(graph)(torch.zeros(1, 3, 64, 4)).shape == (1, 3, 4, 4, 4, 4)
