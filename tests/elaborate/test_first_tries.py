@@ -187,11 +187,13 @@ def test_columns_of_names_are_to_be_quoted() -> None:
     assert errors(text.replace("[growth, growth, channels]", '"[growth, growth, channels]"')) == []
 
 
-def test_copies_in_a_path_are_told_that_for_makes_paths() -> None:
+@pytest.mark.parametrize(("count", "rows"), [("3", "0, 1, 2"), ("9", "..."), ("3 * 1", "...")])
+def test_copies_in_a_path_are_told_that_for_makes_paths(count: str, rows: str) -> None:
+    path = f"{{repeat: {count}, conv: {{kernel: 3}}}}"
     check_error(
-        "backbone: {b: {branches: {paths: {a: {repeat: 3, conv: {kernel: 3}}}}}}",
+        f"backbone: {{b: {{branches: {{paths: {{a: {path}}}}}}}}}",
         1, 39, "E0404", "`repeat` makes one path of its copies, and there is no other",
-        '`for` makes paths: {"a{i}": {for: {i: [0, 1, 2]}, conv: {kernel: 3}}}',
+        f'`for` makes paths: {{"a{{i}}": {{for: {{i: [{rows}]}}, conv: {{kernel: 3}}}}}}',
     )  # fmt: skip
 
 

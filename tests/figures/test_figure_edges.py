@@ -8,7 +8,15 @@ import pytest
 
 import archdsl
 from archdsl import UsageError
-from archdsl.figures.canvas.scene import Group, Path, Scene, Text, flat
+from archdsl.figures.canvas.scene import (
+    Group,
+    Path,
+    Scene,
+    Text,
+    end_of,
+    flat,
+    rounded,
+)
 from archdsl.figures.draw import draw
 from archdsl.figures.options import WIDTHS, Options
 from tests.built import graph
@@ -138,3 +146,9 @@ def test_every_number_at_an_edge_is_one_of_what_its_stage_gives(name: str) -> No
 def test_sizes_at_edges_need_shapes_to_be_shown() -> None:
     with pytest.raises(UsageError, match="--dims does nothing here: no shapes are shown"):
         archdsl.draw("alexnet", kind="strip", dims="edges", show="names")
+
+
+def test_a_round_corner_takes_no_more_than_half_of_the_shorter_line() -> None:
+    for points in ([(0.0, 0.0), (2.0, 0.0), (2.0, 9.0)], [(2.0, 9.0), (2.0, 0.0), (0.0, 0.0)]):
+        _, enter, leave, _ = rounded(points, radius=5)
+        assert {end_of(enter), end_of(leave)} == {(1.0, 0.0), (2.0, 1.0)}

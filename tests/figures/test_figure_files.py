@@ -27,7 +27,8 @@ from archdsl.cli import main as cli
 from archdsl.cli.main import run
 from archdsl.figures.author import shade
 from archdsl.figures.canvas.font import font
-from archdsl.figures.canvas.scene import Text
+from archdsl.figures.canvas.scene import Scene, Text
+from archdsl.figures.canvas.slides import slides
 from archdsl.figures.canvas.theme import HATCHES, load_theme, theme_names
 from archdsl.figures.canvas.tikz import escaped
 from archdsl.figures.draw import draw
@@ -746,3 +747,10 @@ def test_figures_need_no_torch() -> None:
         " sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_slide_is_at_most_56_inches() -> None:
+    pytest.importorskip("pptx")
+    assert slides(Scene(56 * 72, 100, ()))
+    with pytest.raises(UsageError, match="56"):
+        slides(Scene(56 * 72 + 0.5, 100, ()))

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.analysis.measures import is_layer
+from archdsl.figures.kinds.table import _latex_entry
+from archdsl.figures.kinds.table_rows import Entry
 from archdsl.graph.graph import Graph
 from tests import built
 
@@ -236,3 +238,8 @@ def test_the_ways_of_a_line_are_those_of_the_block(items: dict[str, Any]) -> Non
     said = cells(table_of(graph))["8×8"]
     *_, all_ways = through(graph)
     assert ways_of(said, Ways({(): 1}), {}) == all_ways, said
+
+
+def test_a_line_in_latex_has_brackets_only_where_it_repeats() -> None:
+    assert _latex_entry(Entry(("conv",))) == "conv"
+    assert _latex_entry(Entry(("conv",), 2)).endswith(r"\right]\times 2$")

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 
 import archdsl
+from archdsl.graph.forms import shown
 from archdsl.graph.graph import Graph
 from archdsl.graph.verify import verify
 from tests import built
@@ -377,3 +378,8 @@ def test_mutants_are_refused_or_can_be_used_for_everything(
     for number in range(20_000, 20_000 + count):
         record = judge(number)
         assert record["outcome"] != "crashed", record["trace"]
+
+
+def test_a_value_in_a_message_is_cut_only_if_it_is_too_long() -> None:
+    assert shown("x" * 38) == f"`{'x' * 38}`"
+    assert shown("x" * 39) == f"`{'x' * 39}..."

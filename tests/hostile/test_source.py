@@ -183,7 +183,8 @@ def test_a_module_on_many_inputs() -> None:
         ("{xavier_normal: {gain: -1}}", "gain of xavier_normal is -1, less than 0"),
         ("{kaiming_normal: {a: -1e31}}", "a of kaiming_normal: -1e+31 is too large"),
         ("{trunc_normal: {std: 0}}", "std of trunc_normal is 0"),
-        ("{trunc_normal: {mean: 100}}", "trunc_normal needs a mean at most 2 std from a and b"),
+        ("{trunc_normal: {mean: 4.5}}", "trunc_normal needs a mean at most 2 std from a and b"),
+        ("{trunc_normal: {mean: -4.5}}", "trunc_normal needs a mean at most 2 std from a and b"),
     ],
 )  # fmt: skip
 def test_initialisers_outside_their_range_are_refused(init: str, message: str) -> None:

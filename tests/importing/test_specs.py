@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 import archdsl
 from archdsl.importing.graphs import snake
+from archdsl.importing.items import Code
+from archdsl.importing.sizes import root
 from archdsl.importing.specs import require_equal
 from tests.importing import networks
 from tests.importing.same import require_same
@@ -398,3 +400,9 @@ def test_ways_are_called_as_their_layers_and_branches_need_no_sequence_around_th
                   seq: {right1: {conv: {kernel: 1, out: 5}}, right2: {conv: {kernel: 3}}}
           last: {conv: {kernel: 1, out: 2}}
         """)
+
+
+def test_a_factor_is_one_over_a_root_only_of_what_has_one() -> None:
+    known = {"i": [0, 4], "width": [16, 4]}
+    assert str(root([0.25, 0.5], known)) == str(Code("width ** -0.5"))
+    assert root([1.0, 0.5], known) is None

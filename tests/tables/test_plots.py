@@ -19,7 +19,7 @@ from archdsl.analysis.summary import stages_of, summarize
 from archdsl.cli.main import run
 from archdsl.graph.graph import Graph
 from archdsl.tables import plots
-from archdsl.tables.axes import Look, look_of
+from archdsl.tables.axes import Figure, Look, look_of
 from tests.support import pdflatex
 
 LONG = "v" * 200
@@ -289,3 +289,14 @@ def test_latex_sets_every_plot_as_it_is_written(tmp_path: Path) -> None:
     said = [page.get_textpage().get_text_bounded() for page in pages]
     assert len(said) == len(calls) and all("50 % &" in text for text in said)
     assert "layer1" in said[1] and "12 MB" in said[0] and "mobilenet" in said[0]
+
+
+def test_a_plot_knows_the_fonts_of_the_theme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.font_manager import fontManager
+
+    monkeypatch.setattr(fontManager, "ttflist", [])
+    with Figure(tmp_path / "p.svg"):
+        weights = {entry.weight for entry in fontManager.ttflist}
+    assert {400, 700} <= weights

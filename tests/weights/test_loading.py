@@ -23,6 +23,7 @@ import archdsl
 from archdsl.graph.renames import Rename, Renames
 from archdsl.weights.loading import PREFIXES
 from archdsl.weights.reading import WRAPPERS
+from archdsl.weights.report import Report
 from tests.examples import examples
 from tests.random_specs import specs
 
@@ -630,3 +631,8 @@ def test_a_file_may_lack_the_heads_that_only_training_has_as_a_whole() -> None:
     assert report.missing == ("side.out.weight", "side.out.bias")
     with pytest.raises(archdsl.CheckpointError, match=r"1 key missing:\n    side.out.bias"):
         archdsl.load_weights(second, {**state, "side.out.weight": torch.zeros(2, 4)})
+
+
+def test_a_report_counts_what_was_renamed_among_what_was_loaded() -> None:
+    report = Report("w.pt", taken=("a.weight",), renamed={"old.bias": "a.bias"})
+    assert str(report).startswith("w.pt: 2 tensors loaded\n")
