@@ -617,7 +617,13 @@ def test_the_legend_says_grouped_of_every_convolution_in_groups() -> None:
     """NFNet's are weight-standardised ones, of 2 and 6 groups."""
     scene = draw([archdsl.load("nfnet_f0")], "hero", Options(WIDTHS["double"])).scene
     said = {item.plain for item in scene.flat() if isinstance(item, Text)}
-    assert "grouped conv" in said and "depthwise conv" not in said
+    assert "grouped conv" in said and "depthwise" not in said
+
+
+def test_the_legend_of_closed_blocks_says_what_colors_them() -> None:
+    scene = draw([archdsl.load("efficientnet_b0")], "columns", Options(WIDTHS["single"])).scene
+    said = {item.plain for item in scene.flat() if isinstance(item, Text)}
+    assert "depthwise" in said and "grouped conv" not in said
 
 
 def test_shortcuts_of_columns_end_in_a_plus() -> None:

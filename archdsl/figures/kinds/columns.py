@@ -376,5 +376,11 @@ def place_columns(
     bottom = _Columns(descriptions, made, options, pen).draw(LINE)
     if not options.legend:
         return bottom
-    shown = [box for column in made for one in column for box in one.boxes if box.role != "plain"]
+    shown = [
+        (one.unit.telling or box) if box.id == one.unit.id else box  # what colors a closed block
+        for column in made
+        for one in column
+        for box in one.boxes
+        if box.role != "plain"
+    ]
     return draw_legend(pen, [*entries(pen, shown), *more], options.width, bottom + 7)
