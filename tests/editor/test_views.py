@@ -10,7 +10,7 @@ from archdsl.api.reading import read
 from archdsl.diagnostics.errors import UsageError
 from archdsl.editor import navigation, outline
 from archdsl.editor.completion import completion
-from archdsl.editor.context import Context, context_at
+from archdsl.editor.context import Context, _open_brackets, _outer, context_at
 from archdsl.editor.fixes import fix
 from archdsl.editor.hover import hover
 from archdsl.editor.results import Results
@@ -240,3 +240,11 @@ def test_a_new_name_is_left_to_who_gives_it() -> None:
     view = View("net.yaml", NEW + "neck:\n  - {relu: {}, as: ")
     place = len(view.lines), len(view.lines[-1]) + 1
     assert completion(view, View("net.yaml", NEW), *place) == []
+
+
+def test_what_stands_beside_is_not_around() -> None:
+    assert [*_outer(["x:", "  - a: 1", "    b: 2"], 3, 4)] == ["x"]
+    assert _open_brackets('a: {b: "[", c: [1, {d: 2}, 3') == [
+        ("{", 'b: "[", c: '),
+        ("[", "1, {d: 2}, 3"),
+    ]

@@ -273,6 +273,7 @@ def test_a_spec_that_extends_says_its_own(tmp_path: Any) -> None:
         ("{relu6: silu}", "E0402", "there is no relu6 to replace"),
         ("[{op: relu, at: layer4, with: silu}]", "E0402", "at `layer4`"),
         ("{rellu: silu}", "E0205", "did you mean `relu`?"),
+        ("[{op: rellu, with: silu}]", "E0205", "did you mean `relu`?"),
         ("{relu: sillu}", "E0205", "did you mean `silu`?"),
         ("{unit: silu}", "E0205", "a block is changed by one of its name"),
         ("{relu: {leaky_relu: {slop: 1}}}", "E0206", "slope"),

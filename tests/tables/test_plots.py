@@ -300,3 +300,12 @@ def test_a_plot_knows_the_fonts_of_the_theme(
     with Figure(tmp_path / "p.svg"):
         weights = {entry.weight for entry in fontManager.ttflist}
     assert {400, 700} <= weights
+
+
+def test_the_line_of_the_image_says_its_size_only_among_others(tmp_path: Path) -> None:
+    text = "archdsl: 1\nname: n\ninput: [4, SIZE, SIZE]\nbackbone: {a: {conv: {kernel: 3}}}\n"
+    small, large = (archdsl.loads(text.replace("SIZE", size)) for size in ("8", "16"))
+    for graphs, lines in (([small], ["image"]), ([small, large], ["image of 8", "image of 16"])):
+        plots.field(graphs, tmp_path / "p.svg")
+        drawn = (tmp_path / "p.svg").read_text()
+        assert re.findall(r">(image(?: of [0-9]+)?)<", drawn) == lines
