@@ -442,6 +442,12 @@ def test_groups_are_named_by_paths_and_say_their_costs() -> None:
     )
 
 
+def test_a_caption_explains_letters_only_where_there_are_any() -> None:
+    for name, lettered in (("hrnet_w18", False), ("resnet18", True)):
+        figure = draw([archdsl.load(name)], "hero", Options(WIDTHS["single"]))
+        assert ("Letters mark" in figure.caption) == lettered
+
+
 def test_the_caption_and_the_description_say_what_is_drawn() -> None:
     figure = draw([graph("resnet50")])
     assert "25.56 M parameters, 4.09 G MACs" in figure.caption

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from archdsl.diagnostics.text import one_line
 from archdsl.expressions.numbers import quantity
 from archdsl.figures.canvas.pen import LOWEST, height_of
-from archdsl.figures.canvas.scene import Path, Scene
+from archdsl.figures.canvas.scene import Path, Scene, Text
 from archdsl.figures.network import labels
 from archdsl.figures.network.block_kinds import block_kinds
 from archdsl.figures.network.description import Description, Stage, vary
@@ -64,7 +64,7 @@ def caption_of(
     if kind == "pyramid" and options.shape == "slabs":
         text += " Height of a slab: the square root of resolution; thickness: of channels."
     if kind in ("hero", "block"):
-        text += _of_blocks(descriptions[0], kind)
+        text += _of_blocks(descriptions[0], kind, scene)
     text += f" {missing}" * bool(missing)
     return Caption(text, tuple(description.graph for description in descriptions))
 
@@ -101,8 +101,11 @@ def _source(graph: Graph) -> str:
     return cited if graph.doc == "" else re.sub(r", table [^,]+", "", cited)
 
 
-def _of_blocks(description: Description, kind: str) -> str:
-    """What the letters mean, and the lists beside blocks."""
+def _of_blocks(description: Description, kind: str, scene: Scene | None) -> str:
+    """What the letters mean, and the lists beside blocks, if there was room for any."""
+    texts = [item.plain for item in scene.flat() if isinstance(item, Text)] if scene else []
+    if kind == "hero" and not any(text.startswith("(a)") for text in texts):
+        return ""
     kinds = block_kinds(description)
     letters = " Letters mark the stages made of the blocks shown below." if kind == "hero" else ""
     lists = " Lists say where else a block stands, with its own numbers; the drawn one is bold."
