@@ -97,7 +97,7 @@ def test_the_module_of_a_block_gives_a_list_as_a_tuple_and_takes_one_as_a_list()
     assert "def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:" in source
     assert "def forward(self, x: Tensor, rest: list[Tensor]) -> Tensor:" in source
     assert source.count("class ") == 3  # one for both calls of fuse, with two maps and with one
-    assert "x = self.f(two_0, [x, out])" in source
+    assert "x = self.f(x, [out, two_1])" in source
     assert "x = self.s(x, [x])" in source
     module = archdsl.compile(graph).eval()
     x = torch.randn(2, 3, 8, 8)

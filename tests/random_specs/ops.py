@@ -99,6 +99,11 @@ class Ops(Draw):
         verb, arguments = self.one(*(on_maps if place.shape.rank == 2 else on_sequences))
         if verb == "class_token" and place.shape.rank == 3:  # so that no draw is another
             return "window_attention", {**heads, "window": [2, 3, 2], "shift": len(shift)}
+        count = place.shape.spatial[0]
+        if verb == "attention" and "bias" in arguments and count > 1:
+            size = [1, 2, count // 2] if count % 2 else [1, 1, count - 1]
+            pools = {"kernel": [1, 1, 3], "relative": len(shift) == 0}
+            return "pooled_attention", {**heads, "size": size, **pools}
         return verb, arguments
 
     def activation(self, place: Place) -> tuple[str, Names]:
