@@ -138,13 +138,12 @@ class PooledAttention(Op):
         pairs = [q * k for q, k in zip(self.queries, self.keys, strict=True)]
         each = self.out // self.heads
         offsets = (queries - 1) * self.heads * (2 * (keys - 1) + sum(self.keys))
-        numbers = 2 * (self.queries[2] + self.keys[2]) + pairs[2]  # of the last axis
         return replace(
             INPUTS,
             kept=kept + 3 * (queries - 1) * self.out,
             scratch=alive + max(scratch, scores + offsets - output.elements),
             held=sum(pairs) * (each + 2),
-            made=sum(pairs) * each + numbers,
+            made=sum(pairs) * each,
         )
 
     def reach(self, axis: int, output: TensorSpec, *inputs: TensorSpec) -> Reach | None:

@@ -698,6 +698,14 @@ class TokenPool(nn.Module):
         return pooled
 
 
+def rows_between(table: Tensor, queries: int, keys: int) -> Tensor:
+    """The rows of a table for the distances from queries to keys along an axis."""
+    query = torch.arange(queries, device=table.device)[:, None]
+    key = torch.arange(keys, device=table.device) + (1.0 - keys)
+    apart = query * max(keys / queries, 1.0) - key * max(queries / keys, 1.0)
+    return table[apart.long()]
+
+
 @torch.fx.wrap
 def add_distances(
     scores: Tensor,
@@ -710,12 +718,9 @@ def add_distances(
 
     The first token has no place.
     """
-    rows = []
-    for table, n, k in zip(tables, queries, keys, strict=True):
-        query, key = torch.arange(n, device=q.device), torch.arange(k, device=q.device)
-        apart = query[:, None] * max(k / n, 1.0) - (key + (1.0 - k)) * max(n / k, 1.0)
-        rows.append(table[apart.long()])
-    q = q[:, :, 1:].reshape(q.shape[0], q.shape[1], *queries, q.shape[3])
+    rows = [rows_between(tables[n], queries[n], keys[n]) for n in range(3)]
+    t, h, w = queries
+    q = q[:, :, 1:].reshape(q.shape[0], q.shape[1], t, h, w, q.shape[3])
     depth = torch.einsum("nadhwc,dkc->nadhwk", q, rows[0])[..., None, None]
     height = torch.einsum("nadhwc,hkc->nadhwk", q, rows[1])[..., None, :, None]
     width = torch.einsum("nadhwc,wkc->nadhwk", q, rows[2])[..., None, None, :]
@@ -744,37 +749,37 @@ class PooledAttention(nn.Module):
         self.heads, self.size, self.residual, self.relative = heads, size, residual, relative
         self.kernel, self.stride, self.eps = kernel, stride, eps
         self.query_kernel, self.query_stride = query_kernel, query_stride
-        self.rel_pos_h: Tensor
-        self.rel_pos_w: Tensor
-        self.rel_pos_t: Tensor
+        self.rel_pos_h: Tensor | None
+        self.rel_pos_w: Tensor | None
+        self.rel_pos_t: Tensor | None
         each, one = out // heads, (1, 1, 1)
         self.queries = pooled_size(size, query_kernel, query_stride or one)
         self.keys = pooled_size(size, kernel, stride or one)
-        if relative:
-            rows = [2 * max(pair) - 1 for pair in zip(self.queries, self.keys, strict=True)]
-            for axis, count in zip("hwt", (rows[1], rows[2], rows[0]), strict=True):
-                table = nn.init.trunc_normal_(torch.empty(count, each), std=0.02)
-                self.register_parameter(f"rel_pos_{axis}", nn.Parameter(table))
+        rows = [2 * max(pair) - 1 for pair in zip(self.queries, self.keys, strict=True)]
+        for axis, count in zip("hwt", (rows[1], rows[2], rows[0]), strict=True):
+            table = nn.init.trunc_normal_(torch.empty(count, each), std=0.02) if relative else None
+            learned = None if table is None else nn.Parameter(table)
+            self.register_parameter(f"rel_pos_{axis}", learned)
         self.qkv = nn.Linear(channels, 3 * out)
         self.project = nn.Sequential(nn.Linear(out, out))
-        if query_kernel is not None:
-            self.pool_q = TokenPool(each, query_kernel, query_stride or one, eps)
-        if kernel is not None:
-            self.pool_k = TokenPool(each, kernel, stride or one, eps)
-            self.pool_v = TokenPool(each, kernel, stride or one, eps)
+        wide, step = query_kernel, query_stride or one
+        self.pool_q = None if wide is None else TokenPool(each, wide, step, eps)
+        wide, step = kernel, stride or one
+        self.pool_k = None if wide is None else TokenPool(each, wide, step, eps)
+        self.pool_v = None if wide is None else TokenPool(each, wide, step, eps)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).transpose(1, 3)
         q, k, v = qkv.unbind(2)
-        if self.kernel is not None:
+        if self.pool_k is not None and self.pool_v is not None:
             k = self.pool_k(k, self.size, self.heads)
             v = self.pool_v(v, self.size, self.heads)
-        if self.query_kernel is not None:
+        if self.pool_q is not None:
             q = self.pool_q(q, self.size, self.heads)
         scores = (q * (q.shape[-1] ** -0.5)) @ k.transpose(2, 3)
-        if self.relative:
-            tables = self.rel_pos_t, self.rel_pos_h, self.rel_pos_w
-            scores = add_distances(scores, q, tables, self.queries, self.keys)
+        t, h, w = self.rel_pos_t, self.rel_pos_h, self.rel_pos_w
+        if t is not None and h is not None and w is not None:
+            scores = add_distances(scores, q, (t, h, w), self.queries, self.keys)
         x = scores.softmax(-1) @ v
         if self.residual == "all":
             x = x + q

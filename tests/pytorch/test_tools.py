@@ -62,6 +62,33 @@ def test_a_network_is_scripted(name: str) -> None:
     assert shapes(scripted(image)) == promised(graph)
 
 
+@pytest.mark.parametrize(
+    "op",
+    [
+        "window_attention: {heads: 2, window: [2, 3, 2], shift: 1}",
+        "pooled_attention: {heads: 2, size: [2, 4, 4]}",
+        "pooled_attention: {heads: 2, size: [2, 4, 4], kernel: [3, 3, 3], residual: positions}",
+        "pooled_attention: {heads: 2, size: [2, 4, 4], query_kernel: [1, 3, 3], relative: true}",
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_attention_of_three_axes_is_scripted_traced_and_exported(op: str) -> None:
+    tokens = "last: channels_last" if "window" in op else "tokens: tokens, first: class_token"
+    stem = "stem: {conv: {out: 8, kernel: 2, stride: 2, padding: 0}}"
+    items = f"{stem}, {tokens}, attention: {{{op}}}"
+    graph = archdsl.loads(f"archdsl: 1\nname: net\ninput: [3, 4, 8, 8]\nbackbone: {{{items}}}")
+    module = archdsl.compile(graph).eval()
+    video = torch.randn(2, 3, 4, 8, 8)
+    with torch.no_grad():
+        given = module(video)
+        torch.testing.assert_close(torch.jit.script(module)(video), given)
+        traced = torch.fx.symbolic_trace(module)
+        traced.graph.eliminate_dead_code()  # as torchvision's extractor of features does
+        traced.recompile()
+        torch.testing.assert_close(traced(video), given)
+        torch.testing.assert_close(torch.export.export(module, (video,)).module()(video), given)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_learned_sum_of_maps_is_scripted() -> None:
     """Of two, and of any number."""
