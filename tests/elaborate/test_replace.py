@@ -248,6 +248,8 @@ def test_what_the_call_says_goes_before_what_the_spec_says(tmp_path: Any) -> Non
         path, replaced=["relu=sigmoid", "[{op: tanh, at: '1', with: relu}]"]
     ).require()
     assert list(ops(graph).values()) == ["sigmoid", "relu"]
+    one = archdsl.api.reading.read(path, replaced=["[{op: tanh, at: '1', with: relu}]"]).require()
+    assert list(ops(one).values()) == ["silu", "relu"], "none is left for the spec's own rule"
     candidates = Candidates(path, replaced=["relu=gelu"])
     assert list(ops(candidates.graph(Point({}, {}))).values()) == ["gelu", "gelu"]
     with pytest.raises(UsageError, match="did you mean `relu`"):
