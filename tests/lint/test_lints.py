@@ -124,6 +124,20 @@ def test_parameters_that_nothing_uses() -> None:
     ]
 
 
+def test_a_parameter_is_used_by_the_index_of_a_reference() -> None:
+    text = """
+        blocks:
+          pick:
+            params: {n: int}
+            body:
+              a: {relu: {}, as: "s[0]"}
+              b: {tanh: {}, as: "s[1]"}
+              c: {concat: {}, from: [a, b, "s[n]"]}
+        backbone: [{pick: {n: 1}}]
+    """
+    assert warnings(text, "W0103") == []
+
+
 def without(part: Any, block: str, parameter: str) -> None:
     """Takes a parameter away from the calls of a block, wherever they are written."""
     if isinstance(part, dict | list):
