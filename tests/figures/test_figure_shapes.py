@@ -11,7 +11,7 @@ import pytest
 
 import archdsl
 from archdsl import UsageError
-from archdsl.figures.canvas.scene import groups
+from archdsl.figures.canvas.scene import Path, groups
 from archdsl.figures.canvas.shapes import links, nodes, shapes
 from archdsl.figures.figure import Figure
 from tests.figures.test_figure_files import NASTY, renamed
@@ -173,3 +173,29 @@ def test_what_draw_io_has_no_shape_for_is_one_of_ours() -> None:
     packed = re.findall(r"shape=stencil\(([^)]*)\)", data)
     shape = unquote(zlib.decompress(base64.b64decode(packed[0]), -15).decode())
     assert ElementTree.fromstring(shape).find("foreground/path/move") is not None
+
+
+SLAB = re.compile(
+    r"\\pic at \(([\d.]+),([\d.]+)\) \{slab=\{\{[^}]*\}\{[^}]*\}" + r"\{([\d.]+)\}" * 4
+)
+
+
+def test_slabs_of_tikz_are_where_and_as_large_as_those_of_the_scene() -> None:
+    figure = archdsl.draw("alexnet", kind="strip")
+    assert figure.scene is not None
+    fronts = set()
+    for path in (item for item in figure.scene.flat() if isinstance(item, Path)):
+        points = [numbers for _, numbers in path.commands if len(numbers) == 2]
+        if path.fill and len(points) == 4:
+            xs, ys = zip(*points, strict=True)
+            fronts.add(tuple(round(n, 1) for n in (min(xs), min(ys), max(xs), max(ys))))
+    found = [[float(n) for n in row] for row in SLAB.findall(figure.render(".tex").decode())]
+    assert len(found) > 10
+    half = 0.65 / 2  # of a line, which a node is around
+    for x, y, wide, high, _, up in found:
+        left, top = x, y + up
+        corners = tuple(round(n, 1) for n in (left, top, left + wide, top + high))
+        assert any(
+            all(abs(a - b) <= 2 * half for a, b in zip(corners, front, strict=True))
+            for front in fronts
+        ), corners
