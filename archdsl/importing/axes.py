@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from archdsl.importing.recording import Recorder
 from archdsl.importing.values import Unread, Value
-from archdsl.ops import attention, shape
+from archdsl.ops import shape, tokens
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -87,4 +87,4 @@ def gathered(
     x = first(r, value)
     if not flat or rank == 0:
         return make(x)
-    return r.emit(attention.ChannelsFirst, make(r.emit(attention.ChannelsLast, x)))
+    return r.emit(tokens.ChannelsFirst, make(r.emit(tokens.ChannelsLast, x)))

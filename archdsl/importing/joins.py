@@ -18,7 +18,7 @@ from archdsl.importing.layers import soft
 from archdsl.importing.readers import reads
 from archdsl.importing.recording import Recorder
 from archdsl.importing.values import Learned, Unread, Value
-from archdsl.ops import attention, join, linear, regularize, shape
+from archdsl.ops import join, linear, regularize, shape, tokens
 
 # joins
 
@@ -33,7 +33,7 @@ def _cat(r: Recorder, tensors: Sequence[Any], dim: int = 0, *, axis: int | None 
     token = parts[0]
     if isinstance(token, Learned) and token.key and len(flowing) == 1 and axis == 0:
         x = last(r, flowing[0])
-        return r.emit(attention.ClassToken, x, path=token.key)
+        return r.emit(tokens.ClassToken, x, path=token.key)
     layout = flowing[0].spec.layout
     alike = [last(r, p) if layout == "channels_last" else first(r, p) for p in parts]
     place: dict[str, Any] = {} if axis == channel_axis(alike[0]) else {"axis": axis}
@@ -99,7 +99,7 @@ def _add(r: Recorder, input: Any, other: Any, *, alpha: float = 1) -> Value:
     if is_number(weight) and weight == 0:
         return x
     if isinstance(weight, Learned) and weight.key and alpha == 1:
-        return r.emit(attention.PositionEmbedding, last(r, x), path=weight.key)
+        return r.emit(tokens.PositionEmbedding, last(r, x), path=weight.key)
     raise Unread("a sum with what does not flow")
 
 

@@ -15,7 +15,7 @@ from archdsl.importing.axes import first, last
 from archdsl.importing.readers import owner
 from archdsl.importing.recording import Helper, Recorder
 from archdsl.importing.values import Learned, Reader, Unread, Value
-from archdsl.ops import attention, conv, join, norm, pool, pooled, regularize
+from archdsl.ops import attention, conv, join, norm, pool, pooled, regularize, tokens
 from archdsl.pytorch.allowed import prelude
 
 LEAVES: dict[str, Reader] = {}
@@ -239,7 +239,7 @@ def _blur_pool(r: Recorder, path: str, module: Any, x: Value) -> Value:
 def _position_grid_projected(r: Recorder, path: str, module: Any, *sizes: Any) -> Value:
     _, *size = sizes[0] if len(sizes) == 1 else sizes
     grid = r.emit(
-        attention.PositionGrid, r.map_of(tuple(size)), out=2 * module.hidden_dim,
+        tokens.PositionGrid, r.map_of(tuple(size)), out=2 * module.hidden_dim,
         temperature=float(module.temperature),
     )  # fmt: skip
     layer = module.token_projection
@@ -318,7 +318,7 @@ def _scale(r: Recorder, path: str, module: Any, x: Value) -> Value:
 
 @reads("prelude.Tokens")
 def _tokens(r: Recorder, path: str, module: Any, x: Value) -> Value:
-    return r.emit(attention.Tokens, x)
+    return r.emit(tokens.Tokens, x)
 
 
 @reads("prelude.weighted_sum")
@@ -341,4 +341,4 @@ def _position_grid(
     r: Recorder, x: Value, channels: int, temperature: float, normalize: bool
 ) -> Value:
     settings: dict[str, Any] = {"temperature": temperature, "normalize": normalize}
-    return r.emit(attention.PositionGrid, x, out=channels, **settings)
+    return r.emit(tokens.PositionGrid, x, out=channels, **settings)

@@ -9,7 +9,7 @@ from archdsl.importing.readers import per_axis, reads
 from archdsl.importing.recording import Recorder
 from archdsl.importing.values import BATCH, Fixed, Learned, Unread, Value
 from archdsl.importing.windows import distances
-from archdsl.ops import attention, learned, shape
+from archdsl.ops import learned, shape, tokens
 
 # shapes
 
@@ -149,7 +149,7 @@ def _chosen(r: Recorder, x: Value, axis: int, index: int) -> Value:
     size = x.spec.shape[axis]
     index += size if index < 0 else 0
     if axis == 0 and x.spec.layout == "channels_last" and x.spec.rank == 1:
-        return r.emit(attention.Token, x, index=index, name="token")
+        return r.emit(tokens.Token, x, index=index, name="token")
     part = _part(r, x, axis, index, index + 1)
     left = (*x.spec.shape[:axis], *x.spec.shape[axis + 1 :])
     if not left:

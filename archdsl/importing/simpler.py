@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from archdsl.importing.values import Frame, Step, Value
-from archdsl.ops import Op, attention, join, norm, shape
+from archdsl.ops import Op, join, norm, shape, tokens
 from archdsl.ops.tensor import TensorSpec
 
 
@@ -79,7 +79,7 @@ def _joined(steps: list[Step]) -> bool:
         whole = x.spec.layout == "channels_first" and 1 < x.spec.rank <= 3
         if not flat or not whole or steps[0].output.spec.shape[0] != x.spec.channels:
             return False
-        op = attention.Tokens()
+        op = tokens.Tokens()
     kept.op, kept.inputs, kept.output = op, (x,), last.output
     kept.name = op.verb if not kept.path else kept.name
     return True
@@ -102,9 +102,9 @@ def _order(step: Step) -> tuple[int, ...]:
     op, x = step.op, step.inputs[0].spec
     if isinstance(op, shape.Permute):
         return op.order
-    if isinstance(op, attention.ChannelsLast):
+    if isinstance(op, tokens.ChannelsLast):
         return (*range(1, x.rank + 1), 0)
-    return (x.rank, *range(x.rank)) if isinstance(op, attention.ChannelsFirst) else ()
+    return (x.rank, *range(x.rank)) if isinstance(op, tokens.ChannelsFirst) else ()
 
 
 def _shuffled(steps: list[Step]) -> int:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from archdsl.modules.call import Argument, Call, Row, plain, positional, sized, writing
-from archdsl.ops import Op, attention, join, learned, regularize, shape
+from archdsl.ops import Op, join, learned, regularize, shape, tokens
 from archdsl.ops.axes import both, in_torch
 from archdsl.ops.tensor import TensorSpec
 
@@ -34,7 +34,7 @@ def weighted_add(op: join.WeightedAdd, x: tuple[TensorSpec, ...]) -> Call:
 
 
 @writing("position_grid")
-def position_grid(op: attention.PositionGrid, x: tuple[TensorSpec, ...]) -> Call:
+def position_grid(op: tokens.PositionGrid, x: tuple[TensorSpec, ...]) -> Call:
     names = ("out", "temperature", "normalize")
     settings = tuple(Argument(name, getattr(op, name)) for name in names)
     return Call("position_grid({0}, {out}, {temperature}, {normalize})", settings, "function")
@@ -58,7 +58,7 @@ def relative_positions(op: learned.RelativePositions, x: tuple[TensorSpec, ...])
 
 
 @writing(".transpose", ".unflatten", ".shape")
-def to_map(op: attention.ToMap, x: tuple[TensorSpec, ...]) -> Call:
+def to_map(op: tokens.ToMap, x: tuple[TensorSpec, ...]) -> Call:
     size = "{1}.shape[2:]" if op.like else "{size}"
     use = f"{{0}}.transpose(1, 2).unflatten(2, {size})"
     return Call(use, (Argument("size", op.size),), "function")
@@ -137,7 +137,7 @@ def permute(op: shape.Permute, x: tuple[TensorSpec, ...]) -> Call:
 
 
 @writing("torch.zeros", "torch.cat", ".expand", ".shape")
-def class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
+def class_token(op: tokens.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
     (weight,) = op.weights(*x)
     use = "torch.cat([{weight}.expand({0}.shape[0], -1, -1), {0}], 1)"
     sizes = tuple(positional(f"size{n}", size) for n, size in enumerate(weight.shape))
@@ -145,7 +145,7 @@ def class_token(op: attention.ClassToken, x: tuple[TensorSpec, ...]) -> Call:
 
 
 @writing("gaussian")
-def position_embedding(op: attention.PositionEmbedding, x: tuple[TensorSpec, ...]) -> Call:
+def position_embedding(op: tokens.PositionEmbedding, x: tuple[TensorSpec, ...]) -> Call:
     (weight,) = op.weights(*x)
     sizes = tuple(positional(f"size{n}", size) for n, size in enumerate(weight.shape))
     arguments = (*sizes, Argument("std", op.std, keyword=True))
@@ -165,5 +165,5 @@ def axes(target: str) -> Row:
 
 
 @writing()
-def token(op: attention.Token, x: tuple[TensorSpec, ...]) -> Call:
+def token(op: tokens.Token, x: tuple[TensorSpec, ...]) -> Call:
     return Call("{0}[:, {index}]", (Argument("index", op.index),), "function")

@@ -13,6 +13,7 @@ from archdsl.ops import (
     reduce,
     regularize,
     shape,
+    tokens,
 )
 from archdsl.ops.base import (
     Cost,
@@ -49,8 +50,8 @@ __all__ = [
 ]
 
 FAMILIES = (
-    conv, linear, norm, activation, pool, reduce, join, regularize, shape, attention, pooled,
-    learned,
+    conv, linear, norm, activation, pool, reduce, join, regularize, shape, tokens, attention,
+    pooled, learned,
 )  # fmt: skip
 OPS: dict[str, type[Op]] = {}
 JOINS: list[str] = []  # of paths, which give it no name for weights

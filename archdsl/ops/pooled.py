@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
-from archdsl.ops.attention import check_heads, require_tokens
+from archdsl.ops.attention import check_heads
 from archdsl.ops.base import Op, ShapeError, Weight, times, window
 from archdsl.ops.init import INIT, Init
 from archdsl.ops.kinds import CHANNELS, FLAG, RATE, SHAPE, WHOLE, argument, words
@@ -13,6 +13,7 @@ from archdsl.ops.reach import Reach
 from archdsl.ops.storage import INPUTS, Storage
 from archdsl.ops.strides import Lays
 from archdsl.ops.tensor import TensorSpec
+from archdsl.ops.tokens import require_tokens
 
 Sizes = tuple[int, ...]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from archdsl.language.syntax import Block, File, Item
 from archdsl.modules.call import Argument, Call
-from archdsl.ops import OPS, Op, arguments, attention, join, kind, pool, shape
+from archdsl.ops import OPS, Op, arguments, join, kind, pool, shape, tokens
 from archdsl.ops.kinds import NUMBER, POSITIVE, RATE
 from archdsl.ops.tensor import TensorSpec
 from archdsl.pytorch.body import Body
@@ -177,7 +177,7 @@ class Placing(Chains):
             titles = arguments(type(op)).keys() - CHANNELED
             self.sizing |= names_in(*(getattr(op, title) for title in titles))
         settled = x.maker in ADAPTIVE or all(isinstance(n, Symbol) for n in x.spec.spatial)
-        if isinstance(op, shape.Flatten | attention.PositionEmbedding) and not settled:
+        if isinstance(op, shape.Flatten | tokens.PositionEmbedding) and not settled:
             self.program.sized |= self.measured and {*x.spec.spatial} != {1}
             self.sizing |= names_in(*x.spec.shape) if spec.channels is None else set()
         return spec

@@ -1,7 +1,7 @@
 """A spec to classes: one for each of its blocks, with the block's parameters, and the network's."""
 
 import ast
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import MISSING, dataclass, replace
 from functools import partial
 from typing import Any
@@ -283,13 +283,17 @@ class Program(Classes):
                 walk.body.holds_for(env_values[title], held.lengths[title], names)
                 parts = (element(env_values[title], n) for n in range(held.lengths[title]))
                 env_values[title] = [*parts]
-        for source, value in document.items():
-            if isinstance(value, Symbol) and isinstance(value.syntax, ast.Name):
-                default = self.known[source]
-                arguments.append(Argument(value.syntax.id, value.type, default, None, source))
+        arguments += self.of_document(document)
         frame = Frame(level, x, 0, None, walk.by_input(block, x))
         env = Env(block.file, frame, env_values, x)
         return self.finished(block, walk, env, inputs, channels, arguments, held.fixed)
+
+    def of_document(self, document: Mapping[str, Any]) -> Iterator[Argument]:
+        """The arguments that a class has of the document's parameters."""
+        for source, value in document.items():
+            if isinstance(value, Symbol) and isinstance(value.syntax, ast.Name):
+                default = self.known[source]
+                yield Argument(value.syntax.id, value.type, default, None, source)
 
     @staticmethod
     def of_any_size(channels: str, spec: TensorSpec) -> TensorSpec:

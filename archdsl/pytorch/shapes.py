@@ -15,6 +15,7 @@ from archdsl.ops import (
     pool,
     reduce,
     shape,
+    tokens,
 )
 from archdsl.ops.axes import place as place_of
 from archdsl.ops.base import window
@@ -71,19 +72,19 @@ def _of_tokens(op: Op, inputs: Sequence[TensorSpec]) -> TensorSpec | None:
     """What an op gives that makes tokens of a map, or a map of tokens; None for the others."""
     x = inputs[0]
     match op:
-        case attention.ChannelsLast():
+        case tokens.ChannelsLast():
             return TensorSpec((*x.spatial, x.channels), "channels_last")
-        case attention.ChannelsFirst():
+        case tokens.ChannelsFirst():
             return TensorSpec((x.channels, *x.spatial))
-        case attention.Tokens():
+        case tokens.Tokens():
             return _spec(_area(x.spatial), x.channels, last=True)
-        case attention.ToMap():
+        case tokens.ToMap():
             given = op.size if isinstance(op.size, tuple) else None
             return _spec(x.channels, *(inputs[1].spatial if given is None else given))
-        case attention.ClassToken():
+        case tokens.ClassToken():
             count = None if x.shape[0] is None else x.shape[0] + 1
             return _spec(count, x.channels, last=True)
-        case attention.Token():
+        case tokens.Token():
             return TensorSpec((x.channels,))
         case attention.PatchMerging():
             halves = tuple(None if n is None else -(-n // 2) for n in x.spatial)
@@ -136,7 +137,7 @@ def _spec(*sizes: Any, last: bool = False) -> TensorSpec:
 
 def _channels(op: Op, x: TensorSpec) -> Any:
     match op:
-        case conv.Conv() | conv.ConvTranspose() | shape.PadChannels() | attention.PositionGrid():
+        case conv.Conv() | conv.ConvTranspose() | shape.PadChannels() | tokens.PositionGrid():
             return op.out
         case shape.PixelShuffle():
             return binary("//", x.channels, binary("*", op.factor, op.factor))
